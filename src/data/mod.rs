@@ -1,0 +1,13 @@
+//! Data: readers, the embedded digits, batches.
+#![forbid(unsafe_code)]
+
+mod batch;
+mod dataset;
+#[cfg(feature = "digits")]
+mod digits;
+pub mod idx;
+mod shuffle;
+
+pub use batch::Batch;
+pub use dataset::{Dataset, Split};
+pub use shuffle::shuffle;

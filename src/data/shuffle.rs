@@ -1,0 +1,62 @@
+//! The order of rows in an epoch.
+
+use rand_xoshiro::rand_core::Rng;
+
+use crate::mask::{Domain, Streams};
+
+/// Puts the rows 0 to n - 1 in an order that is a pure function of (seed,
+/// epoch, n): Fisher and Yates from the last place down, with unbiased draws
+/// by Lemire's method (2019), from the shuffling stream of step = epoch.
+pub fn shuffle(seed: u64, epoch: u64, order: &mut [u32]) {
+    for (place, row) in order.iter_mut().enumerate() {
+        *row = place as u32;
+    }
+    let mut rng = Streams::new(seed, Domain::Shuffling, 0, epoch).rng(0);
+    let mut draw_below = |n: u64| {
+        // The high half of draw * n, redrawn where it would favour some.
+        let threshold = n.wrapping_neg() % n;
+        loop {
+            let product = u128::from(rng.next_u64()) * u128::from(n);
+            if product as u64 >= threshold {
+                return (product >> 64) as usize;
+            }
+        }
+    };
+    for place in (1..order.len()).rev() {
+        order.swap(place, draw_below(place as u64 + 1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_stands_once_and_epochs_differ() {
+        for n in [0, 1, 2, 1000] {
+            let mut order = vec![0; n];
+            shuffle(5, 1, &mut order);
+            let first = order.clone();
+            order.sort_unstable();
+            assert!(order.iter().enumerate().all(|(i, &row)| row as usize == i));
+            shuffle(5, 1, &mut order);
+            assert_eq!(order, first);
+            shuffle(5, 2, &mut order);
+            assert!(n < 1000 || order != first);
+        }
+    }
+
+    #[test]
+    fn every_order_is_as_likely_as_the_others() {
+        // 6 orders of 3 rows, 6000 epochs: chi-square with 5 degrees of
+        // freedom passes 20.5 with probability 0.999.
+        let mut counts = std::collections::BTreeMap::new();
+        for epoch in 0..6000 {
+            let mut order = [0; 3];
+            shuffle(1, epoch, &mut order);
+            *counts.entry(order).or_insert(0.0) += 1.0;
+        }
+        let chi: f64 = counts.values().map(|n: &f64| (n - 1000.0).powi(2) / 1000.0).sum();
+        assert!(counts.len() == 6 && chi < 20.5, "{chi}");
+    }
+}

@@ -1,0 +1,82 @@
+//! Mask words and the scaled copy in one visit.
+
+use crate::{
+    dropout::ROW,
+    mask::{LaneWords, Streams},
+    rate::Keep,
+    simd::{Kernel, LANES, Lanes},
+};
+
+/// Words in a row of a flat slice.
+const ROW_WORDS: usize = ROW / 64;
+
+/// Up to eight rows with bits drawn here: y = r x / p, x = y where it is none.
+pub(super) struct Drawn<'a> {
+    pub keep: Keep,
+    pub streams: Streams,
+    pub first_row: u64,
+    pub x: Option<&'a [f32]>,
+    pub y: &'a mut [f32],
+}
+
+impl Kernel for Drawn<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) {
+        // `[word][row]`: 4 KiB that stay in L1.
+        let mut words = [[0; 8]; ROW_WORDS];
+        let mut lanes = LaneWords::new(l, self.keep, self.streams, self.first_row);
+        for column in words.iter_mut().take(self.y.len().div_ceil(64)) {
+            l.store_words(lanes.next(l), column);
+        }
+        for (row, y) in self.y.chunks_mut(ROW).enumerate() {
+            let x = self.x.map(|x| &x[row * ROW..][..y.len()]);
+            apply(l, self.keep.scale(), |word| words[word][row], x, y);
+        }
+    }
+}
+
+/// Elements with stored bits: y = r x / p, x = y where it is none.
+pub(super) struct Stored<'a> {
+    pub keep: Keep,
+    pub words: &'a [u64],
+    pub x: Option<&'a [f32]>,
+    pub y: &'a mut [f32],
+}
+
+impl Kernel for Stored<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) {
+        apply(l, self.keep.scale(), |word| self.words[word], self.x, self.y);
+    }
+}
+
+/// y = r x / p where element i has bit i mod 64 of `word(i / 64)`.
+#[inline(always)]
+fn apply<L: Lanes>(
+    l: L,
+    scale: f32,
+    word: impl Fn(usize) -> u64,
+    x: Option<&[f32]>,
+    y: &mut [f32],
+) {
+    let factor = l.splat(scale);
+    let (lines, rest) = y.as_chunks_mut::<LANES>();
+    let from = x.map(|x| x.as_chunks::<LANES>());
+    for (i, to) in lines.iter_mut().enumerate() {
+        let bits = (word(i / 4) >> (i % 4 * LANES)) as u16;
+        let x = l.load(from.map_or(&*to, |(lines, _)| &lines[i]));
+        l.store(l.keep(bits, l.mul(x, factor)), to);
+    }
+    if !rest.is_empty() {
+        let i = lines.len();
+        let bits = word(i / 4) >> (i % 4 * LANES);
+        for (unit, y) in rest.iter_mut().enumerate() {
+            let x = from.map_or(*y, |(_, rest)| rest[unit]);
+            *y = if bits >> unit & 1 == 1 { x * scale } else { 0.0 };
+        }
+    }
+}

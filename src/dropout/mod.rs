@@ -1,0 +1,205 @@
+//! The dropout operation on its own: for people who have their own matrices.
+//!
+//! | | formula |
+//! |---|---|
+//! | forward | y = r x / p |
+//! | backward | dx = r dy / p |
+//!
+//! with r ~ Bernoulli(p), one bit an element (section 4 of the paper, in the
+//! inverted form of its section 10: p is the keep rate, and test time needs no
+//! scaling). A dropped element is +0.0, whatever was there before: NaN and
+//! infinity too. A kept NaN stays NaN.
+#![forbid(unsafe_code)]
+
+mod kernel;
+
+use crate::{
+    error::{Error, same_size},
+    mask::{Mask, Streams, words_of},
+    parallel::{Runs, divide, in_pool},
+    rate::Keep,
+    simd::Isa,
+};
+
+/// Elements of a row: a flat slice is rows of 4096 elements, in order, and
+/// element i belongs to unit i mod 4096 of row i / 4096.
+pub const ROW: usize = 4096;
+
+/// Elements that one visit of the vector generator covers: eight rows.
+const GROUP: usize = 8 * ROW;
+
+/// Where the bits of a call come from.
+#[derive(Clone, Copy, Debug)]
+pub enum Bits<'a> {
+    /// Drawn while they are used; no memory at all. Forward and backward give
+    /// the same streams.
+    Drawn(Streams),
+    /// Stored before, by [`Dropout::draw`]: one row as wide as the slice.
+    Stored(&'a Mask),
+}
+
+impl From<Streams> for Bits<'_> {
+    fn from(streams: Streams) -> Self {
+        Self::Drawn(streams)
+    }
+}
+
+impl<'a> From<&'a Mask> for Bits<'a> {
+    fn from(mask: &'a Mask) -> Self {
+        Self::Stored(mask)
+    }
+}
+
+/// Bernoulli dropout with a keep rate.
+///
+/// Large slices are divided over the rayon pool that the caller is in; outside
+/// a pool the work stays on the calling thread. The result is the same.
+///
+/// ```
+/// use thinnet::{Dropout, Keep, mask::{Domain, Streams}};
+///
+/// let dropout = Dropout::new(Keep::HALF);
+/// let streams = Streams::new(1, Domain::Training, 0, 0);
+/// let mut x = vec![1.0; 1000];
+/// dropout.forward_in_place(streams, &mut x)?;
+/// assert!(x.iter().all(|&x| x == 0.0 || x == 2.0));
+/// let mut gradient = vec![1.0; 1000];
+/// dropout.backward_in_place(streams, &mut gradient)?;
+/// assert_eq!(gradient, x);
+/// # Ok::<(), thinnet::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Dropout {
+    keep: Keep,
+    isa: Isa,
+}
+
+impl Dropout {
+    /// Dropout with this keep rate, on the CPU's fastest instruction set.
+    pub fn new(keep: Keep) -> Self {
+        Self { keep, isa: Isa::detect() }
+    }
+
+    /// The same on another instruction set.
+    ///
+    /// # Errors
+    /// This CPU has it not.
+    pub fn with_isa(self, isa: Isa) -> Result<Self, Error> {
+        Ok(Self { isa: isa.require()?, ..self })
+    }
+
+    /// The keep rate.
+    pub fn keep(&self) -> Keep {
+        self.keep
+    }
+
+    /// The bits that the streams define for a slice of `len` elements, as one
+    /// packed row.
+    ///
+    /// # Errors
+    /// More than can be allocated.
+    pub fn draw(&self, streams: Streams, len: usize) -> Result<Mask, Error> {
+        let mut mask = Mask::ones(1, len)?;
+        if self.keep.drops() {
+            for (row, units) in (0..len).step_by(ROW).enumerate() {
+                let width = ROW.min(len - units);
+                let words = &mut mask.words_mut()[units / 64..][..words_of(width)];
+                crate::mask::fill(self.isa, self.keep, streams, row as u64, width, words);
+            }
+        }
+        Ok(mask)
+    }
+
+    /// y = r x / p
+    ///
+    /// # Errors
+    /// x, y and stored bits differ in length.
+    pub fn forward<'a>(
+        &self,
+        bits: impl Into<Bits<'a>>,
+        x: &[f32],
+        y: &mut [f32],
+    ) -> Result<(), Error> {
+        same_size("elements of y", x.len(), y.len())?;
+        if !self.keep.drops() {
+            y.copy_from_slice(x);
+            return Ok(());
+        }
+        self.run(bits.into(), Some(x), y)
+    }
+
+    /// x <- r x / p
+    ///
+    /// # Errors
+    /// x and stored bits differ in length.
+    pub fn forward_in_place<'a>(
+        &self,
+        bits: impl Into<Bits<'a>>,
+        x: &mut [f32],
+    ) -> Result<(), Error> {
+        if self.keep.drops() { self.run(bits.into(), None, x) } else { Ok(()) }
+    }
+
+    /// dx = r dy / p, with the bits that forward used.
+    ///
+    /// # Errors
+    /// dy, dx and stored bits differ in length.
+    pub fn backward<'a>(
+        &self,
+        bits: impl Into<Bits<'a>>,
+        dy: &[f32],
+        dx: &mut [f32],
+    ) -> Result<(), Error> {
+        self.forward(bits, dy, dx)
+    }
+
+    /// dy <- r dy / p, with the bits that forward used.
+    ///
+    /// # Errors
+    /// dy and stored bits differ in length.
+    pub fn backward_in_place<'a>(
+        &self,
+        bits: impl Into<Bits<'a>>,
+        dy: &mut [f32],
+    ) -> Result<(), Error> {
+        self.forward_in_place(bits, dy)
+    }
+
+    /// Groups of eight rows, each the work of one kernel call.
+    fn run(&self, bits: Bits<'_>, x: Option<&[f32]>, y: &mut [f32]) -> Result<(), Error> {
+        if let Bits::Stored(mask) = bits {
+            same_size("rows of the stored bits", 1, mask.rows())?;
+            same_size("units of the stored bits", y.len(), mask.width())?;
+        }
+        let groups = Runs { data: y, size: GROUP };
+        divide(in_pool(), GROUPS_PER_LEAF, groups, &|first, groups| {
+            for (i, y) in groups.data.chunks_mut(GROUP).enumerate() {
+                let group = first + i;
+                let x = x.map(|x| &x[group * GROUP..][..y.len()]);
+                match bits {
+                    Bits::Drawn(streams) => self.isa.dispatch(kernel::Drawn {
+                        keep: self.keep,
+                        streams,
+                        first_row: 8 * group as u64,
+                        x,
+                        y,
+                    }),
+                    Bits::Stored(mask) => self.isa.dispatch(kernel::Stored {
+                        keep: self.keep,
+                        words: &mask.at(0).words()[group * GROUP / 64..],
+                        x,
+                        y,
+                    }),
+                }
+            }
+        });
+        Ok(())
+    }
+}
+
+/// Groups of 32,768 elements that one task takes: 128 KiB of y, some ten
+/// microseconds of work, well above what a `join` costs.
+const GROUPS_PER_LEAF: usize = 1;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,189 @@
+//! The one error type of the library.
+#![forbid(unsafe_code)]
+
+use std::path::PathBuf;
+
+use crate::simd::Isa;
+
+/// What can go wrong, one variant a cause; each message names the offending
+/// value and what was expected.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A keep rate outside `0 < keep <= 1`, or not a number.
+    #[error("keep rate {value}: expected a number above 0 and at most 1")]
+    KeepOutOfRange {
+        /// The rate that was given.
+        value: f64,
+    },
+    /// A keep rate that no multiple of 1/65536 other than 0 or 1 is near.
+    #[error(
+        "keep rate {value} rounds to {rounded}/65536: expected 1, or a rate from 1/65536 to 65535/65536"
+    )]
+    KeepNotRepresentable {
+        /// The rate that was given.
+        value: f64,
+        /// What it rounds to: 0 or 65536.
+        rounded: u32,
+    },
+    /// Two sizes that have to agree do not.
+    #[error("{what}: expected {expected}, got {got}")]
+    Size {
+        /// Which size.
+        what: &'static str,
+        /// What it has to be.
+        expected: usize,
+        /// What was given.
+        got: usize,
+    },
+    /// An index that is not below its bound.
+    #[error("{what} {index}: expected one below {bound}")]
+    Index {
+        /// Index of what.
+        what: &'static str,
+        /// The bound.
+        bound: usize,
+        /// What was given.
+        index: usize,
+    },
+    /// A size too large to be allocated, or zero where something must be.
+    #[error("{what}: {size} elements cannot be allocated")]
+    TooLarge {
+        /// Which buffer.
+        what: &'static str,
+        /// Its size; `usize::MAX` where the arithmetic itself overflowed.
+        size: usize,
+    },
+    /// A setting outside its range.
+    #[error("{name} {value}: expected {expected}")]
+    Setting {
+        /// The setting's name.
+        name: &'static str,
+        /// The value that was given.
+        value: String,
+        /// The range it has to be in.
+        expected: &'static str,
+    },
+    /// An input or a target that is NaN or infinite.
+    #[error("{what} at row {row}, column {column} is {value}: expected a finite number")]
+    NonFinite {
+        /// Inputs or targets.
+        what: &'static str,
+        /// Row in the batch, from 0.
+        row: usize,
+        /// Column, from 0.
+        column: usize,
+        /// The value found.
+        value: f32,
+    },
+    /// A class label that the output layer does not have.
+    #[error("class {class} at row {row}: expected one of 0 to {}", classes.saturating_sub(1))]
+    Class {
+        /// Row in the batch, from 0.
+        row: usize,
+        /// The label found.
+        class: u32,
+        /// How many classes the network has.
+        classes: usize,
+    },
+    /// A binary target outside `[0, 1]`.
+    #[error("target {value} at row {row}, column {column}: expected a number from 0 to 1")]
+    Bit {
+        /// Row in the batch, from 0.
+        row: usize,
+        /// Column, from 0.
+        column: usize,
+        /// The value found.
+        value: f32,
+    },
+    /// Targets of another kind than the network's loss takes.
+    #[error("targets are {got}: the network's loss takes {expected}")]
+    TargetKind {
+        /// The kind the loss takes.
+        expected: &'static str,
+        /// The kind that was given.
+        got: &'static str,
+    },
+    /// The loss of a step is NaN or infinite; the parameters are as they were.
+    #[error("the loss of step {step} is {loss}: expected a finite number (parameters unchanged)")]
+    NonFiniteLoss {
+        /// The step that was refused.
+        step: u64,
+        /// Its loss.
+        loss: f32,
+    },
+    /// An earlier update made parameters that are NaN or infinite.
+    #[error("layer {layer} holds NaN or infinite parameters since step {step}")]
+    NonFiniteParameters {
+        /// The layer, from 0.
+        layer: usize,
+        /// The step whose update overflowed.
+        step: u64,
+    },
+    /// An instruction set that this CPU does not have.
+    #[error(
+        "instruction set {requested} is not available on this CPU: expected one of {available}"
+    )]
+    IsaUnavailable {
+        /// The set that was asked for.
+        requested: Isa,
+        /// The sets the CPU has, separated by commas.
+        available: String,
+    },
+    /// A name that is none of the known ones.
+    #[error("{what} `{name}`: expected one of {expected}")]
+    UnknownName {
+        /// What is named.
+        what: &'static str,
+        /// The name that was given.
+        name: String,
+        /// The known names, separated by commas.
+        expected: &'static str,
+    },
+    /// The operating system refused to read or write.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file that is not what it has to be.
+    #[error("{}: {reason}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it and what was expected.
+        reason: String,
+    },
+    /// More thinned networks than can be enumerated.
+    #[error(
+        "{units} units can be dropped: expected at most {most} to enumerate all thinned networks"
+    )]
+    TooManyThinned {
+        /// Units with a keep rate below 1.
+        units: usize,
+        /// The limit.
+        most: usize,
+    },
+}
+
+impl Error {
+    pub(crate) fn setting(
+        name: &'static str,
+        value: impl ToString,
+        expected: &'static str,
+    ) -> Self {
+        Self::Setting { name, value: value.to_string(), expected }
+    }
+}
+
+/// `Ok`, or the two sizes that differ.
+pub(crate) fn same_size(what: &'static str, expected: usize, got: usize) -> Result<(), Error> {
+    if expected == got { Ok(()) } else { Err(Error::Size { what, expected, got }) }
+}
+
+/// `Ok`, or an index that is too large.
+pub(crate) fn below(what: &'static str, bound: usize, index: usize) -> Result<(), Error> {
+    if index < bound { Ok(()) } else { Err(Error::Index { what, bound, index }) }
+}

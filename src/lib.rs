@@ -1,0 +1,86 @@
+//! Train and serve neural networks with dropout on CPUs, computing only the
+//! thinned network that the mask left standing.
+//!
+//! Dropout (Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, JMLR
+//! 15, 2014) keeps each unit with probability p, one draw a unit and example,
+//! so that each example trains a **thinned network** of its own. Most engines
+//! compute the full network and multiply part of it by zero; thinnet computes
+//! what the mask, the ReLU's zeros and the input's zeros left, with exactly the
+//! paper's distribution.
+//!
+//! # A tour
+//!
+//! ```
+//! use thinnet::{
+//!     Keep,
+//!     data::Batch,
+//!     nn::{Activation, Loss, Mlp, Targets},
+//!     predict::Predictor,
+//!     tensor::MatrixView,
+//!     train::{MaxNorm, Schedule, Sgd, Trainer},
+//! };
+//!
+//! // A network: 4 inputs kept with 0.8, 32 hidden ReLUs kept with 0.5.
+//! let mlp = Mlp::builder(4)
+//!     .input_keep(Keep::new(0.8)?)
+//!     .hidden(32, Activation::Relu, Keep::HALF)
+//!     .output(2, Loss::SoftmaxCrossEntropy)
+//!     .seed(1)
+//!     .build()?;
+//!
+//! // Train it: each row of a batch trains its own thinned network.
+//! let sgd = Sgd::new(Schedule::constant(0.1))
+//!     .momentum(Schedule::constant(0.9))
+//!     .max_norm(MaxNorm::Paper(2.0));
+//! let mut trainer = Trainer::builder(mlp, sgd, 2).seed(7).build()?;
+//! let x = MatrixView::new(&[1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0], 2, 4)?;
+//! for _ in 0..200 {
+//!     trainer.step(&Batch::dense(x), Targets::Classes(&[0, 1]))?;
+//! }
+//!
+//! // Predict: one pass of the whole network stands for the average of them
+//! // all. The predictor has no training mode that could be left on.
+//! let predictor = Predictor::new(trainer.into_network());
+//! let mut workspace = predictor.workspace(2)?;
+//! let probabilities = predictor.predict(&Batch::dense(x), &mut workspace)?;
+//! assert!(probabilities.row(0)?[0] > 0.8);
+//! # Ok::<(), thinnet::Error>(())
+//! ```
+//!
+//! The operation alone, for matrices of your own, is [`Dropout`]. Masks are a
+//! pure function of (seed, layer, step, row, unit): [`mask`].
+//!
+//! # What it promises
+//!
+//! - Nothing panics: what can be given something wrong returns an [`Error`]
+//!   that names the value and what was expected.
+//! - No threads of its own: work runs on the rayon pool that the caller is in,
+//!   and outside a pool on the calling thread. Nothing is printed, no
+//!   environment variable is read, no state is global.
+//! - A training step and a prediction allocate nothing after the first.
+//! - The same bits for any number of threads; the same masks on every machine.
+//!
+//! # Features
+//!
+//! - `cli` (default): the command `thinnet`. A library user turns default
+//!   features off.
+//! - `digits` (part of `cli`): 10,000 digits of MNIST, `Dataset::digits`.
+
+pub mod checkpoint;
+pub mod data;
+pub mod dropout;
+mod error;
+pub mod mask;
+pub mod nn;
+mod parallel;
+pub mod predict;
+mod rate;
+mod simd;
+pub mod tensor;
+mod thin;
+pub mod train;
+
+pub use dropout::Dropout;
+pub use error::Error;
+pub use rate::Keep;
+pub use simd::Isa;

@@ -1,0 +1,141 @@
+//! The vector generator: eight rows are the eight lanes.
+
+use super::{Streams, scalar, valid_bits, words_of};
+use crate::{
+    rate::Keep,
+    simd::{Isa, Kernel, Lanes},
+};
+
+/// xoshiro256++ in each of eight lanes, one row's stream a lane.
+pub(crate) struct LaneWords<L: Lanes> {
+    state: [L::U; 4],
+    keep: Keep,
+}
+
+impl<L: Lanes> LaneWords<L> {
+    /// The streams of rows `first_row` to `first_row + 7`.
+    #[inline(always)]
+    pub(crate) fn new(l: L, keep: Keep, streams: Streams, first_row: u64) -> Self {
+        let mut state = [[0; 8]; 4];
+        for lane in 0..8 {
+            let row = streams.state(first_row.wrapping_add(lane as u64));
+            for (words, word) in state.iter_mut().zip(row) {
+                words[lane] = word;
+            }
+        }
+        Self { state: state.map(|words| l.load_words(&words)), keep }
+    }
+
+    /// One draw of each lane.
+    #[inline(always)]
+    fn draw(&mut self, l: L) -> L::U {
+        let [s0, s1, s2, s3] = self.state;
+        let out = l.add_words(l.rotate_left(l.add_words(s0, s3), 23), s0);
+        let t = l.shift_left(s1, 17);
+        let s2 = l.xor(s2, s0);
+        let s3 = l.xor(s3, s1);
+        let s1 = l.xor(s1, s2);
+        let s0 = l.xor(s0, s3);
+        self.state = [s0, s1, l.xor(s2, t), l.rotate_left(s3, 45)];
+        out
+    }
+
+    /// The next word of each lane. Keep 1 draws nothing and is not asked for.
+    #[inline(always)]
+    pub(crate) fn next(&mut self, l: L) -> L::U {
+        let k = self.keep.k();
+        let first = k.trailing_zeros();
+        // OR of 0 with the first draw.
+        let mut word = self.draw(l);
+        for bit in first + 1..16 {
+            let draw = self.draw(l);
+            word = if k >> bit & 1 == 1 { l.or(word, draw) } else { l.and(word, draw) };
+        }
+        word
+    }
+}
+
+/// Words of whole rows into `out` `[rows][words]`.
+struct Fill<'a> {
+    keep: Keep,
+    streams: Streams,
+    first_row: u64,
+    width: usize,
+    out: &'a mut [u64],
+}
+
+impl Kernel for Fill<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) {
+        let words = words_of(self.width);
+        let mut first_row = self.first_row;
+        for group in self.out.chunks_mut(8 * words) {
+            if group.len() == words {
+                // One row: the scalar definition is the shorter way.
+                let mut rng = self.streams.rng(first_row);
+                for (word, out) in group.iter_mut().enumerate() {
+                    *out = scalar::word(self.keep, &mut rng) & valid_bits(self.width, word);
+                }
+                continue;
+            }
+            let mut lanes = LaneWords::new(l, self.keep, self.streams, first_row);
+            let mut column = [0; 8];
+            for word in 0..words {
+                l.store_words(lanes.next(l), &mut column);
+                let valid = valid_bits(self.width, word);
+                for (row, bits) in group.chunks_exact_mut(words).zip(column) {
+                    row[word] = bits & valid;
+                }
+            }
+            first_row = first_row.wrapping_add(8);
+        }
+    }
+}
+
+/// Fills `out` `[rows][words_of(width)]` with the words of neighbouring rows,
+/// the first of which is `first_row`; `keep` is below 1.
+pub(crate) fn fill(
+    isa: Isa,
+    keep: Keep,
+    streams: Streams,
+    first_row: u64,
+    width: usize,
+    out: &mut [u64],
+) {
+    debug_assert!(keep.drops());
+    if !out.is_empty() {
+        isa.dispatch(Fill { keep, streams, first_row, width, out });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{mask::Domain, simd::tests::on_each_isa};
+
+    #[test]
+    fn the_vector_generator_equals_the_scalar_definition() {
+        let streams = Streams::new(7, Domain::Training, 2, 9);
+        on_each_isa(|isa| {
+            for k in [1, 2, 3, 655, 32768, 49152, 52429, 65535] {
+                let keep = Keep::from_k(k).unwrap();
+                for width in [1, 63, 64, 65, 300] {
+                    for rows in [1, 2, 7, 8, 9, 15, 16, 17, 25] {
+                        for first_row in [0, 3, u64::MAX - 2] {
+                            let words = words_of(width);
+                            let mut out = vec![0; rows * words];
+                            fill(isa, keep, streams, first_row, width, &mut out);
+                            for (row, got) in out.chunks(words).enumerate() {
+                                let row = first_row.wrapping_add(row as u64);
+                                let want = scalar::words(keep, &mut streams.rng(row), width);
+                                assert_eq!(got, want, "{isa} k {k} width {width} row {row}");
+                            }
+                        }
+                    }
+                }
+            }
+        });
+    }
+}

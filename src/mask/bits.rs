@@ -1,0 +1,270 @@
+//! Packed masks.
+
+use super::{Streams, WORD, fill, scalar, valid_bits, words_of};
+use crate::{
+    error::{Error, below, same_size},
+    rate::Keep,
+    simd::Isa,
+    tensor::AlignedBuffer,
+};
+
+/// The mask bits of some rows of one layer, packed: 1 = kept.
+///
+/// Unit u of a row is bit u mod 64 of the row's word u / 64; bits beyond the
+/// width are 0.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mask {
+    words: AlignedBuffer<u64>,
+    capacity: usize,
+    rows: usize,
+    width: usize,
+}
+
+impl Mask {
+    /// A mask that keeps every unit.
+    ///
+    /// # Errors
+    /// More than can be allocated.
+    pub fn ones(rows: usize, width: usize) -> Result<Self, Error> {
+        let size = rows
+            .checked_mul(words_of(width))
+            .ok_or(Error::TooLarge { what: "mask", size: usize::MAX })?;
+        let words = AlignedBuffer::zeroed(size)?;
+        let mut mask = Self { words, capacity: rows, rows, width };
+        mask.keep_all();
+        Ok(mask)
+    }
+
+    /// The mask that `keep` and `streams` define for `rows` rows, the first of
+    /// which has index `first_row`.
+    ///
+    /// ```
+    /// use thinnet::{Isa, Keep, mask::{Domain, Mask, Streams}};
+    ///
+    /// let streams = Streams::new(1, Domain::Training, 0, 0);
+    /// let mask = Mask::draw(Isa::detect(), Keep::new(0.8)?, streams, 0, 100, 784)?;
+    /// let kept = mask.count() as f64 / (100.0 * 784.0);
+    /// assert!((kept - 0.8).abs() < 0.01);
+    /// # Ok::<(), thinnet::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// More than can be allocated, or a CPU without `isa`.
+    pub fn draw(
+        isa: Isa,
+        keep: Keep,
+        streams: Streams,
+        first_row: u64,
+        rows: usize,
+        width: usize,
+    ) -> Result<Self, Error> {
+        let mut mask = Self::ones(rows, width)?;
+        mask.redraw(isa.require()?, keep, streams, first_row, rows)?;
+        Ok(mask)
+    }
+
+    /// Draws other rows into the same memory, at most as many as it was made
+    /// for.
+    ///
+    /// # Errors
+    /// More rows than the mask was made for.
+    pub fn redraw(
+        &mut self,
+        isa: Isa,
+        keep: Keep,
+        streams: Streams,
+        first_row: u64,
+        rows: usize,
+    ) -> Result<(), Error> {
+        self.set_rows(rows)?;
+        if keep.drops() {
+            let used = rows * words_of(self.width);
+            fill(isa, keep, streams, first_row, self.width, &mut self.words[..used]);
+        } else {
+            self.keep_all();
+        }
+        Ok(())
+    }
+
+    /// The mask of a site declared sparse, by random access.
+    ///
+    /// # Errors
+    /// More than can be allocated.
+    pub fn draw_sparse(
+        keep: Keep,
+        streams: Streams,
+        first_row: u64,
+        rows: usize,
+        width: usize,
+    ) -> Result<Self, Error> {
+        let mut mask = Self::ones(rows, width)?;
+        for row in 0..rows {
+            let hash = streams.hash(first_row.wrapping_add(row as u64));
+            for unit in 0..width {
+                mask.set(row, unit, scalar::kept_at(keep, hash, unit as u64));
+            }
+        }
+        Ok(mask)
+    }
+
+    /// A mask from rows of bits, as written by [`Mask::to_bytes`].
+    ///
+    /// # Errors
+    /// Not rows times words times 8 bytes, or a bit beyond the width.
+    pub fn from_bytes(bytes: &[u8], rows: usize, width: usize) -> Result<Self, Error> {
+        let mut mask = Self::ones(rows, width)?;
+        same_size("bytes of a mask", mask.words.len() * 8, bytes.len())?;
+        let (words, _) = bytes.as_chunks::<8>();
+        for (i, (to, from)) in mask.words.iter_mut().zip(words).enumerate() {
+            // The word `ones` put here is the word's valid bits.
+            let word = u64::from_le_bytes(*from);
+            if word & !*to != 0 {
+                let row = i / words_of(width);
+                return Err(Error::setting(
+                    "mask",
+                    format!("row {row} keeps a unit beyond the width"),
+                    "zero bits there",
+                ));
+            }
+            *to = word;
+        }
+        Ok(mask)
+    }
+
+    /// The words of all rows, little-endian.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.used().iter().flat_map(|word| word.to_le_bytes()).collect()
+    }
+
+    /// How many rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Units in a row.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Whether the unit is kept; false beyond the mask.
+    pub fn get(&self, row: usize, unit: usize) -> bool {
+        row < self.rows && self.at(row).get(unit)
+    }
+
+    /// Keeps or drops one unit; nothing happens beyond the mask.
+    pub fn set(&mut self, row: usize, unit: usize, kept: bool) {
+        if row < self.rows && unit < self.width {
+            let word = &mut self.words[row * words_of(self.width) + unit / WORD];
+            *word = *word & !(1 << (unit % WORD)) | u64::from(kept) << (unit % WORD);
+        }
+    }
+
+    /// How many units are kept, in all rows.
+    pub fn count(&self) -> usize {
+        self.used().iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// One row.
+    ///
+    /// # Errors
+    /// There is no such row.
+    pub fn row(&self, row: usize) -> Result<MaskRow<'_>, Error> {
+        below("row of a mask", self.rows, row)?;
+        Ok(self.at(row))
+    }
+
+    /// A row that is known to exist.
+    #[inline]
+    pub(crate) fn at(&self, row: usize) -> MaskRow<'_> {
+        let words = words_of(self.width);
+        MaskRow { words: &self.used()[row * words..][..words] }
+    }
+
+    /// All words, for those who draw them otherwise.
+    pub(crate) fn words_mut(&mut self) -> &mut [u64] {
+        &mut self.words
+    }
+
+    fn used(&self) -> &[u64] {
+        &self.words[..self.rows * words_of(self.width)]
+    }
+
+    fn set_rows(&mut self, rows: usize) -> Result<(), Error> {
+        if rows > self.capacity {
+            return Err(Error::Size { what: "rows of a mask", expected: self.capacity, got: rows });
+        }
+        self.rows = rows;
+        Ok(())
+    }
+
+    fn keep_all(&mut self) {
+        let words = words_of(self.width);
+        if words > 0 {
+            for row in self.words.chunks_exact_mut(words) {
+                for (i, word) in row.iter_mut().enumerate() {
+                    *word = valid_bits(self.width, i);
+                }
+            }
+        }
+    }
+}
+
+/// The mask bits of one row.
+#[derive(Clone, Copy, Debug)]
+pub struct MaskRow<'a> {
+    words: &'a [u64],
+}
+
+impl<'a> MaskRow<'a> {
+    /// The words.
+    pub fn words(self) -> &'a [u64] {
+        self.words
+    }
+
+    /// Whether the unit is kept; false beyond the mask.
+    #[inline]
+    pub fn get(self, unit: usize) -> bool {
+        self.block(unit / WORD) >> (unit % WORD) & 1 == 1
+    }
+
+    /// The word of 64-unit block `block`; 0 beyond the mask.
+    #[inline]
+    pub fn block(self, block: usize) -> u64 {
+        self.words.get(block).copied().unwrap_or(0)
+    }
+
+    /// How many units of the row are kept.
+    pub fn count(self) -> usize {
+        self.words.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// The kept units of a 64-unit block, ascending, counted from the block's
+    /// first.
+    pub fn iter_block(self, block: usize) -> impl Iterator<Item = usize> {
+        let mut left = self.block(block);
+        std::iter::from_fn(move || {
+            (left != 0).then(|| {
+                let unit = left.trailing_zeros() as usize;
+                left &= left - 1;
+                unit
+            })
+        })
+    }
+
+    /// The kept units of the row, ascending.
+    pub fn iter(self) -> impl Iterator<Item = usize> + 'a {
+        (0..self.words.len())
+            .flat_map(move |block| self.iter_block(block).map(move |unit| block * WORD + unit))
+    }
+
+    /// Multiplies kept elements by `scale` and sets dropped ones to +0.0,
+    /// whatever they were; elements beyond the mask count as dropped.
+    pub fn apply(self, scale: f32, x: &mut [f32]) {
+        for (block, x) in x.chunks_mut(WORD).enumerate() {
+            let word = self.block(block);
+            for (unit, x) in x.iter_mut().enumerate() {
+                *x = if word >> unit & 1 == 1 { *x * scale } else { 0.0 };
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Bernoulli masks: a pure function of (seed, layer, step, row, unit).
+//!
+//! The definition, whole:
+//!
+//! - `splitmix(h)` is the first output of SplitMix64 started at h: with
+//!   `z = h + 0x9e3779b97f4a7c15`,
+//!   `z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9`,
+//!   `z = (z ^ z >> 27) * 0x94d049bb133111eb`, it is `z ^ z >> 31`, modulo
+//!   2^64.
+//! - The **row hash** starts at `h = 0` and takes in, in this order, the seed,
+//!   the [`Domain`]'s number, the layer, the step and the row:
+//!   `h = splitmix(h ^ value)`. "Layer" is the dropout site: the input is site
+//!   0, and sites count also where nothing is dropped.
+//! - The **stream** of a row is `Xoshiro256PlusPlus::seed_from_u64(h)` of the
+//!   crate rand_xoshiro: [`Streams::rng`].
+//! - A **word** holds 64 neighbouring units, unit u in bit u mod 64 of word
+//!   u / 64. [`scalar::words`] makes them in order from word 0.
+//! - An input declared **sparse** uses random access instead: unit u is kept
+//!   iff (output number u + 1 of SplitMix64 started at h) >> 48 < k:
+//!   [`scalar::kept_at`].
+//!
+//! Nothing else enters: not the number of threads, the batch split, the
+//! instruction set, the machine, or what was drawn before. A change of these
+//! bits is a breaking change and raises [`FORMAT`].
+#![forbid(unsafe_code)]
+
+mod bernoulli;
+mod bits;
+pub mod scalar;
+mod stream;
+
+pub(crate) use bernoulli::{LaneWords, fill};
+pub use bits::{Mask, MaskRow};
+pub use stream::{Domain, Streams};
+
+/// The number of this definition, written into model files.
+pub const FORMAT: u32 = 1;
+
+/// Units in a mask word.
+pub const WORD: usize = 64;
+
+/// Words that `width` units take.
+pub const fn words_of(width: usize) -> usize {
+    width.div_ceil(WORD)
+}
+
+/// The bits of word `word` that stand for units below `width`.
+#[inline]
+pub(crate) const fn valid_bits(width: usize, word: usize) -> u64 {
+    let left = width.saturating_sub(word * WORD);
+    if left >= WORD { u64::MAX } else { (1 << left) - 1 }
+}

@@ -1,0 +1,72 @@
+//! Streams: the random bits of one row, named by what they are for.
+
+use rand_xoshiro::{Xoshiro256PlusPlus, rand_core::SeedableRng};
+
+/// The increment of SplitMix64.
+pub(super) const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The output function of SplitMix64 at state z.
+#[inline]
+pub(super) const fn mix(z: u64) -> u64 {
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// Takes `value` into the hash `h`.
+#[inline]
+const fn absorb(h: u64, value: u64) -> u64 {
+    mix((h ^ value).wrapping_add(GAMMA))
+}
+
+/// What random bits are for; equal seeds give independent bits in different
+/// domains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u64)]
+#[non_exhaustive]
+pub enum Domain {
+    /// Masks of training: row = the row's index in the global batch.
+    Training = 1,
+    /// Masks of prediction: step = the sample's number, row = 0, one seed a
+    /// request.
+    Prediction = 2,
+    /// The order of rows in an epoch: step = the epoch.
+    Shuffling = 3,
+    /// Initial parameters: row = the unit.
+    Initialisation = 4,
+    /// Noise other than Bernoulli masks.
+    Noise = 5,
+}
+
+/// The streams of one dropout site at one step: a row names one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Streams {
+    prefix: u64,
+}
+
+impl Streams {
+    /// The streams of dropout site `layer` (the input is 0) at `step`.
+    pub const fn new(seed: u64, domain: Domain, layer: u64, step: u64) -> Self {
+        let h = absorb(absorb(0, seed), domain as u64);
+        Self { prefix: absorb(absorb(h, layer), step) }
+    }
+
+    /// The row hash h.
+    #[inline]
+    pub const fn hash(self, row: u64) -> u64 {
+        absorb(self.prefix, row)
+    }
+
+    /// The row's generator.
+    pub fn rng(self, row: u64) -> Xoshiro256PlusPlus {
+        Xoshiro256PlusPlus::seed_from_u64(self.hash(row))
+    }
+
+    /// The row's generator as its four words of state: outputs 1 to 4 of
+    /// SplitMix64 started at h.
+    #[inline]
+    pub(super) fn state(self, row: u64) -> [u64; 4] {
+        let h = self.hash(row);
+        std::array::from_fn(|i| mix(h.wrapping_add(GAMMA.wrapping_mul(i as u64 + 1))))
+    }
+}

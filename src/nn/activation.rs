@@ -1,0 +1,159 @@
+//! Activations: each unit's formula forward and backward, side by side.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::Error,
+    simd::{Lanes, math},
+    thin::Unit,
+};
+
+/// The non-linearity of a hidden layer, y = f(z).
+///
+/// | | f(z) | f'(z) | active |
+/// |---|---|---|---|
+/// | `Relu` | max(0, z) | 1 where z > 0 | z > 0, or NaN |
+/// | `Logistic` | 1 / (1 + e^-z) | y (1 - y) | every kept unit |
+/// | `Tanh` | tanh z | 1 - y² | every kept unit |
+/// | `Identity` | z | 1 | every kept unit |
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Activation {
+    /// max(0, z)
+    Relu,
+    /// 1 / (1 + e^-z)
+    Logistic,
+    /// tanh z
+    Tanh,
+    /// z
+    Identity,
+}
+
+impl Activation {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Relu, Self::Logistic, Self::Tanh, Self::Identity];
+
+    /// The name in files and at the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Relu => "relu",
+            Self::Logistic => "logistic",
+            Self::Tanh => "tanh",
+            Self::Identity => "identity",
+        }
+    }
+
+    /// f(z) in f64: the formula, and the twin of the vector code.
+    pub fn value(self, z: f64) -> f64 {
+        match self {
+            // Unlike f64::max, NaN stays NaN.
+            Self::Relu => {
+                if z < 0.0 {
+                    0.0
+                } else {
+                    z
+                }
+            }
+            Self::Logistic => 1.0 / (1.0 + libm::exp(-z)),
+            Self::Tanh => libm::tanh(z),
+            Self::Identity => z,
+        }
+    }
+}
+
+impl fmt::Display for Activation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Activation {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        Self::ALL.into_iter().find(|activation| activation.name() == name).ok_or_else(|| {
+            Error::UnknownName {
+                what: "activation",
+                name: name.to_owned(),
+                expected: "relu, logistic, tanh, identity",
+            }
+        })
+    }
+}
+
+/// [`Activation::Relu`]
+#[derive(Clone, Copy)]
+pub(super) struct Relu;
+/// [`Activation::Logistic`]
+#[derive(Clone, Copy)]
+pub(super) struct Logistic;
+/// [`Activation::Tanh`]
+#[derive(Clone, Copy)]
+pub(super) struct Tanh;
+/// [`Activation::Identity`]
+#[derive(Clone, Copy)]
+pub(super) struct Identity;
+
+impl Unit for Relu {
+    #[inline(always)]
+    fn value<L: Lanes>(self, _: L, z: L::F) -> L::F {
+        // Asked for active units only.
+        z
+    }
+    #[inline(always)]
+    fn active<L: Lanes>(self, l: L, z: L::F) -> u16 {
+        l.less(l.splat(0.0), z) | l.is_nan(z)
+    }
+    #[inline(always)]
+    fn slope<L: Lanes>(self, l: L, _: L::F) -> L::F {
+        l.splat(1.0)
+    }
+}
+
+impl Unit for Logistic {
+    #[inline(always)]
+    fn value<L: Lanes>(self, l: L, z: L::F) -> L::F {
+        math::logistic(l, z)
+    }
+    #[inline(always)]
+    fn active<L: Lanes>(self, _: L, _: L::F) -> u16 {
+        u16::MAX
+    }
+    #[inline(always)]
+    fn slope<L: Lanes>(self, l: L, y: L::F) -> L::F {
+        l.mul(y, l.sub(l.splat(1.0), y))
+    }
+}
+
+impl Unit for Tanh {
+    #[inline(always)]
+    fn value<L: Lanes>(self, l: L, z: L::F) -> L::F {
+        math::tanh(l, z)
+    }
+    #[inline(always)]
+    fn active<L: Lanes>(self, _: L, _: L::F) -> u16 {
+        u16::MAX
+    }
+    #[inline(always)]
+    fn slope<L: Lanes>(self, l: L, y: L::F) -> L::F {
+        l.sub(l.splat(1.0), l.mul(y, y))
+    }
+}
+
+impl Unit for Identity {
+    #[inline(always)]
+    fn value<L: Lanes>(self, _: L, z: L::F) -> L::F {
+        z
+    }
+    #[inline(always)]
+    fn active<L: Lanes>(self, _: L, _: L::F) -> u16 {
+        u16::MAX
+    }
+    #[inline(always)]
+    fn slope<L: Lanes>(self, l: L, _: L::F) -> L::F {
+        l.splat(1.0)
+    }
+}

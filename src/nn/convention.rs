@@ -1,0 +1,88 @@
+//! The paper's form and the engine's form of the same network.
+//!
+//! The paper (section 4) drops units without scaling while training, and
+//! multiplies outgoing weights by p at test time. The engine divides kept units
+//! by p while training (section 10) and leaves the weights alone. With p the
+//! keep rate of a layer's *inputs*, the two are equivalent under
+//!
+//! | quantity | engine's form |
+//! |---|---|
+//! | weights, velocities | W = p W_paper |
+//! | max-norm | c = p c_paper |
+//! | learning rate of W | η = p² η_paper (biases: the same) |
+//! | weight decay | λ = λ_paper / p² |
+
+use super::{Mlp, PlainNetwork};
+use crate::{error::Error, rate::Keep};
+
+/// The engine's bound for max-norm `c`, given for the paper's weights.
+pub fn max_norm_from_paper(c: f64, keep_of_inputs: Keep) -> f64 {
+    c * keep_of_inputs.get()
+}
+
+/// The engine's learning rate of weights, given for the paper's weights.
+pub fn learning_rate_from_paper(learning_rate: f64, keep_of_inputs: Keep) -> f64 {
+    learning_rate * keep_of_inputs.get() * keep_of_inputs.get()
+}
+
+/// The engine's weight decay, given for the paper's weights.
+pub fn decay_from_paper(decay: f64, keep_of_inputs: Keep) -> f64 {
+    decay / (keep_of_inputs.get() * keep_of_inputs.get())
+}
+
+/// A network whose weights are the paper's: trained without 1/p, to be
+/// multiplied by p at test time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PaperMlp {
+    mlp: Mlp,
+}
+
+impl PaperMlp {
+    /// Takes the parameters of `mlp` as the paper's: nothing is converted.
+    pub fn from_paper_weights(mlp: Mlp) -> Self {
+        Self { mlp }
+    }
+
+    /// The network with the paper's weights in it: nothing is converted.
+    pub fn paper_weights(&self) -> &Mlp {
+        &self.mlp
+    }
+
+    /// The same network in the engine's form: W = p W_paper.
+    pub fn to_inverted(&self) -> Mlp {
+        scaled(&self.mlp, Keep::get)
+    }
+
+    /// Test time as the paper writes it, in f64: each unit's value is
+    /// multiplied by its keep rate before the weights above it.
+    ///
+    /// # Errors
+    /// `x` has another length than the network's inputs.
+    pub fn predict(&self, x: &[f64]) -> Result<Vec<f64>, Error> {
+        let keeps = self.mlp.keeps();
+        let network = PlainNetwork::from(&self.mlp);
+        Ok(self.mlp.loss.link(&network.logits_scaled(x, |site, _| keeps[site].get())?))
+    }
+}
+
+impl Mlp {
+    /// The same network in the paper's form: W_paper = W / p.
+    pub fn to_paper(&self) -> PaperMlp {
+        PaperMlp { mlp: scaled(self, |keep| 1.0 / keep.get()) }
+    }
+}
+
+/// The network with each layer's weights multiplied by a function of the keep
+/// rate of its inputs.
+fn scaled(mlp: &Mlp, factor: impl Fn(Keep) -> f64) -> Mlp {
+    let mut out = mlp.clone();
+    for index in 0..mlp.depth() {
+        let factor = factor(mlp.keep_below(index));
+        for panel in out.layers[index].weights.runs_mut().data.iter_mut() {
+            for w in panel {
+                *w = (f64::from(*w) * factor) as f32;
+            }
+        }
+    }
+    out
+}

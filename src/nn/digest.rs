@@ -1,0 +1,35 @@
+//! The digest of a network's parameters.
+
+use std::fmt::Write;
+
+use sha2::{Digest, Sha256};
+
+use super::Mlp;
+
+impl Mlp {
+    /// SHA-256 over the parameters as little-endian f32, in the order of their
+    /// names (`layers.0.bias`, `layers.0.weight`, `layers.1.bias`, ... sorted
+    /// as text), weights row-major `[outputs][inputs]`: what `sha256sum` says
+    /// of the tensors' bytes behind each other. In hexadecimal.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        for (_, layer, is_bias) in self.names() {
+            let layer = &self.layers[layer];
+            if is_bias {
+                hash.update(little_endian(&layer.bias[..layer.weights.outputs()]));
+            } else {
+                hash.update(little_endian(&layer.weights.to_rows()));
+            }
+        }
+        hash.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+}
+
+/// The elements as little-endian bytes.
+pub(crate) fn little_endian(x: &[f32]) -> Vec<u8> {
+    x.iter().flat_map(|x| x.to_le_bytes()).collect()
+}

@@ -1,0 +1,79 @@
+//! What flows through a network while a batch passes it.
+
+use super::Mlp;
+use crate::{
+    error::{Error, below},
+    mask::Mask,
+    simd::Isa,
+    thin::{InputBits, Lists, Panels},
+};
+
+/// The lists into each layer and the pre-activations of each, for at most a
+/// number of rows that is fixed when they are made.
+#[derive(Clone, Debug)]
+pub(crate) struct Flow {
+    /// The inputs of each layer.
+    pub lists: Vec<Lists>,
+    /// z of each layer; the output's are the logits.
+    pub z: Vec<Panels>,
+    capacity: usize,
+}
+
+impl Flow {
+    pub fn with_capacity(mlp: &Mlp, rows: usize) -> Result<Self, Error> {
+        let widths = mlp.widths();
+        let lists = widths[..mlp.depth()].iter().map(|&width| Lists::with_capacity(rows, width));
+        let z = widths[1..].iter().map(|&width| Panels::with_capacity(rows, width));
+        Ok(Self {
+            lists: lists.collect::<Result<_, _>>()?,
+            z: z.collect::<Result<_, _>>()?,
+            capacity: rows,
+        })
+    }
+
+    /// Whether `rows` rows fit.
+    pub fn check(&self, rows: usize) -> Result<(), Error> {
+        below("rows of a batch", self.capacity.saturating_add(1), rows)
+    }
+
+    /// The batch's rows into the first layer's lists.
+    pub fn enter<'a>(
+        &mut self,
+        mlp: &Mlp,
+        isa: Isa,
+        parallel: bool,
+        rows: usize,
+        bits: InputBits<'_>,
+        row: &(impl Fn(usize) -> &'a [f32] + Sync),
+    ) {
+        let keep = match bits {
+            InputBits::All => crate::rate::Keep::ALL,
+            InputBits::Mask(_) | InputBits::Sparse { .. } => mlp.input_keep,
+        };
+        if let Some(lists) = self.lists.first_mut() {
+            lists.set_rows(rows);
+            lists.fill(isa, parallel, keep, bits, row);
+        }
+    }
+
+    /// Up through all layers. `mask(site)` is the mask of a hidden site, for
+    /// none of whose units are dropped nor scaled.
+    pub fn forward<'m>(
+        &mut self,
+        mlp: &Mlp,
+        isa: Isa,
+        parallel: bool,
+        mask: impl Fn(usize) -> Option<&'m Mask>,
+    ) {
+        let last = mlp.depth() - 1;
+        for (index, layer) in mlp.layers.iter().enumerate() {
+            let z = &mut self.z[index];
+            if index == last {
+                layer.output(isa, parallel, &self.lists[index], z);
+            } else {
+                let (below, above) = self.lists.split_at_mut(index + 1);
+                layer.forward(isa, parallel, &below[index], mask(index + 1), z, &mut above[0]);
+            }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The multilayer perceptron.
+
+use super::{Activation, Layer, Loss, MlpBuilder};
+use crate::{
+    error::{Error, below, same_size},
+    rate::Keep,
+};
+
+/// A multilayer perceptron with dropout of its inputs and hidden units, in the
+/// engine's inverted form: kept units are divided by p while training, and at
+/// test time the network runs as it is.
+///
+/// For layer l with inputs x, in the paper's section 4:
+/// z = W (r x / p) + b, y = f(z), r ~ Bernoulli(p).
+///
+/// ```
+/// use thinnet::{Keep, nn::{Activation, Loss, Mlp}};
+///
+/// let mlp = Mlp::builder(784)
+///     .input_keep(Keep::new(0.8)?)
+///     .hidden(1024, Activation::Relu, Keep::HALF)
+///     .hidden(1024, Activation::Relu, Keep::HALF)
+///     .output(10, Loss::SoftmaxCrossEntropy)
+///     .seed(1)
+///     .build()?;
+/// assert_eq!(mlp.widths(), [784, 1024, 1024, 10]);
+/// # Ok::<(), thinnet::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mlp {
+    pub(crate) input_keep: Keep,
+    pub(crate) sparse_input: bool,
+    /// At least one; the last is the output layer.
+    pub(crate) layers: Vec<Layer>,
+    pub(crate) loss: Loss,
+}
+
+impl Mlp {
+    /// Starts to describe a network with `inputs` inputs.
+    pub fn builder(inputs: usize) -> MlpBuilder {
+        MlpBuilder::new(inputs)
+    }
+
+    /// Units of the input, of each hidden layer and of the output.
+    pub fn widths(&self) -> Vec<usize> {
+        let inputs = self.layers.first().map(|layer| layer.weights.inputs());
+        inputs.into_iter().chain(self.layers.iter().map(|layer| layer.weights.outputs())).collect()
+    }
+
+    /// Units of the input.
+    pub fn inputs(&self) -> usize {
+        self.layers.first().map_or(0, |layer| layer.weights.inputs())
+    }
+
+    /// Units of the output.
+    pub fn outputs(&self) -> usize {
+        self.layers.last().map_or(0, |layer| layer.weights.outputs())
+    }
+
+    /// Layers with weights: the hidden ones and the output.
+    pub fn depth(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// The keep rate of each dropout site: the input, then the hidden layers.
+    pub fn keeps(&self) -> Vec<Keep> {
+        (0..self.depth()).map(|layer| self.keep_below(layer)).collect()
+    }
+
+    /// The keep rate of the inputs of weight layer `layer`.
+    pub(crate) fn keep_below(&self, layer: usize) -> Keep {
+        match layer.checked_sub(1) {
+            None => self.input_keep,
+            Some(below) => self.layers[below].keep,
+        }
+    }
+
+    /// The activations of the hidden layers.
+    pub fn activations(&self) -> Vec<Activation> {
+        self.layers[..self.depth() - 1].iter().map(|layer| layer.activation).collect()
+    }
+
+    /// The loss.
+    pub fn loss(&self) -> Loss {
+        self.loss
+    }
+
+    /// Whether the input was declared sparse: its mask is by random access.
+    pub fn sparse_input(&self) -> bool {
+        self.sparse_input
+    }
+
+    /// Weights and biases together.
+    pub fn parameters(&self) -> usize {
+        self.layers.iter().map(|l| (l.weights.inputs() + 1) * l.weights.outputs()).sum()
+    }
+
+    /// The weights of a layer, row-major `[outputs][inputs]` as PyTorch's
+    /// `nn.Linear` has them.
+    ///
+    /// # Errors
+    /// There is no such layer.
+    pub fn weights(&self, layer: usize) -> Result<Vec<f32>, Error> {
+        below("layer", self.depth(), layer)?;
+        Ok(self.layers[layer].weights.to_rows())
+    }
+
+    /// The biases of a layer.
+    ///
+    /// # Errors
+    /// There is no such layer.
+    pub fn bias(&self, layer: usize) -> Result<&[f32], Error> {
+        below("layer", self.depth(), layer)?;
+        let layer = &self.layers[layer];
+        Ok(&layer.bias[..layer.weights.outputs()])
+    }
+
+    /// Puts weights `[outputs][inputs]` in the place of a layer's.
+    ///
+    /// # Errors
+    /// There is no such layer, or it has another number of weights.
+    pub fn set_weights(&mut self, layer: usize, weights: &[f32]) -> Result<(), Error> {
+        below("layer", self.depth(), layer)?;
+        self.layers[layer].weights.set_rows(weights)
+    }
+
+    /// Puts biases in the place of a layer's.
+    ///
+    /// # Errors
+    /// There is no such layer, or it has another number of units.
+    pub fn set_bias(&mut self, layer: usize, bias: &[f32]) -> Result<(), Error> {
+        below("layer", self.depth(), layer)?;
+        let layer = &mut self.layers[layer];
+        let outputs = layer.weights.outputs();
+        same_size("biases of a layer", outputs, bias.len())?;
+        layer.bias[..outputs].copy_from_slice(bias);
+        Ok(())
+    }
+
+    /// The names of the parameters in files, sorted, with (layer, is bias).
+    pub(crate) fn names(&self) -> Vec<(String, usize, bool)> {
+        let mut names: Vec<_> = (0..self.depth())
+            .flat_map(|layer| {
+                [("bias", true), ("weight", false)]
+                    .map(|(what, is_bias)| (format!("layers.{layer}.{what}"), layer, is_bias))
+            })
+            .collect();
+        names.sort();
+        names
+    }
+}

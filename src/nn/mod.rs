@@ -1,0 +1,31 @@
+//! What a network is: layers, activations, losses, initialisation.
+//!
+//! No loops over batches stand here: a batch flows through [`crate::train`] and
+//! [`crate::predict`].
+#![forbid(unsafe_code)]
+
+mod activation;
+mod builder;
+mod convention;
+mod digest;
+mod ensemble;
+mod flow;
+mod init;
+mod layer;
+mod loss;
+mod mlp;
+mod plain;
+mod thinned;
+
+pub use activation::Activation;
+pub use builder::MlpBuilder;
+pub use convention::{PaperMlp, decay_from_paper, learning_rate_from_paper, max_norm_from_paper};
+pub(crate) use digest::little_endian;
+pub use ensemble::Ensemble;
+pub(crate) use flow::Flow;
+pub use init::Initialisation;
+pub(crate) use layer::Layer;
+pub use loss::{Loss, Targets};
+pub use mlp::Mlp;
+pub use plain::{PlainLayer, PlainNetwork};
+pub use thinned::ThinnedNetwork;

@@ -1,0 +1,108 @@
+//! The network in the plainest loops, in f64.
+//!
+//! Every kernel is tested against this twin; thinned networks and ensembles
+//! run on it.
+
+use super::{Activation, Loss, Mlp, Targets};
+use crate::error::{Error, same_size};
+
+/// A layer with its weights `[output][input]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlainLayer {
+    /// W `[output][input]`.
+    pub weights: Vec<Vec<f64>>,
+    /// b.
+    pub bias: Vec<f64>,
+    /// f of y = f(W x + b).
+    pub activation: Activation,
+}
+
+/// A network without dropout that runs by itself, one row at a time, in f64.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlainNetwork {
+    /// At least one; the last one's outputs are the logits or values.
+    pub layers: Vec<PlainLayer>,
+    /// The loss of the network that it was made from.
+    pub loss: Loss,
+}
+
+impl From<&Mlp> for PlainNetwork {
+    /// The whole network, with no unit dropped.
+    fn from(mlp: &Mlp) -> Self {
+        let layers = mlp
+            .layers
+            .iter()
+            .map(|layer| PlainLayer {
+                weights: (0..layer.weights.outputs())
+                    .map(|output| {
+                        (0..layer.weights.inputs())
+                            .map(|input| f64::from(layer.weights.get(output, input)))
+                            .collect()
+                    })
+                    .collect(),
+                bias: layer.bias[..layer.weights.outputs()].iter().map(|&b| f64::from(b)).collect(),
+                activation: layer.activation,
+            })
+            .collect();
+        Self { layers, loss: mlp.loss }
+    }
+}
+
+impl PlainNetwork {
+    /// The outputs of the last layer before the loss's link: logits or values.
+    ///
+    /// # Errors
+    /// `x` has another length than the first layer's inputs.
+    pub fn logits(&self, x: &[f64]) -> Result<Vec<f64>, Error> {
+        self.logits_scaled(x, |_, _| 1.0)
+    }
+
+    /// The logits where each unit's value is multiplied by
+    /// `factor(site, unit)`: a mask over p, as dropout does it.
+    ///
+    /// # Errors
+    /// `x` has another length than the first layer's inputs.
+    pub fn logits_scaled(
+        &self,
+        x: &[f64],
+        factor: impl Fn(usize, usize) -> f64,
+    ) -> Result<Vec<f64>, Error> {
+        if let Some(row) = self.layers.first().and_then(|layer| layer.weights.first()) {
+            same_size("inputs of a network", row.len(), x.len())?;
+        }
+        let mut x = x.to_vec();
+        for (site, layer) in self.layers.iter().enumerate() {
+            for (unit, x) in x.iter_mut().enumerate() {
+                let factor = factor(site, unit);
+                // Dropped is zero, whatever was there.
+                *x = if factor == 0.0 { 0.0 } else { *x * factor };
+            }
+            x = layer
+                .weights
+                .iter()
+                .zip(&layer.bias)
+                .map(|(w, b)| {
+                    let z = b + w.iter().zip(&x).map(|(w, x)| w * x).sum::<f64>();
+                    layer.activation.value(z)
+                })
+                .collect();
+        }
+        Ok(x)
+    }
+
+    /// Probabilities (or values, for squared error) of one row.
+    ///
+    /// # Errors
+    /// `x` has another length than the first layer's inputs.
+    pub fn predict(&self, x: &[f64]) -> Result<Vec<f64>, Error> {
+        Ok(self.loss.link(&self.logits(x)?))
+    }
+
+    /// The loss of one row's logits.
+    ///
+    /// # Errors
+    /// Targets that do not fit, as [`Targets::check`] says.
+    pub fn loss_of(&self, logits: &[f64], targets: Targets<'_>, row: usize) -> Result<f64, Error> {
+        self.loss.plain(logits, targets, row)
+    }
+}

@@ -1,0 +1,150 @@
+//! Thinned networks as objects.
+
+use super::{Mlp, PlainLayer, PlainNetwork};
+use crate::{
+    error::{Error, same_size},
+    mask::{Domain, Mask, Streams},
+    simd::Isa,
+};
+
+/// One of the 2^n networks that a dropout network stands for: the units that a
+/// row's mask leaves, and the weights between them.
+///
+/// ```
+/// use thinnet::{Keep, nn::{Activation, Loss, Mlp, ThinnedNetwork}};
+///
+/// let mlp = Mlp::builder(4)
+///     .hidden(6, Activation::Relu, Keep::HALF)
+///     .output(2, Loss::SoftmaxCrossEntropy)
+///     .build()?;
+/// let thinned = ThinnedNetwork::of(&mlp, 1, 0, 0)?;
+/// assert!((thinned.log_probability() - 6.0 * 0.5f64.ln()).abs() < 1e-12);
+/// assert_eq!(thinned.predict(&[0.1, 0.2, 0.3, 0.4])?.len(), 2);
+/// # Ok::<(), thinnet::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ThinnedNetwork {
+    masks: Vec<Mask>,
+    standing: Vec<Vec<usize>>,
+    network: PlainNetwork,
+    log_probability: f64,
+}
+
+/// The mask of a dropout site for some rows, as training draws it.
+pub(crate) fn site_mask(
+    mlp: &Mlp,
+    seed: u64,
+    domain: Domain,
+    site: usize,
+    step: u64,
+    first_row: u64,
+    rows: usize,
+) -> Result<Mask, Error> {
+    let streams = Streams::new(seed, domain, site as u64, step);
+    let (keep, width) = (mlp.keep_below(site), mlp.widths()[site]);
+    if site == 0 && mlp.sparse_input {
+        Mask::draw_sparse(keep, streams, first_row, rows, width)
+    } else {
+        Mask::draw(Isa::detect(), keep, streams, first_row, rows, width)
+    }
+}
+
+impl ThinnedNetwork {
+    /// The thinned network that training with `seed` gives to the row with
+    /// index `row` of the global batch of step `step`.
+    ///
+    /// # Errors
+    /// More than can be allocated.
+    pub fn of(mlp: &Mlp, seed: u64, step: u64, row: u64) -> Result<Self, Error> {
+        let masks = (0..mlp.depth())
+            .map(|site| site_mask(mlp, seed, Domain::Training, site, step, row, 1))
+            .collect::<Result<_, _>>()?;
+        Self::from_masks(mlp, masks)
+    }
+
+    /// The thinned network of given masks: one row for the input and for each
+    /// hidden layer.
+    ///
+    /// # Errors
+    /// Masks of another number, or another shape than one row of the site's
+    /// width.
+    pub fn from_masks(mlp: &Mlp, masks: Vec<Mask>) -> Result<Self, Error> {
+        same_size("dropout sites", mlp.depth(), masks.len())?;
+        for (mask, width) in masks.iter().zip(mlp.widths()) {
+            same_size("rows of a site's mask", 1, mask.rows())?;
+            same_size("units of a site's mask", width, mask.width())?;
+        }
+        let mut standing: Vec<Vec<usize>> =
+            masks.iter().map(|mask| mask.at(0).iter().collect()).collect();
+        standing.push((0..mlp.outputs()).collect());
+        let whole = PlainNetwork::from(mlp);
+        let layers = whole
+            .layers
+            .iter()
+            .enumerate()
+            .map(|(index, layer)| {
+                let scale = 1.0 / mlp.keep_below(index).get();
+                let (inputs, outputs) = (&standing[index], &standing[index + 1]);
+                PlainLayer {
+                    weights: outputs
+                        .iter()
+                        .map(|&n| inputs.iter().map(|&k| layer.weights[n][k] * scale).collect())
+                        .collect(),
+                    bias: outputs.iter().map(|&n| layer.bias[n]).collect(),
+                    activation: layer.activation,
+                }
+            })
+            .collect();
+        let log_probability = masks
+            .iter()
+            .zip(mlp.keeps())
+            .filter(|(_, keep)| keep.drops())
+            .map(|(mask, keep)| {
+                let (kept, all) = (mask.count() as f64, mask.width() as f64);
+                kept * libm::log(keep.get()) + (all - kept) * libm::log(1.0 - keep.get())
+            })
+            .sum();
+        let network = PlainNetwork { layers, loss: mlp.loss };
+        Ok(Self { masks, standing, network, log_probability })
+    }
+
+    /// The masks: one row for the input and for each hidden layer.
+    pub fn masks(&self) -> &[Mask] {
+        &self.masks
+    }
+
+    /// The units that stand: of the input, of each hidden layer, of the output.
+    pub fn standing(&self) -> &[Vec<usize>] {
+        &self.standing
+    }
+
+    /// The thinned weights as a network of its own, with the scale 1/p in
+    /// them; its inputs are the inputs that stand.
+    pub fn network(&self) -> &PlainNetwork {
+        &self.network
+    }
+
+    /// ln of the probability that dropout draws this network: over the sites
+    /// that drop, sum of ln p for kept and ln(1 - p) for dropped units.
+    pub fn log_probability(&self) -> f64 {
+        self.log_probability
+    }
+
+    /// Its logits for a row of all inputs; it looks at those that stand.
+    ///
+    /// # Errors
+    /// `x` has another length than the whole network's inputs.
+    pub fn logits(&self, x: &[f64]) -> Result<Vec<f64>, Error> {
+        same_size("inputs of a network", self.masks[0].width(), x.len())?;
+        let x: Vec<f64> = self.standing[0].iter().map(|&unit| x[unit]).collect();
+        self.network.logits(&x)
+    }
+
+    /// Its probabilities (or values, for squared error).
+    ///
+    /// # Errors
+    /// `x` has another length than the whole network's inputs.
+    pub fn predict(&self, x: &[f64]) -> Result<Vec<f64>, Error> {
+        Ok(self.network.loss.link(&self.logits(x)?))
+    }
+}

@@ -1,0 +1,120 @@
+//! Work divided over the pool that the caller is in.
+//!
+//! [`divide`] halves its work with `rayon::join` and gives each leaf a range of
+//! neighbouring items. Outside a pool there is one leaf, on the calling thread:
+//! the library never starts threads. Which thread runs a leaf, and where the
+//! cuts are, cannot matter to results, because an item is never shared.
+#![forbid(unsafe_code)]
+
+/// Something that can be cut between two items.
+pub(crate) trait Divide: Sized + Send {
+    /// How many items.
+    fn items(&self) -> usize;
+    /// The items before `middle` and those from it on.
+    fn split(self, middle: usize) -> (Self, Self);
+}
+
+/// A slice whose items are runs of `size` elements; the last may be shorter.
+pub(crate) struct Runs<'a, T> {
+    /// The elements.
+    pub data: &'a mut [T],
+    /// Elements in a run, at least 1.
+    pub size: usize,
+}
+
+impl<T: Send> Divide for Runs<'_, T> {
+    fn items(&self) -> usize {
+        self.data.len().div_ceil(self.size)
+    }
+
+    fn split(self, middle: usize) -> (Self, Self) {
+        let middle = (middle * self.size).min(self.data.len());
+        let (left, right) = self.data.split_at_mut(middle);
+        (Self { data: left, size: self.size }, Self { data: right, size: self.size })
+    }
+}
+
+impl<A: Divide, B: Divide> Divide for (A, B) {
+    fn items(&self) -> usize {
+        debug_assert_eq!(self.0.items(), self.1.items());
+        self.0.items()
+    }
+
+    fn split(self, middle: usize) -> (Self, Self) {
+        let (a, b) = (self.0.split(middle), self.1.split(middle));
+        ((a.0, b.0), (a.1, b.1))
+    }
+}
+
+impl<A: Divide, B: Divide, C: Divide> Divide for (A, B, C) {
+    fn items(&self) -> usize {
+        debug_assert_eq!(self.0.items(), self.1.items());
+        debug_assert_eq!(self.0.items(), self.2.items());
+        self.0.items()
+    }
+
+    fn split(self, middle: usize) -> (Self, Self) {
+        let (a, b, c) = (self.0.split(middle), self.1.split(middle), self.2.split(middle));
+        ((a.0, b.0, c.0), (a.1, b.1, c.1))
+    }
+}
+
+/// Whether the caller is in a pool with other threads to give work to.
+pub(crate) fn in_pool() -> bool {
+    rayon::current_thread_index().is_some() && rayon::current_num_threads() > 1
+}
+
+/// Runs `leaf(first, items)` on runs of neighbouring items that together are
+/// all of `work`; in parallel where `parallel` says so, in leaves of at most
+/// `grain` items.
+pub(crate) fn divide<D: Divide>(
+    parallel: bool,
+    grain: usize,
+    work: D,
+    leaf: &(impl Fn(usize, D) + Sync),
+) {
+    fn halve<D: Divide>(grain: usize, first: usize, work: D, leaf: &(impl Fn(usize, D) + Sync)) {
+        let items = work.items();
+        if items <= grain.max(1) {
+            return leaf(first, work);
+        }
+        let middle = items / 2;
+        let (left, right) = work.split(middle);
+        rayon::join(
+            || halve(grain, first, left, leaf),
+            || halve(grain, first + middle, right, leaf),
+        );
+    }
+    if parallel {
+        halve(grain, 0, work, leaf);
+    } else {
+        leaf(0, work);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(parallel: bool, len: usize, size: usize, grain: usize) -> Vec<usize> {
+        let mut data = vec![usize::MAX; len];
+        divide(parallel, grain, Runs { data: &mut data, size }, &|first, runs| {
+            for (i, run) in runs.data.chunks_mut(size).enumerate() {
+                run.fill(first + i);
+            }
+        });
+        data
+    }
+
+    #[test]
+    fn every_item_is_visited_once_with_its_number() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        for (len, size, grain) in [(0, 4, 1), (1, 4, 1), (13, 4, 1), (100, 7, 3), (64, 64, 1)] {
+            let want: Vec<_> = (0..len).map(|i| i / size).collect();
+            assert_eq!(number(false, len, size, grain), want);
+            assert_eq!(pool.install(|| number(true, len, size, grain)), want);
+        }
+        assert!(!in_pool());
+        assert!(pool.install(in_pool));
+    }
+}

@@ -1,0 +1,57 @@
+//! How well a network does on labelled rows.
+
+use super::{Predictor, Workspace};
+use crate::{
+    data::{Batch, Dataset},
+    error::Error,
+};
+
+/// The errors of a network on a data set.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Rows looked at.
+    pub rows: usize,
+    /// Rows whose most probable class is another than their label; the first
+    /// of equal probabilities counts as most probable.
+    pub wrong: usize,
+    /// Mean of -ln of the label's probability.
+    pub loss: f64,
+}
+
+impl Evaluation {
+    /// Wrong rows over all rows; 0 where there are none.
+    pub fn error(&self) -> f64 {
+        self.wrong as f64 / self.rows.max(1) as f64
+    }
+}
+
+/// Predicts every row of `data`, in batches as large as the workspace takes.
+///
+/// # Errors
+/// A width or a label that the network does not have.
+pub fn evaluate(
+    predictor: &Predictor,
+    data: &Dataset,
+    workspace: &mut Workspace,
+) -> Result<Evaluation, Error> {
+    let classes = predictor.network().outputs();
+    let most_rows = workspace.predictions.rows().max(1);
+    let mut sum = Evaluation { rows: data.rows(), wrong: 0, loss: 0.0 };
+    let order: Vec<u32> = (0..data.rows() as u32).collect();
+    for chosen in order.chunks(most_rows) {
+        let batch = Batch::gather(data.inputs(), chosen)?;
+        let predictions = predictor.predict(&batch, workspace)?;
+        for (row, &index) in chosen.iter().enumerate() {
+            let class = data.labels()[index as usize];
+            let p = predictions.at(row);
+            let Some(&of_label) = p.get(class as usize) else {
+                return Err(Error::Class { row: index as usize, class, classes });
+            };
+            let best = (1..p.len()).fold(0, |best, i| if p[i] > p[best] { i } else { best });
+            sum.wrong += usize::from(best != class as usize);
+            sum.loss -= f64::from(of_label.max(f32::MIN_POSITIVE)).ln();
+        }
+    }
+    sum.loss /= data.rows().max(1) as f64;
+    Ok(sum)
+}

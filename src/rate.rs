@@ -1,0 +1,160 @@
+//! The keep rate: the paper's p.
+#![forbid(unsafe_code)]
+
+use std::fmt;
+
+use serde::de::Error as _;
+
+use crate::error::Error;
+
+/// The probability that a unit **stays**: the paper's p, so
+/// `0 < keep <= 1`.
+///
+/// Stored as `k / 65536` with `k = round(65536 keep)`. Scaling uses the stored
+/// rate, so that the expectation of a kept-and-scaled activation equals the
+/// input exactly in real arithmetic.
+///
+/// Most libraries take the probability of *dropping* instead: PyTorch's
+/// `Dropout(0.2)` is `Keep::from_drop(0.2)`.
+///
+/// ```
+/// use thinnet::Keep;
+///
+/// let keep = Keep::new(0.8)?;
+/// assert_eq!(keep.k(), 52429);
+/// assert_eq!(keep, Keep::from_drop(0.2)?);
+/// assert_eq!(Keep::HALF.scale(), 2.0);
+/// assert!(Keep::new(0.0).is_err());
+/// # Ok::<(), thinnet::Error>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Keep {
+    k: u32,
+}
+
+impl Keep {
+    /// The denominator of the stored rate.
+    pub const ONE_K: u32 = 1 << 16;
+    /// Every unit stays: no dropout.
+    pub const ALL: Self = Self { k: Self::ONE_K };
+    /// Each unit stays with probability 0.5, the paper's usual hidden rate.
+    pub const HALF: Self = Self { k: Self::ONE_K / 2 };
+
+    /// The rate nearest to `keep` that can be stored.
+    ///
+    /// # Errors
+    /// 0, a negative number, NaN or a number above 1; a rate so near to 0
+    /// that it rounds to 0, or below 1 that rounds to 1.
+    pub fn new(keep: f64) -> Result<Self, Error> {
+        if !(keep > 0.0 && keep <= 1.0) {
+            return Err(Error::KeepOutOfRange { value: keep });
+        }
+        // Within 0..=65536, so the cast is exact.
+        let k = (keep * f64::from(Self::ONE_K)).round() as u32;
+        if k == 0 || (k == Self::ONE_K && keep < 1.0) {
+            return Err(Error::KeepNotRepresentable { value: keep, rounded: k });
+        }
+        Ok(Self { k })
+    }
+
+    /// The rate of a library that takes the probability of dropping.
+    ///
+    /// # Errors
+    /// As [`Keep::new`] of `1 - drop`.
+    pub fn from_drop(drop: f64) -> Result<Self, Error> {
+        Self::new(1.0 - drop)
+    }
+
+    /// The rate `k / 65536`, as files store it.
+    ///
+    /// # Errors
+    /// `k` is 0 or above 65536.
+    pub fn from_k(k: u32) -> Result<Self, Error> {
+        if k == 0 || k > Self::ONE_K {
+            return Err(Error::setting("k of a keep rate", k, "a number from 1 to 65536"));
+        }
+        Ok(Self { k })
+    }
+
+    /// The stored numerator k, from 1 to 65536.
+    pub const fn k(self) -> u32 {
+        self.k
+    }
+
+    /// The stored rate k / 65536.
+    pub fn get(self) -> f64 {
+        f64::from(self.k) / f64::from(Self::ONE_K)
+    }
+
+    /// The factor of inverted dropout, 65536 / k, rounded once to f32.
+    pub fn scale(self) -> f32 {
+        (f64::from(Self::ONE_K) / f64::from(self.k)) as f32
+    }
+
+    /// Whether units can be dropped at all: keep below 1.
+    pub const fn drops(self) -> bool {
+        self.k < Self::ONE_K
+    }
+
+    /// How many draws make one mask word: 16 - trailing_zeros(k), and none at
+    /// keep 1.
+    pub const fn draws_per_word(self) -> u32 {
+        if self.drops() { 16 - self.k.trailing_zeros() } else { 0 }
+    }
+}
+
+impl fmt::Display for Keep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.4} ({}/65536)", self.get(), self.k)
+    }
+}
+
+impl fmt::Debug for Keep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Keep({}/65536)", self.k)
+    }
+}
+
+impl serde::Serialize for Keep {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u32(self.k)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Keep {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::from_k(u32::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_what_is_not_a_keep_rate() {
+        for value in [0.0, -0.0, -0.5, 1.0000001, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let message = Keep::new(value).unwrap_err().to_string();
+            assert!(message.contains(&format!("{value}")), "{message}");
+        }
+        assert!(matches!(Keep::new(1e-9), Err(Error::KeepNotRepresentable { rounded: 0, .. })));
+        assert!(matches!(
+            Keep::new(1.0 - 1e-9),
+            Err(Error::KeepNotRepresentable { rounded: 65536, .. })
+        ));
+        assert!(Keep::from_k(0).is_err() && Keep::from_k(65537).is_err());
+    }
+
+    #[test]
+    fn stores_the_nearest_rate_and_scales_by_it() {
+        for k in [1, 2, 655, 32768, 52429, 65535, 65536] {
+            let keep = Keep::from_k(k).unwrap();
+            assert_eq!(Keep::new(keep.get()).unwrap(), keep);
+            assert!((f64::from(keep.scale()) * keep.get() - 1.0).abs() < 1e-7);
+        }
+        assert_eq!(Keep::new(0.8).unwrap().draws_per_word(), 16);
+        assert_eq!(Keep::new(0.75).unwrap().draws_per_word(), 2);
+        assert_eq!(Keep::HALF.draws_per_word(), 1);
+        assert_eq!(Keep::ALL.draws_per_word(), 0);
+    }
+}

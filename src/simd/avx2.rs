@@ -1,0 +1,245 @@
+//! AVX2 with fused multiply-add: 16 f32 in two registers, 8 u64 in two.
+
+use std::arch::x86_64::*;
+
+use super::{
+    Kernel,
+    lanes::{LANES, Lanes},
+};
+
+/// Proof that the CPU has AVX2 and FMA: only [`Avx2::detect`] makes one.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx2(());
+
+impl Avx2 {
+    pub(super) fn detect() -> Option<Self> {
+        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
+    }
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn with_features<K: Kernel>(lanes: Avx2, kernel: K) -> K::Output {
+    kernel.run(lanes)
+}
+
+/// Runs the kernel compiled with AVX2 and FMA.
+#[inline]
+pub(super) fn run<K: Kernel>(lanes: Avx2, kernel: K) -> K::Output {
+    // SAFETY: `lanes` proves that the CPU has the features.
+    unsafe { with_features(lanes, kernel) }
+}
+
+/// For each byte, the positions of its set bits, lowest first, a byte each.
+static POSITIONS: [u64; 256] = {
+    let mut table = [0u64; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut bit, mut n) = (0, 0);
+        while bit < 8 {
+            if byte >> bit & 1 == 1 {
+                table[byte] |= (bit as u64) << (8 * n);
+                n += 1;
+            }
+            bit += 1;
+        }
+        byte += 1;
+    }
+    table
+};
+
+/// All bits set in the lanes whose bit is set in `mask`.
+#[inline(always)]
+fn spread(_: Avx2, mask: u8) -> __m256 {
+    // SAFETY: the token proves that the CPU has AVX2.
+    unsafe {
+        let bits = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+        let here = _mm256_and_si256(_mm256_set1_epi32(i32::from(mask)), bits);
+        _mm256_castsi256_ps(_mm256_cmpeq_epi32(here, bits))
+    }
+}
+
+/// The two halves of a lane mask.
+#[inline(always)]
+fn halves(mask: u16) -> [u8; 2] {
+    mask.to_le_bytes()
+}
+
+impl Lanes for Avx2 {
+    type F = [__m256; 2];
+    type U = [__m256i; 2];
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Self::F {
+        // SAFETY: the token proves that the CPU has AVX.
+        let x = unsafe { _mm256_set1_ps(x) };
+        [x, x]
+    }
+    #[inline(always)]
+    fn load(self, from: &[f32; LANES]) -> Self::F {
+        // SAFETY: both halves lie within the 16 elements; AVX by the token.
+        unsafe { [_mm256_loadu_ps(from.as_ptr()), _mm256_loadu_ps(from.as_ptr().add(8))] }
+    }
+    #[inline(always)]
+    fn store(self, x: Self::F, to: &mut [f32; LANES]) {
+        // SAFETY: both halves lie within the 16 elements; AVX by the token.
+        unsafe {
+            _mm256_storeu_ps(to.as_mut_ptr(), x[0]);
+            _mm256_storeu_ps(to.as_mut_ptr().add(8), x[1]);
+        }
+    }
+    #[inline(always)]
+    fn add(self, x: Self::F, y: Self::F) -> Self::F {
+        // SAFETY: the token proves that the CPU has AVX.
+        unsafe { [_mm256_add_ps(x[0], y[0]), _mm256_add_ps(x[1], y[1])] }
+    }
+    #[inline(always)]
+    fn sub(self, x: Self::F, y: Self::F) -> Self::F {
+        // SAFETY: the token proves that the CPU has AVX.
+        unsafe { [_mm256_sub_ps(x[0], y[0]), _mm256_sub_ps(x[1], y[1])] }
+    }
+    #[inline(always)]
+    fn mul(self, x: Self::F, y: Self::F) -> Self::F {
+        // SAFETY: the token proves that the CPU has AVX.
+        unsafe { [_mm256_mul_ps(x[0], y[0]), _mm256_mul_ps(x[1], y[1])] }
+    }
+    #[inline(always)]
+    fn div(self, x: Self::F, y: Self::F) -> Self::F {
+        // SAFETY: the token proves that the CPU has AVX.
+        unsafe { [_mm256_div_ps(x[0], y[0]), _mm256_div_ps(x[1], y[1])] }
+    }
+    #[inline(always)]
+    fn mul_add(self, x: Self::F, y: Self::F, z: Self::F) -> Self::F {
+        // SAFETY: the token proves that the CPU has FMA.
+        unsafe { [_mm256_fmadd_ps(x[0], y[0], z[0]), _mm256_fmadd_ps(x[1], y[1], z[1])] }
+    }
+    #[inline(always)]
+    fn round(self, x: Self::F) -> Self::F {
+        const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+        // SAFETY: the token proves that the CPU has AVX.
+        unsafe { [_mm256_round_ps::<NEAREST>(x[0]), _mm256_round_ps::<NEAREST>(x[1])] }
+    }
+    #[inline(always)]
+    fn exp2_whole(self, n: Self::F) -> Self::F {
+        // SAFETY: the token proves that the CPU has AVX2.
+        n.map(|n| unsafe {
+            let biased = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<23>(biased))
+        })
+    }
+    #[inline(always)]
+    fn less(self, x: Self::F, y: Self::F) -> u16 {
+        // SAFETY: the token proves that the CPU has AVX.
+        let half =
+            |i: usize| unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LT_OQ>(x[i], y[i])) as u8 };
+        u16::from_le_bytes([half(0), half(1)])
+    }
+    #[inline(always)]
+    fn is_nan(self, x: Self::F) -> u16 {
+        // SAFETY: the token proves that the CPU has AVX.
+        let half = |i: usize| unsafe {
+            _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_UNORD_Q>(x[i], x[i])) as u8
+        };
+        u16::from_le_bytes([half(0), half(1)])
+    }
+    #[inline(always)]
+    fn select(self, mask: u16, yes: Self::F, no: Self::F) -> Self::F {
+        let [low, high] = halves(mask);
+        // SAFETY: the token proves that the CPU has AVX.
+        unsafe {
+            [
+                _mm256_blendv_ps(no[0], yes[0], spread(self, low)),
+                _mm256_blendv_ps(no[1], yes[1], spread(self, high)),
+            ]
+        }
+    }
+    #[inline(always)]
+    fn keep(self, mask: u16, x: Self::F) -> Self::F {
+        let [low, high] = halves(mask);
+        // SAFETY: the token proves that the CPU has AVX.
+        unsafe { [_mm256_and_ps(spread(self, low), x[0]), _mm256_and_ps(spread(self, high), x[1])] }
+    }
+    #[inline(always)]
+    fn sum(self, x: Self::F) -> f32 {
+        // SAFETY: the token proves that the CPU has AVX.
+        unsafe {
+            let x = _mm256_add_ps(x[0], x[1]);
+            let x = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
+            let x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+            _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)))
+        }
+    }
+    #[inline(always)]
+    fn compress(
+        self,
+        mask: u16,
+        x: Self::F,
+        first: u8,
+        values: &mut [f32; LANES],
+        offsets: &mut [u8; LANES],
+    ) {
+        let [low, high] = halves(mask);
+        let n = low.count_ones() as usize;
+        for (half, at, x, first) in [(low, 0, x[0], first), (high, n, x[1], first.wrapping_add(8))]
+        {
+            let positions = POSITIONS[usize::from(half)];
+            let each = 0x0101_0101_0101_0101u64.wrapping_mul(u64::from(first));
+            offsets[at..at + 8].copy_from_slice(&(positions + each).to_le_bytes());
+            // SAFETY: `at` is at most 8, so 8 elements lie within the 16; the
+            // token proves that the CPU has AVX2.
+            unsafe {
+                let order = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(positions as i64));
+                let packed = _mm256_permutevar8x32_ps(x, order);
+                _mm256_storeu_ps(values[at..at + 8].as_mut_ptr(), packed);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn load_words(self, from: &[u64; 8]) -> Self::U {
+        // SAFETY: both halves lie within the 8 words; AVX by the token.
+        unsafe {
+            [
+                _mm256_loadu_si256(from.as_ptr().cast()),
+                _mm256_loadu_si256(from.as_ptr().add(4).cast()),
+            ]
+        }
+    }
+    #[inline(always)]
+    fn store_words(self, x: Self::U, to: &mut [u64; 8]) {
+        // SAFETY: both halves lie within the 8 words; AVX by the token.
+        unsafe {
+            _mm256_storeu_si256(to.as_mut_ptr().cast(), x[0]);
+            _mm256_storeu_si256(to.as_mut_ptr().add(4).cast(), x[1]);
+        }
+    }
+    #[inline(always)]
+    fn add_words(self, x: Self::U, y: Self::U) -> Self::U {
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { [_mm256_add_epi64(x[0], y[0]), _mm256_add_epi64(x[1], y[1])] }
+    }
+    #[inline(always)]
+    fn xor(self, x: Self::U, y: Self::U) -> Self::U {
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { [_mm256_xor_si256(x[0], y[0]), _mm256_xor_si256(x[1], y[1])] }
+    }
+    #[inline(always)]
+    fn and(self, x: Self::U, y: Self::U) -> Self::U {
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { [_mm256_and_si256(x[0], y[0]), _mm256_and_si256(x[1], y[1])] }
+    }
+    #[inline(always)]
+    fn or(self, x: Self::U, y: Self::U) -> Self::U {
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { [_mm256_or_si256(x[0], y[0]), _mm256_or_si256(x[1], y[1])] }
+    }
+    #[inline(always)]
+    fn shift_left(self, x: Self::U, n: u32) -> Self::U {
+        // SAFETY: the token proves that the CPU has AVX2.
+        x.map(|x| unsafe { _mm256_sll_epi64(x, _mm_cvtsi32_si128(n as i32)) })
+    }
+    #[inline(always)]
+    fn shift_right(self, x: Self::U, n: u32) -> Self::U {
+        // SAFETY: the token proves that the CPU has AVX2.
+        x.map(|x| unsafe { _mm256_srl_epi64(x, _mm_cvtsi32_si128(n as i32)) })
+    }
+}

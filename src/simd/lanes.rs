@@ -1,0 +1,80 @@
+//! The lane trait: what a backend has to offer.
+
+/// Lanes of the float vector: one cache line.
+pub(crate) const LANES: usize = 16;
+
+/// A backend: 16 f32 and 8 u64 in vectors of its own.
+///
+/// A value of the type is the proof that the CPU has the instructions. Lane
+/// masks are `u16`, lane i in bit i, as [`crate::mask::Mask`] stores them.
+pub(crate) trait Lanes: Copy + Send + Sync {
+    /// 16 f32.
+    type F: Copy;
+    /// 8 u64.
+    type U: Copy;
+
+    /// All lanes x.
+    fn splat(self, x: f32) -> Self::F;
+    /// The lanes of a cache line.
+    fn load(self, from: &[f32; LANES]) -> Self::F;
+    /// Writes all lanes.
+    fn store(self, x: Self::F, to: &mut [f32; LANES]);
+    /// x + y
+    fn add(self, x: Self::F, y: Self::F) -> Self::F;
+    /// x - y
+    fn sub(self, x: Self::F, y: Self::F) -> Self::F;
+    /// x * y
+    fn mul(self, x: Self::F, y: Self::F) -> Self::F;
+    /// x / y
+    fn div(self, x: Self::F, y: Self::F) -> Self::F;
+    /// x * y + z, fused where the backend can.
+    fn mul_add(self, x: Self::F, y: Self::F, z: Self::F) -> Self::F;
+    /// To the nearest integer, ties to even; |x| < 2^22.
+    fn round(self, x: Self::F) -> Self::F;
+    /// 2^n for whole n from -126 to 127.
+    fn exp2_whole(self, n: Self::F) -> Self::F;
+    /// The lanes where x < y; false for NaN.
+    fn less(self, x: Self::F, y: Self::F) -> u16;
+    /// The lanes that hold NaN.
+    fn is_nan(self, x: Self::F) -> u16;
+    /// `yes` where the mask's bit is set, else `no`.
+    fn select(self, mask: u16, yes: Self::F, no: Self::F) -> Self::F;
+    /// x where the mask's bit is set, else +0.0.
+    fn keep(self, mask: u16, x: Self::F) -> Self::F;
+    /// The sum of all lanes: halves are added to halves (lane i to i + 8, then
+    /// i + 4, i + 2, i + 1), on every backend.
+    fn sum(self, x: Self::F) -> f32;
+    /// Packs the lanes whose bit is set to the front of `values` and their
+    /// lane numbers plus `first` to the front of `offsets`; what is written
+    /// behind them is unspecified.
+    fn compress(
+        self,
+        mask: u16,
+        x: Self::F,
+        first: u8,
+        values: &mut [f32; LANES],
+        offsets: &mut [u8; LANES],
+    );
+
+    /// The lanes of eight words.
+    fn load_words(self, from: &[u64; 8]) -> Self::U;
+    /// Writes all words.
+    fn store_words(self, x: Self::U, to: &mut [u64; 8]);
+    /// x + y, wrapping.
+    fn add_words(self, x: Self::U, y: Self::U) -> Self::U;
+    /// x ^ y
+    fn xor(self, x: Self::U, y: Self::U) -> Self::U;
+    /// x & y
+    fn and(self, x: Self::U, y: Self::U) -> Self::U;
+    /// x | y
+    fn or(self, x: Self::U, y: Self::U) -> Self::U;
+    /// x << n, 0 < n < 64.
+    fn shift_left(self, x: Self::U, n: u32) -> Self::U;
+    /// x >> n, 0 < n < 64.
+    fn shift_right(self, x: Self::U, n: u32) -> Self::U;
+    /// x rotated left by n, 0 < n < 64.
+    #[inline(always)]
+    fn rotate_left(self, x: Self::U, n: u32) -> Self::U {
+        self.or(self.shift_left(x, n), self.shift_right(x, 64 - n))
+    }
+}

@@ -1,0 +1,65 @@
+//! Exponential functions on vectors, the same on every machine but for the
+//! rounding of the portable backend's products.
+#![forbid(unsafe_code)]
+
+use super::Lanes;
+
+/// Largest error of [`exp`], in units in the last place of the true result.
+#[cfg(test)]
+pub(crate) const EXP_ULP: f64 = 2.0;
+/// Largest error of [`tanh`].
+#[cfg(test)]
+pub(crate) const TANH_ULP: f64 = 3.0;
+/// Largest error of [`logistic`] where its value is a normal number.
+#[cfg(test)]
+pub(crate) const LOGISTIC_ULP: f64 = 3.0;
+
+/// e^x. Overflow gives infinity, underflow passes through the denormals to 0,
+/// NaN stays NaN.
+///
+/// x = n ln 2 + r with |r| <= ln 2 / 2; e^r by the polynomial of Cephes'
+/// `expf`; times 2^n in two steps, so that n may leave the range of exponents.
+#[inline(always)]
+pub(crate) fn exp<L: Lanes>(l: L, x: L::F) -> L::F {
+    let (low, high) = (l.splat(-105.0), l.splat(90.0));
+    let x = l.select(l.less(x, low), low, x);
+    let x = l.select(l.less(high, x), high, x);
+    let n = l.round(l.mul(x, l.splat(std::f32::consts::LOG2_E)));
+    let r = l.mul_add(n, l.splat(-0.693_359_4), x);
+    let r = l.mul_add(n, l.splat(2.121_944_4e-4), r);
+    let mut y = l.splat(1.987_569_1e-4);
+    for c in [1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 0.166_666_66, 0.5] {
+        y = l.mul_add(y, r, l.splat(c));
+    }
+    let y = l.add(l.mul_add(y, l.mul(r, r), r), l.splat(1.0));
+    // NaN has no exponent: 0 takes its place, and the product stays NaN.
+    let n = l.select(l.is_nan(x), l.splat(0.0), n);
+    let half = l.round(l.mul(n, l.splat(0.5)));
+    l.mul(l.mul(y, l.exp2_whole(half)), l.exp2_whole(l.sub(n, half)))
+}
+
+/// 1 / (1 + e^-x)
+#[inline(always)]
+pub(crate) fn logistic<L: Lanes>(l: L, x: L::F) -> L::F {
+    let e = exp(l, l.sub(l.splat(0.0), x));
+    l.div(l.splat(1.0), l.add(l.splat(1.0), e))
+}
+
+/// tanh x: Cephes' odd polynomial for |x| < 0.625, else
+/// sign(x) (1 - 2 / (e^(2|x|) + 1)).
+#[inline(always)]
+pub(crate) fn tanh<L: Lanes>(l: L, x: L::F) -> L::F {
+    let zero = l.splat(0.0);
+    let negative = l.less(x, zero);
+    let size = l.select(negative, l.sub(zero, x), x);
+    let e = exp(l, l.add(size, size));
+    let far = l.sub(l.splat(1.0), l.div(l.splat(2.0), l.add(e, l.splat(1.0))));
+    let far = l.select(negative, l.sub(zero, far), far);
+    let square = l.mul(x, x);
+    let mut y = l.splat(-5.704_988_7e-3);
+    for c in [2.063_909e-2, -5.373_971_5e-2, 0.133_314_42, -0.333_332_8] {
+        y = l.mul_add(y, square, l.splat(c));
+    }
+    let near = l.mul_add(l.mul(y, square), x, x);
+    l.select(l.less(size, l.splat(0.625)), near, far)
+}

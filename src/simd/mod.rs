@@ -1,0 +1,156 @@
+//! Vectors of one width on every machine, and the choice of instruction set.
+//!
+//! A kernel is a struct with a [`Kernel::run`] that is written once, generic
+//! over [`Lanes`]. [`Isa::dispatch`] runs it with the backend that was chosen
+//! at run time; this is the only place where the choice is looked at, once for
+//! a buffer or a block.
+//!
+//! All backends offer the same two vectors, 16 f32 (a cache line) and 8 u64,
+//! whatever their registers hold, so a kernel sums in the same order on each:
+//! AVX2 and AVX-512 give the same bits; the portable backend, where the CPU's
+//! baseline has no fused multiply-add, rounds a product before it is added.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod lanes;
+pub(crate) mod math;
+mod portable;
+
+pub(crate) use lanes::{LANES, Lanes};
+
+use std::{fmt, str::FromStr};
+
+use crate::error::Error;
+
+/// An instruction set that a kernel can run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Isa {
+    /// Whatever the build targets, by the crate `wide`: runs everywhere.
+    Portable,
+    /// 256-bit vectors with fused multiply-add.
+    Avx2,
+    /// 512-bit vectors (F, BW, DQ and VL: every server CPU since Skylake).
+    Avx512,
+}
+
+/// Proof that the CPU has an instruction set, without which a backend's
+/// functions cannot be called.
+#[derive(Clone, Copy)]
+enum Token {
+    Portable(portable::Portable),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(avx2::Avx2),
+    #[cfg(target_arch = "x86_64")]
+    Avx512(avx512::Avx512),
+}
+
+/// A kernel: the same code for every backend.
+pub(crate) trait Kernel {
+    /// What it returns.
+    type Output;
+    /// The code. Implementations are `#[inline(always)]`, so that it compiles
+    /// with the backend's instructions.
+    fn run<L: Lanes>(self, lanes: L) -> Self::Output;
+}
+
+impl Isa {
+    /// Every instruction set that thinnet knows, slowest first.
+    pub const ALL: [Self; 3] = [Self::Portable, Self::Avx2, Self::Avx512];
+
+    /// The fastest instruction set of this CPU.
+    pub fn detect() -> Self {
+        Self::ALL.into_iter().rev().find(|isa| isa.is_available()).unwrap_or(Self::Portable)
+    }
+
+    /// The instruction sets of this CPU, slowest first.
+    pub fn available() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|isa| isa.is_available())
+    }
+
+    /// Whether this CPU has it.
+    pub fn is_available(self) -> bool {
+        self.token().is_some()
+    }
+
+    /// Itself where this CPU has it.
+    ///
+    /// # Errors
+    /// This CPU has it not.
+    pub fn require(self) -> Result<Self, Error> {
+        if self.is_available() {
+            return Ok(self);
+        }
+        let available: Vec<_> = Self::available().map(Self::name).collect();
+        Err(Error::IsaUnavailable { requested: self, available: available.join(", ") })
+    }
+
+    /// The name that the command takes.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+        }
+    }
+
+    fn token(self) -> Option<Token> {
+        match self {
+            Self::Portable => Some(Token::Portable(portable::Portable)),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => avx2::Avx2::detect().map(Token::Avx2),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => avx512::Avx512::detect().map(Token::Avx512),
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Avx2 | Self::Avx512 => None,
+        }
+    }
+
+    /// Runs the kernel with this instruction set, or portably where the CPU
+    /// has it not (which the public entry points refuse before).
+    #[inline]
+    pub(crate) fn dispatch<K: Kernel>(self, kernel: K) -> K::Output {
+        match self.token() {
+            #[cfg(target_arch = "x86_64")]
+            Some(Token::Avx512(lanes)) => avx512::run(lanes, kernel),
+            #[cfg(target_arch = "x86_64")]
+            Some(Token::Avx2(lanes)) => avx2::run(lanes, kernel),
+            Some(Token::Portable(lanes)) => kernel.run(lanes),
+            None => kernel.run(portable::Portable),
+        }
+    }
+}
+
+impl Default for Isa {
+    /// [`Isa::detect`].
+    fn default() -> Self {
+        Self::detect()
+    }
+}
+
+impl fmt::Display for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Isa {
+    type Err = Error;
+
+    /// One of the names; `auto` is [`Isa::detect`].
+    fn from_str(name: &str) -> Result<Self, Error> {
+        if name == "auto" {
+            return Ok(Self::detect());
+        }
+        Self::ALL.into_iter().find(|isa| isa.name() == name).ok_or_else(|| Error::UnknownName {
+            what: "instruction set",
+            name: name.to_owned(),
+            expected: "auto, portable, avx2, avx512",
+        })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,147 @@
+//! The portable backend: `wide`, whose types are chosen when the crate is
+//! compiled (SSE2 on a generic x86-64 build, NEON, wasm, or plain arrays).
+#![forbid(unsafe_code)]
+
+use wide::{f32x16, u64x8};
+
+use super::lanes::{LANES, Lanes};
+
+/// The portable backend; every CPU has it.
+#[derive(Clone, Copy)]
+pub(crate) struct Portable;
+
+/// All bits set in the lanes whose bit is set in `mask`.
+#[inline(always)]
+fn spread(mask: u16) -> f32x16 {
+    f32x16::new(std::array::from_fn(|i| {
+        f32::from_bits(0u32.wrapping_sub(u32::from(mask >> i) & 1))
+    }))
+}
+
+impl Lanes for Portable {
+    type F = f32x16;
+    type U = u64x8;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> f32x16 {
+        f32x16::splat(x)
+    }
+    #[inline(always)]
+    fn load(self, from: &[f32; LANES]) -> f32x16 {
+        f32x16::new(*from)
+    }
+    #[inline(always)]
+    fn store(self, x: f32x16, to: &mut [f32; LANES]) {
+        *to = x.to_array();
+    }
+    #[inline(always)]
+    fn add(self, x: f32x16, y: f32x16) -> f32x16 {
+        x + y
+    }
+    #[inline(always)]
+    fn sub(self, x: f32x16, y: f32x16) -> f32x16 {
+        x - y
+    }
+    #[inline(always)]
+    fn mul(self, x: f32x16, y: f32x16) -> f32x16 {
+        x * y
+    }
+    #[inline(always)]
+    fn div(self, x: f32x16, y: f32x16) -> f32x16 {
+        x / y
+    }
+    #[inline(always)]
+    fn mul_add(self, x: f32x16, y: f32x16, z: f32x16) -> f32x16 {
+        x.mul_add(y, z)
+    }
+    #[inline(always)]
+    fn round(self, x: f32x16) -> f32x16 {
+        // 1.5 * 2^23: the sum's last bit is 1, so adding rounds to a whole
+        // number, ties to even.
+        let magic = f32x16::splat(12_582_912.0);
+        (x + magic) - magic
+    }
+    #[inline(always)]
+    fn exp2_whole(self, n: f32x16) -> f32x16 {
+        // n + 1.5 * 2^23 holds n in its low bits.
+        let magic = f32x16::splat(12_582_912.0);
+        let bits = (n + magic).to_array();
+        f32x16::new(bits.map(|x| f32::from_bits(x.to_bits().wrapping_add(127) << 23)))
+    }
+    #[inline(always)]
+    fn less(self, x: f32x16, y: f32x16) -> u16 {
+        x.simd_lt(y).to_bitmask() as u16
+    }
+    #[inline(always)]
+    fn is_nan(self, x: f32x16) -> u16 {
+        x.simd_ne(x).to_bitmask() as u16
+    }
+    #[inline(always)]
+    fn select(self, mask: u16, yes: f32x16, no: f32x16) -> f32x16 {
+        spread(mask).bitselect(yes, no)
+    }
+    #[inline(always)]
+    fn keep(self, mask: u16, x: f32x16) -> f32x16 {
+        spread(mask) & x
+    }
+    #[inline(always)]
+    fn sum(self, x: f32x16) -> f32 {
+        let x = x.to_array();
+        let x: [f32; 8] = std::array::from_fn(|i| x[i] + x[i + 8]);
+        let x: [f32; 4] = std::array::from_fn(|i| x[i] + x[i + 4]);
+        (x[0] + x[2]) + (x[1] + x[3])
+    }
+    #[inline(always)]
+    fn compress(
+        self,
+        mask: u16,
+        x: f32x16,
+        first: u8,
+        values: &mut [f32; LANES],
+        offsets: &mut [u8; LANES],
+    ) {
+        let x = x.to_array();
+        let mut left = mask;
+        let mut n = 0;
+        while left != 0 {
+            let lane = left.trailing_zeros() as usize;
+            values[n & (LANES - 1)] = x[lane & (LANES - 1)];
+            offsets[n & (LANES - 1)] = first.wrapping_add(lane as u8);
+            left &= left - 1;
+            n += 1;
+        }
+    }
+
+    #[inline(always)]
+    fn load_words(self, from: &[u64; 8]) -> u64x8 {
+        u64x8::new(*from)
+    }
+    #[inline(always)]
+    fn store_words(self, x: u64x8, to: &mut [u64; 8]) {
+        *to = x.to_array();
+    }
+    #[inline(always)]
+    fn add_words(self, x: u64x8, y: u64x8) -> u64x8 {
+        x + y
+    }
+    #[inline(always)]
+    fn xor(self, x: u64x8, y: u64x8) -> u64x8 {
+        x ^ y
+    }
+    #[inline(always)]
+    fn and(self, x: u64x8, y: u64x8) -> u64x8 {
+        x & y
+    }
+    #[inline(always)]
+    fn or(self, x: u64x8, y: u64x8) -> u64x8 {
+        x | y
+    }
+    #[inline(always)]
+    fn shift_left(self, x: u64x8, n: u32) -> u64x8 {
+        x << n
+    }
+    #[inline(always)]
+    fn shift_right(self, x: u64x8, n: u32) -> u64x8 {
+        x >> n
+    }
+}

@@ -1,0 +1,227 @@
+//! One body of tests for every backend that this CPU has.
+
+use super::{Isa, Kernel, LANES, Lanes, math};
+
+/// Runs `body` on each backend of this CPU and names those that it has not.
+pub(crate) fn on_each_isa(mut body: impl FnMut(Isa)) {
+    for isa in Isa::ALL {
+        if isa.is_available() {
+            body(isa);
+        } else {
+            eprintln!("skipped: this CPU has no {isa}");
+        }
+    }
+}
+
+/// Distance of `got` from `want` in units in the last place of `want`.
+fn ulp(want: f64, got: f32) -> f64 {
+    if want.is_nan() && got.is_nan() || want as f32 == got {
+        return 0.0;
+    }
+    let unit = f64::from((want as f32).abs().next_up()) - f64::from((want as f32).abs());
+    (f64::from(got) - want).abs() / unit
+}
+
+type Line = [f32; LANES];
+
+/// Which backend's code really ran.
+struct Which;
+impl Kernel for Which {
+    type Output = &'static str;
+    #[inline(always)]
+    fn run<L: Lanes>(self, _: L) -> &'static str {
+        std::any::type_name::<L>()
+    }
+}
+
+#[test]
+fn the_backend_asked_for_is_the_backend_that_runs() {
+    on_each_isa(|isa| {
+        let ran = isa.dispatch(Which).to_lowercase();
+        assert!(ran.ends_with(isa.name()), "{isa} ran {ran}");
+    });
+    assert!(Isa::available().any(|isa| isa == Isa::detect()));
+    assert_eq!("auto".parse::<Isa>().unwrap(), Isa::detect());
+    assert!("sse9".parse::<Isa>().unwrap_err().to_string().contains("sse9"));
+}
+
+struct Arithmetic<'a>(&'a Line, &'a Line, &'a Line);
+impl Kernel for Arithmetic<'_> {
+    type Output = [Line; 9];
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) -> [Line; 9] {
+        let (x, y, z) = (l.load(self.0), l.load(self.1), l.load(self.2));
+        let out = |v| {
+            let mut line = [0.0; LANES];
+            l.store(v, &mut line);
+            line
+        };
+        [
+            out(l.add(x, y)),
+            out(l.sub(x, y)),
+            out(l.mul(x, y)),
+            out(l.div(x, y)),
+            out(l.mul_add(x, y, z)),
+            out(l.round(x)),
+            out(l.exp2_whole(l.round(z))),
+            out(l.splat(self.0[3])),
+            [l.sum(x); LANES],
+        ]
+    }
+}
+
+#[test]
+fn arithmetic_equals_the_scalar_one() {
+    let x: Line = std::array::from_fn(|i| 0.37 * i as f32 + 0.5);
+    let y: Line = std::array::from_fn(|i| 3.0 - 0.7 * i as f32);
+    let z: Line = std::array::from_fn(|i| 16.8 * i as f32 - 126.0);
+    let tree = {
+        let a: [f32; 8] = std::array::from_fn(|i| x[i] + x[i + 8]);
+        let a: [f32; 4] = std::array::from_fn(|i| a[i] + a[i + 4]);
+        (a[0] + a[2]) + (a[1] + a[3])
+    };
+    on_each_isa(|isa| {
+        let [add, sub, mul, div, fma, round, exp2, splat, sum] =
+            isa.dispatch(Arithmetic(&x, &y, &z));
+        for i in 0..LANES {
+            assert_eq!(add[i], x[i] + y[i]);
+            assert_eq!(sub[i], x[i] - y[i]);
+            assert_eq!(mul[i], x[i] * y[i]);
+            assert_eq!(div[i], x[i] / y[i]);
+            let fused = x[i].mul_add(y[i], z[i]);
+            assert!(fma[i] == fused || isa == Isa::Portable && fma[i] == x[i] * y[i] + z[i]);
+            assert_eq!(round[i], x[i].round_ties_even());
+            assert_eq!(f64::from(exp2[i]), f64::from(z[i].round_ties_even()).exp2());
+            assert_eq!(splat[i], x[3]);
+            assert_eq!(sum[i], tree);
+        }
+    });
+}
+
+struct Masks<'a>(&'a Line, &'a Line, u16);
+impl Kernel for Masks<'_> {
+    type Output = (u16, u16, Line, Line, Line, [u8; LANES]);
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) -> Self::Output {
+        let (x, y) = (l.load(self.0), l.load(self.1));
+        let (mut select, mut keep, mut values) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
+        let mut offsets = [0; LANES];
+        l.store(l.select(self.2, x, y), &mut select);
+        l.store(l.keep(self.2, x), &mut keep);
+        l.compress(self.2, x, 32, &mut values, &mut offsets);
+        (l.less(x, y), l.is_nan(x), select, keep, values, offsets)
+    }
+}
+
+#[test]
+fn masks_select_keep_and_compress() {
+    let mut x: Line = std::array::from_fn(|i| i as f32 - 8.0);
+    (x[2], x[9], x[12]) = (f32::NAN, f32::INFINITY, -0.0);
+    let y = [1.5; LANES];
+    on_each_isa(|isa| {
+        for mask in (0..=u16::MAX).step_by(37).chain([0, u16::MAX, 1, 1 << 15, 0xff, 0xff00]) {
+            let (less, nan, select, keep, values, offsets) = isa.dispatch(Masks(&x, &y, mask));
+            let mut n = 0;
+            for i in 0..LANES {
+                let set = mask >> i & 1 == 1;
+                assert_eq!(less >> i & 1 == 1, x[i] < y[i]);
+                assert_eq!(nan >> i & 1 == 1, x[i].is_nan());
+                assert_eq!(select[i].to_bits(), if set { x[i] } else { y[i] }.to_bits());
+                assert_eq!(keep[i].to_bits(), if set { x[i].to_bits() } else { 0 });
+                if set {
+                    assert_eq!(values[n].to_bits(), x[i].to_bits());
+                    assert_eq!(usize::from(offsets[n]), 32 + i);
+                    n += 1;
+                }
+            }
+        }
+    });
+}
+
+struct Words([u64; 8], [u64; 8]);
+impl Kernel for Words {
+    type Output = [[u64; 8]; 7];
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) -> [[u64; 8]; 7] {
+        let (x, y) = (l.load_words(&self.0), l.load_words(&self.1));
+        let out = |v| {
+            let mut words = [0; 8];
+            l.store_words(v, &mut words);
+            words
+        };
+        [
+            out(l.add_words(x, y)),
+            out(l.xor(x, y)),
+            out(l.and(x, y)),
+            out(l.or(x, y)),
+            out(l.shift_left(x, 17)),
+            out(l.shift_right(x, 19)),
+            out(l.rotate_left(x, 45)),
+        ]
+    }
+}
+
+#[test]
+fn word_operations_equal_the_scalar_ones() {
+    let x: [u64; 8] =
+        std::array::from_fn(|i| 0x9e37_79b9_7f4a_7c15u64.wrapping_mul(2 * i as u64 + 1));
+    let y = x.map(|v| !v.rotate_left(7));
+    on_each_isa(|isa| {
+        let [add, xor, and, or, left, right, rotate] = isa.dispatch(Words(x, y));
+        for i in 0..8 {
+            assert_eq!(add[i], x[i].wrapping_add(y[i]));
+            assert_eq!(xor[i], x[i] ^ y[i]);
+            assert_eq!(and[i], x[i] & y[i]);
+            assert_eq!(or[i], x[i] | y[i]);
+            assert_eq!(left[i], x[i] << 17);
+            assert_eq!(right[i], x[i] >> 19);
+            assert_eq!(rotate[i], x[i].rotate_left(45));
+        }
+    });
+}
+
+struct Functions<'a>(&'a Line);
+impl Kernel for Functions<'_> {
+    type Output = [Line; 3];
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) -> [Line; 3] {
+        let x = l.load(self.0);
+        let mut out = [[0.0; LANES]; 3];
+        l.store(math::exp(l, x), &mut out[0]);
+        l.store(math::logistic(l, x), &mut out[1]);
+        l.store(math::tanh(l, x), &mut out[2]);
+        out
+    }
+}
+
+#[test]
+fn exponentials_stay_within_their_stated_error() {
+    // Every 4999th float of both signs, and the places where things change.
+    let floats = (0..=u32::MAX).step_by(4999).map(f32::from_bits);
+    let edges = [0.0, -0.0, 0.625, -0.625, 88.72283, 88.7229, -87.33, -103.97, -103.98, -104.5];
+    let dense = (0..400_000).map(|i| (i as f32 - 200_000.0) * 5.3e-4);
+    let all: Vec<f32> = floats.chain(edges).chain(dense).collect();
+    on_each_isa(|isa| {
+        for chunk in all.chunks(LANES) {
+            let mut line = [0.0; LANES];
+            line[..chunk.len()].copy_from_slice(chunk);
+            let [exp, logistic, tanh] = isa.dispatch(Functions(&line));
+            for i in 0..LANES {
+                let x = f64::from(line[i]);
+                let errors = [
+                    (ulp(x.exp(), exp[i]), math::EXP_ULP),
+                    (ulp(1.0 / (1.0 + (-x).exp()), logistic[i]), math::LOGISTIC_ULP),
+                    (ulp(x.tanh(), tanh[i]), math::TANH_ULP),
+                ];
+                for (which, (error, bound)) in errors.into_iter().enumerate() {
+                    // The logistic's denormals follow e^-x, which overflows.
+                    if which == 1 && x < -87.3 {
+                        assert!((0.0..=1.3e-38).contains(&f64::from(logistic[i])));
+                        continue;
+                    }
+                    assert!(error <= bound, "{isa} function {which} of {x}: {error} ULP");
+                }
+            }
+        }
+    });
+}

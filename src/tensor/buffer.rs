@@ -1,0 +1,112 @@
+//! A buffer that starts on a cache line.
+
+use std::{
+    fmt,
+    marker::PhantomData,
+    ops::{Deref, DerefMut},
+};
+
+use bytemuck::Pod;
+use wide::f32x16;
+
+use crate::error::Error;
+
+/// Bytes of a cache line, and the alignment of every buffer.
+pub(crate) const LINE: usize = 64;
+
+/// A fixed number of plain elements, 64-byte aligned and zero at first.
+///
+/// The memory is a vector of `wide::f32x16`, which is a cache line on every
+/// build, so the alignment needs no unsafe code. The last line is filled up
+/// with zeros that no slice shows.
+pub struct AlignedBuffer<T> {
+    lines: Vec<f32x16>,
+    len: usize,
+    element: PhantomData<T>,
+}
+
+impl<T: Pod> AlignedBuffer<T> {
+    /// `len` zeros.
+    ///
+    /// # Errors
+    /// More than can be allocated.
+    pub fn zeroed(len: usize) -> Result<Self, Error> {
+        const {
+            assert!(size_of::<T>() > 0 && LINE.is_multiple_of(size_of::<T>()));
+        }
+        let too_large = || Error::TooLarge { what: "aligned buffer", size: len };
+        let lines = len.checked_mul(size_of::<T>()).ok_or_else(too_large)?.div_ceil(LINE);
+        let mut memory = Vec::new();
+        memory.try_reserve_exact(lines).map_err(|_| too_large())?;
+        memory.resize(lines, f32x16::ZERO);
+        Ok(Self { lines: memory, len, element: PhantomData })
+    }
+
+    /// A copy of the slice.
+    ///
+    /// # Errors
+    /// More than can be allocated.
+    pub fn from_slice(from: &[T]) -> Result<Self, Error> {
+        let mut buffer = Self::zeroed(from.len())?;
+        buffer.copy_from_slice(from);
+        Ok(buffer)
+    }
+}
+
+impl<T: Pod> Deref for AlignedBuffer<T> {
+    type Target = [T];
+
+    #[inline]
+    fn deref(&self) -> &[T] {
+        let all: &[T] = bytemuck::cast_slice(&self.lines);
+        &all[..self.len]
+    }
+}
+
+impl<T: Pod> DerefMut for AlignedBuffer<T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [T] {
+        let all: &mut [T] = bytemuck::cast_slice_mut(&mut self.lines);
+        &mut all[..self.len]
+    }
+}
+
+impl<T> Clone for AlignedBuffer<T> {
+    fn clone(&self) -> Self {
+        Self { lines: self.lines.clone(), len: self.len, element: PhantomData }
+    }
+}
+
+impl<T: Pod + PartialEq> PartialEq for AlignedBuffer<T> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl<T: Pod + fmt::Debug> fmt::Debug for AlignedBuffer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_aligned_zero_and_exactly_as_long_as_asked() {
+        for len in [0, 1, 15, 16, 17, 63, 64, 65, 1000] {
+            let floats = AlignedBuffer::<f32>::zeroed(len).unwrap();
+            let bytes = AlignedBuffer::<u8>::zeroed(len).unwrap();
+            assert_eq!(floats.as_ptr().align_offset(LINE), 0);
+            assert_eq!((floats.len(), bytes.len()), (len, len));
+            assert!(floats.iter().all(|&x| x.to_bits() == 0) && bytes.iter().all(|&x| x == 0));
+        }
+    }
+
+    #[test]
+    fn refuses_what_cannot_be_allocated() {
+        assert!(AlignedBuffer::<f32>::zeroed(usize::MAX).is_err());
+        assert!(AlignedBuffer::<u8>::zeroed(usize::MAX).is_err());
+    }
+}

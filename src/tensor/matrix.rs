@@ -1,0 +1,182 @@
+//! Row-major matrices of f32: owned and aligned, or a view of any slice.
+
+use super::{AlignedBuffer, buffer::LINE};
+use crate::error::{Error, below, same_size};
+
+/// A row-major matrix whose rows are padded to whole cache lines; the padding
+/// is always zero.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Matrix {
+    data: AlignedBuffer<f32>,
+    rows: usize,
+    columns: usize,
+    stride: usize,
+}
+
+impl Matrix {
+    /// A matrix of zeros.
+    ///
+    /// # Errors
+    /// More than can be allocated.
+    pub fn zeroed(rows: usize, columns: usize) -> Result<Self, Error> {
+        let too_large = || Error::TooLarge { what: "matrix", size: usize::MAX };
+        let stride =
+            columns.checked_next_multiple_of(LINE / size_of::<f32>()).ok_or_else(too_large)?;
+        let len = rows.checked_mul(stride).ok_or_else(too_large)?;
+        Ok(Self { data: AlignedBuffer::zeroed(len)?, rows, columns, stride })
+    }
+
+    /// A copy of rows that stand behind each other without padding.
+    ///
+    /// # Errors
+    /// `from` has not rows times columns elements, or they cannot be
+    /// allocated.
+    pub fn from_rows(from: &[f32], rows: usize, columns: usize) -> Result<Self, Error> {
+        let view = MatrixView::new(from, rows, columns)?;
+        let mut matrix = Self::zeroed(rows, columns)?;
+        for row in 0..rows {
+            matrix.at_mut(row).copy_from_slice(view.at(row));
+        }
+        Ok(matrix)
+    }
+
+    /// How many rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// How many columns, padding not counted.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// A row, without its padding.
+    ///
+    /// # Errors
+    /// There is no such row.
+    pub fn row(&self, row: usize) -> Result<&[f32], Error> {
+        self.view().row(row)
+    }
+
+    /// A row to write to, without its padding.
+    ///
+    /// # Errors
+    /// There is no such row.
+    pub fn row_mut(&mut self, row: usize) -> Result<&mut [f32], Error> {
+        below("row of a matrix", self.rows, row)?;
+        Ok(self.at_mut(row))
+    }
+
+    /// A row that is known to exist.
+    #[inline]
+    pub(crate) fn at(&self, row: usize) -> &[f32] {
+        &self.data[row * self.stride..][..self.columns]
+    }
+
+    /// A row that is known to exist, to write to.
+    #[inline]
+    pub(crate) fn at_mut(&mut self, row: usize) -> &mut [f32] {
+        &mut self.data[row * self.stride..][..self.columns]
+    }
+
+    /// The whole matrix as a view.
+    pub fn view(&self) -> MatrixView<'_> {
+        self.first_rows(self.rows)
+    }
+
+    /// The first rows as a view.
+    pub(crate) fn first_rows(&self, rows: usize) -> MatrixView<'_> {
+        MatrixView {
+            data: &self.data,
+            rows: rows.min(self.rows),
+            columns: self.columns,
+            stride: self.stride,
+        }
+    }
+}
+
+/// Somebody else's row-major matrix of f32.
+#[derive(Clone, Copy, Debug)]
+pub struct MatrixView<'a> {
+    data: &'a [f32],
+    rows: usize,
+    columns: usize,
+    stride: usize,
+}
+
+impl<'a> MatrixView<'a> {
+    /// Rows that stand behind each other without padding.
+    ///
+    /// # Errors
+    /// `data` has not rows times columns elements.
+    pub fn new(data: &'a [f32], rows: usize, columns: usize) -> Result<Self, Error> {
+        let expected = rows
+            .checked_mul(columns)
+            .ok_or(Error::TooLarge { what: "matrix view", size: usize::MAX })?;
+        same_size("elements of a matrix view", expected, data.len())?;
+        Ok(Self { data, rows, columns, stride: columns })
+    }
+
+    /// How many rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// How many columns.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// A row.
+    ///
+    /// # Errors
+    /// There is no such row.
+    pub fn row(&self, row: usize) -> Result<&'a [f32], Error> {
+        below("row of a matrix", self.rows, row)?;
+        Ok(self.at(row))
+    }
+
+    /// A row that is known to exist.
+    #[inline]
+    pub(crate) fn at(&self, row: usize) -> &'a [f32] {
+        &self.data[row * self.stride..][..self.columns]
+    }
+
+    /// The first element that is NaN or infinite: its row, column and value.
+    pub fn find_non_finite(&self) -> Option<(usize, usize, f32)> {
+        (0..self.rows).find_map(|row| {
+            let column = self.at(row).iter().position(|x| !x.is_finite())?;
+            Some((row, column, self.at(row)[column]))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_start_on_cache_lines_and_padding_is_zero() {
+        for columns in [0, 1, 15, 16, 17, 64, 100] {
+            let from: Vec<f32> = (0..3 * columns).map(|i| i as f32 + 1.0).collect();
+            let matrix = Matrix::from_rows(&from, 3, columns).unwrap();
+            assert_eq!(matrix.stride % 16, 0);
+            for row in 0..3 {
+                assert_eq!(matrix.row(row).unwrap(), &from[row * columns..][..columns]);
+                assert_eq!(matrix.view().row(row).unwrap(), matrix.at(row));
+                let padding = &matrix.data[row * matrix.stride..][columns..matrix.stride];
+                assert!(padding.iter().all(|&x| x.to_bits() == 0));
+            }
+        }
+    }
+
+    #[test]
+    fn sizes_are_checked() {
+        assert!(Matrix::from_rows(&[0.0; 5], 2, 3).is_err());
+        assert!(MatrixView::new(&[0.0; 6], usize::MAX, 2).is_err());
+        assert!(Matrix::zeroed(usize::MAX, usize::MAX).is_err());
+        assert!(Matrix::zeroed(2, 3).unwrap().row(2).unwrap_err().to_string().contains('2'));
+        let view = MatrixView::new(&[0.0, 1.0, f32::NAN, 2.0], 2, 2).unwrap();
+        assert!(matches!(view.find_non_finite(), Some((1, 0, x)) if x.is_nan()));
+    }
+}

@@ -1,0 +1,10 @@
+//! Training: the trainer, its optimiser, schedules.
+#![forbid(unsafe_code)]
+
+mod schedule;
+mod sgd;
+mod trainer;
+
+pub use schedule::Schedule;
+pub use sgd::{MaxNorm, Sgd};
+pub use trainer::{LayerGradient, Trainer, TrainerBuilder};

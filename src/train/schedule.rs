@@ -1,0 +1,121 @@
+//! Schedules of the learning rate and the momentum.
+
+use serde::{Deserialize, Serialize};
+
+/// A rate as a function of the step t, from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Schedule {
+    /// value
+    Constant {
+        /// The rate.
+        value: f64,
+    },
+    /// from + (to - from) t / steps, and `to` from then on.
+    Linear {
+        /// At step 0.
+        from: f64,
+        /// From step `steps` on.
+        to: f64,
+        /// How long it takes.
+        steps: u64,
+    },
+    /// to + (from - to) (1 + cos(π t / steps)) / 2, and `to` from then on
+    /// (Loshchilov and Hutter 2016, without restarts).
+    Cosine {
+        /// At step 0.
+        from: f64,
+        /// From step `steps` on.
+        to: f64,
+        /// How long it takes.
+        steps: u64,
+    },
+    /// from / (1 + t / time): the learning rate of the authors' published code,
+    /// with time 10,000.
+    InverseTime {
+        /// At step 0.
+        from: f64,
+        /// After this many steps it is half of that.
+        time: f64,
+    },
+    /// to - (to - from) e^(-t / time): the momentum of the authors' published
+    /// code, 0.99 - 0.49 e^(-t / 100000).
+    Saturating {
+        /// At step 0.
+        from: f64,
+        /// What it tends to.
+        to: f64,
+        /// The steps that it takes most of the way.
+        time: f64,
+    },
+}
+
+impl Schedule {
+    /// The same rate at every step.
+    pub const fn constant(value: f64) -> Self {
+        Self::Constant { value }
+    }
+
+    /// The learning rate of the authors' published code, started at `from`
+    /// (theirs: 1.0, for the paper's form of weights).
+    pub const fn paper_learning_rate(from: f64) -> Self {
+        Self::InverseTime { from, time: 1e4 }
+    }
+
+    /// The momentum of the authors' published code: from 0.5 to 0.99.
+    pub const fn paper_momentum() -> Self {
+        Self::Saturating { from: 0.5, to: 0.99, time: 1e5 }
+    }
+
+    /// The rate at step `t`.
+    pub fn at(self, t: u64) -> f64 {
+        let part = |steps: u64| if t >= steps { 1.0 } else { t as f64 / steps as f64 };
+        match self {
+            Self::Constant { value } => value,
+            // This way both ends are exact.
+            Self::Linear { from, to, steps } => from * (1.0 - part(steps)) + to * part(steps),
+            Self::Cosine { from, to, steps } => {
+                let wave = libm::cos(std::f64::consts::PI * part(steps));
+                to + (from - to) * 0.5 * (1.0 + wave)
+            }
+            Self::InverseTime { from, time } => from / (1.0 + t as f64 / time),
+            Self::Saturating { from, to, time } => to - (to - from) * libm::exp(-(t as f64) / time),
+        }
+    }
+
+    /// The smallest and the largest rate it can give; NaN where a parameter is
+    /// none that a schedule can have.
+    pub(super) fn range(self) -> (f64, f64) {
+        let (from, to, positive) = match self {
+            Self::Constant { value } => (value, value, 1.0),
+            Self::Linear { from, to, .. } | Self::Cosine { from, to, .. } => (from, to, 1.0),
+            Self::InverseTime { from, time } => (from, 0.0, time),
+            Self::Saturating { from, to, time } => (from, to, time),
+        };
+        if from.is_finite() && to.is_finite() && positive.is_finite() && positive > 0.0 {
+            (from.min(to), from.max(to))
+        } else {
+            (f64::NAN, f64::NAN)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schedules_follow_their_formulas() {
+        let linear = Schedule::Linear { from: 1.0, to: 0.2, steps: 10 };
+        assert_eq!([0, 5, 10, 99].map(|t| linear.at(t)), [1.0, 0.6, 0.2, 0.2]);
+        let cosine = Schedule::Cosine { from: 1.0, to: 0.0, steps: 10 };
+        assert_eq!([cosine.at(0), cosine.at(10)], [1.0, 0.0]);
+        assert!((cosine.at(5) - 0.5).abs() < 1e-15);
+        assert_eq!(Schedule::paper_learning_rate(1.0).at(10_000), 0.5);
+        let momentum = Schedule::paper_momentum();
+        assert_eq!(momentum.at(0), 0.5);
+        assert!((momentum.at(100_000) - (0.99 - 0.49 * (-1.0f64).exp())).abs() < 1e-15);
+        assert_eq!(Schedule::Linear { from: 1.0, to: 0.5, steps: 0 }.at(0), 0.5);
+    }
+}

@@ -1,0 +1,180 @@
+//! Stochastic gradient descent with momentum, weight decay and max-norm.
+
+use serde::{Deserialize, Serialize};
+
+use super::Schedule;
+use crate::{
+    error::Error,
+    nn::{decay_from_paper, learning_rate_from_paper, max_norm_from_paper},
+    rate::Keep,
+    simd::Lanes,
+    thin::update::Rule,
+};
+
+/// Max-norm (section 5.1 of the paper): after every update the weights into
+/// each unit are projected onto the ball of this radius. The bias is not in the
+/// norm; the output layer is included (appendix B.1: all layers). Velocities
+/// are not projected.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "form", content = "c")]
+pub enum MaxNorm {
+    /// Bounds the engine's weights.
+    Engine(f64),
+    /// Bounds the paper's weights: p c for the engine's, with p the keep rate
+    /// of the layer's inputs. The paper's c = 2 is 1.6 above keep 0.8.
+    Paper(f64),
+}
+
+impl MaxNorm {
+    /// The bound of a layer's engine weights.
+    pub fn bound(self, keep_of_inputs: Keep) -> f64 {
+        match self {
+            Self::Engine(c) => c,
+            Self::Paper(c) => max_norm_from_paper(c, keep_of_inputs),
+        }
+    }
+}
+
+/// Stochastic gradient descent. With g the gradient averaged over the batch, μ
+/// the momentum, η the learning rate and λ the weight decay (weights only):
+///
+/// - g <- g + λ w
+/// - v <- μ v + g
+/// - w <- w - η v, or with Nesterov w <- w - η (g + μ v)
+///
+/// as PyTorch's `SGD` does it, then max-norm on w.
+///
+/// ```
+/// use thinnet::train::{MaxNorm, Schedule, Sgd};
+///
+/// let sgd = Sgd::new(Schedule::Linear { from: 0.1, to: 0.0, steps: 10_000 })
+///     .momentum(Schedule::constant(0.9))
+///     .max_norm(MaxNorm::Paper(2.0));
+/// # let _ = sgd;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sgd {
+    learning_rate: Schedule,
+    momentum: Schedule,
+    nesterov: bool,
+    weight_decay: f64,
+    max_norm: Option<MaxNorm>,
+    paper_rates: bool,
+}
+
+impl Sgd {
+    /// Gradient descent with this learning rate and nothing else.
+    pub const fn new(learning_rate: Schedule) -> Self {
+        Self {
+            learning_rate,
+            momentum: Schedule::constant(0.0),
+            nesterov: false,
+            weight_decay: 0.0,
+            max_norm: None,
+            paper_rates: false,
+        }
+    }
+
+    /// With momentum μ.
+    pub const fn momentum(mut self, momentum: Schedule) -> Self {
+        self.momentum = momentum;
+        self
+    }
+
+    /// With Nesterov's form of momentum.
+    pub const fn nesterov(mut self) -> Self {
+        self.nesterov = true;
+        self
+    }
+
+    /// With weight decay λ on weights, not on biases.
+    pub const fn weight_decay(mut self, weight_decay: f64) -> Self {
+        self.weight_decay = weight_decay;
+        self
+    }
+
+    /// With max-norm.
+    pub const fn max_norm(mut self, max_norm: MaxNorm) -> Self {
+        self.max_norm = Some(max_norm);
+        self
+    }
+
+    /// The learning rate and the weight decay are given for the paper's
+    /// weights, and mapped to the engine's: p² η and λ / p² with p the keep
+    /// rate of each layer's inputs; the biases' rate is η.
+    pub const fn paper_rates(mut self) -> Self {
+        self.paper_rates = true;
+        self
+    }
+
+    /// The bound on the norm of the weights into a unit, if there is one.
+    pub(super) fn norm_bound(self, keep_of_inputs: Keep) -> Option<f32> {
+        self.max_norm.map(|max_norm| max_norm.bound(keep_of_inputs) as f32)
+    }
+
+    /// The rules of weights and of biases at step `t`, in a layer whose inputs
+    /// have this keep rate.
+    pub(super) fn rules(self, t: u64, keep_of_inputs: Keep) -> (Momentum, Momentum) {
+        let (rate, momentum) = (self.learning_rate.at(t), self.momentum.at(t) as f32);
+        let (weight_rate, decay) = if self.paper_rates {
+            (
+                learning_rate_from_paper(rate, keep_of_inputs),
+                decay_from_paper(self.weight_decay, keep_of_inputs),
+            )
+        } else {
+            (rate, self.weight_decay)
+        };
+        let rule = |rate: f64, decay: f64| Momentum {
+            learning_rate: rate as f32,
+            momentum,
+            decay: decay as f32,
+            nesterov: self.nesterov,
+        };
+        (rule(weight_rate, decay), rule(rate, 0.0))
+    }
+
+    /// Whether every number is one that training can use.
+    pub(super) fn check(self) -> Result<(), Error> {
+        let (low, high) = self.learning_rate.range();
+        if !(low >= 0.0 && high <= f64::from(f32::MAX)) {
+            let value = format!("{:?}", self.learning_rate);
+            return Err(Error::setting("learning rate", value, "finite numbers of at least 0"));
+        }
+        let (low, high) = self.momentum.range();
+        if !(low >= 0.0 && high < 1.0) {
+            let value = format!("{:?}", self.momentum);
+            return Err(Error::setting("momentum", value, "numbers from 0 to below 1"));
+        }
+        if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
+            let value = self.weight_decay;
+            return Err(Error::setting("weight decay", value, "a finite number of at least 0"));
+        }
+        if let Some(MaxNorm::Engine(c) | MaxNorm::Paper(c)) = self.max_norm
+            && !(c > 0.0 && c.is_finite())
+        {
+            return Err(Error::setting("max-norm", c, "a finite number above 0"));
+        }
+        Ok(())
+    }
+}
+
+/// One step's rule.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Momentum {
+    learning_rate: f32,
+    momentum: f32,
+    decay: f32,
+    nesterov: bool,
+}
+
+impl Rule for Momentum {
+    #[inline(always)]
+    fn step<L: Lanes>(self, l: L, g: L::F, w: L::F, v: L::F) -> (L::F, L::F) {
+        let momentum = l.splat(self.momentum);
+        let g = if self.decay == 0.0 { g } else { l.mul_add(l.splat(self.decay), w, g) };
+        let v = l.mul_add(momentum, v, g);
+        let direction = if self.nesterov { l.mul_add(momentum, v, g) } else { v };
+        (l.mul_add(l.splat(-self.learning_rate), direction, w), v)
+    }
+}

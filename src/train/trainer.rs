@@ -1,0 +1,336 @@
+//! The trainer: a network, its optimiser's state, and the memory of a step.
+
+use super::Sgd;
+use crate::{
+    data::Batch,
+    error::Error,
+    mask::{Domain, Mask, Streams},
+    nn::{Flow, Mlp, Targets},
+    parallel::in_pool,
+    simd::Isa,
+    tensor::AlignedBuffer,
+    thin::{
+        InputBits, Tiles, Turned,
+        update::{self, Parameters},
+    },
+};
+
+/// Trains a network, one batch a call.
+///
+/// All memory is made once, for a largest batch. A step runs on the rayon pool
+/// that the caller is in, and outside a pool on the calling thread; its result
+/// is the same bit for bit.
+///
+/// ```
+/// use thinnet::{
+///     Keep,
+///     data::Batch,
+///     nn::{Activation, Loss, Mlp, Targets},
+///     tensor::MatrixView,
+///     train::{Schedule, Sgd, Trainer},
+/// };
+///
+/// let mlp = Mlp::builder(2)
+///     .hidden(64, Activation::Relu, Keep::HALF)
+///     .output(2, Loss::SoftmaxCrossEntropy)
+///     .build()?;
+/// let mut trainer = Trainer::builder(mlp, Sgd::new(Schedule::constant(0.1)), 4).seed(1).build()?;
+/// let x = [0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0];
+/// let batch = Batch::dense(MatrixView::new(&x, 4, 2)?);
+/// let first = trainer.step(&batch, Targets::Classes(&[0, 1, 1, 0]))?;
+/// for _ in 0..500 {
+///     trainer.step(&batch, Targets::Classes(&[0, 1, 1, 0]))?;
+/// }
+/// let last = trainer.step(&batch, Targets::Classes(&[0, 1, 1, 0]))?;
+/// assert!(last < first);
+/// # Ok::<(), thinnet::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Trainer {
+    mlp: Mlp,
+    sgd: Sgd,
+    seed: u64,
+    step: u64,
+    isa: Isa,
+    finite_inputs: bool,
+    velocities: Vec<(Tiles, AlignedBuffer<f32>)>,
+    /// Since an update overflowed: the layer and the step.
+    overflowed: Option<(usize, u64)>,
+    flow: Flow,
+    /// The masks of the sites that drop; a sparse input has none.
+    masks: Vec<Option<Mask>>,
+    turned: Turned,
+    losses: Vec<f32>,
+    flags: Vec<u8>,
+}
+
+/// The gradient of the loss in a layer's parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerGradient {
+    /// In the weights, row-major `[outputs][inputs]`.
+    pub weights: Vec<f32>,
+    /// In the biases.
+    pub bias: Vec<f32>,
+}
+
+/// Describes a [`Trainer`].
+#[derive(Clone, Debug)]
+pub struct TrainerBuilder {
+    mlp: Mlp,
+    sgd: Sgd,
+    most_rows: usize,
+    seed: u64,
+    isa: Isa,
+    finite_inputs: bool,
+}
+
+impl TrainerBuilder {
+    /// The seed of the masks; 0 where it is not called.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// The instruction set; the CPU's fastest where it is not called.
+    pub fn isa(mut self, isa: Isa) -> Self {
+        self.isa = isa;
+        self
+    }
+
+    /// Inputs may be NaN or infinite; they spread as IEEE 754 says. Without
+    /// this call they are refused.
+    pub fn allow_non_finite_inputs(mut self) -> Self {
+        self.finite_inputs = false;
+        self
+    }
+
+    /// The trainer, at step 0 with velocities 0.
+    ///
+    /// # Errors
+    /// A setting outside its range, a CPU without the instruction set, or more
+    /// memory than can be allocated.
+    pub fn build(self) -> Result<Trainer, Error> {
+        let Self { mlp, sgd, most_rows, seed, isa, finite_inputs } = self;
+        isa.require()?;
+        sgd.check()?;
+        if most_rows == 0 {
+            return Err(Error::setting("rows of the largest batch", 0, "at least one"));
+        }
+        let widths = mlp.widths();
+        let flow = Flow::with_capacity(&mlp, most_rows)?;
+        let velocities = mlp
+            .layers
+            .iter()
+            .map(|layer| {
+                let weights = Tiles::zeroed(layer.weights.inputs(), layer.weights.outputs())?;
+                Ok((weights, AlignedBuffer::zeroed(layer.bias.len())?))
+            })
+            .collect::<Result<_, Error>>()?;
+        let masks = mlp
+            .keeps()
+            .iter()
+            .zip(&widths)
+            .enumerate()
+            .map(|(site, (keep, &width))| {
+                let drawn = keep.drops() && !(site == 0 && mlp.sparse_input());
+                drawn.then(|| Mask::ones(most_rows, width)).transpose()
+            })
+            .collect::<Result<_, Error>>()?;
+        let widest = widths[..mlp.depth()].iter().copied().max().unwrap_or(0);
+        let turned = Turned::with_capacity(most_rows, widest)?;
+        let most_panels = mlp.layers.iter().map(|layer| layer.bias_panels().len()).max();
+        Ok(Trainer {
+            mlp,
+            sgd,
+            seed,
+            step: 0,
+            isa,
+            finite_inputs,
+            velocities,
+            overflowed: None,
+            flow,
+            masks,
+            turned,
+            losses: vec![0.0; most_rows],
+            flags: vec![0; most_panels.unwrap_or(0)],
+        })
+    }
+}
+
+/// Multiply-adds below which a step is not worth other threads: some tens of
+/// microseconds of work.
+const WORTH_A_POOL: usize = 1 << 20;
+
+impl Trainer {
+    /// Starts to describe a trainer of `mlp` for batches of at most `most_rows`
+    /// rows.
+    pub fn builder(mlp: Mlp, sgd: Sgd, most_rows: usize) -> TrainerBuilder {
+        TrainerBuilder { mlp, sgd, most_rows, seed: 0, isa: Isa::detect(), finite_inputs: true }
+    }
+
+    /// One update from one batch: draws the masks of this step, computes the
+    /// mean loss of the thinned networks and its gradient, and moves the
+    /// parameters. Returns the loss before the update.
+    ///
+    /// # Errors
+    /// A batch of no or too many rows or another width, inputs that are not
+    /// finite, targets that do not fit, a loss that is not finite: the
+    /// parameters are as they were. Parameters that an earlier update made
+    /// infinite.
+    pub fn step(&mut self, batch: &Batch<'_>, targets: Targets<'_>) -> Result<f32, Error> {
+        let loss = self.forward(batch, targets)?;
+        let parallel = self.parallel(batch.rows());
+        for index in (0..self.mlp.depth()).rev() {
+            self.backward(parallel, index);
+            let keep = self.mlp.keep_below(index);
+            let (weight_rule, bias_rule) = self.sgd.rules(self.step, keep);
+            let max_norm = self.sgd.norm_bound(keep);
+            let layer = &mut self.mlp.layers[index];
+            let (w_velocity, b_velocity) = &mut self.velocities[index];
+            let b = layer.bias.as_chunks_mut().0;
+            let flags = &mut self.flags[..b.len()];
+            update::layer(
+                self.isa,
+                parallel,
+                weight_rule,
+                bias_rule,
+                max_norm,
+                &self.turned,
+                &self.flow.z[index],
+                Parameters {
+                    w: &mut layer.weights,
+                    w_velocity,
+                    b,
+                    b_velocity: b_velocity.as_chunks_mut().0,
+                    overflowed: flags,
+                },
+            );
+            if flags.contains(&1) {
+                self.overflowed = Some((index, self.step));
+            }
+        }
+        self.step += 1;
+        Ok(loss)
+    }
+
+    /// The loss and its gradient in every layer's parameters, under the masks
+    /// of the step that would come next; nothing changes.
+    ///
+    /// # Errors
+    /// As [`Self::step`], or more memory than can be allocated.
+    pub fn gradients(
+        &mut self,
+        batch: &Batch<'_>,
+        targets: Targets<'_>,
+    ) -> Result<(f32, Vec<LayerGradient>), Error> {
+        let loss = self.forward(batch, targets)?;
+        let parallel = self.parallel(batch.rows());
+        let mut gradients = Vec::with_capacity(self.mlp.depth());
+        for index in (0..self.mlp.depth()).rev() {
+            self.backward(parallel, index);
+            let weights = &self.mlp.layers[index].weights;
+            let mut g = Tiles::zeroed(weights.inputs(), weights.outputs())?;
+            let mut bias = AlignedBuffer::zeroed(self.mlp.layers[index].bias.len())?;
+            let dz = &self.flow.z[index];
+            let g_bias = bias.as_chunks_mut().0;
+            update::collect(self.isa, parallel, &self.turned, dz, &mut g, g_bias);
+            let bias = bias[..weights.outputs()].to_vec();
+            gradients.push(LayerGradient { weights: g.to_rows(), bias });
+        }
+        gradients.reverse();
+        Ok((loss, gradients))
+    }
+
+    /// Checks, masks, lists, products up, loss: leaves dz of the output layer.
+    fn forward(&mut self, batch: &Batch<'_>, targets: Targets<'_>) -> Result<f32, Error> {
+        if let Some((layer, step)) = self.overflowed {
+            return Err(Error::NonFiniteParameters { layer, step });
+        }
+        let rows = batch.rows();
+        if rows == 0 {
+            return Err(Error::setting("rows of a batch", 0, "at least one"));
+        }
+        self.flow.check(rows)?;
+        batch.check(self.mlp.inputs(), self.finite_inputs)?;
+        targets.check(self.mlp.loss(), self.mlp.outputs(), rows)?;
+        let parallel = self.parallel(rows);
+
+        for (site, mask) in self.masks.iter_mut().enumerate() {
+            if let Some(mask) = mask {
+                let keep = self.mlp.keep_below(site);
+                let streams = Streams::new(self.seed, Domain::Training, site as u64, self.step);
+                mask.redraw(self.isa, keep, streams, batch.first_row(), rows)?;
+            }
+        }
+        let keep = self.mlp.input_keep;
+        let bits = match &self.masks[0] {
+            Some(mask) => InputBits::Mask(mask),
+            None if keep.drops() => InputBits::Sparse {
+                keep,
+                streams: Streams::new(self.seed, Domain::Training, 0, self.step),
+                first_row: batch.first_row(),
+            },
+            None => InputBits::All,
+        };
+        self.flow.enter(&self.mlp, self.isa, parallel, rows, bits, &|row| batch.at(row));
+        self.flow.forward(&self.mlp, self.isa, parallel, |site| self.masks[site].as_ref());
+
+        let logits = &mut self.flow.z[self.mlp.depth() - 1];
+        let losses = &mut self.losses[..rows];
+        targets.gradient(self.isa, self.mlp.outputs(), logits, losses);
+        let sum: f64 = losses.iter().map(|&loss| f64::from(loss)).sum();
+        let loss = (sum / rows as f64) as f32;
+        if loss.is_finite() {
+            Ok(loss)
+        } else {
+            Err(Error::NonFiniteLoss { step: self.step, loss })
+        }
+    }
+
+    /// From dz of layer `index`: dz of the layer below it, and its inputs
+    /// turned round for product 3.
+    fn backward(&mut self, parallel: bool, index: usize) {
+        let lists = &self.flow.lists[index];
+        if let Some(below) = index.checked_sub(1) {
+            let (low, high) = self.flow.z.split_at_mut(index);
+            let (layer, above) = (&self.mlp.layers[below], &self.mlp.layers[index]);
+            layer.backward(self.isa, parallel, above, &high[0], lists, &mut low[below]);
+        }
+        self.turned.turn(parallel, lists);
+    }
+
+    fn parallel(&self, rows: usize) -> bool {
+        in_pool() && rows.saturating_mul(self.mlp.parameters()) >= WORTH_A_POOL
+    }
+
+    /// The network as it is now.
+    pub fn network(&self) -> &Mlp {
+        &self.mlp
+    }
+
+    /// The network, and the optimiser's state forgotten.
+    pub fn into_network(self) -> Mlp {
+        self.mlp
+    }
+
+    /// Updates done.
+    pub fn steps(&self) -> u64 {
+        self.step
+    }
+
+    /// The seed of the masks.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The instruction set in use.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// Of the last batch: the part of each layer's inputs that was active,
+    /// which is the part of its products that was computed.
+    pub fn densities(&self) -> Vec<f64> {
+        self.flow.lists.iter().map(crate::thin::Lists::density).collect()
+    }
+}
