@@ -1,1 +1,254 @@
+//! The products against their formulas in the plainest loops, in f64, at sizes
+//! around the vector, block and panel widths, on every backend.
 
+use super::*;
+use crate::{
+    mask::{Domain, Mask, Streams, scalar},
+    rate::Keep,
+    simd::{Isa, tests::on_each_isa},
+    tensor::AlignedBuffer,
+};
+
+/// A sum of n f32 products, each rounded, is off by at most n eps times the sum
+/// of the products' sizes (Higham, Accuracy and Stability, section 3.1); n is
+/// below 300 here, and twice that leaves room for the epilogue.
+const RELATIVE: f64 = 600.0 * f32::EPSILON as f64;
+
+const SIZES: [usize; 8] = [1, 2, 15, 16, 17, 63, 65, 130];
+
+/// Numbers in [-1, 1), about `density` of them not zero.
+fn numbers(seed: u64, n: usize, density: f64) -> Vec<f32> {
+    let uniform = |i: usize, row: u64| {
+        let h = Streams::new(seed, Domain::Noise, 0, 0).hash(2 * i as u64 + row);
+        (h >> 11) as f64 / (1u64 << 53) as f64
+    };
+    let one = |i| if uniform(i, 1) < density { 2.0 * uniform(i, 0) - 1.0 } else { 0.0 };
+    (0..n).map(|i| one(i) as f32).collect()
+}
+
+fn tiles(w: &[f32], inputs: usize, outputs: usize) -> Tiles {
+    let mut tiles = Tiles::zeroed(inputs, outputs).unwrap();
+    tiles.set_rows(w).unwrap();
+    assert_eq!(tiles.to_rows(), w);
+    tiles
+}
+
+fn panels(dense: &[f32], rows: usize, width: usize) -> Panels {
+    let mut panels = Panels::with_capacity(rows + 3, width).unwrap();
+    panels.set_rows(rows);
+    for row in 0..rows {
+        for unit in 0..width {
+            panels.at_mut(unit / PANEL, row)[unit % PANEL] = dense[row * width + unit];
+        }
+    }
+    panels
+}
+
+fn padded(b: &[f32]) -> AlignedBuffer<f32> {
+    let mut buffer = AlignedBuffer::zeroed(b.len().next_multiple_of(PANEL)).unwrap();
+    buffer[..b.len()].copy_from_slice(b);
+    buffer
+}
+
+fn lists(isa: Isa, x: &[f32], rows: usize, width: usize, keep: Keep, bits: InputBits) -> Lists {
+    let mut lists = Lists::with_capacity(rows + 2, width).unwrap();
+    lists.set_rows(rows);
+    lists.fill(isa, false, keep, bits, &|row| &x[row * width..][..width]);
+    lists
+}
+
+/// The lists as a dense matrix, with the offsets checked: ascending.
+fn dense(lists: &Lists, rows: usize, width: usize) -> Vec<f32> {
+    let mut out = vec![0.0; rows * width];
+    for block in 0..lists.blocks() {
+        for row in 0..rows {
+            let (offsets, values) = lists.block(block).of(row);
+            assert!(offsets.is_sorted_by(|a, b| a < b));
+            for (&offset, &value) in offsets.iter().zip(values) {
+                out[row * width + block * PANEL + usize::from(offset)] = value;
+            }
+        }
+    }
+    out
+}
+
+/// A unit made up for these tests, whose value, zeros and slope are all told
+/// apart: y = z / 2 where z > 0, and "slope" y + 1/2.
+#[derive(Clone, Copy)]
+struct Halved;
+impl Unit for Halved {
+    fn value<L: Lanes>(self, l: L, z: L::F) -> L::F {
+        l.mul(z, l.splat(0.5))
+    }
+    fn active<L: Lanes>(self, l: L, z: L::F) -> u16 {
+        l.less(l.splat(0.0), z)
+    }
+    fn slope<L: Lanes>(self, l: L, y: L::F) -> L::F {
+        l.add(y, l.splat(0.5))
+    }
+}
+
+fn near(got: f32, want: f64, size: f64, what: &str) {
+    let error = (f64::from(got) - want).abs();
+    assert!(error <= RELATIVE * size, "{what}: got {got}, want {want}, size {size}");
+}
+
+#[test]
+fn input_lists_hold_what_is_kept_and_not_zero() {
+    let keep = Keep::new(0.8).unwrap();
+    on_each_isa(|isa| {
+        for width in SIZES {
+            let rows = 11;
+            let mut x = numbers(1, rows * width, 0.5);
+            x[0] = f32::NAN;
+            x[width - 1] = f32::INFINITY;
+            let streams = Streams::new(9, Domain::Training, 0, 3);
+            let mask = Mask::draw(isa, keep, streams, 20, rows, width).unwrap();
+            let masked =
+                dense(&lists(isa, &x, rows, width, keep, InputBits::Mask(&mask)), rows, width);
+            let bits = InputBits::Sparse { keep, streams, first_row: 20 };
+            let sparse = dense(&lists(isa, &x, rows, width, keep, bits), rows, width);
+            let all = dense(&lists(isa, &x, rows, width, Keep::ALL, InputBits::All), rows, width);
+            for (i, &x) in x.iter().enumerate() {
+                let (row, unit) = (i / width, i % width);
+                let want = |kept: bool| if kept && x != 0.0 { x * keep.scale() } else { 0.0 };
+                assert_eq!(masked[i].to_bits(), want(mask.get(row, unit)).to_bits());
+                let kept = scalar::kept_at(keep, streams.hash(20 + row as u64), unit as u64);
+                assert_eq!(sparse[i].to_bits(), want(kept).to_bits());
+                assert_eq!(all[i].to_bits(), if x == 0.0 { 0 } else { x.to_bits() });
+            }
+        }
+    });
+}
+
+#[test]
+fn forward_equals_its_formula() {
+    let keep = Keep::new(0.8).unwrap();
+    on_each_isa(|isa| {
+        for (case, inputs) in SIZES.into_iter().enumerate() {
+            for outputs in SIZES {
+                for rows in [1, 2, 5] {
+                    let x = numbers(2, rows * inputs, 0.4);
+                    let w = numbers(3, outputs * inputs, 1.0);
+                    let b = numbers(4, outputs, 1.0);
+                    let (w_tiles, b_panels) = (tiles(&w, inputs, outputs), padded(&b));
+                    let b_panels = b_panels.as_chunks().0;
+                    let x_lists = lists(isa, &x, rows, inputs, Keep::ALL, InputBits::All);
+                    let streams = Streams::new(case as u64, Domain::Training, 1, 0);
+                    let mask = Mask::draw(isa, keep, streams, 0, rows, outputs).unwrap();
+                    let mut z = Panels::with_capacity(rows + 1, outputs).unwrap();
+                    let mut out = Lists::with_capacity(rows + 1, outputs).unwrap();
+                    let mut logits = z.clone();
+                    forward::output(isa, false, &w_tiles, b_panels, &x_lists, &mut logits);
+                    let epilogue =
+                        forward::Epilogue { unit: Halved, width: outputs, keep, mask: Some(&mask) };
+                    let (w, z) = (&w, &mut z);
+                    forward::hidden(
+                        isa, false, &w_tiles, b_panels, &x_lists, &epilogue, z, &mut out,
+                    );
+                    let out = dense(&out, rows, outputs);
+                    for row in 0..rows {
+                        for n in 0..outputs {
+                            let terms = (0..inputs).map(|k| {
+                                f64::from(x[row * inputs + k]) * f64::from(w[n * inputs + k])
+                            });
+                            let terms = terms.chain([f64::from(b[n])]);
+                            let (sum, size) =
+                                terms.fold((0.0, 0.0), |(s, t), x| (s + x, t + x.abs()));
+                            near(logits.get(row, n), sum, size, "z");
+                            let y = out[row * outputs + n];
+                            if !mask.get(row, n) {
+                                assert_eq!(y.to_bits(), 0);
+                            } else if sum.abs() > RELATIVE * size {
+                                let want = sum.max(0.0) * 0.5 / keep.get();
+                                near(y, want, size, "y");
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn backward_equals_its_formula() {
+    let keep = Keep::HALF;
+    on_each_isa(|isa| {
+        for inputs in SIZES {
+            for outputs in SIZES {
+                for rows in [1, 4] {
+                    let y = numbers(5, rows * inputs, 0.4);
+                    let w = numbers(6, outputs * inputs, 1.0);
+                    let dz = numbers(7, rows * outputs, 0.7);
+                    let y_lists = lists(isa, &y, rows, inputs, Keep::ALL, InputBits::All);
+                    let mut out = Panels::with_capacity(rows + 2, inputs).unwrap();
+                    backward::data(
+                        isa,
+                        false,
+                        Halved,
+                        keep,
+                        &tiles(&w, inputs, outputs),
+                        &panels(&dz, rows, outputs),
+                        &y_lists,
+                        &mut out,
+                    );
+                    for row in 0..rows {
+                        for k in 0..inputs {
+                            let y = f64::from(y[row * inputs + k]);
+                            let got = out.get(row, k);
+                            if y == 0.0 {
+                                assert_eq!(got.to_bits(), 0);
+                                continue;
+                            }
+                            let slope = (y * keep.get() + 0.5) / keep.get();
+                            let (sum, size) = (0..outputs)
+                                .map(|n| {
+                                    slope
+                                        * f64::from(w[n * inputs + k])
+                                        * f64::from(dz[row * outputs + n])
+                                })
+                                .fold((0.0, 0.0), |(s, t), x| (s + x, t + x.abs()));
+                            near(got, sum, size, "dz below");
+                        }
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn the_weight_gradient_equals_its_formula() {
+    on_each_isa(|isa| {
+        for inputs in SIZES {
+            for outputs in SIZES {
+                for rows in [1, 4, 33] {
+                    let x = numbers(8, rows * inputs, 0.4);
+                    let dz = numbers(9, rows * outputs, 0.7);
+                    let mut turned = Turned::with_capacity(rows + 1, inputs + 70).unwrap();
+                    turned.turn(false, &lists(isa, &x, rows, inputs, Keep::ALL, InputBits::All));
+                    let mut g = Tiles::zeroed(inputs, outputs).unwrap();
+                    let mut g_bias = padded(&vec![0.0; outputs]);
+                    let panels = panels(&dz, rows, outputs);
+                    let bias = g_bias.as_chunks_mut().0;
+                    update::collect(isa, false, &turned, &panels, &mut g, bias);
+                    for n in 0..outputs {
+                        let column = (0..rows).map(|row| f64::from(dz[row * outputs + n]));
+                        let size: f64 = column.clone().map(f64::abs).sum();
+                        near(g_bias[n], column.clone().sum(), size, "bias gradient");
+                        for k in 0..inputs {
+                            let terms = column
+                                .clone()
+                                .enumerate()
+                                .map(|(row, dz)| dz * f64::from(x[row * inputs + k]));
+                            let (sum, size) =
+                                terms.fold((0.0, 0.0), |(s, t), x| (s + x, t + x.abs()));
+                            near(g.get(n, k), sum, size, "weight gradient");
+                        }
+                    }
+                }
+            }
+        }
+    });
+}

@@ -178,8 +178,88 @@ impl Trainer {
     /// parameters are as they were. Parameters that an earlier update made
     /// infinite.
     pub fn step(&mut self, batch: &Batch<'_>, targets: Targets<'_>) -> Result<f32, Error> {
+        self.check(batch, targets)?;
+        self.draw(batch)?;
         let loss = self.forward(batch, targets)?;
-        let parallel = self.parallel(batch.rows());
+        self.update(batch.rows());
+        Ok(loss)
+    }
+
+    /// The loss and its gradient in every layer's parameters, under the masks
+    /// of the step that would come next; nothing changes.
+    ///
+    /// # Errors
+    /// As [`Self::step`], or more memory than can be allocated.
+    pub fn gradients(
+        &mut self,
+        batch: &Batch<'_>,
+        targets: Targets<'_>,
+    ) -> Result<(f32, Vec<LayerGradient>), Error> {
+        self.check(batch, targets)?;
+        self.draw(batch)?;
+        let loss = self.forward(batch, targets)?;
+        Ok((loss, self.collect(batch.rows())?))
+    }
+
+    /// Whether the batch can be trained on, before anything is touched.
+    fn check(&self, batch: &Batch<'_>, targets: Targets<'_>) -> Result<(), Error> {
+        if let Some((layer, step)) = self.overflowed {
+            return Err(Error::NonFiniteParameters { layer, step });
+        }
+        let rows = batch.rows();
+        if rows == 0 {
+            return Err(Error::setting("rows of a batch", 0, "at least one"));
+        }
+        self.flow.check(rows)?;
+        batch.check(self.mlp.inputs(), self.finite_inputs)?;
+        targets.check(self.mlp.loss(), self.mlp.outputs(), rows)
+    }
+
+    /// The masks of this step, of every site but a sparse input's.
+    fn draw(&mut self, batch: &Batch<'_>) -> Result<(), Error> {
+        for (site, mask) in self.masks.iter_mut().enumerate() {
+            if let Some(mask) = mask {
+                let keep = self.mlp.keep_below(site);
+                let streams = Streams::new(self.seed, Domain::Training, site as u64, self.step);
+                mask.redraw(self.isa, keep, streams, batch.first_row(), batch.rows())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lists, products up, loss: leaves dz of the output layer.
+    fn forward(&mut self, batch: &Batch<'_>, targets: Targets<'_>) -> Result<f32, Error> {
+        let rows = batch.rows();
+        let parallel = self.parallel(rows);
+        let keep = self.mlp.input_keep;
+        let bits = match &self.masks[0] {
+            Some(mask) => InputBits::Mask(mask),
+            None if keep.drops() => InputBits::Sparse {
+                keep,
+                streams: Streams::new(self.seed, Domain::Training, 0, self.step),
+                first_row: batch.first_row(),
+            },
+            None => InputBits::All,
+        };
+        self.flow.enter(&self.mlp, self.isa, parallel, rows, bits, &|row| batch.at(row));
+        self.flow.forward(&self.mlp, self.isa, parallel, |site| self.masks[site].as_ref());
+
+        let logits = &mut self.flow.z[self.mlp.depth() - 1];
+        let losses = &mut self.losses[..rows];
+        targets.gradient(self.isa, self.mlp.outputs(), logits, losses);
+        let sum: f64 = losses.iter().map(|&loss| f64::from(loss)).sum();
+        let loss = (sum / rows as f64) as f32;
+        if loss.is_finite() {
+            Ok(loss)
+        } else {
+            Err(Error::NonFiniteLoss { step: self.step, loss })
+        }
+    }
+
+    /// Down through the layers: each one's dz and turned inputs, then its
+    /// update.
+    fn update(&mut self, rows: usize) {
+        let parallel = self.parallel(rows);
         for index in (0..self.mlp.depth()).rev() {
             self.backward(parallel, index);
             let keep = self.mlp.keep_below(index);
@@ -210,21 +290,12 @@ impl Trainer {
             }
         }
         self.step += 1;
-        Ok(loss)
     }
 
-    /// The loss and its gradient in every layer's parameters, under the masks
-    /// of the step that would come next; nothing changes.
-    ///
-    /// # Errors
-    /// As [`Self::step`], or more memory than can be allocated.
-    pub fn gradients(
-        &mut self,
-        batch: &Batch<'_>,
-        targets: Targets<'_>,
-    ) -> Result<(f32, Vec<LayerGradient>), Error> {
-        let loss = self.forward(batch, targets)?;
-        let parallel = self.parallel(batch.rows());
+    /// Down through the layers: each one's dz and turned inputs, then its
+    /// gradient, written out.
+    fn collect(&mut self, rows: usize) -> Result<Vec<LayerGradient>, Error> {
+        let parallel = self.parallel(rows);
         let mut gradients = Vec::with_capacity(self.mlp.depth());
         for index in (0..self.mlp.depth()).rev() {
             self.backward(parallel, index);
@@ -238,53 +309,7 @@ impl Trainer {
             gradients.push(LayerGradient { weights: g.to_rows(), bias });
         }
         gradients.reverse();
-        Ok((loss, gradients))
-    }
-
-    /// Checks, masks, lists, products up, loss: leaves dz of the output layer.
-    fn forward(&mut self, batch: &Batch<'_>, targets: Targets<'_>) -> Result<f32, Error> {
-        if let Some((layer, step)) = self.overflowed {
-            return Err(Error::NonFiniteParameters { layer, step });
-        }
-        let rows = batch.rows();
-        if rows == 0 {
-            return Err(Error::setting("rows of a batch", 0, "at least one"));
-        }
-        self.flow.check(rows)?;
-        batch.check(self.mlp.inputs(), self.finite_inputs)?;
-        targets.check(self.mlp.loss(), self.mlp.outputs(), rows)?;
-        let parallel = self.parallel(rows);
-
-        for (site, mask) in self.masks.iter_mut().enumerate() {
-            if let Some(mask) = mask {
-                let keep = self.mlp.keep_below(site);
-                let streams = Streams::new(self.seed, Domain::Training, site as u64, self.step);
-                mask.redraw(self.isa, keep, streams, batch.first_row(), rows)?;
-            }
-        }
-        let keep = self.mlp.input_keep;
-        let bits = match &self.masks[0] {
-            Some(mask) => InputBits::Mask(mask),
-            None if keep.drops() => InputBits::Sparse {
-                keep,
-                streams: Streams::new(self.seed, Domain::Training, 0, self.step),
-                first_row: batch.first_row(),
-            },
-            None => InputBits::All,
-        };
-        self.flow.enter(&self.mlp, self.isa, parallel, rows, bits, &|row| batch.at(row));
-        self.flow.forward(&self.mlp, self.isa, parallel, |site| self.masks[site].as_ref());
-
-        let logits = &mut self.flow.z[self.mlp.depth() - 1];
-        let losses = &mut self.losses[..rows];
-        targets.gradient(self.isa, self.mlp.outputs(), logits, losses);
-        let sum: f64 = losses.iter().map(|&loss| f64::from(loss)).sum();
-        let loss = (sum / rows as f64) as f32;
-        if loss.is_finite() {
-            Ok(loss)
-        } else {
-            Err(Error::NonFiniteLoss { step: self.step, loss })
-        }
+        Ok(gradients)
     }
 
     /// From dz of layer `index`: dz of the layer below it, and its inputs
@@ -334,3 +359,6 @@ impl Trainer {
         self.flow.lists.iter().map(crate::thin::Lists::density).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,88 @@
+//! After the first, a training step and a prediction allocate nothing: on the
+//! calling thread, and inside one `install` around the loop.
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use thinnet::{
+    Keep,
+    data::{Batch, Dataset, Split},
+    nn::{Activation, Loss, Mlp, Targets},
+    predict::Predictor,
+    train::{MaxNorm, Schedule, Sgd, Trainer},
+};
+
+struct Counting;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call goes to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(at, layout) }
+    }
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.realloc(at, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Allocations of the whole process while `f` runs.
+fn count(f: impl FnOnce()) -> usize {
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    f();
+    ALLOCATIONS.load(Ordering::Relaxed) - before
+}
+
+/// One test only: others at the same time would be counted too.
+#[test]
+fn steps_and_predictions_allocate_nothing_after_the_first() {
+    assert!(count(|| drop(std::hint::black_box(vec![1u8; 100]))) > 0, "the counter counts");
+    let digits = Dataset::digits(Split::Train).unwrap();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+    for sparse in [false, true] {
+        let mut builder = Mlp::builder(784)
+            .input_keep(Keep::new(0.8).unwrap())
+            .hidden(512, Activation::Relu, Keep::HALF)
+            .hidden(256, Activation::Logistic, Keep::HALF)
+            .output(10, Loss::SoftmaxCrossEntropy);
+        if sparse {
+            builder = builder.sparse_input();
+        }
+        let mlp = builder.build().unwrap();
+        let predictor = Predictor::new(mlp.clone());
+        let mut workspace = predictor.workspace(128).unwrap();
+        let sgd = Sgd::new(Schedule::Linear { from: 0.1, to: 0.0, steps: 100 })
+            .momentum(Schedule::paper_momentum())
+            .max_norm(MaxNorm::Paper(1.0));
+        let mut trainer = Trainer::builder(mlp, sgd, 128).build().unwrap();
+        let rows: Vec<u32> = (0..128).collect();
+        let mut run = |steps: usize, rows: &[u32]| {
+            for _ in 0..steps {
+                let batch = Batch::gather(digits.inputs(), rows).unwrap();
+                let classes = Targets::Classes(&digits.labels()[..rows.len()]);
+                trainer.step(&batch, classes).unwrap();
+                predictor.predict(&batch, &mut workspace).unwrap();
+            }
+        };
+        run(1, &rows);
+        assert_eq!(count(|| run(5, &rows)), 0, "on the calling thread");
+        assert_eq!(count(|| run(2, &rows[..77])), 0, "with a shorter batch");
+        pool.install(|| {
+            run(20, &rows);
+            assert_eq!(count(|| run(20, &rows)), 0, "in a pool");
+        });
+    }
+}

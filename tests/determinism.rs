@@ -1,0 +1,86 @@
+//! The same bits for any number of threads, and batches split at will.
+
+use thinnet::{
+    Isa, Keep,
+    data::{Batch, Dataset, Split, shuffle},
+    nn::{Activation, Loss, Mlp, Targets},
+    train::{MaxNorm, Schedule, Sgd, Trainer},
+};
+
+fn trainer(isa: Isa) -> Trainer {
+    let mlp = Mlp::builder(784)
+        .input_keep(Keep::new(0.8).unwrap())
+        .hidden(300, Activation::Relu, Keep::HALF)
+        .hidden(200, Activation::Tanh, Keep::HALF)
+        .output(10, Loss::SoftmaxCrossEntropy)
+        .seed(2)
+        .build()
+        .unwrap();
+    let sgd = Sgd::new(Schedule::Cosine { from: 0.1, to: 0.0, steps: 60 })
+        .momentum(Schedule::constant(0.9))
+        .max_norm(MaxNorm::Paper(2.0));
+    Trainer::builder(mlp, sgd, 100).isa(isa).seed(5).build().unwrap()
+}
+
+fn train(isa: Isa, digits: &Dataset) -> (String, Vec<f32>) {
+    let mut trainer = trainer(isa);
+    let mut order = vec![0; digits.rows()];
+    shuffle(5, 0, &mut order);
+    let mut losses = Vec::new();
+    for chosen in order.chunks(100).take(20) {
+        let classes: Vec<u32> = chosen.iter().map(|&i| digits.labels()[i as usize]).collect();
+        let batch = Batch::gather(digits.inputs(), chosen).unwrap();
+        losses.push(trainer.step(&batch, Targets::Classes(&classes)).unwrap());
+    }
+    (trainer.network().digest(), losses)
+}
+
+#[test]
+fn one_two_and_three_threads_give_the_same_digest_on_each_backend() {
+    let digits = Dataset::digits(Split::Train).unwrap();
+    let mut fused = Vec::new();
+    for isa in Isa::ALL {
+        if !isa.is_available() {
+            eprintln!("skipped: this CPU has no {isa}");
+            continue;
+        }
+        let (digest, losses) = train(isa, &digits);
+        assert!(losses[19] < losses[0]);
+        for threads in 1..=3 {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let again = pool.install(|| train(isa, &digits));
+            assert_eq!(again, (digest.clone(), losses.clone()), "{isa}, {threads} threads");
+        }
+        if isa != Isa::Portable {
+            fused.push(digest);
+        }
+    }
+    // Both fuse and sum in the same order.
+    assert!(fused.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+#[test]
+fn the_gradient_of_a_split_batch_is_that_of_the_whole() {
+    let digits = Dataset::digits(Split::Train).unwrap();
+    let rows: Vec<u32> = (0..100).collect();
+    let classes = &digits.labels()[..100];
+    let mut trainer = trainer(Isa::detect());
+    let mut gradient = |from: usize, to: usize| {
+        let batch = Batch::gather(digits.inputs(), &rows[from..to]).unwrap();
+        let batch = batch.starting_at(from as u64);
+        trainer.gradients(&batch, Targets::Classes(&classes[from..to])).unwrap()
+    };
+    let (loss, whole) = gradient(0, 100);
+    let (first_loss, first) = gradient(0, 37);
+    let (second_loss, second) = gradient(37, 100);
+    let weighted = |a: f32, b: f32| (37.0 * f64::from(a) + 63.0 * f64::from(b)) / 100.0;
+    assert!((f64::from(loss) - weighted(first_loss, second_loss)).abs() < 1e-5);
+    for layer in 0..3 {
+        let (a, b) = (&first[layer].weights, &second[layer].weights);
+        for ((&whole, &a), &b) in whole[layer].weights.iter().zip(a).zip(b) {
+            // The sums of 100 rows are cut in another place: their rounding
+            // differs, the masks do not.
+            assert!((f64::from(whole) - weighted(a, b)).abs() < 1e-5);
+        }
+    }
+}

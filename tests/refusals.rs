@@ -1,0 +1,214 @@
+//! Bad input through the library: a clear error, and nothing changed.
+
+use std::path::Path;
+
+use thinnet::{
+    Dropout, Error, Isa, Keep,
+    data::{Batch, Dataset, Split},
+    mask::{Domain, Mask, Streams},
+    nn::{Activation, Loss, Mlp, Targets, ThinnedNetwork},
+    predict::{Predictor, evaluate},
+    tensor::{Matrix, MatrixView},
+    train::{MaxNorm, Schedule, Sgd, Trainer},
+};
+
+fn mlp(loss: Loss) -> Mlp {
+    Mlp::builder(3).hidden(4, Activation::Relu, Keep::HALF).output(2, loss).build().unwrap()
+}
+
+fn sgd() -> Sgd {
+    Sgd::new(Schedule::constant(0.1)).momentum(Schedule::constant(0.9))
+}
+
+/// What a step refuses, it refuses before anything is touched: the step after
+/// it is the one that an undisturbed trainer does.
+#[test]
+fn a_refused_step_changes_nothing() {
+    const GOOD: [f32; 6] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6];
+    fn view(x: &[f32], columns: usize) -> MatrixView<'_> {
+        MatrixView::new(x, x.len() / columns, columns).unwrap()
+    }
+    let cases: [(Loss, &[f32], usize, Targets<'_>, &str); 14] = [
+        (Loss::SoftmaxCrossEntropy, &[], 3, Targets::Classes(&[]), "rows of a batch 0"),
+        (Loss::SoftmaxCrossEntropy, &[0.0; 9], 3, Targets::Classes(&[0; 3]), "rows of a batch 3"),
+        (Loss::SoftmaxCrossEntropy, &[0.0; 4], 2, Targets::Classes(&[0; 2]), "expected 3, got 2"),
+        (
+            Loss::SoftmaxCrossEntropy,
+            &[0.0, 0.0, 0.0, 0.0, f32::NAN, 0.0],
+            3,
+            Targets::Classes(&[0; 2]),
+            "row 1, column 1 is NaN",
+        ),
+        (
+            Loss::SoftmaxCrossEntropy,
+            &[0.0, 0.0, f32::INFINITY],
+            3,
+            Targets::Classes(&[0]),
+            "row 0, column 2 is inf",
+        ),
+        (Loss::SoftmaxCrossEntropy, &GOOD, 3, Targets::Classes(&[0]), "expected 2, got 1"),
+        (Loss::SoftmaxCrossEntropy, &GOOD, 3, Targets::Classes(&[0, 2]), "class 2 at row 1"),
+        (Loss::SoftmaxCrossEntropy, &GOOD, 3, Targets::Values(view(&[0.0; 4], 2)), "takes classes"),
+        (Loss::SquaredError, &GOOD, 3, Targets::Classes(&[0, 1]), "takes values"),
+        (Loss::SquaredError, &GOOD, 3, Targets::Values(view(&[0.0; 6], 3)), "expected 2, got 3"),
+        (
+            Loss::SquaredError,
+            &GOOD,
+            3,
+            Targets::Values(view(&[0.0, 1.0, f32::NEG_INFINITY, 0.0], 2)),
+            "row 1, column 0 is -inf",
+        ),
+        (
+            Loss::BinaryCrossEntropy,
+            &GOOD,
+            3,
+            Targets::Bits(view(&[0.0, 1.0, 1.0, 1.5], 2)),
+            "target 1.5 at row 1, column 1",
+        ),
+        (
+            Loss::BinaryCrossEntropy,
+            &GOOD,
+            3,
+            Targets::Bits(view(&[0.0, f32::NAN, 1.0, 1.0], 2)),
+            "target NaN",
+        ),
+        // Finite inputs whose loss is not.
+        (
+            Loss::SquaredError,
+            &[3e38; 6],
+            3,
+            Targets::Values(view(&[-3e38; 4], 2)),
+            "loss of step 0",
+        ),
+    ];
+    for (loss, x, columns, targets, word) in cases {
+        let mut disturbed = Trainer::builder(mlp(loss), sgd(), 2).seed(1).build().unwrap();
+        let mut calm = disturbed.clone();
+        let batch = Batch::dense(MatrixView::new(x, x.len() / columns, columns).unwrap());
+        let before = disturbed.network().digest();
+        let message = disturbed.step(&batch, targets).unwrap_err().to_string();
+        assert!(message.contains(word), "{message}");
+        assert_eq!((disturbed.steps(), disturbed.network().digest()), (0, before));
+        let good = Batch::dense(view(&GOOD, 3));
+        let bits = [0.0, 1.0, 1.0, 0.0];
+        let targets = match loss {
+            Loss::SquaredError => Targets::Values(view(&bits, 2)),
+            Loss::BinaryCrossEntropy => Targets::Bits(view(&bits, 2)),
+            _ => Targets::Classes(&[0, 1]),
+        };
+        for _ in 0..2 {
+            let want = calm.step(&good, targets).unwrap();
+            assert_eq!(disturbed.step(&good, targets).unwrap(), want);
+        }
+        assert_eq!(disturbed.network().digest(), calm.network().digest(), "velocities too");
+    }
+}
+
+fn says(result: Result<(), Error>, word: &str) {
+    let message = result.unwrap_err().to_string();
+    assert!(message.contains(word), "{message}");
+}
+
+#[test]
+fn settings_out_of_range_are_refused() {
+    let build =
+        |sgd: Sgd| Trainer::builder(mlp(Loss::SoftmaxCrossEntropy), sgd, 2).build().map(drop);
+    says(build(Sgd::new(Schedule::constant(f64::NAN))), "learning rate");
+    says(build(Sgd::new(Schedule::constant(-0.1))), "-0.1");
+    says(build(Sgd::new(Schedule::constant(1e39))), "learning rate");
+    let linear = Schedule::Linear { from: 0.1, to: f64::INFINITY, steps: 1 };
+    says(build(Sgd::new(linear)), "inf");
+    says(build(sgd().momentum(Schedule::constant(1.0))), "momentum");
+    let saturating = Schedule::Saturating { from: 0.5, to: 0.9, time: 0.0 };
+    says(build(sgd().momentum(saturating)), "momentum");
+    says(build(sgd().weight_decay(-1.0)), "weight decay -1");
+    says(build(sgd().max_norm(MaxNorm::Paper(0.0))), "max-norm 0");
+    says(build(sgd().max_norm(MaxNorm::Engine(f64::NAN))), "max-norm NaN");
+    let no_rows = Trainer::builder(mlp(Loss::SoftmaxCrossEntropy), sgd(), 0);
+    says(no_rows.build().map(drop), "rows of the largest batch 0");
+    let many_rows = Trainer::builder(mlp(Loss::SoftmaxCrossEntropy), sgd(), usize::MAX / 2);
+    says(many_rows.build().map(drop), "cannot be allocated");
+}
+
+#[test]
+fn networks_that_cannot_be_are_refused() {
+    let relu = Activation::Relu;
+    says(Mlp::builder(3).build().map(drop), "output layer");
+    says(Mlp::builder(0).output(1, Loss::SquaredError).build().map(drop), "inputs 0");
+    says(Mlp::builder(1).output(0, Loss::SquaredError).build().map(drop), "layer width 0");
+    let empty = Mlp::builder(1).hidden(0, relu, Keep::HALF).output(1, Loss::SquaredError);
+    says(empty.build().map(drop), "layer width 0");
+    let huge = Mlp::builder(usize::MAX / 2).output(usize::MAX / 2, Loss::SquaredError);
+    says(huge.build().map(drop), "cannot be allocated");
+    let mut mlp = mlp(Loss::SquaredError);
+    says(mlp.set_weights(0, &[0.0; 11]), "expected 12, got 11");
+    says(mlp.set_weights(2, &[0.0; 11]), "layer 2");
+    says(mlp.set_bias(1, &[0.0; 3]), "expected 2, got 3");
+    says(mlp.weights(2).map(drop), "layer 2");
+    let masks = vec![Mask::ones(1, 3).unwrap(), Mask::ones(1, 5).unwrap()];
+    says(ThinnedNetwork::from_masks(&mlp, masks).map(drop), "expected 4, got 5");
+}
+
+#[test]
+fn predictions_refuse_what_does_not_fit() {
+    let predictor = Predictor::new(mlp(Loss::SoftmaxCrossEntropy));
+    let mut workspace = predictor.workspace(1).unwrap();
+    let mut predict = |x: &[f32], columns: usize| {
+        let batch = Batch::dense(MatrixView::new(x, x.len() / columns, columns).unwrap());
+        predictor.predict(&batch, &mut workspace).map(drop)
+    };
+    says(predict(&[0.0; 6], 3), "rows of a batch 2");
+    says(predict(&[0.0; 4], 4), "expected 3, got 4");
+    says(predict(&[0.0, f32::NAN, 0.0], 3), "row 0, column 1 is NaN");
+    // No rows are no error: there is nothing to predict.
+    predict(&[], 3).unwrap();
+    let other = Mlp::builder(3).output(5, Loss::SoftmaxCrossEntropy).build().unwrap();
+    let mut foreign = Predictor::new(other).workspace(1).unwrap();
+    let x = [0.0; 3];
+    let batch = Batch::dense(MatrixView::new(&x, 1, 3).unwrap());
+    says(predictor.predict(&batch, &mut foreign).map(drop), "workspace");
+    let data = Dataset::new(Matrix::from_rows(&[0.0; 3], 1, 3).unwrap(), vec![7]).unwrap();
+    says(evaluate(&predictor, &data, &mut workspace).map(drop), "class 7");
+    says(Batch::gather(data.inputs(), &[0, 1]).map(drop), "row of a batch 1");
+}
+
+#[test]
+fn an_instruction_set_that_is_not_there_is_refused() {
+    for isa in Isa::ALL.into_iter().filter(|isa| !isa.is_available()) {
+        says(Dropout::new(Keep::HALF).with_isa(isa).map(drop), isa.name());
+        let streams = Streams::new(0, Domain::Training, 0, 0);
+        says(Mask::draw(isa, Keep::HALF, streams, 0, 1, 1).map(drop), isa.name());
+        let predictor = Predictor::new(mlp(Loss::SquaredError));
+        says(predictor.with_isa(isa).map(drop), isa.name());
+    }
+    says("mmx".parse::<Isa>().map(drop), "mmx");
+    says("swish".parse::<Activation>().map(drop), "swish");
+}
+
+#[test]
+fn data_that_is_not_there_or_does_not_fit_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = Dataset::from_idx_folder(folder.path(), Split::Train).map(drop);
+    says(missing, "train-images-idx3-ubyte");
+    says(Dataset::from_idx_files(Path::new("no-such"), Path::new("file")).map(drop), "no-such");
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+    write("train-images-idx3-ubyte", &[0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 7, 255]);
+    write("train-labels-idx1-ubyte", &[0, 0, 8, 1, 0, 0, 0, 2, 1, 2]);
+    let counts = Dataset::from_idx_folder(folder.path(), Split::Train).map(drop);
+    says(counts, "2 labels: expected 1");
+    write("train-labels-idx1-ubyte", &[0, 0, 8, 1, 0, 0, 0, 1, 9]);
+    let data = Dataset::from_idx_folder(folder.path(), Split::Train).unwrap();
+    assert_eq!((data.rows(), data.classes(), data.labels()), (1, 10, &[9][..]));
+    assert_eq!(data.inputs().row(0).unwrap(), [7.0 / 255.0, 1.0]);
+    says(data.split_at(2).map(drop), "row to split at 2");
+}
+
+#[test]
+fn non_finite_inputs_pass_where_they_are_allowed() {
+    let predictor = Predictor::new(mlp(Loss::SquaredError)).allow_non_finite_inputs();
+    let mut workspace = predictor.workspace(1).unwrap();
+    let x = [f32::NAN, 0.0, 0.0];
+    let batch = Batch::dense(MatrixView::new(&x, 1, 3).unwrap());
+    let y = predictor.predict(&batch, &mut workspace).unwrap();
+    assert!(y.row(0).unwrap().iter().all(|y| y.is_nan()), "a kept NaN stays NaN");
+}
