@@ -15,7 +15,7 @@ mod kernel;
 
 use crate::{
     error::{Error, same_size},
-    mask::{Mask, Streams, words_of},
+    mask::{Mask, Streams, fill, words_of},
     parallel::{Runs, divide, in_pool},
     rate::Keep,
     simd::Isa,
@@ -101,11 +101,11 @@ impl Dropout {
     pub fn draw(&self, streams: Streams, len: usize) -> Result<Mask, Error> {
         let mut mask = Mask::ones(1, len)?;
         if self.keep.drops() {
-            for (row, units) in (0..len).step_by(ROW).enumerate() {
-                let width = ROW.min(len - units);
-                let words = &mut mask.words_mut()[units / 64..][..words_of(width)];
-                crate::mask::fill(self.isa, self.keep, streams, row as u64, width, words);
-            }
+            // Whole rows stand behind each other without a gap, then the rest.
+            let (rows, rest) = (len / ROW, len % ROW);
+            let (whole, last) = mask.words_mut().split_at_mut(words_of(rows * ROW));
+            fill(self.isa, self.keep, streams, 0, ROW, whole);
+            fill(self.isa, self.keep, streams, rows as u64, rest, last);
         }
         Ok(mask)
     }

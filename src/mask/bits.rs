@@ -59,7 +59,7 @@ impl Mask {
         width: usize,
     ) -> Result<Self, Error> {
         let mut mask = Self::ones(rows, width)?;
-        mask.redraw(isa.require()?, keep, streams, first_row, rows)?;
+        mask.redraw(isa, keep, streams, first_row, rows)?;
         Ok(mask)
     }
 
@@ -67,7 +67,7 @@ impl Mask {
     /// for.
     ///
     /// # Errors
-    /// More rows than the mask was made for.
+    /// More rows than the mask was made for, or a CPU without `isa`.
     pub fn redraw(
         &mut self,
         isa: Isa,
@@ -76,6 +76,7 @@ impl Mask {
         first_row: u64,
         rows: usize,
     ) -> Result<(), Error> {
+        isa.require()?;
         self.set_rows(rows)?;
         if keep.drops() {
             let used = rows * words_of(self.width);

@@ -49,7 +49,7 @@ pub fn evaluate(
             };
             let best = (1..p.len()).fold(0, |best, i| if p[i] > p[best] { i } else { best });
             sum.wrong += usize::from(best != class as usize);
-            sum.loss -= f64::from(of_label.max(f32::MIN_POSITIVE)).ln();
+            sum.loss -= libm::log(f64::from(of_label.max(f32::MIN_POSITIVE)));
         }
     }
     sum.loss /= data.rows().max(1) as f64;
