@@ -156,6 +156,18 @@ pub enum Error {
         /// What is wrong with it and what was expected.
         reason: String,
     },
+    /// A checkpoint of another training than the one to be resumed.
+    #[error("{}: {what} was {saved} when it was saved, and is {now} now: expected the same", path.display())]
+    Resume {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What differs.
+        what: String,
+        /// Its value in the checkpoint.
+        saved: String,
+        /// Its value now.
+        now: String,
+    },
     /// More thinned networks than can be enumerated.
     #[error(
         "{units} units can be dropped: expected at most {most} to enumerate all thinned networks"

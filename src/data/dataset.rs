@@ -118,6 +118,23 @@ impl Dataset {
         &self.labels
     }
 
+    /// SHA-256 over shape, inputs and labels, in hexadecimal: what a checkpoint
+    /// remembers of its data.
+    pub fn fingerprint(&self) -> String {
+        use sha2::{Digest, Sha256};
+        let mut hash = Sha256::new();
+        for size in [self.rows(), self.inputs.columns(), self.classes] {
+            hash.update((size as u64).to_le_bytes());
+        }
+        for row in 0..self.rows() {
+            hash.update(crate::nn::little_endian(self.inputs.at(row)));
+        }
+        for label in &self.labels {
+            hash.update(label.to_le_bytes());
+        }
+        crate::nn::hexadecimal(&hash.finalize())
+    }
+
     /// The rows before `middle`, and those from it on: to hold rows out.
     ///
     /// # Errors

@@ -90,6 +90,21 @@ impl Mlp {
         self.sparse_input
     }
 
+    /// The architecture in one line, keep rates as k of k/65536.
+    pub(crate) fn describe(&self) -> String {
+        let mut text = format!("{} (keep {}", self.inputs(), self.input_keep.k());
+        text += if self.sparse_input { ", sparse)" } else { ")" };
+        for (index, layer) in self.layers.iter().enumerate() {
+            let width = layer.weights.outputs();
+            text += &if index + 1 < self.depth() {
+                format!("-{width} {} (keep {})", layer.activation, layer.keep.k())
+            } else {
+                format!("-{width} {}", self.loss)
+            };
+        }
+        text
+    }
+
     /// Weights and biases together.
     pub fn parameters(&self) -> usize {
         self.layers.iter().map(|l| (l.weights.inputs() + 1) * l.weights.outputs()).sum()

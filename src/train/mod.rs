@@ -1,10 +1,12 @@
 //! Training: the trainer, its optimiser, schedules.
 #![forbid(unsafe_code)]
 
+mod resume;
 mod schedule;
 mod sgd;
 mod trainer;
 
+pub use resume::Settings;
 pub use schedule::Schedule;
 pub use sgd::{MaxNorm, Sgd};
 pub use trainer::{LayerGradient, Trainer, TrainerBuilder};

@@ -134,6 +134,21 @@ impl Sgd {
         (rule(weight_rate, decay), rule(rate, 0.0))
     }
 
+    /// Names and values of all settings, as checkpoints hold them.
+    pub(super) fn settings(self) -> super::Settings {
+        // Debug prints the shortest digits that give the same float.
+        [
+            ("learning rate", format!("{:?}", self.learning_rate)),
+            ("momentum", format!("{:?}", self.momentum)),
+            ("nesterov", format!("{:?}", self.nesterov)),
+            ("weight decay", format!("{:?}", self.weight_decay)),
+            ("max-norm", format!("{:?}", self.max_norm)),
+            ("paper's rates", format!("{:?}", self.paper_rates)),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+
     /// Whether every number is one that training can use.
     pub(super) fn check(self) -> Result<(), Error> {
         let (low, high) = self.learning_rate.range();

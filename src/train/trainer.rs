@@ -2,6 +2,7 @@
 
 use super::Sgd;
 use crate::{
+    checkpoint::Velocity,
     data::Batch,
     error::Error,
     mask::{Domain, Mask, Streams},
@@ -53,7 +54,7 @@ pub struct Trainer {
     step: u64,
     isa: Isa,
     finite_inputs: bool,
-    velocities: Vec<(Tiles, AlignedBuffer<f32>)>,
+    velocities: Vec<Velocity>,
     /// Since an update overflowed: the layer and the step.
     overflowed: Option<(usize, u64)>,
     flow: Flow,
@@ -336,6 +337,22 @@ impl Trainer {
     /// The network, and the optimiser's state forgotten.
     pub fn into_network(self) -> Mlp {
         self.mlp
+    }
+
+    /// The optimiser.
+    pub fn optimiser(&self) -> Sgd {
+        self.sgd
+    }
+
+    pub(super) fn velocities(&self) -> &[Velocity] {
+        &self.velocities
+    }
+
+    /// Takes the state of another trainer of the same shape.
+    pub(super) fn restore(&mut self, mlp: Mlp, velocities: Vec<Velocity>, step: u64) {
+        self.mlp = mlp;
+        self.velocities = velocities;
+        self.step = step;
     }
 
     /// Updates done.

@@ -1,0 +1,114 @@
+//! A network without its parameters, as metadata says it.
+
+use serde::{Deserialize, Serialize};
+
+use super::tensors::Reader;
+use crate::{
+    error::Error,
+    mask,
+    nn::{Activation, Loss, Mlp},
+    rate::Keep,
+};
+
+/// What the metadata says; the fields stand in the order of their names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Architecture {
+    format: u32,
+    hidden: Vec<Hidden>,
+    input_keep_k: Keep,
+    inputs: usize,
+    loss: Loss,
+    mask_format: u32,
+    outputs: usize,
+    scaling: Scaling,
+    sparse_input: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Hidden {
+    activation: Activation,
+    keep_k: Keep,
+    width: usize,
+}
+
+/// Which form the weights are in.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Scaling {
+    Inverted,
+}
+
+impl From<&Mlp> for Architecture {
+    fn from(mlp: &Mlp) -> Self {
+        let hidden = mlp.layers[..mlp.depth() - 1].iter().map(|layer| Hidden {
+            activation: layer.activation,
+            keep_k: layer.keep,
+            width: layer.weights.outputs(),
+        });
+        Self {
+            format: super::FORMAT,
+            hidden: hidden.collect(),
+            input_keep_k: mlp.input_keep,
+            inputs: mlp.inputs(),
+            loss: mlp.loss,
+            mask_format: mask::FORMAT,
+            outputs: mlp.outputs(),
+            scaling: Scaling::Inverted,
+            sparse_input: mlp.sparse_input,
+        }
+    }
+}
+
+impl Architecture {
+    /// Whether this version reads such a file.
+    pub fn check(&self, file: &Reader<'_>) -> Result<(), Error> {
+        file.check_version("format", self.format, super::FORMAT)?;
+        file.check_version("mask format", self.mask_format, mask::FORMAT)
+    }
+
+    /// Layers with weights.
+    pub fn depth(&self) -> usize {
+        self.hidden.len() + 1
+    }
+
+    /// The tensors of a set of parameters: for each layer its number, the names
+    /// of weight and bias, and inputs and outputs.
+    pub fn tensors(&self, prefix: &str) -> Vec<(usize, [String; 2], usize, usize)> {
+        let mut inputs = self.inputs;
+        let widths = self.hidden.iter().map(|hidden| hidden.width).chain([self.outputs]);
+        widths
+            .enumerate()
+            .map(|(layer, outputs)| {
+                let names = ["weight", "bias"].map(|what| format!("{prefix}layers.{layer}.{what}"));
+                let of_layer = (layer, names, inputs, outputs);
+                inputs = outputs;
+                of_layer
+            })
+            .collect()
+    }
+
+    /// The network with the file's parameters. Sizes are held against the
+    /// file's tensors before anything is made.
+    pub fn network(&self, file: &Reader<'_>) -> Result<Mlp, Error> {
+        let mut parameters = Vec::with_capacity(self.depth());
+        for (_, [weight, bias], inputs, outputs) in self.tensors("") {
+            parameters
+                .push((file.read(&weight, &[outputs, inputs])?, file.read(&bias, &[outputs])?));
+        }
+        let mut builder = Mlp::builder(self.inputs).input_keep(self.input_keep_k);
+        if self.sparse_input {
+            builder = builder.sparse_input();
+        }
+        for hidden in &self.hidden {
+            builder = builder.hidden(hidden.width, hidden.activation, hidden.keep_k);
+        }
+        let mut mlp = builder.output(self.outputs, self.loss).build_zeroed()?;
+        for (layer, (weights, bias)) in parameters.iter().enumerate() {
+            mlp.set_weights(layer, weights)?;
+            mlp.set_bias(layer, bias)?;
+        }
+        Ok(mlp)
+    }
+}

@@ -1,0 +1,32 @@
+//! Model files and checkpoints: safetensors in and out.
+//!
+//! A **model file** holds a network: parameters named and shaped as PyTorch's
+//! `nn.Linear` has them (`layers.0.weight` `[outputs, inputs]`,
+//! `layers.0.bias`, and so on, f32, little-endian), and the architecture in the
+//! metadata key `thinnet`: [`Mlp::save`](crate::nn::Mlp::save).
+//!
+//! A **checkpoint** holds a training at a step: the same parameters, their
+//! velocities (`velocity.layers.0.weight` and so on), the position, and all
+//! settings, in the metadata key `thinnet.checkpoint`:
+//! [`Trainer::save`](crate::train::Trainer::save).
+//!
+//! Metadata is one JSON string with sorted keys, so that the same model gives
+//! the same bytes. A file is written beside its place, flushed to the disk and
+//! renamed: it appears whole or not at all.
+#![forbid(unsafe_code)]
+
+mod architecture;
+mod atomic;
+mod model;
+mod tensors;
+mod training;
+
+pub(crate) use atomic::read;
+pub use atomic::write_atomically;
+pub(crate) use training::{Position, Velocity, from_bytes, to_bytes};
+
+/// The number of the file formats.
+pub const FORMAT: u32 = 1;
+
+/// The largest file that is read: 16 GiB.
+pub const MOST_BYTES: u64 = 1 << 34;

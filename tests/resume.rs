@@ -1,0 +1,151 @@
+//! A resumed training equals the unbroken one.
+
+use std::path::Path;
+
+use thinnet::{
+    Isa, Keep,
+    data::Batch,
+    mask::{Domain, Streams},
+    nn::{Activation, Loss, Mlp, Targets},
+    tensor::MatrixView,
+    train::{MaxNorm, Schedule, Settings, Sgd, Trainer, TrainerBuilder},
+};
+
+fn mlp(width: usize) -> Mlp {
+    Mlp::builder(20)
+        .input_keep(Keep::new(0.8).unwrap())
+        .hidden(width, Activation::Relu, Keep::HALF)
+        .hidden(30, Activation::Logistic, Keep::HALF)
+        .output(3, Loss::SoftmaxCrossEntropy)
+        .seed(1)
+        .build()
+        .unwrap()
+}
+
+fn sgd(learning_rate: f64) -> Sgd {
+    Sgd::new(Schedule::Linear { from: learning_rate, to: 0.0, steps: 40 })
+        .momentum(Schedule::paper_momentum())
+        .nesterov()
+        .weight_decay(1e-4)
+        .max_norm(MaxNorm::Paper(1.0))
+}
+
+fn builder() -> TrainerBuilder {
+    Trainer::builder(mlp(70), sgd(0.3), 8).seed(5)
+}
+
+fn settings() -> Settings {
+    [("data".to_owned(), "abc".to_owned()), ("batch".to_owned(), "8".to_owned())].into()
+}
+
+/// Step `t` of the training, on data that depends on t alone.
+fn step(trainer: &mut Trainer) -> f32 {
+    let streams = Streams::new(9, Domain::Noise, 0, trainer.steps());
+    let x: Vec<f32> = (0..160).map(|i| streams.hash(i) as f32 / u64::MAX as f32).collect();
+    let classes: Vec<u32> = (0..8).map(|i| (streams.hash(1000 + i) % 3) as u32).collect();
+    let batch = Batch::dense(MatrixView::new(&x, 8, 20).unwrap());
+    trainer.step(&batch, Targets::Classes(&classes)).unwrap()
+}
+
+fn checkpoint() -> Vec<u8> {
+    let mut trainer = builder().build().unwrap();
+    for _ in 0..5 {
+        step(&mut trainer);
+    }
+    trainer.to_bytes(&settings(), "epoch 1").unwrap()
+}
+
+#[test]
+fn resumed_anywhere_the_run_ends_as_the_unbroken_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    let mut unbroken = builder().build().unwrap();
+    let mut losses = Vec::new();
+    for t in 0..40 {
+        unbroken.save(&path, &settings(), &format!("at {t}")).unwrap();
+        let (mut resumed, notes) = builder().resume(&path, &settings()).unwrap();
+        assert_eq!((resumed.steps(), notes), (t, format!("at {t}")));
+        assert_eq!(resumed.network().digest(), unbroken.network().digest());
+        losses.push(step(&mut unbroken));
+        assert_eq!(step(&mut resumed), losses[t as usize]);
+        assert_eq!(resumed.network().digest(), unbroken.network().digest(), "velocities too");
+        // Saved again, the same training gives the same bytes.
+        let bytes = resumed.to_bytes(&settings(), "").unwrap();
+        assert_eq!(bytes, unbroken.to_bytes(&settings(), "").unwrap());
+    }
+    assert!(losses[39] != losses[38]);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left over");
+}
+
+fn refused(builder: TrainerBuilder, settings: &Settings, words: [&str; 2]) {
+    let error = builder.resume_from_bytes(&checkpoint(), Path::new("a-file"), settings);
+    let message = error.map(drop).unwrap_err().to_string();
+    assert!(message.starts_with("a-file: "), "{message}");
+    assert!(words.iter().all(|word| message.contains(word)), "{message}");
+}
+
+#[test]
+fn another_network_is_refused() {
+    refused(Trainer::builder(mlp(71), sgd(0.3), 8).seed(5), &settings(), ["-70 relu", "-71 relu"]);
+}
+
+#[test]
+fn other_settings_of_the_trainer_are_refused() {
+    let other = |sgd: Sgd| Trainer::builder(mlp(70), sgd, 8).seed(5);
+    refused(other(sgd(0.2)), &settings(), ["learning rate", "0.2"]);
+    refused(other(sgd(0.3).weight_decay(0.0)), &settings(), ["weight decay", "0.0001"]);
+    refused(other(sgd(0.3).max_norm(MaxNorm::Engine(1.0))), &settings(), ["max-norm", "Engine"]);
+    refused(other(sgd(0.3).paper_rates()), &settings(), ["paper's rates", "true"]);
+    refused(builder().seed(6), &settings(), ["mask seed", "6"]);
+}
+
+#[test]
+fn other_settings_of_the_caller_are_refused() {
+    let mut other = settings();
+    other.insert("data".to_owned(), "xyz".to_owned());
+    refused(builder(), &other, ["data was abc", "xyz"]);
+    other.remove("data");
+    refused(builder(), &other, ["data was abc", "none"]);
+    let mut more = settings();
+    more.insert("shuffle".to_owned(), "yes".to_owned());
+    refused(builder(), &more, ["shuffle was none", "yes"]);
+    let mut clash = settings();
+    clash.insert("mask seed".to_owned(), "5".to_owned());
+    let error = builder().build().unwrap().to_bytes(&clash, "").unwrap_err().to_string();
+    assert!(error.contains("mask seed"), "{error}");
+}
+
+#[test]
+fn the_backend_may_change_where_the_bits_do_not() {
+    let resume =
+        |isa: Isa| builder().isa(isa).resume_from_bytes(&checkpoint(), Path::new("f"), &settings());
+    for isa in Isa::available() {
+        let same = (isa == Isa::Portable) == (Isa::detect() == Isa::Portable);
+        assert_eq!(resume(isa).is_ok(), same, "{isa}");
+    }
+}
+
+#[test]
+fn a_model_is_no_checkpoint_and_a_checkpoint_no_model() {
+    let model = mlp(70).to_bytes().unwrap();
+    let error = builder().resume_from_bytes(&model, Path::new("m"), &settings());
+    assert!(error.map(drop).unwrap_err().to_string().contains("expected a checkpoint"));
+    let error = Mlp::from_bytes(&checkpoint(), Path::new("c")).unwrap_err();
+    assert!(error.to_string().contains("expected a model"));
+}
+
+#[test]
+fn truncated_and_altered_checkpoints_are_refused() {
+    let bytes = checkpoint();
+    let resume =
+        |bytes: &[u8]| builder().resume_from_bytes(bytes, Path::new(""), &settings()).map(drop);
+    for end in (0..bytes.len()).step_by(97) {
+        assert!(resume(&bytes[..end]).is_err(), "{end}");
+    }
+    resume(&bytes).unwrap();
+    // The last tensor's last element, a velocity.
+    let mut broken = bytes.clone();
+    let end = broken.len();
+    broken[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    assert!(resume(&broken).unwrap_err().to_string().contains("velocity"));
+}
