@@ -22,8 +22,8 @@ pub struct Idx {
     pub elements: Vec<u8>,
 }
 
-/// The most elements that are read: 4 GiB.
-pub const MOST_ELEMENTS: usize = 1 << 32;
+/// The most elements that are read: 1 GiB.
+pub const MOST_ELEMENTS: usize = 1 << 30;
 
 /// The most that deflate can make of a byte (1032, by its format).
 const MOST_EXPANSION: u64 = 1032;
@@ -32,7 +32,8 @@ const MOST_EXPANSION: u64 = 1032;
 /// gzipped (told apart by the first bytes, not the name).
 ///
 /// # Errors
-/// The file cannot be read, is not such a file, is longer or shorter than its
+/// More than 255 dimensions are asked for, which the format cannot say; the
+/// file cannot be read, is not such a file, is longer or shorter than its
 /// header says, or says more than [`MOST_ELEMENTS`]. Memory stays within the
 /// size that the file can really hold.
 pub fn read(path: &Path, dimensions: usize) -> Result<Idx, Error> {
@@ -66,11 +67,14 @@ fn parse(
 
 /// Reads header and elements; the file holds at most `most` bytes.
 fn elements(mut from: impl Read, most: u64, dimensions: usize, path: &Path) -> Result<Idx, Error> {
+    let Ok(code) = u8::try_from(dimensions) else {
+        return Err(Error::setting("dimensions of an IDX file", dimensions, "at most 255"));
+    };
     let format = |reason: String| Error::Format { path: path.to_owned(), reason };
     let unreadable = |error: std::io::Error| format(format!("cannot be read whole: {error}"));
     let mut magic = [0; 4];
     from.read_exact(&mut magic).map_err(unreadable)?;
-    let expected = [0, 0, 8, dimensions as u8];
+    let expected = [0, 0, 8, code];
     if magic != expected {
         return Err(format(format!(
             "not an IDX file of bytes with {dimensions} dimensions: expected the first bytes {expected:?}, got {magic:?}"
@@ -155,6 +159,14 @@ mod tests {
     fn refuses_a_wrong_magic_number() {
         assert!(refused(&file([0, 0, 9, 2], &[1, 1], &[0])).contains("[0, 0, 8, 2]"));
         assert!(refused(&file([0, 0, 8, 3], &[1, 1], &[0])).contains("[0, 0, 8, 3]"));
+    }
+
+    #[test]
+    fn refuses_more_dimensions_than_the_format_can_say() {
+        for dimensions in [256, 256 + 2, usize::MAX] {
+            let error = from_bytes(&[0, 0, 8, 255], dimensions, Path::new("")).unwrap_err();
+            assert!(error.to_string().contains(&dimensions.to_string()), "{error}");
+        }
     }
 
     #[test]
