@@ -1,0 +1,155 @@
+//! `thinnet demo`: the same network trained without and with dropout.
+
+use std::path::PathBuf;
+
+use comfy_table::{CellAlignment, Table, presets};
+use thinnet::{
+    Keep,
+    nn::{Activation, Initialisation},
+};
+
+use crate::{
+    console,
+    fit::{Fit, Fitting},
+    machine::Machine,
+    numbers,
+    outputs::Output,
+    picture::{Curve, Panel, draw},
+    plan::Plan,
+    progress::Progress,
+    recipe,
+    source::Source,
+    verdict,
+};
+
+/// What stands below the help.
+const EXAMPLES: &str = "\
+Examples:
+  thinnet demo
+  thinnet demo --epochs 10 --seed 2 --plot curves.svg
+
+It trains 784-1024-1024-1024-10 on 8,000 of MNIST's digits and counts the errors on 2,000 others.";
+
+/// The arguments of `thinnet demo`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+// Flattened into the arguments without a subcommand, whose group has this name.
+#[group(skip)]
+pub struct Arguments {
+    /// Epochs of each of the two trainings
+    #[arg(
+        long, value_name = "N", default_value_t = recipe::DEMO_EPOCHS,
+        value_parser = numbers::count, allow_negative_numbers = true,
+    )]
+    epochs: usize,
+    /// Seed of weights, masks and the order of rows
+    #[arg(long, value_name = "S", default_value_t = recipe::SEED, allow_negative_numbers = true)]
+    seed: u64,
+    /// Draw both learning curves into this file (SVG)
+    #[arg(long, value_name = "FILE", default_value = "thinnet-demo.svg")]
+    plot: PathBuf,
+    #[command(flatten, next_help_heading = "Machine")]
+    machine: Machine,
+}
+
+impl Arguments {
+    /// One of the two trainings.
+    fn plan(&self, input_keep: Keep, hidden_keep: Keep) -> Plan {
+        Plan {
+            hidden: recipe::HIDDEN.to_vec(),
+            activation: Activation::Relu,
+            input_keep,
+            hidden_keep,
+            initialisation: Initialisation::He,
+            batch: recipe::BATCH,
+            epochs: self.epochs,
+            learning_rate: recipe::LEARNING_RATE,
+            schedule: recipe::DECLINE,
+            momentum: Some(recipe::MOMENTUM),
+            nesterov: false,
+            weight_decay: recipe::WEIGHT_DECAY,
+            max_norm: None,
+            seed: self.seed,
+            evaluate_every: 1,
+        }
+    }
+}
+
+/// Runs `thinnet demo`.
+///
+/// # Errors
+/// A picture that cannot be written, or what training says.
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let machine = &arguments.machine;
+    let plot = Output::check("--plot", &arguments.plot)?;
+    let (train, test) = Source::Digits.read_pair(None)?;
+    let pool = machine.pool()?;
+    let plans = [
+        ("no dropout", arguments.plan(Keep::ALL, Keep::ALL)),
+        ("dropout", arguments.plan(Keep::new(recipe::KEEP_INPUT)?, Keep::new(recipe::KEEP)?)),
+    ];
+    let steps = plans[0].1.steps(train.rows());
+    machine.remark(&format!(
+        "Training 784-1024-1024-1024-10 ReLU twice on {} digits, {steps} updates each, an epoch in turn: \
+         without dropout, and with keep rates {} (input) and {} (hidden). {} threads, {}.",
+        train.rows(),
+        recipe::KEEP_INPUT,
+        recipe::KEEP,
+        machine.threads(),
+        machine.isa,
+    ));
+
+    // They take turns, so that a busy machine slows both alike.
+    let (fits, verdict) = pool.install(|| {
+        let mut progress = Progress::new("", arguments.epochs, 2 * steps, machine.quiet);
+        let start = |plan| Fitting::new(plan, &train, &test, machine.isa);
+        let mut fittings = [start(&plans[0].1)?, start(&plans[1].1)?];
+        for _ in 0..arguments.epochs {
+            for (fitting, (name, _)) in fittings.iter_mut().zip(&plans) {
+                progress.turn(name);
+                fitting.epoch(&mut progress)?;
+            }
+        }
+        let [without, with] = fittings;
+        let fits = [without.finish()?, with.finish()?];
+        let verdict = verdict::sentence(&fits[0], &fits[1], &test)?;
+        anyhow::Ok((fits, verdict))
+    })?;
+    let names = plans.each_ref().map(|(name, _)| *name);
+    let written = plot.write(picture(&names, &fits)?.as_bytes());
+    let mut text = format!("{}\n\n{verdict}\n", table(&names, &fits));
+    if written.is_ok() {
+        text += &format!("Learning curves: {}\n", plot.given().display());
+    }
+    // The table is shown even where the picture could not be written.
+    let shown = console::results(&text);
+    written.and(shown)
+}
+
+/// The two networks, a row each.
+fn table(names: &[&str], fits: &[Fit]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED);
+    table.set_header(["network", "test error %", "median step ms", "computed %, layer by layer"]);
+    for (name, fit) in names.iter().zip(fits) {
+        let densities: Vec<_> =
+            fit.densities.iter().map(|density| format!("{:.0}", 100.0 * density)).collect();
+        table.add_row([
+            (*name).to_owned(),
+            format!("{:.2}", 100.0 * fit.evaluation.error()),
+            format!("{:.2}", fit.step_ms_median),
+            densities.join("  "),
+        ]);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+/// Both learning curves.
+fn picture(names: &[&str], fits: &[Fit]) -> anyhow::Result<String> {
+    let curves =
+        names.iter().zip(fits).map(|(name, fit)| Curve::test_error(name, &fit.curves)).collect();
+    draw("The same network without and with dropout", &[Panel { y: "test error, %", curves }])
+}

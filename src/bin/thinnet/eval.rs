@@ -1,0 +1,89 @@
+//! `thinnet eval`: a saved network on a test set.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use thinnet::{
+    data::Split,
+    nn::{Loss, Mlp},
+    predict::{Predictor, evaluate},
+};
+
+use crate::{console, machine::Machine, progress::percent, recipe, source::Source};
+
+/// What stands below the help.
+const EXAMPLES: &str = "\
+Examples:
+  thinnet eval --model digits.safetensors
+  thinnet eval --model mnist.safetensors --data mnist --json";
+
+/// The arguments of `thinnet eval`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// The network, as `thinnet train --out` wrote it
+    #[arg(long, value_name = "FILE")]
+    model: PathBuf,
+    /// Folder with MNIST's IDX files (plain or .gz), or `digits` for those
+    /// inside this program; the test set is used
+    #[arg(long, value_name = "DIR|digits", default_value = "digits")]
+    data: Source,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten, next_help_heading = "Machine")]
+    machine: Machine,
+}
+
+/// What `--json` prints.
+#[derive(Debug, Serialize)]
+struct Results {
+    rows: usize,
+    wrong: usize,
+    test_error: f64,
+    loss: f64,
+    digest: String,
+}
+
+/// Runs `thinnet eval`.
+///
+/// # Errors
+/// A file that cannot be read, or a network that is not for such data.
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let model = arguments.model.display();
+    let mlp = Mlp::load(&arguments.model)?;
+    anyhow::ensure!(
+        mlp.loss() == Loss::SoftmaxCrossEntropy,
+        "--model {model}: trained with the loss {}, expected {} (one class a row)",
+        mlp.loss().name(),
+        Loss::SoftmaxCrossEntropy.name()
+    );
+    let test = arguments.data.read(Split::Test)?;
+    let columns = test.inputs().columns();
+    anyhow::ensure!(
+        mlp.inputs() == columns,
+        "--model {model}: takes {} inputs, expected the {columns} of --data {}",
+        mlp.inputs(),
+        arguments.data
+    );
+    let predictor = Predictor::new(mlp).with_isa(arguments.machine.isa)?;
+    let mut workspace = predictor.workspace(recipe::EVALUATION_BATCH.min(test.rows()))?;
+    let pool = arguments.machine.pool()?;
+    let evaluation = pool.install(|| evaluate(&predictor, &test, &mut workspace))?;
+    let results = Results {
+        rows: evaluation.rows,
+        wrong: evaluation.wrong,
+        test_error: evaluation.error(),
+        loss: evaluation.loss,
+        digest: predictor.network().digest(),
+    };
+    console::results(&if arguments.json {
+        serde_json::to_string_pretty(&results)? + "\n"
+    } else {
+        let Results { rows, wrong, test_error, loss, .. } = results;
+        let error = percent(test_error);
+        format!(
+            "rows           {rows}\nwrong          {wrong}\ntest error     {error}\nloss           {loss:.6}\n"
+        )
+    })
+}

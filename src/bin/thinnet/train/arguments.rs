@@ -1,0 +1,219 @@
+//! The arguments of `thinnet train`.
+
+use std::path::PathBuf;
+
+use clap::{
+    ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+use thinnet::{
+    Keep,
+    nn::{Activation, Initialisation},
+    train::MaxNorm,
+};
+
+use crate::{
+    console::usage,
+    machine::Machine,
+    numbers::{self, Widths},
+    plan::{Decline, Plan},
+    recipe,
+    source::Source,
+};
+
+/// What stands below the help.
+const EXAMPLES: &str = "\
+Examples:
+  Train on the digits inside this program and keep the network:
+    thinnet train --out digits.safetensors --plot curves.svg
+  MNIST from a folder, with the paper's max-norm, settings chosen on held-out rows:
+    thinnet train --data mnist --held-out 10000 --max-norm-paper 2 --epochs 50 --report r.json
+  The same network without dropout:
+    thinnet train --keep-input 1 --keep 1
+
+A keep rate is the probability that a unit stays: PyTorch's Dropout(0.2) is 0.8 here.";
+
+/// The arguments of `thinnet train`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// Folder with MNIST's IDX files (plain or .gz), or `digits` for the 10,000
+    /// digits inside this program
+    #[arg(long, value_name = "DIR|digits", default_value = "digits")]
+    pub data: Source,
+    /// Hold out the last N training rows and use them in place of the test set,
+    /// so that settings are chosen without looking at it
+    #[arg(long, value_name = "N", value_parser = numbers::count, allow_negative_numbers = true)]
+    pub held_out: Option<usize>,
+
+    /// Units of each hidden layer, from the input to the output
+    #[arg(
+        long, value_name = "N,N,..", default_value_t = Widths(recipe::HIDDEN.to_vec()),
+        allow_negative_numbers = true, help_heading = "Network",
+    )]
+    hidden: Widths,
+    /// Activation of the hidden units
+    #[arg(
+        long, value_name = "NAME", default_value_t = Activation::Relu,
+        value_parser = PossibleValuesParser::new(Activation::ALL.map(Activation::name))
+            .try_map(|name| name.parse::<Activation>()),
+        help_heading = "Network",
+    )]
+    activation: Activation,
+    /// Keep rate of the inputs: above 0 and at most 1, which drops nothing
+    #[arg(
+        long, value_name = "P", default_value_t = recipe::KEEP_INPUT,
+        value_parser = numbers::keep, allow_negative_numbers = true, help_heading = "Network",
+    )]
+    keep_input: f64,
+    /// Keep rate of the hidden units
+    #[arg(
+        long, value_name = "P", default_value_t = recipe::KEEP,
+        value_parser = numbers::keep, allow_negative_numbers = true, help_heading = "Network",
+    )]
+    keep: f64,
+    /// How weights start
+    #[arg(long, value_name = "NAME", default_value = "he", help_heading = "Network")]
+    initialisation: Start,
+
+    /// Epochs: how often all training rows are seen
+    #[arg(
+        long, value_name = "N", default_value_t = recipe::EPOCHS,
+        value_parser = numbers::count, allow_negative_numbers = true, help_heading = "Training",
+    )]
+    epochs: usize,
+    /// Rows of a batch; an epoch's last batch holds what is left
+    #[arg(
+        long, value_name = "N", default_value_t = recipe::BATCH,
+        value_parser = numbers::count, allow_negative_numbers = true, help_heading = "Training",
+    )]
+    batch: usize,
+    /// Learning rate at the first step
+    #[arg(
+        long, value_name = "X", default_value_t = recipe::LEARNING_RATE,
+        value_parser = numbers::at_least_zero, allow_negative_numbers = true,
+        help_heading = "Training",
+    )]
+    learning_rate: f64,
+    /// How the learning rate changes
+    #[arg(
+        long, value_name = "NAME", default_value_t = recipe::DECLINE, value_enum,
+        help_heading = "Training",
+    )]
+    schedule: Decline,
+    #[arg(
+        long, value_name = "X", value_parser = numbers::momentum, allow_negative_numbers = true,
+        help_heading = "Training",
+        help = format!(
+            "Momentum [default: {}]; not with `--schedule paper`, which brings its own",
+            recipe::MOMENTUM
+        ),
+    )]
+    momentum: Option<f64>,
+    /// Nesterov's form of momentum
+    #[arg(long, help_heading = "Training")]
+    nesterov: bool,
+    /// Weight decay of the weights, not of the biases
+    #[arg(
+        long, value_name = "X", default_value_t = recipe::WEIGHT_DECAY,
+        value_parser = numbers::at_least_zero, allow_negative_numbers = true,
+        help_heading = "Training",
+    )]
+    weight_decay: f64,
+    /// Bound on the norm of the weights into each unit
+    #[arg(
+        long, value_name = "C", conflicts_with = "max_norm_paper",
+        value_parser = numbers::above_zero, allow_negative_numbers = true,
+        help_heading = "Training",
+    )]
+    max_norm: Option<f64>,
+    /// The same bound as the paper states it: C times the keep rate of the
+    /// layer's inputs
+    #[arg(
+        long, value_name = "C",
+        value_parser = numbers::above_zero, allow_negative_numbers = true,
+        help_heading = "Training",
+    )]
+    max_norm_paper: Option<f64>,
+    /// Seed of weights, masks and the order of rows
+    #[arg(long, value_name = "S", default_value_t = recipe::SEED, allow_negative_numbers = true, help_heading = "Training")]
+    seed: u64,
+    /// Measure the test error every N epochs; the last is always measured
+    #[arg(
+        long, value_name = "N", default_value_t = 1,
+        value_parser = numbers::count, allow_negative_numbers = true, help_heading = "Training",
+    )]
+    evaluate_every: usize,
+
+    /// Write the network to this file (safetensors)
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub out: Option<PathBuf>,
+    /// Write settings, errors, times and curves to this file (JSON)
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub report: Option<PathBuf>,
+    /// Draw the learning curves into this file (SVG)
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub plot: Option<PathBuf>,
+
+    /// Threads and instruction set.
+    #[command(flatten, next_help_heading = "Machine")]
+    pub machine: Machine,
+}
+
+/// The initialisations.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Start {
+    /// N(0, 2 / inputs)
+    He,
+    /// Uniform in ±sqrt(6 / (inputs + outputs))
+    Glorot,
+    /// As the authors' published code: N(0, 1 / outputs) for the paper's
+    /// weights
+    Paper,
+}
+
+impl Arguments {
+    /// The training that they describe.
+    ///
+    /// # Errors
+    /// A momentum together with the schedule that brings its own.
+    pub fn plan(&self) -> anyhow::Result<Plan> {
+        let momentum = match (self.schedule, self.momentum) {
+            (Decline::Paper, Some(momentum)) => {
+                return Err(usage(format!(
+                    "--momentum {momentum} cannot be used with --schedule paper, which takes the \
+                     momentum from 0.5 to 0.99 itself"
+                )));
+            }
+            (Decline::Paper, None) => None,
+            (_, momentum) => Some(momentum.unwrap_or(recipe::MOMENTUM)),
+        };
+        let max_norm = self.max_norm.map(MaxNorm::Engine);
+        Ok(Plan {
+            hidden: self.hidden.0.clone(),
+            activation: self.activation,
+            input_keep: Keep::new(self.keep_input)?,
+            hidden_keep: Keep::new(self.keep)?,
+            initialisation: match self.initialisation {
+                Start::He => Initialisation::He,
+                Start::Glorot => Initialisation::Glorot,
+                Start::Paper => Initialisation::Paper,
+            },
+            batch: self.batch,
+            epochs: self.epochs,
+            learning_rate: self.learning_rate,
+            schedule: self.schedule,
+            momentum,
+            nesterov: self.nesterov,
+            weight_decay: self.weight_decay,
+            max_norm: max_norm.or(self.max_norm_paper.map(MaxNorm::Paper)),
+            seed: self.seed,
+            evaluate_every: self.evaluate_every,
+        })
+    }
+
+    /// What the error is measured on.
+    pub fn test_set(&self) -> &'static str {
+        if self.held_out.is_some() { "held_out" } else { "test" }
+    }
+}

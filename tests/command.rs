@@ -1,0 +1,394 @@
+//! The command `thinnet` as a user runs it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Output,
+};
+
+use assert_cmd::Command;
+use serde_json::Value;
+use tempfile::TempDir;
+use thinnet::{Isa, nn::Mlp};
+
+/// A small training on the embedded digits.
+const SMALL: [&str; 4] = ["train", "--hidden=32", "--epochs=1", "--threads=2"];
+
+/// The command, run in a folder.
+fn thinnet(folder: &Path, arguments: &[&str]) -> Output {
+    Command::cargo_bin("thinnet").unwrap().current_dir(folder).args(arguments).output().unwrap()
+}
+
+/// What a run that has to succeed said on stdout.
+fn succeeds(folder: &Path, arguments: &[&str]) -> String {
+    let output = thinnet(folder, arguments);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{arguments:?}: {stderr}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The one error line of a run that has to fail, leaving nothing behind.
+fn fails(arguments: &[&str], code: i32) -> String {
+    let folder = TempDir::new().unwrap();
+    let line = fails_in(folder.path(), arguments, code);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{arguments:?}");
+    line
+}
+
+fn fails_in(folder: &Path, arguments: &[&str], code: i32) -> String {
+    let output = thinnet(folder, arguments);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
+    assert!(output.stdout.is_empty(), "{arguments:?}");
+    let errors: Vec<_> = stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert_eq!(errors.len(), 1, "{arguments:?}: {stderr}");
+    assert_eq!(stderr.lines().last(), Some(errors[0]), "{arguments:?}");
+    if code == 2 {
+        assert_eq!(stderr.lines().count(), 1, "{arguments:?}: {stderr}");
+    }
+    errors[0].to_owned()
+}
+
+/// A small training's report.
+fn report(folder: &Path, more: &[&str]) -> Value {
+    let mut arguments = SMALL.to_vec();
+    arguments.extend(more);
+    arguments.push("--report=report.json");
+    succeeds(folder, &arguments);
+    serde_json::from_slice(&fs::read(folder.join("report.json")).unwrap()).unwrap()
+}
+
+/// IDX files of `rows` images of 2 x 2 pixels in 2 classes.
+fn write_idx(folder: &Path, prefix: &str, rows: u8) {
+    let mut images = vec![0, 0, 8, 3, 0, 0, 0, rows, 0, 0, 0, 2, 0, 0, 0, 2];
+    let mut labels = vec![0, 0, 8, 1, 0, 0, 0, rows];
+    for row in 0..rows {
+        let class = row % 2;
+        images.extend([255 * class, 255 * (1 - class), 9, row]);
+        labels.push(class);
+    }
+    fs::write(folder.join(format!("{prefix}-images-idx3-ubyte")), images).unwrap();
+    fs::write(folder.join(format!("{prefix}-labels-idx1-ubyte")), labels).unwrap();
+}
+
+#[test]
+fn a_training_leaves_a_report_a_model_and_a_picture() {
+    let folder = TempDir::new().unwrap();
+    let outputs = ["--epochs=3", "--evaluate-every=2", "--out=model.safetensors", "--plot=c.svg"];
+    let arguments = ["train", "--hidden=32,16", "--keep-input=0.8", "--report=report.json"];
+    let stdout = succeeds(folder.path(), &[&arguments[..], &outputs[..]].concat());
+    let report: Value =
+        serde_json::from_slice(&fs::read(folder.path().join("report.json")).unwrap()).unwrap();
+
+    let number = |pointer: &str| {
+        report.pointer(pointer).and_then(Value::as_f64).unwrap_or_else(|| panic!("{pointer}"))
+    };
+    assert!((0.01..0.5).contains(&number("/test_error")));
+    assert!(number("/train_loss") > 0.0 && number("/seconds") > 0.0);
+    assert_eq!(number("/steps"), 3.0 * 63.0);
+    assert!(number("/step_ms/min") > 0.0 && number("/step_ms/median") >= number("/step_ms/min"));
+    assert!(number("/threads") >= 1.0);
+    assert_eq!(report["isa"], Isa::detect().name());
+    assert_eq!(number("/seed"), 1.0);
+    assert_eq!(number("/keep/input/k"), 52429.0);
+    assert_eq!(number("/keep/input/rate"), 52429.0 / 65536.0);
+    assert_eq!((number("/keep/hidden/k"), number("/keep/hidden/rate")), (32768.0, 0.5));
+    assert_eq!(report["thinnet"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(number("/mask_format"), f64::from(thinnet::mask::FORMAT));
+    assert_eq!(report["settings"]["hidden"], serde_json::json!([32, 16]));
+    assert_eq!(report["settings"]["schedule"], "linear");
+    let densities = report["densities"].as_array().unwrap();
+    assert_eq!(densities.len(), 3);
+    assert!(densities.iter().all(|d| d.as_f64().is_some_and(|d| d > 0.0 && d < 0.5)));
+    let curves = report["curves"].as_array().unwrap();
+    assert_eq!(curves.len(), 3);
+    assert!(curves[0]["test_error"].is_null() && curves[1]["test_error"].is_number());
+    assert_eq!(curves[2]["test_error"], report["test_error"]);
+    assert_eq!(curves[2]["train_loss"], report["train_loss"]);
+
+    let model = Mlp::load(&folder.path().join("model.safetensors")).unwrap();
+    assert_eq!(model.widths(), [784, 32, 16, 10]);
+    assert_eq!(model.digest(), report["digest"].as_str().unwrap());
+    assert!(stdout.contains(&model.digest()), "{stdout}");
+    let picture = fs::read_to_string(folder.path().join("c.svg")).unwrap();
+    assert!(picture.starts_with("<svg") && picture.trim_end().ends_with("</svg>"));
+
+    // What the report says is what an evaluation of the file says.
+    let eval = ["eval", "--model=model.safetensors", "--json", "--threads=1"];
+    let eval: Value = serde_json::from_str(&succeeds(folder.path(), &eval)).unwrap();
+    assert_eq!(eval["test_error"], report["test_error"]);
+    assert_eq!(eval["wrong"], report["test_wrong"]);
+    assert_eq!(eval["loss"], report["test_loss"]);
+    assert_eq!((eval["rows"].as_u64(), &eval["digest"]), (Some(2000), &report["digest"]));
+    let plain = succeeds(folder.path(), &["eval", "--model", "model.safetensors"]);
+    assert!(plain.contains(&eval["wrong"].to_string()), "{plain}");
+    // Nothing else was left.
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let folder = TempDir::new().unwrap();
+    for isa in Isa::ALL {
+        if !isa.is_available() {
+            eprintln!("skipped: this CPU has no {isa}");
+            continue;
+        }
+        let isa = format!("--isa={isa}");
+        // Wide enough for its steps to be shared among threads.
+        let digest = |threads: &str| {
+            let mut arguments = vec!["train", "--hidden=256,128", "--epochs=1", "--report=r.json"];
+            arguments.extend([isa.as_str(), threads, "--quiet"]);
+            succeeds(folder.path(), &arguments);
+            let report = fs::read(folder.path().join("r.json")).unwrap();
+            let report: Value = serde_json::from_slice(&report).unwrap();
+            assert_eq!(format!("--isa={}", report["isa"].as_str().unwrap()), isa);
+            assert_eq!(format!("--threads={}", report["threads"]), threads);
+            report["digest"].clone()
+        };
+        let one = digest("--threads=1");
+        assert_eq!(one, digest("--threads=2"), "{isa}");
+        assert_eq!(one, digest("--threads=3"), "{isa}");
+    }
+}
+
+#[test]
+fn settings_reach_the_training() {
+    let folder = TempDir::new().unwrap();
+    let base = report(folder.path(), &[]);
+    assert_eq!(report(folder.path(), &[])["digest"], base["digest"]);
+    for settings in [
+        &["--seed=2"][..],
+        &["--keep-input=1"],
+        &["--keep=1"],
+        &["--batch=100"],
+        &["--learning-rate=0.01"],
+        &["--schedule=constant"],
+        &["--schedule=cosine"],
+        &["--schedule=paper"],
+        &["--momentum=0.5"],
+        &["--nesterov"],
+        &["--weight-decay=0.01"],
+        &["--max-norm=1"],
+        &["--max-norm-paper=1"],
+        &["--initialisation=glorot"],
+        &["--initialisation=paper"],
+        &["--activation=tanh"],
+        &["--held-out=500"],
+    ] {
+        let other = report(folder.path(), settings);
+        assert_ne!(other["digest"], base["digest"], "{settings:?}");
+        assert!(other["test_error"].as_f64().unwrap() < 0.8, "{settings:?}");
+    }
+    let held_out = report(folder.path(), &["--held-out=500"]);
+    assert_eq!(held_out["data"]["train_rows"], 7500);
+    assert_eq!(held_out["data"]["test_rows"], 500);
+    assert_eq!(held_out["data"]["test_set"], "held_out");
+}
+
+#[test]
+fn a_folder_of_idx_files_is_read() {
+    let folder = TempDir::new().unwrap();
+    let data = folder.path().join("data");
+    fs::create_dir(&data).unwrap();
+    write_idx(&data, "train", 40);
+    // Held-out rows take the place of a test set, which is not even there.
+    let mut arguments = vec!["train", "--data=data", "--hidden=8", "--batch=64", "--quiet"];
+    arguments.extend(["--held-out=10", "--out=m", "--keep-input=1"]);
+    assert!(succeeds(folder.path(), &arguments).contains("held-out error"));
+    let line = fails_in(folder.path(), &["eval", "--model=m", "--data=data"], 1);
+    assert!(line.contains("no IDX images"), "{line}");
+    write_idx(&data, "t10k", 20);
+    let stdout = succeeds(folder.path(), &["eval", "--model=m", "--data=data"]);
+    assert!(stdout.contains("20"), "{stdout}");
+    // A network for other images.
+    let line = fails_in(folder.path(), &["eval", "--model=m"], 1);
+    assert!(line.contains("4 inputs, expected the 784"), "{line}");
+    let line = fails_in(folder.path(), &["train", "--data=data", "--held-out=40"], 2);
+    assert!(line.contains("--held-out 40") && line.contains("40 training rows"), "{line}");
+}
+
+#[test]
+fn the_demo_compares_two_networks() {
+    let folder = TempDir::new().unwrap();
+    let stdout = succeeds(folder.path(), &["demo", "--epochs=1", "--plot=demo.svg"]);
+    for part in ["no dropout", "test error %", "median step ms", "the same 63 updates", "demo.svg"]
+    {
+        assert!(stdout.contains(part), "{part}: {stdout}");
+    }
+    // Without a subcommand it is the demo too.
+    fs::remove_file(folder.path().join("demo.svg")).unwrap();
+    let stdout = succeeds(folder.path(), &["--epochs=1", "--plot=demo.svg", "--quiet"]);
+    assert!(stdout.contains("no dropout"), "{stdout}");
+    let picture = fs::read_to_string(folder.path().join("demo.svg")).unwrap();
+    assert!(picture.starts_with("<svg"));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn wrong_arguments_are_named_in_one_line() {
+    let cases: [(&[&str], &str); 28] = [
+        (&["trian"], "'trian'"),
+        (&["train", "--epoch", "3"], "'--epochs'"),
+        (&["train", "--keep", "0"], "--keep <P>': keep rate 0: expected"),
+        (&["train", "--keep", "-0.5"], "--keep <P>'"),
+        (&["train", "--keep", "nan"], "--keep <P>'"),
+        (&["train", "--keep-input", "1.5"], "--keep-input <P>'"),
+        (&["train", "--keep", "0.9999999"], "rounds to 65536"),
+        (&["train", "--keep", "half"], "expected a number above 0 and at most 1"),
+        (&["train", "--hidden", "32,x"], "--hidden <N,N,..>'"),
+        (&["train", "--hidden", "0"], "--hidden <N,N,..>'"),
+        (&["train", "--hidden", ""], "--hidden"),
+        (&["train", "--batch", "0"], "--batch <N>'"),
+        (&["train", "--epochs", "-1"], "--epochs <N>'"),
+        (&["train", "--threads", "0"], "expected a whole number from 1 to 1024"),
+        (&["demo", "--threads", "0"], "--threads <N>'"),
+        (&["train", "--isa", "sse9"], "--isa <NAME>' [possible values: auto"),
+        (&["train", "--activation", "step"], "relu"),
+        (&["train", "--schedule", "stairs"], "cosine"),
+        (&["train", "--learning-rate", "-1"], "--learning-rate <X>'"),
+        (&["train", "--learning-rate", "1e39"], "--learning-rate <X>'"),
+        (&["train", "--momentum", "1"], "from 0 to below 1"),
+        (&["train", "--max-norm", "0"], "above 0"),
+        (&["train", "--max-norm", "1", "--max-norm-paper", "2"], "cannot be used with"),
+        (&["train", "--schedule", "paper", "--momentum", "0.9"], "--momentum 0.9"),
+        (&["train", "--out", "same", "--report", "./same"], "--out and --report"),
+        (&["train", "--held-out", "8000"], "fewer than the 8000"),
+        (&["train", "--seed", "-3"], "--seed"),
+        (&["eval"], "--model <FILE>"),
+    ];
+    for (arguments, part) in cases {
+        let line = fails(arguments, 2);
+        assert!(line.contains(part), "{line}");
+    }
+    if let Some(isa) = Isa::ALL.into_iter().find(|isa| !isa.is_available()) {
+        let line = fails(&["train", "--isa", isa.name()], 2);
+        assert!(line.contains("not available on this CPU"), "{line}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_or_written_is_said_before_training() {
+    let cases: [(&[&str], &str); 9] = [
+        (&["train", "--data", "nowhere"], "--data nowhere: no such folder"),
+        (&["train", "--data", "."], "no IDX images there"),
+        (
+            &["train", "--out", "no/such/m.safetensors"],
+            "--out no/such/m.safetensors: entity not found",
+        ),
+        (&["train", "--report", "no/r.json", "--out", "m"], "--report no/r.json"),
+        (&["train", "--report", "new/"], "not of a folder"),
+        (&["train", "--plot", "."], "--plot .: is not a file"),
+        (&["train", "--out", ""], "--out"),
+        (&["demo", "--plot", "no/c.svg"], "--plot no/c.svg"),
+        (&["eval", "--model", "no.safetensors"], "no.safetensors"),
+    ];
+    for (arguments, part) in cases {
+        let line = fails(arguments, if part == "--out" { 2 } else { 1 });
+        assert!(line.contains(part), "{line}");
+    }
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("text"), "no model").unwrap();
+    let line = fails_in(folder.path(), &["eval", "--model", "text"], 1);
+    assert!(line.contains("not a safetensors file"), "{line}");
+    write_idx(folder.path(), "train", 0);
+    let line = fails_in(folder.path(), &["train", "--data", "."], 1);
+    assert!(line.contains("no rows"), "{line}");
+}
+
+#[test]
+fn a_training_that_diverges_writes_nothing() {
+    let mut arguments = SMALL.to_vec();
+    arguments.extend(["--learning-rate=1e30", "--out=m", "--report=r", "--plot=p"]);
+    let line = fails(&arguments, 1);
+    assert!(line.contains("try a --learning-rate below 1e30"), "{line}");
+    arguments.push("--quiet");
+    fails(&arguments, 1);
+}
+
+#[test]
+fn help_and_version_are_results() {
+    let folder = TempDir::new().unwrap();
+    assert!(succeeds(folder.path(), &["--version"]).contains(env!("CARGO_PKG_VERSION")));
+    for arguments in [&["--help"][..], &["demo", "--help"], &["train", "-h"], &["eval", "--help"]] {
+        assert!(succeeds(folder.path(), arguments).contains("Examples:"));
+    }
+}
+
+/// Quiet is quiet: nothing on stderr, the same on stdout.
+#[test]
+fn quiet_leaves_results_alone() {
+    let folder = TempDir::new().unwrap();
+    let run = |more: &str| {
+        let mut arguments = SMALL.to_vec();
+        arguments.push(more);
+        let output = thinnet(folder.path(), &arguments);
+        assert!(output.status.success());
+        output
+    };
+    assert!(run("--quiet").stderr.is_empty());
+    let loud = String::from_utf8(run("--seed=1").stderr).unwrap();
+    assert!(loud.contains("epoch 1 of 1") && loud.contains("there is no --out"), "{loud}");
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::{
+        os::unix::fs::{PermissionsExt, symlink},
+        process::{Command, Stdio},
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_reader_that_leaves_is_no_error() {
+        let folder = TempDir::new().unwrap();
+        for arguments in [&[&SMALL[..], &["--quiet"]].concat()[..], &["--help"]] {
+            let mut child = Command::new(assert_cmd::cargo::cargo_bin("thinnet"))
+                .args(arguments)
+                .current_dir(folder.path())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            drop(child.stdout.take());
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.success());
+            assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+
+    #[test]
+    fn a_link_keeps_pointing_to_the_file_that_is_written() {
+        let folder = TempDir::new().unwrap();
+        let [file, link] = ["file", "link"].map(|name| folder.path().join(name));
+        fs::write(&file, "old").unwrap();
+        symlink(&file, &link).unwrap();
+        report(folder.path(), &["--plot=link"]);
+        assert_eq!(fs::read_link(&link).unwrap(), file);
+        assert!(fs::read_to_string(&file).unwrap().starts_with("<svg"));
+        // Two names of one file are one file.
+        let line = fails_in(folder.path(), &["train", "--out=file", "--plot=link"], 2);
+        assert!(line.contains("--out and --plot"), "{line}");
+    }
+
+    #[test]
+    fn devices_are_not_replaced_by_files() {
+        let line = fails(&["train", "--out=/dev/null"], 1);
+        assert!(line.contains("is not a file"), "{line}");
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_to_is_refused() {
+        let folder = TempDir::new().unwrap();
+        let locked: PathBuf = folder.path().join("locked");
+        fs::create_dir(&locked).unwrap();
+        fs::set_permissions(&locked, fs::Permissions::from_mode(0o555)).unwrap();
+        if fs::write(locked.join("probe"), "").is_ok() {
+            eprintln!("skipped: this user may write everywhere");
+            return;
+        }
+        let line = fails_in(folder.path(), &["train", "--out=locked/m"], 1);
+        assert!(line.contains("--out locked/m") && line.contains("can be written to"), "{line}");
+    }
+}
