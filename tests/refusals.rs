@@ -124,6 +124,8 @@ fn settings_out_of_range_are_refused() {
     says(build(sgd().weight_decay(-1.0)), "weight decay -1");
     says(build(sgd().max_norm(MaxNorm::Paper(0.0))), "max-norm 0");
     says(build(sgd().max_norm(MaxNorm::Engine(f64::NAN))), "max-norm NaN");
+    says(build(sgd().max_norm(MaxNorm::Engine(1e-60))), "max-norm 0.00");
+    says(build(sgd().weight_decay(1e39)), "weight decay 1000");
     let no_rows = Trainer::builder(mlp(Loss::SoftmaxCrossEntropy), sgd(), 0);
     says(no_rows.build().map(drop), "rows of the largest batch 0");
     let many_rows = Trainer::builder(mlp(Loss::SoftmaxCrossEntropy), sgd(), usize::MAX / 2);

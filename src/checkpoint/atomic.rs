@@ -19,7 +19,11 @@ pub(super) const PREFIX: &str = ".thinnet-";
 /// # Errors
 /// What the system says; a file that stood there stays as it was.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let io = |source| Error::Io { path: path.to_owned(), source };
+    let io = |error: std::io::Error| Error::Io {
+        path: path.to_owned(),
+        // The system's own error, without the temporary file's name.
+        source: error.raw_os_error().map_or(error, std::io::Error::from_raw_os_error),
+    };
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

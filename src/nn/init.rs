@@ -1,12 +1,13 @@
 //! Initial weights, a pure function of (seed, layer, unit, input).
 
-use std::f64::consts::TAU;
+use std::{f64::consts::TAU, fmt, str::FromStr};
 
 use rand_xoshiro::{Xoshiro256PlusPlus, rand_core::Rng};
 use serde::{Deserialize, Serialize};
 
 use super::Layer;
 use crate::{
+    error::Error,
     mask::{Domain, Streams},
     rate::Keep,
 };
@@ -27,6 +28,40 @@ pub enum Initialisation {
     /// N(0, 1 / outputs) for the paper's weights, so p times that in the
     /// engine's form: the default of the code the authors published.
     Paper,
+}
+
+impl Initialisation {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::He, Self::Glorot, Self::Paper];
+
+    /// The name in files and at the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::He => "he",
+            Self::Glorot => "glorot",
+            Self::Paper => "paper",
+        }
+    }
+}
+
+impl fmt::Display for Initialisation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Initialisation {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        Self::ALL.into_iter().find(|initialisation| initialisation.name() == name).ok_or_else(
+            || Error::UnknownName {
+                what: "initialisation",
+                name: name.to_owned(),
+                expected: "he, glorot, paper",
+            },
+        )
+    }
 }
 
 /// A number in [0, 1) with 53 bits.

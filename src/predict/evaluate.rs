@@ -1,19 +1,22 @@
 //! How well a network does on labelled rows.
 
+use std::borrow::Borrow;
+
 use super::{Predictor, Workspace};
 use crate::{
     data::{Batch, Dataset},
     error::Error,
+    nn::Mlp,
 };
 
 /// The errors of a network on a data set.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
     /// Rows looked at.
     pub rows: usize,
-    /// Rows whose most probable class is another than their label; the first
-    /// of equal probabilities counts as most probable.
-    pub wrong: usize,
+    /// The rows, ascending, whose most probable class is another than their
+    /// label; the first of equal probabilities counts as most probable.
+    pub wrong: Vec<usize>,
     /// Mean of -ln of the label's probability.
     pub loss: f64,
 }
@@ -21,22 +24,23 @@ pub struct Evaluation {
 impl Evaluation {
     /// Wrong rows over all rows; 0 where there are none.
     pub fn error(&self) -> f64 {
-        self.wrong as f64 / self.rows.max(1) as f64
+        self.wrong.len() as f64 / self.rows.max(1) as f64
     }
 }
 
 /// Predicts every row of `data`, in batches as large as the workspace takes.
 ///
 /// # Errors
-/// A width or a label that the network does not have.
-pub fn evaluate(
-    predictor: &Predictor,
+/// A width or a label that the network does not have; predictions that are NaN,
+/// which only parameters that overflowed can make.
+pub fn evaluate<M: Borrow<Mlp>>(
+    predictor: &Predictor<M>,
     data: &Dataset,
     workspace: &mut Workspace,
 ) -> Result<Evaluation, Error> {
     let classes = predictor.network().outputs();
     let most_rows = workspace.predictions.rows().max(1);
-    let mut sum = Evaluation { rows: data.rows(), wrong: 0, loss: 0.0 };
+    let mut sum = Evaluation { rows: data.rows(), wrong: Vec::new(), loss: 0.0 };
     let order: Vec<u32> = (0..data.rows() as u32).collect();
     for chosen in order.chunks(most_rows) {
         let batch = Batch::gather(data.inputs(), chosen)?;
@@ -47,8 +51,14 @@ pub fn evaluate(
             let Some(&of_label) = p.get(class as usize) else {
                 return Err(Error::Class { row: index as usize, class, classes });
             };
+            if let Some(column) = p.iter().position(|p| p.is_nan()) {
+                let (what, row, value) = ("prediction", index as usize, p[column]);
+                return Err(Error::NonFinite { what, row, column, value });
+            }
             let best = (1..p.len()).fold(0, |best, i| if p[i] > p[best] { i } else { best });
-            sum.wrong += usize::from(best != class as usize);
+            if best != class as usize {
+                sum.wrong.push(index as usize);
+            }
             sum.loss -= libm::log(f64::from(of_label.max(f32::MIN_POSITIVE)));
         }
     }

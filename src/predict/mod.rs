@@ -5,6 +5,8 @@ mod evaluate;
 
 pub use evaluate::{Evaluation, evaluate};
 
+use std::borrow::Borrow;
+
 use crate::{
     data::Batch,
     error::Error,
@@ -20,7 +22,8 @@ use crate::{
 /// inverted form the weights are scaled already).
 ///
 /// It cannot be left in training mode: it has none. It is immutable and shared
-/// by `&self`; each caller brings a [`Workspace`].
+/// by `&self`; each caller brings a [`Workspace`]. It owns its network, borrows
+/// it, or shares it: M is `Mlp`, `&Mlp` or `Arc<Mlp>`.
 ///
 /// ```
 /// use thinnet::{
@@ -36,8 +39,8 @@ use crate::{
 /// # Ok::<(), thinnet::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Predictor {
-    mlp: Mlp,
+pub struct Predictor<M = Mlp> {
+    mlp: M,
     isa: Isa,
     finite_inputs: bool,
 }
@@ -52,9 +55,9 @@ pub struct Workspace {
 /// Multiply-adds below which a prediction is not worth other threads.
 const WORTH_A_POOL: usize = 1 << 21;
 
-impl Predictor {
+impl<M: Borrow<Mlp>> Predictor<M> {
     /// A predictor on the CPU's fastest instruction set.
-    pub fn new(mlp: Mlp) -> Self {
+    pub fn new(mlp: M) -> Self {
         Self { mlp, isa: Isa::detect(), finite_inputs: true }
     }
 
@@ -74,7 +77,7 @@ impl Predictor {
 
     /// The network.
     pub fn network(&self) -> &Mlp {
-        &self.mlp
+        self.mlp.borrow()
     }
 
     /// Memory for batches of at most `most_rows` rows.
@@ -83,8 +86,8 @@ impl Predictor {
     /// More than can be allocated.
     pub fn workspace(&self, most_rows: usize) -> Result<Workspace, Error> {
         Ok(Workspace {
-            flow: Flow::with_capacity(&self.mlp, most_rows)?,
-            predictions: Matrix::zeroed(most_rows, self.mlp.outputs())?,
+            flow: Flow::with_capacity(self.network(), most_rows)?,
+            predictions: Matrix::zeroed(most_rows, self.network().outputs())?,
         })
     }
 
@@ -99,8 +102,9 @@ impl Predictor {
         workspace: &'w mut Workspace,
     ) -> Result<MatrixView<'w>, Error> {
         self.forward(batch, workspace)?;
-        let logits = &mut workspace.flow.z[self.mlp.depth() - 1];
-        self.mlp.loss().predictions(self.isa, logits, &mut workspace.predictions);
+        let mlp = self.network();
+        let logits = &mut workspace.flow.z[mlp.depth() - 1];
+        mlp.loss().predictions(self.isa, logits, &mut workspace.predictions);
         Ok(workspace.predictions.first_rows(batch.rows()))
     }
 
@@ -114,25 +118,25 @@ impl Predictor {
         workspace: &'w mut Workspace,
     ) -> Result<MatrixView<'w>, Error> {
         self.forward(batch, workspace)?;
-        let logits = &mut workspace.flow.z[self.mlp.depth() - 1];
+        let logits = &mut workspace.flow.z[self.network().depth() - 1];
         // The identity is squared error's link.
         crate::nn::Loss::SquaredError.predictions(self.isa, logits, &mut workspace.predictions);
         Ok(workspace.predictions.first_rows(batch.rows()))
     }
 
     fn forward(&self, batch: &Batch<'_>, workspace: &mut Workspace) -> Result<(), Error> {
-        let rows = batch.rows();
+        let (mlp, rows) = (self.network(), batch.rows());
         let flow = &mut workspace.flow;
         flow.check(rows)?;
         crate::error::same_size(
             "outputs of the workspace",
-            self.mlp.outputs(),
+            mlp.outputs(),
             workspace.predictions.columns(),
         )?;
-        batch.check(self.mlp.inputs(), self.finite_inputs)?;
-        let parallel = in_pool() && rows.saturating_mul(self.mlp.parameters()) >= WORTH_A_POOL;
-        flow.enter(&self.mlp, self.isa, parallel, rows, InputBits::All, &|row| batch.at(row));
-        flow.forward(&self.mlp, self.isa, parallel, |_| None);
+        batch.check(mlp.inputs(), self.finite_inputs)?;
+        let parallel = in_pool() && rows.saturating_mul(mlp.parameters()) >= WORTH_A_POOL;
+        flow.enter(mlp, self.isa, parallel, rows, InputBits::All, &|row| batch.at(row));
+        flow.forward(mlp, self.isa, parallel, |_| None);
         Ok(())
     }
 }

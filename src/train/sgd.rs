@@ -161,14 +161,19 @@ impl Sgd {
             let value = format!("{:?}", self.momentum);
             return Err(Error::setting("momentum", value, "numbers from 0 to below 1"));
         }
-        if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
+        // The kernels compute in f32.
+        if !(self.weight_decay >= 0.0 && self.weight_decay <= f64::from(f32::MAX)) {
             let value = self.weight_decay;
-            return Err(Error::setting("weight decay", value, "a finite number of at least 0"));
+            return Err(Error::setting(
+                "weight decay",
+                value,
+                "a number of at least 0 that an f32 can hold",
+            ));
         }
         if let Some(MaxNorm::Engine(c) | MaxNorm::Paper(c)) = self.max_norm
-            && !(c > 0.0 && c.is_finite())
+            && !(c >= f64::from(f32::MIN_POSITIVE) && c <= f64::from(f32::MAX))
         {
-            return Err(Error::setting("max-norm", c, "a finite number above 0"));
+            return Err(Error::setting("max-norm", c, "a number above 0 that an f32 can hold"));
         }
         Ok(())
     }

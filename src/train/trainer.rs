@@ -202,11 +202,21 @@ impl Trainer {
         Ok((loss, self.collect(batch.rows())?))
     }
 
+    /// Whether all parameters are finite: what the next step would look at
+    /// first, for those who do no other.
+    ///
+    /// # Errors
+    /// The last update made parameters that are NaN or infinite.
+    pub fn ensure_finite(&self) -> Result<(), Error> {
+        match self.overflowed {
+            Some((layer, step)) => Err(Error::NonFiniteParameters { layer, step }),
+            None => Ok(()),
+        }
+    }
+
     /// Whether the batch can be trained on, before anything is touched.
     fn check(&self, batch: &Batch<'_>, targets: Targets<'_>) -> Result<(), Error> {
-        if let Some((layer, step)) = self.overflowed {
-            return Err(Error::NonFiniteParameters { layer, step });
-        }
+        self.ensure_finite()?;
         let rows = batch.rows();
         if rows == 0 {
             return Err(Error::setting("rows of a batch", 0, "at least one"));

@@ -63,7 +63,7 @@ impl Arguments {
             initialisation: Initialisation::He,
             batch: recipe::BATCH,
             epochs: self.epochs,
-            learning_rate: recipe::LEARNING_RATE,
+            learning_rate: recipe::DEMO_LEARNING_RATE,
             schedule: recipe::DECLINE,
             momentum: Some(recipe::MOMENTUM),
             nesterov: false,
@@ -112,7 +112,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         let [without, with] = fittings;
         let fits = [without.finish()?, with.finish()?];
-        let verdict = verdict::sentence(&fits[0], &fits[1], &test)?;
+        let verdict = verdict::sentence(&fits[0], &fits[1]);
         anyhow::Ok((fits, verdict))
     })?;
     let names = plans.each_ref().map(|(name, _)| *name);

@@ -72,7 +72,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let evaluation = pool.install(|| evaluate(&predictor, &test, &mut workspace))?;
     let results = Results {
         rows: evaluation.rows,
-        wrong: evaluation.wrong,
+        wrong: evaluation.wrong.len(),
         test_error: evaluation.error(),
         loss: evaluation.loss,
         digest: predictor.network().digest(),

@@ -6,7 +6,7 @@ use serde::Serialize;
 use thinnet::{
     Error, Isa,
     data::{Batch, Dataset, shuffle},
-    nn::{Mlp, Targets},
+    nn::Targets,
     predict::{Evaluation, Predictor, Workspace, evaluate},
     train::Trainer,
 };
@@ -80,7 +80,7 @@ impl<'a> Fitting<'a> {
         let most_rows = plan.batch.min(rows);
         let mlp = plan.network(train.inputs().columns(), train.classes().max(test.classes()))?;
         let most_tested = recipe::EVALUATION_BATCH.min(test.rows());
-        let workspace = Predictor::new(mlp.clone()).workspace(most_tested)?;
+        let workspace = Predictor::new(&mlp).workspace(most_tested)?;
         let sgd = plan.optimiser(rows);
         let trainer = Trainer::builder(mlp, sgd, most_rows).seed(plan.seed).isa(isa).build()?;
         Ok(Self {
@@ -95,7 +95,7 @@ impl<'a> Fitting<'a> {
             times: Vec::new(),
             densities: vec![0.0; plan.hidden.len() + 1],
             curves: Vec::new(),
-            evaluation: Evaluation { rows: 0, wrong: 0, loss: 0.0 },
+            evaluation: Evaluation { rows: 0, wrong: Vec::new(), loss: 0.0 },
             seconds: 0.0,
         })
     }
@@ -130,8 +130,8 @@ impl<'a> Fitting<'a> {
         }
         let mut test_error = None;
         if last || epoch.is_multiple_of(plan.evaluate_every) {
-            check_finite(plan, self.trainer.network(), self.trainer.steps())?;
-            let predictor = Predictor::new(self.trainer.network().clone()).with_isa(self.isa)?;
+            self.trainer.ensure_finite().map_err(|error| explain(plan, error))?;
+            let predictor = Predictor::new(self.trainer.network()).with_isa(self.isa)?;
             self.evaluation = evaluate(&predictor, self.test, &mut self.workspace)?;
             test_error = Some(self.evaluation.error());
         }
@@ -159,19 +159,6 @@ impl<'a> Fitting<'a> {
             seconds: self.seconds,
         })
     }
-}
-
-/// A step reports what an earlier one made infinite; nothing comes after the
-/// last.
-fn check_finite(plan: &Plan, mlp: &Mlp, steps: u64) -> anyhow::Result<()> {
-    for layer in 0..mlp.depth() {
-        let finite = |values: &[f32]| values.iter().all(|value| value.is_finite());
-        if !finite(&mlp.weights(layer)?) || !finite(mlp.bias(layer)?) {
-            let step = steps.saturating_sub(1);
-            return Err(explain(plan, Error::NonFiniteParameters { layer, step }));
-        }
-    }
-    Ok(())
 }
 
 /// Adds what to do about it.

@@ -1,6 +1,24 @@
 //! The settings that stand where the command line says nothing.
 //!
-//! `train` and the demo share them; the demo has a number of epochs of its own.
+//! Those of `train` were chosen for MNIST with dropout, without a look at the
+//! test set: 784-1024-1024-1024-10 ReLU trained on the first 50,000 training
+//! rows for 10 epochs, errors on the other 10,000 (one seed each; the standard
+//! deviation of such an error is 0.13 points):
+//!
+//! | learning rate, falling to 0 | momentum | max-norm (paper's) | error % |
+//! |---|---|---|---|
+//! | 0.02 / 0.03 / 0.05 / 0.1 linear | 0.9 | none | 2.43 / 2.22 / 2.04 / 2.27 |
+//! | 0.05 cosine | 0.9 | none | 2.18 |
+//! | 0.05 linear | 0.95 | none | 2.18 |
+//! | 0.1 linear | 0.9 | 3.5 / 2 / **1.5** / 1.2 / 1 | 2.16 / 1.93 / **1.83** / 1.85 / 1.90 |
+//! | 0.07 / 0.2 linear | 0.9 | 2 | 1.94 / 2.13 |
+//! | 0.15 linear | 0.9 | 1.2 | 1.80 |
+//! | 0.1 linear | 0.95 | 2 | 2.10 |
+//! | 0.1 linear, Glorot | 0.9 | 2 / 1.5 | 1.85 / 1.79 |
+//! | 0.05 linear, batch 64 | 0.9 | 1.5 | 1.79 |
+//!
+//! Max-norm is what allows the higher learning rate, as section 5.1 of the
+//! paper says. The demo has a learning rate and a number of epochs of its own.
 
 use crate::plan::Decline;
 
@@ -24,7 +42,14 @@ pub const EPOCHS: usize = 10;
 pub const DEMO_EPOCHS: usize = 40;
 
 /// Learning rate at the first step.
-pub const LEARNING_RATE: f64 = 0.05;
+pub const LEARNING_RATE: f64 = 0.1;
+
+/// Learning rate of the demo's two trainings, which have no max-norm: one that
+/// serves the network without dropout as well.
+pub const DEMO_LEARNING_RATE: f64 = 0.05;
+
+/// Max-norm, for the paper's form of weights.
+pub const MAX_NORM_PAPER: f64 = 1.5;
 
 /// How the learning rate changes.
 pub const DECLINE: Decline = Decline::Linear;

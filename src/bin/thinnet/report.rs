@@ -108,7 +108,7 @@ impl<'a> Report<'a> {
             data,
             settings: plan,
             test_error: fit.evaluation.error(),
-            test_wrong: fit.evaluation.wrong,
+            test_wrong: fit.evaluation.wrong.len(),
             test_loss: fit.evaluation.loss,
             train_loss: fit.curves.last().map_or(f64::NAN, |last| last.train_loss),
             steps: fit.steps,

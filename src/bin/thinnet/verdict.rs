@@ -1,12 +1,6 @@
 //! What the demo showed, in one sentence, whatever came out.
 
-use thinnet::{
-    Error,
-    data::{Batch, Dataset},
-    predict::Predictor,
-};
-
-use crate::{fit::Fit, progress::percent, recipe};
+use crate::{fit::Fit, progress::percent};
 
 /// How two networks did on the same rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,15 +12,12 @@ struct Pairs {
 }
 
 impl Pairs {
-    /// Counts them on the test rows.
-    fn count(without: &Predictor, with: &Predictor, test: &Dataset) -> Result<Self, Error> {
-        let (without, with) = (right(without, test)?, right(with, test)?);
-        let mut pairs = Self { only_without: 0, only_with: 0 };
-        for (without, with) in without.into_iter().zip(with) {
-            pairs.only_without += usize::from(without && !with);
-            pairs.only_with += usize::from(with && !without);
-        }
-        Ok(pairs)
+    /// Counts them, from the rows that each gets wrong, ascending.
+    fn count(without: &[usize], with: &[usize]) -> Self {
+        let not_in = |rows: &[usize], others: &[usize]| {
+            rows.iter().filter(|row| others.binary_search(row).is_err()).count()
+        };
+        Self { only_without: not_in(with, without), only_with: not_in(without, with) }
     }
 
     /// Whether the two counts differ by more than two standard deviations of
@@ -37,31 +28,11 @@ impl Pairs {
     }
 }
 
-/// For each row whether the network's most probable class is its label.
-fn right(predictor: &Predictor, data: &Dataset) -> Result<Vec<bool>, Error> {
-    let mut workspace = predictor.workspace(recipe::EVALUATION_BATCH)?;
-    let mut right = Vec::with_capacity(data.rows());
-    let order: Vec<u32> = (0..data.rows() as u32).collect();
-    for chosen in order.chunks(recipe::EVALUATION_BATCH) {
-        let batch = Batch::gather(data.inputs(), chosen)?;
-        let predictions = predictor.predict(&batch, &mut workspace)?;
-        for (row, &index) in chosen.iter().enumerate() {
-            let p = predictions.row(row)?;
-            let best = (1..p.len()).fold(0, |best, i| if p[i] > p[best] { i } else { best });
-            right.push(best == data.labels()[index as usize] as usize);
-        }
-    }
-    Ok(right)
-}
-
 /// The sentence.
-///
-/// # Errors
-/// As [`Predictor::predict`].
-pub fn sentence(without: &Fit, with: &Fit, test: &Dataset) -> Result<String, Error> {
-    let pairs = Pairs::count(&without.predictor, &with.predictor, test)?;
-    let outcome = outcome(pairs, test.rows());
-    Ok(format!(
+pub fn sentence(without: &Fit, with: &Fit) -> String {
+    let pairs = Pairs::count(&without.evaluation.wrong, &with.evaluation.wrong);
+    let outcome = outcome(pairs, with.evaluation.rows);
+    format!(
         "After the same {} updates from the same seed, the network trained with dropout {outcome} \
          ({} instead of {}), and its median step took {:.2} ms instead of {:.2} ms.",
         with.steps,
@@ -69,7 +40,7 @@ pub fn sentence(without: &Fit, with: &Fit, test: &Dataset) -> Result<String, Err
         percent(without.evaluation.error()),
         with.step_ms_median,
         without.step_ms_median,
-    ))
+    )
 }
 
 /// What the comparison of the errors says.
@@ -93,6 +64,13 @@ fn outcome(pairs: Pairs, rows: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pairs_are_rows_that_one_network_alone_gets_right() {
+        let pairs = Pairs::count(&[1, 3, 5], &[3, 8, 9]);
+        assert_eq!(pairs, Pairs { only_without: 2, only_with: 2 });
+        assert_eq!(Pairs::count(&[], &[4]), Pairs { only_without: 1, only_with: 0 });
+    }
 
     #[test]
     fn the_outcome_is_told_as_it_is() {

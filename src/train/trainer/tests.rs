@@ -382,6 +382,7 @@ fn parameters_that_overflow_are_reported_at_the_next_step() {
     let target = [-1e3];
     let target = Targets::Values(MatrixView::new(&target, 1, 1).unwrap());
     assert!(trainer.step(&batch, target).unwrap().is_finite());
+    assert!(trainer.ensure_finite().is_err());
     let error = trainer.step(&batch, target).unwrap_err();
     assert!(matches!(error, Error::NonFiniteParameters { layer: 0, step: 0 }), "{error}");
 }

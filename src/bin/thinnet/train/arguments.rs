@@ -2,10 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{
-    ValueEnum,
-    builder::{PossibleValuesParser, TypedValueParser},
-};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use thinnet::{
     Keep,
     nn::{Activation, Initialisation},
@@ -72,9 +69,15 @@ pub struct Arguments {
         value_parser = numbers::keep, allow_negative_numbers = true, help_heading = "Network",
     )]
     keep: f64,
-    /// How weights start
-    #[arg(long, value_name = "NAME", default_value = "he", help_heading = "Network")]
-    initialisation: Start,
+    /// How weights start: N(0, 2/inputs), uniform in ±sqrt(6/(inputs+outputs)), or as in the
+    /// authors' published code
+    #[arg(
+        long, value_name = "NAME", default_value_t = Initialisation::He,
+        value_parser = PossibleValuesParser::new(Initialisation::ALL.map(Initialisation::name))
+            .try_map(|name| name.parse::<Initialisation>()),
+        help_heading = "Network",
+    )]
+    initialisation: Initialisation,
 
     /// Epochs: how often all training rows are seen
     #[arg(
@@ -120,21 +123,27 @@ pub struct Arguments {
         help_heading = "Training",
     )]
     weight_decay: f64,
-    /// Bound on the norm of the weights into each unit
     #[arg(
-        long, value_name = "C", conflicts_with = "max_norm_paper",
+        long, value_name = "C", group = "bound",
         value_parser = numbers::above_zero, allow_negative_numbers = true,
         help_heading = "Training",
+        help = "Bound on the norm of the weights into each unit",
     )]
     max_norm: Option<f64>,
-    /// The same bound as the paper states it: C times the keep rate of the
-    /// layer's inputs
     #[arg(
-        long, value_name = "C",
+        long, value_name = "C", group = "bound",
         value_parser = numbers::above_zero, allow_negative_numbers = true,
         help_heading = "Training",
+        help = format!(
+            "The same bound as the paper states it: C times the keep rate of the layer's inputs \
+             [default: {}]",
+            recipe::MAX_NORM_PAPER
+        ),
     )]
     max_norm_paper: Option<f64>,
+    /// No bound on the norm of weights
+    #[arg(long, group = "bound", help_heading = "Training")]
+    no_max_norm: bool,
     /// Seed of weights, masks and the order of rows
     #[arg(long, value_name = "S", default_value_t = recipe::SEED, allow_negative_numbers = true, help_heading = "Training")]
     seed: u64,
@@ -160,18 +169,6 @@ pub struct Arguments {
     pub machine: Machine,
 }
 
-/// The initialisations.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Start {
-    /// N(0, 2 / inputs)
-    He,
-    /// Uniform in ±sqrt(6 / (inputs + outputs))
-    Glorot,
-    /// As the authors' published code: N(0, 1 / outputs) for the paper's
-    /// weights
-    Paper,
-}
-
 impl Arguments {
     /// The training that they describe.
     ///
@@ -188,17 +185,19 @@ impl Arguments {
             (Decline::Paper, None) => None,
             (_, momentum) => Some(momentum.unwrap_or(recipe::MOMENTUM)),
         };
-        let max_norm = self.max_norm.map(MaxNorm::Engine);
+        let max_norm = match (self.no_max_norm, self.max_norm) {
+            (true, _) => None,
+            (false, Some(c)) => Some(MaxNorm::Engine(c)),
+            (false, None) => {
+                Some(MaxNorm::Paper(self.max_norm_paper.unwrap_or(recipe::MAX_NORM_PAPER)))
+            }
+        };
         Ok(Plan {
             hidden: self.hidden.0.clone(),
             activation: self.activation,
             input_keep: Keep::new(self.keep_input)?,
             hidden_keep: Keep::new(self.keep)?,
-            initialisation: match self.initialisation {
-                Start::He => Initialisation::He,
-                Start::Glorot => Initialisation::Glorot,
-                Start::Paper => Initialisation::Paper,
-            },
+            initialisation: self.initialisation,
             batch: self.batch,
             epochs: self.epochs,
             learning_rate: self.learning_rate,
@@ -206,7 +205,7 @@ impl Arguments {
             momentum,
             nesterov: self.nesterov,
             weight_decay: self.weight_decay,
-            max_norm: max_norm.or(self.max_norm_paper.map(MaxNorm::Paper)),
+            max_norm,
             seed: self.seed,
             evaluate_every: self.evaluate_every,
         })
