@@ -39,7 +39,7 @@ pub const EPOCHS: usize = 10;
 
 /// Epochs of each of the demo's two trainings: about 90 seconds for both on two
 /// cores.
-pub const DEMO_EPOCHS: usize = 40;
+pub const DEMO_EPOCHS: usize = 60;
 
 /// Learning rate at the first step.
 pub const LEARNING_RATE: f64 = 0.1;
