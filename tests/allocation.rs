@@ -1,11 +1,14 @@
 //! After the first, a training step and a prediction allocate nothing: on the
 //! calling thread, and inside one `install` around the loop.
 
+mod backend;
+
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     sync::atomic::{AtomicUsize, Ordering},
 };
 
+use backend::isa;
 use thinnet::{
     Keep,
     data::{Batch, Dataset, Split},
@@ -62,12 +65,12 @@ fn steps_and_predictions_allocate_nothing_after_the_first() {
             builder = builder.sparse_input();
         }
         let mlp = builder.build().unwrap();
-        let predictor = Predictor::new(mlp.clone());
+        let predictor = Predictor::new(mlp.clone()).with_isa(isa()).unwrap();
         let mut workspace = predictor.workspace(128).unwrap();
         let sgd = Sgd::new(Schedule::Linear { from: 0.1, to: 0.0, steps: 100 })
             .momentum(Schedule::paper_momentum())
             .max_norm(MaxNorm::Paper(1.0));
-        let mut trainer = Trainer::builder(mlp, sgd, 128).build().unwrap();
+        let mut trainer = Trainer::builder(mlp, sgd, 128).isa(isa()).build().unwrap();
         let rows: Vec<u32> = (0..128).collect();
         let mut run = |steps: usize, rows: &[u32]| {
             for _ in 0..steps {

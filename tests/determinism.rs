@@ -1,5 +1,7 @@
 //! The same bits for any number of threads, and batches split at will.
 
+mod backend;
+
 use thinnet::{
     Isa, Keep,
     data::{Batch, Dataset, Split, shuffle},
@@ -55,6 +57,7 @@ fn one_two_and_three_threads_give_the_same_digest_on_each_backend() {
             fused.push(digest);
         }
     }
+    assert_eq!(trainer(backend::isa()).isa(), backend::isa(), "the path that was asked for");
     // Both fuse and sum in the same order.
     assert!(fused.windows(2).all(|pair| pair[0] == pair[1]));
 }
@@ -64,7 +67,7 @@ fn the_gradient_of_a_split_batch_is_that_of_the_whole() {
     let digits = Dataset::digits(Split::Train).unwrap();
     let rows: Vec<u32> = (0..100).collect();
     let classes = &digits.labels()[..100];
-    let mut trainer = trainer(Isa::detect());
+    let mut trainer = trainer(backend::isa());
     let mut gradient = |from: usize, to: usize| {
         let batch = Batch::gather(digits.inputs(), &rows[from..to]).unwrap();
         let batch = batch.starting_at(from as u64);

@@ -1,5 +1,7 @@
 //! Masks are what their definition says, and random.
 
+mod backend;
+
 use serde::Deserialize;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 use thinnet::{
@@ -71,7 +73,7 @@ const WIDTH: usize = 1024;
 
 fn draw(keep: Keep, seed: u64, layer: u64, step: u64) -> Mask {
     let streams = Streams::new(seed, Domain::Training, layer, step);
-    Mask::draw(Isa::detect(), keep, streams, 0, ROWS, WIDTH).unwrap()
+    Mask::draw(backend::isa(), keep, streams, 0, ROWS, WIDTH).unwrap()
 }
 
 fn draw_sparse(keep: Keep, seed: u64, layer: u64, step: u64) -> Mask {
@@ -173,7 +175,7 @@ fn bytes_of_words_pass_a_chi_square_test() {
 fn the_packed_type_gets_counts_iterates_applies_and_serialises() {
     let streams = Streams::new(1, Domain::Training, 0, 0);
     for width in [1, 63, 64, 65, 200] {
-        let mask = Mask::draw(Isa::detect(), Keep::HALF, streams, 0, 5, width).unwrap();
+        let mask = Mask::draw(backend::isa(), Keep::HALF, streams, 0, 5, width).unwrap();
         assert_eq!(Mask::from_bytes(&mask.to_bytes(), 5, width).unwrap(), mask);
         let mut count = 0;
         for row in 0..5 {

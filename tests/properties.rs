@@ -1,5 +1,7 @@
 //! Properties that hold for any shape, rate and data.
 
+mod backend;
+
 use proptest::prelude::*;
 use thinnet::{
     Dropout, Isa, Keep,
@@ -49,7 +51,11 @@ proptest! {
         for step in 0..draws {
             let streams = Streams::new(seed, Domain::Training, 0, step);
             let mut y = vec![x; width];
-            Dropout::new(keep).forward_in_place(streams, &mut y).unwrap();
+            Dropout::new(keep)
+                .with_isa(backend::isa())
+                .unwrap()
+                .forward_in_place(streams, &mut y)
+                .unwrap();
             sum += y.iter().map(|&y| f64::from(y)).sum::<f64>();
         }
         let n = draws as f64 * width as f64;
@@ -191,7 +197,11 @@ proptest! {
         let train = |batch: Batch<'_>| {
             // 1/p can be 65536: a small rate keeps this about shapes.
             let sgd = Sgd::new(Schedule::constant(1e-6)).momentum(Schedule::constant(0.9));
-            let mut trainer = Trainer::builder(mlp.clone(), sgd, rows).seed(seed).build().unwrap();
+            let mut trainer = Trainer::builder(mlp.clone(), sgd, rows)
+                .seed(seed)
+                .isa(backend::isa())
+                .build()
+                .unwrap();
             for _ in 0..3 {
                 let loss = trainer.step(&batch, Targets::Classes(&classes)).unwrap();
                 assert!(loss.is_finite());

@@ -1,5 +1,7 @@
 //! Bad input through the library: a clear error, and nothing changed.
 
+mod backend;
+
 use std::path::Path;
 
 use thinnet::{
@@ -82,7 +84,8 @@ fn a_refused_step_changes_nothing() {
         ),
     ];
     for (loss, x, columns, targets, word) in cases {
-        let mut disturbed = Trainer::builder(mlp(loss), sgd(), 2).seed(1).build().unwrap();
+        let mut disturbed =
+            Trainer::builder(mlp(loss), sgd(), 2).seed(1).isa(backend::isa()).build().unwrap();
         let mut calm = disturbed.clone();
         let batch = Batch::dense(MatrixView::new(x, x.len() / columns, columns).unwrap());
         let before = disturbed.network().digest();
@@ -154,6 +157,7 @@ fn networks_that_cannot_be_are_refused() {
 #[test]
 fn predictions_refuse_what_does_not_fit() {
     let predictor = Predictor::new(mlp(Loss::SoftmaxCrossEntropy));
+    let predictor = predictor.with_isa(backend::isa()).unwrap();
     let mut workspace = predictor.workspace(1).unwrap();
     let mut predict = |x: &[f32], columns: usize| {
         let batch = Batch::dense(MatrixView::new(x, x.len() / columns, columns).unwrap());
@@ -208,6 +212,7 @@ fn data_that_is_not_there_or_does_not_fit_is_refused() {
 #[test]
 fn non_finite_inputs_pass_where_they_are_allowed() {
     let predictor = Predictor::new(mlp(Loss::SquaredError)).allow_non_finite_inputs();
+    let predictor = predictor.with_isa(backend::isa()).unwrap();
     let mut workspace = predictor.workspace(1).unwrap();
     let x = [f32::NAN, 0.0, 0.0];
     let batch = Batch::dense(MatrixView::new(&x, 1, 3).unwrap());

@@ -1,5 +1,7 @@
 //! A resumed training equals the unbroken one.
 
+mod backend;
+
 use std::path::Path;
 
 use thinnet::{
@@ -31,7 +33,7 @@ fn sgd(learning_rate: f64) -> Sgd {
 }
 
 fn builder() -> TrainerBuilder {
-    Trainer::builder(mlp(70), sgd(0.3), 8).seed(5)
+    Trainer::builder(mlp(70), sgd(0.3), 8).seed(5).isa(backend::isa())
 }
 
 fn settings() -> Settings {
@@ -86,12 +88,16 @@ fn refused(builder: TrainerBuilder, settings: &Settings, words: [&str; 2]) {
 
 #[test]
 fn another_network_is_refused() {
-    refused(Trainer::builder(mlp(71), sgd(0.3), 8).seed(5), &settings(), ["-70 relu", "-71 relu"]);
+    refused(
+        Trainer::builder(mlp(71), sgd(0.3), 8).seed(5).isa(backend::isa()),
+        &settings(),
+        ["-70 relu", "-71 relu"],
+    );
 }
 
 #[test]
 fn other_settings_of_the_trainer_are_refused() {
-    let other = |sgd: Sgd| Trainer::builder(mlp(70), sgd, 8).seed(5);
+    let other = |sgd: Sgd| Trainer::builder(mlp(70), sgd, 8).seed(5).isa(backend::isa());
     refused(other(sgd(0.2)), &settings(), ["learning rate", "0.2"]);
     refused(other(sgd(0.3).weight_decay(0.0)), &settings(), ["weight decay", "0.0001"]);
     refused(other(sgd(0.3).max_norm(MaxNorm::Engine(1.0))), &settings(), ["max-norm", "Engine"]);
@@ -120,7 +126,7 @@ fn the_backend_may_change_where_the_bits_do_not() {
     let resume =
         |isa: Isa| builder().isa(isa).resume_from_bytes(&checkpoint(), Path::new("f"), &settings());
     for isa in Isa::available() {
-        let same = (isa == Isa::Portable) == (Isa::detect() == Isa::Portable);
+        let same = (isa == Isa::Portable) == (backend::isa() == Isa::Portable);
         assert_eq!(resume(isa).is_ok(), same, "{isa}");
     }
 }

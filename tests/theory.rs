@@ -1,5 +1,7 @@
 //! The paper's theory, exactly: with all thinned networks enumerated.
 
+mod backend;
+
 use rand_xoshiro::rand_core::Rng;
 use thinnet::{
     Keep,
@@ -124,7 +126,7 @@ fn both_forms_of_a_network_predict_the_same() {
     let back = paper.to_inverted();
     let x = numbers(2, 6);
     let x32: Vec<f32> = x.iter().map(|&x| x as f32).collect();
-    let predictor = Predictor::new(back);
+    let predictor = Predictor::new(back).with_isa(backend::isa()).unwrap();
     let mut workspace = predictor.workspace(1).unwrap();
     let batch = Batch::dense(MatrixView::new(&x32, 1, 6).unwrap());
     let got = predictor.predict(&batch, &mut workspace).unwrap();

@@ -232,6 +232,10 @@ fn plain_loss(
 
 #[test]
 fn gradients_are_those_of_finite_differences_with_the_mask_held() {
+    on_each_isa(finite_differences);
+}
+
+fn finite_differences(isa: Isa) {
     let x = numbers(5, 24);
     let batch = Batch::dense(MatrixView::new(&x, 4, 6).unwrap()).starting_at(10);
     for activation in Activation::ALL {
@@ -243,7 +247,7 @@ fn gradients_are_those_of_finite_differences_with_the_mask_held() {
                 let keeps = mlp.keeps();
                 let plain = PlainNetwork::from(&mlp);
                 let sgd = Sgd::new(Schedule::constant(0.1));
-                let mut trainer = Trainer::builder(mlp, sgd, 4).seed(3).build().unwrap();
+                let mut trainer = Trainer::builder(mlp, sgd, 4).seed(3).isa(isa).build().unwrap();
                 let (got, gradients) = trainer.gradients(&batch, targets).unwrap();
                 close(got, plain_loss(&plain, &thinned, &keeps, &x, targets), "loss");
                 let slope = |change: &dyn Fn(&mut PlainNetwork, f64)| {
@@ -275,12 +279,16 @@ fn gradients_are_those_of_finite_differences_with_the_mask_held() {
 
 #[test]
 fn a_row_s_logits_are_its_thinned_network_s() {
+    on_each_isa(logits_of_thinned_networks);
+}
+
+fn logits_of_thinned_networks(isa: Isa) {
     let x = numbers(6, 24);
     let batch = Batch::dense(MatrixView::new(&x, 4, 6).unwrap()).starting_at(3);
     for sparse in [false, true] {
         let mlp = small(Activation::Tanh, Loss::SoftmaxCrossEntropy, sparse);
         let sgd = Sgd::new(Schedule::constant(0.0));
-        let mut trainer = Trainer::builder(mlp.clone(), sgd, 4).seed(8).build().unwrap();
+        let mut trainer = Trainer::builder(mlp.clone(), sgd, 4).seed(8).isa(isa).build().unwrap();
         for step in 0..3 {
             trainer.draw(&batch).unwrap();
             // The loss takes the logits' place, so they are made again here.
@@ -304,6 +312,10 @@ fn a_row_s_logits_are_its_thinned_network_s() {
 /// dropped and not scaled, and max-norm with c on the weights into each unit.
 #[test]
 fn the_paper_s_form_trained_by_the_paper_s_rules_is_the_same_network() {
+    on_each_isa(trained_in_both_forms);
+}
+
+fn trained_in_both_forms(isa: Isa) {
     let (rate, momentum, decay, c) = (0.2, 0.8, 0.003, 0.9);
     let x = numbers(5, 24);
     let batch = Batch::dense(MatrixView::new(&x, 4, 6).unwrap());
@@ -315,7 +327,7 @@ fn the_paper_s_form_trained_by_the_paper_s_rules_is_the_same_network() {
         .weight_decay(decay)
         .max_norm(crate::train::MaxNorm::Paper(c))
         .paper_rates();
-    let mut trainer = Trainer::builder(mlp.clone(), sgd, 4).seed(3).build().unwrap();
+    let mut trainer = Trainer::builder(mlp.clone(), sgd, 4).seed(3).isa(isa).build().unwrap();
 
     let mut paper = PlainNetwork::from(mlp.to_paper().paper_weights());
     let mut velocity = paper.clone();
@@ -374,9 +386,13 @@ fn the_paper_s_form_trained_by_the_paper_s_rules_is_the_same_network() {
 
 #[test]
 fn parameters_that_overflow_are_reported_at_the_next_step() {
+    on_each_isa(overflow);
+}
+
+fn overflow(isa: Isa) {
     let mlp = Mlp::builder(1).output(1, Loss::SquaredError).build().unwrap();
     let sgd = Sgd::new(Schedule::constant(3e38));
-    let mut trainer = Trainer::builder(mlp, sgd, 1).build().unwrap();
+    let mut trainer = Trainer::builder(mlp, sgd, 1).isa(isa).build().unwrap();
     let x = [1e3];
     let batch = Batch::dense(MatrixView::new(&x, 1, 1).unwrap());
     let target = [-1e3];
