@@ -3,9 +3,13 @@
 
     python3 fuzz/seeds.py
 
-The first two targets read their bytes through the crate arbitrary: a number of
-a range big-endian in as few bytes as the range needs, counted from the range's
-start; u64 and u32 little-endian; before each element of a list a byte 1.
+Three targets read their bytes through the crate arbitrary: a number of a range
+big-endian in as few bytes as the range needs, counted from the range's start; a
+choice likewise; u64, u32 and u16 little-endian; before each element of a list
+that has no length of its own a byte 1.
+
+The seeds of model_reader and checkpoint_reader are files of thinnet's own:
+`cargo run --example files` writes them.
 """
 
 import gzip
@@ -37,6 +41,52 @@ def idx(sizes, elements, kind=8):
     return head + b"".join(struct.pack(">I", size) for size in sizes) + bytes(elements)
 
 
+def bomb(members, rest, sizes):
+    head = bytes([members, rest, len(sizes) - 1])
+    return b"BOMB" + head + b"".join(struct.pack(">I", size) for size in sizes)
+
+
+RELU, LOGISTIC, TANH, IDENTITY = range(4)
+CLASSES, VALUES, BITS = range(3)
+ALL, HALF, FIRST, THREE_QUARTERS, RARE, NEARLY_ALL = range(6)
+PLAIN = bytes([0, 1]) + b"".join(bytes([n & 255, 15]) for n in (40, -70))
+ZERO = bytes([7, 0, 0, 15])
+
+
+def training(
+    inputs,
+    hidden,
+    outputs,
+    loss,
+    input_keep=FIRST,
+    sparse=0,
+    factor=0,
+    biases=PLAIN,
+    rate=b"\7\0",
+    momentum=b"\7\0",
+    nesterov=0,
+    decay=0,
+    max_norm=b"\5",
+    paper=0,
+    steps=3,
+    rows=9,
+    first_row=0,
+    x=PLAIN,
+    t=PLAIN,
+    bad=0,
+    wide=False,
+):
+    """The order and the ranges of Case::arbitrary in oracles/training.rs."""
+    width = (lambda n: 400 - n) if wide else (lambda n: n - 1)
+    data = bytes([31 if wide else 0, width(inputs), input_keep, sparse, len(hidden)])
+    for units, activation, keep in hidden:
+        data += bytes([width(units), activation, keep])
+    data += bytes([outputs - 1, loss, 0, factor]) + biases + rate + momentum
+    data += bytes([nesterov, decay]) + max_norm + bytes([paper, steps - 1])
+    data += b"" if wide else bytes([rows - 1])
+    return data + bytes([first_row]) + x + t + bytes([bad]) + struct.pack("<Q", 7)
+
+
 def main():
     write("mask_words", "half", mask_words(32768, 17, 100, 0, 0, 1, 2, 3))
     write("mask_words", "most-draws", mask_words(52429, 40, 300, 1, 5, 7, 0, 9))
@@ -57,6 +107,38 @@ def main():
     write("idx_reader", "too-large", idx([2**32 - 1] * 3, []))
     write("idx_reader", "no-rows", idx([0, 28, 28], []))
     write("idx_reader", "most-dimensions", idx([1] * 255, [7]))
+    write("idx_reader", "bomb-says-little", bomb(64, 0, [2, 3]))
+    write("idx_reader", "bomb-says-all", bomb(16, 7, [2**24 + 7]))
+    write("idx_reader", "bomb-says-one-more", bomb(64, 0, [2**26 + 1]))
+    write("idx_reader", "bomb-says-most", bomb(64, 255, [2**15, 2**15]))
+    write("idx_reader", "bomb-says-too-much", bomb(1, 0, [2**32 - 1] * 4))
+
+    relu = [(70, RELU, HALF), (20, RELU, HALF)]
+    write("training", "relu", training(80, relu, 10, CLASSES))
+    write("training", "mixed", training(
+        65, [(33, TANH, HALF), (64, LOGISTIC, THREE_QUARTERS), (5, IDENTITY, ALL)], 3, BITS,
+        nesterov=1, decay=1, max_norm=b"\1", paper=1))
+    write("training", "sparse", training(
+        80, relu[:1], 4, VALUES, sparse=1, x=bytes([6]) + PLAIN[1:], first_row=3))
+    write("training", "linear", training(7, [], 2, VALUES, input_keep=ALL, rows=1))
+    write("training", "no-data", training(5, relu[:1], 3, CLASSES, biases=ZERO, x=ZERO, t=ZERO))
+    write("training", "rarely-kept", training(40, [(80, RELU, RARE)], 80, CLASSES))
+    write("training", "nearly-all-kept", training(40, [(80, TANH, NEARLY_ALL)], 80, BITS))
+    write("training", "denormal", training(
+        9, relu[1:], 3, VALUES, x=bytes([0, 0, 90, 0]), biases=bytes([0, 0, 90, 0])))
+    write("training", "huge-data", training(9, relu[1:], 3, VALUES, x=bytes([0, 0, 90, 3])))
+    write("training", "nan", training(
+        9, relu[1:], 3, CLASSES, x=bytes([0, 0, 0, 4]) + struct.pack("<f", float("nan"))))
+    write("training", "huge-weights", training(9, relu, 3, CLASSES, factor=6))
+    write("training", "large-weights-bounded", training(
+        9, relu, 3, CLASSES, factor=2, max_norm=b"\0"))
+    write("training", "huge-rate", training(9, relu, 3, CLASSES, rate=b"\7\6"))
+    write("training", "huge-decay", training(9, relu, 3, CLASSES, decay=4))
+    write("training", "schedules", training(
+        9, relu, 3, CLASSES, rate=b"\0\0\2\3", momentum=b"\3\2\3\12", steps=4))
+    write("training", "bad-target", training(9, relu, 3, CLASSES, bad=15))
+    write("training", "two-threads", training(
+        400, [(390, RELU, HALF)], 10, CLASSES, max_norm=b"\1", steps=2, wide=True))
 
 
 if __name__ == "__main__":

@@ -46,13 +46,23 @@ pub enum Error {
         /// What was given.
         index: usize,
     },
-    /// A size too large to be allocated, or zero where something must be.
-    #[error("{what}: {size} elements cannot be allocated")]
-    TooLarge {
-        /// Which buffer.
+    /// More than there is room for.
+    #[error("{what} {got}: expected at most {most}")]
+    TooMany {
+        /// What there is too much of.
         what: &'static str,
-        /// Its size; `usize::MAX` where the arithmetic itself overflowed.
-        size: usize,
+        /// The most that there is room for.
+        most: usize,
+        /// What was given.
+        got: usize,
+    },
+    /// Something too large to be allocated.
+    #[error("{what} of {}: more than can be allocated", shape_text(shape))]
+    TooLarge {
+        /// What was to be made.
+        what: &'static str,
+        /// Its sizes.
+        shape: [usize; 2],
     },
     /// A setting outside its range.
     #[error("{name} {value}: expected {expected}")]
@@ -156,6 +166,12 @@ pub enum Error {
         /// What is wrong with it and what was expected.
         reason: String,
     },
+    /// A file that another run writes again and again.
+    #[error("{}: another run is writing this file: expected a file of its own for each run", path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
     /// A checkpoint of another training than the one to be resumed.
     #[error("{}: {what} was {saved} when it was saved, and is {now} now: expected the same", path.display())]
     Resume {
@@ -180,6 +196,10 @@ pub enum Error {
     },
 }
 
+fn shape_text([rows, columns]: &[usize; 2]) -> String {
+    format!("{rows} x {columns} elements")
+}
+
 impl Error {
     pub(crate) fn setting(
         name: &'static str,
@@ -193,6 +213,11 @@ impl Error {
 /// `Ok`, or the two sizes that differ.
 pub(crate) fn same_size(what: &'static str, expected: usize, got: usize) -> Result<(), Error> {
     if expected == got { Ok(()) } else { Err(Error::Size { what, expected, got }) }
+}
+
+/// `Ok`, or more than there is room for.
+pub(crate) fn at_most(what: &'static str, most: usize, got: usize) -> Result<(), Error> {
+    if got <= most { Ok(()) } else { Err(Error::TooMany { what, most, got }) }
 }
 
 /// `Ok`, or an index that is too large.

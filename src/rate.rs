@@ -60,9 +60,18 @@ impl Keep {
     /// The rate of a library that takes the probability of dropping.
     ///
     /// # Errors
-    /// As [`Keep::new`] of `1 - drop`.
+    /// A number below 0 or not below 1, NaN; a rate so near to 0 or 1 that it
+    /// rounds to it.
     pub fn from_drop(drop: f64) -> Result<Self, Error> {
-        Self::new(1.0 - drop)
+        let refused =
+            || Error::setting("drop rate", drop, "0, or a number from 1/65536 to 65535/65536");
+        if !(0.0..1.0).contains(&drop) {
+            return Err(refused());
+        }
+        match Self::new(1.0 - drop) {
+            Ok(keep) if keep.drops() == (drop > 0.0) => Ok(keep),
+            _ => Err(refused()),
+        }
     }
 
     /// The rate `k / 65536`, as files store it.
@@ -142,6 +151,11 @@ mod tests {
             Keep::new(1.0 - 1e-9),
             Err(Error::KeepNotRepresentable { rounded: 65536, .. })
         ));
+        for value in [-0.1, 1.0, 1.5, 1e-17, 1.0 - 1e-9, f64::NAN] {
+            let message = Keep::from_drop(value).unwrap_err().to_string();
+            assert!(message.contains(&format!("drop rate {value}")), "{message}");
+        }
+        assert_eq!(Keep::from_drop(0.0).unwrap(), Keep::ALL);
         assert!(Keep::from_k(0).is_err() && Keep::from_k(65537).is_err());
     }
 

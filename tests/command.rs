@@ -129,7 +129,7 @@ fn a_training_leaves_a_report_a_model_and_a_picture() {
 #[test]
 fn the_number_of_threads_changes_no_bit() {
     let folder = TempDir::new().unwrap();
-    for isa in Isa::ALL {
+    for &isa in Isa::ALL {
         if !isa.is_available() {
             eprintln!("skipped: this CPU has no {isa}");
             continue;
@@ -261,7 +261,7 @@ fn wrong_arguments_are_named_in_one_line() {
         let line = fails(arguments, 2);
         assert!(line.contains(part), "{line}");
     }
-    if let Some(isa) = Isa::ALL.into_iter().find(|isa| !isa.is_available()) {
+    if let Some(isa) = Isa::ALL.iter().find(|isa| !isa.is_available()) {
         let line = fails(&["train", "--isa", isa.name()], 2);
         assert!(line.contains("not available on this CPU"), "{line}");
     }

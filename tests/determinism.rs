@@ -6,6 +6,7 @@ use thinnet::{
     Isa, Keep,
     data::{Batch, Dataset, Split, shuffle},
     nn::{Activation, Loss, Mlp, Targets},
+    predict::Predictor,
     train::{MaxNorm, Schedule, Sgd, Trainer},
 };
 
@@ -41,7 +42,7 @@ fn train(isa: Isa, digits: &Dataset) -> (String, Vec<f32>) {
 fn one_two_and_three_threads_give_the_same_digest_on_each_backend() {
     let digits = Dataset::digits(Split::Train).unwrap();
     let mut fused = Vec::new();
-    for isa in Isa::ALL {
+    for &isa in Isa::ALL {
         if !isa.is_available() {
             eprintln!("skipped: this CPU has no {isa}");
             continue;
@@ -60,6 +61,23 @@ fn one_two_and_three_threads_give_the_same_digest_on_each_backend() {
     assert_eq!(trainer(backend::isa()).isa(), backend::isa(), "the path that was asked for");
     // Both fuse and sum in the same order.
     assert!(fused.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+#[test]
+fn predictions_are_the_same_in_a_pool() {
+    let digits = Dataset::digits(Split::Test).unwrap();
+    let rows: Vec<u32> = (0..300).collect();
+    for isa in Isa::available() {
+        let predict = || {
+            let predictor = Predictor::new(trainer(isa).into_network()).with_isa(isa).unwrap();
+            let mut workspace = predictor.workspace(300).unwrap();
+            let batch = Batch::gather(digits.inputs(), &rows).unwrap();
+            let predictions = predictor.predict(&batch, &mut workspace).unwrap();
+            (0..300).map(|row| predictions.row(row).unwrap().to_vec()).collect::<Vec<_>>()
+        };
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        assert_eq!(pool.install(predict), predict(), "{isa}");
+    }
 }
 
 #[test]

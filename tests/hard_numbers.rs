@@ -183,7 +183,9 @@ fn no_rows_are_refused_in_training_and_nothing_to_predict() {
 
 #[test]
 fn sizes_near_overflow_are_errors() {
-    for size in [usize::MAX, usize::MAX / 2, usize::MAX / 4 + 1, isize::MAX as usize, usize::MAX / 16] {
+    for size in
+        [usize::MAX, usize::MAX / 2, usize::MAX / 4 + 1, isize::MAX as usize, usize::MAX / 16]
+    {
         assert!(AlignedBuffer::<f32>::zeroed(size).is_err());
         assert!(Matrix::zeroed(size, 3).is_err());
         assert!(Matrix::zeroed(3, size).is_err());

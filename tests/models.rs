@@ -101,10 +101,28 @@ fn the_digest_is_sha256_of_the_parameters_in_name_order() {
     assert_eq!(mlp.digest(), want);
 }
 
+/// As text, `layers.10` stands before `layers.2`.
+#[test]
+fn the_digest_of_a_deep_network_follows_the_names_as_text() {
+    use sha2::{Digest, Sha256};
+    let mut builder = Mlp::builder(2);
+    for _ in 0..10 {
+        builder = builder.hidden(2, Activation::Relu, Keep::ALL);
+    }
+    let mlp = builder.output(2, Loss::SquaredError).build().unwrap();
+    let mut hash = Sha256::new();
+    for layer in [0, 1, 10, 2, 3, 4, 5, 6, 7, 8, 9] {
+        mlp.bias(layer).unwrap().iter().for_each(|x| hash.update(x.to_le_bytes()));
+        mlp.weights(layer).unwrap().iter().for_each(|x| hash.update(x.to_le_bytes()));
+    }
+    let want: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(mlp.digest(), want);
+}
+
 #[test]
 fn truncated_at_any_byte() {
     let bytes = mlp().to_bytes().unwrap();
-    for end in (0..bytes.len()).step_by(7) {
+    for end in 0..bytes.len() {
         assert!(Mlp::from_bytes(&bytes[..end], Path::new("")).is_err(), "{end}");
     }
 }
@@ -132,6 +150,9 @@ fn metadata_that_is_not_an_architecture() {
 fn another_version() {
     refused_with(r#"\"format\":1"#, r#"\"format\":2"#, "format 2: expected 1");
     refused_with(r#"\"mask_format\":1"#, r#"\"mask_format\":9"#, "mask format 9: expected 1");
+    // One that says more than this version knows.
+    let newer = r#"\"a_new_field\":7,\"format\":2"#;
+    refused_with(r#"\"format\":1"#, newer, "format 2: expected 1");
 }
 
 #[test]

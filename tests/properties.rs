@@ -36,9 +36,10 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// The mean of r x / p over n masks has mean x and variance
-    /// x² (1 - p) / (p n), so 6 standard deviations are left with probability
-    /// 2e-9 where the binomial is near normal: n p above 100.
+    /// The mean of r x / p over n draws has mean x and variance
+    /// x² (1 - p) / (p n). With n p of at least 125, 6 standard deviations are
+    /// left with probability below 1e-6 (Chernoff's bound for the upper tail,
+    /// which is the heavier); the 256 cases are always the same.
     #[test]
     fn expected_activations_are_preserved(
         x in -1e3f32..1e3,
@@ -67,7 +68,7 @@ proptest! {
     }
 
     #[test]
-    fn masks_do_not_depend_on_backend_split_or_threads(
+    fn masks_do_not_depend_on_backend_or_split(
         keep in any_keep(),
         streams in any_streams(),
         isa in any_isa(),
@@ -80,10 +81,7 @@ proptest! {
         let cut = cut.min(rows);
         let head = Mask::draw(Isa::Portable, keep, streams, first_row, cut, width).unwrap();
         let tail_row = first_row.wrapping_add(cut as u64);
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
-        let tail = pool
-            .install(|| Mask::draw(isa, keep, streams, tail_row, rows - cut, width))
-            .unwrap();
+        let tail = Mask::draw(isa, keep, streams, tail_row, rows - cut, width).unwrap();
         for row in 0..rows {
             let want = scalar::words(keep, &mut streams.rng(first_row.wrapping_add(row as u64)), width);
             prop_assert_eq!(mask.row(row).unwrap().words(), &want[..]);
@@ -173,10 +171,11 @@ proptest! {
     /// does not depend on rows' place in memory.
     #[test]
     fn steps_work_at_any_shape(
-        inputs in 1usize..140,
-        hidden in 1usize..140,
+        inputs in 1usize..300,
+        hidden in 1usize..300,
         outputs in 1usize..70,
-        rows in 1usize..20,
+        // From about 20 rows the work is divided over the pool.
+        rows in 1usize..40,
         keep in any_keep(),
         sparse: bool,
         seed: u64,

@@ -32,7 +32,13 @@ fn a_refused_step_changes_nothing() {
     }
     let cases: [(Loss, &[f32], usize, Targets<'_>, &str); 14] = [
         (Loss::SoftmaxCrossEntropy, &[], 3, Targets::Classes(&[]), "rows of a batch 0"),
-        (Loss::SoftmaxCrossEntropy, &[0.0; 9], 3, Targets::Classes(&[0; 3]), "rows of a batch 3"),
+        (
+            Loss::SoftmaxCrossEntropy,
+            &[0.0; 9],
+            3,
+            Targets::Classes(&[0; 3]),
+            "rows of a batch 3: expected at most 2",
+        ),
         (Loss::SoftmaxCrossEntropy, &[0.0; 4], 2, Targets::Classes(&[0; 2]), "expected 3, got 2"),
         (
             Loss::SoftmaxCrossEntropy,
@@ -131,8 +137,12 @@ fn settings_out_of_range_are_refused() {
     says(build(sgd().weight_decay(1e39)), "weight decay 1000");
     let no_rows = Trainer::builder(mlp(Loss::SoftmaxCrossEntropy), sgd(), 0);
     says(no_rows.build().map(drop), "rows of the largest batch 0");
+    says(build(sgd().momentum(Schedule::constant(1.0 - 1e-12))), "momentum");
+    let mut broken = mlp(Loss::SquaredError);
+    broken.set_weights(1, &[0.0, f32::NAN, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]).unwrap();
+    says(Trainer::builder(broken, sgd(), 1).build().map(drop), "layer 1 holds NaN");
     let many_rows = Trainer::builder(mlp(Loss::SoftmaxCrossEntropy), sgd(), usize::MAX / 2);
-    says(many_rows.build().map(drop), "cannot be allocated");
+    says(many_rows.build().map(drop), "more than can be allocated");
 }
 
 #[test]
@@ -144,7 +154,7 @@ fn networks_that_cannot_be_are_refused() {
     let empty = Mlp::builder(1).hidden(0, relu, Keep::HALF).output(1, Loss::SquaredError);
     says(empty.build().map(drop), "layer width 0");
     let huge = Mlp::builder(usize::MAX / 2).output(usize::MAX / 2, Loss::SquaredError);
-    says(huge.build().map(drop), "cannot be allocated");
+    says(huge.build().map(drop), "more than can be allocated");
     let mut mlp = mlp(Loss::SquaredError);
     says(mlp.set_weights(0, &[0.0; 11]), "expected 12, got 11");
     says(mlp.set_weights(2, &[0.0; 11]), "layer 2");
@@ -169,18 +179,31 @@ fn predictions_refuse_what_does_not_fit() {
     // No rows are no error: there is nothing to predict.
     predict(&[], 3).unwrap();
     let other = Mlp::builder(3).output(5, Loss::SoftmaxCrossEntropy).build().unwrap();
-    let mut foreign = Predictor::new(other).workspace(1).unwrap();
     let x = [0.0; 3];
     let batch = Batch::dense(MatrixView::new(&x, 1, 3).unwrap());
-    says(predictor.predict(&batch, &mut foreign).map(drop), "workspace");
+    let wider = Mlp::builder(3).hidden(5, Activation::Relu, Keep::HALF);
+    let wider = wider.output(2, Loss::SoftmaxCrossEntropy).build().unwrap();
+    let deeper = Mlp::builder(3).hidden(4, Activation::Relu, Keep::HALF);
+    let deeper = deeper.hidden(4, Activation::Relu, Keep::HALF);
+    let deeper = deeper.output(2, Loss::SoftmaxCrossEntropy).build().unwrap();
+    for other in [other, wider, deeper] {
+        let mut foreign = Predictor::new(other).workspace(1).unwrap();
+        says(predictor.predict(&batch, &mut foreign).map(drop), "workspace was made for");
+    }
     let data = Dataset::new(Matrix::from_rows(&[0.0; 3], 1, 3).unwrap(), vec![7]).unwrap();
     says(evaluate(&predictor, &data, &mut workspace).map(drop), "class 7");
+    let values = Predictor::new(mlp(Loss::SquaredError));
+    says(evaluate(&values, &data, &mut workspace).map(drop), "squared_error");
     says(Batch::gather(data.inputs(), &[0, 1]).map(drop), "row of a batch 1");
 }
 
 #[test]
 fn an_instruction_set_that_is_not_there_is_refused() {
-    for isa in Isa::ALL.into_iter().filter(|isa| !isa.is_available()) {
+    for &isa in Isa::ALL {
+        if isa.is_available() {
+            eprintln!("skipped: this CPU has {isa}");
+            continue;
+        }
         says(Dropout::new(Keep::HALF).with_isa(isa).map(drop), isa.name());
         let streams = Streams::new(0, Domain::Training, 0, 0);
         says(Mask::draw(isa, Keep::HALF, streams, 0, 1, 1).map(drop), isa.name());

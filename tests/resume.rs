@@ -100,7 +100,7 @@ fn other_settings_of_the_trainer_are_refused() {
     let other = |sgd: Sgd| Trainer::builder(mlp(70), sgd, 8).seed(5).isa(backend::isa());
     refused(other(sgd(0.2)), &settings(), ["learning rate", "0.2"]);
     refused(other(sgd(0.3).weight_decay(0.0)), &settings(), ["weight decay", "0.0001"]);
-    refused(other(sgd(0.3).max_norm(MaxNorm::Engine(1.0))), &settings(), ["max-norm", "Engine"]);
+    refused(other(sgd(0.3).max_norm(MaxNorm::Engine(1.0))), &settings(), ["max-norm", "engine"]);
     refused(other(sgd(0.3).paper_rates()), &settings(), ["paper's rates", "true"]);
     refused(builder().seed(6), &settings(), ["mask seed", "6"]);
 }
@@ -111,14 +111,35 @@ fn other_settings_of_the_caller_are_refused() {
     other.insert("data".to_owned(), "xyz".to_owned());
     refused(builder(), &other, ["data was abc", "xyz"]);
     other.remove("data");
-    refused(builder(), &other, ["data was abc", "none"]);
+    refused(builder(), &other, ["data was abc", "not set"]);
     let mut more = settings();
     more.insert("shuffle".to_owned(), "yes".to_owned());
-    refused(builder(), &more, ["shuffle was none", "yes"]);
+    refused(builder(), &more, ["shuffle was not set", "yes"]);
     let mut clash = settings();
     clash.insert("mask seed".to_owned(), "5".to_owned());
     let error = builder().build().unwrap().to_bytes(&clash, "").unwrap_err().to_string();
     assert!(error.contains("mask seed"), "{error}");
+}
+
+#[test]
+fn a_setting_that_is_called_none_is_one_all_the_same() {
+    let mut more = settings();
+    more.insert("day".to_owned(), "none".to_owned());
+    refused(builder(), &more, ["day was not set", "none"]);
+}
+
+#[test]
+fn a_step_that_no_training_reaches_is_refused() {
+    let bytes = checkpoint();
+    let n = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header = std::str::from_utf8(&bytes[8..8 + n]).unwrap();
+    assert!(header.contains(r#"\"step\":5"#));
+    let header = header.replace(r#"\"step\":5"#, r#"\"step\":18446744073709551615"#);
+    let mut broken = (header.len() as u64).to_le_bytes().to_vec();
+    broken.extend(header.as_bytes());
+    broken.extend(&bytes[8 + n..]);
+    let error = builder().resume_from_bytes(&broken, Path::new(""), &settings());
+    assert!(error.map(drop).unwrap_err().to_string().contains("step 18446744073709551615"));
 }
 
 #[test]

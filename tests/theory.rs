@@ -29,8 +29,8 @@ fn probabilities_of_all_thinned_networks_sum_to_one() {
         .build()
         .unwrap();
     let ensemble = Ensemble::enumerate(&mlp).unwrap();
-    assert_eq!(ensemble.members().len(), 1 << 12);
-    let sum: f64 = ensemble.members().iter().map(|m| m.log_probability().exp()).sum();
+    assert_eq!((ensemble.count(), ensemble.members().count()), (1 << 12, 1 << 12));
+    let sum: f64 = ensemble.members().map(|m| m.unwrap().log_probability().exp()).sum();
     assert!((sum - 1.0).abs() < EXACT);
 }
 
@@ -163,6 +163,9 @@ fn thinned_networks_hold_what_stands() {
     assert!((thinned.log_probability() - 15.0 * 0.5f64.ln()).abs() < EXACT);
     assert!(thinned.predict(&[0.0; 5]).is_err());
     let wide = Mlp::builder(17).input_keep(Keep::HALF).output(1, Loss::SquaredError);
+    let linear = Mlp::builder(2).input_keep(Keep::HALF).output(2, Loss::SquaredError);
+    let linear = Ensemble::enumerate(&linear.build().unwrap()).unwrap();
+    assert!(linear.geometric_mean(&[0.0; 2]).is_err(), "values are no probabilities");
     let error = Ensemble::enumerate(&wide.build().unwrap()).unwrap_err().to_string();
     assert!(error.contains("17") && error.contains("16"), "{error}");
 }

@@ -61,13 +61,23 @@ impl From<&Mlp> for Architecture {
     }
 }
 
-impl Architecture {
+/// The numbers that say who can read a file: looked at before the rest, which
+/// another version may have made otherwise.
+#[derive(Deserialize)]
+pub(super) struct Versions {
+    format: u32,
+    mask_format: u32,
+}
+
+impl Versions {
     /// Whether this version reads such a file.
     pub fn check(&self, file: &Reader<'_>) -> Result<(), Error> {
         file.check_version("format", self.format, super::FORMAT)?;
         file.check_version("mask format", self.mask_format, mask::FORMAT)
     }
+}
 
+impl Architecture {
     /// Layers with weights.
     pub fn depth(&self) -> usize {
         self.hidden.len() + 1

@@ -12,17 +12,25 @@
 //!
 //! Metadata is one JSON string with sorted keys, so that the same model gives
 //! the same bytes. A file is written beside its place, flushed to the disk and
-//! renamed: it appears whole or not at all.
+//! renamed: it appears whole or not at all. What a killed process leaves over is
+//! removed at the next write in that folder ([`write_atomically`]). A run that
+//! saves again and again keeps others from writing its checkpoint with a
+//! [`WriteLock`]. [`Contents`] is for those who only look into a file.
 #![forbid(unsafe_code)]
 
 mod architecture;
 mod atomic;
+mod contents;
+mod left_over;
+mod lock;
 mod model;
 mod tensors;
 mod training;
 
 pub(crate) use atomic::read;
-pub use atomic::write_atomically;
+pub use atomic::{ensure_writable, write_atomically};
+pub use contents::{Contents, TrainingState};
+pub use lock::WriteLock;
 pub(crate) use training::{Position, Velocity, from_bytes, to_bytes};
 
 /// The number of the file formats.

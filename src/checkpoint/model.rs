@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{
-    architecture::Architecture,
+    architecture::{Architecture, Versions},
     atomic::{self, write_atomically},
     tensors::{Reader, Writer},
     training,
@@ -41,8 +41,9 @@ impl Mlp {
                     .to_owned(),
             ));
         }
-        let architecture: Architecture = file.metadata(KEY, "a model that thinnet saved")?;
-        architecture.check(&file)?;
+        let expected = "a model that thinnet saved";
+        file.metadata::<Versions>(KEY, expected)?.check(&file)?;
+        let architecture: Architecture = file.metadata(KEY, expected)?;
         file.check_count(2 * architecture.depth())?;
         architecture.network(&file)
     }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    architecture::Architecture,
+    architecture::{Architecture, Versions},
     tensors::{Reader, Writer},
 };
 use crate::{
@@ -17,6 +17,10 @@ use crate::{
 
 /// The metadata key.
 pub(super) const KEY: &str = "thinnet.checkpoint";
+
+/// The most updates that a training can have done: so many that it can always do
+/// one more.
+const MOST_STEPS: u64 = u64::MAX / 2;
 
 /// What stands before the names of velocities.
 const VELOCITY: &str = "velocity.";
@@ -54,6 +58,12 @@ struct Metadata {
     position: Position,
 }
 
+/// The part of the metadata that is looked at first.
+#[derive(Deserialize)]
+struct OfArchitecture {
+    architecture: Versions,
+}
+
 /// The checkpoint's bytes. Parameters or velocities that are not finite are
 /// refused.
 pub(crate) fn to_bytes(
@@ -78,9 +88,13 @@ pub(crate) fn to_bytes(
 /// The training that a file's bytes hold; `path` names them in errors.
 pub(crate) fn from_bytes(bytes: &[u8], path: &Path) -> Result<Snapshot, Error> {
     let file = Reader::new(bytes, path)?;
-    let Metadata { architecture, position } =
-        file.metadata(KEY, "a checkpoint that a training saved")?;
-    architecture.check(&file)?;
+    let expected = "a checkpoint that a training saved";
+    file.metadata::<OfArchitecture>(KEY, expected)?.architecture.check(&file)?;
+    let Metadata { architecture, position } = file.metadata(KEY, expected)?;
+    if position.step > MOST_STEPS {
+        let step = position.step;
+        return Err(file.refuse(format!("step {step}: expected at most {MOST_STEPS}")));
+    }
     file.check_count(4 * architecture.depth())?;
     let mlp = architecture.network(&file)?;
     let mut velocities = Vec::with_capacity(architecture.depth());

@@ -10,6 +10,7 @@ use crate::{
 
 /// Which of the two sets of a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Split {
     /// `train-*`
     Train,
@@ -33,7 +34,9 @@ impl Dataset {
     /// Not a label for each row.
     pub fn new(inputs: Matrix, labels: Vec<u32>) -> Result<Self, Error> {
         crate::error::same_size("labels of a data set", inputs.rows(), labels.len())?;
-        let classes = labels.iter().max().map_or(0, |&most| most as usize + 1);
+        let most = labels.iter().max().map_or(0, |&most| u64::from(most) + 1);
+        let classes = usize::try_from(most)
+            .map_err(|_| Error::setting("class", most - 1, "one that can be counted to"))?;
         Ok(Self { inputs, labels, classes })
     }
 
@@ -87,6 +90,18 @@ impl Dataset {
             return Err(Error::Format {
                 path: path.to_owned(),
                 reason: format!("{} labels: expected {rows}, one an image", labels.elements.len()),
+            });
+        }
+        // Rows are padded to cache lines and bytes become floats, so that a small
+        // file of small images could ask for much.
+        let padded = columns.next_multiple_of(16).saturating_mul(rows);
+        if padded > idx::MOST_ELEMENTS {
+            return Err(Error::Format {
+                path: path.to_owned(),
+                reason: format!(
+                    "{rows} images of {columns} pixels take {padded} floats: expected at most {}",
+                    idx::MOST_ELEMENTS
+                ),
             });
         }
         let mut inputs = Matrix::zeroed(rows, columns)?;

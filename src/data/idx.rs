@@ -15,6 +15,7 @@ use crate::error::Error;
 
 /// What an IDX file of unsigned bytes holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Idx {
     /// The sizes of its dimensions, outermost first.
     pub dimensions: Vec<usize>,

@@ -30,6 +30,7 @@ const GROUP: usize = 8 * ROW;
 
 /// Where the bits of a call come from.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum Bits<'a> {
     /// Drawn while they are used; no memory at all. Forward and backward give
     /// the same streams.
@@ -121,11 +122,13 @@ impl Dropout {
         y: &mut [f32],
     ) -> Result<(), Error> {
         same_size("elements of y", x.len(), y.len())?;
-        if !self.keep.drops() {
-            y.copy_from_slice(x);
-            return Ok(());
+        match bits.into() {
+            Bits::Drawn(_) if !self.keep.drops() => {
+                y.copy_from_slice(x);
+                Ok(())
+            }
+            bits => self.run(bits, Some(x), y),
         }
-        self.run(bits.into(), Some(x), y)
     }
 
     /// x <- r x / p
@@ -137,7 +140,10 @@ impl Dropout {
         bits: impl Into<Bits<'a>>,
         x: &mut [f32],
     ) -> Result<(), Error> {
-        if self.keep.drops() { self.run(bits.into(), None, x) } else { Ok(()) }
+        match bits.into() {
+            Bits::Drawn(_) if !self.keep.drops() => Ok(()),
+            bits => self.run(bits, None, x),
+        }
     }
 
     /// dx = r dy / p, with the bits that forward used.

@@ -52,9 +52,20 @@ fn equals_the_plain_loop_in_every_form_and_at_every_length() {
                 y.copy_from_slice(&x);
                 op.backward_in_place(streams(), &mut y).unwrap();
                 assert_eq!(bits(&y), want, "{isa} {keep} {len} in place");
-                y.copy_from_slice(&x);
-                pool.install(|| op.backward_in_place(&mask, &mut y)).unwrap();
-                assert_eq!(bits(&y), want, "{isa} {keep} {len} stored, in place, in a pool");
+                pool.install(|| {
+                    y.copy_from_slice(&x);
+                    op.backward_in_place(&mask, &mut y).unwrap();
+                    assert_eq!(bits(&y), want, "{isa} {keep} {len} stored, in place, in a pool");
+                    y.copy_from_slice(&x);
+                    op.forward_in_place(streams(), &mut y).unwrap();
+                    assert_eq!(bits(&y), want, "{isa} {keep} {len} in place, in a pool");
+                    y.fill(7.0);
+                    op.forward(streams(), &x, &mut y).unwrap();
+                    assert_eq!(bits(&y), want, "{isa} {keep} {len} in a pool");
+                    y.fill(7.0);
+                    op.forward(&mask, &x, &mut y).unwrap();
+                    assert_eq!(bits(&y), want, "{isa} {keep} {len} stored, in a pool");
+                });
             }
         }
     });
@@ -69,4 +80,11 @@ fn lengths_that_differ_are_refused_and_nothing_is_written() {
     assert!(op.forward(&mask, &[1.0; 4], &mut y).is_err());
     assert!(op.forward_in_place(&mask, &mut y).is_err());
     assert_eq!(y, [7.0; 4]);
+    let all = Dropout::new(Keep::ALL);
+    assert!(all.forward_in_place(&mask, &mut y).is_err());
+    // Stored bits are looked at whatever the rate.
+    let mut stored = Mask::ones(1, 4).unwrap();
+    stored.set(0, 2, false).unwrap();
+    all.forward_in_place(&stored, &mut y).unwrap();
+    assert_eq!(y, [7.0, 7.0, 0.0, 7.0]);
 }

@@ -2,7 +2,7 @@
 
 use super::{Streams, WORD, fill, scalar, valid_bits, words_of};
 use crate::{
-    error::{Error, below, same_size},
+    error::{Error, at_most, below, same_size},
     rate::Keep,
     simd::Isa,
     tensor::AlignedBuffer,
@@ -12,7 +12,7 @@ use crate::{
 ///
 /// Unit u of a row is bit u mod 64 of the row's word u / 64; bits beyond the
 /// width are 0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Mask {
     words: AlignedBuffer<u64>,
     capacity: usize,
@@ -28,7 +28,7 @@ impl Mask {
     pub fn ones(rows: usize, width: usize) -> Result<Self, Error> {
         let size = rows
             .checked_mul(words_of(width))
-            .ok_or(Error::TooLarge { what: "mask", size: usize::MAX })?;
+            .ok_or(Error::TooLarge { what: "mask", shape: [rows, width] })?;
         let words = AlignedBuffer::zeroed(size)?;
         let mut mask = Self { words, capacity: rows, rows, width };
         mask.keep_all();
@@ -102,7 +102,7 @@ impl Mask {
         for row in 0..rows {
             let hash = streams.hash(first_row.wrapping_add(row as u64));
             for unit in 0..width {
-                mask.set(row, unit, scalar::kept_at(keep, hash, unit as u64));
+                mask.set(row, unit, scalar::kept_at(keep, hash, unit as u64))?;
             }
         }
         Ok(mask)
@@ -152,12 +152,16 @@ impl Mask {
         row < self.rows && self.at(row).get(unit)
     }
 
-    /// Keeps or drops one unit; nothing happens beyond the mask.
-    pub fn set(&mut self, row: usize, unit: usize, kept: bool) {
-        if row < self.rows && unit < self.width {
-            let word = &mut self.words[row * words_of(self.width) + unit / WORD];
-            *word = *word & !(1 << (unit % WORD)) | u64::from(kept) << (unit % WORD);
-        }
+    /// Keeps or drops one unit.
+    ///
+    /// # Errors
+    /// There is no such row or unit.
+    pub fn set(&mut self, row: usize, unit: usize, kept: bool) -> Result<(), Error> {
+        below("row of a mask", self.rows, row)?;
+        below("unit of a mask", self.width, unit)?;
+        let word = &mut self.words[row * words_of(self.width) + unit / WORD];
+        *word = *word & !(1 << (unit % WORD)) | u64::from(kept) << (unit % WORD);
+        Ok(())
     }
 
     /// How many units are kept, in all rows.
@@ -191,9 +195,7 @@ impl Mask {
     }
 
     fn set_rows(&mut self, rows: usize) -> Result<(), Error> {
-        if rows > self.capacity {
-            return Err(Error::Size { what: "rows of a mask", expected: self.capacity, got: rows });
-        }
+        at_most("rows of a mask", self.capacity, rows)?;
         self.rows = rows;
         Ok(())
     }
@@ -207,6 +209,14 @@ impl Mask {
                 }
             }
         }
+    }
+}
+
+impl PartialEq for Mask {
+    /// The same rows of the same units; what the memory has room for does not
+    /// count.
+    fn eq(&self, other: &Self) -> bool {
+        (self.rows, self.width) == (other.rows, other.width) && self.used() == other.used()
     }
 }
 

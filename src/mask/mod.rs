@@ -31,6 +31,8 @@ mod stream;
 
 pub(crate) use bernoulli::{LaneWords, fill};
 pub use bits::{Mask, MaskRow};
+/// The crate of the generator, whose types [`Streams::rng`] gives.
+pub use rand_xoshiro;
 pub use stream::{Domain, Streams};
 
 /// The number of this definition, written into model files.

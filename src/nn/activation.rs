@@ -34,7 +34,7 @@ pub enum Activation {
 
 impl Activation {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Relu, Self::Logistic, Self::Tanh, Self::Identity];
+    pub const ALL: &'static [Self] = &[Self::Relu, Self::Logistic, Self::Tanh, Self::Identity];
 
     /// The name in files and at the command line.
     pub const fn name(self) -> &'static str {
@@ -74,7 +74,7 @@ impl FromStr for Activation {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self, Error> {
-        Self::ALL.into_iter().find(|activation| activation.name() == name).ok_or_else(|| {
+        Self::ALL.iter().copied().find(|activation| activation.name() == name).ok_or_else(|| {
             Error::UnknownName {
                 what: "activation",
                 name: name.to_owned(),

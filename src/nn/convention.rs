@@ -7,7 +7,8 @@
 //!
 //! | quantity | engine's form |
 //! |---|---|
-//! | weights, velocities | W = p W_paper |
+//! | weights | W = p W_paper |
+//! | velocities of weights (sums of gradients) | v = v_paper / p |
 //! | max-norm | c = p c_paper |
 //! | learning rate of W | η = p² η_paper (biases: the same) |
 //! | weight decay | λ = λ_paper / p² |

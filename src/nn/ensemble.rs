@@ -1,7 +1,7 @@
 //! All thinned networks of a small network.
 
-use super::{Mlp, ThinnedNetwork};
-use crate::{error::Error, mask::Mask};
+use super::{Loss, Mlp, ThinnedNetwork};
+use crate::{error::Error, mask::Mask, rate::Keep};
 
 /// The 2^n thinned networks of a network with n units that can be dropped, and
 /// their probabilities.
@@ -15,14 +15,16 @@ use crate::{error::Error, mask::Mask};
 ///     .output(1, Loss::SquaredError)
 ///     .build()?;
 /// let ensemble = Ensemble::enumerate(&mlp)?;
-/// assert_eq!(ensemble.members().len(), 1 << 7);
+/// assert_eq!(ensemble.count(), 1 << 7);
 /// let mean = ensemble.mean(&[1.0, -1.0, 0.5])?;
 /// assert_eq!(mean.len(), 1);
 /// # Ok::<(), thinnet::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Ensemble {
-    members: Vec<ThinnedNetwork>,
+    mlp: Mlp,
+    /// Site and number of each unit that can be dropped.
+    units: Vec<(usize, usize)>,
 }
 
 impl Ensemble {
@@ -35,34 +37,36 @@ impl Ensemble {
     /// # Errors
     /// More than [`Self::MOST_UNITS`] units in sites with a keep rate below 1.
     pub fn enumerate(mlp: &Mlp) -> Result<Self, Error> {
-        let (widths, keeps) = (mlp.widths(), mlp.keeps());
-        let dropped: Vec<(usize, usize)> = keeps
-            .iter()
-            .enumerate()
-            .filter(|(_, keep)| keep.drops())
-            .flat_map(|(site, _)| (0..widths[site]).map(move |unit| (site, unit)))
-            .collect();
-        if dropped.len() > Self::MOST_UNITS {
-            let (units, most) = (dropped.len(), Self::MOST_UNITS);
-            return Err(Error::TooManyThinned { units, most });
+        let widths = mlp.widths();
+        let drops = mlp.keeps().into_iter().map(Keep::drops);
+        let sites = || drops.clone().enumerate().filter(|(_, drops)| *drops);
+        let count = sites().map(|(site, _)| widths[site]).fold(0, usize::saturating_add);
+        if count > Self::MOST_UNITS {
+            return Err(Error::TooManyThinned { units: count, most: Self::MOST_UNITS });
         }
-        let members = (0..1u32 << dropped.len())
-            .map(|bits| {
-                let mut masks = (0..mlp.depth())
-                    .map(|site| Mask::ones(1, widths[site]))
-                    .collect::<Result<Vec<_>, _>>()?;
-                for (i, &(site, unit)) in dropped.iter().enumerate() {
-                    masks[site].set(0, unit, bits >> i & 1 == 1);
-                }
-                ThinnedNetwork::from_masks(mlp, masks)
-            })
-            .collect::<Result<_, _>>()?;
-        Ok(Self { members })
+        let units =
+            sites().flat_map(|(site, _)| (0..widths[site]).map(move |unit| (site, unit))).collect();
+        Ok(Self { mlp: mlp.clone(), units })
     }
 
-    /// The thinned networks.
-    pub fn members(&self) -> &[ThinnedNetwork] {
-        &self.members
+    /// How many there are: 2^n.
+    pub fn count(&self) -> usize {
+        1 << self.units.len()
+    }
+
+    /// The thinned networks, made one by one. Each can fail as
+    /// [`ThinnedNetwork::from_masks`] does, where memory is short.
+    pub fn members(&self) -> impl Iterator<Item = Result<ThinnedNetwork, Error>> {
+        let widths = self.mlp.widths();
+        (0..self.count()).map(move |bits| {
+            let mut masks = (0..self.mlp.depth())
+                .map(|site| Mask::ones(1, widths[site]))
+                .collect::<Result<Vec<_>, _>>()?;
+            for (i, &(site, unit)) in self.units.iter().enumerate() {
+                masks[site].set(0, unit, bits >> i & 1 == 1)?;
+            }
+            ThinnedNetwork::from_masks(&self.mlp, masks)
+        })
     }
 
     /// The probability-weighted arithmetic mean of their predictions.
@@ -73,19 +77,22 @@ impl Ensemble {
         self.weighted(|member| member.predict(x))
     }
 
-    /// The probability-weighted geometric mean of their predictions,
+    /// The probability-weighted geometric mean of their class probabilities,
     /// normalised to sum 1.
     ///
     /// # Errors
-    /// `x` has another length than the network's inputs.
+    /// A network whose loss is not softmax cross-entropy; `x` has another
+    /// length than its inputs.
     pub fn geometric_mean(&self, x: &[f64]) -> Result<Vec<f64>, Error> {
+        if self.mlp.loss() != Loss::SoftmaxCrossEntropy {
+            let expected = "softmax_cross_entropy, whose probabilities sum to 1";
+            return Err(Error::setting("loss", self.mlp.loss(), expected));
+        }
         let logs = self.weighted(|member| {
             Ok(member.predict(x)?.into_iter().map(libm::log).collect::<Vec<f64>>())
         })?;
-        let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let e: Vec<f64> = logs.iter().map(|log| libm::exp(log - most)).collect();
-        let sum: f64 = e.iter().sum();
-        Ok(e.iter().map(|e| e / sum).collect())
+        // Softmax of the mean logarithms.
+        Ok(Loss::SoftmaxCrossEntropy.link(&logs))
     }
 
     fn weighted(
@@ -93,9 +100,10 @@ impl Ensemble {
         f: impl Fn(&ThinnedNetwork) -> Result<Vec<f64>, Error>,
     ) -> Result<Vec<f64>, Error> {
         let mut sum = Vec::new();
-        for member in &self.members {
+        for member in self.members() {
+            let member = member?;
             let probability = libm::exp(member.log_probability());
-            let values = f(member)?;
+            let values = f(&member)?;
             sum.resize(values.len(), 0.0);
             for (sum, value) in sum.iter_mut().zip(values) {
                 *sum += probability * value;

@@ -2,7 +2,7 @@
 
 use super::Mlp;
 use crate::{
-    error::{Error, below},
+    error::{Error, at_most, same_size},
     mask::Mask,
     simd::Isa,
     thin::{InputBits, Lists, Panels},
@@ -17,6 +17,8 @@ pub(crate) struct Flow {
     /// z of each layer; the output's are the logits.
     pub z: Vec<Panels>,
     capacity: usize,
+    /// Units of the input and of each layer.
+    widths: Vec<usize>,
 }
 
 impl Flow {
@@ -28,12 +30,19 @@ impl Flow {
             lists: lists.collect::<Result<_, _>>()?,
             z: z.collect::<Result<_, _>>()?,
             capacity: rows,
+            widths,
         })
     }
 
-    /// Whether `rows` rows fit.
-    pub fn check(&self, rows: usize) -> Result<(), Error> {
-        below("rows of a batch", self.capacity.saturating_add(1), rows)
+    /// Whether `rows` rows of this network fit.
+    pub fn check(&self, mlp: &Mlp, rows: usize) -> Result<(), Error> {
+        same_size("layers that the workspace was made for", self.z.len(), mlp.depth())?;
+        same_size("inputs that the workspace was made for", self.widths[0], mlp.inputs())?;
+        for (&width, layer) in self.widths[1..].iter().zip(&mlp.layers) {
+            let units = layer.weights.outputs();
+            same_size("units of a layer that the workspace was made for", width, units)?;
+        }
+        at_most("rows of a batch", self.capacity, rows)
     }
 
     /// The batch's rows into the first layer's lists.

@@ -32,7 +32,7 @@ pub enum Initialisation {
 
 impl Initialisation {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::He, Self::Glorot, Self::Paper];
+    pub const ALL: &'static [Self] = &[Self::He, Self::Glorot, Self::Paper];
 
     /// The name in files and at the command line.
     pub const fn name(self) -> &'static str {
@@ -54,7 +54,7 @@ impl FromStr for Initialisation {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self, Error> {
-        Self::ALL.into_iter().find(|initialisation| initialisation.name() == name).ok_or_else(
+        Self::ALL.iter().copied().find(|initialisation| initialisation.name() == name).ok_or_else(
             || Error::UnknownName {
                 what: "initialisation",
                 name: name.to_owned(),

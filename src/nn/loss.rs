@@ -49,8 +49,8 @@ pub enum Targets<'a> {
 
 impl Loss {
     /// All of them.
-    pub const ALL: [Self; 3] =
-        [Self::SoftmaxCrossEntropy, Self::SquaredError, Self::BinaryCrossEntropy];
+    pub const ALL: &'static [Self] =
+        &[Self::SoftmaxCrossEntropy, Self::SquaredError, Self::BinaryCrossEntropy];
 
     /// The name in files.
     pub const fn name(self) -> &'static str {
@@ -125,10 +125,12 @@ impl FromStr for Loss {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self, Error> {
-        Self::ALL.into_iter().find(|loss| loss.name() == name).ok_or_else(|| Error::UnknownName {
-            what: "loss",
-            name: name.to_owned(),
-            expected: "softmax_cross_entropy, squared_error, binary_cross_entropy",
+        Self::ALL.iter().copied().find(|loss| loss.name() == name).ok_or_else(|| {
+            Error::UnknownName {
+                what: "loss",
+                name: name.to_owned(),
+                expected: "softmax_cross_entropy, squared_error, binary_cross_entropy",
+            }
         })
     }
 }
@@ -325,3 +327,6 @@ impl Kernel for Link<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! What a network is: layers, activations, losses, initialisation.
 //!
-//! No loops over batches stand here: a batch flows through [`crate::train`] and
-//! [`crate::predict`].
+//! What a batch does to it is [`crate::train`]'s and [`crate::predict`]'s to
+//! say; `flow` is the way through the layers that both share.
 #![forbid(unsafe_code)]
 
 mod activation;

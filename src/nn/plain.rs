@@ -1,13 +1,14 @@
 //! The network in the plainest loops, in f64.
 //!
-//! Every kernel is tested against this twin; thinned networks and ensembles
-//! run on it.
+//! The twin of whole networks in tests; thinned networks and ensembles run on
+//! it.
 
 use super::{Activation, Loss, Mlp, Targets};
 use crate::error::{Error, same_size};
 
 /// A layer with its weights `[output][input]`.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct PlainLayer {
     /// W `[output][input]`.
     pub weights: Vec<Vec<f64>>,
@@ -19,6 +20,7 @@ pub struct PlainLayer {
 
 /// A network without dropout that runs by itself, one row at a time, in f64.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct PlainNetwork {
     /// At least one; the last one's outputs are the logits or values.
     pub layers: Vec<PlainLayer>,
@@ -67,11 +69,12 @@ impl PlainNetwork {
         x: &[f64],
         factor: impl Fn(usize, usize) -> f64,
     ) -> Result<Vec<f64>, Error> {
-        if let Some(row) = self.layers.first().and_then(|layer| layer.weights.first()) {
-            same_size("inputs of a network", row.len(), x.len())?;
-        }
         let mut x = x.to_vec();
         for (site, layer) in self.layers.iter().enumerate() {
+            for row in &layer.weights {
+                same_size("inputs of a layer", row.len(), x.len())?;
+            }
+            same_size("biases of a layer", layer.weights.len(), layer.bias.len())?;
             for (unit, x) in x.iter_mut().enumerate() {
                 let factor = factor(site, unit);
                 // Dropped is zero, whatever was there.

@@ -30,22 +30,14 @@ pub struct ThinnedNetwork {
     log_probability: f64,
 }
 
-/// The mask of a dropout site for some rows, as training draws it.
-pub(crate) fn site_mask(
-    mlp: &Mlp,
-    seed: u64,
-    domain: Domain,
-    site: usize,
-    step: u64,
-    first_row: u64,
-    rows: usize,
-) -> Result<Mask, Error> {
-    let streams = Streams::new(seed, domain, site as u64, step);
+/// The mask of a dropout site for a row, as training draws it.
+fn site_mask(mlp: &Mlp, seed: u64, site: usize, step: u64, row: u64) -> Result<Mask, Error> {
+    let streams = Streams::new(seed, Domain::Training, site as u64, step);
     let (keep, width) = (mlp.keep_below(site), mlp.widths()[site]);
     if site == 0 && mlp.sparse_input {
-        Mask::draw_sparse(keep, streams, first_row, rows, width)
+        Mask::draw_sparse(keep, streams, row, 1, width)
     } else {
-        Mask::draw(Isa::detect(), keep, streams, first_row, rows, width)
+        Mask::draw(Isa::detect(), keep, streams, row, 1, width)
     }
 }
 
@@ -57,7 +49,7 @@ impl ThinnedNetwork {
     /// More than can be allocated.
     pub fn of(mlp: &Mlp, seed: u64, step: u64, row: u64) -> Result<Self, Error> {
         let masks = (0..mlp.depth())
-            .map(|site| site_mask(mlp, seed, Domain::Training, site, step, row, 1))
+            .map(|site| site_mask(mlp, seed, site, step, row))
             .collect::<Result<_, _>>()?;
         Self::from_masks(mlp, masks)
     }

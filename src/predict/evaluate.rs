@@ -6,11 +6,12 @@ use super::{Predictor, Workspace};
 use crate::{
     data::{Batch, Dataset},
     error::Error,
-    nn::Mlp,
+    nn::{Loss, Mlp},
 };
 
 /// The errors of a network on a data set.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Evaluation {
     /// Rows looked at.
     pub rows: usize,
@@ -31,14 +32,18 @@ impl Evaluation {
 /// Predicts every row of `data`, in batches as large as the workspace takes.
 ///
 /// # Errors
-/// A width or a label that the network does not have; predictions that are NaN,
-/// which only parameters that overflowed can make.
+/// A network whose loss is not softmax cross-entropy; a width or a label that
+/// it does not have; predictions that are NaN, where its sums overflowed.
 pub fn evaluate<M: Borrow<Mlp>>(
     predictor: &Predictor<M>,
     data: &Dataset,
     workspace: &mut Workspace,
 ) -> Result<Evaluation, Error> {
     let classes = predictor.network().outputs();
+    let loss = predictor.network().loss();
+    if loss != Loss::SoftmaxCrossEntropy {
+        return Err(Error::setting("loss", loss, "softmax_cross_entropy, which has classes"));
+    }
     let most_rows = workspace.predictions.rows().max(1);
     let mut sum = Evaluation { rows: data.rows(), wrong: Vec::new(), loss: 0.0 };
     let order: Vec<u32> = (0..data.rows() as u32).collect();

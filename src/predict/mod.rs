@@ -11,7 +11,7 @@ use crate::{
     data::Batch,
     error::Error,
     nn::{Flow, Mlp},
-    parallel::in_pool,
+    parallel::worth_it,
     simd::Isa,
     tensor::{Matrix, MatrixView},
     thin::InputBits,
@@ -51,9 +51,6 @@ pub struct Workspace {
     flow: Flow,
     predictions: Matrix,
 }
-
-/// Multiply-adds below which a prediction is not worth other threads.
-const WORTH_A_POOL: usize = 1 << 21;
 
 impl<M: Borrow<Mlp>> Predictor<M> {
     /// A predictor on the CPU's fastest instruction set.
@@ -127,14 +124,9 @@ impl<M: Borrow<Mlp>> Predictor<M> {
     fn forward(&self, batch: &Batch<'_>, workspace: &mut Workspace) -> Result<(), Error> {
         let (mlp, rows) = (self.network(), batch.rows());
         let flow = &mut workspace.flow;
-        flow.check(rows)?;
-        crate::error::same_size(
-            "outputs of the workspace",
-            mlp.outputs(),
-            workspace.predictions.columns(),
-        )?;
+        flow.check(mlp, rows)?;
         batch.check(mlp.inputs(), self.finite_inputs)?;
-        let parallel = in_pool() && rows.saturating_mul(mlp.parameters()) >= WORTH_A_POOL;
+        let parallel = worth_it(rows.saturating_mul(mlp.parameters()));
         flow.enter(mlp, self.isa, parallel, rows, InputBits::All, &|row| batch.at(row));
         flow.forward(mlp, self.isa, parallel, |_| None);
         Ok(())

@@ -32,7 +32,7 @@ pub enum Isa {
     Portable,
     /// 256-bit vectors with fused multiply-add.
     Avx2,
-    /// 512-bit vectors (F, BW, DQ and VL: every server CPU since Skylake).
+    /// 512-bit vectors (F, BW, DQ and VL: Skylake-X, Zen 4 and later).
     Avx512,
 }
 
@@ -58,16 +58,16 @@ pub(crate) trait Kernel {
 
 impl Isa {
     /// Every instruction set that thinnet knows, slowest first.
-    pub const ALL: [Self; 3] = [Self::Portable, Self::Avx2, Self::Avx512];
+    pub const ALL: &'static [Self] = &[Self::Portable, Self::Avx2, Self::Avx512];
 
     /// The fastest instruction set of this CPU.
     pub fn detect() -> Self {
-        Self::ALL.into_iter().rev().find(|isa| isa.is_available()).unwrap_or(Self::Portable)
+        Self::ALL.iter().copied().rev().find(|isa| isa.is_available()).unwrap_or(Self::Portable)
     }
 
     /// The instruction sets of this CPU, slowest first.
     pub fn available() -> impl Iterator<Item = Self> {
-        Self::ALL.into_iter().filter(|isa| isa.is_available())
+        Self::ALL.iter().copied().filter(|isa| isa.is_available())
     }
 
     /// Whether this CPU has it.
@@ -94,6 +94,24 @@ impl Isa {
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
         }
+    }
+
+    /// Whether it adds to a product without rounding that first: asked by
+    /// computing (1 + 2^-12)² - (1 + 2^-11), which is 2^-24, or 0 rounded.
+    pub(crate) fn fuses(self) -> bool {
+        struct Probe(f32);
+        impl Kernel for Probe {
+            type Output = f32;
+            #[inline(always)]
+            fn run<L: Lanes>(self, l: L) -> f32 {
+                let x = l.splat(self.0);
+                let minus = l.splat(-(2.0 * self.0 - 1.0));
+                let mut line = [0.0; LANES];
+                l.store(l.mul_add(x, x, minus), &mut line);
+                line[0]
+            }
+        }
+        self.dispatch(Probe(std::hint::black_box(1.0 + 1.0 / 4096.0))) != 0.0
     }
 
     fn token(self) -> Option<Token> {
@@ -144,7 +162,7 @@ impl FromStr for Isa {
         if name == "auto" {
             return Ok(Self::detect());
         }
-        Self::ALL.into_iter().find(|isa| isa.name() == name).ok_or_else(|| Error::UnknownName {
+        Self::ALL.iter().copied().find(|isa| isa.name() == name).ok_or_else(|| Error::UnknownName {
             what: "instruction set",
             name: name.to_owned(),
             expected: "auto, portable, avx2, avx512",

@@ -4,7 +4,7 @@ use super::{Isa, Kernel, LANES, Lanes, math};
 
 /// Runs `body` on each backend of this CPU and names those that it has not.
 pub(crate) fn on_each_isa(mut body: impl FnMut(Isa)) {
-    for isa in Isa::ALL {
+    for &isa in Isa::ALL {
         if isa.is_available() {
             body(isa);
         } else {
@@ -40,6 +40,8 @@ fn the_backend_asked_for_is_the_backend_that_runs() {
         let ran = isa.dispatch(Which).to_lowercase();
         assert!(ran.ends_with(isa.name()), "{isa} ran {ran}");
     });
+    assert!(Isa::Avx2.fuses() || !Isa::Avx2.is_available());
+    assert!(Isa::Avx512.fuses() || !Isa::Avx512.is_available());
     assert!(Isa::available().any(|isa| isa == Isa::detect()));
     assert_eq!("auto".parse::<Isa>().unwrap(), Isa::detect());
     assert!("sse9".parse::<Isa>().unwrap_err().to_string().contains("sse9"));

@@ -34,7 +34,7 @@ impl<T: Pod> AlignedBuffer<T> {
         const {
             assert!(size_of::<T>() > 0 && LINE.is_multiple_of(size_of::<T>()));
         }
-        let too_large = || Error::TooLarge { what: "aligned buffer", size: len };
+        let too_large = || Error::TooLarge { what: "aligned buffer", shape: [1, len] };
         let lines = len.checked_mul(size_of::<T>()).ok_or_else(too_large)?.div_ceil(LINE);
         let mut memory = Vec::new();
         memory.try_reserve_exact(lines).map_err(|_| too_large())?;

@@ -19,11 +19,12 @@ impl Matrix {
     /// # Errors
     /// More than can be allocated.
     pub fn zeroed(rows: usize, columns: usize) -> Result<Self, Error> {
-        let too_large = || Error::TooLarge { what: "matrix", size: usize::MAX };
+        let too_large = || Error::TooLarge { what: "matrix", shape: [rows, columns] };
         let stride =
             columns.checked_next_multiple_of(LINE / size_of::<f32>()).ok_or_else(too_large)?;
         let len = rows.checked_mul(stride).ok_or_else(too_large)?;
-        Ok(Self { data: AlignedBuffer::zeroed(len)?, rows, columns, stride })
+        let data = AlignedBuffer::zeroed(len).map_err(|_| too_large())?;
+        Ok(Self { data, rows, columns, stride })
     }
 
     /// A copy of rows that stand behind each other without padding.
@@ -112,7 +113,7 @@ impl<'a> MatrixView<'a> {
     pub fn new(data: &'a [f32], rows: usize, columns: usize) -> Result<Self, Error> {
         let expected = rows
             .checked_mul(columns)
-            .ok_or(Error::TooLarge { what: "matrix view", size: usize::MAX })?;
+            .ok_or(Error::TooLarge { what: "matrix view", shape: [rows, columns] })?;
         same_size("elements of a matrix view", expected, data.len())?;
         Ok(Self { data, rows, columns, stride: columns })
     }

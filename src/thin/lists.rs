@@ -41,7 +41,7 @@ impl Lists {
         let lists = rows
             .checked_mul(width.div_ceil(PANEL))
             .filter(|lists| lists.checked_mul(PANEL).is_some())
-            .ok_or(Error::TooLarge { what: "active lists", size: usize::MAX })?;
+            .ok_or(Error::TooLarge { what: "active lists", shape: [rows, width] })?;
         Ok(Self {
             lengths: AlignedBuffer::zeroed(lists)?,
             offsets: AlignedBuffer::zeroed(lists * PANEL)?,
@@ -251,7 +251,7 @@ impl Turned {
         let size = inputs
             .checked_mul(rows)
             .filter(|_| u32::try_from(rows).is_ok())
-            .ok_or(Error::TooLarge { what: "turned lists", size: usize::MAX })?;
+            .ok_or(Error::TooLarge { what: "turned lists", shape: [rows, width] })?;
         Ok(Self {
             lengths: AlignedBuffer::zeroed(inputs)?,
             rows: AlignedBuffer::zeroed(size)?,

@@ -20,7 +20,7 @@ impl Panels {
         let size = panels
             .checked_mul(PANEL)
             .and_then(|width| width.checked_mul(rows))
-            .ok_or(Error::TooLarge { what: "pre-activations", size: usize::MAX })?;
+            .ok_or(Error::TooLarge { what: "pre-activations", shape: [rows, width] })?;
         Ok(Self { data: AlignedBuffer::zeroed(size)?, rows, panels })
     }
 

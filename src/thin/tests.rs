@@ -252,3 +252,117 @@ fn the_weight_gradient_equals_its_formula() {
         }
     });
 }
+
+/// A rule whose weight and velocity depend on all of g, w and v.
+#[derive(Clone, Copy)]
+struct Mixed {
+    g: f32,
+    w: f32,
+    v: f32,
+}
+
+impl update::Rule for Mixed {
+    fn step<L: Lanes>(self, l: L, g: L::F, w: L::F, v: L::F) -> (L::F, L::F) {
+        let v = l.mul_add(l.splat(self.v), v, l.mul(l.splat(self.g), g));
+        (l.sub(l.mul_add(l.splat(self.w), w, w), v), v)
+    }
+}
+
+impl Mixed {
+    fn plain(self, g: f64, w: f64, v: f64) -> (f64, f64) {
+        let v = f64::from(self.v) * v + f64::from(self.g) * g;
+        (w + f64::from(self.w) * w - v, v)
+    }
+}
+
+#[test]
+fn the_update_equals_its_formula_in_every_panel() {
+    let weight_rule = Mixed { g: 0.5, w: -0.1, v: 0.9 };
+    let bias_rule = Mixed { g: 0.25, w: 0.0, v: 0.5 };
+    on_each_isa(|isa| {
+        for inputs in SIZES {
+            for outputs in SIZES {
+                for max_norm in [None, Some(0.7)] {
+                    let rows = 6;
+                    let x = numbers(10, rows * inputs, 0.4);
+                    let dz = numbers(11, rows * outputs, 0.7);
+                    let (w, v) =
+                        (numbers(12, outputs * inputs, 1.0), numbers(13, outputs * inputs, 1.0));
+                    let (b, bv) = (numbers(14, outputs, 1.0), numbers(15, outputs, 1.0));
+                    let mut turned = Turned::with_capacity(rows, inputs).unwrap();
+                    turned.turn(false, &lists(isa, &x, rows, inputs, Keep::ALL, InputBits::All));
+                    let (mut w_tiles, mut v_tiles) =
+                        (tiles(&w, inputs, outputs), tiles(&v, inputs, outputs));
+                    let (mut b_panels, mut bv_panels) = (padded(&b), padded(&bv));
+                    let mut overflowed = vec![7; outputs.div_ceil(PANEL)];
+                    update::layer(
+                        isa,
+                        false,
+                        weight_rule,
+                        bias_rule,
+                        max_norm,
+                        &turned,
+                        &panels(&dz, rows, outputs),
+                        update::Parameters {
+                            w: &mut w_tiles,
+                            w_velocity: &mut v_tiles,
+                            b: b_panels.as_chunks_mut().0,
+                            b_velocity: bv_panels.as_chunks_mut().0,
+                            overflowed: &mut overflowed,
+                        },
+                    );
+                    assert!(overflowed.iter().all(|&flag| flag == 0));
+                    for n in 0..outputs {
+                        let column = |row: usize| f64::from(dz[row * outputs + n]);
+                        let new: Vec<(f64, f64)> = (0..inputs)
+                            .map(|k| {
+                                let g = (0..rows)
+                                    .map(|row| column(row) * f64::from(x[row * inputs + k]))
+                                    .sum();
+                                let i = n * inputs + k;
+                                weight_rule.plain(g, f64::from(w[i]), f64::from(v[i]))
+                            })
+                            .collect();
+                        let norm = new.iter().map(|(w, _)| w * w).sum::<f64>().sqrt();
+                        let factor = max_norm.map_or(1.0, |most| (f64::from(most) / norm).min(1.0));
+                        for (k, (w, v)) in new.into_iter().enumerate() {
+                            near(w_tiles.get(n, k), w * factor, 4.0, "weight");
+                            near(v_tiles.get(n, k), v, 4.0, "velocity is not projected");
+                        }
+                        let g = (0..rows).map(column).sum();
+                        let (b, bv) = bias_rule.plain(g, f64::from(b[n]), f64::from(bv[n]));
+                        near(b_panels[n], b, 4.0, "bias");
+                        near(bv_panels[n], bv, 4.0, "bias velocity");
+                    }
+                    // What fills up the last panel stays 0.
+                    assert!(b_panels[outputs..].iter().all(|b| b.to_bits() == 0));
+                }
+            }
+        }
+    });
+}
+
+/// Squares overflow f32 where weights do not: the norm is bounded all the same.
+#[test]
+fn max_norm_holds_where_squares_overflow() {
+    let rule = Mixed { g: 0.0, w: 0.0, v: 0.0 };
+    on_each_isa(|isa| {
+        let mut turned = Turned::with_capacity(1, 2).unwrap();
+        turned.turn(false, &lists(isa, &[0.0; 2], 1, 2, Keep::ALL, InputBits::All));
+        let mut w = tiles(&[3e25, -4e25, 3.0, 4.0], 2, 2);
+        let mut v = tiles(&[0.0; 4], 2, 2);
+        let (mut b, mut bv) = (padded(&[0.0; 2]), padded(&[0.0; 2]));
+        let dz = panels(&[0.0; 2], 1, 2);
+        let to = update::Parameters {
+            w: &mut w,
+            w_velocity: &mut v,
+            b: b.as_chunks_mut().0,
+            b_velocity: bv.as_chunks_mut().0,
+            overflowed: &mut [0],
+        };
+        update::layer(isa, false, rule, rule, Some(1.0), &turned, &dz, to);
+        for (n, k, want) in [(0, 0, 0.6), (0, 1, -0.8), (1, 0, 0.6), (1, 1, 0.8)] {
+            near(w.get(n, k), want, 1.0, "projected weight");
+        }
+    });
+}

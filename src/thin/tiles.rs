@@ -20,11 +20,13 @@ pub(crate) struct Tiles {
 
 impl Tiles {
     pub(crate) fn zeroed(inputs: usize, outputs: usize) -> Result<Self, Error> {
+        let too_large = || Error::TooLarge { what: "weights", shape: [outputs, inputs] };
         let size = outputs
             .checked_next_multiple_of(PANEL)
             .and_then(|outputs| outputs.checked_mul(inputs))
-            .ok_or(Error::TooLarge { what: "weights", size: usize::MAX })?;
-        Ok(Self { data: AlignedBuffer::zeroed(size)?, inputs, outputs })
+            .ok_or_else(too_large)?;
+        let data = AlignedBuffer::zeroed(size).map_err(|_| too_large())?;
+        Ok(Self { data, inputs, outputs })
     }
 
     pub(crate) fn inputs(&self) -> usize {
@@ -43,6 +45,10 @@ impl Tiles {
     /// All panels, a run each.
     pub(crate) fn runs_mut(&mut self) -> Runs<'_, Panel> {
         Runs { data: self.data.as_chunks_mut().0, size: self.inputs }
+    }
+
+    pub(crate) fn all_finite(&self) -> bool {
+        self.data.iter().all(|w| w.is_finite())
     }
 
     fn index(&self, output: usize, input: usize) -> usize {

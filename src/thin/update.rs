@@ -99,12 +99,12 @@ impl<R: Rule> Kernel for Step<'_, R> {
             }
             let mut norms = [0.0; PANEL];
             store(l, squares, &mut norms);
+            // A sum of squares overflows before its weights do.
+            let suspect = norms.iter().any(|x| !x.is_finite());
             if let Some(most) = self.max_norm {
                 project(l, w, &norms, most);
             }
             step(l, self.bias_rule, bias_gradient(l, dz), b, bv);
-            // A sum of squares overflows before its weights do.
-            let suspect = norms.iter().any(|x| !x.is_finite());
             *overflowed = u8::from(
                 suspect && w.iter().flatten().any(|x| !x.is_finite())
                     || b.iter().any(|x| !x.is_finite()),
@@ -117,10 +117,15 @@ impl<R: Rule> Kernel for Step<'_, R> {
 /// `w[.][n] <- w[.][n] * most / |w[.][n]|` (section 5.1 of the paper).
 #[inline(always)]
 fn project<L: Lanes>(l: L, w: &mut [Panel], squares: &Panel, most: f32) {
-    let factors = squares.map(|square| {
+    let mut factors = squares.map(|square| {
         let norm = square.sqrt();
-        if norm > most && norm.is_finite() { most / norm } else { 1.0 }
+        if norm > most { most / norm } else { 1.0 }
     });
+    // Where the squares overflowed, their sum is taken again in f64.
+    for (n, factor) in factors.iter_mut().enumerate().filter(|(n, _)| !squares[*n].is_finite()) {
+        let square: f64 = w.iter().map(|w| f64::from(w[n]) * f64::from(w[n])).sum();
+        *factor = (f64::from(most) / square.sqrt()) as f32;
+    }
     if factors.iter().any(|&factor| factor != 1.0) {
         let factors = load(l, &factors);
         for w in w {

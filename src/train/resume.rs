@@ -6,7 +6,6 @@ use super::{Trainer, TrainerBuilder};
 use crate::{
     checkpoint::{self, Position, write_atomically},
     error::Error,
-    simd::Isa,
 };
 
 /// What a training is the training of, besides the trainer's own settings:
@@ -44,10 +43,9 @@ impl Trainer {
     fn own_settings(&self) -> Settings {
         let mut settings = self.optimiser().settings();
         settings.insert("mask seed".to_owned(), self.seed().to_string());
-        // AVX2 and AVX-512 give the same bits; where products are rounded
-        // before they are added, the bits are others.
-        let fused = self.isa() != Isa::Portable;
-        let rounding = if fused { "fused multiply-add" } else { "portable" };
+        // Backends that fuse give the same bits as each other; where products
+        // are rounded before they are added, the bits are others.
+        let rounding = if self.isa().fuses() { "fused multiply-add" } else { "product rounded" };
         settings.insert("arithmetic".to_owned(), rounding.to_owned());
         settings
     }
@@ -89,12 +87,12 @@ impl TrainerBuilder {
         if was != is {
             return Err(differs("network", &was, &is));
         }
-        let none = "none".to_owned();
         for name in saved.position.settings.keys().chain(now.keys()) {
-            let was = saved.position.settings.get(name).unwrap_or(&none);
-            let is = now.get(name).unwrap_or(&none);
+            let (was, is) = (saved.position.settings.get(name), now.get(name));
             if was != is {
-                return Err(differs(name, was, is));
+                let text =
+                    |value: Option<&String>| value.map_or("not set", String::as_str).to_owned();
+                return Err(differs(name, &text(was), &text(is)));
             }
         }
         let notes = saved.position.notes;

@@ -17,6 +17,7 @@ use crate::{
 /// are not projected.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "form", content = "c")]
+#[non_exhaustive]
 pub enum MaxNorm {
     /// Bounds the engine's weights.
     Engine(f64),
@@ -136,14 +137,14 @@ impl Sgd {
 
     /// Names and values of all settings, as checkpoints hold them.
     pub(super) fn settings(self) -> super::Settings {
-        // Debug prints the shortest digits that give the same float.
+        let json = |value: serde_json::Result<String>| value.unwrap_or_default();
         [
-            ("learning rate", format!("{:?}", self.learning_rate)),
-            ("momentum", format!("{:?}", self.momentum)),
-            ("nesterov", format!("{:?}", self.nesterov)),
-            ("weight decay", format!("{:?}", self.weight_decay)),
-            ("max-norm", format!("{:?}", self.max_norm)),
-            ("paper's rates", format!("{:?}", self.paper_rates)),
+            ("learning rate", json(serde_json::to_string(&self.learning_rate))),
+            ("momentum", json(serde_json::to_string(&self.momentum))),
+            ("nesterov", json(serde_json::to_string(&self.nesterov))),
+            ("weight decay", json(serde_json::to_string(&self.weight_decay))),
+            ("max-norm", json(serde_json::to_string(&self.max_norm))),
+            ("paper's rates", json(serde_json::to_string(&self.paper_rates))),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()
@@ -157,7 +158,7 @@ impl Sgd {
             return Err(Error::setting("learning rate", value, "finite numbers of at least 0"));
         }
         let (low, high) = self.momentum.range();
-        if !(low >= 0.0 && high < 1.0) {
+        if !(low >= 0.0 && (high as f32) < 1.0) {
             let value = format!("{:?}", self.momentum);
             return Err(Error::setting("momentum", value, "numbers from 0 to below 1"));
         }
@@ -171,13 +172,17 @@ impl Sgd {
             ));
         }
         if let Some(MaxNorm::Engine(c) | MaxNorm::Paper(c)) = self.max_norm
-            && !(c >= f64::from(f32::MIN_POSITIVE) && c <= f64::from(f32::MAX))
+            && !(LEAST_NORM..=f64::from(f32::MAX)).contains(&c)
         {
-            return Err(Error::setting("max-norm", c, "a number above 0 that an f32 can hold"));
+            return Err(Error::setting("max-norm", c, "a number from 1e-15 to 3.4e38"));
         }
         Ok(())
     }
 }
+
+/// The least bound of max-norm: below it, squares of weights leave the range of
+/// f32.
+const LEAST_NORM: f64 = 1e-15;
 
 /// One step's rule.
 #[derive(Clone, Copy, Debug)]

@@ -7,7 +7,7 @@ use crate::{
     error::Error,
     mask::{Domain, Mask, Streams},
     nn::{Flow, Mlp, Targets},
-    parallel::in_pool,
+    parallel::worth_it,
     simd::Isa,
     tensor::AlignedBuffer,
     thin::{
@@ -108,12 +108,19 @@ impl TrainerBuilder {
     /// The trainer, at step 0 with velocities 0.
     ///
     /// # Errors
-    /// A setting outside its range, a CPU without the instruction set, or more
-    /// memory than can be allocated.
+    /// A setting outside its range, parameters that are NaN or infinite, a CPU
+    /// without the instruction set, or more memory than can be allocated.
     pub fn build(self) -> Result<Trainer, Error> {
         let Self { mlp, sgd, most_rows, seed, isa, finite_inputs } = self;
         isa.require()?;
         sgd.check()?;
+        for (index, layer) in mlp.layers.iter().enumerate() {
+            let finite = layer.weights.all_finite() && layer.bias.iter().all(|b| b.is_finite());
+            if !finite {
+                let value = format!("layer {index} holds NaN or infinity");
+                return Err(Error::setting("parameters", value, "finite numbers"));
+            }
+        }
         if most_rows == 0 {
             return Err(Error::setting("rows of the largest batch", 0, "at least one"));
         }
@@ -157,10 +164,6 @@ impl TrainerBuilder {
         })
     }
 }
-
-/// Multiply-adds below which a step is not worth other threads: some tens of
-/// microseconds of work.
-const WORTH_A_POOL: usize = 1 << 20;
 
 impl Trainer {
     /// Starts to describe a trainer of `mlp` for batches of at most `most_rows`
@@ -221,7 +224,7 @@ impl Trainer {
         if rows == 0 {
             return Err(Error::setting("rows of a batch", 0, "at least one"));
         }
-        self.flow.check(rows)?;
+        self.flow.check(&self.mlp, rows)?;
         batch.check(self.mlp.inputs(), self.finite_inputs)?;
         targets.check(self.mlp.loss(), self.mlp.outputs(), rows)
     }
@@ -336,7 +339,7 @@ impl Trainer {
     }
 
     fn parallel(&self, rows: usize) -> bool {
-        in_pool() && rows.saturating_mul(self.mlp.parameters()) >= WORTH_A_POOL
+        worth_it(rows.saturating_mul(self.mlp.parameters()))
     }
 
     /// The network as it is now.

@@ -1,6 +1,6 @@
 //! The command line as a whole; each subcommand's arguments stand in its file.
 
-use crate::{demo, eval, train};
+use crate::{demo, eval, inspect, manual, predict, train};
 
 /// What stands below the help of `thinnet`.
 const EXAMPLES: &str = "\
@@ -8,6 +8,8 @@ Examples:
   thinnet                              the demo: dropout on and off, about a minute
   thinnet train --out digits.safetensors
   thinnet eval --model digits.safetensors
+  thinnet predict --model digits.safetensors --limit 10
+  thinnet inspect digits.safetensors
 
 `thinnet <COMMAND> --help` lists a command's settings.";
 
@@ -36,6 +38,14 @@ pub enum Command {
     Train(Box<train::Arguments>),
     /// Say how well a saved network does on a test set
     Eval(eval::Arguments),
+    /// Say what a saved network takes each row of a test set for
+    Predict(predict::Arguments),
+    /// Show what a model file or a checkpoint holds
+    Inspect(inspect::Arguments),
+    /// Print a script that completes the arguments in a shell
+    Completions(manual::CompletionsArguments),
+    /// Print a manual page (roff)
+    Man(manual::ManArguments),
 }
 
 #[cfg(test)]

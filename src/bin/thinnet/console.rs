@@ -30,6 +30,23 @@ pub fn usage(message: impl std::fmt::Display) -> anyhow::Error {
     clap::Error::raw(clap::error::ErrorKind::ValueValidation, message).into()
 }
 
+/// A run that a signal ended as it should: what to say, and the signal.
+#[derive(Debug)]
+pub struct Interrupted {
+    /// The signal's number; the exit code is 128 more, as shells have it.
+    pub signal: u8,
+    /// One line.
+    pub message: String,
+}
+
+impl std::fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
 /// Says what went wrong in one line, and gives the exit code.
 pub fn failed(error: &anyhow::Error) -> ExitCode {
     if let Some(usage) = error.downcast_ref::<clap::Error>() {
@@ -45,6 +62,10 @@ pub fn failed(error: &anyhow::Error) -> ExitCode {
         && io.kind() == ErrorKind::BrokenPipe
     {
         return ExitCode::SUCCESS;
+    }
+    if let Some(Interrupted { signal, message }) = error.downcast_ref() {
+        remark(&format!("interrupted: {message}"));
+        return ExitCode::from(128 + signal);
     }
     remark(&format!("error: {}", one_line(&error.to_string())));
     ExitCode::FAILURE

@@ -137,7 +137,7 @@ fn table(names: &[&str], fits: &[Fit]) -> Table {
         table.add_row([
             (*name).to_owned(),
             format!("{:.2}", 100.0 * fit.evaluation.error()),
-            format!("{:.2}", fit.step_ms_median),
+            format!("{:.2}", fit.step_ms_median().unwrap_or(f64::NAN)),
             densities.join("  "),
         ]);
     }

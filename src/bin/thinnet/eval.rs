@@ -3,13 +3,9 @@
 use std::path::PathBuf;
 
 use serde::Serialize;
-use thinnet::{
-    data::Split,
-    nn::{Loss, Mlp},
-    predict::{Predictor, evaluate},
-};
+use thinnet::predict::{Predictor, evaluate};
 
-use crate::{console, machine::Machine, progress::percent, recipe, source::Source};
+use crate::{console, machine::Machine, model, progress::percent, recipe, source::Source};
 
 /// What stands below the help.
 const EXAMPLES: &str = "\
@@ -50,22 +46,7 @@ struct Results {
 /// # Errors
 /// A file that cannot be read, or a network that is not for such data.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let model = arguments.model.display();
-    let mlp = Mlp::load(&arguments.model)?;
-    anyhow::ensure!(
-        mlp.loss() == Loss::SoftmaxCrossEntropy,
-        "--model {model}: trained with the loss {}, expected {} (one class a row)",
-        mlp.loss().name(),
-        Loss::SoftmaxCrossEntropy.name()
-    );
-    let test = arguments.data.read(Split::Test)?;
-    let columns = test.inputs().columns();
-    anyhow::ensure!(
-        mlp.inputs() == columns,
-        "--model {model}: takes {} inputs, expected the {columns} of --data {}",
-        mlp.inputs(),
-        arguments.data
-    );
+    let (mlp, test) = model::with_test_set(&arguments.model, &arguments.data)?;
     let predictor = Predictor::new(mlp).with_isa(arguments.machine.isa)?;
     let mut workspace = predictor.workspace(recipe::EVALUATION_BATCH.min(test.rows()))?;
     let pool = arguments.machine.pool()?;

@@ -1,28 +1,21 @@
 //! The training loop that `demo` and `train` share.
 
-use std::time::Instant;
+use std::{path::Path, time::Instant};
 
-use serde::Serialize;
 use thinnet::{
     Error, Isa,
     data::{Batch, Dataset, shuffle},
     nn::Targets,
     predict::{Evaluation, Predictor, Workspace, evaluate},
-    train::Trainer,
+    train::{Settings, Trainer, TrainerBuilder},
 };
 
-use crate::{plan::Plan, progress::Progress, recipe};
-
-/// A point of the learning curves.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Epoch {
-    /// Its number, from 1.
-    pub epoch: usize,
-    /// Mean loss of its thinned networks.
-    pub train_loss: f64,
-    /// Part of the test rows that are wrong after it, where that was measured.
-    pub test_error: Option<f64>,
-}
+use crate::{
+    course::{Course, Epoch},
+    plan::Plan,
+    progress::Progress,
+    recipe,
+};
 
 /// What came out.
 pub struct Fit {
@@ -34,17 +27,26 @@ pub struct Fit {
     pub curves: Vec<Epoch>,
     /// Updates done.
     pub steps: u64,
-    /// Milliseconds of the fastest step.
-    pub step_ms_min: f64,
-    /// Milliseconds of the median step.
-    pub step_ms_median: f64,
+    /// The step at which this process took the training up, where another began
+    /// it.
+    pub resumed_at_step: Option<u64>,
+    /// Milliseconds of each of this process's steps, ascending.
+    pub step_ms: Vec<f64>,
     /// Active part of each layer's inputs, averaged over the last epoch's steps.
     pub densities: Vec<f64>,
     /// Seconds that all of it took.
     pub seconds: f64,
 }
 
-/// A training on its way, an epoch a call, so that several can take turns.
+impl Fit {
+    /// Milliseconds of this process's median step, where it did any.
+    pub fn step_ms_median(&self) -> Option<f64> {
+        self.step_ms.get(self.step_ms.len() / 2).copied()
+    }
+}
+
+/// A training on its way, a step a call, so that several can take turns and one
+/// can be saved and resumed anywhere.
 pub struct Fitting<'a> {
     plan: &'a Plan,
     train: &'a Dataset,
@@ -52,16 +54,16 @@ pub struct Fitting<'a> {
     isa: Isa,
     trainer: Trainer,
     workspace: Workspace,
-    /// The rows in this epoch's order.
-    order: Vec<u32>,
+    course: Course,
+    resumed_at_step: Option<u64>,
+    /// The rows in the order of the epoch whose number from 0 stands beside.
+    order: (Option<usize>, Vec<u32>),
     /// The classes of a batch.
     classes: Vec<u32>,
     /// Milliseconds of each step.
     times: Vec<f64>,
-    densities: Vec<f64>,
-    curves: Vec<Epoch>,
-    evaluation: Evaluation,
-    seconds: f64,
+    /// The latest, where this process has made one.
+    evaluation: Option<Evaluation>,
 }
 
 impl<'a> Fitting<'a> {
@@ -76,70 +78,157 @@ impl<'a> Fitting<'a> {
         test: &'a Dataset,
         isa: Isa,
     ) -> anyhow::Result<Self> {
-        let rows = train.rows();
-        let most_rows = plan.batch.min(rows);
-        let mlp = plan.network(train.inputs().columns(), train.classes().max(test.classes()))?;
+        let trainer = builder(plan, train, test, isa)?.build()?;
+        let course = Course::new(trainer.network().depth());
+        Self::with(plan, train, test, trainer, course)
+    }
+
+    /// A training that goes on where the checkpoint `path` left it.
+    ///
+    /// # Errors
+    /// As [`TrainerBuilder::resume`], or notes that no such training wrote.
+    pub fn resume(
+        plan: &'a Plan,
+        train: &'a Dataset,
+        test: &'a Dataset,
+        isa: Isa,
+        (path, settings): (&Path, &Settings),
+    ) -> anyhow::Result<Self> {
+        let (trainer, notes) = builder(plan, train, test, isa)?.resume(path, settings)?;
+        let course = Course::from_notes(&notes, trainer.network().depth(), path)?;
+        let (step, of_epoch) = (trainer.steps(), plan.steps_per_epoch(train.rows()));
+        let within = course.steps_of_epoch(step, of_epoch);
+        let done = course.curves.len();
+        anyhow::ensure!(
+            within.is_some() && step <= plan.steps(train.rows()),
+            "{}: step {step} with {done} epochs done: expected {of_epoch} steps an epoch",
+            path.display()
+        );
+        let fitting = Self::with(plan, train, test, trainer, course)?;
+        Ok(Self { resumed_at_step: Some(step), ..fitting })
+    }
+
+    fn with(
+        plan: &'a Plan,
+        train: &'a Dataset,
+        test: &'a Dataset,
+        trainer: Trainer,
+        course: Course,
+    ) -> anyhow::Result<Self> {
         let most_tested = recipe::EVALUATION_BATCH.min(test.rows());
-        let workspace = Predictor::new(&mlp).workspace(most_tested)?;
-        let sgd = plan.optimiser(rows);
-        let trainer = Trainer::builder(mlp, sgd, most_rows).seed(plan.seed).isa(isa).build()?;
         Ok(Self {
+            workspace: Predictor::new(trainer.network()).workspace(most_tested)?,
+            isa: trainer.isa(),
             plan,
             train,
             test,
-            isa,
             trainer,
-            workspace,
-            order: vec![0; rows],
-            classes: Vec::with_capacity(most_rows),
+            course,
+            resumed_at_step: None,
+            order: (None, vec![0; train.rows()]),
+            classes: Vec::with_capacity(plan.batch.min(train.rows())),
             times: Vec::new(),
-            densities: vec![0.0; plan.hidden.len() + 1],
-            curves: Vec::new(),
-            evaluation: Evaluation { rows: 0, wrong: Vec::new(), loss: 0.0 },
-            seconds: 0.0,
+            evaluation: None,
         })
     }
 
-    /// Trains for one epoch. To be called inside the pool that it shall run on.
+    /// Trains for one epoch, or for what is left of it. To be called inside the
+    /// pool that it shall run on.
+    ///
+    /// # Errors
+    /// As [`Self::advance`].
+    pub fn epoch(&mut self, progress: &mut Progress) -> anyhow::Result<()> {
+        let done = self.course.curves.len();
+        while self.course.curves.len() == done {
+            self.advance(progress)?;
+        }
+        Ok(())
+    }
+
+    /// Does one step, or ends the epoch whose steps are done. To be called inside
+    /// the pool that it shall run on, until [`Self::is_done`].
     ///
     /// # Errors
     /// As [`Trainer::step`] and [`evaluate`]; where the loss or the parameters
     /// left the finite numbers, with the advice to lower the learning rate.
-    pub fn epoch(&mut self, progress: &mut Progress) -> anyhow::Result<()> {
+    pub fn advance(&mut self, progress: &mut Progress) -> anyhow::Result<()> {
         let started = Instant::now();
-        let (plan, rows) = (self.plan, self.train.rows());
-        let epoch = self.curves.len() + 1;
-        let last = epoch == plan.epochs;
-        shuffle(plan.seed, epoch as u64 - 1, &mut self.order);
-        let mut losses = 0.0;
-        for chosen in self.order.chunks(plan.batch) {
-            self.classes.clear();
-            self.classes.extend(chosen.iter().map(|&row| self.train.labels()[row as usize]));
-            let batch = Batch::gather(self.train.inputs(), chosen)?;
-            let clock = Instant::now();
-            let loss = self.trainer.step(&batch, Targets::Classes(&self.classes));
-            self.times.push(clock.elapsed().as_secs_f64() * 1e3);
-            let loss = loss.map_err(|error| explain(plan, error))?;
-            losses += f64::from(loss) * chosen.len() as f64;
-            progress.step(loss);
-            if last {
-                for (sum, density) in self.densities.iter_mut().zip(self.trainer.densities()) {
-                    *sum += density / plan.steps_per_epoch(rows) as f64;
-                }
+        let of_epoch = self.plan.steps_per_epoch(self.train.rows());
+        let within = self.course.steps_of_epoch(self.trainer.steps(), of_epoch);
+        match within.unwrap_or(of_epoch) {
+            step if step < of_epoch => self.step(step, progress)?,
+            _ => self.end_epoch(progress)?,
+        }
+        self.course.seconds += started.elapsed().as_secs_f64();
+        Ok(())
+    }
+
+    /// Whether all epochs are done.
+    pub fn is_done(&self) -> bool {
+        self.course.curves.len() >= self.plan.epochs
+    }
+
+    /// Step `step` of the present epoch.
+    fn step(&mut self, step: usize, progress: &mut Progress) -> anyhow::Result<()> {
+        let (plan, epoch) = (self.plan, self.course.curves.len());
+        let (of_epoch, order) = &mut self.order;
+        if *of_epoch != Some(epoch) {
+            shuffle(plan.seed, epoch as u64, order);
+            *of_epoch = Some(epoch);
+        }
+        let first = step * plan.batch;
+        let chosen = &order[first..order.len().min(first + plan.batch)];
+        self.classes.clear();
+        self.classes.extend(chosen.iter().map(|&row| self.train.labels()[row as usize]));
+        let batch = Batch::gather(self.train.inputs(), chosen)?;
+        let clock = Instant::now();
+        let loss = self.trainer.step(&batch, Targets::Classes(&self.classes));
+        self.times.push(clock.elapsed().as_secs_f64() * 1e3);
+        let loss = loss.map_err(|error| explain(plan, error))?;
+        self.course.losses += f64::from(loss) * chosen.len() as f64;
+        progress.step(loss);
+        if epoch + 1 == plan.epochs {
+            let steps = plan.steps_per_epoch(self.train.rows()) as f64;
+            for (sum, density) in self.course.densities.iter_mut().zip(self.trainer.densities()) {
+                *sum += density / steps;
             }
         }
-        let mut test_error = None;
-        if last || epoch.is_multiple_of(plan.evaluate_every) {
-            self.trainer.ensure_finite().map_err(|error| explain(plan, error))?;
-            let predictor = Predictor::new(self.trainer.network()).with_isa(self.isa)?;
-            self.evaluation = evaluate(&predictor, self.test, &mut self.workspace)?;
-            test_error = Some(self.evaluation.error());
-        }
-        let done = Epoch { epoch, train_loss: losses / rows as f64, test_error };
-        self.curves.push(done);
-        progress.epoch(&done);
-        self.seconds += started.elapsed().as_secs_f64();
         Ok(())
+    }
+
+    /// A point of the learning curves.
+    fn end_epoch(&mut self, progress: &mut Progress) -> anyhow::Result<()> {
+        let epoch = self.course.curves.len() + 1;
+        let last = epoch == self.plan.epochs;
+        let mut test_error = None;
+        if last || epoch.is_multiple_of(self.plan.evaluate_every) {
+            let evaluation = self.evaluate()?;
+            test_error = Some(evaluation.error());
+            self.evaluation = Some(evaluation);
+        }
+        let train_loss = self.course.losses / self.train.rows() as f64;
+        let done = Epoch { epoch, train_loss, test_error };
+        self.course.losses = 0.0;
+        self.course.curves.push(done);
+        progress.epoch(&done);
+        Ok(())
+    }
+
+    /// The errors of the network as it is now.
+    fn evaluate(&mut self) -> anyhow::Result<Evaluation> {
+        self.trainer.ensure_finite().map_err(|error| explain(self.plan, error))?;
+        let predictor = Predictor::new(self.trainer.network()).with_isa(self.isa)?;
+        Ok(evaluate(&predictor, self.test, &mut self.workspace)?)
+    }
+
+    /// The trainer, to be saved.
+    pub fn trainer(&self) -> &Trainer {
+        &self.trainer
+    }
+
+    /// What goes into a checkpoint besides.
+    pub fn course(&self) -> &Course {
+        &self.course
     }
 
     /// What came out, after the last epoch.
@@ -148,17 +237,35 @@ impl<'a> Fitting<'a> {
     /// None that a training on its way gives.
     pub fn finish(mut self) -> anyhow::Result<Fit> {
         self.times.sort_by(f64::total_cmp);
+        let evaluation = match self.evaluation.take() {
+            Some(evaluation) => evaluation,
+            // Resumed after its end.
+            None => self.evaluate()?,
+        };
         Ok(Fit {
             steps: self.trainer.steps(),
+            resumed_at_step: self.resumed_at_step,
             predictor: Predictor::new(self.trainer.into_network()).with_isa(self.isa)?,
-            evaluation: self.evaluation,
-            curves: self.curves,
-            step_ms_min: self.times.first().copied().unwrap_or_default(),
-            step_ms_median: self.times.get(self.times.len() / 2).copied().unwrap_or_default(),
-            densities: self.densities,
-            seconds: self.seconds,
+            evaluation,
+            curves: self.course.curves,
+            step_ms: self.times,
+            densities: self.course.densities,
+            seconds: self.course.seconds,
         })
     }
+}
+
+/// The trainer of a plan.
+fn builder(
+    plan: &Plan,
+    train: &Dataset,
+    test: &Dataset,
+    isa: Isa,
+) -> anyhow::Result<TrainerBuilder> {
+    let rows = train.rows();
+    let mlp = plan.network(train.inputs().columns(), train.classes().max(test.classes()))?;
+    let trainer = Trainer::builder(mlp, plan.optimiser(rows), plan.batch.min(rows));
+    Ok(trainer.seed(plan.seed).isa(isa))
 }
 
 /// Adds what to do about it.

@@ -27,7 +27,7 @@ pub struct Machine {
             .try_map(|name| name.parse::<Isa>().and_then(Isa::require)),
     )]
     pub isa: Isa,
-    /// No progress and no remarks
+    /// No progress and no remarks; errors and warnings stay
     #[arg(long, short)]
     pub quiet: bool,
 }

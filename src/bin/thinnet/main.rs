@@ -1,24 +1,33 @@
 //! The command `thinnet`: shows, trains and evaluates networks with dropout.
 //!
-//! One file a subcommand: [`demo`], [`train`], [`eval`]. They share the
+//! One file a subcommand: [`demo`], [`train`], [`eval`], [`predict`],
+//! [`inspect`], and [`manual`] for completions and manual pages. They share the
 //! training loop in [`fit`] and the default settings in [`recipe`]. Results go
 //! to stdout, progress and remarks to stderr. An error is one line; the exit
-//! code is 2 where the arguments were wrong, and 1 for all the rest.
+//! code is 2 where the arguments were wrong, 130 or 143 where a signal ended a
+//! training that was saved, and 1 for all the rest. Only help has colours, on
+//! terminals where `NO_COLOR` is not set.
 #![forbid(unsafe_code)]
 
 mod arguments;
 mod console;
+mod course;
 mod demo;
 mod eval;
 mod fit;
+mod inspect;
 mod machine;
+mod manual;
+mod model;
 mod numbers;
 mod outputs;
 mod picture;
 mod plan;
+mod predict;
 mod progress;
 mod recipe;
 mod report;
+mod signals;
 mod source;
 mod train;
 mod verdict;
@@ -44,5 +53,9 @@ fn run() -> anyhow::Result<()> {
         Some(Command::Demo(arguments)) => demo::run(&arguments),
         Some(Command::Train(arguments)) => train::run(&arguments),
         Some(Command::Eval(arguments)) => eval::run(&arguments),
+        Some(Command::Predict(arguments)) => predict::run(&arguments),
+        Some(Command::Inspect(arguments)) => inspect::run(&arguments),
+        Some(Command::Completions(arguments)) => manual::completions(&arguments),
+        Some(Command::Man(arguments)) => manual::page(&arguments),
     }
 }

@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use thinnet::checkpoint::write_atomically;
+use thinnet::{
+    Error,
+    checkpoint::{WriteLock, ensure_writable, write_atomically},
+};
 
 use crate::console::usage;
 
@@ -49,12 +52,54 @@ impl Output {
             refuse(format!("{reason} (expected a folder that exists and can be written to)"))
         };
         let place = place.map_err(unwritable)?;
-        // Made and taken away again: permissions alone do not tell.
-        tempfile::Builder::new()
-            .prefix(".thinnet-")
-            .tempfile_in(folder(&place))
-            .map_err(unwritable)?;
+        match ensure_writable(&place) {
+            Err(Error::Io { source, .. }) => return Err(unwritable(source)),
+            tried => tried?,
+        }
         Ok(Self { flag, given: given.to_owned(), place })
+    }
+
+    /// A file that is only read, to be held against those that are written.
+    ///
+    /// # Errors
+    /// There is no such file.
+    pub fn existing(flag: &'static str, given: &Path) -> anyhow::Result<Self> {
+        let place = fs::canonicalize(given).map_err(|error| {
+            anyhow::anyhow!("{flag} {}: {} (expected a file)", given.display(), error.kind())
+        })?;
+        Ok(Self { flag, given: given.to_owned(), place })
+    }
+
+    /// Whether the file is there.
+    pub fn exists(&self) -> bool {
+        self.place.exists()
+    }
+
+    /// Whether both are the same file.
+    pub fn is(&self, other: &Self) -> bool {
+        self.place == other.place
+    }
+
+    /// Keeps other runs from writing it, as long as the lock lives.
+    ///
+    /// # Errors
+    /// Another run has it, or what the system says.
+    pub fn lock(&self) -> anyhow::Result<WriteLock> {
+        WriteLock::take(&self.place).map_err(|error| self.explain(error))
+    }
+
+    /// The error with the flag, and with the path as the user wrote it.
+    fn explain(&self, error: Error) -> anyhow::Error {
+        let (flag, given) = (self.flag, self.given.display());
+        match error {
+            Error::Io { source, .. } => anyhow::anyhow!("{flag} {given}: {source}"),
+            Error::InUse { .. } => {
+                anyhow::anyhow!(
+                    "{flag} {given}: another run is writing it, expected a file of its own for each run"
+                )
+            }
+            error => anyhow::anyhow!("{flag} {given}: {error}"),
+        }
     }
 
     /// Writes the file.
@@ -62,8 +107,7 @@ impl Output {
     /// # Errors
     /// What the system says, with the flag.
     pub fn write(&self, bytes: &[u8]) -> anyhow::Result<()> {
-        write_atomically(&self.place, bytes)
-            .map_err(|error| anyhow::anyhow!("{}: {error}", self.flag))
+        write_atomically(&self.place, bytes).map_err(|error| self.explain(error))
     }
 
     /// The path as the user wrote it.
@@ -78,7 +122,7 @@ impl Output {
 /// Two of them are one.
 pub fn all_different(outputs: &[&Output]) -> anyhow::Result<()> {
     for (index, output) in outputs.iter().enumerate() {
-        if let Some(other) = outputs[..index].iter().find(|other| other.place == output.place) {
+        if let Some(other) = outputs[..index].iter().find(|other| other.is(output)) {
             let (path, flags) = (output.given.display(), (other.flag, output.flag));
             return Err(usage(format!(
                 "{} and {} are both {path}: expected different files",

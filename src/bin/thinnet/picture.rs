@@ -2,7 +2,7 @@
 
 use plotters::prelude::*;
 
-use crate::fit::Epoch;
+use crate::course::Epoch;
 
 /// Width and height of a panel in pixels.
 const PANEL: (u32, u32) = (640, 440);

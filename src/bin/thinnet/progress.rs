@@ -7,7 +7,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::{console, fit::Epoch};
+use crate::{console, course::Epoch};
 
 /// How often the bar's numbers change.
 const REFRESH: Duration = Duration::from_millis(250);
@@ -63,6 +63,23 @@ impl Progress {
             bar.set_prefix(self.name.clone());
         }
         self.restart();
+    }
+
+    /// These steps were done before.
+    pub fn skip(&mut self, steps: u64) {
+        if let Shown::Bar(bar) = &self.shown {
+            bar.set_position(steps);
+            bar.reset_eta();
+        }
+    }
+
+    /// Something went wrong that does not end the training: said even where
+    /// nothing else is.
+    pub fn warn(&self, text: &str) {
+        match &self.shown {
+            Shown::Bar(bar) => bar.suspend(|| console::remark(text)),
+            _ => console::remark(text),
+        }
     }
 
     /// A step was done.

@@ -3,10 +3,7 @@
 use serde::Serialize;
 use thinnet::{Isa, Keep, mask};
 
-use crate::{
-    fit::{Epoch, Fit},
-    plan::Plan,
-};
+use crate::{course::Epoch, fit::Fit, plan::Plan};
 
 /// The report of one training.
 #[derive(Debug, Serialize)]
@@ -29,9 +26,14 @@ pub struct Report<'a> {
     pub train_loss: f64,
     /// Updates done.
     pub steps: u64,
-    /// Milliseconds of a step, evaluations not among them.
+    /// The step at which this process took the training up; `None` where it did
+    /// all of it.
+    pub resumed_at_step: Option<u64>,
+    /// Milliseconds of a step, evaluations not among them; of this process's
+    /// steps alone.
     pub step_ms: StepMs,
-    /// Seconds of the whole training, evaluations among them.
+    /// Seconds of the whole training, evaluations among them, checkpoints not;
+    /// of a resumed one, of all its parts that a checkpoint kept.
     pub seconds: f64,
     /// Threads that it ran on.
     pub threads: usize,
@@ -66,13 +68,13 @@ pub struct Data {
     pub classes: usize,
 }
 
-/// Milliseconds of a step.
+/// Milliseconds of a step; `None` where this process did none.
 #[derive(Debug, Serialize)]
 pub struct StepMs {
     /// Of the fastest.
-    pub min: f64,
+    pub min: Option<f64>,
     /// Of the median one.
-    pub median: f64,
+    pub median: Option<f64>,
 }
 
 /// The keep rates.
@@ -112,7 +114,8 @@ impl<'a> Report<'a> {
             test_loss: fit.evaluation.loss,
             train_loss: fit.curves.last().map_or(f64::NAN, |last| last.train_loss),
             steps: fit.steps,
-            step_ms: StepMs { min: fit.step_ms_min, median: fit.step_ms_median },
+            resumed_at_step: fit.resumed_at_step,
+            step_ms: StepMs { min: fit.step_ms.first().copied(), median: fit.step_ms_median() },
             seconds: fit.seconds,
             threads,
             isa: isa.name(),

@@ -49,10 +49,7 @@ impl Source {
                 Dataset::from_idx_folder(folder, split)?
             }
         };
-        let name = match split {
-            Split::Train => "training",
-            Split::Test => "test",
-        };
+        let name = if split == Split::Train { "training" } else { "test" };
         anyhow::ensure!(data.rows() > 0, "--data {self}: the {name} set has no rows");
         Ok(data)
     }

@@ -38,8 +38,8 @@ pub fn sentence(without: &Fit, with: &Fit) -> String {
         with.steps,
         percent(with.evaluation.error()),
         percent(without.evaluation.error()),
-        with.step_ms_median,
-        without.step_ms_median,
+        with.step_ms_median().unwrap_or(f64::NAN),
+        without.step_ms_median().unwrap_or(f64::NAN),
     )
 }
 

@@ -12,14 +12,24 @@ use crate::{
     train::Schedule,
 };
 
-/// Networks of at most 40 units a layer with values near 1: sums of some 50
-/// rounded products in three layers, so some 100 eps, with room for the
-/// exponentials' 3 ULP and cancellation.
+/// Networks of at most 9 units a layer with values near 1: sums of some 20
+/// rounded products in three layers, so some 60 eps, with room for the
+/// exponentials' 3 ULP and cancellation. Finite differences of f64 add 1e-9.
 const CLOSE: f64 = 2e-5;
 
 fn close(got: f32, want: f64, what: &str) {
     let error = (f64::from(got) - want).abs();
     assert!(error <= CLOSE * (1.0 + want.abs()), "{what}: got {got}, want {want}");
+}
+
+/// Gradients of a layer, relative to its largest.
+fn all_close(got: &[f32], want: &[f64], what: &str) {
+    assert_eq!(got.len(), want.len());
+    let size = want.iter().fold(0.0f64, |most, x| most.max(x.abs()));
+    for (i, (&got, &want)) in got.iter().zip(want).enumerate() {
+        let error = (f64::from(got) - want).abs();
+        assert!(error <= CLOSE * size + 1e-9, "{what} {i}: got {got}, want {want}");
+    }
 }
 
 /// `tests/oracle/pytorch_step.json`, made by `pytorch_step.py` beside it.
@@ -97,7 +107,7 @@ impl Case {
             let mask = mask.as_mut().unwrap();
             for (row, bits) in bits.iter().enumerate() {
                 for (unit, &bit) in bits.iter().enumerate() {
-                    mask.set(row, unit, bit == 1);
+                    mask.set(row, unit, bit == 1).unwrap();
                 }
             }
         }
@@ -138,13 +148,8 @@ fn loss_gradients_and_updates_are_pytorch_s() {
                 close(loss, case.loss_value, &what);
                 let gradients = trainer.collect(oracle.rows).unwrap();
                 for (layer, got) in gradients.iter().enumerate() {
-                    let want = case.weight_gradients[layer].concat();
-                    for (&got, want) in got.weights.iter().zip(want) {
-                        close(got, want, &what);
-                    }
-                    for (&got, &want) in got.bias.iter().zip(&case.bias_gradients[layer]) {
-                        close(got, want, &what);
-                    }
+                    all_close(&got.weights, &case.weight_gradients[layer].concat(), &what);
+                    all_close(&got.bias, &case.bias_gradients[layer], &what);
                 }
                 for optimiser in &case.optimisers {
                     let mut sgd = Sgd::new(Schedule::constant(optimiser.lr))
@@ -238,8 +243,8 @@ fn gradients_are_those_of_finite_differences_with_the_mask_held() {
 fn finite_differences(isa: Isa) {
     let x = numbers(5, 24);
     let batch = Batch::dense(MatrixView::new(&x, 4, 6).unwrap()).starting_at(10);
-    for activation in Activation::ALL {
-        for (loss, sparse) in Loss::ALL.into_iter().zip([false, true, false]) {
+    for &activation in Activation::ALL {
+        for (&loss, sparse) in Loss::ALL.iter().zip([false, true, false]) {
             small_targets(loss, |targets| {
                 let mlp = small(activation, loss, sparse);
                 let thinned: Vec<_> =
@@ -262,15 +267,16 @@ fn finite_differences(isa: Isa) {
                 };
                 for (layer, gradient) in gradients.iter().enumerate() {
                     let inputs = plain.layers[layer].weights[0].len();
-                    for (i, &got) in gradient.weights.iter().enumerate() {
-                        let want =
-                            slope(&|n, h| n.layers[layer].weights[i / inputs][i % inputs] += h);
-                        close(got, want, &format!("{activation} {loss} weight {layer} {i}"));
-                    }
-                    for (i, &got) in gradient.bias.iter().enumerate() {
-                        let want = slope(&|n, h| n.layers[layer].bias[i] += h);
-                        close(got, want, &format!("{activation} {loss} bias {layer} {i}"));
-                    }
+                    let want: Vec<f64> = (0..gradient.weights.len())
+                        .map(|i| {
+                            slope(&|n, h| n.layers[layer].weights[i / inputs][i % inputs] += h)
+                        })
+                        .collect();
+                    all_close(&gradient.weights, &want, &format!("{activation} {loss} {layer}"));
+                    let want: Vec<f64> = (0..gradient.bias.len())
+                        .map(|i| slope(&|n, h| n.layers[layer].bias[i] += h))
+                        .collect();
+                    all_close(&gradient.bias, &want, &format!("{activation} {loss} {layer} bias"));
                 }
             });
         }

@@ -27,7 +27,12 @@ Examples:
     thinnet train --data mnist --held-out 10000 --max-norm-paper 2 --epochs 50 --report r.json
   The same network without dropout:
     thinnet train --keep-input 1 --keep 1
+  A long training that survives a crash, and how it goes on:
+    thinnet train --epochs 500 --out m.safetensors --checkpoint run.ckpt
+    thinnet train --epochs 500 --out m.safetensors --resume run.ckpt
 
+With a checkpoint, Ctrl-C and SIGTERM end the training after the step in progress: it is saved, and
+the exit code is 130 or 143. A second signal ends it at once.
 A keep rate is the probability that a unit stays: PyTorch's Dropout(0.2) is 0.8 here.";
 
 /// The arguments of `thinnet train`.
@@ -52,7 +57,7 @@ pub struct Arguments {
     /// Activation of the hidden units
     #[arg(
         long, value_name = "NAME", default_value_t = Activation::Relu,
-        value_parser = PossibleValuesParser::new(Activation::ALL.map(Activation::name))
+        value_parser = PossibleValuesParser::new(Activation::ALL.iter().map(|one| one.name()))
             .try_map(|name| name.parse::<Activation>()),
         help_heading = "Network",
     )]
@@ -73,7 +78,7 @@ pub struct Arguments {
     /// authors' published code
     #[arg(
         long, value_name = "NAME", default_value_t = Initialisation::He,
-        value_parser = PossibleValuesParser::new(Initialisation::ALL.map(Initialisation::name))
+        value_parser = PossibleValuesParser::new(Initialisation::ALL.iter().map(|one| one.name()))
             .try_map(|name| name.parse::<Initialisation>()),
         help_heading = "Network",
     )]
@@ -163,6 +168,22 @@ pub struct Arguments {
     /// Draw the learning curves into this file (SVG)
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub plot: Option<PathBuf>,
+
+    /// Save the training to this file while it runs, so that it can go on after Ctrl-C, SIGTERM or
+    /// a crash; a file that is there already is not touched, unless it is the one resumed
+    #[arg(long, value_name = "FILE", help_heading = "Checkpoints")]
+    pub checkpoint: Option<PathBuf>,
+    #[arg(
+        long, value_name = "STEPS", value_parser = numbers::count, allow_negative_numbers = true,
+        help_heading = "Checkpoints",
+        help = format!("Steps from one save to the next [default: {}]", recipe::CHECKPOINT_EVERY),
+    )]
+    pub checkpoint_every: Option<usize>,
+    /// Go on with the training that this checkpoint holds, given the same data and settings; it is
+    /// saved to the same file, unless --checkpoint names another. Of a finished training the
+    /// outputs are written again
+    #[arg(long, value_name = "FILE", help_heading = "Checkpoints")]
+    pub resume: Option<PathBuf>,
 
     /// Threads and instruction set.
     #[command(flatten, next_help_heading = "Machine")]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Arguments;
+use super::{Arguments, checkpoints::Checkpoints};
 use crate::{
     fit::Fit,
     outputs::{Output, all_different},
@@ -25,8 +25,8 @@ impl Outputs {
     /// Looks whether they could be written now.
     ///
     /// # Errors
-    /// As [`Output::check`], or two are one file.
-    pub fn check(arguments: &Arguments) -> anyhow::Result<Self> {
+    /// As [`Output::check`], or two are one file, those of checkpoints among them.
+    pub fn check(arguments: &Arguments, checkpoints: Option<&Checkpoints>) -> anyhow::Result<Self> {
         let check = |flag, path: &Option<PathBuf>| {
             path.as_deref().map(|path| Output::check(flag, path)).transpose()
         };
@@ -35,8 +35,8 @@ impl Outputs {
             report: check("--report", &arguments.report)?,
             plot: check("--plot", &arguments.plot)?,
         };
-        let all: Vec<_> =
-            [&outputs.model, &outputs.report, &outputs.plot].into_iter().flatten().collect();
+        let own = [&outputs.model, &outputs.report, &outputs.plot].into_iter().flatten();
+        let all: Vec<_> = checkpoints.into_iter().flat_map(Checkpoints::files).chain(own).collect();
         all_different(&all)?;
         Ok(outputs)
     }

@@ -1,6 +1,8 @@
 //! `thinnet train`: one network on labelled images.
 
+mod again;
 mod arguments;
+mod checkpoints;
 mod files;
 
 pub use arguments::Arguments;
@@ -12,9 +14,11 @@ use thinnet::data::Dataset;
 use crate::{
     console,
     fit::{Fit, Fitting},
+    plan::Plan,
     progress::{Progress, percent},
     report::{Data, Report, StepMs},
 };
+use checkpoints::{Checkpoints, Saver, settings};
 use files::Outputs;
 
 /// Runs `thinnet train`.
@@ -25,7 +29,8 @@ use files::Outputs;
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let machine = &arguments.machine;
     let plan = arguments.plan()?;
-    let outputs = Outputs::check(arguments)?;
+    let checkpoints = Checkpoints::open(arguments)?;
+    let outputs = Outputs::check(arguments, checkpoints.as_ref())?;
     let (train, test) = arguments.data.read_pair(arguments.held_out)?;
     let pool = machine.pool()?;
     let (threads, isa) = (machine.threads(), machine.isa);
@@ -36,19 +41,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         arguments.test_set().replace('_', "-"),
         train.inputs().columns()
     ));
-    if outputs.model.is_none() {
+    if outputs.model.is_none() && checkpoints.is_none() {
         machine.remark("the network will not be kept: there is no --out");
     }
 
-    let steps = plan.steps(train.rows());
-    let fit = pool.install(|| {
-        let mut progress = Progress::new("training", plan.epochs, steps, machine.quiet);
-        let mut fitting = Fitting::new(&plan, &train, &test, isa)?;
-        for _ in 0..plan.epochs {
-            fitting.epoch(&mut progress)?;
-        }
-        fitting.finish()
-    })?;
+    let (fit, saved) =
+        pool.install(|| fit(arguments, &plan, &train, &test, checkpoints.as_ref()))?;
     let data = describe(arguments, &train, &test, &fit);
     let report = Report::new(data, &plan, &fit, threads, isa);
     let written = outputs.write(&report, &fit);
@@ -60,7 +58,46 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     // The numbers are shown even where a file could not be written.
     let shown = console::results(&text);
-    written.and(shown)
+    saved.and(written).and(shown)
+}
+
+/// Trains, and says whether the end of it could be saved.
+fn fit(
+    arguments: &Arguments,
+    plan: &Plan,
+    train: &Dataset,
+    test: &Dataset,
+    checkpoints: Option<&Checkpoints>,
+) -> anyhow::Result<(Fit, anyhow::Result<()>)> {
+    let (machine, steps) = (&arguments.machine, plan.steps(train.rows()));
+    let settings = checkpoints.map(|_| settings(plan, train, test)).unwrap_or_default();
+    let resumed = checkpoints.and_then(|checkpoints| checkpoints.resumed.as_ref());
+    let mut fitting = match resumed {
+        None => Fitting::new(plan, train, test, machine.isa)?,
+        Some(file) => Fitting::resume(plan, train, test, machine.isa, (file.given(), &settings))?,
+    };
+    if let Some(file) = resumed {
+        let (file, step) = (file.given().display(), fitting.trainer().steps());
+        machine.remark(&if fitting.is_done() {
+            format!("{file} holds a finished training: nothing is trained, outputs are written")
+        } else {
+            format!("going on after step {step} of {steps}")
+        });
+    }
+    let mut progress = Progress::new("training", plan.epochs, steps, machine.quiet);
+    progress.skip(fitting.trainer().steps());
+    let mut saver = match checkpoints {
+        Some(open) => Some(Saver::new(&open.file, arguments.checkpoint_every, &settings)?),
+        None => None,
+    };
+    while !fitting.is_done() {
+        fitting.advance(&mut progress)?;
+        if let Some(saver) = &mut saver {
+            saver.after(&fitting, &progress)?;
+        }
+    }
+    let saved = saver.map_or(Ok(()), |saver| saver.save(&fitting));
+    Ok((fitting.finish()?, saved))
 }
 
 fn describe(arguments: &Arguments, train: &Dataset, test: &Dataset, fit: &Fit) -> Data {
@@ -82,8 +119,9 @@ fn results(arguments: &Arguments, report: &Report<'_>) -> String {
     line(&mut text, name, format_args!("{} ({wrong} of {rows} wrong)", percent(report.test_error)));
     line(&mut text, "training loss", format_args!("{:.6}", report.train_loss));
     line(&mut text, "updates", format_args!("{} in {:.1} s", report.steps, report.seconds));
-    let StepMs { median, min } = report.step_ms;
-    line(&mut text, "step", format_args!("{median:.3} ms (median; fastest {min:.3} ms)"));
+    if let StepMs { median: Some(median), min: Some(min) } = report.step_ms {
+        line(&mut text, "step", format_args!("{median:.3} ms (median; fastest {min:.3} ms)"));
+    }
     line(&mut text, "digest", &report.digest);
     text
 }

@@ -1,0 +1,127 @@
+//! Writes the seeds that are files of thinnet's own: `seeds/model_reader` and
+//! `seeds/checkpoint_reader`.
+//!
+//! ```sh
+//! cargo run --example files
+//! ```
+//!
+//! A name that starts with `bad-` says that the reader has to refuse the file;
+//! `tests/corpus.rs` of the main crate holds it to that.
+
+use std::{error::Error, fs, path::Path};
+
+use thinnet::{
+    Keep,
+    nn::{Activation, Loss, Mlp},
+};
+use thinnet_fuzz::checkpoint_reader::{settings, step, trainer_builder};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// The file with another header: a u64 of its length, JSON, then the tensors.
+fn with_header(file: &[u8], change: impl Fn(&str) -> String) -> Vec<u8> {
+    let (length, rest) = file.split_first_chunk::<8>().expect("a file with a length");
+    let (header, tensors) = rest.split_at(u64::from_le_bytes(*length) as usize);
+    let header = change(std::str::from_utf8(header).expect("JSON"));
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    bytes.extend(tensors);
+    bytes
+}
+
+/// The file with another text in its header, in all places.
+fn replaced(file: &[u8], from: &str, to: &str) -> Vec<u8> {
+    with_header(file, |header| {
+        assert!(header.contains(from), "{from} in {header}");
+        header.replace(from, to)
+    })
+}
+
+/// The file with the last element of its last tensor replaced.
+fn with_last(file: &[u8], x: f32) -> Vec<u8> {
+    let mut bytes = file[..file.len() - 4].to_vec();
+    bytes.extend(x.to_le_bytes());
+    bytes
+}
+
+fn models() -> Result<Vec<(&'static str, Vec<u8>)>> {
+    let linear = Mlp::builder(2).output(1, Loss::SquaredError).seed(3).build()?.to_bytes()?;
+    let deep = Mlp::builder(3)
+        .input_keep(Keep::new(0.8)?)
+        .sparse_input()
+        .hidden(4, Activation::Relu, Keep::HALF)
+        .hidden(2, Activation::Tanh, Keep::from_k(1)?)
+        .hidden(3, Activation::Logistic, Keep::ALL)
+        .output(2, Loss::SoftmaxCrossEntropy)
+        .build()?
+        .to_bytes()?;
+    let mut long_header = linear.clone();
+    long_header[..8].copy_from_slice(&u64::MAX.to_le_bytes());
+    Ok(vec![
+        (
+            "bad-count",
+            replaced(
+                &linear,
+                r#"\"hidden\":[]"#,
+                r#"\"hidden\":[{\"activation\":\"relu\",\"keep_k\":1,\"width\":1}]"#,
+            ),
+        ),
+        ("bad-dtype", replaced(&linear, "F32", "I32")),
+        ("bad-format", replaced(&linear, r#"\"format\":1"#, r#"\"format\":2"#)),
+        ("bad-header-length", long_header),
+        (
+            "bad-huge-width",
+            replaced(&linear, r#"\"outputs\":1"#, r#"\"outputs\":18446744073709551615"#),
+        ),
+        ("bad-infinite", with_last(&linear, f32::INFINITY)),
+        ("bad-keep", replaced(&deep, r#"\"keep_k\":32768"#, r#"\"keep_k\":65537"#)),
+        ("bad-name", replaced(&linear, "layers.0.bias", "layers.1.bias")),
+        ("bad-no-inputs", replaced(&linear, r#"\"inputs\":2"#, r#"\"inputs\":0"#)),
+        ("bad-offsets", replaced(&linear, "[4,12]", "[0,8]")),
+        ("bad-shape", replaced(&linear, "[1,2]", "[2,1]")),
+        ("bad-truncated", deep[..deep.len() - 1].to_vec()),
+        ("bad-unknown-field", replaced(&linear, r#"\"inputs\":2"#, r#"\"inputs\":2,\"x\":0"#)),
+        ("deep", deep),
+        ("negative-zero", with_last(&linear, -0.0)),
+        (
+            "other-metadata",
+            replaced(&linear, r#""__metadata__":{"#, r#""__metadata__":{"format":"pt","#),
+        ),
+        ("spaces", replaced(&linear, r#"\"inputs\":2"#, r#"  \"inputs\" :  2"#)),
+        ("linear", linear),
+    ])
+}
+
+fn checkpoints() -> Result<Vec<(&'static str, Vec<u8>)>> {
+    let mut trainer = trainer_builder().build()?;
+    let fresh = trainer.to_bytes(&settings(), "")?;
+    for _ in 0..3 {
+        step(&mut trainer)?;
+    }
+    let later = trainer.to_bytes(&settings(), "epoch 1, \"quoted\" ü")?;
+    Ok(vec![
+        ("bad-architecture", replaced(&fresh, r#"\"keep_k\":32768"#, r#"\"keep_k\":32767"#)),
+        ("bad-data", replaced(&fresh, "abc", "abd")),
+        ("bad-model", trainer.network().to_bytes()?),
+        ("bad-nan", with_last(&later, f32::NAN)),
+        ("bad-negative-step", replaced(&later, r#"\"step\":3"#, r#"\"step\":-3"#)),
+        ("bad-seed", replaced(&fresh, r#"\"mask seed\":\"7\""#, r#"\"mask seed\":\"8\""#)),
+        ("bad-setting-more", replaced(&fresh, r#"\"data\":"#, r#"\"day\":\"1\",\"data\":"#)),
+        ("bad-truncated", later[..later.len() - 4].to_vec()),
+        ("bad-velocity-name", replaced(&fresh, "velocity.layers.1.bias", "velocity.layers.2.bias")),
+        ("far", replaced(&later, r#"\"step\":3"#, r#"\"step\":9007199254740993"#)),
+        ("fresh", fresh),
+        ("later", later),
+    ])
+}
+
+fn main() -> Result<()> {
+    for (target, files) in [("model_reader", models()?), ("checkpoint_reader", checkpoints()?)] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);
+        fs::create_dir_all(&folder)?;
+        for (name, bytes) in files {
+            fs::write(folder.join(name), bytes)?;
+        }
+    }
+    Ok(())
+}

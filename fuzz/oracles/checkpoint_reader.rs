@@ -1,0 +1,76 @@
+//! The reader of checkpoints never panics on any bytes; what resumes saves
+//! again to the tensors, the step, the notes and the settings that the input
+//! held, and to the same bytes ever after; the training goes on from both
+//! alike.
+
+use std::path::Path;
+
+use thinnet::{
+    Error, Isa, Keep,
+    data::Batch,
+    nn::{Activation, Loss, Mlp, Targets},
+    tensor::MatrixView,
+    train::{MaxNorm, Schedule, Settings, Sgd, Trainer},
+};
+
+use super::file_contents;
+
+/// The training that every input is held against. Portable, so that the seeds
+/// resume on every machine.
+pub fn trainer_builder() -> thinnet::train::TrainerBuilder {
+    let mlp = Mlp::builder(3)
+        .input_keep(Keep::new(0.8).unwrap())
+        .hidden(4, Activation::Relu, Keep::HALF)
+        .output(2, Loss::SoftmaxCrossEntropy)
+        .seed(1)
+        .build()
+        .unwrap();
+    let sgd = Sgd::new(Schedule::Linear { from: 0.1, to: 0.0, steps: 10 })
+        .momentum(Schedule::constant(0.9))
+        .max_norm(MaxNorm::Paper(2.0));
+    Trainer::builder(mlp, sgd, 2).seed(7).isa(Isa::Portable)
+}
+
+/// The caller's settings of that training.
+pub fn settings() -> Settings {
+    [("data".to_owned(), "abc".to_owned())].into()
+}
+
+/// One step of it.
+pub fn step(trainer: &mut Trainer) -> Result<f32, Error> {
+    let x = [0.5, -1.0, 0.0, 2.0, 0.25, 1.0];
+    trainer.step(&Batch::dense(MatrixView::new(&x, 2, 3)?), Targets::Classes(&[0, 1]))
+}
+
+/// The training that the bytes hold, and its notes.
+///
+/// # Errors
+/// As `TrainerBuilder::resume_from_bytes`.
+pub fn resume(bytes: &[u8]) -> Result<(Trainer, String), Error> {
+    trainer_builder().resume_from_bytes(bytes, Path::new("fuzz"), &settings())
+}
+
+/// See the head of this file.
+pub fn check(bytes: &[u8]) {
+    const KEY: &str = "thinnet.checkpoint";
+    let Ok((mut trainer, notes)) = resume(bytes) else { return };
+    let saved = trainer.to_bytes(&settings(), &notes).unwrap();
+    let (given, kept) = (file_contents::read(bytes, KEY), file_contents::read(&saved, KEY));
+    assert_eq!(given.0, kept.0);
+    // Serde takes a struct as a list, too: the reader need not refuse that.
+    if given.1["position"].is_object() {
+        assert_eq!(given.1["position"], kept.1["position"]);
+    }
+    assert_eq!(kept.1["position"]["step"], trainer.steps());
+    assert_eq!(kept.1["position"]["notes"], *notes);
+
+    let (mut again, notes_again) = resume(&saved).unwrap();
+    assert_eq!(notes_again, notes);
+    assert_eq!(again.network().digest(), trainer.network().digest());
+    assert_eq!(again.to_bytes(&settings(), &notes).unwrap(), saved);
+
+    let text = |result: Result<f32, Error>| result.map(f32::to_bits).map_err(|e| e.to_string());
+    assert_eq!(text(step(&mut again)), text(step(&mut trainer)));
+    assert_eq!(again.steps(), trainer.steps());
+    assert_eq!(again.network().digest(), trainer.network().digest());
+}

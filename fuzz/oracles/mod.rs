@@ -1,0 +1,32 @@
+//! The oracles of the fuzz targets, as plain functions: the fuzzer calls them
+//! on what it makes up, and `cargo test` on the committed seeds
+//! (`tests/corpus.rs` of the main crate includes this file).
+
+use arbitrary::{Arbitrary, Unstructured};
+
+pub mod checkpoint_reader;
+pub mod dropout;
+mod file_contents;
+pub mod idx_reader;
+pub mod mask_words;
+pub mod model_reader;
+pub mod training;
+mod twin;
+
+/// A target's name, and its oracle on the bytes of an input.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All targets.
+pub const TARGETS: [Target; 6] = [
+    ("checkpoint_reader", checkpoint_reader::check),
+    ("dropout", |bytes| dropout::check(decoded(bytes))),
+    ("idx_reader", idx_reader::check),
+    ("mask_words", |bytes| mask_words::check(decoded(bytes))),
+    ("model_reader", model_reader::check),
+    ("training", |bytes| training::check(decoded(bytes))),
+];
+
+/// A structured case from an input's bytes, as libfuzzer-sys makes it.
+fn decoded<'a, T: Arbitrary<'a>>(bytes: &'a [u8]) -> T {
+    T::arbitrary_take_rest(Unstructured::new(bytes)).expect("the bytes of a case")
+}

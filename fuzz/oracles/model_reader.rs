@@ -1,0 +1,37 @@
+//! The reader of model files never panics on any bytes; what it loads saves
+//! again to bytes that load equal, with the same digest and with the tensors
+//! that the input held, bit for bit.
+
+use std::path::Path;
+
+use thinnet::{
+    data::Batch,
+    nn::Mlp,
+    predict::Predictor,
+    tensor::{Matrix, MatrixView},
+};
+
+use super::file_contents;
+
+/// See the head of this file.
+pub fn check(bytes: &[u8]) {
+    let path = Path::new("fuzz");
+    let Ok(mlp) = Mlp::from_bytes(bytes, path) else { return };
+    let saved = mlp.to_bytes().unwrap();
+    let again = Mlp::from_bytes(&saved, path).unwrap();
+    assert_eq!(again, mlp);
+    assert_eq!(again.digest(), mlp.digest());
+    assert_eq!(again.to_bytes().unwrap(), saved);
+    let (given, kept) =
+        (file_contents::read(bytes, "thinnet"), file_contents::read(&saved, "thinnet"));
+    assert_eq!(given.0, kept.0);
+
+    // A model that loads can be used.
+    let (inputs, outputs) = (mlp.inputs(), mlp.outputs());
+    let x = Matrix::zeroed(1, inputs).unwrap();
+    let x = MatrixView::new(x.row(0).unwrap(), 1, inputs).unwrap();
+    let predictor = Predictor::new(mlp);
+    let mut workspace = predictor.workspace(1).unwrap();
+    let y = predictor.predict(&Batch::dense(x), &mut workspace).unwrap();
+    assert_eq!((y.rows(), y.columns()), (1, outputs));
+}

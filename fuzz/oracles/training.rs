@@ -1,0 +1,429 @@
+//! A small network of any shape, any data, some steps. Each step ends in an
+//! error that leaves everything as it was, or in a finite loss and parameters
+//! that are finite or reported; the first gradient is that of plain f64
+//! backpropagation through the thinned networks, within a bound computed along
+//! with it; the first update is the optimiser's formula, bit for bit; max-norm
+//! holds; all fused instruction sets, and 1 and 2 threads, give the same bits.
+
+use std::sync::LazyLock;
+
+use arbitrary::{Arbitrary, Result, Unstructured};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use thinnet::{
+    Isa, Keep,
+    data::Batch,
+    mask::{Domain, Streams},
+    nn::{
+        Activation, Initialisation, Loss, Mlp, Targets, ThinnedNetwork, decay_from_paper,
+        learning_rate_from_paper,
+    },
+    tensor::MatrixView,
+    train::{LayerGradient, MaxNorm, Schedule, Settings, Sgd, Trainer, TrainerBuilder},
+};
+
+use super::twin::{self, Gradients};
+
+/// How far a projected unit's norm can be above the bound: sums of at most 400
+/// rounded squares, their root, a quotient and a product.
+const NORM: f64 = 1e-4;
+
+/// Products and squares of numbers between these roots neither underflow nor
+/// overflow in f32.
+const PLAIN_NORMS: std::ops::Range<f64> = 1e-15..1e18;
+
+/// Two threads, for the networks that are worth them.
+static POOL: LazyLock<ThreadPool> =
+    LazyLock::new(|| ThreadPoolBuilder::new().num_threads(2).build().unwrap());
+
+/// Numbers drawn from a short list by position, so that few bytes make much
+/// data.
+#[derive(Debug)]
+struct Pattern {
+    values: Vec<f32>,
+    /// How many of 8 are zero instead.
+    zeros: u64,
+}
+
+impl<'a> Arbitrary<'a> for Pattern {
+    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+        let zeros = u.int_in_range(0..=7u8)?.into();
+        let mut values = Vec::new();
+        for _ in 0..u.int_in_range(1..=8u8)? {
+            let size = f32::from(u.arbitrary::<i8>()?) / 64.0;
+            values.push(match u.int_in_range(0..=15u8)? {
+                0 => size * 1e-40,
+                1 => size * 1e-20,
+                2 => size * 1e20,
+                3 => size * 1e38,
+                4 => f32::from_bits(u.arbitrary()?),
+                _ => size,
+            });
+        }
+        Ok(Self { values, zeros })
+    }
+}
+
+impl Pattern {
+    fn at(&self, streams: Streams, i: usize) -> f32 {
+        let hash = streams.hash(i as u64);
+        if hash % 8 < self.zeros {
+            return 0.0;
+        }
+        self.values[(hash >> 32) as usize % self.values.len()]
+    }
+}
+
+/// A network, an optimiser and data.
+#[derive(Debug)]
+pub struct Case {
+    /// Large enough for two threads.
+    wide: bool,
+    inputs: usize,
+    input_keep: Keep,
+    sparse: bool,
+    hidden: Vec<(usize, Activation, Keep)>,
+    outputs: usize,
+    loss: Loss,
+    initialisation: Initialisation,
+    weight_factor: f32,
+    biases: Pattern,
+    learning_rate: Schedule,
+    momentum: Schedule,
+    nesterov: bool,
+    weight_decay: f64,
+    max_norm: Option<MaxNorm>,
+    paper_rates: bool,
+    steps: u64,
+    rows: usize,
+    first_row: u64,
+    x: Pattern,
+    t: Pattern,
+    bad_target: bool,
+    seed: u64,
+}
+
+fn keep(u: &mut Unstructured<'_>) -> Result<Keep> {
+    let k = match u.int_in_range(0..=6u8)? {
+        0 => Keep::ONE_K,
+        1 => Keep::ONE_K / 2,
+        2 => 52429,
+        3 => 49152,
+        4 => 1,
+        5 => Keep::ONE_K - 1,
+        _ => u32::from(u.arbitrary::<u16>()?) + 1,
+    };
+    Ok(Keep::from_k(k).unwrap())
+}
+
+fn schedule(u: &mut Unstructured<'_>, values: &[f64]) -> Result<Schedule> {
+    let kind = u.int_in_range(0..=7u8)?;
+    let from = *u.choose(values)?;
+    let value = |u: &mut Unstructured<'_>| u.choose(values).copied();
+    Ok(match kind {
+        0 => Schedule::Linear { from, to: value(u)?, steps: u.arbitrary::<u8>()?.into() },
+        1 => Schedule::Cosine { from, to: value(u)?, steps: u.arbitrary::<u8>()?.into() },
+        2 => Schedule::InverseTime { from, time: u.arbitrary::<u8>()?.into() },
+        3 => Schedule::Saturating { from, to: value(u)?, time: u.arbitrary::<u8>()?.into() },
+        4 => Schedule::constant(u.arbitrary()?),
+        _ => Schedule::constant(from),
+    })
+}
+
+impl<'a> Arbitrary<'a> for Case {
+    /// Every choice is a byte, so that `seeds.py` can write cases.
+    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+        let wide = u.int_in_range(0..=31u8)? == 31;
+        let width = |u: &mut Unstructured<'_>| match wide {
+            true => Ok(400 - usize::from(u.int_in_range(0..=50u8)?)),
+            false => Ok(usize::from(u.int_in_range(1..=80u8)?)),
+        };
+        let (inputs, input_keep) = (width(u)?, keep(u)?);
+        let sparse = u.int_in_range(0..=1u8)? == 1;
+        let layers = u.int_in_range(0..=3u8)?;
+        let hidden = (0..if wide { 1 } else { layers })
+            .map(|_| Ok((width(u)?, *u.choose(Activation::ALL)?, keep(u)?)))
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            wide,
+            inputs,
+            input_keep,
+            sparse,
+            hidden,
+            outputs: u.int_in_range(1..=80u8)?.into(),
+            loss: *u.choose(Loss::ALL)?,
+            initialisation: *u.choose(Initialisation::ALL)?,
+            weight_factor: *u.choose(&[1.0, 0.1, 3.0, 1e-20, 1e-38, 1e18, 1e37, 1.0])?,
+            biases: u.arbitrary()?,
+            learning_rate: schedule(u, &[0.1, 1.0, 0.01, 1e-9, 0.0, 1e10, 3e38])?,
+            momentum: schedule(u, &[0.9, 0.0, 0.5, 0.99, 0.999_999_999])?,
+            nesterov: u.int_in_range(0..=1u8)? == 1,
+            weight_decay: *u.choose(&[0.0, 1e-4, 0.1, 1e20, 3e38])?,
+            max_norm: match u.int_in_range(0..=5u8)? {
+                0 => Some(MaxNorm::Engine(1.0)),
+                1 => Some(MaxNorm::Paper(2.0)),
+                2 => Some(MaxNorm::Engine(*u.choose(&[0.01, 1e-10, 1e10, 1e-38])?)),
+                _ => None,
+            },
+            paper_rates: u.int_in_range(0..=1u8)? == 1,
+            steps: u.int_in_range(1..=4u8)?.into(),
+            rows: if wide { 9 } else { u.int_in_range(1..=9u8)?.into() },
+            first_row: *u.choose(&[0, 1, 100, u64::MAX - 3])?,
+            x: u.arbitrary()?,
+            t: u.arbitrary()?,
+            bad_target: u.int_in_range(0..=15u8)? == 15,
+            seed: u.arbitrary()?,
+        })
+    }
+}
+
+/// The data of one step.
+struct Data {
+    x: Vec<f32>,
+    classes: Vec<u32>,
+    t: Vec<f32>,
+}
+
+impl Case {
+    fn network(&self) -> Mlp {
+        let mut builder = Mlp::builder(self.inputs).input_keep(self.input_keep);
+        if self.sparse {
+            builder = builder.sparse_input();
+        }
+        for &(width, activation, keep) in &self.hidden {
+            builder = builder.hidden(width, activation, keep);
+        }
+        let builder = builder.output(self.outputs, self.loss).seed(self.seed);
+        let mut mlp = builder.initialisation(self.initialisation).build().unwrap();
+        for layer in 0..mlp.depth() {
+            let streams = Streams::new(self.seed, Domain::Noise, layer as u64, u64::MAX);
+            let factor = |w: f32| (w * self.weight_factor).clamp(f32::MIN, f32::MAX);
+            let weights: Vec<f32> = mlp.weights(layer).unwrap().into_iter().map(factor).collect();
+            let biases: Vec<f32> = (0..mlp.bias(layer).unwrap().len())
+                .map(|unit| self.biases.at(streams, unit))
+                .map(|b| if b.is_finite() { b } else { 0.0 })
+                .collect();
+            mlp.set_weights(layer, &weights).unwrap();
+            mlp.set_bias(layer, &biases).unwrap();
+        }
+        mlp
+    }
+
+    fn sgd(&self) -> Sgd {
+        let mut sgd = Sgd::new(self.learning_rate).momentum(self.momentum);
+        sgd = sgd.weight_decay(self.weight_decay);
+        if self.nesterov {
+            sgd = sgd.nesterov();
+        }
+        if let Some(max_norm) = self.max_norm {
+            sgd = sgd.max_norm(max_norm);
+        }
+        if self.paper_rates { sgd.paper_rates() } else { sgd }
+    }
+
+    fn builder(&self, mlp: &Mlp, isa: Isa) -> TrainerBuilder {
+        Trainer::builder(mlp.clone(), self.sgd(), self.rows).seed(self.seed).isa(isa)
+    }
+
+    fn data(&self, step: u64) -> Data {
+        let streams = |site| Streams::new(self.seed, Domain::Noise, site, step);
+        let draw = |pattern: &Pattern, site: u64, n: usize| -> Vec<f32> {
+            (0..n).map(|i| pattern.at(streams(site), i)).collect()
+        };
+        let outputs = self.outputs as u64;
+        let mut classes: Vec<u32> =
+            (0..self.rows as u64).map(|i| (streams(100).hash(i) % outputs) as u32).collect();
+        let mut t = draw(&self.t, 101, self.rows * self.outputs);
+        if self.bad_target {
+            classes[0] = self.outputs as u32;
+        } else if self.loss == Loss::BinaryCrossEntropy {
+            let bit = |t: &mut f32| *t = if t.is_nan() { 0.5 } else { t.clamp(0.0, 1.0) };
+            t.iter_mut().for_each(bit);
+        }
+        Data { x: draw(&self.x, 102, self.rows * self.inputs), classes, t }
+    }
+
+    fn batch<'a>(&self, data: &'a Data) -> (Batch<'a>, Targets<'a>) {
+        let t = MatrixView::new(&data.t, self.rows, self.outputs).unwrap();
+        let targets = match self.loss {
+            Loss::SoftmaxCrossEntropy => Targets::Classes(&data.classes),
+            Loss::SquaredError => Targets::Values(t),
+            _ => Targets::Bits(t),
+        };
+        let x = MatrixView::new(&data.x, self.rows, self.inputs).unwrap();
+        (Batch::dense(x).starting_at(self.first_row), targets)
+    }
+}
+
+/// All parameters of a layer: weights, then biases.
+fn parameters(mlp: &Mlp, layer: usize) -> Vec<f32> {
+    let mut parameters = mlp.weights(layer).unwrap();
+    parameters.extend(mlp.bias(layer).unwrap());
+    parameters
+}
+
+fn is_finite(mlp: &Mlp) -> bool {
+    (0..mlp.depth()).all(|layer| parameters(mlp, layer).iter().all(|x| x.is_finite()))
+}
+
+/// The state of a trainer, velocities included; an error's text where it
+/// cannot be saved.
+fn state(trainer: &Trainer) -> (u64, String, std::result::Result<Vec<u8>, String>) {
+    let bytes = trainer.to_bytes(&Settings::new(), "").map_err(|error| error.to_string());
+    (trainer.steps(), trainer.network().digest(), bytes)
+}
+
+/// What can be compared of a result.
+fn outcome(result: std::result::Result<f32, thinnet::Error>) -> std::result::Result<u32, String> {
+    result.map(f32::to_bits).map_err(|error| error.to_string())
+}
+
+/// All steps; after each one its loss or error and the digest.
+fn train(case: &Case, mut trainer: Trainer) -> Vec<(std::result::Result<u32, String>, String)> {
+    let mut before = state(&trainer);
+    let step = |step: u64| {
+        let data = case.data(step);
+        let (batch, targets) = case.batch(&data);
+        let result = outcome(trainer.step(&batch, targets));
+        let after = state(&trainer);
+        match &result {
+            Err(_) => assert_eq!(after, before, "an error changes nothing"),
+            Ok(loss) => {
+                assert!(f32::from_bits(*loss).is_finite());
+                assert_eq!(after.0, before.0 + 1);
+                let finite = is_finite(trainer.network());
+                assert_eq!(trainer.ensure_finite().is_ok(), finite, "overflow is reported");
+                assert_eq!(after.2.is_ok(), finite, "{:?}", after.2);
+                if finite {
+                    norms_are_bounded(case, trainer.network());
+                }
+            }
+        }
+        before = after;
+        (result, before.1.clone())
+    };
+    (0..case.steps).map(step).collect()
+}
+
+fn norms_are_bounded(case: &Case, mlp: &Mlp) {
+    let Some(max_norm) = case.max_norm else { return };
+    for (layer, keep) in mlp.keeps().into_iter().enumerate() {
+        let bound = max_norm.bound(keep);
+        for w in mlp.weights(layer).unwrap().chunks_exact(mlp.widths()[layer]) {
+            let norm = w.iter().map(|&w| f64::from(w) * f64::from(w)).sum::<f64>().sqrt();
+            if PLAIN_NORMS.contains(&norm) {
+                assert!(norm <= bound * (1.0 + NORM), "layer {layer}: norm {norm} above {bound}");
+            }
+        }
+    }
+}
+
+/// The twin's first gradient; `None` where something is refused or extreme.
+fn first_gradient(case: &Case, mlp: &Mlp) -> Option<Gradients> {
+    let data = case.data(0);
+    let (_, targets) = case.batch(&data);
+    targets.check(case.loss, case.outputs, case.rows).ok()?;
+    if !data.x.iter().all(|x| x.is_finite()) {
+        return None;
+    }
+    let of =
+        |i: u64| ThinnedNetwork::of(mlp, case.seed, 0, case.first_row.wrapping_add(i)).unwrap();
+    let thinned: Vec<ThinnedNetwork> = (0..case.rows as u64).map(of).collect();
+    let x: Vec<&[f32]> = data.x.chunks_exact(case.inputs).collect();
+    let twin = twin::gradients(mlp, &thinned, &x, targets)?;
+    // The twin's loss is the mean loss of the thinned networks.
+    let loss = |(row, x): (usize, &&[f32])| {
+        let x: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
+        let logits = thinned[row].logits(&x).unwrap();
+        thinned[row].network().loss_of(&logits, targets, row).unwrap()
+    };
+    let mean = x.iter().enumerate().map(loss).sum::<f64>() / case.rows as f64;
+    assert!((mean - twin.loss.value).abs() <= twin.loss.error + 1e-12 * mean.abs());
+    Some(twin)
+}
+
+/// The first gradient against the twin's, the first update against the formula.
+fn first_step(case: &Case, mlp: &Mlp, twin: Option<&Gradients>, trainer: &mut Trainer) {
+    let data = case.data(0);
+    let (batch, targets) = case.batch(&data);
+    let before = state(trainer);
+    let got = trainer.gradients(&batch, targets);
+    assert_eq!(state(trainer), before, "gradients change nothing");
+
+    let (loss, layers) = match (got, twin) {
+        (Ok(got), Some(twin)) => {
+            assert!(twin.loss.allows(got.0), "loss {} for {:?}", got.0, twin.loss);
+            for (layer, (got, (weights, bias))) in got.1.iter().zip(&twin.layers).enumerate() {
+                let all = got.weights.iter().zip(weights).chain(got.bias.iter().zip(bias));
+                for (i, (&got, want)) in all.enumerate() {
+                    assert!(want.allows(got), "layer {layer}, {i}: {got} for {want:?}");
+                }
+            }
+            got
+        }
+        (Err(error), Some(_)) => panic!("an error where nothing is large: {error}"),
+        (Ok(got), None) => got,
+        (Err(error), None) => {
+            assert_eq!(outcome(trainer.step(&batch, targets)), Err(error.to_string()));
+            return;
+        }
+    };
+    assert_eq!(outcome(trainer.step(&batch, targets)), Ok(loss.to_bits()));
+    if case.max_norm.is_none() && trainer.isa() != Isa::Portable {
+        update_is_the_formula(case, mlp, &layers, trainer.network());
+    }
+}
+
+/// The first update from velocity 0, with the fused roundings of the kernels.
+fn update_is_the_formula(case: &Case, old: &Mlp, gradients: &[LayerGradient], new: &Mlp) {
+    if !is_finite(new) {
+        return;
+    }
+    let (rate, momentum) = (case.learning_rate.at(0), case.momentum.at(0) as f32);
+    for (layer, keep) in old.keeps().into_iter().enumerate() {
+        let (weight_rate, decay) = if case.paper_rates {
+            (learning_rate_from_paper(rate, keep), decay_from_paper(case.weight_decay, keep))
+        } else {
+            (rate, case.weight_decay)
+        };
+        let updated = |w: f32, g: f32, rate: f64, decay: f64| {
+            let decay = decay as f32;
+            let g = if decay == 0.0 { g } else { decay.mul_add(w, g) };
+            let v = momentum.mul_add(0.0, g);
+            let direction = if case.nesterov { momentum.mul_add(v, g) } else { v };
+            (-(rate as f32)).mul_add(direction, w)
+        };
+        let gradient = &gradients[layer];
+        let weights = old.weights(layer).unwrap();
+        let weights = weights.iter().zip(&gradient.weights);
+        let biases = old.bias(layer).unwrap().iter().zip(&gradient.bias);
+        let want: Vec<u32> = weights
+            .map(|(&w, &g)| updated(w, g, weight_rate, decay))
+            .chain(biases.map(|(&b, &g)| updated(b, g, rate, 0.0)))
+            .map(f32::to_bits)
+            .collect();
+        let got: Vec<u32> = parameters(new, layer).into_iter().map(f32::to_bits).collect();
+        assert_eq!(got, want, "layer {layer}");
+    }
+}
+
+/// See the head of this file.
+pub fn check(case: Case) {
+    let mlp = case.network();
+    let twin = first_gradient(&case, &mlp);
+    let mut fused = None;
+    for isa in Isa::available() {
+        let trainer = match case.builder(&mlp, isa).build() {
+            Ok(trainer) => trainer,
+            // A setting outside its range: the same for all.
+            Err(_) => return,
+        };
+        first_step(&case, &mlp, twin.as_ref(), &mut trainer.clone());
+        let alone = train(&case, trainer.clone());
+        if case.wide {
+            assert_eq!(POOL.install(|| train(&case, trainer)), alone, "{isa}: 2 threads");
+        }
+        if isa != Isa::Portable {
+            assert_eq!(fused.get_or_insert_with(|| alone.clone()), &alone, "{isa}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What a training carries from step to step besides the trainer's own state.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use thinnet::Error;
+
+/// A point of the learning curves.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Epoch {
+    /// Its number, from 1.
+    pub epoch: usize,
+    /// Mean loss of its thinned networks.
+    pub train_loss: f64,
+    /// Part of the test rows that are wrong after it, where that was measured.
+    pub test_error: Option<f64>,
+}
+
+/// The learning curves so far, and the sums that the present epoch has gathered;
+/// as JSON it is a checkpoint's notes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Course {
+    /// The epochs that are done.
+    pub curves: Vec<Epoch>,
+    /// Active part of each layer's inputs, averaged over the last epoch's steps.
+    pub densities: Vec<f64>,
+    /// The present epoch's losses, summed over its rows.
+    pub losses: f64,
+    /// Seconds of training and evaluation.
+    pub seconds: f64,
+}
+
+impl Course {
+    /// Before the first step of a network with so many layers.
+    pub fn new(layers: usize) -> Self {
+        Self { curves: Vec::new(), densities: vec![0.0; layers], losses: 0.0, seconds: 0.0 }
+    }
+
+    /// A checkpoint's notes.
+    ///
+    /// # Errors
+    /// None that these types can give.
+    pub fn to_notes(&self) -> anyhow::Result<String> {
+        Ok(serde_json::to_string(self)?)
+    }
+
+    /// The course that a checkpoint's notes hold; `path` names it in errors.
+    ///
+    /// # Errors
+    /// Notes that this program did not write.
+    pub fn from_notes(notes: &str, layers: usize, path: &Path) -> Result<Self, Error> {
+        let refuse = |reason: String| Error::Format {
+            path: path.to_owned(),
+            reason: format!("its notes: {reason}"),
+        };
+        let course: Self = serde_json::from_str(notes).map_err(|e| {
+            refuse(format!("{e} (expected a checkpoint that `thinnet train` saved)"))
+        })?;
+        if course.densities.len() != layers {
+            let got = course.densities.len();
+            return Err(refuse(format!("{got} densities: expected {layers}, one a layer")));
+        }
+        Ok(course)
+    }
+
+    /// How many steps of the present epoch are done at step `steps`: all of them
+    /// where only the epoch's end is missing. `None` where there cannot be so
+    /// many.
+    pub fn steps_of_epoch(&self, steps: u64, steps_per_epoch: usize) -> Option<usize> {
+        let before = (self.curves.len() as u64).checked_mul(steps_per_epoch as u64)?;
+        let within = usize::try_from(steps.checked_sub(before)?).ok()?;
+        (within <= steps_per_epoch).then_some(within)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_bring_back_every_bit() {
+        let mut course = Course::new(3);
+        // Sums whose shortest digits are easily read one bit off.
+        for i in 1..2000 {
+            course.losses += 0.1 / f64::from(i);
+            course.densities[i as usize % 3] += 1.0 / (3.0 + f64::from(i).sqrt());
+            course.seconds += 1e-9 * course.losses;
+            let done =
+                Epoch { epoch: 1, train_loss: course.losses.sqrt(), test_error: Some(0.1 / 3.0) };
+            course.curves = vec![done, Epoch { test_error: None, ..done }];
+            let notes = course.to_notes().unwrap();
+            assert_eq!(Course::from_notes(&notes, 3, "c".as_ref()).unwrap(), course);
+        }
+    }
+
+    #[test]
+    fn notes_of_others_are_refused() {
+        for (notes, words) in [
+            ("", "thinnet train"),
+            ("epoch 3", "thinnet train"),
+            (r#"{"curves":[],"densities":[0.5],"losses":0,"seconds":0}"#, "expected 3"),
+            (r#"{"curves":[],"densities":[0,0,0],"losses":0,"seconds":0,"x":1}"#, "`x`"),
+        ] {
+            let message = Course::from_notes(notes, 3, "c".as_ref()).unwrap_err().to_string();
+            assert!(message.starts_with("c: ") && message.contains(words), "{message}");
+        }
+    }
+
+    #[test]
+    fn the_position_within_an_epoch_follows_from_the_step() {
+        let mut course = Course::new(1);
+        assert_eq!(course.steps_of_epoch(0, 5), Some(0));
+        assert_eq!(course.steps_of_epoch(5, 5), Some(5));
+        assert_eq!(course.steps_of_epoch(6, 5), None);
+        course.curves.push(Epoch { epoch: 1, train_loss: 1.0, test_error: None });
+        assert_eq!(course.steps_of_epoch(5, 5), Some(0));
+        assert_eq!(course.steps_of_epoch(7, 5), Some(2));
+        assert_eq!(course.steps_of_epoch(4, 5), None);
+    }
+}

@@ -1,0 +1,100 @@
+//! What a file holds, model or checkpoint, for those who only look.
+
+use std::{collections::BTreeMap, path::Path};
+
+use super::{
+    atomic,
+    tensors::Reader,
+    training::{self, Position},
+};
+use crate::{error::Error, nn::Mlp};
+
+/// A model file's or a checkpoint's contents.
+///
+/// ```
+/// use thinnet::{Keep, checkpoint::Contents, nn::{Activation, Loss, Mlp}};
+///
+/// let mlp = Mlp::builder(4).hidden(8, Activation::Relu, Keep::HALF);
+/// let mlp = mlp.output(2, Loss::SoftmaxCrossEntropy).build()?;
+/// let contents = Contents::from_bytes(&mlp.to_bytes()?, "a model".as_ref())?;
+/// assert_eq!(contents.network, mlp);
+/// assert!(contents.training.is_none());
+/// # Ok::<(), thinnet::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Contents {
+    /// The network: of a checkpoint as it was at that step.
+    pub network: Mlp,
+    /// Of a checkpoint: where its training stands.
+    pub training: Option<TrainingState>,
+}
+
+/// Where the training of a checkpoint stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TrainingState {
+    /// Updates done.
+    pub step: u64,
+    /// Names and values of the trainer's settings and of its caller's.
+    pub settings: BTreeMap<String, String>,
+    /// The text of the caller's own.
+    pub notes: String,
+}
+
+impl Contents {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or is neither a model nor a checkpoint of
+    /// this version.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        Self::from_bytes(&atomic::read(path)?, path)
+    }
+
+    /// As [`Self::read`], from a file's bytes; `path` names them in errors.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, Error> {
+        if !Reader::new(bytes, path)?.has(training::KEY) {
+            return Ok(Self { network: Mlp::from_bytes(bytes, path)?, training: None });
+        }
+        let saved = training::from_bytes(bytes, path)?;
+        let Position { step, settings, notes } = saved.position;
+        let training = Some(TrainingState { step, settings, notes });
+        Ok(Self { network: saved.mlp, training })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        nn::Loss,
+        train::{Schedule, Sgd, Trainer},
+    };
+
+    #[test]
+    fn a_checkpoint_says_where_it_stands() {
+        let mlp = Mlp::builder(3).output(2, Loss::SquaredError).build().unwrap();
+        let sgd = Sgd::new(Schedule::constant(0.25));
+        let trainer = Trainer::builder(mlp.clone(), sgd, 1).seed(7).build().unwrap();
+        let callers = BTreeMap::from([("data".to_owned(), "abc".to_owned())]);
+        let bytes = trainer.to_bytes(&callers, "notes").unwrap();
+        let contents = Contents::from_bytes(&bytes, Path::new("c")).unwrap();
+        assert_eq!(contents.network, mlp);
+        let training = contents.training.unwrap();
+        assert_eq!((training.step, training.notes.as_str()), (0, "notes"));
+        assert_eq!(training.settings["data"], "abc");
+        assert_eq!(training.settings["mask seed"], "7");
+    }
+
+    #[test]
+    fn other_files_are_refused_by_name() {
+        for bytes in [&b""[..], b"text", &[0; 64]] {
+            let error = Contents::from_bytes(bytes, Path::new("f")).unwrap_err().to_string();
+            assert!(error.starts_with("f: "), "{error}");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! One writer a checkpoint.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File, OpenOptions, TryLockError},
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
+use super::{atomic::folder_of, left_over::PREFIX};
+use crate::error::Error;
+
+/// How the names of lock files end.
+const SUFFIX: &str = ".lock";
+
+/// The right to write a file, for a run that writes it again and again.
+///
+/// It is the system's advisory lock on `.thinnet-NAME.lock` beside the file: it
+/// ends with the process, however that ends. The lock file is removed when the
+/// right is given up (not on systems other than Unix, where it stays, empty);
+/// one that a killed process left is taken over. Where the file system has no
+/// locks, everybody gets the right.
+#[derive(Debug)]
+pub struct WriteLock {
+    file: File,
+    path: PathBuf,
+}
+
+impl WriteLock {
+    /// Takes the right to write `path`, which need not exist.
+    ///
+    /// # Errors
+    /// [`Error::InUse`] where another has it, or what the system says.
+    pub fn take(path: &Path) -> Result<Self, Error> {
+        let io = |source| Error::Io { path: path.to_owned(), source };
+        let mut name = OsString::from(PREFIX);
+        name.push(path.file_name().ok_or_else(|| io(ErrorKind::InvalidFilename.into()))?);
+        name.push(SUFFIX);
+        let place = folder_of(path).join(name);
+        loop {
+            let file = OpenOptions::new().create(true).write(true).truncate(false).open(&place);
+            let file = file.map_err(io)?;
+            match file.try_lock() {
+                Ok(()) if !is_at(&file, &place) => {}
+                Ok(()) => return Ok(Self { file, path: place }),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(Error::InUse { path: path.to_owned() });
+                }
+                Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
+                    return Ok(Self { file, path: place });
+                }
+                Err(TryLockError::Error(error)) => return Err(io(error)),
+            }
+        }
+    }
+}
+
+impl Drop for WriteLock {
+    fn drop(&mut self) {
+        // Under the lock: whoever opened it before sees that it is gone.
+        if cfg!(unix) {
+            let _ = fs::remove_file(&self.path);
+        }
+        let _ = self.file.unlock();
+    }
+}
+
+/// Whether the path still leads to the open file, which its last owner may have
+/// removed after it was opened here.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
+        _ => false,
+    }
+}
+
+/// Lock files are not removed here.
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> bool {
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn the_second_is_refused_until_the_first_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint");
+        let first = WriteLock::take(&path).unwrap();
+        let message = WriteLock::take(&path).unwrap_err().to_string();
+        assert!(message.starts_with(&path.display().to_string()), "{message}");
+        let _other = WriteLock::take(&folder.path().join("another")).unwrap();
+        drop(first);
+        drop(WriteLock::take(&path).unwrap());
+        // Left by a process that was killed.
+        fs::write(folder.path().join(".thinnet-checkpoint.lock"), "").unwrap();
+        drop(WriteLock::take(&path).unwrap());
+        let left = fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(left, if cfg!(unix) { 1 } else { 2 });
+    }
+
+    /// The lock file comes and goes all the while.
+    #[test]
+    fn two_never_have_it_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint");
+        let holders = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let mut taken = 0;
+                    while taken < 100 {
+                        match WriteLock::take(&path) {
+                            Ok(_lock) => {
+                                assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0);
+                                taken += 1;
+                                holders.fetch_sub(1, Ordering::SeqCst);
+                            }
+                            Err(error) => assert!(matches!(error, Error::InUse { .. }), "{error}"),
+                        }
+                    }
+                });
+            }
+        });
+    }
+}

@@ -1,0 +1,76 @@
+//! The loss kernels against the formulas in f64, at widths around panels.
+
+use super::*;
+use crate::{
+    mask::{Domain, Streams},
+    simd::tests::on_each_isa,
+};
+
+/// Exponentials and logistics are good to 3 ULP, sums over 200 outputs to some
+/// 100: a part of the largest gradient, which is near 1 / rows.
+const RELATIVE: f64 = 2e-5;
+
+fn numbers(seed: u64, n: usize) -> Vec<f32> {
+    let streams = Streams::new(seed, Domain::Noise, 0, 0);
+    (0..n).map(|i| (streams.hash(i as u64) as f64 / u64::MAX as f64) as f32).collect()
+}
+
+#[test]
+fn losses_gradients_and_links_equal_their_formulas_in_every_panel() {
+    on_each_isa(|isa| {
+        for &loss in Loss::ALL {
+            for width in [1, 2, 15, 16, 17, 63, 64, 65, 128, 130, 200] {
+                let rows = 3;
+                let z: Vec<f32> = numbers(1, rows * width).iter().map(|z| 8.0 * z - 4.0).collect();
+                let t = numbers(2, rows * width);
+                let view = MatrixView::new(&t, rows, width).unwrap();
+                let classes: Vec<u32> = [0, width / 2, width - 1].map(|c| c as u32).to_vec();
+                let targets = match loss {
+                    Loss::SoftmaxCrossEntropy => Targets::Classes(&classes),
+                    Loss::SquaredError => Targets::Values(view),
+                    Loss::BinaryCrossEntropy => Targets::Bits(view),
+                };
+                let mut panels = Panels::with_capacity(rows, width).unwrap();
+                // What fills up the last panel must not matter.
+                panels.runs_mut().data.iter_mut().for_each(|panel| panel.fill(50.0));
+                for row in 0..rows {
+                    for n in 0..width {
+                        panels.at_mut(n / PANEL, row)[n % PANEL] = z[row * width + n];
+                    }
+                }
+                let mut linked = Matrix::zeroed(rows, width).unwrap();
+                loss.predictions(isa, &mut panels.clone(), &mut linked);
+                let mut losses = [f32::NAN; 3];
+                targets.gradient(isa, width, &mut panels, &mut losses);
+                for row in 0..rows {
+                    let z: Vec<f64> =
+                        z[row * width..][..width].iter().map(|&z| f64::from(z)).collect();
+                    let want = loss.plain(&z, targets, row).unwrap();
+                    assert!((f64::from(losses[row]) - want).abs() <= RELATIVE * (1.0 + want));
+                    let y = loss.link(&z);
+                    for n in 0..width {
+                        let near = (f64::from(linked.at(row)[n]) - y[n]).abs();
+                        assert!(near <= RELATIVE * (1.0 + y[n].abs()), "{isa} {loss} link {n}");
+                        let t = f64::from(t[row * width + n]);
+                        let (size, want) = match loss {
+                            Loss::SoftmaxCrossEntropy => {
+                                let hot = f64::from(u8::from(classes[row] as usize == n));
+                                (1.0 / rows as f64, (y[n] - hot) / rows as f64)
+                            }
+                            Loss::SquaredError => {
+                                let per = 2.0 / (rows * width) as f64;
+                                (5.0 * per, (z[n] - t) * per)
+                            }
+                            Loss::BinaryCrossEntropy => {
+                                let per = 1.0 / (rows * width) as f64;
+                                (per, (y[n] - t) * per)
+                            }
+                        };
+                        let error = (f64::from(panels.get(row, n)) - want).abs();
+                        assert!(error <= RELATIVE * size, "{isa} {loss} width {width} output {n}");
+                    }
+                }
+            }
+        }
+    });
+}

@@ -1,0 +1,76 @@
+//! The committed inputs of the fuzz targets, through the same oracles, without
+//! a fuzzer.
+
+use std::path::{Path, PathBuf};
+
+use thinnet::nn::Mlp;
+
+#[path = "../fuzz/oracles/mod.rs"]
+mod oracles;
+
+/// The seeds of a target, with their names; there are some.
+fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
+    let files: Vec<(String, Vec<u8>)> = entries(&folder().join(target))
+        .into_iter()
+        .map(|path| (name(&path), std::fs::read(&path).unwrap()))
+        .collect();
+    assert!(!files.is_empty(), "{target} has no seeds");
+    files
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds")
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+fn replay(target: &str) {
+    let (_, check) = oracles::TARGETS.into_iter().find(|(name, _)| *name == target).unwrap();
+    for (name, bytes) in seeds(target) {
+        // Seen where the oracle panics.
+        println!("{target}/{name}");
+        check(&bytes);
+    }
+}
+
+macro_rules! replay {
+    ($($target:ident)*) => {
+        $(#[test]
+        fn $target() {
+            replay(stringify!($target));
+        })*
+
+        #[test]
+        fn every_target_is_replayed_and_has_seeds() {
+            let targets: Vec<&str> = oracles::TARGETS.iter().map(|(name, _)| *name).collect();
+            assert_eq!(targets, [$(stringify!($target)),*]);
+            let folders: Vec<String> = entries(&folder()).iter().map(|path| name(path)).collect();
+            assert_eq!(folders, targets);
+        }
+    };
+}
+
+replay! { checkpoint_reader dropout idx_reader mask_words model_reader training }
+
+/// So that the seeds reach what stands behind the reader, and the malformed
+/// ones really are refused.
+#[test]
+fn files_are_refused_where_their_names_say_so() {
+    for (name, bytes) in seeds("model_reader") {
+        let read = Mlp::from_bytes(&bytes, Path::new(&name)).map(drop);
+        assert_eq!(read.is_err(), name.starts_with("bad-"), "{name}: {read:?}");
+    }
+    for (name, bytes) in seeds("checkpoint_reader") {
+        let read = oracles::checkpoint_reader::resume(&bytes).map(drop);
+        assert_eq!(read.is_err(), name.starts_with("bad-"), "{name}: {read:?}");
+    }
+}

@@ -1,0 +1,132 @@
+//! Ctrl-C and SIGTERM while a training runs.
+#![cfg(unix)]
+
+use std::{
+    fs,
+    os::unix::process::ExitStatusExt,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    time::Duration,
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use thinnet::checkpoint::{Contents, WriteLock};
+
+/// A training of 63 steps an epoch.
+fn start(folder: &Path, epochs: &str, more: &[&str]) -> Child {
+    Command::new(assert_cmd::cargo::cargo_bin("thinnet"))
+        .current_dir(folder)
+        .args(["train", "--hidden=64", "--threads=1", "--report=r.json", "--out=m"])
+        .args(["--keep", "0.6", epochs])
+        .args(more)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Sends a signal, by its name.
+fn send(child: &Child, signal: &str) {
+    let pid = child.id().to_string();
+    let sent = Command::new("kill").args(["-s", signal, &pid]).status().unwrap();
+    assert!(sent.success());
+}
+
+/// Waits until a file is there.
+fn wait_for(path: &Path) {
+    while !path.exists() {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let name = |entry: std::io::Result<fs::DirEntry>| {
+        entry.unwrap().file_name().to_string_lossy().into_owned()
+    };
+    let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(name).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn the_first_signal_saves_and_says_how_to_go_on() {
+    let folder = TempDir::new().unwrap();
+    let unbroken = start(folder.path(), "--epochs=12", &[]).wait_with_output().unwrap();
+    assert!(unbroken.status.success());
+    let report = |folder: &Path| -> Value {
+        serde_json::from_slice(&fs::read(folder.join("r.json")).unwrap()).unwrap()
+    };
+    let expected = report(folder.path());
+
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let folder = TempDir::new().unwrap();
+        let more = ["--checkpoint", "a file", "--checkpoint-every=10"];
+        let child = start(folder.path(), "--epochs=12", &more);
+        wait_for(&folder.path().join("a file"));
+        send(&child, signal);
+        let output = child.wait_with_output().unwrap();
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(output.stdout.is_empty());
+        assert_eq!(names(folder.path()), ["a file"], "no outputs, nothing left over");
+        let step = Contents::read(&folder.path().join("a file")).unwrap().training.unwrap().step;
+        let line = said.lines().last().unwrap();
+        assert!(line.starts_with(&format!("interrupted: saved after step {step};")), "{said}");
+
+        // The command that it says, as a shell takes it.
+        let (_, command) = line.split_once("go on with: ").unwrap();
+        let shell = Command::new("sh").current_dir(folder.path()).args(["-c", command]).output();
+        let shell = shell.unwrap();
+        assert!(shell.status.success(), "{command}: {}", stderr(&shell));
+        let found = report(folder.path());
+        for name in ["digest", "curves", "densities", "steps"] {
+            assert_eq!(found[name], expected[name], "{signal}: {name}");
+        }
+        assert_eq!(found["resumed_at_step"], step);
+    }
+}
+
+#[test]
+fn without_a_checkpoint_it_ends_at_once() {
+    let folder = TempDir::new().unwrap();
+    for (signal, number) in [("INT", 2), ("TERM", 15)] {
+        let child = start(folder.path(), "--epochs=100000", &["--quiet"]);
+        std::thread::sleep(Duration::from_millis(300));
+        send(&child, signal);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.signal(), Some(number));
+        assert!(names(folder.path()).is_empty());
+    }
+}
+
+/// Steps that take about a second each: the first signal waits for the one in
+/// progress, the second does not.
+#[test]
+fn the_second_signal_ends_at_once() {
+    let folder = TempDir::new().unwrap();
+    let more = ["--hidden=1500,1500", "--batch=8000", "--checkpoint=c", "--checkpoint-every=1"];
+    let mut child = Command::new(assert_cmd::cargo::cargo_bin("thinnet"))
+        .current_dir(folder.path())
+        .args(["train", "--threads=1", "--quiet", "--keep=1", "--keep-input=1"])
+        .args(more)
+        .spawn()
+        .unwrap();
+    wait_for(&folder.path().join("c"));
+    let last = fs::read(folder.path().join("c")).unwrap();
+    // It is in its second step.
+    std::thread::sleep(Duration::from_millis(50));
+    send(&child, "INT");
+    std::thread::sleep(Duration::from_millis(50));
+    assert!(child.try_wait().unwrap().is_none(), "it waits for its step");
+    send(&child, "INT");
+    assert_eq!(child.wait().unwrap().signal(), Some(2));
+    // What is left does not keep a run from going on.
+    assert_eq!(names(folder.path()), [".thinnet-c.lock", "c"]);
+    assert!(fs::read(folder.path().join("c")).unwrap() == last);
+    WriteLock::take(&folder.path().join("c")).unwrap();
+}

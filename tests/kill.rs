@@ -1,0 +1,171 @@
+//! A training killed at any moment (SIGKILL) and resumed, again and again, ends
+//! as the unbroken one.
+//!
+//! The short form is part of `cargo test`. The long one, a minute or two, says
+//! what happened:
+//!
+//! ```sh
+//! cargo test --release --test kill -- --ignored --nocapture two_hundred_kills
+//! ```
+#![cfg(unix)]
+
+use std::{
+    fs,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use thinnet::{
+    checkpoint::Contents,
+    mask::{Domain, Streams},
+};
+
+/// Steps from one save to the next.
+const INTERVALS: [u32; 4] = [3, 7, 11, 20];
+
+/// 5 epochs of 63 steps; every other epoch is evaluated.
+const TRAINING: [&str; 7] = [
+    "train",
+    "--hidden=64",
+    "--epochs=5",
+    "--evaluate-every=2",
+    "--threads=1",
+    "--quiet",
+    "--report=report.json",
+];
+
+/// A run is killed before this part of the time that an unbroken one takes.
+const MOST_OF_IT: f64 = 0.6;
+
+/// What happened.
+#[derive(Debug, Default)]
+struct Figures {
+    kills: u64,
+    /// Runs that came to their end, all with the right digest.
+    finished: u64,
+    /// Kills before there was a checkpoint.
+    before_the_first_save: u64,
+    /// Kills in the middle of a write, seen by what they left over.
+    in_a_write: u64,
+    /// Kills after at least one more checkpoint than was resumed.
+    with_progress: u64,
+    /// Checkpoints that stood in the middle of an epoch.
+    in_an_epoch: u64,
+}
+
+/// The training with a checkpoint, or resumed from it.
+fn start(folder: &Path, every: u32) -> Child {
+    let resume = folder.join("checkpoint").exists();
+    Command::new(assert_cmd::cargo::cargo_bin("thinnet"))
+        .current_dir(folder)
+        .args(TRAINING)
+        .args([if resume { "--resume" } else { "--checkpoint" }, "checkpoint"])
+        .arg(format!("--checkpoint-every={every}"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Waits for a run that has to succeed; what it found, without times.
+fn ends(child: Child, folder: &Path) -> Value {
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut names: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["checkpoint", "report.json"], "nothing is left over");
+    let report: Value =
+        serde_json::from_slice(&fs::read(folder.join("report.json")).unwrap()).unwrap();
+    let same = ["digest", "curves", "densities", "steps", "test_loss", "test_wrong", "settings"];
+    same.map(|name| report[name].clone()).to_vec().into()
+}
+
+/// Kills trainings `kills` times at moments that `seed` chooses.
+fn kill(kills: u64, seed: u64) -> Figures {
+    let moments = Streams::new(seed, Domain::Noise, 0, 0);
+    let mut figures = Figures::default();
+    // Where they have to end, and how long they take.
+    let unbroken = INTERVALS.map(|every| {
+        let folder = TempDir::new().unwrap();
+        let clock = Instant::now();
+        (every, ends(start(folder.path(), every), folder.path()), clock.elapsed())
+    });
+    let expected = &unbroken[0].1;
+    assert!(unbroken.iter().all(|(_, found, _)| found == expected), "saves change nothing");
+    while figures.kills < kills {
+        let (every, _, time) = unbroken[figures.finished as usize % INTERVALS.len()];
+        let folder = TempDir::new().unwrap();
+        let mut last_step = None;
+        let found = loop {
+            let child = start(folder.path(), every);
+            if figures.kills == kills {
+                break ends(child, folder.path());
+            }
+            // Most live long enough to save, and are killed more than once.
+            let part = MOST_OF_IT * moments.hash(figures.kills + figures.finished) as f64
+                / u64::MAX as f64;
+            match killed_after(child, time.mul_f64(part)) {
+                Ok(()) => figures.kills += 1,
+                Err(ended) => break ends(ended, folder.path()),
+            }
+            look(folder.path(), &mut last_step, &mut figures);
+        };
+        assert_eq!(found, *expected, "every {every} steps, {figures:?}");
+        figures.finished += 1;
+    }
+    figures
+}
+
+/// Kills a run, or gives back one that had already ended.
+fn killed_after(mut child: Child, time: Duration) -> Result<(), Child> {
+    std::thread::sleep(time);
+    if child.try_wait().unwrap().is_some() {
+        return Err(child);
+    }
+    child.kill().unwrap();
+    let status = child.wait().unwrap();
+    // It may have ended in between.
+    if status.code().is_some() { Err(child) } else { Ok(()) }
+}
+
+/// After a kill: the checkpoint is whole, and no older than the last.
+fn look(folder: &Path, last_step: &mut Option<u64>, figures: &mut Figures) {
+    let left_over = fs::read_dir(folder)
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().ends_with(".tmp"))
+        .count();
+    // Those of the kill before were removed at the start.
+    assert!(left_over <= 1, "{left_over} files");
+    figures.in_a_write += left_over as u64;
+    let path = folder.join("checkpoint");
+    if !path.exists() {
+        assert_eq!(*last_step, None, "a checkpoint is gone");
+        figures.before_the_first_save += 1;
+        return;
+    }
+    let step = Contents::read(&path).unwrap().training.unwrap().step;
+    assert!(Some(step) >= *last_step, "{step} after {last_step:?}");
+    figures.with_progress += u64::from(Some(step) > *last_step);
+    figures.in_an_epoch += u64::from(!step.is_multiple_of(63));
+    *last_step = Some(step);
+}
+
+#[test]
+fn a_killed_training_ends_as_the_unbroken_one() {
+    let figures = kill(20, 1);
+    eprintln!("{figures:?}");
+    assert!(figures.kills >= 20 && figures.with_progress > 0);
+}
+
+#[test]
+#[ignore = "a minute or two"]
+fn two_hundred_kills() {
+    let clock = Instant::now();
+    let figures = kill(240, 2);
+    eprintln!("{figures:?} in {:.0?}", clock.elapsed());
+    assert!(figures.kills >= 200 && figures.in_an_epoch > 0);
+}

@@ -1,0 +1,178 @@
+//! Full disks, read-only and vanished folders: the training goes on, the last
+//! good file stays.
+#![cfg(unix)]
+
+use std::{
+    fs::{self, File, Permissions},
+    io::Write,
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt, chown},
+        process::CommandExt,
+    },
+    path::Path,
+    process::{Command, Output, Stdio},
+    time::Duration,
+};
+
+use tempfile::TempDir;
+use thinnet::checkpoint::Contents;
+
+/// The user `nobody`, whom permissions bind where the tests run as root.
+const NOBODY: u32 = 65534;
+
+/// 40 epochs of 63 steps, with a checkpoint of 100 kB.
+fn training(folder: &Path, checkpoint: &str, every: &str) -> Command {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin("thinnet"));
+    command
+        .current_dir(folder)
+        .args(["train", "--hidden=16", "--epochs=40", "--evaluate-every=40", "--threads=1"])
+        .args(["--quiet", checkpoint, "--checkpoint-every", every])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// The digest that stdout says.
+fn digest(output: &Output) -> String {
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let line = stdout.lines().find(|line| line.starts_with("digest")).expect("a digest");
+    line.to_owned()
+}
+
+/// Runs a training, breaks its folder `sub` after its first save and mends it
+/// after its end.
+fn interferes(folder: &Path, user: Option<u32>, breaks: impl Fn(&Path), mends: impl Fn(&Path)) {
+    let sub = folder.join("sub");
+    let command = |checkpoint: &str, every: &str| {
+        let mut command = training(folder, checkpoint, every);
+        if let Some(id) = user {
+            command.uid(id).gid(id);
+        }
+        command
+    };
+    let child = match command("--checkpoint=sub/c", "5").spawn() {
+        Err(error) if user.is_some() => {
+            eprintln!("skipped: `nobody` cannot run the command here: {error}");
+            return;
+        }
+        child => child.unwrap(),
+    };
+    while !sub.join("c").exists() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    breaks(&sub);
+    let output = child.wait_with_output().unwrap();
+    mends(&sub);
+
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    let mut lines: Vec<_> = stderr.lines().collect();
+    let last = lines.pop().unwrap();
+    assert!(last.starts_with("error: --checkpoint sub/c: "), "{stderr}");
+    assert!(!lines.is_empty(), "the run was over too soon");
+    for line in lines {
+        assert!(line.starts_with("warning: no checkpoint of step "), "{line}");
+        assert!(line.contains("training goes on") && !line.contains(".thinnet-"), "{line}");
+    }
+    // The training itself came to its end, and says its results.
+    let found = digest(&output);
+    let step = Contents::read(&sub.join("c")).unwrap().training.unwrap().step;
+    assert!((5..40 * 63).contains(&step), "{step}");
+    let resumed = command("--resume=sub/c", "1000").output().unwrap();
+    assert!(resumed.status.success(), "{}", String::from_utf8_lossy(&resumed.stderr));
+    assert_eq!(digest(&resumed), found);
+    assert_eq!(fs::read_dir(&sub).unwrap().count(), 1, "nothing is left over");
+}
+
+/// A small file system in memory, where this user may mount one.
+struct SmallDisk<'a>(&'a Path);
+
+impl<'a> SmallDisk<'a> {
+    fn mount(at: &'a Path) -> Option<Self> {
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"])
+            .arg(at)
+            .stderr(Stdio::null())
+            .status();
+        if mount.is_ok_and(|status| status.success()) {
+            return Some(Self(at));
+        }
+        eprintln!("skipped: this user cannot mount a file system");
+        None
+    }
+
+    /// Fills it, also with what a write that fails or ends gives back.
+    fn fill(&self) {
+        let mut filler = File::options().create(true).append(true).open(self.0.join("fill"));
+        for _ in 0..10 {
+            let filler = filler.as_mut().unwrap();
+            while filler.write(&[0; 512]).is_ok_and(|written| written > 0) {}
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn empty(&self) {
+        fs::remove_file(self.0.join("fill")).unwrap();
+    }
+}
+
+impl Drop for SmallDisk<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk() {
+    let folder = TempDir::new().unwrap();
+    let sub = folder.path().join("sub");
+    fs::create_dir(&sub).unwrap();
+    let Some(disk) = SmallDisk::mount(&sub) else { return };
+    interferes(folder.path(), None, |_| disk.fill(), |_| disk.empty());
+
+    // A result that cannot be written: an error, and the old file stays.
+    fs::write(sub.join("m"), "old").unwrap();
+    disk.fill();
+    let output =
+        training(folder.path(), "--checkpoint=c", "1000").arg("--out=sub/m").output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.starts_with("error: --out sub/m: ") && stderr.lines().count() == 1, "{stderr}");
+    assert!(!digest(&output).is_empty());
+    assert_eq!(fs::read(sub.join("m")).unwrap(), b"old");
+    disk.empty();
+    // The training was saved, so the result is had without training again.
+    let output = training(folder.path(), "--resume=c", "1000").arg("--out=sub/m").output().unwrap();
+    assert!(output.status.success());
+    thinnet::nn::Mlp::load(&sub.join("m")).unwrap();
+}
+
+#[test]
+fn a_folder_that_becomes_read_only() {
+    let folder = TempDir::new().unwrap();
+    let sub = folder.path().join("sub");
+    fs::create_dir(&sub).unwrap();
+    let root = fs::metadata(&sub).unwrap().uid() == 0;
+    if root {
+        for path in [folder.path(), &sub] {
+            chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+    }
+    let permit =
+        |mode| move |sub: &Path| fs::set_permissions(sub, Permissions::from_mode(mode)).unwrap();
+    interferes(folder.path(), root.then_some(NOBODY), permit(0o555), permit(0o755));
+}
+
+#[test]
+fn a_folder_that_vanishes() {
+    let folder = TempDir::new().unwrap();
+    let sub = folder.path().join("sub");
+    let elsewhere = folder.path().join("elsewhere");
+    fs::create_dir(&sub).unwrap();
+    interferes(
+        folder.path(),
+        None,
+        |sub| fs::rename(sub, &elsewhere).unwrap(),
+        |sub| fs::rename(&elsewhere, sub).unwrap(),
+    );
+}

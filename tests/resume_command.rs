@@ -1,0 +1,213 @@
+//! Checkpoints of the command: `--checkpoint`, `--checkpoint-every`, `--resume`.
+
+use std::{fs, path::Path, process::Output};
+
+use assert_cmd::Command;
+use serde_json::Value;
+use tempfile::TempDir;
+use thinnet::checkpoint::{Contents, WriteLock};
+
+/// 3 epochs of 63 steps.
+const TRAINING: [&str; 5] =
+    ["train", "--hidden=16", "--epochs=3", "--report=report.json", "--threads=1"];
+
+/// The training in a folder, with more arguments.
+fn train(folder: &Path, more: &[&str]) -> Output {
+    let mut command = Command::cargo_bin("thinnet").unwrap();
+    command.current_dir(folder).args(TRAINING).args(more).output().unwrap()
+}
+
+/// One that has to succeed: its report, and stderr.
+fn succeeds(folder: &Path, more: &[&str]) -> (Value, String) {
+    let output = train(folder, more);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{more:?}: {stderr}");
+    let report = fs::read(folder.join("report.json")).unwrap();
+    (serde_json::from_slice(&report).unwrap(), stderr)
+}
+
+/// The error line of one that has to fail, which leaves no report.
+fn fails(folder: &Path, more: &[&str], code: i32) -> String {
+    let _ = fs::remove_file(folder.join("report.json"));
+    let output = train(folder, &[more, &["--quiet"]].concat());
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{more:?}: {stderr}");
+    assert!(output.stdout.is_empty() && stderr.lines().count() == 1, "{more:?}: {stderr}");
+    assert!(!folder.join("report.json").exists());
+    stderr
+}
+
+/// The training of a checkpoint.
+fn step(path: &Path) -> u64 {
+    Contents::read(path).unwrap().training.unwrap().step
+}
+
+/// A checkpoint `c` of the training killed in its course.
+fn killed(folder: &Path) -> u64 {
+    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("thinnet"))
+        .current_dir(folder)
+        .args(TRAINING)
+        .args(["--checkpoint=c", "--checkpoint-every=1", "--quiet"])
+        .spawn()
+        .unwrap();
+    while !folder.join("c").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    step(&folder.join("c"))
+}
+
+/// What a report says besides times.
+fn outcome(report: &Value) -> Vec<&Value> {
+    ["digest", "curves", "densities", "steps", "test_loss", "settings", "data"]
+        .map(|name| &report[name])
+        .to_vec()
+}
+
+#[test]
+fn a_resumed_run_reports_what_the_unbroken_one_does() {
+    let [plain, folder] = [(); 2].map(|()| TempDir::new().unwrap());
+    let (unbroken, _) = succeeds(plain.path(), &[]);
+    assert!(unbroken["resumed_at_step"].is_null());
+    let folder = folder.path();
+    let at = killed(folder);
+    assert!((1..189).contains(&at), "{at}");
+    // Other outputs may be named; it is saved to the same file.
+    let (resumed, stderr) = succeeds(folder, &["--resume=c", "--plot=p.svg"]);
+    assert_eq!(outcome(&resumed), outcome(&unbroken));
+    assert_eq!(resumed["resumed_at_step"], at);
+    assert!(stderr.contains(&format!("going on after step {at} of 189")), "{stderr}");
+    assert_eq!(step(&folder.join("c")), 189);
+
+    // Finished: nothing is trained, all outputs are there again.
+    fs::remove_file(folder.join("report.json")).unwrap();
+    let (again, stderr) = succeeds(folder, &["--resume=c", "--out=m"]);
+    assert!(stderr.contains("finished training") && !stderr.contains("epoch"), "{stderr}");
+    assert_eq!(outcome(&again), outcome(&unbroken));
+    assert_eq!(again["resumed_at_step"], 189);
+    assert!(again["step_ms"]["median"].is_null());
+    let model = thinnet::nn::Mlp::load(&folder.join("m")).unwrap();
+    assert_eq!(model.digest(), unbroken["digest"].as_str().unwrap());
+}
+
+#[test]
+fn a_resumed_run_may_save_to_another_file() {
+    let folder = TempDir::new().unwrap();
+    let folder = folder.path();
+    let at = killed(folder);
+    let before = fs::read(folder.join("c")).unwrap();
+    succeeds(folder, &["--resume=c", "--checkpoint=d", "--quiet"]);
+    assert_eq!(fs::read(folder.join("c")).unwrap(), before);
+    assert_eq!((step(&folder.join("c")), step(&folder.join("d"))), (at, 189));
+    // The same file under two names, and one that is there already.
+    succeeds(folder, &["--resume=c", "--checkpoint=./c"]);
+    let line = fails(folder, &["--resume=c", "--checkpoint=d"], 1);
+    assert!(line.contains("--checkpoint d: is there already"), "{line}");
+}
+
+#[test]
+fn other_data_and_settings_are_named() {
+    let folder = TempDir::new().unwrap();
+    let folder = folder.path();
+    killed(folder);
+    let before = fs::read(folder.join("c")).unwrap();
+    for (more, words) in [
+        ("--epochs=4", "epochs was 3 when it was saved, and is 4 now"),
+        ("--batch=100", "batch was 128"),
+        ("--seed=2", "mask seed was 1"),
+        ("--held-out=500", "data: test was"),
+        ("--evaluate-every=2", "evaluate every was 1"),
+        ("--initialisation=glorot", "initialisation was he"),
+        ("--hidden=17", "network was 784"),
+        ("--keep=0.6", "network was 784"),
+        ("--learning-rate=0.2", "learning rate was"),
+        ("--no-max-norm", "max-norm was"),
+        ("--isa=portable", "arithmetic was"),
+    ] {
+        if more == "--isa=portable" && thinnet::Isa::detect() == thinnet::Isa::Portable {
+            eprintln!("skipped {more}: this CPU has no other");
+            continue;
+        }
+        let mut words_of = TRAINING.to_vec();
+        // Given twice, an argument would be an error of its own.
+        words_of.retain(|given| given.split('=').next() != more.split('=').next());
+        let output = Command::cargo_bin("thinnet")
+            .unwrap()
+            .current_dir(folder)
+            .args(words_of)
+            .args(["--resume=c", "--quiet", more])
+            .output()
+            .unwrap();
+        let line = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{more}");
+        assert!(line.contains("error: c: ") && line.contains(words), "{more}: {line}");
+    }
+    assert_eq!(fs::read(folder.join("c")).unwrap(), before);
+}
+
+#[test]
+fn what_cannot_be_resumed_or_saved_is_said_at_once() {
+    let folder = TempDir::new().unwrap();
+    let folder = folder.path();
+    let line = fails(folder, &["--checkpoint-every=5"], 2);
+    assert!(line.contains("--checkpoint-every 5: expected --checkpoint FILE"), "{line}");
+    let line = fails(folder, &["--checkpoint=c", "--checkpoint-every=0"], 2);
+    assert!(line.contains("at least 1"), "{line}");
+    let line = fails(folder, &["--resume=c"], 1);
+    assert!(line.contains("--resume c: entity not found"), "{line}");
+    let line = fails(folder, &["--checkpoint=no/c"], 1);
+    assert!(line.contains("--checkpoint no/c"), "{line}");
+    let line = fails(folder, &["--checkpoint=c", "--out=./c"], 2);
+    assert!(line.contains("--checkpoint and --out"), "{line}");
+    assert_eq!(fs::read_dir(folder).unwrap().count(), 0);
+
+    fs::write(folder.join("c"), "a file of mine").unwrap();
+    let line = fails(folder, &["--checkpoint=c"], 1);
+    assert!(line.contains("is there already") && line.contains("--resume c"), "{line}");
+    let line = fails(folder, &["--resume=c"], 1);
+    assert!(line.contains("not a safetensors file"), "{line}");
+    assert_eq!(fs::read(folder.join("c")).unwrap(), b"a file of mine");
+    succeeds(folder, &["--checkpoint=d", "--out=m"]);
+    let line = fails(folder, &["--resume=m"], 1);
+    assert!(line.contains("expected a checkpoint"), "{line}");
+    let line = fails(folder, &["--resume=d", "--checkpoint=e", "--out=d"], 2);
+    assert!(line.contains("--resume and --out"), "{line}");
+}
+
+/// Every run removes them that writes into the folder, whatever it writes.
+#[test]
+fn what_a_killed_run_left_over_is_removed() {
+    let folder = TempDir::new().unwrap();
+    let folder = folder.path();
+    let left_over = folder.join(".thinnet-aB3dE9.tmp");
+    for more in [&[][..], &["--checkpoint=c"], &["--resume=c"]] {
+        fs::write(&left_over, "half a checkpoint").unwrap();
+        succeeds(folder, more);
+        assert!(!left_over.exists(), "{more:?}");
+    }
+    // Not by a run that fails before it has looked at its outputs.
+    fs::write(&left_over, "").unwrap();
+    fails(folder, &["--checkpoint-every=5"], 2);
+    assert!(left_over.exists());
+}
+
+#[test]
+fn a_checkpoint_has_one_writer() {
+    let folder = TempDir::new().unwrap();
+    let folder = folder.path();
+    killed(folder);
+    let before = fs::read(folder.join("c")).unwrap();
+    let lock = WriteLock::take(&folder.join("c")).unwrap();
+    let line = fails(folder, &["--resume=c"], 1);
+    assert!(line.contains("--resume c: another run is writing it"), "{line}");
+    assert_eq!(fs::read(folder.join("c")).unwrap(), before);
+    // Two runs in one folder do not disturb each other, nor does reading.
+    succeeds(folder, &["--resume=c", "--checkpoint=d"]);
+    drop(lock);
+    succeeds(folder, &["--resume=c"]);
+    let mut names: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["c", "d", "report.json"]);
+}

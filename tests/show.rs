@@ -1,0 +1,212 @@
+//! The commands that show: `predict`, `inspect`, `completions`, `man`.
+
+use std::{collections::HashSet, fs, path::Path, process::Output};
+
+use assert_cmd::Command;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use thinnet::nn::{Loss, Mlp};
+
+/// The command, run in a folder.
+fn thinnet(folder: &Path, arguments: &[&str]) -> Output {
+    Command::cargo_bin("thinnet").unwrap().current_dir(folder).args(arguments).output().unwrap()
+}
+
+/// What a run that has to succeed said on stdout; it says nothing on stderr.
+fn succeeds(folder: &Path, arguments: &[&str]) -> String {
+    let output = thinnet(folder, arguments);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && stderr.is_empty(), "{arguments:?}: {stderr}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The one error line of a run that has to fail.
+fn fails(folder: &Path, arguments: &[&str], code: i32) -> String {
+    let output = thinnet(folder, arguments);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
+    assert!(output.stdout.is_empty() && stderr.lines().count() == 1, "{arguments:?}: {stderr}");
+    stderr
+}
+
+/// A folder with a model `m` and a checkpoint `c` of a small training.
+fn trained() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let arguments = ["train", "--hidden=32,16", "--epochs=1", "--out=m", "--checkpoint=c", "-q"];
+    succeeds(folder.path(), &arguments);
+    folder
+}
+
+#[test]
+fn predictions_are_one_line_a_row() {
+    let folder = trained();
+    let folder = folder.path();
+    let text = succeeds(folder, &["predict", "--model=m"]);
+    assert_eq!(text.lines().count(), 2000);
+    let json = succeeds(folder, &["predict", "--model=m", "--json", "--threads=2"]);
+    let mut wrong = 0;
+    for (row, (text, json)) in text.lines().zip(json.lines()).enumerate() {
+        let fields: Vec<f64> = text.split('\t').map(|field| field.parse().unwrap()).collect();
+        let json: Value = serde_json::from_str(json).unwrap();
+        let of_json = ["row", "label", "class", "probability"]
+            .map(|name| json[name].as_f64().unwrap_or_else(|| panic!("{name}")));
+        assert_eq!((fields.len(), fields[0]), (4, row as f64));
+        assert_eq!(fields[..3], of_json[..3]);
+        assert!((fields[3] - of_json[3]).abs() < 1e-6);
+        assert!((0.1..=1.0).contains(&of_json[3]) && of_json[2] < 10.0, "{text}");
+        wrong += usize::from(fields[1] != fields[2]);
+    }
+    // The same errors that `eval` counts.
+    let eval: Value =
+        serde_json::from_str(&succeeds(folder, &["eval", "--model=m", "--json"])).unwrap();
+    assert_eq!(eval["wrong"], wrong);
+
+    let five = succeeds(folder, &["predict", "--model=m", "--limit=5", "--quiet"]);
+    assert!(text.starts_with(&five) && five.lines().count() == 5);
+    assert_eq!(succeeds(folder, &["predict", "--model=m", "--limit=5000"]), text);
+    let line = fails(folder, &["predict", "--model=m", "--limit=0"], 2);
+    assert!(line.contains("--limit <N>'"), "{line}");
+    let line = fails(folder, &["predict", "--model=c"], 1);
+    assert!(line.contains("a checkpoint of a training: expected a model"), "{line}");
+    let other = Mlp::builder(784).output(10, Loss::SquaredError).build().unwrap();
+    other.save(&folder.join("other")).unwrap();
+    let line = fails(folder, &["predict", "--model=other"], 1);
+    assert!(line.contains("expected softmax_cross_entropy"), "{line}");
+}
+
+#[test]
+fn a_model_and_a_checkpoint_are_inspected() {
+    let folder = trained();
+    let folder = folder.path();
+    let inspect = |file: &str| -> Value {
+        serde_json::from_str(&succeeds(folder, &["inspect", file, "--json"])).unwrap()
+    };
+    let (model, checkpoint) = (inspect("m"), inspect("c"));
+    assert_eq!((&model["kind"], &checkpoint["kind"]), (&json!("model"), &json!("checkpoint")));
+    assert!(model["training"].is_null());
+    assert_eq!(model["bytes"], fs::metadata(folder.join("m")).unwrap().len());
+    let digest = Mlp::load(&folder.join("m")).unwrap().digest();
+    for found in [&model, &checkpoint] {
+        assert_eq!(found["digest"], digest);
+        assert_eq!((&found["format"], &found["mask_format"]), (&json!(1), &json!(1)));
+        assert_eq!((&found["inputs"], &found["outputs"]), (&json!(784), &json!(10)));
+        assert_eq!(found["parameters"], 785 * 32 + 33 * 16 + 17 * 10);
+        assert_eq!(found["loss"], "softmax_cross_entropy");
+        assert_eq!(
+            found["layers"],
+            json!([
+                {"inputs": 784, "outputs": 32, "activation": "relu", "parameters": 785 * 32,
+                 "keep": {"k": 52429, "rate": 52429.0 / 65536.0}},
+                {"inputs": 32, "outputs": 16, "activation": "relu", "parameters": 33 * 16,
+                 "keep": {"k": 32768, "rate": 0.5}},
+                {"inputs": 16, "outputs": 10, "activation": null, "parameters": 17 * 10,
+                 "keep": {"k": 32768, "rate": 0.5}},
+            ])
+        );
+    }
+    let training = &checkpoint["training"];
+    assert_eq!((&training["step"], &training["settings"]["batch"]), (&json!(63), &json!("128")));
+    assert_eq!(training["notes"]["curves"].as_array().unwrap().len(), 1);
+
+    let text = succeeds(folder, &["inspect", "m"]);
+    for part in ["model", "784-32-16-10", &digest, "0.800003 (52429/65536)", "25120"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!text.contains("step"));
+    let text = succeeds(folder, &["inspect", "c"]);
+    for part in ["checkpoint", "step           63", "epochs done    1", "batch: 128", &digest] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    fs::write(folder.join("text"), "neither").unwrap();
+    assert!(fails(folder, &["inspect", "text"], 1).contains("text: not a safetensors file"));
+    assert!(fails(folder, &["inspect", "gone"], 1).contains("gone: "));
+}
+
+/// A checkpoint of a library user, whose notes are a text of their own.
+#[test]
+fn checkpoints_of_others_are_inspected() {
+    use thinnet::train::{Schedule, Settings, Sgd, Trainer};
+    let folder = TempDir::new().unwrap();
+    let mlp = Mlp::builder(3).sparse_input().output(2, Loss::SquaredError).build().unwrap();
+    let trainer = Trainer::builder(mlp, Sgd::new(Schedule::constant(0.1)), 1).build().unwrap();
+    trainer.save(&folder.path().join("c"), &Settings::new(), "half way").unwrap();
+    let json = succeeds(folder.path(), &["inspect", "c", "--json"]);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["training"]["notes"], "half way");
+    let text = succeeds(folder.path(), &["inspect", "c"]);
+    assert!(text.contains("3-2 (sparse input)") && !text.contains("epochs done"), "{text}");
+}
+
+#[test]
+fn completions_and_manual_pages_know_every_command() {
+    let folder = TempDir::new().unwrap();
+    let folder = folder.path();
+    let commands = ["demo", "train", "eval", "predict", "inspect", "completions", "man"];
+    let mut scripts = HashSet::new();
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = succeeds(folder, &["completions", shell]);
+        assert!(commands.iter().all(|name| script.contains(name)), "{shell}");
+        assert!(script.contains("checkpoint-every"), "{shell}");
+        scripts.insert(script);
+    }
+    assert_eq!(scripts.len(), 5);
+    assert!(fails(folder, &["completions", "tcsh"], 2).contains("bash"));
+
+    let page = succeeds(folder, &["man"]);
+    assert!(page.contains(".TH thinnet 1") && page.contains(env!("CARGO_PKG_VERSION")));
+    for name in commands {
+        assert!(page.contains(&format!("thinnet\\-{name}")), "{name}");
+        let page = succeeds(folder, &["man", name]);
+        assert!(page.contains(&format!(".TH thinnet-{name} 1")), "{page}");
+        assert!(page.contains("Examples:"), "{name}");
+        assert!(succeeds(folder, &[name, "--help"]).contains("Examples:"), "{name}");
+    }
+    assert!(fails(folder, &["man", "trian"], 2).contains("`trian`: expected one of demo, train"));
+}
+
+/// Escapes on a terminal alone, and none where `NO_COLOR` is set.
+#[cfg(target_os = "linux")]
+#[test]
+fn colours_are_for_terminals() {
+    let binary = assert_cmd::cargo::cargo_bin("thinnet");
+    // util-linux's `script` runs a command on a terminal of its own.
+    let on_terminal = |no_color: bool| {
+        let mut script = std::process::Command::new("script");
+        let help = format!("'{}' eval --help", binary.display());
+        script.args(["-qec", &help, "/dev/null"]).env("TERM", "xterm").env_remove("NO_COLOR");
+        script.env_remove("CLICOLOR");
+        if no_color {
+            script.env("NO_COLOR", "1");
+        }
+        let output = script.stdin(std::process::Stdio::null()).output().ok()?;
+        output.status.success().then_some(output.stdout)
+    };
+    let (Some(plain), Some(coloured)) = (on_terminal(true), on_terminal(false)) else {
+        eprintln!("skipped: there is no `script` of util-linux");
+        return;
+    };
+    let folder = TempDir::new().unwrap();
+    let piped = succeeds(folder.path(), &["eval", "--help"]).into_bytes();
+    let escapes = |text: &[u8]| text.contains(&0x1b);
+    assert!(escapes(&coloured) && !escapes(&plain) && !escapes(&piped));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    let folder = trained();
+    let shown: [&[&str]; 4] =
+        [&["predict", "--model=m"], &["inspect", "c"], &["man", "train"], &["completions", "zsh"]];
+    for arguments in shown {
+        let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("thinnet"))
+            .args(arguments)
+            .current_dir(folder.path())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{arguments:?}");
+    }
+}
