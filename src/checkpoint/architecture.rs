@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::tensors::Reader;
+use super::tensors::{Reader, Writer};
 use crate::{
     error::Error,
     mask,
     nn::{Activation, Loss, Mlp},
     rate::Keep,
+    thin::Tiles,
 };
 
 /// What the metadata says; the fields stand in the order of their names.
@@ -97,6 +98,27 @@ impl Architecture {
                 of_layer
             })
             .collect()
+    }
+
+    /// Puts a set of parameters, or of velocities, into a file: each layer's
+    /// weights and biases, whose padding is left out.
+    pub fn push<'a>(
+        &self,
+        file: &mut Writer,
+        prefix: &str,
+        of_layer: impl Fn(usize) -> (&'a Tiles, &'a [f32]),
+    ) -> Result<(), Error> {
+        for (layer, [weight, bias], inputs, outputs) in self.tensors(prefix) {
+            let (weights, biases) = of_layer(layer);
+            file.push(weight, vec![outputs, inputs], &weights.to_rows())?;
+            file.push(bias, vec![outputs], &biases[..outputs])?;
+        }
+        Ok(())
+    }
+
+    /// Puts the network's parameters into a file.
+    pub fn push_network(&self, file: &mut Writer, mlp: &Mlp) -> Result<(), Error> {
+        self.push(file, "", |layer| (&mlp.layers[layer].weights, &mlp.layers[layer].bias))
     }
 
     /// The network with the file's parameters. Sizes are held against the

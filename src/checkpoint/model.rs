@@ -21,10 +21,7 @@ impl Mlp {
     pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
         let architecture = Architecture::from(self);
         let mut file = Writer::default();
-        for (layer, [weight, bias], inputs, outputs) in architecture.tensors("") {
-            file.push(weight, vec![outputs, inputs], &self.weights(layer)?)?;
-            file.push(bias, vec![outputs], self.bias(layer)?)?;
-        }
+        architecture.push_network(&mut file, self)?;
         file.finish(KEY, &architecture)
     }
 

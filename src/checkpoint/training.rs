@@ -73,15 +73,8 @@ pub(crate) fn to_bytes(
 ) -> Result<Vec<u8>, Error> {
     let architecture = Architecture::from(mlp);
     let mut file = Writer::default();
-    for (layer, [weight, bias], inputs, outputs) in architecture.tensors("") {
-        file.push(weight, vec![outputs, inputs], &mlp.weights(layer)?)?;
-        file.push(bias, vec![outputs], mlp.bias(layer)?)?;
-    }
-    for (layer, [weight, bias], inputs, outputs) in architecture.tensors(VELOCITY) {
-        let (weights, biases) = &velocities[layer];
-        file.push(weight, vec![outputs, inputs], &weights.to_rows())?;
-        file.push(bias, vec![outputs], &biases[..outputs])?;
-    }
+    architecture.push_network(&mut file, mlp)?;
+    architecture.push(&mut file, VELOCITY, |layer| (&velocities[layer].0, &velocities[layer].1))?;
     file.finish(KEY, &Metadata { architecture, position: position.clone() })
 }
 

@@ -1,11 +1,9 @@
 //! `thinnet eval`: a saved network on a test set.
 
-use std::path::PathBuf;
-
 use serde::Serialize;
 use thinnet::predict::{Predictor, evaluate};
 
-use crate::{console, machine::Machine, model, progress::percent, recipe, source::Source};
+use crate::{console, machine::Machine, model::ModelAndData, progress::percent, recipe};
 
 /// What stands below the help.
 const EXAMPLES: &str = "\
@@ -17,13 +15,8 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// The network, as `thinnet train --out` wrote it
-    #[arg(long, value_name = "FILE")]
-    model: PathBuf,
-    /// Folder with MNIST's IDX files (plain or .gz), or `digits` for those
-    /// inside this program; the test set is used
-    #[arg(long, value_name = "DIR|digits", default_value = "digits")]
-    data: Source,
+    #[command(flatten)]
+    asked: ModelAndData,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -46,7 +39,7 @@ struct Results {
 /// # Errors
 /// A file that cannot be read, or a network that is not for such data.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let (mlp, test) = model::with_test_set(&arguments.model, &arguments.data)?;
+    let (mlp, test) = arguments.asked.read()?;
     let predictor = Predictor::new(mlp).with_isa(arguments.machine.isa)?;
     let mut workspace = predictor.workspace(recipe::EVALUATION_BATCH.min(test.rows()))?;
     let pool = arguments.machine.pool()?;

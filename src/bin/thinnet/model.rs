@@ -1,6 +1,6 @@
 //! A saved classifier and the rows that it is asked about.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use thinnet::{
     data::{Dataset, Split},
@@ -9,25 +9,40 @@ use thinnet::{
 
 use crate::source::Source;
 
-/// Reads the model and the test set, which have to fit each other.
-///
-/// # Errors
-/// A file that cannot be read, a network with another loss or for other data.
-pub fn with_test_set(path: &Path, source: &Source) -> anyhow::Result<(Mlp, Dataset)> {
-    let model = path.display();
-    let mlp = Mlp::load(path)?;
-    anyhow::ensure!(
-        mlp.loss() == Loss::SoftmaxCrossEntropy,
-        "--model {model}: trained with the loss {}, expected {} (one class a row)",
-        mlp.loss().name(),
-        Loss::SoftmaxCrossEntropy.name()
-    );
-    let test = source.read(Split::Test)?;
-    let columns = test.inputs().columns();
-    anyhow::ensure!(
-        mlp.inputs() == columns,
-        "--model {model}: takes {} inputs, expected the {columns} of --data {source}",
-        mlp.inputs()
-    );
-    Ok((mlp, test))
+/// The arguments that name them.
+#[derive(Debug, clap::Args)]
+pub struct ModelAndData {
+    /// The network, as `thinnet train --out` wrote it
+    #[arg(long, value_name = "FILE")]
+    model: PathBuf,
+    /// Folder with MNIST's IDX files (plain or .gz), or `digits` for those
+    /// inside this program; the test set is used
+    #[arg(long, value_name = "DIR|digits", default_value = "digits")]
+    data: Source,
+}
+
+impl ModelAndData {
+    /// Reads the model and the test set, which have to fit each other.
+    ///
+    /// # Errors
+    /// A file that cannot be read, a network with another loss or for other
+    /// data.
+    pub fn read(&self) -> anyhow::Result<(Mlp, Dataset)> {
+        let (model, source) = (self.model.display(), &self.data);
+        let mlp = Mlp::load(&self.model)?;
+        anyhow::ensure!(
+            mlp.loss() == Loss::SoftmaxCrossEntropy,
+            "--model {model}: trained with the loss {}, expected {} (one class a row)",
+            mlp.loss().name(),
+            Loss::SoftmaxCrossEntropy.name()
+        );
+        let test = source.read(Split::Test)?;
+        let columns = test.inputs().columns();
+        anyhow::ensure!(
+            mlp.inputs() == columns,
+            "--model {model}: takes {} inputs, expected the {columns} of --data {source}",
+            mlp.inputs()
+        );
+        Ok((mlp, test))
+    }
 }

@@ -1,6 +1,6 @@
 //! `thinnet predict`: what a saved network takes each row for.
 
-use std::{fmt::Write, path::PathBuf};
+use std::fmt::Write;
 
 use serde::Serialize;
 use thinnet::{
@@ -9,7 +9,7 @@ use thinnet::{
     tensor::MatrixView,
 };
 
-use crate::{console, machine::Machine, model, numbers, recipe, source::Source};
+use crate::{console, machine::Machine, model::ModelAndData, numbers, recipe};
 
 /// What stands below the help.
 const EXAMPLES: &str = "\
@@ -26,13 +26,8 @@ the probability that it gives to that class, separated by tabs; or a JSON object
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// The network, as `thinnet train --out` wrote it
-    #[arg(long, value_name = "FILE")]
-    model: PathBuf,
-    /// Folder with MNIST's IDX files (plain or .gz), or `digits` for those
-    /// inside this program; the test set is used
-    #[arg(long, value_name = "DIR|digits", default_value = "digits")]
-    data: Source,
+    #[command(flatten)]
+    asked: ModelAndData,
     /// The first N rows [default: all]
     #[arg(long, value_name = "N", value_parser = numbers::count, allow_negative_numbers = true)]
     limit: Option<usize>,
@@ -58,7 +53,7 @@ struct Prediction {
 /// A file that cannot be read, or a network that is not for such data.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let machine = &arguments.machine;
-    let (mlp, test) = model::with_test_set(&arguments.model, &arguments.data)?;
+    let (mlp, test) = arguments.asked.read()?;
     let predictor = Predictor::new(mlp).with_isa(machine.isa)?;
     let rows = test.rows().min(arguments.limit.unwrap_or(usize::MAX));
     let most_rows = recipe::EVALUATION_BATCH.min(rows);
