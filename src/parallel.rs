@@ -59,6 +59,18 @@ impl<A: Divide, B: Divide, C: Divide> Divide for (A, B, C) {
     }
 }
 
+impl<A: Divide, B: Divide> Divide for (A, Option<B>) {
+    fn items(&self) -> usize {
+        self.0.items()
+    }
+
+    fn split(self, middle: usize) -> (Self, Self) {
+        let a = self.0.split(middle);
+        let (left, right) = self.1.map(|b| b.split(middle)).unzip();
+        ((a.0, left), (a.1, right))
+    }
+}
+
 /// Multiply-adds below which work stays on the calling thread: some 20
 /// microseconds on one core at the 50 G a second that the products reach with
 /// full lists, a few times what waking another thread costs.
@@ -100,6 +112,17 @@ pub(crate) fn divide<D: Divide>(
     } else {
         leaf(0, work);
     }
+}
+
+/// Runs `leaf(number, item)` on every item of `work`.
+pub(crate) fn each<D: Divide>(parallel: bool, work: D, leaf: &(impl Fn(usize, D) + Sync)) {
+    divide(parallel, 1, work, &|first, mut work| {
+        for number in first..first + work.items() {
+            let (item, rest) = work.split(1);
+            leaf(number, item);
+            work = rest;
+        }
+    });
 }
 
 #[cfg(test)]

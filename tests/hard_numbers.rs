@@ -136,7 +136,8 @@ fn where_every_unit_of_a_row_is_dropped_the_bias_alone_learns() {
     }
     assert_eq!(trainer.densities()[1], 0.0);
     // Class 2 was there three times, class 3 once.
-    let bias = trainer.network().bias(1).unwrap();
+    let network = trainer.network();
+    let bias = network.bias(1).unwrap();
     assert!(bias[2] > 0.0 && bias[3] < 0.0 && bias[0] == 0.0);
 }
 

@@ -63,7 +63,7 @@ impl Contents {
         let saved = training::from_bytes(bytes, path)?;
         let Position { step, settings, notes } = saved.position;
         let training = Some(TrainingState { step, settings, notes });
-        Ok(Self { network: saved.mlp, training })
+        Ok(Self { network: saved.mlp.settled(&saved.states), training })
     }
 }
 
@@ -71,8 +71,10 @@ impl Contents {
 mod tests {
     use super::*;
     use crate::{
-        nn::Loss,
-        train::{Schedule, Sgd, Trainer},
+        data::Batch,
+        nn::{Loss, Targets},
+        tensor::MatrixView,
+        train::{MaxNorm, Schedule, Sgd, Trainer},
     };
 
     #[test]
@@ -88,6 +90,21 @@ mod tests {
         assert_eq!((training.step, training.notes.as_str()), (0, "notes"));
         assert_eq!(training.settings["data"], "abc");
         assert_eq!(training.settings["mask seed"], "7");
+    }
+
+    /// Not the raw weights, which max-norm has yet to scale.
+    #[test]
+    fn the_network_is_the_one_that_the_trainer_shows() {
+        let mlp = Mlp::builder(3).output(2, Loss::SquaredError).build().unwrap();
+        let sgd = Sgd::new(Schedule::constant(0.25)).max_norm(MaxNorm::Engine(0.1));
+        let mut trainer = Trainer::builder(mlp, sgd, 1).build().unwrap();
+        let x = MatrixView::new(&[1.0, 2.0, 3.0], 1, 3).unwrap();
+        let y = MatrixView::new(&[1.0, -1.0], 1, 2).unwrap();
+        trainer.step(&Batch::dense(x), Targets::Values(y)).unwrap();
+        assert_ne!(trainer.raw().0, &trainer.network());
+        let bytes = trainer.to_bytes(&BTreeMap::new(), "").unwrap();
+        let contents = Contents::from_bytes(&bytes, Path::new("c")).unwrap();
+        assert_eq!(contents.network, trainer.network());
     }
 
     #[test]

@@ -6,8 +6,9 @@
 //! metadata key `thinnet`: [`Mlp::save`](crate::nn::Mlp::save).
 //!
 //! A **checkpoint** holds a training at a step: the same parameters, their
-//! velocities (`velocity.layers.0.weight` and so on), the position, and all
-//! settings, in the metadata key `thinnet.checkpoint`:
+//! velocities (`velocity.layers.0.weight` and so on), the factors of the weights
+//! into each unit that max-norm left pending (`pending.layers.0` and so on), the
+//! position, and all settings, in the metadata key `thinnet.checkpoint`:
 //! [`Trainer::save`](crate::train::Trainer::save).
 //!
 //! Metadata is one JSON string with sorted keys, so that the same model gives
@@ -31,7 +32,7 @@ pub(crate) use atomic::read;
 pub use atomic::{ensure_writable, write_atomically};
 pub use contents::{Contents, TrainingState};
 pub use lock::WriteLock;
-pub(crate) use training::{Position, Velocity, from_bytes, to_bytes};
+pub(crate) use training::{Position, from_bytes, to_bytes};
 
 /// The number of the file formats.
 pub const FORMAT: u32 = 1;

@@ -8,12 +8,7 @@ use super::{
     architecture::{Architecture, Versions},
     tensors::{Reader, Writer},
 };
-use crate::{
-    error::Error,
-    nn::Mlp,
-    tensor::AlignedBuffer,
-    thin::{PANEL, Tiles},
-};
+use crate::{error::Error, nn::Mlp, thin::LayerState};
 
 /// The metadata key.
 pub(super) const KEY: &str = "thinnet.checkpoint";
@@ -25,15 +20,16 @@ const MOST_STEPS: u64 = u64::MAX / 2;
 /// What stands before the names of velocities.
 const VELOCITY: &str = "velocity.";
 
-/// The velocities of a layer's weights and biases.
-pub(crate) type Velocity = (Tiles, AlignedBuffer<f32>);
+/// The name of the factors that max-norm left pending in a layer.
+fn pending(layer: usize) -> String {
+    format!("pending.layers.{layer}")
+}
 
-/// A training at a step. Weights are raw: no settling, no pending work is
-/// applied to them on the way into the file.
+/// A training at a step. Weights are raw: what is pending stands beside them.
 #[derive(Clone, Debug)]
 pub(crate) struct Snapshot {
     pub mlp: Mlp,
-    pub velocities: Vec<Velocity>,
+    pub states: Vec<LayerState>,
     pub position: Position,
 }
 
@@ -68,13 +64,18 @@ struct OfArchitecture {
 /// refused.
 pub(crate) fn to_bytes(
     mlp: &Mlp,
-    velocities: &[Velocity],
+    states: &[LayerState],
     position: &Position,
 ) -> Result<Vec<u8>, Error> {
     let architecture = Architecture::from(mlp);
     let mut file = Writer::default();
     architecture.push_network(&mut file, mlp)?;
-    architecture.push(&mut file, VELOCITY, |layer| (&velocities[layer].0, &velocities[layer].1))?;
+    let velocity = |layer: usize| (&states[layer].velocity, &*states[layer].bias_velocity);
+    architecture.push(&mut file, VELOCITY, velocity)?;
+    for (layer, state) in states.iter().enumerate() {
+        let outputs = state.velocity.outputs();
+        file.push(pending(layer), vec![outputs], &state.pending[..outputs])?;
+    }
     file.finish(KEY, &Metadata { architecture, position: position.clone() })
 }
 
@@ -88,15 +89,15 @@ pub(crate) fn from_bytes(bytes: &[u8], path: &Path) -> Result<Snapshot, Error> {
         let step = position.step;
         return Err(file.refuse(format!("step {step}: expected at most {MOST_STEPS}")));
     }
-    file.check_count(4 * architecture.depth())?;
+    file.check_count(5 * architecture.depth())?;
     let mlp = architecture.network(&file)?;
-    let mut velocities = Vec::with_capacity(architecture.depth());
-    for (_, [weight, bias], inputs, outputs) in architecture.tensors(VELOCITY) {
-        let mut weights = Tiles::zeroed(inputs, outputs)?;
-        weights.set_rows(&file.read(&weight, &[outputs, inputs])?)?;
-        let mut biases = AlignedBuffer::zeroed(outputs.next_multiple_of(PANEL))?;
-        biases[..outputs].copy_from_slice(&file.read(&bias, &[outputs])?);
-        velocities.push((weights, biases));
+    let mut states = Vec::with_capacity(architecture.depth());
+    for (layer, [weight, bias], inputs, outputs) in architecture.tensors(VELOCITY) {
+        let mut state = LayerState::new(inputs, outputs)?;
+        state.velocity.set_rows(&file.read(&weight, &[outputs, inputs])?)?;
+        state.bias_velocity[..outputs].copy_from_slice(&file.read(&bias, &[outputs])?);
+        state.pending[..outputs].copy_from_slice(&file.read(&pending(layer), &[outputs])?);
+        states.push(state);
     }
-    Ok(Snapshot { mlp, velocities, position })
+    Ok(Snapshot { mlp, states, position })
 }

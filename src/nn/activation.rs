@@ -64,6 +64,26 @@ impl Activation {
     }
 }
 
+/// Something generic over the unit of an activation that is known at run time.
+pub(crate) trait WithUnit {
+    /// What it returns.
+    type Output;
+    /// The code.
+    fn with<U: Unit>(self, unit: U) -> Self::Output;
+}
+
+impl Activation {
+    /// Hands this activation's unit to `work`.
+    pub(crate) fn hand_to<W: WithUnit>(self, work: W) -> W::Output {
+        match self {
+            Self::Relu => work.with(Relu),
+            Self::Logistic => work.with(Logistic),
+            Self::Tanh => work.with(Tanh),
+            Self::Identity => work.with(Identity),
+        }
+    }
+}
+
 impl fmt::Display for Activation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -86,16 +106,16 @@ impl FromStr for Activation {
 
 /// [`Activation::Relu`]
 #[derive(Clone, Copy)]
-pub(super) struct Relu;
+struct Relu;
 /// [`Activation::Logistic`]
 #[derive(Clone, Copy)]
-pub(super) struct Logistic;
+struct Logistic;
 /// [`Activation::Tanh`]
 #[derive(Clone, Copy)]
-pub(super) struct Tanh;
+struct Tanh;
 /// [`Activation::Identity`]
 #[derive(Clone, Copy)]
-pub(super) struct Identity;
+struct Identity;
 
 impl Unit for Relu {
     #[inline(always)]

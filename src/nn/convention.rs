@@ -79,10 +79,8 @@ fn scaled(mlp: &Mlp, factor: impl Fn(Keep) -> f64) -> Mlp {
     let mut out = mlp.clone();
     for index in 0..mlp.depth() {
         let factor = factor(mlp.keep_below(index));
-        for panel in out.layers[index].weights.runs_mut().data.iter_mut() {
-            for w in panel {
-                *w = (f64::from(*w) * factor) as f32;
-            }
+        for w in out.layers[index].weights.values_mut() {
+            *w = (f64::from(*w) * factor) as f32;
         }
     }
     out

@@ -5,7 +5,7 @@ use crate::{
     error::{Error, at_most, same_size},
     mask::Mask,
     simd::Isa,
-    thin::{InputBits, Lists, Panels},
+    thin::{InputBits, Lists, Panel, Panels},
 };
 
 /// The lists into each layer and the pre-activations of each, for at most a
@@ -66,22 +66,25 @@ impl Flow {
     }
 
     /// Up through all layers. `mask(site)` is the mask of a hidden site, for
-    /// none of whose units are dropped nor scaled.
+    /// none of whose units are dropped nor scaled; `pending(layer)` are the
+    /// factors that max-norm left pending there.
     pub fn forward<'m>(
         &mut self,
         mlp: &Mlp,
         isa: Isa,
         parallel: bool,
         mask: impl Fn(usize) -> Option<&'m Mask>,
+        pending: impl Fn(usize) -> Option<&'m [Panel]>,
     ) {
         let last = mlp.depth() - 1;
         for (index, layer) in mlp.layers.iter().enumerate() {
-            let z = &mut self.z[index];
+            let (z, pending) = (&mut self.z[index], pending(index));
             if index == last {
-                layer.output(isa, parallel, &self.lists[index], z);
+                layer.output(isa, parallel, pending, &self.lists[index], z);
             } else {
                 let (below, above) = self.lists.split_at_mut(index + 1);
-                layer.forward(isa, parallel, &below[index], mask(index + 1), z, &mut above[0]);
+                let (x, mask) = (&below[index], mask(index + 1));
+                layer.forward(isa, parallel, pending, x, mask, z, &mut above[0]);
             }
         }
     }

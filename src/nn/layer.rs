@@ -1,6 +1,6 @@
 //! A layer: weights, biases, activation, and the keep rate of its outputs.
 
-use super::activation::{Activation, Identity, Logistic, Relu, Tanh};
+use super::activation::{Activation, WithUnit};
 use crate::{
     error::Error,
     mask::Mask,
@@ -8,8 +8,8 @@ use crate::{
     simd::Isa,
     tensor::AlignedBuffer,
     thin::{
-        Lists, PANEL, Panel, Panels, Tiles, backward,
-        forward::{self, Epilogue},
+        Lists, PANEL, Panel, Panels, Tiles, Unit,
+        forward::{self, Epilogue, Weights},
     },
 };
 
@@ -42,62 +42,63 @@ impl Layer {
         self.bias.as_chunks().0
     }
 
+    /// The parameters as product 1 takes them, with the factors of a training's
+    /// weights that are pending.
+    fn parameters<'a>(&'a self, pending: Option<&'a [Panel]>) -> Weights<'a> {
+        Weights { w: &self.weights, bias: self.bias_panels(), pending }
+    }
+
     /// A hidden layer forward: lists in, the next layer's lists out. Without a
     /// mask the outputs are neither dropped nor scaled.
+    #[expect(clippy::too_many_arguments, reason = "a product has three operands")]
     pub fn forward(
         &self,
         isa: Isa,
         parallel: bool,
+        pending: Option<&[Panel]>,
         x: &Lists,
         mask: Option<&Mask>,
         z: &mut Panels,
         out: &mut Lists,
     ) {
-        let (w, b) = (&self.weights, self.bias_panels());
+        let weights = self.parameters(pending);
         let width = self.weights.outputs();
         let keep = if mask.is_some() { self.keep } else { Keep::ALL };
-        match self.activation {
-            Activation::Relu => {
-                let e = Epilogue { unit: Relu, width, keep, mask };
-                forward::hidden(isa, parallel, w, b, x, &e, z, out);
-            }
-            Activation::Logistic => {
-                let e = Epilogue { unit: Logistic, width, keep, mask };
-                forward::hidden(isa, parallel, w, b, x, &e, z, out);
-            }
-            Activation::Tanh => {
-                let e = Epilogue { unit: Tanh, width, keep, mask };
-                forward::hidden(isa, parallel, w, b, x, &e, z, out);
-            }
-            Activation::Identity => {
-                let e = Epilogue { unit: Identity, width, keep, mask };
-                forward::hidden(isa, parallel, w, b, x, &e, z, out);
-            }
-        }
+        self.activation.hand_to(Hidden { isa, parallel, weights, x, width, keep, mask, z, out });
     }
 
     /// The output layer forward: lists in, logits out.
-    pub fn output(&self, isa: Isa, parallel: bool, x: &Lists, z: &mut Panels) {
-        forward::output(isa, parallel, &self.weights, self.bias_panels(), x, z);
-    }
-
-    /// The gradient in this layer's z, from `dz` of the layer `above`; `y` are
-    /// the lists that this layer's forward wrote.
-    pub fn backward(
+    pub fn output(
         &self,
         isa: Isa,
         parallel: bool,
-        above: &Self,
-        dz: &Panels,
-        y: &Lists,
-        out: &mut Panels,
+        pending: Option<&[Panel]>,
+        x: &Lists,
+        z: &mut Panels,
     ) {
-        let (w, keep) = (&above.weights, self.keep);
-        match self.activation {
-            Activation::Relu => backward::data(isa, parallel, Relu, keep, w, dz, y, out),
-            Activation::Logistic => backward::data(isa, parallel, Logistic, keep, w, dz, y, out),
-            Activation::Tanh => backward::data(isa, parallel, Tanh, keep, w, dz, y, out),
-            Activation::Identity => backward::data(isa, parallel, Identity, keep, w, dz, y, out),
-        }
+        forward::output(isa, parallel, self.parameters(pending), x, z);
+    }
+}
+
+/// [`Layer::forward`], to be told the unit.
+struct Hidden<'a> {
+    isa: Isa,
+    parallel: bool,
+    weights: Weights<'a>,
+    x: &'a Lists,
+    width: usize,
+    keep: Keep,
+    mask: Option<&'a Mask>,
+    z: &'a mut Panels,
+    out: &'a mut Lists,
+}
+
+impl WithUnit for Hidden<'_> {
+    type Output = ();
+
+    fn with<U: Unit>(self, unit: U) {
+        let Self { isa, parallel, weights, x, width, keep, mask, z, out } = self;
+        let epilogue = Epilogue { unit, width, keep, mask };
+        forward::hidden(isa, parallel, weights, x, &epilogue, z, out);
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     mask::valid_bits,
     simd::{Isa, Kernel, LANES, Lanes, math},
     tensor::{Matrix, MatrixView},
-    thin::{self, PANEL, Panels},
+    thin::{self, PANEL, Panels, VECTORS},
 };
 
 /// The loss of the output layer's z, averaged over the B rows of a batch; with
@@ -206,7 +206,7 @@ fn softmax<L: Lanes>(l: L, width: usize, z: &mut Panels, row: usize) -> (f32, f3
     let mut most = l.splat(f32::NEG_INFINITY);
     let nothing = most;
     for n in 0..z.panels() {
-        for (c, z) in thin::load(l, z.at(n, row)).into_iter().enumerate() {
+        for (c, z) in thin::load::<L, VECTORS>(l, z.at(n, row)).into_iter().enumerate() {
             let valid = (valid_bits(width, n) >> (c * LANES)) as u16;
             // A comparison with NaN is false, so NaN is taken on purpose.
             let larger = (l.less(most, z) | l.is_nan(z)) & valid;
@@ -219,19 +219,19 @@ fn softmax<L: Lanes>(l: L, width: usize, z: &mut Panels, row: usize) -> (f32, f3
         lanes.into_iter().fold(f32::NEG_INFINITY, |a, b| if a < b || b.is_nan() { b } else { a });
     let mut sum = l.splat(0.0);
     for n in 0..z.panels() {
-        let mut e = thin::load(l, z.at(n, row));
+        let mut e = thin::load::<L, VECTORS>(l, z.at(n, row));
         for (c, e) in e.iter_mut().enumerate() {
             let valid = (valid_bits(width, n) >> (c * LANES)) as u16;
             *e = math::exp(l, l.select(valid, l.sub(*e, l.splat(top)), nothing));
             sum = l.add(sum, *e);
         }
-        thin::store(l, e, z.at_mut(n, row));
+        thin::store::<L, VECTORS>(l, e, z.at_mut(n, row));
     }
     let sum = l.sum(sum);
     for n in 0..z.panels() {
-        let e = thin::load(l, z.at(n, row));
+        let e = thin::load::<L, VECTORS>(l, z.at(n, row));
         let y = std::array::from_fn(|c| l.div(e[c], l.splat(sum)));
-        thin::store(l, y, z.at_mut(n, row));
+        thin::store::<L, VECTORS>(l, y, z.at_mut(n, row));
     }
     (top, sum)
 }
@@ -281,9 +281,10 @@ impl Kernel for Gradient<'_> {
                 Targets::Bits(bits) => {
                     let mut sum = 0.0;
                     for (n, t) in bits.at(row).chunks(PANEL).enumerate() {
-                        let y = thin::load(l, z.at(n, row)).map(|z| math::logistic(l, z));
+                        let y =
+                            thin::load::<L, VECTORS>(l, z.at(n, row)).map(|z| math::logistic(l, z));
                         let mut linked = [0.0; PANEL];
-                        thin::store(l, y, &mut linked);
+                        thin::store::<L, VECTORS>(l, y, &mut linked);
                         for ((z, &t), y) in z.at_mut(n, row).iter_mut().zip(t).zip(linked) {
                             sum += bit_loss(f64::from(*z), f64::from(t));
                             *z = (y - t) * per_output;
@@ -316,8 +317,9 @@ impl Kernel for Link<'_> {
                 Loss::SquaredError => {}
                 Loss::BinaryCrossEntropy => {
                     for n in 0..z.panels() {
-                        let y = thin::load(l, z.at(n, row)).map(|z| math::logistic(l, z));
-                        thin::store(l, y, z.at_mut(n, row));
+                        let y =
+                            thin::load::<L, VECTORS>(l, z.at(n, row)).map(|z| math::logistic(l, z));
+                        thin::store::<L, VECTORS>(l, y, z.at_mut(n, row));
                     }
                 }
             }

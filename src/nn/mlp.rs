@@ -4,6 +4,7 @@ use super::{Activation, Layer, Loss, MlpBuilder};
 use crate::{
     error::{Error, below, same_size},
     rate::Keep,
+    thin::LayerState,
 };
 
 /// A multilayer perceptron with dropout of its inputs and hidden units, in the
@@ -73,6 +74,14 @@ impl Mlp {
             None => self.input_keep,
             Some(below) => self.layers[below].keep,
         }
+    }
+
+    /// The network whose weights are multiplied by what `states` left pending.
+    pub(crate) fn settled(mut self, states: &[LayerState]) -> Self {
+        for (layer, state) in self.layers.iter_mut().zip(states) {
+            state.settle(&mut layer.weights);
+        }
+        self
     }
 
     /// The activations of the hidden layers.

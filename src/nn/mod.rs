@@ -18,6 +18,7 @@ mod plain;
 mod thinned;
 
 pub use activation::Activation;
+pub(crate) use activation::WithUnit;
 pub use builder::MlpBuilder;
 pub use convention::{PaperMlp, decay_from_paper, learning_rate_from_paper, max_norm_from_paper};
 pub(crate) use digest::{hexadecimal, little_endian};

@@ -64,6 +64,40 @@ fn halves(mask: u16) -> [u8; 2] {
     mask.to_le_bytes()
 }
 
+/// a's lanes i + i + 4, then b's.
+///
+/// # Safety
+/// The CPU has AVX.
+#[inline(always)]
+unsafe fn fold2(a: __m256, b: __m256) -> __m256 {
+    // SAFETY: the caller promises AVX.
+    unsafe {
+        _mm256_add_ps(_mm256_permute2f128_ps::<0x20>(a, b), _mm256_permute2f128_ps::<0x31>(a, b))
+    }
+}
+
+/// The sums of four vectors of 8, each by halves.
+///
+/// # Safety
+/// The CPU has AVX.
+#[inline(always)]
+pub(super) unsafe fn fold4(a: __m256, b: __m256, c: __m256, d: __m256) -> [f32; 4] {
+    // SAFETY: the caller promises AVX.
+    unsafe {
+        // Four parts of a, then four of b; of c and d.
+        let (ab, cd) = (fold2(a, b), fold2(c, d));
+        // Two parts of a, two of c, two of b, two of d.
+        let acbd =
+            _mm256_add_ps(_mm256_shuffle_ps::<0x44>(ab, cd), _mm256_shuffle_ps::<0xEE>(ab, cd));
+        let sums = _mm256_add_ps(acbd, _mm256_movehdup_ps(acbd));
+        let (ac, bd) = (_mm256_castps256_ps128(sums), _mm256_extractf128_ps::<1>(sums));
+        let abcd = _mm_movelh_ps(_mm_unpacklo_ps(ac, bd), _mm_unpackhi_ps(ac, bd));
+        let mut out = [0.0; 4];
+        _mm_storeu_ps(out.as_mut_ptr(), abcd);
+        out
+    }
+}
+
 impl Lanes for Avx2 {
     type F = [__m256; 2];
     type U = [__m256i; 2];
@@ -167,6 +201,23 @@ impl Lanes for Avx2 {
             let x = _mm_add_ps(x, _mm_movehl_ps(x, x));
             _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)))
         }
+    }
+    #[inline(always)]
+    fn sum4(self, x: Self::F, y: Self::F, z: Self::F, w: Self::F) -> [f32; 4] {
+        // SAFETY: the token proves that the CPU has AVX.
+        unsafe {
+            fold4(
+                _mm256_add_ps(x[0], x[1]),
+                _mm256_add_ps(y[0], y[1]),
+                _mm256_add_ps(z[0], z[1]),
+                _mm256_add_ps(w[0], w[1]),
+            )
+        }
+    }
+    #[inline(always)]
+    fn prefetch(self, line: &[f32; LANES]) {
+        // SAFETY: a prefetch has no effect that a program can see.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
     }
     #[inline(always)]
     fn compress(

@@ -4,6 +4,7 @@ use std::arch::x86_64::*;
 
 use super::{
     Kernel,
+    avx2::fold4,
     lanes::{LANES, Lanes},
 };
 
@@ -33,6 +34,16 @@ fn with_features<K: Kernel>(lanes: Avx512, kernel: K) -> K::Output {
 pub(super) fn run<K: Kernel>(lanes: Avx512, kernel: K) -> K::Output {
     // SAFETY: `lanes` proves that the CPU has the features.
     unsafe { with_features(lanes, kernel) }
+}
+
+/// Lane i + lane i + 8.
+///
+/// # Safety
+/// The CPU has AVX-512F and DQ.
+#[inline(always)]
+unsafe fn fold(x: __m512) -> __m256 {
+    // SAFETY: the caller promises AVX-512F and DQ.
+    unsafe { _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps::<1>(x)) }
 }
 
 impl Lanes for Avx512 {
@@ -117,11 +128,21 @@ impl Lanes for Avx512 {
     fn sum(self, x: __m512) -> f32 {
         // SAFETY: the token proves that the CPU has AVX-512F, DQ and VL.
         unsafe {
-            let x = _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps::<1>(x));
+            let x = fold(x);
             let x = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
             let x = _mm_add_ps(x, _mm_movehl_ps(x, x));
             _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)))
         }
+    }
+    #[inline(always)]
+    fn sum4(self, x: __m512, y: __m512, z: __m512, w: __m512) -> [f32; 4] {
+        // SAFETY: the token proves that the CPU has AVX-512F, DQ and AVX.
+        unsafe { fold4(fold(x), fold(y), fold(z), fold(w)) }
+    }
+    #[inline(always)]
+    fn prefetch(self, line: &[f32; LANES]) {
+        // SAFETY: a prefetch has no effect that a program can see.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
     }
     #[inline(always)]
     fn compress(

@@ -44,6 +44,15 @@ pub(crate) trait Lanes: Copy + Send + Sync {
     /// The sum of all lanes: halves are added to halves (lane i to i + 8, then
     /// i + 4, i + 2, i + 1), on every backend.
     fn sum(self, x: Self::F) -> f32;
+    /// The sums of four vectors, each as [`Self::sum`] adds it up.
+    #[inline(always)]
+    fn sum4(self, x: Self::F, y: Self::F, z: Self::F, w: Self::F) -> [f32; 4] {
+        [self.sum(x), self.sum(y), self.sum(z), self.sum(w)]
+    }
+    /// Asks for a cache line that will be needed soon; a hint, and nothing where
+    /// the backend has none.
+    #[inline(always)]
+    fn prefetch(self, _line: &[f32; LANES]) {}
     /// Packs the lanes whose bit is set to the front of `values` and their
     /// lane numbers plus `first` to the front of `offsets`; what is written
     /// behind them is unspecified.

@@ -1,101 +1,97 @@
 //! Product 2: the gradient in the units below, at active positions only.
 
-use super::{Lists, PANEL, Panel, Panels, Tiles, Unit, VECTORS, load, store};
-use crate::{
-    parallel::{Runs, divide},
-    rate::Keep,
-    simd::{Isa, Kernel, Lanes},
-};
+use super::{PANEL, Panel, Tile, Unit, VECTORS, input, lists::Block, load, store};
+use crate::{rate::Keep, simd::Lanes};
 
-/// `sum_n a[n] b[n]` over a panel.
+/// `sum_n w[k][n] dz[n]` over a tile's outputs, but for the sum over lanes.
 #[inline(always)]
-fn dot<L: Lanes>(l: L, a: [L::F; VECTORS], b: [L::F; VECTORS]) -> f32 {
-    let mut sum = l.mul(a[0], b[0]);
-    for c in 1..VECTORS {
-        sum = l.mul_add(a[c], b[c], sum);
+fn partial_dot<L: Lanes, const V: usize>(l: L, w: &Tile, k: u8, dz: [L::F; V]) -> L::F {
+    let w: [L::F; V] = load(l, input(w, k));
+    let mut sum = l.mul(w[0], dz[0]);
+    for c in 1..V {
+        sum = l.mul_add(w[c], dz[c], sum);
     }
-    l.sum(sum)
+    sum
 }
 
-struct Data<'a, U> {
-    unit: U,
-    keep: Keep,
-    w: &'a Tiles,
-    dz: &'a Panels,
-    x: &'a Lists,
-    first: usize,
-    out: Runs<'a, Panel>,
-}
-
-impl<U: Unit> Kernel for Data<'_, U> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes>(self, l: L) {
-        for (i, out) in self.out.data.chunks_mut(self.out.size).enumerate() {
-            let block = self.first + i;
-            let lists = self.x.block(block);
-            // Sums in the order of the list's entries, then put in their place.
-            out.fill([0.0; PANEL]);
-            for n in 0..self.dz.panels() {
-                let tile = &self.w.panel(n)[block * PANEL..];
-                for (row, (sums, dz)) in out.iter_mut().zip(self.dz.panel(n)).enumerate() {
-                    let (offsets, _) = lists.of(row);
-                    let dz = load(l, dz);
-                    for (sum, &offset) in sums.iter_mut().zip(offsets) {
-                        *sum += dot(l, load(l, &tile[usize::from(offset)]), dz);
-                    }
-                }
-            }
-            for (row, out) in out.iter_mut().enumerate() {
-                spread(l, self.unit, self.keep, lists.of(row), out);
+/// A tile's part: `sums[row][e] += sum_n s[n] w[k][n] dz[row][n]` with k the
+/// row's active unit number e, four at a time so that their sums over lanes
+/// share work. What stands behind a list's end in `sums` is unspecified.
+#[inline(always)]
+pub(super) fn tile<L: Lanes, const V: usize>(
+    l: L,
+    w: &Tile,
+    s: &Panel,
+    dz: &[Panel],
+    x: Block<'_>,
+    sums: &mut [Panel],
+) {
+    let pending = s.iter().any(|&s| s != 1.0);
+    let s: [L::F; V] = load(l, s);
+    for (row, (dz, sums)) in dz.iter().zip(sums).enumerate() {
+        let mut dz: [L::F; V] = load(l, dz);
+        if pending {
+            dz = std::array::from_fn(|c| l.mul(s[c], dz[c]));
+        }
+        for (&[i, j, k, m], sums) in x.quads(row).iter().zip(sums.as_chunks_mut::<4>().0) {
+            let parts = l.sum4(
+                partial_dot(l, w, i, dz),
+                partial_dot(l, w, j, dz),
+                partial_dot(l, w, k, dz),
+                partial_dot(l, w, m, dz),
+            );
+            for (sum, part) in sums.iter_mut().zip(parts) {
+                *sum += part;
             }
         }
     }
 }
 
-/// Multiplies the sums of a list's entries by f'(z) / p and moves each to its
-/// unit's place; all others are +0.0.
-#[inline(always)]
-fn spread<L: Lanes, U: Unit>(
-    l: L,
-    unit: U,
-    keep: Keep,
-    (offsets, values): (&[u8], &[f32]),
-    out: &mut Panel,
-) {
-    // The list holds y / p.
-    let (keep, scale) = (l.splat(keep.get() as f32), l.splat(keep.scale()));
-    let mut scaled = [0.0; PANEL];
-    scaled[..values.len()].copy_from_slice(values);
-    let (sums, values) = (load(l, out), load(l, &scaled));
-    let deltas = std::array::from_fn(|c| {
-        let slope = unit.slope(l, l.mul(values[c], keep));
-        l.mul(l.mul(sums[c], scale), slope)
-    });
-    store(l, deltas, &mut scaled);
-    *out = [0.0; PANEL];
-    for (&offset, &delta) in offsets.iter().zip(&scaled) {
-        out[usize::from(offset)] = delta;
+/// The gradient in a block of units of the layer below.
+pub(crate) struct Below<'a, U> {
+    /// Their non-linearity.
+    pub unit: U,
+    /// Their keep rate.
+    pub keep: Keep,
+    /// dz of the block, a row each.
+    pub dz: &'a mut [Panel],
+    /// The sum of dz over rows: the gradient in their biases.
+    pub bias_gradient: &'a mut Panel,
+}
+
+impl<U: Unit> Below<'_, U> {
+    /// Ends product 2: multiplies the sums of each list's entries by f'(z) / p
+    /// and moves each to its unit's place; all others are +0.0.
+    #[inline(always)]
+    pub(super) fn finish<L: Lanes>(&mut self, l: L, x: Block<'_>) {
+        let (keep, scale) = (l.splat(self.keep.get() as f32), l.splat(self.keep.scale()));
+        for (row, dz) in self.dz.iter_mut().enumerate() {
+            let (offsets, values) = x.of(row);
+            // The list holds y / p.
+            let mut scaled = [0.0; PANEL];
+            scaled[..values.len()].copy_from_slice(values);
+            let (sums, values): ([_; VECTORS], [_; VECTORS]) = (load(l, dz), load(l, &scaled));
+            let deltas: [_; VECTORS] = std::array::from_fn(|c| {
+                let slope = self.unit.slope(l, l.mul(values[c], keep));
+                l.mul(l.mul(sums[c], scale), slope)
+            });
+            store(l, deltas, &mut scaled);
+            *dz = [0.0; PANEL];
+            for (&offset, &delta) in offsets.iter().zip(&scaled) {
+                dz[usize::from(offset) % PANEL] = delta;
+            }
+        }
+        store(l, sum_of_rows(l, self.dz), self.bias_gradient);
     }
 }
 
-/// `out[row][k] = f'(z_below) / p * sum_n w[k][n] dz[row][n]` at the active
-/// units of `x`, +0.0 elsewhere; `unit` and `keep` are those of the layer
-/// below, whose lists are `x`.
-#[expect(clippy::too_many_arguments, reason = "a product has three operands and a unit")]
-pub(crate) fn data<U: Unit>(
-    isa: Isa,
-    parallel: bool,
-    unit: U,
-    keep: Keep,
-    w: &Tiles,
-    dz: &Panels,
-    x: &Lists,
-    out: &mut Panels,
-) {
-    out.set_rows(x.rows());
-    divide(parallel, 1, out.runs_mut(), &|first, out| {
-        isa.dispatch(Data { unit, keep, w, dz, x, first, out });
-    });
+/// `sum_row dz[row][n]`, over ascending rows: the gradient in the biases.
+#[inline(always)]
+pub(super) fn sum_of_rows<L: Lanes>(l: L, dz: &[Panel]) -> [L::F; VECTORS] {
+    let mut sum = [l.splat(0.0); VECTORS];
+    for dz in dz {
+        let dz: [L::F; VECTORS] = load(l, dz);
+        sum = std::array::from_fn(|c| l.add(sum[c], dz[c]));
+    }
+    sum
 }

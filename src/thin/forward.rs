@@ -1,32 +1,85 @@
 //! Product 1: a layer forward, from active lists to active lists.
 
 use super::{
-    Lists, PANEL, Panel, Panels, Tiles, Unit, add_scaled,
-    lists::{ListRuns, Slot},
-    load, store,
+    Lists, PANEL, Panel, Panels, Tile, Tiles, Unit, VECTORS, add_scaled, input,
+    lists::{Block, ListRuns, ListWriter},
+    load, prefetch_part, store,
+    tuning::{OUTPUT_ROWS, PREFETCH_FROM, ROWS},
 };
 use crate::{
     mask::{Mask, valid_bits},
-    parallel::{Runs, divide},
+    parallel::{Runs, each},
     rate::Keep,
     simd::{Isa, Kernel, LANES, Lanes},
 };
 
-/// `acc[row][n] = sum_k x[row][k] w[k][n]` for one panel, from 0, over
-/// ascending blocks and units.
-#[inline(always)]
-fn product<L: Lanes>(l: L, w: &[Panel], x: &Lists, acc: &mut [Panel]) {
-    acc.fill([0.0; PANEL]);
-    for (block, tile) in w.chunks(PANEL).enumerate() {
-        let lists = x.block(block);
-        for (row, acc) in acc.iter_mut().enumerate() {
-            let (offsets, values) = lists.of(row);
-            let mut sums = load(l, acc);
-            for (&offset, &value) in offsets.iter().zip(values) {
-                sums = add_scaled(l, l.splat(value), load(l, &tile[usize::from(offset)]), sums);
+/// A layer's parameters as product 1 takes them.
+#[derive(Clone, Copy)]
+pub(crate) struct Weights<'a> {
+    /// w
+    pub w: &'a Tiles,
+    /// b
+    pub bias: &'a [Panel],
+    /// s, where max-norm left factors pending.
+    pub pending: Option<&'a [Panel]>,
+}
+
+impl Weights<'_> {
+    /// `sums[row][n] = sum_k x[row][k] w[k][n]` for panel `n`, over ascending
+    /// blocks and units, from 0; `sums` are those of the rows from `first` on,
+    /// and of V vectors.
+    ///
+    /// Large batches pass in parts whose sums stay near the core.
+    #[inline(always)]
+    fn product<L: Lanes, const V: usize>(
+        self,
+        l: L,
+        n: usize,
+        x: &Lists,
+        first: usize,
+        sums: &mut [Panel],
+    ) {
+        sums.fill([0.0; PANEL]);
+        for (part, sums) in sums.chunks_mut(ROWS).enumerate() {
+            let first = first + part * ROWS;
+            for b in 0..x.blocks() {
+                let tile = |b| &self.w.block(b)[n];
+                let next = (b + 1 < x.blocks()).then(|| tile(b + 1));
+                pass::<L, V>(l, tile(b), next, x.block(b), first, sums);
             }
-            store(l, sums, acc);
         }
+    }
+
+    /// s and b of a panel.
+    #[inline(always)]
+    fn of_panel<L: Lanes>(self, l: L, n: usize) -> ([L::F; VECTORS], [L::F; VECTORS]) {
+        let s = self.pending.map_or([l.splat(1.0); VECTORS], |s| load(l, &s[n]));
+        (s, load(l, &self.bias[n]))
+    }
+}
+
+/// Rows pass a tile; meanwhile the next tile is asked for.
+#[inline(always)]
+fn pass<L: Lanes, const V: usize>(
+    l: L,
+    tile: &Tile,
+    next: Option<&Tile>,
+    x: Block<'_>,
+    first: usize,
+    sums: &mut [Panel],
+) {
+    let rows = sums.len();
+    let next = next.filter(|_| rows >= PREFETCH_FROM);
+    for (i, sums) in sums.iter_mut().enumerate() {
+        if let Some(next) = next {
+            prefetch_part(l, next, i, rows);
+        }
+        let (offsets, values) = x.of(first + i);
+        let mut acc: [L::F; V] = load(l, sums);
+        for (&offset, &value) in offsets.iter().zip(values) {
+            acc = add_scaled(l, l.splat(value), load(l, input(tile, offset)), acc);
+        }
+        store(l, acc, sums);
     }
 }
 
@@ -43,30 +96,12 @@ pub(crate) struct Epilogue<'a, U> {
     pub mask: Option<&'a Mask>,
 }
 
-impl<U: Unit> Epilogue<'_, U> {
-    #[inline(always)]
-    fn write<L: Lanes>(&self, l: L, n: usize, row: usize, b: &Panel, z: &Panel, mut to: Slot<'_>) {
-        let bits = match self.mask {
-            Some(mask) => mask.at(row).block(n),
-            None => valid_bits(self.width, n),
-        };
-        let scale = l.splat(self.keep.scale());
-        let (z, b) = (load(l, z), load(l, b));
-        for (c, (z, b)) in z.into_iter().zip(b).enumerate() {
-            let z = l.add(z, b);
-            let active = self.unit.active(l, z) & (bits >> (c * LANES)) as u16;
-            to.push(l, c, active, l.mul(self.unit.value(l, z), scale));
-        }
-    }
-}
-
 struct Hidden<'a, U> {
-    w: &'a Tiles,
-    b: &'a [Panel],
+    weights: Weights<'a>,
+    n: usize,
     x: &'a Lists,
     epilogue: &'a Epilogue<'a, U>,
-    first: usize,
-    acc: Runs<'a, Panel>,
+    sums: &'a mut [Panel],
     out: ListRuns<'a>,
 }
 
@@ -75,32 +110,32 @@ impl<U: Unit> Kernel for Hidden<'_, U> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        let rows = self.acc.size;
-        let (lengths, offsets, values) = self.out;
-        let out = lengths.data.chunks_mut(rows);
-        let out = out.zip(offsets.data.chunks_mut(rows)).zip(values.data.chunks_mut(rows));
-        for (i, (acc, ((lengths, offsets), values))) in
-            self.acc.data.chunks_mut(rows).zip(out).enumerate()
-        {
-            let n = self.first + i;
-            product(l, self.w.panel(n), self.x, acc);
-            for (row, (((z, length), offsets), values)) in
-                acc.iter().zip(lengths).zip(offsets).zip(values).enumerate()
-            {
-                let slot = Slot::new(length, offsets, values);
-                self.epilogue.write(l, n, row, &self.b[n], z, slot);
+        let Self { weights, n, x, epilogue, sums, out } = self;
+        weights.product::<L, VECTORS>(l, n, x, 0, sums);
+        let (s, b) = weights.of_panel(l, n);
+        let scale = l.splat(epilogue.keep.scale());
+        let mut to = ListWriter::new(out);
+        for (row, sums) in sums.iter().enumerate() {
+            let bits = match epilogue.mask {
+                Some(mask) => mask.at(row).block(n),
+                None => valid_bits(epilogue.width, n),
+            };
+            let sums: [L::F; VECTORS] = load(l, sums);
+            for c in 0..VECTORS {
+                let z = l.mul_add(s[c], sums[c], b[c]);
+                let active = epilogue.unit.active(l, z) & (bits >> (c * LANES)) as u16;
+                to.push(l, c, active, l.mul(epilogue.unit.value(l, z), scale));
             }
+            to.end_of_row(row);
         }
     }
 }
 
 /// A hidden layer: lists `x` in, lists `out` out; `z` is its working memory.
-#[expect(clippy::too_many_arguments, reason = "a product has three operands and a place to work")]
 pub(crate) fn hidden<U: Unit>(
     isa: Isa,
     parallel: bool,
-    w: &Tiles,
-    b: &[Panel],
+    weights: Weights<'_>,
     x: &Lists,
     epilogue: &Epilogue<'_, U>,
     z: &mut Panels,
@@ -108,17 +143,17 @@ pub(crate) fn hidden<U: Unit>(
 ) {
     z.set_rows(x.rows());
     out.set_rows(x.rows());
-    divide(parallel, 1, (z.runs_mut(), out.runs_mut()), &|first, (acc, out)| {
-        isa.dispatch(Hidden { w, b, x, epilogue, first, acc, out });
+    each(parallel, (z.runs_mut(), out.runs_mut()), &|n, (sums, out)| {
+        isa.dispatch(Hidden { weights, n, x, epilogue, sums: sums.data, out });
     });
 }
 
 struct Output<'a> {
-    w: &'a Tiles,
-    b: &'a [Panel],
+    weights: Weights<'a>,
+    n: usize,
     x: &'a Lists,
     first: usize,
-    acc: Runs<'a, Panel>,
+    sums: &'a mut [Panel],
 }
 
 impl Kernel for Output<'_> {
@@ -126,22 +161,34 @@ impl Kernel for Output<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        for (i, acc) in self.acc.data.chunks_mut(self.acc.size).enumerate() {
-            let n = self.first + i;
-            product(l, self.w.panel(n), self.x, acc);
-            let b = load(l, &self.b[n]);
-            for z in acc {
-                let sums = load(l, z);
-                store(l, std::array::from_fn(|c| l.add(sums[c], b[c])), z);
-            }
+        let Self { weights, n, x, first, sums } = self;
+        if weights.w.is_narrow() {
+            weights.product::<L, 1>(l, n, x, first, sums);
+        } else {
+            weights.product::<L, VECTORS>(l, n, x, first, sums);
+        }
+        let (s, b) = weights.of_panel(l, n);
+        for z in sums {
+            let sums: [L::F; VECTORS] = load(l, z);
+            let z_new: [_; VECTORS] = std::array::from_fn(|c| l.mul_add(s[c], sums[c], b[c]));
+            store(l, z_new, z);
         }
     }
 }
 
 /// The output layer: lists `x` in, pre-activations `z` out.
-pub(crate) fn output(isa: Isa, parallel: bool, w: &Tiles, b: &[Panel], x: &Lists, z: &mut Panels) {
+pub(crate) fn output(isa: Isa, parallel: bool, weights: Weights<'_>, x: &Lists, z: &mut Panels) {
     z.set_rows(x.rows());
-    divide(parallel, 1, z.runs_mut(), &|first, acc| {
-        isa.dispatch(Output { w, b, x, first, acc });
-    });
+    if z.panels() == 1 {
+        // A single panel is divided by its rows.
+        let parts = Runs { data: z.runs_mut().data, size: OUTPUT_ROWS };
+        each(parallel, parts, &|part, sums| {
+            let first = part * OUTPUT_ROWS;
+            isa.dispatch(Output { weights, n: 0, x, first, sums: sums.data });
+        });
+    } else {
+        each(parallel, z.runs_mut(), &|n, sums| {
+            isa.dispatch(Output { weights, n, x, first: 0, sums: sums.data });
+        });
+    }
 }

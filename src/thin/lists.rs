@@ -1,51 +1,61 @@
 //! Active lists: of each row and block of 64 units, the ones that can matter.
 
-use super::{PANEL, Panel};
+use super::{PANEL, VECTORS};
 use crate::{
     error::Error,
     mask::{Mask, Streams, scalar},
-    parallel::{Runs, divide},
+    parallel::{Runs, each},
     rate::Keep,
     simd::{Isa, Kernel, LANES, Lanes},
     tensor::AlignedBuffer,
 };
 
-/// For each (block, row): the offsets in the block and the values of the active
-/// units, ascending. Values are masked, activated and scaled by 1/p already.
+/// For each block: one row's after the other's, the offsets in the block and the
+/// values of its active units, ascending. Values are masked, activated and scaled
+/// by 1/p already.
 #[derive(Clone, Debug)]
 pub(crate) struct Lists {
-    /// `[blocks][rows]`
-    lengths: AlignedBuffer<u8>,
-    /// `[blocks][rows][64]`
+    /// `[blocks][rows + 1]`: where the rows' entries start and end.
+    ends: AlignedBuffer<u32>,
+    /// `[blocks][64 rows + 64]`
     offsets: AlignedBuffer<u8>,
-    /// `[blocks][rows][64]`
+    /// `[blocks][64 rows + 64]`
     values: AlignedBuffer<f32>,
     rows: usize,
     width: usize,
 }
 
-/// The lists of one block: a slice over rows each.
+/// The lists of one block.
 #[derive(Clone, Copy)]
 pub(crate) struct Block<'a> {
-    lengths: &'a [u8],
-    offsets: &'a [[u8; PANEL]],
-    values: &'a [Panel],
+    ends: &'a [u32],
+    offsets: &'a [u8],
+    values: &'a [f32],
 }
 
-/// Lists to be written, block by block: what [`divide`] hands out.
-pub(crate) type ListRuns<'a> = (Runs<'a, u8>, Runs<'a, [u8; PANEL]>, Runs<'a, Panel>);
+/// Lists to be written, block by block: what [`each`] hands out.
+pub(crate) type ListRuns<'a> = (Runs<'a, u32>, Runs<'a, u8>, Runs<'a, f32>);
+
+/// Entries that a block of `rows` rows has room for: a vector can be written,
+/// and four entries read, from where the last one ends.
+fn room(rows: usize) -> usize {
+    (rows + 1) * PANEL
+}
 
 impl Lists {
     /// Memory for at most `rows` rows.
     pub(crate) fn with_capacity(rows: usize, width: usize) -> Result<Self, Error> {
-        let lists = rows
-            .checked_mul(width.div_ceil(PANEL))
-            .filter(|lists| lists.checked_mul(PANEL).is_some())
+        let blocks = width.div_ceil(PANEL);
+        let size = rows
+            .checked_add(1)
+            .and_then(|rows| rows.checked_mul(PANEL))
+            .filter(|&room| u32::try_from(room).is_ok())
+            .and_then(|room| room.checked_mul(blocks))
             .ok_or(Error::TooLarge { what: "active lists", shape: [rows, width] })?;
         Ok(Self {
-            lengths: AlignedBuffer::zeroed(lists)?,
-            offsets: AlignedBuffer::zeroed(lists * PANEL)?,
-            values: AlignedBuffer::zeroed(lists * PANEL)?,
+            ends: AlignedBuffer::zeroed(blocks * (rows + 1))?,
+            offsets: AlignedBuffer::zeroed(size)?,
+            values: AlignedBuffer::zeroed(size)?,
             rows,
             width,
         })
@@ -54,8 +64,12 @@ impl Lists {
     /// Holds `rows` rows from now on, to be written anew; the caller has
     /// checked them against the capacity.
     pub(crate) fn set_rows(&mut self, rows: usize) {
-        debug_assert!(rows * self.blocks() <= self.lengths.len());
+        debug_assert!(room(rows) * self.blocks() <= self.offsets.len());
         self.rows = rows;
+        if rows == 0 {
+            // There is nothing to write: see `runs_mut`.
+            self.ends.fill(0);
+        }
     }
 
     pub(crate) fn rows(&self) -> usize {
@@ -66,31 +80,37 @@ impl Lists {
         self.width.div_ceil(PANEL)
     }
 
+    /// Units of block `b`, padding not counted.
+    pub(crate) fn units(&self, b: usize) -> usize {
+        (self.width - b * PANEL).min(PANEL)
+    }
+
     /// The lists of block `b`.
+    #[inline(always)]
     pub(crate) fn block(&self, b: usize) -> Block<'_> {
-        let rows = b * self.rows..(b + 1) * self.rows;
+        let (ends, room) = (self.rows + 1, room(self.rows));
         Block {
-            lengths: &self.lengths[rows.clone()],
-            offsets: &self.offsets.as_chunks().0[rows.clone()],
-            values: &self.values.as_chunks().0[rows],
+            ends: &self.ends[b * ends..][..ends],
+            offsets: &self.offsets[b * room..][..room],
+            values: &self.values[b * room..][..room],
         }
     }
 
-    /// The memory of all blocks in use.
+    /// The memory of all blocks in use; of none without rows.
     pub(crate) fn runs_mut(&mut self) -> ListRuns<'_> {
-        let used = self.blocks() * self.rows;
-        let size = self.rows.max(1);
+        let blocks = if self.rows == 0 { 0 } else { self.blocks() };
+        let (ends, room) = (self.rows + 1, room(self.rows));
         (
-            Runs { data: &mut self.lengths[..used], size },
-            Runs { data: &mut self.offsets.as_chunks_mut().0[..used], size },
-            Runs { data: &mut self.values.as_chunks_mut().0[..used], size },
+            Runs { data: &mut self.ends[..blocks * ends], size: ends },
+            Runs { data: &mut self.offsets[..blocks * room], size: room },
+            Runs { data: &mut self.values[..blocks * room], size: room },
         )
     }
 
     /// Active units over all units.
     pub(crate) fn density(&self) -> f64 {
-        let used = &self.lengths[..self.blocks() * self.rows];
-        let active: usize = used.iter().map(|&n| usize::from(n)).sum();
+        let active = |b| self.block(b).ends.last().map_or(0, |&end| u64::from(end));
+        let active: u64 = (0..self.blocks()).map(active).sum();
         active as f64 / ((self.rows * self.width) as f64).max(1.0)
     }
 
@@ -105,8 +125,8 @@ impl Lists {
         bits: InputBits<'_>,
         row: &(impl Fn(usize) -> &'a [f32] + Sync),
     ) {
-        divide(parallel, 1, self.runs_mut(), &|first, lists| {
-            isa.dispatch(Fill { scale: keep.scale(), bits, row, first, lists });
+        each(parallel, self.runs_mut(), &|block, lists| {
+            isa.dispatch(Fill { scale: keep.scale(), bits, row, block, lists });
         });
     }
 }
@@ -115,41 +135,55 @@ impl<'a> Block<'a> {
     /// Offsets and values of a row's active units.
     #[inline(always)]
     pub(crate) fn of(self, row: usize) -> (&'a [u8], &'a [f32]) {
-        let n = usize::from(self.lengths[row]);
-        (&self.offsets[row][..n], &self.values[row][..n])
+        let range = self.ends[row] as usize..self.ends[row + 1] as usize;
+        (&self.offsets[range.clone()], &self.values[range])
+    }
+
+    /// The offsets of a row's active units by fours; what fills up the last
+    /// four is unspecified.
+    #[inline(always)]
+    pub(crate) fn quads(self, row: usize) -> &'a [[u8; 4]] {
+        let (start, end) = (self.ends[row] as usize, self.ends[row + 1] as usize);
+        self.offsets[start..start + (end - start).next_multiple_of(4)].as_chunks().0
+    }
+
+    /// How many rows.
+    #[inline(always)]
+    pub(crate) fn rows(self) -> usize {
+        self.ends.len() - 1
     }
 }
 
-/// One list, written from its front.
-pub(crate) struct Slot<'a> {
-    length: &'a mut u8,
-    offsets: &'a mut [u8; PANEL],
-    values: &'a mut Panel,
+/// Writes the lists of a block, row by row.
+pub(crate) struct ListWriter<'a> {
+    ends: &'a mut [u32],
+    offsets: &'a mut [u8],
+    values: &'a mut [f32],
+    at: usize,
 }
 
-impl<'a> Slot<'a> {
-    /// The empty list.
+impl<'a> ListWriter<'a> {
     #[inline(always)]
-    pub(crate) fn new(
-        length: &'a mut u8,
-        offsets: &'a mut [u8; PANEL],
-        values: &'a mut Panel,
-    ) -> Self {
-        *length = 0;
-        Self { length, offsets, values }
+    pub(crate) fn new((ends, offsets, values): ListRuns<'a>) -> Self {
+        ends.data[0] = 0;
+        Self { ends: ends.data, offsets: offsets.data, values: values.data, at: 0 }
     }
 
     /// Appends the lanes of vector `c` of the block whose bit is set.
     #[inline(always)]
     pub(crate) fn push<L: Lanes>(&mut self, l: L, c: usize, mask: u16, x: L::F) {
-        // At most 16 c entries stand there, so a whole vector fits behind them.
-        let n = usize::from(*self.length).min(PANEL - LANES);
         if let (Some(values), Some(offsets)) =
-            (self.values[n..].first_chunk_mut(), self.offsets[n..].first_chunk_mut())
+            (self.values[self.at..].first_chunk_mut(), self.offsets[self.at..].first_chunk_mut())
         {
             l.compress(mask, x, (c * LANES) as u8, values, offsets);
         }
-        *self.length += mask.count_ones() as u8;
+        self.at += mask.count_ones() as usize;
+    }
+
+    /// All vectors of a row were pushed.
+    #[inline(always)]
+    pub(crate) fn end_of_row(&mut self, row: usize) {
+        self.ends[row + 1] = self.at as u32;
     }
 }
 
@@ -191,7 +225,7 @@ struct Fill<'a, R> {
     scale: f32,
     bits: InputBits<'a>,
     row: &'a R,
-    first: usize,
+    block: usize,
     lists: ListRuns<'a>,
 }
 
@@ -200,13 +234,11 @@ impl<'r, R: Fn(usize) -> &'r [f32]> Kernel for Fill<'_, R> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        let (lengths, offsets, values) = self.lists;
-        let rows = lengths.size;
+        let rows = self.lists.0.size - 1;
+        let mut to = ListWriter::new(self.lists);
+        let block = self.block;
         let (zero, scale) = (l.splat(0.0), l.splat(self.scale));
-        for (i, ((length, offsets), values)) in
-            lengths.data.iter_mut().zip(offsets.data).zip(values.data).enumerate()
-        {
-            let (block, row) = (self.first + i / rows, i % rows);
+        for row in 0..rows {
             let from = &(self.row)(row)[block * PANEL..];
             let mut line = [0.0; PANEL];
             let from = match from.first_chunk::<PANEL>() {
@@ -216,86 +248,17 @@ impl<'r, R: Fn(usize) -> &'r [f32]> Kernel for Fill<'_, R> {
                     &line
                 }
             };
-            let x = super::load(l, from);
+            let x = super::load::<L, VECTORS>(l, from);
             let mut present = 0;
             for (c, &x) in x.iter().enumerate() {
                 let other = l.less(x, zero) | l.less(zero, x) | l.is_nan(x);
                 present |= u64::from(other) << (c * LANES);
             }
             let kept = self.bits.kept(row, block, present);
-            let mut slot = Slot::new(length, offsets, values);
             for (c, &x) in x.iter().enumerate() {
-                slot.push(l, c, (kept >> (c * LANES)) as u16, l.mul(x, scale));
+                to.push(l, c, (kept >> (c * LANES)) as u16, l.mul(x, scale));
             }
+            to.end_of_row(row);
         }
-    }
-}
-
-/// Lists turned round: for each input, the rows where it is active, ascending,
-/// and its values there.
-#[derive(Clone, Debug)]
-pub(crate) struct Turned {
-    /// `[inputs]`
-    lengths: AlignedBuffer<u32>,
-    /// `[inputs][capacity]`
-    rows: AlignedBuffer<u32>,
-    /// `[inputs][capacity]`
-    values: AlignedBuffer<f32>,
-    capacity: usize,
-}
-
-impl Turned {
-    /// Memory for at most `rows` rows of at most `width` inputs.
-    pub(crate) fn with_capacity(rows: usize, width: usize) -> Result<Self, Error> {
-        let inputs = width.next_multiple_of(PANEL);
-        let size = inputs
-            .checked_mul(rows)
-            .filter(|_| u32::try_from(rows).is_ok())
-            .ok_or(Error::TooLarge { what: "turned lists", shape: [rows, width] })?;
-        Ok(Self {
-            lengths: AlignedBuffer::zeroed(inputs)?,
-            rows: AlignedBuffer::zeroed(size)?,
-            values: AlignedBuffer::zeroed(size)?,
-            capacity: rows,
-        })
-    }
-
-    /// Rows and values where `input` is active.
-    #[inline(always)]
-    pub(crate) fn of(&self, input: usize) -> (&[u32], &[f32]) {
-        let n = self.lengths[input] as usize;
-        let from = input * self.capacity;
-        (&self.rows[from..][..n], &self.values[from..][..n])
-    }
-
-    /// Turns the lists round.
-    pub(crate) fn turn(&mut self, parallel: bool, lists: &Lists) {
-        let (inputs, capacity) = (lists.blocks() * PANEL, self.capacity);
-        let size = PANEL * capacity;
-        let blocks = (
-            Runs { data: &mut self.lengths[..inputs], size: PANEL },
-            Runs { data: &mut self.rows[..inputs * capacity], size },
-            Runs { data: &mut self.values[..inputs * capacity], size },
-        );
-        divide(parallel, 1, blocks, &|first, (lengths, rows, values)| {
-            let blocks = lengths.data.chunks_exact_mut(PANEL);
-            let blocks = blocks.zip(rows.data.chunks_exact_mut(size));
-            for (i, ((lengths, rows), values)) in
-                blocks.zip(values.data.chunks_exact_mut(size)).enumerate()
-            {
-                lengths.fill(0);
-                let block = lists.block(first + i);
-                for row in 0..lists.rows() {
-                    let (offsets, entries) = block.of(row);
-                    for (&offset, &value) in offsets.iter().zip(entries) {
-                        let length = &mut lengths[usize::from(offset)];
-                        let at = usize::from(offset) * capacity + *length as usize;
-                        rows[at] = row as u32;
-                        values[at] = value;
-                        *length += 1;
-                    }
-                }
-            }
-        });
     }
 }

@@ -4,22 +4,25 @@
 //!
 //! | name | shape | what |
 //! |---|---|---|
-//! | `w` | `[N/64][K][64]` | weights in [`Tiles`]: a **panel** is 64 neighbouring outputs |
-//! | `x` | `[K/64][rows]` of at most 64 entries | active inputs in [`Lists`]: a **block** is 64 neighbouring inputs |
+//! | `w` | `[K/64][N/64][64][64]` | weights in [`Tiles`]: a **block** is 64 neighbouring inputs, a **panel** 64 neighbouring outputs, a **tile** where they meet |
+//! | `s` | `[N]` | factors that max-norm left pending: the weight of k in n is `s[n] w[k][n]` |
+//! | `x` | `[K/64][rows]` of at most 64 entries | active inputs in [`Lists`] |
 //! | `z`, `dz` | `[N/64][rows][64]` | pre-activations, and the loss's gradient in them, in [`Panels`] |
 //!
 //! The products, with sums over active inputs only:
 //!
 //! | file | formula |
 //! |---|---|
-//! | [`forward`] | `z[row][n] = b[n] + sum_k x[row][k] w[k][n]`, then the next layer's lists |
-//! | [`backward`] | `dz_below[row][k] = f'(x[row][k]) / p * sum_n w[k][n] dz[row][n]` at active k |
+//! | [`forward`] | `z[row][n] = b[n] + s[n] sum_k x[row][k] w[k][n]`, then the next layer's lists |
+//! | [`backward`] | `dz_below[row][k] = f'(x[row][k]) / p * sum_n s[n] w[k][n] dz[row][n]` at active k |
 //! | [`update`] | `g[k][n] = sum_row x[row][k] dz[row][n]`, and the optimiser's step at once |
 //!
 //! A row's result is summed in an order that only the model and that row's own
-//! list fix: ascending blocks, then units. Each output belongs to one task.
+//! list fix: ascending blocks, then units. Each output belongs to one task:
+//! forward a panel is a task; on the way back a block is, whose [`visit`] of
+//! each tile computes products 2 and 3 while the tile is in L1.
 //!
-//! This is the plain form of the products.
+//! The formulas in the plainest loops, in f64, are in the tests.
 #![forbid(unsafe_code)]
 
 pub(crate) mod backward;
@@ -27,11 +30,16 @@ pub(crate) mod forward;
 mod lists;
 mod panels;
 mod tiles;
+mod tuning;
+mod turned;
 pub(crate) mod update;
+pub(crate) mod visit;
 
-pub(crate) use lists::{InputBits, Lists, Turned};
+pub(crate) use lists::{InputBits, Lists};
 pub(crate) use panels::Panels;
 pub(crate) use tiles::Tiles;
+pub(crate) use turned::Turned;
+pub(crate) use update::LayerState;
 
 use crate::simd::{LANES, Lanes};
 
@@ -44,6 +52,9 @@ pub(crate) const VECTORS: usize = PANEL / LANES;
 /// 64 neighbouring units of one row, or 64 weights of one input.
 pub(crate) type Panel = [f32; PANEL];
 
+/// Where a block and a panel meet: 64 weights for each of 64 inputs.
+pub(crate) type Tile = [Panel; PANEL];
+
 /// The non-linearity of a unit, forward and backward.
 pub(crate) trait Unit: Copy + Send + Sync {
     /// y = f(z)
@@ -55,30 +66,56 @@ pub(crate) trait Unit: Copy + Send + Sync {
     fn slope<L: Lanes>(self, l: L, y: L::F) -> L::F;
 }
 
-/// The four vectors of a panel.
+/// The first V vectors of a panel: all four, or the one that a narrow output
+/// layer has.
 #[inline(always)]
-pub(crate) fn load<L: Lanes>(l: L, panel: &Panel) -> [L::F; VECTORS] {
+pub(crate) fn load<L: Lanes, const V: usize>(l: L, panel: &Panel) -> [L::F; V] {
     let (lines, _) = panel.as_chunks::<LANES>();
     std::array::from_fn(|c| l.load(&lines[c]))
 }
 
-/// Writes the four vectors of a panel.
+/// Writes the first V vectors of a panel.
 #[inline(always)]
-pub(crate) fn store<L: Lanes>(l: L, x: [L::F; VECTORS], panel: &mut Panel) {
+pub(crate) fn store<L: Lanes, const V: usize>(l: L, x: [L::F; V], panel: &mut Panel) {
     let (lines, _) = panel.as_chunks_mut::<LANES>();
     for (line, x) in lines.iter_mut().zip(x) {
         l.store(x, line);
     }
 }
 
-/// y + a x for the four vectors of a panel.
+/// Asks for the first V cache lines of a panel.
 #[inline(always)]
-pub(crate) fn add_scaled<L: Lanes>(
+pub(crate) fn prefetch<L: Lanes, const V: usize>(l: L, panel: &Panel) {
+    for line in &panel.as_chunks::<LANES>().0[..V] {
+        l.prefetch(line);
+    }
+}
+
+/// Asks for part `i` of a tile that is asked for in `parts` parts.
+#[inline(always)]
+pub(crate) fn prefetch_part<L: Lanes>(l: L, tile: &Tile, i: usize, parts: usize) {
+    let lines = tile.as_flattened().as_chunks::<LANES>().0;
+    let each = lines.len().div_ceil(parts);
+    for line in lines.iter().skip(i * each).take(each) {
+        l.prefetch(line);
+    }
+}
+
+/// The weights of an entry's input; what stands behind a list's end is no
+/// offset, but no harm either.
+#[inline(always)]
+pub(crate) fn input(tile: &Tile, offset: u8) -> &Panel {
+    &tile[usize::from(offset) % PANEL]
+}
+
+/// y + a x for V vectors of a panel.
+#[inline(always)]
+pub(crate) fn add_scaled<L: Lanes, const V: usize>(
     l: L,
     a: L::F,
-    x: [L::F; VECTORS],
-    y: [L::F; VECTORS],
-) -> [L::F; VECTORS] {
+    x: [L::F; V],
+    y: [L::F; V],
+) -> [L::F; V] {
     std::array::from_fn(|c| l.mul_add(a, x[c], y[c]))
 }
 

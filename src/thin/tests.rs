@@ -139,22 +139,27 @@ fn forward_equals_its_formula() {
                     let mut z = Panels::with_capacity(rows + 1, outputs).unwrap();
                     let mut out = Lists::with_capacity(rows + 1, outputs).unwrap();
                     let mut logits = z.clone();
-                    forward::output(isa, false, &w_tiles, b_panels, &x_lists, &mut logits);
+                    let s = padded(&numbers(16, outputs, 1.0));
+                    let weights = forward::Weights {
+                        w: &w_tiles,
+                        bias: b_panels,
+                        pending: (case % 2 == 0).then(|| s.as_chunks().0),
+                    };
+                    let factor = |n: usize| if case % 2 == 0 { f64::from(s[n]) } else { 1.0 };
+                    forward::output(isa, false, weights, &x_lists, &mut logits);
                     let epilogue =
                         forward::Epilogue { unit: Halved, width: outputs, keep, mask: Some(&mask) };
                     let (w, z) = (&w, &mut z);
-                    forward::hidden(
-                        isa, false, &w_tiles, b_panels, &x_lists, &epilogue, z, &mut out,
-                    );
+                    forward::hidden(isa, false, weights, &x_lists, &epilogue, z, &mut out);
                     let out = dense(&out, rows, outputs);
                     for row in 0..rows {
                         for n in 0..outputs {
                             let terms = (0..inputs).map(|k| {
-                                f64::from(x[row * inputs + k]) * f64::from(w[n * inputs + k])
+                                let x = f64::from(x[row * inputs + k]);
+                                factor(n) * x * f64::from(w[n * inputs + k])
                             });
                             let terms = terms.chain([f64::from(b[n])]);
-                            let (sum, size) =
-                                terms.fold((0.0, 0.0), |(s, t), x| (s + x, t + x.abs()));
+                            let (sum, size) = total(terms);
                             near(logits.get(row, n), sum, size, "z");
                             let y = out[row * outputs + n];
                             if !mask.get(row, n) {
@@ -171,45 +176,74 @@ fn forward_equals_its_formula() {
     });
 }
 
+/// Products 2 and 3, and the gradients in the biases on both sides.
 #[test]
-fn backward_equals_its_formula() {
+fn the_gradients_equal_their_formulas() {
     let keep = Keep::HALF;
     on_each_isa(|isa| {
         for inputs in SIZES {
             for outputs in SIZES {
-                for rows in [1, 4] {
+                for rows in [1, 4, 33] {
                     let y = numbers(5, rows * inputs, 0.4);
                     let w = numbers(6, outputs * inputs, 1.0);
                     let dz = numbers(7, rows * outputs, 0.7);
-                    let y_lists = lists(isa, &y, rows, inputs, Keep::ALL, InputBits::All);
-                    let mut out = Panels::with_capacity(rows + 2, inputs).unwrap();
-                    backward::data(
+                    let s = numbers(8, outputs, if rows == 4 { 0.0 } else { 1.0 });
+                    let s: Vec<f32> = s.iter().map(|s| s + 1.0).collect();
+                    let lists = lists(isa, &y, rows, inputs, Keep::ALL, InputBits::All);
+                    let dz_panels = panels(&dz, rows, outputs);
+                    let mut below = Panels::with_capacity(rows + 2, inputs).unwrap();
+                    let mut below_bias = padded(&vec![7.0; inputs]);
+                    let mut turned = Turned::with_capacity(rows + 1, inputs + 70).unwrap();
+                    let mut g = Tiles::zeroed(inputs, outputs).unwrap();
+                    let s_padded = padded(&s);
+                    update::collect(
                         isa,
                         false,
-                        Halved,
-                        keep,
                         &tiles(&w, inputs, outputs),
-                        &panels(&dz, rows, outputs),
-                        &y_lists,
-                        &mut out,
+                        visit::Operands {
+                            x: &lists,
+                            dz: &dz_panels,
+                            s: s_padded.as_chunks().0,
+                            narrow: outputs <= LANES,
+                        },
+                        &mut turned,
+                        Some(visit::LayerBelow {
+                            unit: Halved,
+                            keep,
+                            dz: &mut below,
+                            bias_gradient: below_bias.as_chunks_mut().0,
+                        }),
+                        &mut g,
                     );
-                    for row in 0..rows {
-                        for k in 0..inputs {
+                    for k in 0..inputs {
+                        let mut column = (0.0, 0.0);
+                        for row in 0..rows {
                             let y = f64::from(y[row * inputs + k]);
-                            let got = out.get(row, k);
+                            let got = below.get(row, k);
                             if y == 0.0 {
                                 assert_eq!(got.to_bits(), 0);
                                 continue;
                             }
                             let slope = (y * keep.get() + 0.5) / keep.get();
-                            let (sum, size) = (0..outputs)
-                                .map(|n| {
-                                    slope
-                                        * f64::from(w[n * inputs + k])
-                                        * f64::from(dz[row * outputs + n])
-                                })
-                                .fold((0.0, 0.0), |(s, t), x| (s + x, t + x.abs()));
+                            let (sum, size) = total((0..outputs).map(|n| {
+                                let w = f64::from(s[n]) * f64::from(w[n * inputs + k]);
+                                slope * w * f64::from(dz[row * outputs + n])
+                            }));
                             near(got, sum, size, "dz below");
+                            column = (column.0 + sum, column.1 + size);
+                        }
+                        near(below_bias[k], column.0, column.1, "bias gradient below");
+                    }
+                    let mut g_bias = padded(&vec![7.0; outputs]);
+                    update::bias_gradient(isa, &dz_panels, g_bias.as_chunks_mut().0);
+                    for n in 0..outputs {
+                        let column = (0..rows).map(|row| f64::from(dz[row * outputs + n]));
+                        let (sum, size) = total(column.clone());
+                        near(g_bias[n], sum, size, "bias gradient");
+                        for k in 0..inputs {
+                            let y = (0..rows).map(|row| f64::from(y[row * inputs + k]));
+                            let (sum, size) = total(column.clone().zip(y).map(|(dz, y)| dz * y));
+                            near(g.get(n, k), sum, size, "weight gradient");
                         }
                     }
                 }
@@ -218,39 +252,9 @@ fn backward_equals_its_formula() {
     });
 }
 
-#[test]
-fn the_weight_gradient_equals_its_formula() {
-    on_each_isa(|isa| {
-        for inputs in SIZES {
-            for outputs in SIZES {
-                for rows in [1, 4, 33] {
-                    let x = numbers(8, rows * inputs, 0.4);
-                    let dz = numbers(9, rows * outputs, 0.7);
-                    let mut turned = Turned::with_capacity(rows + 1, inputs + 70).unwrap();
-                    turned.turn(false, &lists(isa, &x, rows, inputs, Keep::ALL, InputBits::All));
-                    let mut g = Tiles::zeroed(inputs, outputs).unwrap();
-                    let mut g_bias = padded(&vec![0.0; outputs]);
-                    let panels = panels(&dz, rows, outputs);
-                    let bias = g_bias.as_chunks_mut().0;
-                    update::collect(isa, false, &turned, &panels, &mut g, bias);
-                    for n in 0..outputs {
-                        let column = (0..rows).map(|row| f64::from(dz[row * outputs + n]));
-                        let size: f64 = column.clone().map(f64::abs).sum();
-                        near(g_bias[n], column.clone().sum(), size, "bias gradient");
-                        for k in 0..inputs {
-                            let terms = column
-                                .clone()
-                                .enumerate()
-                                .map(|(row, dz)| dz * f64::from(x[row * inputs + k]));
-                            let (sum, size) =
-                                terms.fold((0.0, 0.0), |(s, t), x| (s + x, t + x.abs()));
-                            near(g.get(n, k), sum, size, "weight gradient");
-                        }
-                    }
-                }
-            }
-        }
-    });
+/// The sum of the terms, and of their sizes.
+fn total(terms: impl Iterator<Item = f64>) -> (f64, f64) {
+    terms.fold((0.0, 0.0), |(sum, size), x| (sum + x, size + x.abs()))
 }
 
 /// A rule whose weight and velocity depend on all of g, w and v.
@@ -289,29 +293,17 @@ fn the_update_equals_its_formula_in_every_panel() {
                     let (w, v) =
                         (numbers(12, outputs * inputs, 1.0), numbers(13, outputs * inputs, 1.0));
                     let (b, bv) = (numbers(14, outputs, 1.0), numbers(15, outputs, 1.0));
-                    let mut turned = Turned::with_capacity(rows, inputs).unwrap();
-                    turned.turn(false, &lists(isa, &x, rows, inputs, Keep::ALL, InputBits::All));
-                    let (mut w_tiles, mut v_tiles) =
-                        (tiles(&w, inputs, outputs), tiles(&v, inputs, outputs));
-                    let (mut b_panels, mut bv_panels) = (padded(&b), padded(&bv));
-                    let mut overflowed = vec![7; outputs.div_ceil(PANEL)];
-                    update::layer(
-                        isa,
-                        false,
-                        weight_rule,
-                        bias_rule,
-                        max_norm,
-                        &turned,
-                        &panels(&dz, rows, outputs),
-                        update::Parameters {
-                            w: &mut w_tiles,
-                            w_velocity: &mut v_tiles,
-                            b: b_panels.as_chunks_mut().0,
-                            b_velocity: bv_panels.as_chunks_mut().0,
-                            overflowed: &mut overflowed,
-                        },
-                    );
-                    assert!(overflowed.iter().all(|&flag| flag == 0));
+                    let s = numbers(16, outputs, if max_norm.is_some() { 1.0 } else { 0.0 });
+                    let s: Vec<f32> = s.iter().map(|s| s + 1.0).collect();
+                    let lists = lists(isa, &x, rows, inputs, Keep::ALL, InputBits::All);
+                    let mut layer = Trained::new(inputs, outputs, &w, &b);
+                    layer.state.velocity = tiles(&v, inputs, outputs);
+                    layer.state.bias_velocity = padded(&bv);
+                    layer.state.pending[..outputs].copy_from_slice(&s);
+                    let rules = (weight_rule, bias_rule);
+                    let dz_panels = panels(&dz, rows, outputs);
+                    assert!(!layer.step(isa, rules, max_norm, &lists, &dz_panels));
+                    let pending = &layer.state.pending;
                     for n in 0..outputs {
                         let column = |row: usize| f64::from(dz[row * outputs + n]);
                         let new: Vec<(f64, f64)> = (0..inputs)
@@ -320,22 +312,25 @@ fn the_update_equals_its_formula_in_every_panel() {
                                     .map(|row| column(row) * f64::from(x[row * inputs + k]))
                                     .sum();
                                 let i = n * inputs + k;
-                                weight_rule.plain(g, f64::from(w[i]), f64::from(v[i]))
+                                weight_rule.plain(g, f64::from(s[n] * w[i]), f64::from(v[i]))
                             })
                             .collect();
                         let norm = new.iter().map(|(w, _)| w * w).sum::<f64>().sqrt();
                         let factor = max_norm.map_or(1.0, |most| (f64::from(most) / norm).min(1.0));
+                        near(pending[n], factor, 4.0, "pending factor");
                         for (k, (w, v)) in new.into_iter().enumerate() {
-                            near(w_tiles.get(n, k), w * factor, 4.0, "weight");
-                            near(v_tiles.get(n, k), v, 4.0, "velocity is not projected");
+                            near(layer.weights.get(n, k), w, 4.0, "weight before projection");
+                            near(layer.settled().get(n, k), w * factor, 4.0, "weight");
+                            let velocity = layer.state.velocity.get(n, k);
+                            near(velocity, v, 4.0, "velocity is not projected");
                         }
                         let g = (0..rows).map(column).sum();
                         let (b, bv) = bias_rule.plain(g, f64::from(b[n]), f64::from(bv[n]));
-                        near(b_panels[n], b, 4.0, "bias");
-                        near(bv_panels[n], bv, 4.0, "bias velocity");
+                        near(layer.bias[n], b, 4.0, "bias");
+                        near(layer.state.bias_velocity[n], bv, 4.0, "bias velocity");
                     }
                     // What fills up the last panel stays 0.
-                    assert!(b_panels[outputs..].iter().all(|b| b.to_bits() == 0));
+                    assert!(layer.bias[outputs..].iter().all(|b| b.to_bits() == 0));
                 }
             }
         }
@@ -347,22 +342,69 @@ fn the_update_equals_its_formula_in_every_panel() {
 fn max_norm_holds_where_squares_overflow() {
     let rule = Mixed { g: 0.0, w: 0.0, v: 0.0 };
     on_each_isa(|isa| {
-        let mut turned = Turned::with_capacity(1, 2).unwrap();
-        turned.turn(false, &lists(isa, &[0.0; 2], 1, 2, Keep::ALL, InputBits::All));
-        let mut w = tiles(&[3e25, -4e25, 3.0, 4.0], 2, 2);
-        let mut v = tiles(&[0.0; 4], 2, 2);
-        let (mut b, mut bv) = (padded(&[0.0; 2]), padded(&[0.0; 2]));
+        let lists = lists(isa, &[0.0; 2], 1, 2, Keep::ALL, InputBits::All);
+        let mut layer = Trained::new(2, 2, &[3e25, -4e25, 3.0, 4.0], &[0.0; 2]);
         let dz = panels(&[0.0; 2], 1, 2);
-        let to = update::Parameters {
-            w: &mut w,
-            w_velocity: &mut v,
-            b: b.as_chunks_mut().0,
-            b_velocity: bv.as_chunks_mut().0,
-            overflowed: &mut [0],
-        };
-        update::layer(isa, false, rule, rule, Some(1.0), &turned, &dz, to);
+        assert!(!layer.step(isa, (rule, rule), Some(1.0), &lists, &dz));
         for (n, k, want) in [(0, 0, 0.6), (0, 1, -0.8), (1, 0, 0.6), (1, 1, 0.8)] {
-            near(w.get(n, k), want, 1.0, "projected weight");
+            near(layer.settled().get(n, k), want, 1.0, "projected weight");
         }
     });
+}
+
+/// Weights that are infinite are told, with max-norm and without.
+#[test]
+fn an_overflow_is_told() {
+    let rule = Mixed { g: 0.0, w: 1.0, v: 0.0 };
+    on_each_isa(|isa| {
+        for max_norm in [None, Some(1.0)] {
+            let lists = lists(isa, &[0.0; 2], 1, 2, Keep::ALL, InputBits::All);
+            let mut layer = Trained::new(2, 1, &[1.0, 3e38], &[0.0]);
+            let dz = panels(&[0.0], 1, 1);
+            assert!(layer.step(isa, (rule, rule), max_norm, &lists, &dz));
+        }
+    });
+}
+
+/// A layer in training, without a layer below.
+struct Trained {
+    weights: Tiles,
+    bias: AlignedBuffer<f32>,
+    state: LayerState,
+}
+
+impl Trained {
+    fn new(inputs: usize, outputs: usize, w: &[f32], b: &[f32]) -> Self {
+        let state = LayerState::new(inputs, outputs).unwrap();
+        Self { weights: tiles(w, inputs, outputs), bias: padded(b), state }
+    }
+
+    fn step(
+        &mut self,
+        isa: Isa,
+        (weight_rule, bias_rule): (Mixed, Mixed),
+        max_norm: Option<f32>,
+        x: &Lists,
+        dz: &Panels,
+    ) -> bool {
+        let mut turned = Turned::with_capacity(x.rows(), self.weights.inputs()).unwrap();
+        let mut bias_gradient = padded(&vec![0.0; self.weights.outputs()]);
+        update::bias_gradient(isa, dz, bias_gradient.as_chunks_mut().0);
+        let tiles = self.weights.blocks() * self.weights.panels();
+        let to = update::Parameters {
+            weights: &mut self.weights,
+            bias: self.bias.as_chunks_mut().0,
+            state: &mut self.state,
+            bias_gradient: bias_gradient.as_chunks().0,
+            squares: &mut vec![[5.0; PANEL]; tiles + 1],
+        };
+        let below: Option<visit::LayerBelow<'_, Halved>> = None;
+        update::layer(isa, false, weight_rule, bias_rule, max_norm, x, dz, &mut turned, below, to)
+    }
+
+    fn settled(&self) -> Tiles {
+        let mut weights = self.weights.clone();
+        self.state.settle(&mut weights);
+        weights
+    }
 }

@@ -1,16 +1,18 @@
-//! Weights in tiles: `[N/64][K][64]`.
+//! Weights in tiles: `[K/64][N/64][64][64]`.
 
-use super::{PANEL, Panel};
+use super::{PANEL, Panel, Tile};
 use crate::{
     error::{Error, same_size},
     parallel::Runs,
+    simd::LANES,
     tensor::AlignedBuffer,
 };
 
 /// The weights of a layer (or their velocities, or their gradient): for each
-/// panel of 64 outputs and each input, 64 neighbouring floats. A 64 x 64 tile
-/// is 16 KiB and stays in L1 while all rows of a batch pass it. Outputs that
-/// fill up the last panel have weight 0.
+/// block of 64 inputs and panel of 64 outputs a tile, which holds 64
+/// neighbouring floats for each input. A tile is 16 KiB and stays in L1 while
+/// all rows of a batch pass it. What fills up the last block and the last panel
+/// has weight 0.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Tiles {
     data: AlignedBuffer<f32>,
@@ -21,10 +23,8 @@ pub(crate) struct Tiles {
 impl Tiles {
     pub(crate) fn zeroed(inputs: usize, outputs: usize) -> Result<Self, Error> {
         let too_large = || Error::TooLarge { what: "weights", shape: [outputs, inputs] };
-        let size = outputs
-            .checked_next_multiple_of(PANEL)
-            .and_then(|outputs| outputs.checked_mul(inputs))
-            .ok_or_else(too_large)?;
+        let padded = |n: usize| n.checked_next_multiple_of(PANEL).ok_or_else(too_large);
+        let size = padded(outputs)?.checked_mul(padded(inputs)?).ok_or_else(too_large)?;
         let data = AlignedBuffer::zeroed(size).map_err(|_| too_large())?;
         Ok(Self { data, inputs, outputs })
     }
@@ -37,22 +37,60 @@ impl Tiles {
         self.outputs
     }
 
-    /// The weights of panel `n`: 64 for each input.
-    pub(crate) fn panel(&self, n: usize) -> &[Panel] {
-        &self.data.as_chunks().0[n * self.inputs..][..self.inputs]
+    /// Blocks of inputs.
+    pub(crate) fn blocks(&self) -> usize {
+        self.inputs.div_ceil(PANEL)
     }
 
-    /// All panels, a run each.
-    pub(crate) fn runs_mut(&mut self) -> Runs<'_, Panel> {
-        Runs { data: self.data.as_chunks_mut().0, size: self.inputs }
+    /// Panels of outputs.
+    pub(crate) fn panels(&self) -> usize {
+        self.outputs.div_ceil(PANEL)
+    }
+
+    /// Whether the outputs fill one vector at most: then the products need not
+    /// touch the rest of the panel.
+    #[inline(always)]
+    pub(crate) fn is_narrow(&self) -> bool {
+        self.outputs <= LANES
+    }
+
+    /// The tiles of block `b`, a panel each.
+    #[inline(always)]
+    pub(crate) fn block(&self, b: usize) -> &[Tile] {
+        let panels = self.panels();
+        &self.data.as_chunks().0.as_chunks().0[b * panels..][..panels]
+    }
+
+    /// All blocks, a run of tiles each.
+    pub(crate) fn runs_mut(&mut self) -> Runs<'_, Tile> {
+        let size = self.panels().max(1);
+        Runs { data: self.data.as_chunks_mut().0.as_chunks_mut().0, size }
     }
 
     pub(crate) fn all_finite(&self) -> bool {
         self.data.iter().all(|w| w.is_finite())
     }
 
+    /// All of them, in the order of the memory.
+    pub(crate) fn values_mut(&mut self) -> &mut [f32] {
+        &mut self.data
+    }
+
+    /// Multiplies the weights into each output by its factor.
+    pub(crate) fn scale_outputs(&mut self, factors: &[Panel]) {
+        let blocks = self.runs_mut();
+        for (i, tile) in blocks.data.iter_mut().enumerate() {
+            for weights in tile {
+                for (weight, factor) in weights.iter_mut().zip(&factors[i % blocks.size]) {
+                    *weight *= factor;
+                }
+            }
+        }
+    }
+
     fn index(&self, output: usize, input: usize) -> usize {
-        (output / PANEL * self.inputs + input) * PANEL + output % PANEL
+        let tile = input / PANEL * self.panels() + output / PANEL;
+        (tile * PANEL + input % PANEL) * PANEL + output % PANEL
     }
 
     pub(crate) fn get(&self, output: usize, input: usize) -> f32 {
@@ -64,11 +102,14 @@ impl Tiles {
         self.data[index] = weight;
     }
 
+    /// The weights into one output.
+    pub(crate) fn column(&self, output: usize) -> impl Iterator<Item = f32> {
+        (0..self.inputs).map(move |input| self.get(output, input))
+    }
+
     /// The weights `[outputs][inputs]`, as PyTorch's `nn.Linear` has them.
     pub(crate) fn to_rows(&self) -> Vec<f32> {
-        (0..self.outputs)
-            .flat_map(|output| (0..self.inputs).map(move |input| self.get(output, input)))
-            .collect()
+        (0..self.outputs).flat_map(|output| self.column(output)).collect()
     }
 
     /// Takes weights `[outputs][inputs]`.

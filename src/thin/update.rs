@@ -1,13 +1,23 @@
-//! Product 3: the gradient in the weights, fused with the optimiser's step.
+//! What becomes of product 3: the optimiser's step at once, or the gradient
+//! written down.
 //!
-//! One panel row of 64 weights collects its gradient in registers and is
-//! updated at once: the gradient matrix never exists, and weights and velocity
-//! are read and written once.
+//! One panel row of 64 weights has its gradient in registers and is updated at
+//! once: the gradient matrix never exists, and weights and velocity are read
+//! and written once. Max-norm takes no pass of its own: the step adds up the
+//! squares, and what it would multiply the weights by waits as a factor per
+//! unit for the next pass over them.
 
-use super::{PANEL, Panel, Panels, Tiles, Turned, VECTORS, add_scaled, load, store};
+use super::{
+    Lists, PANEL, Panel, Panels, Tile, Tiles, Turned, Unit, VECTORS,
+    backward::sum_of_rows,
+    load, prefetch, store,
+    visit::{self, LayerBelow, Operands, Sink},
+};
 use crate::{
-    parallel::{Runs, divide},
-    simd::{Isa, Kernel, Lanes},
+    error::Error,
+    parallel::Runs,
+    simd::{Isa, Kernel, LANES, Lanes},
+    tensor::AlignedBuffer,
 };
 
 /// What an optimiser does to a weight.
@@ -16,196 +26,250 @@ pub(crate) trait Rule: Copy + Send + Sync {
     fn step<L: Lanes>(self, l: L, g: L::F, w: L::F, v: L::F) -> (L::F, L::F);
 }
 
-/// `g[n] = sum_row x[row][input] dz[row][n]`, over ascending rows.
-#[inline(always)]
-fn gradient<L: Lanes>(l: L, x: &Turned, input: usize, dz: &[Panel]) -> [L::F; VECTORS] {
-    let (rows, values) = x.of(input);
-    let mut g = [l.splat(0.0); VECTORS];
-    for (&row, &value) in rows.iter().zip(values) {
-        g = add_scaled(l, l.splat(value), load(l, &dz[row as usize]), g);
-    }
-    g
+/// What training keeps of a layer from step to step, besides its parameters.
+#[derive(Clone, Debug)]
+pub(crate) struct LayerState {
+    /// The velocities of the weights.
+    pub velocity: Tiles,
+    /// The velocities of the biases, filled up to whole panels.
+    pub bias_velocity: AlignedBuffer<f32>,
+    /// s: the factor of the weights into each unit that max-norm left pending.
+    pub pending: AlignedBuffer<f32>,
 }
 
-/// `g[n] = sum_row dz[row][n]`
-#[inline(always)]
-fn bias_gradient<L: Lanes>(l: L, dz: &[Panel]) -> [L::F; VECTORS] {
-    let mut g = [l.splat(0.0); VECTORS];
-    for dz in dz {
-        let dz = load(l, dz);
-        g = std::array::from_fn(|c| l.add(g[c], dz[c]));
+impl LayerState {
+    /// At the start: no velocity, nothing pending.
+    pub(crate) fn new(inputs: usize, outputs: usize) -> Result<Self, Error> {
+        let padded = outputs.next_multiple_of(PANEL);
+        let mut pending = AlignedBuffer::zeroed(padded)?;
+        pending.fill(1.0);
+        Ok(Self {
+            velocity: Tiles::zeroed(inputs, outputs)?,
+            bias_velocity: AlignedBuffer::zeroed(padded)?,
+            pending,
+        })
     }
-    g
+
+    /// Multiplies the weights by what is pending.
+    pub(crate) fn settle(&self, weights: &mut Tiles) {
+        weights.scale_outputs(self.pending.as_chunks().0);
+    }
 }
 
-/// The optimiser's step on one panel row.
+/// The optimiser's step on a block.
+struct Step<'a, R> {
+    rule: R,
+    s: &'a [Panel],
+    /// Whether any of `s` is not 1.
+    is_pending: bool,
+    w: &'a mut [Tile],
+    v: &'a mut [Tile],
+    /// Of the new weights into each unit.
+    squares: &'a mut [Panel],
+}
+
+impl<R: Rule> Sink for Step<'_, R> {
+    #[inline(always)]
+    fn weights(&self, n: usize) -> &Tile {
+        &self.w[n]
+    }
+
+    #[inline(always)]
+    fn take<L: Lanes, const V: usize>(&mut self, l: L, n: usize, k: usize, g: [L::F; V]) {
+        if let (Some(w), Some(v)) = (self.w.get(n + 1), self.v.get(n + 1)) {
+            prefetch::<L, V>(l, &w[k]);
+            prefetch::<L, V>(l, &v[k]);
+        }
+        let (w, v) = (&mut self.w[n][k], &mut self.v[n][k]);
+        if self.is_pending {
+            let s: [L::F; V] = load(l, &self.s[n]);
+            let old: [L::F; V] = load(l, w);
+            store::<L, V>(l, std::array::from_fn(|c| l.mul(s[c], old[c])), w);
+        }
+        step(l, self.rule, g, w, v);
+    }
+
+    #[inline(always)]
+    fn end_of_tile<L: Lanes, const V: usize>(&mut self, l: L, n: usize, inputs: usize) {
+        let mut squares = [l.splat(0.0); V];
+        for w in &self.w[n][..inputs] {
+            let w: [L::F; V] = load(l, w);
+            squares = std::array::from_fn(|c| l.mul_add(w[c], w[c], squares[c]));
+        }
+        store(l, squares, &mut self.squares[n]);
+    }
+}
+
+/// The optimiser's step on the first V vectors of 64 parameters.
 #[inline(always)]
-fn step<L: Lanes, R: Rule>(
+fn step<L: Lanes, R: Rule, const V: usize>(
     l: L,
     rule: R,
-    g: [L::F; VECTORS],
+    g: [L::F; V],
     w: &mut Panel,
     v: &mut Panel,
-) -> [L::F; VECTORS] {
-    let (old_w, old_v) = (load(l, w), load(l, v));
-    let (mut new_w, mut new_v) = (old_w, old_v);
-    for c in 0..VECTORS {
-        (new_w[c], new_v[c]) = rule.step(l, g[c], old_w[c], old_v[c]);
+) {
+    let (w, v) = (w.as_chunks_mut::<LANES>().0, v.as_chunks_mut::<LANES>().0);
+    for ((g, w), v) in g.into_iter().zip(w).zip(v) {
+        let (new_w, new_v) = rule.step(l, g, l.load(w), l.load(v));
+        l.store(new_w, w);
+        l.store(new_v, v);
     }
-    store(l, new_w, w);
-    store(l, new_v, v);
-    new_w
 }
 
-/// Weights, velocities and biases of a layer, and the rules that move them.
+/// Weights and biases of a layer, and what the step needs besides.
 pub(crate) struct Parameters<'a> {
-    pub w: &'a mut Tiles,
-    pub w_velocity: &'a mut Tiles,
-    pub b: &'a mut [Panel],
-    pub b_velocity: &'a mut [Panel],
-    /// After the step: 1 where a panel holds a parameter that is NaN or
-    /// infinite.
-    pub overflowed: &'a mut [u8],
+    pub weights: &'a mut Tiles,
+    pub bias: &'a mut [Panel],
+    pub state: &'a mut LayerState,
+    /// The gradient in the biases.
+    pub bias_gradient: &'a [Panel],
+    /// Room for a panel for each of the layer's tiles.
+    pub squares: &'a mut [Panel],
 }
 
-struct Step<'a, R> {
-    x: &'a Turned,
-    dz: &'a Panels,
-    weight_rule: R,
-    bias_rule: R,
-    max_norm: Option<f32>,
-    first: usize,
-    w: Runs<'a, Panel>,
-    w_velocity: Runs<'a, Panel>,
-    b: &'a mut [Panel],
-    b_velocity: &'a mut [Panel],
-    overflowed: &'a mut [u8],
-}
-
-impl<R: Rule> Kernel for Step<'_, R> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes>(self, l: L) {
-        let inputs = self.w.size;
-        let panels = self.w.data.chunks_mut(inputs).zip(self.w_velocity.data.chunks_mut(inputs));
-        let biases = self.b.iter_mut().zip(self.b_velocity).zip(self.overflowed);
-        for (i, ((w, v), ((b, bv), overflowed))) in panels.zip(biases).enumerate() {
-            let dz = self.dz.panel(self.first + i);
-            let mut squares = [l.splat(0.0); VECTORS];
-            for (input, (w, v)) in w.iter_mut().zip(v).enumerate() {
-                let new = step(l, self.weight_rule, gradient(l, self.x, input, dz), w, v);
-                squares = std::array::from_fn(|c| l.mul_add(new[c], new[c], squares[c]));
-            }
-            let mut norms = [0.0; PANEL];
-            store(l, squares, &mut norms);
-            // A sum of squares overflows before its weights do.
-            let suspect = norms.iter().any(|x| !x.is_finite());
-            if let Some(most) = self.max_norm {
-                project(l, w, &norms, most);
-            }
-            step(l, self.bias_rule, bias_gradient(l, dz), b, bv);
-            *overflowed = u8::from(
-                suspect && w.iter().flatten().any(|x| !x.is_finite())
-                    || b.iter().any(|x| !x.is_finite()),
-            );
-        }
-    }
-}
-
-/// Scales the weights into each unit to norm `most` where they are longer:
-/// `w[.][n] <- w[.][n] * most / |w[.][n]|` (section 5.1 of the paper).
-#[inline(always)]
-fn project<L: Lanes>(l: L, w: &mut [Panel], squares: &Panel, most: f32) {
-    let mut factors = squares.map(|square| {
-        let norm = square.sqrt();
-        if norm > most { most / norm } else { 1.0 }
-    });
-    // Where the squares overflowed, their sum is taken again in f64.
-    for (n, factor) in factors.iter_mut().enumerate().filter(|(n, _)| !squares[*n].is_finite()) {
-        let square: f64 = w.iter().map(|w| f64::from(w[n]) * f64::from(w[n])).sum();
-        *factor = (f64::from(most) / square.sqrt()) as f32;
-    }
-    if factors.iter().any(|&factor| factor != 1.0) {
-        let factors = load(l, &factors);
-        for w in w {
-            let old = load(l, w);
-            store(l, std::array::from_fn(|c| l.mul(old[c], factors[c])), w);
-        }
-    }
-}
-
-/// A step of the optimiser on a whole layer: product 3, then max-norm on the
-/// weights into each unit, and the biases.
-#[expect(clippy::too_many_arguments, reason = "a product, two rules and a bound")]
-pub(crate) fn layer<R: Rule>(
+/// A step of the optimiser on a whole layer: products 2 and 3, the biases, and
+/// max-norm of the weights into each unit, left pending. Returns whether a
+/// parameter is NaN or infinite now.
+#[expect(clippy::too_many_arguments, reason = "two products, two rules and a bound")]
+pub(crate) fn layer<R: Rule, U: Unit>(
     isa: Isa,
     parallel: bool,
     weight_rule: R,
     bias_rule: R,
     max_norm: Option<f32>,
-    x: &Turned,
+    x: &Lists,
     dz: &Panels,
+    turned: &mut Turned,
+    below: Option<LayerBelow<'_, U>>,
     to: Parameters<'_>,
-) {
-    let weights = (to.w.runs_mut(), to.w_velocity.runs_mut());
-    let biases = (
-        Runs { data: to.b, size: 1 },
-        Runs { data: to.b_velocity, size: 1 },
-        Runs { data: to.overflowed, size: 1 },
-    );
-    divide(parallel, 1, (weights, biases), &|first, ((w, w_velocity), (b, bv, overflowed))| {
-        isa.dispatch(Step {
-            x,
-            dz,
-            weight_rule,
-            bias_rule,
-            max_norm,
-            first,
-            w,
-            w_velocity,
-            b: b.data,
-            b_velocity: bv.data,
-            overflowed: overflowed.data,
-        });
+) -> bool {
+    let LayerState { velocity, bias_velocity, pending } = to.state;
+    let pending = pending.as_chunks_mut().0;
+    let operands = Operands { x, dz, s: pending, narrow: to.weights.is_narrow() };
+    let is_pending = pending.iter().flatten().any(|&s| s != 1.0);
+    let squares = &mut to.squares[..to.weights.blocks() * to.weights.panels()];
+    squares.fill([0.0; PANEL]);
+    let (w, v) = (to.weights.runs_mut(), velocity.runs_mut());
+    let memory = (w, v, Runs { size: dz.panels(), data: squares });
+    visit::blocks(isa, parallel, operands, turned, below, memory, &|_, (w, v, squares)| Step {
+        rule: weight_rule,
+        s: operands.s,
+        is_pending,
+        w: w.data,
+        v: v.data,
+        squares: squares.data,
     });
+    let bias_velocity = bias_velocity.as_chunks_mut().0;
+    isa.dispatch(Biases { rule: bias_rule, g: to.bias_gradient, b: to.bias, v: bias_velocity });
+    // A sum of squares overflows before its weights do.
+    let suspect = bound(to.weights, to.squares, max_norm, pending);
+    suspect && !to.weights.all_finite() || to.bias.iter().flatten().any(|b| !b.is_finite())
 }
 
-struct Collect<'a> {
-    x: &'a Turned,
-    dz: &'a Panels,
-    first: usize,
-    g: Runs<'a, Panel>,
-    g_bias: &'a mut [Panel],
+struct Biases<'a, R> {
+    rule: R,
+    g: &'a [Panel],
+    b: &'a mut [Panel],
+    v: &'a mut [Panel],
 }
 
-impl Kernel for Collect<'_> {
+impl<R: Rule> Kernel for Biases<'_, R> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        let panels = self.g.data.chunks_mut(self.g.size).zip(self.g_bias).enumerate();
-        for (i, (g, g_bias)) in panels {
-            let dz = self.dz.panel(self.first + i);
-            for (input, g) in g.iter_mut().enumerate() {
-                store(l, gradient(l, self.x, input, dz), g);
-            }
-            store(l, bias_gradient(l, dz), g_bias);
+        for ((g, b), v) in self.g.iter().zip(self.b).zip(self.v) {
+            step::<L, R, VECTORS>(l, self.rule, load(l, g), b, v);
         }
     }
 }
 
-/// The second form of product 3: writes the gradient instead of using it.
-pub(crate) fn collect(
+/// The factor that scales the weights into each unit to norm `most` where they
+/// are longer: `s[n] = min(1, most / |w[.][n]|)` (section 5.1 of the paper), to
+/// be applied by the next pass. Returns whether a norm is not finite.
+fn bound(w: &Tiles, squares: &[Panel], most: Option<f32>, s: &mut [Panel]) -> bool {
+    let (panels, mut suspect) = (w.panels(), false);
+    for (n, s) in s.iter_mut().enumerate() {
+        let mut sums = [0.0; PANEL];
+        for b in 0..w.blocks() {
+            for (sum, square) in sums.iter_mut().zip(&squares[b * panels + n]) {
+                *sum += square;
+            }
+        }
+        let Some(most) = most else {
+            suspect |= sums.iter().any(|x: &f32| !x.is_finite());
+            s.fill(1.0);
+            continue;
+        };
+        for (s, sum) in s.iter_mut().zip(&sums) {
+            let norm = sum.sqrt();
+            *s = if norm > most { most / norm } else { 1.0 };
+        }
+        // Where the squares overflowed, their sum is taken again in f64.
+        for (i, _) in sums.iter().enumerate().filter(|(_, x)| !x.is_finite()) {
+            suspect = true;
+            let squares = w.column(n * PANEL + i).map(|w| f64::from(w) * f64::from(w));
+            s[i] = (f64::from(most) / squares.sum::<f64>().sqrt()) as f32;
+        }
+    }
+    suspect
+}
+
+/// Writes a block's gradient down.
+struct Collect<'a> {
+    w: &'a [Tile],
+    g: &'a mut [Tile],
+}
+
+impl Sink for Collect<'_> {
+    #[inline(always)]
+    fn weights(&self, n: usize) -> &Tile {
+        &self.w[n]
+    }
+
+    #[inline(always)]
+    fn take<L: Lanes, const V: usize>(&mut self, l: L, n: usize, k: usize, g: [L::F; V]) {
+        store(l, g, &mut self.g[n][k]);
+    }
+
+    #[inline(always)]
+    fn end_of_tile<L: Lanes, const V: usize>(&mut self, _: L, _: usize, _: usize) {}
+}
+
+/// Products 2 and 3 of a layer, the gradient written to `g`.
+pub(crate) fn collect<U: Unit>(
     isa: Isa,
     parallel: bool,
-    x: &Turned,
-    dz: &Panels,
+    w: &Tiles,
+    operands: Operands<'_>,
+    turned: &mut Turned,
+    below: Option<LayerBelow<'_, U>>,
     g: &mut Tiles,
-    g_bias: &mut [Panel],
 ) {
-    let work = (g.runs_mut(), Runs { data: g_bias, size: 1 });
-    divide(parallel, 1, work, &|first, (g, g_bias)| {
-        isa.dispatch(Collect { x, dz, first, g, g_bias: g_bias.data });
+    visit::blocks(isa, parallel, operands, turned, below, g.runs_mut(), &|b, g| Collect {
+        w: w.block(b),
+        g: g.data,
     });
+}
+
+struct SumOfRows<'a> {
+    dz: &'a Panels,
+    to: &'a mut [Panel],
+}
+
+impl Kernel for SumOfRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) {
+        for (n, to) in self.to.iter_mut().enumerate() {
+            store(l, sum_of_rows(l, self.dz.panel(n)), to);
+        }
+    }
+}
+
+/// The gradient in the biases of the layer whose z has the gradient `dz`.
+pub(crate) fn bias_gradient(isa: Isa, dz: &Panels, to: &mut [Panel]) {
+    isa.dispatch(SumOfRows { dz, to });
 }

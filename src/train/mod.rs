@@ -1,6 +1,7 @@
 //! Training: the trainer, its optimiser, schedules.
 #![forbid(unsafe_code)]
 
+mod descent;
 mod resume;
 mod schedule;
 mod sgd;

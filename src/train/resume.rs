@@ -28,7 +28,8 @@ impl Trainer {
             settings: join(self.own_settings(), settings)?,
             step: self.steps(),
         };
-        checkpoint::to_bytes(self.network(), self.velocities(), &position)
+        let (mlp, states) = self.raw();
+        checkpoint::to_bytes(mlp, states, &position)
     }
 
     /// Saves a checkpoint; the file appears whole or not at all.
@@ -83,7 +84,7 @@ impl TrainerBuilder {
             saved: saved.to_owned(),
             now: now.to_owned(),
         };
-        let (was, is) = (saved.mlp.describe(), trainer.network().describe());
+        let (was, is) = (saved.mlp.describe(), trainer.raw().0.describe());
         if was != is {
             return Err(differs("network", &was, &is));
         }
@@ -96,7 +97,7 @@ impl TrainerBuilder {
             }
         }
         let notes = saved.position.notes;
-        trainer.restore(saved.mlp, saved.velocities, saved.position.step);
+        trainer.restore(saved.mlp, saved.states, saved.position.step);
         Ok((trainer, notes))
     }
 }

@@ -1,19 +1,17 @@
 //! The trainer: a network, its optimiser's state, and the memory of a step.
 
-use super::Sgd;
+use super::{
+    Sgd,
+    descent::{Descent, LayerStep},
+};
 use crate::{
-    checkpoint::Velocity,
     data::Batch,
     error::Error,
     mask::{Domain, Mask, Streams},
     nn::{Flow, Mlp, Targets},
     parallel::worth_it,
     simd::Isa,
-    tensor::AlignedBuffer,
-    thin::{
-        InputBits, Tiles, Turned,
-        update::{self, Parameters},
-    },
+    thin::{InputBits, LayerState},
 };
 
 /// Trains a network, one batch a call.
@@ -54,15 +52,15 @@ pub struct Trainer {
     step: u64,
     isa: Isa,
     finite_inputs: bool,
-    velocities: Vec<Velocity>,
+    /// What each layer keeps from step to step.
+    states: Vec<LayerState>,
     /// Since an update overflowed: the layer and the step.
     overflowed: Option<(usize, u64)>,
     flow: Flow,
     /// The masks of the sites that drop; a sparse input has none.
     masks: Vec<Option<Mask>>,
-    turned: Turned,
+    descent: Descent,
     losses: Vec<f32>,
-    flags: Vec<u8>,
 }
 
 /// The gradient of the loss in a layer's parameters.
@@ -126,13 +124,10 @@ impl TrainerBuilder {
         }
         let widths = mlp.widths();
         let flow = Flow::with_capacity(&mlp, most_rows)?;
-        let velocities = mlp
+        let states = mlp
             .layers
             .iter()
-            .map(|layer| {
-                let weights = Tiles::zeroed(layer.weights.inputs(), layer.weights.outputs())?;
-                Ok((weights, AlignedBuffer::zeroed(layer.bias.len())?))
-            })
+            .map(|layer| LayerState::new(layer.weights.inputs(), layer.weights.outputs()))
             .collect::<Result<_, Error>>()?;
         let masks = mlp
             .keeps()
@@ -144,9 +139,7 @@ impl TrainerBuilder {
                 drawn.then(|| Mask::ones(most_rows, width)).transpose()
             })
             .collect::<Result<_, Error>>()?;
-        let widest = widths[..mlp.depth()].iter().copied().max().unwrap_or(0);
-        let turned = Turned::with_capacity(most_rows, widest)?;
-        let most_panels = mlp.layers.iter().map(|layer| layer.bias_panels().len()).max();
+        let descent = Descent::with_capacity(&mlp, most_rows)?;
         Ok(Trainer {
             mlp,
             sgd,
@@ -154,13 +147,12 @@ impl TrainerBuilder {
             step: 0,
             isa,
             finite_inputs,
-            velocities,
+            states,
             overflowed: None,
             flow,
             masks,
-            turned,
+            descent,
             losses: vec![0.0; most_rows],
-            flags: vec![0; most_panels.unwrap_or(0)],
         })
     }
 }
@@ -256,7 +248,9 @@ impl Trainer {
             None => InputBits::All,
         };
         self.flow.enter(&self.mlp, self.isa, parallel, rows, bits, &|row| batch.at(row));
-        self.flow.forward(&self.mlp, self.isa, parallel, |site| self.masks[site].as_ref());
+        let mask = |site: usize| self.masks[site].as_ref();
+        let pending = |layer: usize| Some(self.states[layer].pending.as_chunks().0);
+        self.flow.forward(&self.mlp, self.isa, parallel, mask, pending);
 
         let logits = &mut self.flow.z[self.mlp.depth() - 1];
         let losses = &mut self.losses[..rows];
@@ -270,86 +264,55 @@ impl Trainer {
         }
     }
 
-    /// Down through the layers: each one's dz and turned inputs, then its
-    /// update.
+    /// Down through the layers: their gradients, used at once.
     fn update(&mut self, rows: usize) {
         let parallel = self.parallel(rows);
+        self.descent.begin(self.isa, &self.flow);
         for index in (0..self.mlp.depth()).rev() {
-            self.backward(parallel, index);
             let keep = self.mlp.keep_below(index);
-            let (weight_rule, bias_rule) = self.sgd.rules(self.step, keep);
-            let max_norm = self.sgd.norm_bound(keep);
-            let layer = &mut self.mlp.layers[index];
-            let (w_velocity, b_velocity) = &mut self.velocities[index];
-            let b = layer.bias.as_chunks_mut().0;
-            let flags = &mut self.flags[..b.len()];
-            update::layer(
-                self.isa,
-                parallel,
-                weight_rule,
-                bias_rule,
-                max_norm,
-                &self.turned,
-                &self.flow.z[index],
-                Parameters {
-                    w: &mut layer.weights,
-                    w_velocity,
-                    b,
-                    b_velocity: b_velocity.as_chunks_mut().0,
-                    overflowed: flags,
-                },
-            );
-            if flags.contains(&1) {
+            let step = LayerStep {
+                rules: self.sgd.rules(self.step, keep),
+                max_norm: self.sgd.norm_bound(keep),
+                state: &mut self.states[index],
+            };
+            let (mlp, flow) = (&mut self.mlp, &mut self.flow);
+            if self.descent.update(mlp, self.isa, parallel, flow, index, step) {
                 self.overflowed = Some((index, self.step));
             }
         }
         self.step += 1;
     }
 
-    /// Down through the layers: each one's dz and turned inputs, then its
-    /// gradient, written out.
+    /// Down through the layers: their gradients, written out.
     fn collect(&mut self, rows: usize) -> Result<Vec<LayerGradient>, Error> {
         let parallel = self.parallel(rows);
         let mut gradients = Vec::with_capacity(self.mlp.depth());
+        self.descent.begin(self.isa, &self.flow);
         for index in (0..self.mlp.depth()).rev() {
-            self.backward(parallel, index);
-            let weights = &self.mlp.layers[index].weights;
-            let mut g = Tiles::zeroed(weights.inputs(), weights.outputs())?;
-            let mut bias = AlignedBuffer::zeroed(self.mlp.layers[index].bias.len())?;
-            let dz = &self.flow.z[index];
-            let g_bias = bias.as_chunks_mut().0;
-            update::collect(self.isa, parallel, &self.turned, dz, &mut g, g_bias);
-            let bias = bias[..weights.outputs()].to_vec();
-            gradients.push(LayerGradient { weights: g.to_rows(), bias });
+            let (mlp, flow) = (&self.mlp, &mut self.flow);
+            let pending = self.states[index].pending.as_chunks().0;
+            gradients.push(self.descent.collect(mlp, self.isa, parallel, flow, index, pending)?);
         }
         gradients.reverse();
         Ok(gradients)
-    }
-
-    /// From dz of layer `index`: dz of the layer below it, and its inputs
-    /// turned round for product 3.
-    fn backward(&mut self, parallel: bool, index: usize) {
-        let lists = &self.flow.lists[index];
-        if let Some(below) = index.checked_sub(1) {
-            let (low, high) = self.flow.z.split_at_mut(index);
-            let (layer, above) = (&self.mlp.layers[below], &self.mlp.layers[index]);
-            layer.backward(self.isa, parallel, above, &high[0], lists, &mut low[below]);
-        }
-        self.turned.turn(parallel, lists);
     }
 
     fn parallel(&self, rows: usize) -> bool {
         worth_it(rows.saturating_mul(self.mlp.parameters()))
     }
 
-    /// The network as it is now.
-    pub fn network(&self) -> &Mlp {
-        &self.mlp
+    /// A copy of the network as it is now: what a file of it would hold.
+    ///
+    /// Between steps the trainer keeps the weights into each unit as a factor,
+    /// which max-norm left, times what it stores; in the copy they are
+    /// multiplied out.
+    pub fn network(&self) -> Mlp {
+        self.mlp.clone().settled(&self.states)
     }
 
     /// The network, and the optimiser's state forgotten.
     pub fn into_network(self) -> Mlp {
-        self.mlp
+        self.mlp.settled(&self.states)
     }
 
     /// The optimiser.
@@ -357,14 +320,15 @@ impl Trainer {
         self.sgd
     }
 
-    pub(super) fn velocities(&self) -> &[Velocity] {
-        &self.velocities
+    /// The network without what is pending, and what each layer keeps besides.
+    pub(crate) fn raw(&self) -> (&Mlp, &[LayerState]) {
+        (&self.mlp, &self.states)
     }
 
     /// Takes the state of another trainer of the same shape.
-    pub(super) fn restore(&mut self, mlp: Mlp, velocities: Vec<Velocity>, step: u64) {
+    pub(super) fn restore(&mut self, mlp: Mlp, states: Vec<LayerState>, step: u64) {
         self.mlp = mlp;
-        self.velocities = velocities;
+        self.states = states;
         self.step = step;
     }
 

@@ -79,7 +79,7 @@ impl<'a> Fitting<'a> {
         isa: Isa,
     ) -> anyhow::Result<Self> {
         let trainer = builder(plan, train, test, isa)?.build()?;
-        let course = Course::new(trainer.network().depth());
+        let course = Course::new(plan.depth());
         Self::with(plan, train, test, trainer, course)
     }
 
@@ -95,7 +95,7 @@ impl<'a> Fitting<'a> {
         (path, settings): (&Path, &Settings),
     ) -> anyhow::Result<Self> {
         let (trainer, notes) = builder(plan, train, test, isa)?.resume(path, settings)?;
-        let course = Course::from_notes(&notes, trainer.network().depth(), path)?;
+        let course = Course::from_notes(&notes, plan.depth(), path)?;
         let (step, of_epoch) = (trainer.steps(), plan.steps_per_epoch(train.rows()));
         let within = course.steps_of_epoch(step, of_epoch);
         let done = course.curves.len();

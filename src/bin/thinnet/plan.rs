@@ -90,6 +90,11 @@ impl Plan {
         }
     }
 
+    /// Layers with weights.
+    pub fn depth(&self) -> usize {
+        self.hidden.len() + 1
+    }
+
     /// The network before training.
     pub fn network(&self, inputs: usize, classes: usize) -> Result<Mlp, Error> {
         let mut mlp = Mlp::builder(inputs).input_keep(self.input_keep);

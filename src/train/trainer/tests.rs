@@ -165,12 +165,13 @@ fn loss_gradients_and_updates_are_pytorch_s() {
                         trainer.forward(&batch, targets).unwrap();
                         trainer.update(oracle.rows);
                     }
+                    let network = trainer.network();
                     for layer in 0..3 {
-                        let got = trainer.network().weights(layer).unwrap();
+                        let got = network.weights(layer).unwrap();
                         for (got, want) in got.into_iter().zip(optimiser.weights[layer].concat()) {
                             close(got, want, &what);
                         }
-                        let got = trainer.network().bias(layer).unwrap();
+                        let got = network.bias(layer).unwrap();
                         for (&got, &want) in got.iter().zip(&optimiser.biases[layer]) {
                             close(got, want, &what);
                         }
@@ -301,7 +302,7 @@ fn logits_of_thinned_networks(isa: Isa) {
             trainer.forward(&batch, Targets::Classes(&[0, 1, 2, 0])).unwrap();
             let last = trainer.mlp.depth() - 1;
             let (lists, z) = (&trainer.flow.lists[last], &mut trainer.flow.z[last]);
-            trainer.mlp.layers[last].output(trainer.isa, false, lists, z);
+            trainer.mlp.layers[last].output(trainer.isa, false, None, lists, z);
             for row in 0..4 {
                 let thinned = ThinnedNetwork::of(&mlp, 8, step, 3 + row as u64).unwrap();
                 let row_x: Vec<f64> = x[row * 6..][..6].iter().map(|&x| f64::from(x)).collect();

@@ -1,0 +1,194 @@
+//! Down through the layers: from the gradient in the logits to every
+//! parameter.
+
+use super::{LayerGradient, sgd::Momentum};
+use crate::{
+    error::Error,
+    nn::{Activation, Flow, Mlp, WithUnit},
+    rate::Keep,
+    simd::Isa,
+    tensor::AlignedBuffer,
+    thin::{
+        LayerState, Lists, PANEL, Panel, Panels, Tiles, Turned, Unit,
+        update::{self, Parameters},
+        visit::{LayerBelow, Operands},
+    },
+};
+
+/// The memory of the way down.
+#[derive(Clone, Debug)]
+pub(super) struct Descent {
+    turned: Turned,
+    /// Of each layer, filled up to whole panels.
+    bias_gradients: Vec<AlignedBuffer<f32>>,
+    /// A panel for each tile of the layer that has the most.
+    squares: AlignedBuffer<f32>,
+}
+
+/// How a layer's parameters move.
+pub(super) struct LayerStep<'a> {
+    /// Of weights and of biases.
+    pub rules: (Momentum, Momentum),
+    /// The bound on the norm of the weights into a unit.
+    pub max_norm: Option<f32>,
+    /// What the layer keeps.
+    pub state: &'a mut LayerState,
+}
+
+impl Descent {
+    pub fn with_capacity(mlp: &Mlp, rows: usize) -> Result<Self, Error> {
+        let inputs = mlp.layers.iter().map(|layer| layer.weights.inputs()).max();
+        let tiles = mlp.layers.iter().map(|l| l.weights.blocks() * l.weights.panels()).max();
+        let bias_gradients = mlp.layers.iter().map(|layer| AlignedBuffer::zeroed(layer.bias.len()));
+        Ok(Self {
+            turned: Turned::with_capacity(rows, inputs.unwrap_or(0))?,
+            bias_gradients: bias_gradients.collect::<Result<_, _>>()?,
+            squares: AlignedBuffer::zeroed(tiles.unwrap_or(0) * PANEL)?,
+        })
+    }
+
+    /// From the logits' gradient: that of the output layer's biases.
+    pub fn begin(&mut self, isa: Isa, flow: &Flow) {
+        if let (Some(dz), Some(to)) = (flow.z.last(), self.bias_gradients.last_mut()) {
+            update::bias_gradient(isa, dz, to.as_chunks_mut().0);
+        }
+    }
+
+    /// The step of layer `index`, and the gradient in the layer below it.
+    /// Returns whether a parameter is NaN or infinite now.
+    pub fn update(
+        &mut self,
+        mlp: &mut Mlp,
+        isa: Isa,
+        parallel: bool,
+        flow: &mut Flow,
+        index: usize,
+        step: LayerStep<'_>,
+    ) -> bool {
+        let (activation, way) = self.way(mlp, isa, parallel, flow, index);
+        let layer = &mut mlp.layers[index];
+        activation.hand_to(Update {
+            way,
+            step,
+            weights: &mut layer.weights,
+            bias: layer.bias.as_chunks_mut().0,
+        })
+    }
+
+    /// The gradient in layer `index`, and that in the layer below it.
+    pub fn collect(
+        &mut self,
+        mlp: &Mlp,
+        isa: Isa,
+        parallel: bool,
+        flow: &mut Flow,
+        index: usize,
+        pending: &[Panel],
+    ) -> Result<LayerGradient, Error> {
+        let weights = &mlp.layers[index].weights;
+        let mut g = Tiles::zeroed(weights.inputs(), weights.outputs())?;
+        let (activation, way) = self.way(mlp, isa, parallel, flow, index);
+        activation.hand_to(Collect { way, weights, pending, g: &mut g });
+        let bias = self.bias_gradients[index][..weights.outputs()].to_vec();
+        Ok(LayerGradient { weights: g.to_rows(), bias })
+    }
+
+    /// What both forms need of layer `index`, and the activation below it.
+    fn way<'a>(
+        &'a mut self,
+        mlp: &Mlp,
+        isa: Isa,
+        parallel: bool,
+        flow: &'a mut Flow,
+        index: usize,
+    ) -> (Activation, Way<'a>) {
+        let (low, high) = flow.z.split_at_mut(index);
+        let (gradients_below, gradients) = self.bias_gradients.split_at_mut(index);
+        let below = low.last_mut().zip(gradients_below.last_mut());
+        // Without a layer below, its activation does not matter.
+        let layer = &mlp.layers[index.saturating_sub(1)];
+        let way = Way {
+            isa,
+            parallel,
+            x: &flow.lists[index],
+            dz: &high[0],
+            turned: &mut self.turned,
+            keep: layer.keep,
+            below: below.map(|(dz, gradient)| (dz, gradient.as_chunks_mut().0)),
+            bias_gradient: gradients[0].as_chunks().0,
+            squares: self.squares.as_chunks_mut().0,
+        };
+        (layer.activation, way)
+    }
+}
+
+/// One layer of the way down.
+struct Way<'a> {
+    isa: Isa,
+    parallel: bool,
+    x: &'a Lists,
+    dz: &'a Panels,
+    turned: &'a mut Turned,
+    /// The keep rate of the layer below.
+    keep: Keep,
+    /// dz of the layer below and the gradient in its biases.
+    below: Option<(&'a mut Panels, &'a mut [Panel])>,
+    bias_gradient: &'a [Panel],
+    squares: &'a mut [Panel],
+}
+
+impl<'a> Way<'a> {
+    fn below<U: Unit>(&mut self, unit: U) -> Option<LayerBelow<'a, U>> {
+        let keep = self.keep;
+        self.below.take().map(|(dz, bias_gradient)| LayerBelow { unit, keep, dz, bias_gradient })
+    }
+}
+
+struct Update<'a> {
+    way: Way<'a>,
+    step: LayerStep<'a>,
+    weights: &'a mut Tiles,
+    bias: &'a mut [Panel],
+}
+
+impl WithUnit for Update<'_> {
+    type Output = bool;
+
+    fn with<U: Unit>(mut self, unit: U) -> bool {
+        let below = self.way.below(unit);
+        let Self { way, step, weights, bias } = self;
+        let Way { isa, parallel, x, dz, turned, bias_gradient, squares, .. } = way;
+        let (weight_rule, bias_rule) = step.rules;
+        update::layer(
+            isa,
+            parallel,
+            weight_rule,
+            bias_rule,
+            step.max_norm,
+            x,
+            dz,
+            turned,
+            below,
+            Parameters { weights, bias, state: step.state, bias_gradient, squares },
+        )
+    }
+}
+
+struct Collect<'a> {
+    way: Way<'a>,
+    weights: &'a Tiles,
+    pending: &'a [Panel],
+    g: &'a mut Tiles,
+}
+
+impl WithUnit for Collect<'_> {
+    type Output = ();
+
+    fn with<U: Unit>(mut self, unit: U) {
+        let below = self.way.below(unit);
+        let Self { way, weights, pending, g } = self;
+        let narrow = weights.is_narrow();
+        let operands = Operands { x: way.x, dz: way.dz, s: pending, narrow };
+        update::collect(way.isa, way.parallel, weights, operands, way.turned, below, g);
+    }
+}
