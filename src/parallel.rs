@@ -6,6 +6,10 @@
 //! cuts are, cannot matter to results, because an item is never shared.
 #![forbid(unsafe_code)]
 
+use std::sync::{Mutex, PoisonError};
+
+use crate::error::Error;
+
 /// Something that can be cut between two items.
 pub(crate) trait Divide: Sized + Send {
     /// How many items.
@@ -125,6 +129,43 @@ pub(crate) fn each<D: Divide>(parallel: bool, work: D, leaf: &(impl Fn(usize, D)
     });
 }
 
+/// Working memory for each thread that leaves run on: what a leaf leaves there
+/// is still near the core when the next one comes.
+#[derive(Debug)]
+pub(crate) struct PerThread<T>(Vec<Mutex<T>>);
+
+impl<T> PerThread<T> {
+    /// For one thread.
+    pub(crate) fn new(memory: T) -> Self {
+        Self(vec![Mutex::new(memory)])
+    }
+
+    /// For every thread of the pool that the caller is in.
+    pub(crate) fn prepare(&mut self, make: impl Fn() -> Result<T, Error>) -> Result<(), Error> {
+        let threads = if in_pool() { rayon::current_num_threads() } else { 1 };
+        while self.0.len() < threads {
+            self.0.push(Mutex::new(make()?));
+        }
+        Ok(())
+    }
+
+    /// Hands out this thread's, after [`Self::prepare`] in the same pool.
+    pub(crate) fn with<R>(&self, leaf: impl FnOnce(&mut T) -> R) -> R {
+        let thread = rayon::current_thread_index().unwrap_or(0) % self.0.len();
+        // In a larger pool than it was prepared in, some wait for each other.
+        leaf(&mut self.0[thread].lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl<T: Clone> Clone for PerThread<T> {
+    fn clone(&self) -> Self {
+        let copy = |memory: &Mutex<T>| {
+            Mutex::new(memory.lock().unwrap_or_else(PoisonError::into_inner).clone())
+        };
+        Self(self.0.iter().map(copy).collect())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,5 +190,26 @@ mod tests {
         }
         assert!(!in_pool());
         assert!(pool.install(in_pool));
+    }
+
+    #[test]
+    fn each_thread_has_its_own_memory() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        let mut memory = PerThread::new(0);
+        memory.prepare(|| unreachable!("there is one already")).unwrap();
+        memory.with(|count| *count += 1);
+        pool.install(|| memory.prepare(|| Ok(0))).unwrap();
+        assert_eq!(memory.0.len(), 3);
+        let mut data = [0; 1000];
+        pool.install(|| {
+            each(true, Runs { data: &mut data, size: 1 }, &|_, _| memory.with(|count| *count += 1));
+        });
+        assert_eq!(memory.0.iter().map(|m| *m.lock().unwrap()).sum::<i32>(), 1001);
+        // A larger pool than it was made for shares.
+        let failing = pool.install(|| memory.clone().prepare(|| Err(Error::setting("", "", ""))));
+        failing.unwrap();
+        let one = PerThread::new(0);
+        pool.broadcast(|_| one.with(|count| *count += 1));
+        one.with(|count| assert_eq!(*count, 3));
     }
 }

@@ -23,7 +23,10 @@ impl<L: Lanes> LaneWords<L> {
                 words[lane] = word;
             }
         }
-        Self { state: state.map(|words| l.load_words(&words)), keep }
+        // Not `map`: its closure would not be inlined.
+        let [a, b, c, d] = &state;
+        let state = [l.load_words(a), l.load_words(b), l.load_words(c), l.load_words(d)];
+        Self { state, keep }
     }
 
     /// One draw of each lane.

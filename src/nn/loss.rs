@@ -229,11 +229,23 @@ fn softmax<L: Lanes>(l: L, width: usize, z: &mut Panels, row: usize) -> (f32, f3
     }
     let sum = l.sum(sum);
     for n in 0..z.panels() {
-        let e = thin::load::<L, VECTORS>(l, z.at(n, row));
-        let y = std::array::from_fn(|c| l.div(e[c], l.splat(sum)));
-        thin::store::<L, VECTORS>(l, y, z.at_mut(n, row));
+        let mut e = thin::load::<L, VECTORS>(l, z.at(n, row));
+        for e in &mut e {
+            *e = l.div(*e, l.splat(sum));
+        }
+        thin::store::<L, VECTORS>(l, e, z.at_mut(n, row));
     }
     (top, sum)
+}
+
+/// The logistic function of a panel of one row.
+#[inline(always)]
+fn logistic<L: Lanes>(l: L, z: &thin::Panel) -> [L::F; VECTORS] {
+    let mut y = thin::load(l, z);
+    for y in &mut y {
+        *y = math::logistic(l, *y);
+    }
+    y
 }
 
 struct Gradient<'a> {
@@ -281,8 +293,7 @@ impl Kernel for Gradient<'_> {
                 Targets::Bits(bits) => {
                     let mut sum = 0.0;
                     for (n, t) in bits.at(row).chunks(PANEL).enumerate() {
-                        let y =
-                            thin::load::<L, VECTORS>(l, z.at(n, row)).map(|z| math::logistic(l, z));
+                        let y = logistic(l, z.at(n, row));
                         let mut linked = [0.0; PANEL];
                         thin::store::<L, VECTORS>(l, y, &mut linked);
                         for ((z, &t), y) in z.at_mut(n, row).iter_mut().zip(t).zip(linked) {
@@ -317,8 +328,7 @@ impl Kernel for Link<'_> {
                 Loss::SquaredError => {}
                 Loss::BinaryCrossEntropy => {
                     for n in 0..z.panels() {
-                        let y =
-                            thin::load::<L, VECTORS>(l, z.at(n, row)).map(|z| math::logistic(l, z));
+                        let y = logistic(l, z.at(n, row));
                         thin::store::<L, VECTORS>(l, y, z.at_mut(n, row));
                     }
                 }

@@ -4,7 +4,7 @@ use std::arch::x86_64::*;
 
 use super::{
     Kernel,
-    lanes::{LANES, Lanes},
+    lanes::{Half, LANES, Lanes},
 };
 
 /// Proof that the CPU has AVX2 and FMA: only [`Avx2::detect`] makes one.
@@ -81,7 +81,7 @@ unsafe fn fold2(a: __m256, b: __m256) -> __m256 {
 /// # Safety
 /// The CPU has AVX.
 #[inline(always)]
-pub(super) unsafe fn fold4(a: __m256, b: __m256, c: __m256, d: __m256) -> [f32; 4] {
+unsafe fn fold4(a: __m256, b: __m256, c: __m256, d: __m256) -> __m128 {
     // SAFETY: the caller promises AVX.
     unsafe {
         // Four parts of a, then four of b; of c and d.
@@ -91,10 +91,24 @@ pub(super) unsafe fn fold4(a: __m256, b: __m256, c: __m256, d: __m256) -> [f32; 
             _mm256_add_ps(_mm256_shuffle_ps::<0x44>(ab, cd), _mm256_shuffle_ps::<0xEE>(ab, cd));
         let sums = _mm256_add_ps(acbd, _mm256_movehdup_ps(acbd));
         let (ac, bd) = (_mm256_castps256_ps128(sums), _mm256_extractf128_ps::<1>(sums));
-        let abcd = _mm_movelh_ps(_mm_unpacklo_ps(ac, bd), _mm_unpackhi_ps(ac, bd));
-        let mut out = [0.0; 4];
-        _mm_storeu_ps(out.as_mut_ptr(), abcd);
-        out
+        _mm_movelh_ps(_mm_unpacklo_ps(ac, bd), _mm_unpackhi_ps(ac, bd))
+    }
+}
+
+/// The sums of parts `first` to `first + 3`.
+///
+/// # Safety
+/// The CPU has AVX.
+#[inline(always)]
+pub(super) unsafe fn fold_parts(parts: &[Half; LANES], first: usize) -> __m128 {
+    // SAFETY: 8 elements are read of 8; the caller promises AVX.
+    unsafe {
+        fold4(
+            _mm256_loadu_ps(parts[first].as_ptr()),
+            _mm256_loadu_ps(parts[first + 1].as_ptr()),
+            _mm256_loadu_ps(parts[first + 2].as_ptr()),
+            _mm256_loadu_ps(parts[first + 3].as_ptr()),
+        )
     }
 }
 
@@ -155,10 +169,15 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn exp2_whole(self, n: Self::F) -> Self::F {
         // SAFETY: the token proves that the CPU has AVX2.
-        n.map(|n| unsafe {
-            let biased = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
-            _mm256_castsi256_ps(_mm256_slli_epi32::<23>(biased))
-        })
+        unsafe {
+            let bias = _mm256_set1_epi32(127);
+            let low = _mm256_add_epi32(_mm256_cvtps_epi32(n[0]), bias);
+            let high = _mm256_add_epi32(_mm256_cvtps_epi32(n[1]), bias);
+            [
+                _mm256_castsi256_ps(_mm256_slli_epi32::<23>(low)),
+                _mm256_castsi256_ps(_mm256_slli_epi32::<23>(high)),
+            ]
+        }
     }
     #[inline(always)]
     fn less(self, x: Self::F, y: Self::F) -> u16 {
@@ -203,15 +222,21 @@ impl Lanes for Avx2 {
         }
     }
     #[inline(always)]
-    fn sum4(self, x: Self::F, y: Self::F, z: Self::F, w: Self::F) -> [f32; 4] {
+    fn add_halves(self, x: Self::F, to: &mut Half) {
+        // SAFETY: 8 elements are read and written of 8; AVX by the token.
+        unsafe {
+            let old = _mm256_loadu_ps(to.as_ptr());
+            _mm256_storeu_ps(to.as_mut_ptr(), _mm256_add_ps(old, _mm256_add_ps(x[0], x[1])));
+        }
+    }
+    #[inline(always)]
+    fn sum_halves(self, parts: &[Half; LANES]) -> Self::F {
         // SAFETY: the token proves that the CPU has AVX.
         unsafe {
-            fold4(
-                _mm256_add_ps(x[0], x[1]),
-                _mm256_add_ps(y[0], y[1]),
-                _mm256_add_ps(z[0], z[1]),
-                _mm256_add_ps(w[0], w[1]),
-            )
+            [
+                _mm256_set_m128(fold_parts(parts, 4), fold_parts(parts, 0)),
+                _mm256_set_m128(fold_parts(parts, 12), fold_parts(parts, 8)),
+            ]
         }
     }
     #[inline(always)]
@@ -286,11 +311,17 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn shift_left(self, x: Self::U, n: u32) -> Self::U {
         // SAFETY: the token proves that the CPU has AVX2.
-        x.map(|x| unsafe { _mm256_sll_epi64(x, _mm_cvtsi32_si128(n as i32)) })
+        unsafe {
+            let n = _mm_cvtsi32_si128(n as i32);
+            [_mm256_sll_epi64(x[0], n), _mm256_sll_epi64(x[1], n)]
+        }
     }
     #[inline(always)]
     fn shift_right(self, x: Self::U, n: u32) -> Self::U {
         // SAFETY: the token proves that the CPU has AVX2.
-        x.map(|x| unsafe { _mm256_srl_epi64(x, _mm_cvtsi32_si128(n as i32)) })
+        unsafe {
+            let n = _mm_cvtsi32_si128(n as i32);
+            [_mm256_srl_epi64(x[0], n), _mm256_srl_epi64(x[1], n)]
+        }
     }
 }

@@ -4,8 +4,8 @@ use std::arch::x86_64::*;
 
 use super::{
     Kernel,
-    avx2::fold4,
-    lanes::{LANES, Lanes},
+    avx2::fold_parts,
+    lanes::{Half, LANES, Lanes},
 };
 
 /// Proof that the CPU has AVX-512: only [`Avx512::detect`] makes one.
@@ -135,9 +135,23 @@ impl Lanes for Avx512 {
         }
     }
     #[inline(always)]
-    fn sum4(self, x: __m512, y: __m512, z: __m512, w: __m512) -> [f32; 4] {
-        // SAFETY: the token proves that the CPU has AVX-512F, DQ and AVX.
-        unsafe { fold4(fold(x), fold(y), fold(z), fold(w)) }
+    fn add_halves(self, x: __m512, to: &mut Half) {
+        // SAFETY: 8 elements are read and written of 8; AVX-512F, DQ and AVX by
+        // the token.
+        unsafe {
+            let old = _mm256_loadu_ps(to.as_ptr());
+            _mm256_storeu_ps(to.as_mut_ptr(), _mm256_add_ps(old, fold(x)));
+        }
+    }
+    #[inline(always)]
+    fn sum_halves(self, parts: &[Half; LANES]) -> __m512 {
+        // SAFETY: the token proves that the CPU has AVX-512F and AVX.
+        unsafe {
+            let x = _mm512_castps128_ps512(fold_parts(parts, 0));
+            let x = _mm512_insertf32x4::<1>(x, fold_parts(parts, 4));
+            let x = _mm512_insertf32x4::<2>(x, fold_parts(parts, 8));
+            _mm512_insertf32x4::<3>(x, fold_parts(parts, 12))
+        }
     }
     #[inline(always)]
     fn prefetch(self, line: &[f32; LANES]) {

@@ -3,6 +3,9 @@
 /// Lanes of the float vector: one cache line.
 pub(crate) const LANES: usize = 16;
 
+/// Half a vector.
+pub(crate) type Half = [f32; LANES / 2];
+
 /// A backend: 16 f32 and 8 u64 in vectors of its own.
 ///
 /// A value of the type is the proof that the CPU has the instructions. Lane
@@ -44,11 +47,10 @@ pub(crate) trait Lanes: Copy + Send + Sync {
     /// The sum of all lanes: halves are added to halves (lane i to i + 8, then
     /// i + 4, i + 2, i + 1), on every backend.
     fn sum(self, x: Self::F) -> f32;
-    /// The sums of four vectors, each as [`Self::sum`] adds it up.
-    #[inline(always)]
-    fn sum4(self, x: Self::F, y: Self::F, z: Self::F, w: Self::F) -> [f32; 4] {
-        [self.sum(x), self.sum(y), self.sum(z), self.sum(w)]
-    }
+    /// Adds lanes i and i + 8 of x to element i.
+    fn add_halves(self, x: Self::F, to: &mut Half);
+    /// The sums of 16 halves, each added up as [`Self::sum`] goes on.
+    fn sum_halves(self, parts: &[Half; LANES]) -> Self::F;
     /// Asks for a cache line that will be needed soon; a hint, and nothing where
     /// the backend has none.
     #[inline(always)]

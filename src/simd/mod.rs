@@ -18,7 +18,7 @@ mod lanes;
 pub(crate) mod math;
 mod portable;
 
-pub(crate) use lanes::{LANES, Lanes};
+pub(crate) use lanes::{Half, LANES, Lanes};
 
 use std::{fmt, str::FromStr};
 

@@ -4,7 +4,7 @@
 
 use wide::{f32x16, u64x8};
 
-use super::lanes::{LANES, Lanes};
+use super::lanes::{Half, LANES, Lanes};
 
 /// The portable backend; every CPU has it.
 #[derive(Clone, Copy)]
@@ -90,6 +90,21 @@ impl Lanes for Portable {
         let x: [f32; 8] = std::array::from_fn(|i| x[i] + x[i + 8]);
         let x: [f32; 4] = std::array::from_fn(|i| x[i] + x[i + 4]);
         (x[0] + x[2]) + (x[1] + x[3])
+    }
+    #[inline(always)]
+    fn add_halves(self, x: f32x16, to: &mut Half) {
+        let x = x.to_array();
+        for (i, to) in to.iter_mut().enumerate() {
+            *to += x[i] + x[i + LANES / 2];
+        }
+    }
+    #[inline(always)]
+    fn sum_halves(self, parts: &[Half; LANES]) -> f32x16 {
+        let sum = |x: Half| {
+            let x: [f32; 4] = std::array::from_fn(|i| x[i] + x[i + 4]);
+            (x[0] + x[2]) + (x[1] + x[3])
+        };
+        f32x16::from(std::array::from_fn(|i| sum(parts[i])))
     }
     #[inline(always)]
     fn compress(

@@ -1,6 +1,6 @@
 //! One body of tests for every backend that this CPU has.
 
-use super::{Isa, Kernel, LANES, Lanes, math};
+use super::{Half, Isa, Kernel, LANES, Lanes, math};
 
 /// Runs `body` on each backend of this CPU and names those that it has not.
 pub(crate) fn on_each_isa(mut body: impl FnMut(Isa)) {
@@ -98,6 +98,48 @@ fn arithmetic_equals_the_scalar_one() {
             assert_eq!(sum[i], tree);
         }
     });
+}
+
+struct Halves<'a>(&'a Line, &'a Half);
+impl Kernel for Halves<'_> {
+    type Output = Line;
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) -> Line {
+        let mut parts = [*self.1; LANES];
+        let mut x = *self.0;
+        for part in &mut parts {
+            l.add_halves(l.load(&x), part);
+            x.rotate_right(3);
+        }
+        let mut sums = [0.0; LANES];
+        l.store(l.sum_halves(&parts), &mut sums);
+        sums
+    }
+}
+
+#[test]
+fn halves_add_up_as_a_sum_does() {
+    let mut x: Line = std::array::from_fn(|i| 0.37 * i as f32 + 0.5);
+    let to: Half = std::array::from_fn(|i| 2.3 - 1.9 * i as f32);
+    let got = Isa::Portable.dispatch(Halves(&x, &to));
+    on_each_isa(|isa| assert_eq!(isa.dispatch(Halves(&x, &to)), got));
+    // Each is the sum of a vector whose second half is zero.
+    struct Sum<'a>(&'a Line);
+    impl Kernel for Sum<'_> {
+        type Output = f32;
+        #[inline(always)]
+        fn run<L: Lanes>(self, l: L) -> f32 {
+            l.sum(l.load(self.0))
+        }
+    }
+    for got in got {
+        let mut line = [0.0; LANES];
+        for (i, line) in line[..LANES / 2].iter_mut().enumerate() {
+            *line = to[i] + (x[i] + x[i + LANES / 2]);
+        }
+        on_each_isa(|isa| assert_eq!(isa.dispatch(Sum(&line)), got));
+        x.rotate_right(3);
+    }
 }
 
 struct Masks<'a>(&'a Line, &'a Line, u16);

@@ -53,7 +53,10 @@ impl Weights<'_> {
     /// s and b of a panel.
     #[inline(always)]
     fn of_panel<L: Lanes>(self, l: L, n: usize) -> ([L::F; VECTORS], [L::F; VECTORS]) {
-        let s = self.pending.map_or([l.splat(1.0); VECTORS], |s| load(l, &s[n]));
+        let s = match self.pending {
+            Some(s) => load(l, &s[n]),
+            None => [l.splat(1.0); VECTORS],
+        };
         (s, load(l, &self.bias[n]))
     }
 }
@@ -169,9 +172,11 @@ impl Kernel for Output<'_> {
         }
         let (s, b) = weights.of_panel(l, n);
         for z in sums {
-            let sums: [L::F; VECTORS] = load(l, z);
-            let z_new: [_; VECTORS] = std::array::from_fn(|c| l.mul_add(s[c], sums[c], b[c]));
-            store(l, z_new, z);
+            let mut sums: [L::F; VECTORS] = load(l, z);
+            for (c, sum) in sums.iter_mut().enumerate() {
+                *sum = l.mul_add(s[c], *sum, b[c]);
+            }
+            store(l, sums, z);
         }
     }
 }

@@ -36,8 +36,8 @@ pub(crate) struct Block<'a> {
 /// Lists to be written, block by block: what [`each`] hands out.
 pub(crate) type ListRuns<'a> = (Runs<'a, u32>, Runs<'a, u8>, Runs<'a, f32>);
 
-/// Entries that a block of `rows` rows has room for: a vector can be written,
-/// and four entries read, from where the last one ends.
+/// Entries that a block of `rows` rows has room for: a vector can be written
+/// from where the last one ends.
 fn room(rows: usize) -> usize {
     (rows + 1) * PANEL
 }
@@ -137,14 +137,6 @@ impl<'a> Block<'a> {
     pub(crate) fn of(self, row: usize) -> (&'a [u8], &'a [f32]) {
         let range = self.ends[row] as usize..self.ends[row + 1] as usize;
         (&self.offsets[range.clone()], &self.values[range])
-    }
-
-    /// The offsets of a row's active units by fours; what fills up the last
-    /// four is unspecified.
-    #[inline(always)]
-    pub(crate) fn quads(self, row: usize) -> &'a [[u8; 4]] {
-        let (start, end) = (self.ends[row] as usize, self.ends[row + 1] as usize);
-        self.offsets[start..start + (end - start).next_multiple_of(4)].as_chunks().0
     }
 
     /// How many rows.

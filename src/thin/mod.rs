@@ -71,7 +71,11 @@ pub(crate) trait Unit: Copy + Send + Sync {
 #[inline(always)]
 pub(crate) fn load<L: Lanes, const V: usize>(l: L, panel: &Panel) -> [L::F; V] {
     let (lines, _) = panel.as_chunks::<LANES>();
-    std::array::from_fn(|c| l.load(&lines[c]))
+    let mut out = [l.splat(0.0); V];
+    for (out, line) in out.iter_mut().zip(lines) {
+        *out = l.load(line);
+    }
+    out
 }
 
 /// Writes the first V vectors of a panel.
@@ -114,9 +118,12 @@ pub(crate) fn add_scaled<L: Lanes, const V: usize>(
     l: L,
     a: L::F,
     x: [L::F; V],
-    y: [L::F; V],
+    mut y: [L::F; V],
 ) -> [L::F; V] {
-    std::array::from_fn(|c| l.mul_add(a, x[c], y[c]))
+    for (y, x) in y.iter_mut().zip(x) {
+        *y = l.mul_add(a, x, *y);
+    }
+    y
 }
 
 #[cfg(test)]

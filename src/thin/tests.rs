@@ -4,6 +4,7 @@
 use super::*;
 use crate::{
     mask::{Domain, Mask, Streams, scalar},
+    parallel::PerThread,
     rate::Keep,
     simd::{Isa, tests::on_each_isa},
     tensor::AlignedBuffer,
@@ -193,20 +194,20 @@ fn the_gradients_equal_their_formulas() {
                     let dz_panels = panels(&dz, rows, outputs);
                     let mut below = Panels::with_capacity(rows + 2, inputs).unwrap();
                     let mut below_bias = padded(&vec![7.0; inputs]);
-                    let mut turned = Turned::with_capacity(rows + 1, inputs + 70).unwrap();
+                    let turned = PerThread::new(Turned::with_capacity(rows + 1).unwrap());
                     let mut g = Tiles::zeroed(inputs, outputs).unwrap();
                     let s_padded = padded(&s);
                     update::collect(
                         isa,
                         false,
                         &tiles(&w, inputs, outputs),
+                        s_padded.as_chunks().0,
                         visit::Operands {
                             x: &lists,
                             dz: &dz_panels,
-                            s: s_padded.as_chunks().0,
                             narrow: outputs <= LANES,
+                            turned: &turned,
                         },
-                        &mut turned,
                         Some(visit::LayerBelow {
                             unit: Halved,
                             keep,
@@ -387,7 +388,9 @@ impl Trained {
         x: &Lists,
         dz: &Panels,
     ) -> bool {
-        let mut turned = Turned::with_capacity(x.rows(), self.weights.inputs()).unwrap();
+        let turned = PerThread::new(Turned::with_capacity(x.rows()).unwrap());
+        let narrow = self.weights.is_narrow();
+        let operands = visit::Operands { x, dz, narrow, turned: &turned };
         let mut bias_gradient = padded(&vec![0.0; self.weights.outputs()]);
         update::bias_gradient(isa, dz, bias_gradient.as_chunks_mut().0);
         let tiles = self.weights.blocks() * self.weights.panels();
@@ -399,7 +402,7 @@ impl Trained {
             squares: &mut vec![[5.0; PANEL]; tiles + 1],
         };
         let below: Option<visit::LayerBelow<'_, Halved>> = None;
-        update::layer(isa, false, weight_rule, bias_rule, max_norm, x, dz, &mut turned, below, to)
+        update::layer(isa, false, weight_rule, bias_rule, max_norm, operands, below, to)
     }
 
     fn settled(&self) -> Tiles {

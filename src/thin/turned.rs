@@ -1,15 +1,22 @@
 //! Lists turned round: of each input, the rows where it is active.
 
 use super::{Lists, PANEL};
-use crate::{error::Error, parallel::Runs, tensor::AlignedBuffer};
+use crate::{
+    error::Error,
+    simd::{Half, LANES},
+    tensor::AlignedBuffer,
+};
 
-/// For each input: the rows where it is active, ascending, and its values there.
+/// For each input of a block: the rows where it is active, ascending, its values
+/// there, and a place for half a vector each, where product 2 collects.
 #[derive(Clone, Debug)]
 pub(crate) struct Turned {
-    /// `[blocks][64]`
-    lengths: AlignedBuffer<u32>,
-    /// `[blocks][64][capacity]`
+    lengths: [u32; PANEL],
+    /// `[64][capacity]`
     entries: AlignedBuffer<Entry>,
+    /// `[64][capacity]` halves
+    parts: AlignedBuffer<f32>,
+    /// Rows.
     capacity: usize,
 }
 
@@ -17,71 +24,58 @@ pub(crate) struct Turned {
 /// line holds eight.
 type Entry = [u32; 2];
 
-/// The memory of turned blocks, block by block: what [`crate::parallel::divide`]
-/// hands out.
-pub(crate) type TurnedRuns<'a> = (Runs<'a, u32>, Runs<'a, Entry>);
-
-/// One block turned round.
-#[derive(Clone, Copy)]
-pub(crate) struct TurnedBlock<'a> {
-    lengths: &'a [u32],
-    entries: &'a [Entry],
-    capacity: usize,
-}
-
 impl Turned {
-    /// Memory for at most `rows` rows of at most `width` inputs.
-    pub(crate) fn with_capacity(rows: usize, width: usize) -> Result<Self, Error> {
-        let inputs = width.next_multiple_of(PANEL);
-        let size = inputs
+    /// Memory for a block of at most `rows` rows.
+    pub(crate) fn with_capacity(rows: usize) -> Result<Self, Error> {
+        let size = PANEL
             .checked_mul(rows)
-            .filter(|_| u32::try_from(rows).is_ok())
-            .ok_or(Error::TooLarge { what: "turned lists", shape: [rows, width] })?;
+            .filter(|size| size.checked_mul(LANES).is_some() && u32::try_from(rows).is_ok())
+            .ok_or(Error::TooLarge { what: "turned lists", shape: [rows, PANEL] })?;
         Ok(Self {
-            lengths: AlignedBuffer::zeroed(inputs)?,
+            lengths: [0; PANEL],
             entries: AlignedBuffer::zeroed(size)?,
+            parts: AlignedBuffer::zeroed(size * (LANES / 2))?,
             capacity: rows,
         })
     }
 
-    /// The memory of the first `blocks` blocks.
-    pub(crate) fn runs_mut(&mut self, blocks: usize) -> TurnedRuns<'_> {
-        let size = PANEL * self.capacity;
-        (
-            Runs { data: &mut self.lengths[..blocks * PANEL], size: PANEL },
-            Runs { data: &mut self.entries[..blocks * size], size },
-        )
-    }
-}
-
-/// Turns block `b` of the lists round, into the memory of one block.
-pub(crate) fn turn<'a>(
-    lists: &Lists,
-    b: usize,
-    (lengths, entries): TurnedRuns<'a>,
-) -> TurnedBlock<'a> {
-    let entries = entries.data;
-    let capacity = entries.len() / PANEL;
-    let mut next = [0u32; PANEL];
-    let block = lists.block(b);
-    for row in 0..block.rows() {
-        let (offsets, values) = block.of(row);
-        for (&offset, &value) in offsets.iter().zip(values) {
-            let input = usize::from(offset) % PANEL;
-            entries[input * capacity + next[input] as usize] = [row as u32, value.to_bits()];
-            next[input] += 1;
+    /// Turns block `b` of the lists round; every part is 0 then.
+    pub(crate) fn turn(&mut self, lists: &Lists, b: usize) {
+        let (entries, parts) = (&mut self.entries[..], self.parts.as_chunks_mut().0);
+        let mut next = [0; PANEL];
+        let block = lists.block(b);
+        for row in 0..block.rows() {
+            let (offsets, values) = block.of(row);
+            for (&offset, &value) in offsets.iter().zip(values) {
+                let input = usize::from(offset) % PANEL;
+                let at = input * self.capacity + next[input] as usize;
+                entries[at] = [row as u32, value.to_bits()];
+                parts[at] = [0.0; LANES / 2];
+                next[input] += 1;
+            }
         }
+        self.lengths = next;
     }
-    lengths.data.copy_from_slice(&next);
-    TurnedBlock { lengths: lengths.data, entries, capacity }
-}
 
-impl<'a> TurnedBlock<'a> {
     /// The rows and values of input `k` of the block.
     #[inline(always)]
-    pub(crate) fn of(self, k: usize) -> impl Iterator<Item = (usize, f32)> {
-        self.entries[k * self.capacity..][..self.lengths[k] as usize]
-            .iter()
-            .map(|&[row, value]| (row as usize, f32::from_bits(value)))
+    pub(crate) fn of(&self, k: usize) -> impl Iterator<Item = (usize, f32)> {
+        self.entries[k * self.capacity..][..self.lengths[k] as usize].iter().map(unpack)
     }
+
+    /// The rows and values of input `k`, and the place of each.
+    #[inline(always)]
+    pub(crate) fn with_parts(
+        &mut self,
+        k: usize,
+    ) -> impl Iterator<Item = ((usize, f32), &mut Half)> {
+        let (start, len) = (k * self.capacity, self.lengths[k] as usize);
+        let entries = self.entries[start..][..len].iter().map(unpack);
+        entries.zip(&mut self.parts.as_chunks_mut().0[start..][..len])
+    }
+}
+
+#[inline(always)]
+fn unpack(&[row, value]: &Entry) -> (usize, f32) {
+    (row as usize, f32::from_bits(value))
 }

@@ -8,7 +8,7 @@
 //! unit for the next pass over them.
 
 use super::{
-    Lists, PANEL, Panel, Panels, Tile, Tiles, Turned, Unit, VECTORS,
+    PANEL, Panel, Panels, Tile, Tiles, Unit, VECTORS,
     backward::sum_of_rows,
     load, prefetch, store,
     visit::{self, LayerBelow, Operands, Sink},
@@ -60,8 +60,6 @@ impl LayerState {
 struct Step<'a, R> {
     rule: R,
     s: &'a [Panel],
-    /// Whether any of `s` is not 1.
-    is_pending: bool,
     w: &'a mut [Tile],
     v: &'a mut [Tile],
     /// Of the new weights into each unit.
@@ -70,23 +68,25 @@ struct Step<'a, R> {
 
 impl<R: Rule> Sink for Step<'_, R> {
     #[inline(always)]
-    fn weights(&self, n: usize) -> &Tile {
-        &self.w[n]
+    fn weights<L: Lanes, const V: usize>(&self, l: L, n: usize, k: usize) -> [L::F; V] {
+        settled(l, &self.s[n], &self.w[n][k])
     }
 
     #[inline(always)]
-    fn take<L: Lanes, const V: usize>(&mut self, l: L, n: usize, k: usize, g: [L::F; V]) {
+    fn take<L: Lanes, const V: usize>(
+        &mut self,
+        l: L,
+        n: usize,
+        k: usize,
+        w: [L::F; V],
+        g: [L::F; V],
+    ) {
         if let (Some(w), Some(v)) = (self.w.get(n + 1), self.v.get(n + 1)) {
             prefetch::<L, V>(l, &w[k]);
             prefetch::<L, V>(l, &v[k]);
         }
-        let (w, v) = (&mut self.w[n][k], &mut self.v[n][k]);
-        if self.is_pending {
-            let s: [L::F; V] = load(l, &self.s[n]);
-            let old: [L::F; V] = load(l, w);
-            store::<L, V>(l, std::array::from_fn(|c| l.mul(s[c], old[c])), w);
-        }
-        step(l, self.rule, g, w, v);
+        let (to, v) = (&mut self.w[n][k], &mut self.v[n][k]);
+        step(l, self.rule, g, w, v, to);
     }
 
     #[inline(always)]
@@ -94,25 +94,38 @@ impl<R: Rule> Sink for Step<'_, R> {
         let mut squares = [l.splat(0.0); V];
         for w in &self.w[n][..inputs] {
             let w: [L::F; V] = load(l, w);
-            squares = std::array::from_fn(|c| l.mul_add(w[c], w[c], squares[c]));
+            for (square, w) in squares.iter_mut().zip(w) {
+                *square = l.mul_add(w, w, *square);
+            }
         }
         store(l, squares, &mut self.squares[n]);
     }
 }
 
-/// The optimiser's step on the first V vectors of 64 parameters.
+/// Weights times what is pending.
+#[inline(always)]
+fn settled<L: Lanes, const V: usize>(l: L, s: &Panel, w: &Panel) -> [L::F; V] {
+    let (s, mut w): ([L::F; V], [L::F; V]) = (load(l, s), load(l, w));
+    for (w, s) in w.iter_mut().zip(s) {
+        *w = l.mul(s, *w);
+    }
+    w
+}
+
+/// The optimiser's step on the first V vectors of 64 parameters w.
 #[inline(always)]
 fn step<L: Lanes, R: Rule, const V: usize>(
     l: L,
     rule: R,
     g: [L::F; V],
-    w: &mut Panel,
+    w: [L::F; V],
     v: &mut Panel,
+    to: &mut Panel,
 ) {
-    let (w, v) = (w.as_chunks_mut::<LANES>().0, v.as_chunks_mut::<LANES>().0);
-    for ((g, w), v) in g.into_iter().zip(w).zip(v) {
-        let (new_w, new_v) = rule.step(l, g, l.load(w), l.load(v));
-        l.store(new_w, w);
+    let (to, v) = (to.as_chunks_mut::<LANES>().0, v.as_chunks_mut::<LANES>().0);
+    for (((g, w), v), to) in g.into_iter().zip(w).zip(v).zip(to) {
+        let (new_w, new_v) = rule.step(l, g, w, l.load(v));
+        l.store(new_w, to);
         l.store(new_v, v);
     }
 }
@@ -138,24 +151,19 @@ pub(crate) fn layer<R: Rule, U: Unit>(
     weight_rule: R,
     bias_rule: R,
     max_norm: Option<f32>,
-    x: &Lists,
-    dz: &Panels,
-    turned: &mut Turned,
+    operands: Operands<'_>,
     below: Option<LayerBelow<'_, U>>,
     to: Parameters<'_>,
 ) -> bool {
     let LayerState { velocity, bias_velocity, pending } = to.state;
     let pending = pending.as_chunks_mut().0;
-    let operands = Operands { x, dz, s: pending, narrow: to.weights.is_narrow() };
-    let is_pending = pending.iter().flatten().any(|&s| s != 1.0);
     let squares = &mut to.squares[..to.weights.blocks() * to.weights.panels()];
     squares.fill([0.0; PANEL]);
     let (w, v) = (to.weights.runs_mut(), velocity.runs_mut());
-    let memory = (w, v, Runs { size: dz.panels(), data: squares });
-    visit::blocks(isa, parallel, operands, turned, below, memory, &|_, (w, v, squares)| Step {
+    let memory = (w, v, Runs { size: operands.dz.panels(), data: squares });
+    visit::blocks(isa, parallel, operands, below, memory, &|_, (w, v, squares)| Step {
         rule: weight_rule,
-        s: operands.s,
-        is_pending,
+        s: pending,
         w: w.data,
         v: v.data,
         squares: squares.data,
@@ -180,7 +188,7 @@ impl<R: Rule> Kernel for Biases<'_, R> {
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
         for ((g, b), v) in self.g.iter().zip(self.b).zip(self.v) {
-            step::<L, R, VECTORS>(l, self.rule, load(l, g), b, v);
+            step::<L, R, VECTORS>(l, self.rule, load(l, g), load(l, b), v, b);
         }
     }
 }
@@ -218,18 +226,26 @@ fn bound(w: &Tiles, squares: &[Panel], most: Option<f32>, s: &mut [Panel]) -> bo
 
 /// Writes a block's gradient down.
 struct Collect<'a> {
+    s: &'a [Panel],
     w: &'a [Tile],
     g: &'a mut [Tile],
 }
 
 impl Sink for Collect<'_> {
     #[inline(always)]
-    fn weights(&self, n: usize) -> &Tile {
-        &self.w[n]
+    fn weights<L: Lanes, const V: usize>(&self, l: L, n: usize, k: usize) -> [L::F; V] {
+        settled(l, &self.s[n], &self.w[n][k])
     }
 
     #[inline(always)]
-    fn take<L: Lanes, const V: usize>(&mut self, l: L, n: usize, k: usize, g: [L::F; V]) {
+    fn take<L: Lanes, const V: usize>(
+        &mut self,
+        l: L,
+        n: usize,
+        k: usize,
+        _: [L::F; V],
+        g: [L::F; V],
+    ) {
         store(l, g, &mut self.g[n][k]);
     }
 
@@ -242,12 +258,13 @@ pub(crate) fn collect<U: Unit>(
     isa: Isa,
     parallel: bool,
     w: &Tiles,
+    s: &[Panel],
     operands: Operands<'_>,
-    turned: &mut Turned,
     below: Option<LayerBelow<'_, U>>,
     g: &mut Tiles,
 ) {
-    visit::blocks(isa, parallel, operands, turned, below, g.runs_mut(), &|b, g| Collect {
+    visit::blocks(isa, parallel, operands, below, g.runs_mut(), &|b, g| Collect {
+        s,
         w: w.block(b),
         g: g.data,
     });

@@ -5,11 +5,12 @@ use super::{LayerGradient, sgd::Momentum};
 use crate::{
     error::Error,
     nn::{Activation, Flow, Mlp, WithUnit},
+    parallel::PerThread,
     rate::Keep,
     simd::Isa,
     tensor::AlignedBuffer,
     thin::{
-        LayerState, Lists, PANEL, Panel, Panels, Tiles, Turned, Unit,
+        LayerState, PANEL, Panel, Panels, Tiles, Turned, Unit,
         update::{self, Parameters},
         visit::{LayerBelow, Operands},
     },
@@ -18,7 +19,8 @@ use crate::{
 /// The memory of the way down.
 #[derive(Clone, Debug)]
 pub(super) struct Descent {
-    turned: Turned,
+    turned: PerThread<Turned>,
+    rows: usize,
     /// Of each layer, filled up to whole panels.
     bias_gradients: Vec<AlignedBuffer<f32>>,
     /// A panel for each tile of the layer that has the most.
@@ -37,14 +39,19 @@ pub(super) struct LayerStep<'a> {
 
 impl Descent {
     pub fn with_capacity(mlp: &Mlp, rows: usize) -> Result<Self, Error> {
-        let inputs = mlp.layers.iter().map(|layer| layer.weights.inputs()).max();
         let tiles = mlp.layers.iter().map(|l| l.weights.blocks() * l.weights.panels()).max();
         let bias_gradients = mlp.layers.iter().map(|layer| AlignedBuffer::zeroed(layer.bias.len()));
         Ok(Self {
-            turned: Turned::with_capacity(rows, inputs.unwrap_or(0))?,
+            turned: PerThread::new(Turned::with_capacity(rows)?),
+            rows,
             bias_gradients: bias_gradients.collect::<Result<_, _>>()?,
             squares: AlignedBuffer::zeroed(tiles.unwrap_or(0) * PANEL)?,
         })
+    }
+
+    /// Makes the memory that the pool of this call needs.
+    pub fn prepare(&mut self) -> Result<(), Error> {
+        self.turned.prepare(|| Turned::with_capacity(self.rows))
     }
 
     /// From the logits' gradient: that of the output layer's biases.
@@ -110,9 +117,12 @@ impl Descent {
         let way = Way {
             isa,
             parallel,
-            x: &flow.lists[index],
-            dz: &high[0],
-            turned: &mut self.turned,
+            operands: Operands {
+                x: &flow.lists[index],
+                dz: &high[0],
+                narrow: mlp.layers[index].weights.is_narrow(),
+                turned: &self.turned,
+            },
             keep: layer.keep,
             below: below.map(|(dz, gradient)| (dz, gradient.as_chunks_mut().0)),
             bias_gradient: gradients[0].as_chunks().0,
@@ -126,9 +136,7 @@ impl Descent {
 struct Way<'a> {
     isa: Isa,
     parallel: bool,
-    x: &'a Lists,
-    dz: &'a Panels,
-    turned: &'a mut Turned,
+    operands: Operands<'a>,
     /// The keep rate of the layer below.
     keep: Keep,
     /// dz of the layer below and the gradient in its biases.
@@ -157,7 +165,7 @@ impl WithUnit for Update<'_> {
     fn with<U: Unit>(mut self, unit: U) -> bool {
         let below = self.way.below(unit);
         let Self { way, step, weights, bias } = self;
-        let Way { isa, parallel, x, dz, turned, bias_gradient, squares, .. } = way;
+        let Way { isa, parallel, operands, bias_gradient, squares, .. } = way;
         let (weight_rule, bias_rule) = step.rules;
         update::layer(
             isa,
@@ -165,9 +173,7 @@ impl WithUnit for Update<'_> {
             weight_rule,
             bias_rule,
             step.max_norm,
-            x,
-            dz,
-            turned,
+            operands,
             below,
             Parameters { weights, bias, state: step.state, bias_gradient, squares },
         )
@@ -187,8 +193,6 @@ impl WithUnit for Collect<'_> {
     fn with<U: Unit>(mut self, unit: U) {
         let below = self.way.below(unit);
         let Self { way, weights, pending, g } = self;
-        let narrow = weights.is_narrow();
-        let operands = Operands { x: way.x, dz: way.dz, s: pending, narrow };
-        update::collect(way.isa, way.parallel, weights, operands, way.turned, below, g);
+        update::collect(way.isa, way.parallel, weights, pending, way.operands, below, g);
     }
 }

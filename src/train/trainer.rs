@@ -175,6 +175,7 @@ impl Trainer {
     /// infinite.
     pub fn step(&mut self, batch: &Batch<'_>, targets: Targets<'_>) -> Result<f32, Error> {
         self.check(batch, targets)?;
+        self.descent.prepare()?;
         self.draw(batch)?;
         let loss = self.forward(batch, targets)?;
         self.update(batch.rows());
@@ -192,6 +193,7 @@ impl Trainer {
         targets: Targets<'_>,
     ) -> Result<(f32, Vec<LayerGradient>), Error> {
         self.check(batch, targets)?;
+        self.descent.prepare()?;
         self.draw(batch)?;
         let loss = self.forward(batch, targets)?;
         Ok((loss, self.collect(batch.rows())?))
