@@ -1,4 +1,4 @@
-//! The commands that show: `predict`, `inspect`, `completions`, `man`.
+//! The commands that show: `predict`, `inspect`, `explain`, `completions`, `man`.
 
 use std::{collections::HashSet, fs, path::Path, process::Output};
 
@@ -138,10 +138,40 @@ fn checkpoints_of_others_are_inspected() {
 }
 
 #[test]
+fn a_step_is_explained() {
+    let folder = trained();
+    let folder = folder.path();
+    let digest = Mlp::load(&folder.join("m")).unwrap().digest();
+    let arguments = ["explain", "--model=m", "--batch=20", "--steps=5", "--threads=2"];
+    let text = succeeds(folder, &arguments);
+    for part in ["784-32", "32-16", "16-10", "masks", "input lists", "up 1", "down 2+3", "loss"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let json = succeeds(folder, &[&arguments[..], &["--json"]].concat());
+    let found: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&found["rows"], &found["threads"]), (&json!(20), &json!(2)));
+    let layers = found["layers"].as_array().unwrap();
+    assert_eq!((layers.len(), &layers[2]["path"]), (3, &json!("narrow")));
+    let density = layers[0]["density_in"].as_f64().unwrap();
+    // A fifth of the pixels are not zero, and 0.8 of those are kept.
+    assert!((0.1..0.2).contains(&density), "{density}");
+    let shares = |layer: &Value| {
+        let share = |cost: &str| layer[cost]["share"].as_f64().unwrap();
+        share("up") + share("down")
+    };
+    let sum: f64 = layers.iter().map(shares).sum();
+    assert!(sum > 0.0, "{sum}");
+    assert_eq!(Mlp::load(&folder.join("m")).unwrap().digest(), digest);
+    assert!(fails(folder, &["explain", "--model=gone"], 1).contains("gone: "));
+    assert!(fails(folder, &["explain", "--model=m", "--batch=0"], 2).contains("--batch"));
+    assert!(fails(folder, &["explain", "--model=c"], 1).contains("expected a model"));
+}
+
+#[test]
 fn completions_and_manual_pages_know_every_command() {
     let folder = TempDir::new().unwrap();
     let folder = folder.path();
-    let commands = ["demo", "train", "eval", "predict", "inspect", "completions", "man"];
+    let commands = ["demo", "train", "eval", "predict", "inspect", "explain", "completions", "man"];
     let mut scripts = HashSet::new();
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let script = succeeds(folder, &["completions", shell]);

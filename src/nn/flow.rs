@@ -67,7 +67,7 @@ impl Flow {
 
     /// Up through all layers. `mask(site)` is the mask of a hidden site, for
     /// none of whose units are dropped nor scaled; `pending(layer)` are the
-    /// factors that max-norm left pending there.
+    /// factors that max-norm left pending there; `done(layer)` is told of each.
     pub fn forward<'m>(
         &mut self,
         mlp: &Mlp,
@@ -75,6 +75,7 @@ impl Flow {
         parallel: bool,
         mask: impl Fn(usize) -> Option<&'m Mask>,
         pending: impl Fn(usize) -> Option<&'m [Panel]>,
+        mut done: impl FnMut(usize),
     ) {
         let last = mlp.depth() - 1;
         for (index, layer) in mlp.layers.iter().enumerate() {
@@ -86,6 +87,7 @@ impl Flow {
                 let (x, mask) = (&below[index], mask(index + 1));
                 layer.forward(isa, parallel, pending, x, mask, z, &mut above[0]);
             }
+            done(index);
         }
     }
 }

@@ -128,7 +128,7 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         batch.check(mlp.inputs(), self.finite_inputs)?;
         let parallel = worth_it(rows.saturating_mul(mlp.parameters()));
         flow.enter(mlp, self.isa, parallel, rows, InputBits::All, &|row| batch.at(row));
-        flow.forward(mlp, self.isa, parallel, |_| None, |_| None);
+        flow.forward(mlp, self.isa, parallel, |_| None, |_| None, |_| ());
         Ok(())
     }
 }

@@ -3,8 +3,9 @@
 use super::{
     Lists, PANEL, Panel, Panels, Tile, Tiles, Unit, VECTORS, add_scaled, input,
     lists::{Block, ListRuns, ListWriter},
-    load, prefetch_part, store,
-    tuning::{OUTPUT_ROWS, PREFETCH_FROM, ROWS},
+    load,
+    path::{OUTPUT_ROWS, Path, ROWS},
+    prefetch_part, store,
 };
 use crate::{
     mask::{Mask, valid_bits},
@@ -25,6 +26,10 @@ pub(crate) struct Weights<'a> {
 }
 
 impl Weights<'_> {
+    fn path(self, x: &Lists) -> Path {
+        Path::of(x.rows(), self.w.outputs())
+    }
+
     /// `sums[row][n] = sum_k x[row][k] w[k][n]` for panel `n`, over ascending
     /// blocks and units, from 0; `sums` are those of the rows from `first` on,
     /// and of V vectors.
@@ -35,6 +40,7 @@ impl Weights<'_> {
         self,
         l: L,
         n: usize,
+        path: Path,
         x: &Lists,
         first: usize,
         sums: &mut [Panel],
@@ -44,7 +50,8 @@ impl Weights<'_> {
             let first = first + part * ROWS;
             for b in 0..x.blocks() {
                 let tile = |b| &self.w.block(b)[n];
-                let next = (b + 1 < x.blocks()).then(|| tile(b + 1));
+                let ahead = path == Path::Lists && b + 1 < x.blocks();
+                let next = ahead.then(|| tile(b + 1));
                 pass::<L, V>(l, tile(b), next, x.block(b), first, sums);
             }
         }
@@ -61,7 +68,7 @@ impl Weights<'_> {
     }
 }
 
-/// Rows pass a tile; meanwhile the next tile is asked for.
+/// Rows pass a tile; meanwhile a next tile is asked for.
 #[inline(always)]
 fn pass<L: Lanes, const V: usize>(
     l: L,
@@ -72,7 +79,6 @@ fn pass<L: Lanes, const V: usize>(
     sums: &mut [Panel],
 ) {
     let rows = sums.len();
-    let next = next.filter(|_| rows >= PREFETCH_FROM);
     for (i, sums) in sums.iter_mut().enumerate() {
         if let Some(next) = next {
             prefetch_part(l, next, i, rows);
@@ -114,7 +120,7 @@ impl<U: Unit> Kernel for Hidden<'_, U> {
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
         let Self { weights, n, x, epilogue, sums, out } = self;
-        weights.product::<L, VECTORS>(l, n, x, 0, sums);
+        weights.product::<L, VECTORS>(l, n, weights.path(x), x, 0, sums);
         let (s, b) = weights.of_panel(l, n);
         let scale = l.splat(epilogue.keep.scale());
         let mut to = ListWriter::new(out);
@@ -165,10 +171,9 @@ impl Kernel for Output<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
         let Self { weights, n, x, first, sums } = self;
-        if weights.w.is_narrow() {
-            weights.product::<L, 1>(l, n, x, first, sums);
-        } else {
-            weights.product::<L, VECTORS>(l, n, x, first, sums);
+        match weights.path(x) {
+            path @ Path::Narrow => weights.product::<L, 1>(l, n, path, x, first, sums),
+            path => weights.product::<L, VECTORS>(l, n, path, x, first, sums),
         }
         let (s, b) = weights.of_panel(l, n);
         for z in sums {

@@ -29,14 +29,15 @@ pub(crate) mod backward;
 pub(crate) mod forward;
 mod lists;
 mod panels;
+mod path;
 mod tiles;
-mod tuning;
 mod turned;
 pub(crate) mod update;
 pub(crate) mod visit;
 
 pub(crate) use lists::{InputBits, Lists};
 pub(crate) use panels::Panels;
+pub use path::Path;
 pub(crate) use tiles::Tiles;
 pub(crate) use turned::Turned;
 pub(crate) use update::LayerState;

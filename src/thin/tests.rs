@@ -205,7 +205,7 @@ fn the_gradients_equal_their_formulas() {
                         visit::Operands {
                             x: &lists,
                             dz: &dz_panels,
-                            narrow: outputs <= LANES,
+                            path: Path::of(rows, outputs),
                             turned: &turned,
                         },
                         Some(visit::LayerBelow {
@@ -389,8 +389,8 @@ impl Trained {
         dz: &Panels,
     ) -> bool {
         let turned = PerThread::new(Turned::with_capacity(x.rows()).unwrap());
-        let narrow = self.weights.is_narrow();
-        let operands = visit::Operands { x, dz, narrow, turned: &turned };
+        let path = Path::of(x.rows(), self.weights.outputs());
+        let operands = visit::Operands { x, dz, path, turned: &turned };
         let mut bias_gradient = padded(&vec![0.0; self.weights.outputs()]);
         update::bias_gradient(isa, dz, bias_gradient.as_chunks_mut().0);
         let tiles = self.weights.blocks() * self.weights.panels();

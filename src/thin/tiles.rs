@@ -4,7 +4,6 @@ use super::{PANEL, Panel, Tile};
 use crate::{
     error::{Error, same_size},
     parallel::Runs,
-    simd::LANES,
     tensor::AlignedBuffer,
 };
 
@@ -45,13 +44,6 @@ impl Tiles {
     /// Panels of outputs.
     pub(crate) fn panels(&self) -> usize {
         self.outputs.div_ceil(PANEL)
-    }
-
-    /// Whether the outputs fill one vector at most: then the products need not
-    /// touch the rest of the panel.
-    #[inline(always)]
-    pub(crate) fn is_narrow(&self) -> bool {
-        self.outputs <= LANES
     }
 
     /// The tiles of block `b`, a panel each.

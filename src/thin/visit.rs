@@ -4,6 +4,7 @@ use super::{
     Lists, Panel, Panels, Turned, Unit, VECTORS, add_scaled,
     backward::{Below, dot},
     load,
+    path::Path,
 };
 use crate::{
     parallel::{Divide, PerThread, Runs, each},
@@ -37,8 +38,8 @@ pub(crate) struct Operands<'a> {
     pub x: &'a Lists,
     /// The gradient in its z.
     pub dz: &'a Panels,
-    /// Whether the outputs fill one vector at most.
-    pub narrow: bool,
+    /// The way to go.
+    pub path: Path,
     /// Where each thread turns lists round.
     pub turned: &'a PerThread<Turned>,
 }
@@ -70,7 +71,7 @@ impl<U: Unit, S: Sink> Kernel for Visit<'_, U, S> {
     fn run<L: Lanes>(mut self, l: L) {
         let (turned, down, sink) = (self.turned, self.below.is_some(), &mut self.sink);
         turned.turn(self.operands.x, self.b);
-        if self.operands.narrow {
+        if self.operands.path == Path::Narrow {
             tile::<L, S, 1>(l, self.b, 0, self.operands, turned, down, sink);
         } else {
             for n in 0..self.operands.dz.panels() {

@@ -10,7 +10,7 @@ use crate::{
     simd::Isa,
     tensor::AlignedBuffer,
     thin::{
-        LayerState, PANEL, Panel, Panels, Tiles, Turned, Unit,
+        LayerState, PANEL, Panel, Panels, Path, Tiles, Turned, Unit,
         update::{self, Parameters},
         visit::{LayerBelow, Operands},
     },
@@ -120,7 +120,7 @@ impl Descent {
             operands: Operands {
                 x: &flow.lists[index],
                 dz: &high[0],
-                narrow: mlp.layers[index].weights.is_narrow(),
+                path: Path::of(high[0].rows(), mlp.layers[index].weights.outputs()),
                 turned: &self.turned,
             },
             keep: layer.keep,

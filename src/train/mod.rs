@@ -10,4 +10,5 @@ mod trainer;
 pub use resume::Settings;
 pub use schedule::Schedule;
 pub use sgd::{MaxNorm, Sgd};
+pub(crate) use trainer::Part;
 pub use trainer::{LayerGradient, Trainer, TrainerBuilder};

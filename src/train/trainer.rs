@@ -11,7 +11,7 @@ use crate::{
     nn::{Flow, Mlp, Targets},
     parallel::worth_it,
     simd::Isa,
-    thin::{InputBits, LayerState},
+    thin::{InputBits, LayerState, Lists},
 };
 
 /// Trains a network, one batch a call.
@@ -61,6 +61,23 @@ pub struct Trainer {
     masks: Vec<Option<Mask>>,
     descent: Descent,
     losses: Vec<f32>,
+}
+
+/// A part of a step, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Looking at the batch.
+    Check,
+    /// The masks.
+    Masks,
+    /// The batch's rows into active lists.
+    Lists,
+    /// Product 1 of a layer.
+    Up(usize),
+    /// The loss and its gradient.
+    Loss,
+    /// Products 2 and 3 of a layer, and its update.
+    Down(usize),
 }
 
 /// The gradient of the loss in a layer's parameters.
@@ -174,11 +191,23 @@ impl Trainer {
     /// parameters are as they were. Parameters that an earlier update made
     /// infinite.
     pub fn step(&mut self, batch: &Batch<'_>, targets: Targets<'_>) -> Result<f32, Error> {
+        self.step_watched(batch, targets, &mut |_| ())
+    }
+
+    /// As [`Self::step`]; `done` is told of each part when it ends.
+    pub(crate) fn step_watched(
+        &mut self,
+        batch: &Batch<'_>,
+        targets: Targets<'_>,
+        done: &mut dyn FnMut(Part),
+    ) -> Result<f32, Error> {
         self.check(batch, targets)?;
         self.descent.prepare()?;
+        done(Part::Check);
         self.draw(batch)?;
-        let loss = self.forward(batch, targets)?;
-        self.update(batch.rows());
+        done(Part::Masks);
+        let loss = self.forward(batch, targets, done)?;
+        self.update(batch.rows(), done);
         Ok(loss)
     }
 
@@ -195,7 +224,7 @@ impl Trainer {
         self.check(batch, targets)?;
         self.descent.prepare()?;
         self.draw(batch)?;
-        let loss = self.forward(batch, targets)?;
+        let loss = self.forward(batch, targets, &mut |_| ())?;
         Ok((loss, self.collect(batch.rows())?))
     }
 
@@ -236,7 +265,12 @@ impl Trainer {
     }
 
     /// Lists, products up, loss: leaves dz of the output layer.
-    fn forward(&mut self, batch: &Batch<'_>, targets: Targets<'_>) -> Result<f32, Error> {
+    fn forward(
+        &mut self,
+        batch: &Batch<'_>,
+        targets: Targets<'_>,
+        done: &mut dyn FnMut(Part),
+    ) -> Result<f32, Error> {
         let rows = batch.rows();
         let parallel = self.parallel(rows);
         let keep = self.mlp.input_keep;
@@ -250,15 +284,18 @@ impl Trainer {
             None => InputBits::All,
         };
         self.flow.enter(&self.mlp, self.isa, parallel, rows, bits, &|row| batch.at(row));
+        done(Part::Lists);
         let mask = |site: usize| self.masks[site].as_ref();
         let pending = |layer: usize| Some(self.states[layer].pending.as_chunks().0);
-        self.flow.forward(&self.mlp, self.isa, parallel, mask, pending);
+        let up = |layer| done(Part::Up(layer));
+        self.flow.forward(&self.mlp, self.isa, parallel, mask, pending, up);
 
         let logits = &mut self.flow.z[self.mlp.depth() - 1];
         let losses = &mut self.losses[..rows];
         targets.gradient(self.isa, self.mlp.outputs(), logits, losses);
         let sum: f64 = losses.iter().map(|&loss| f64::from(loss)).sum();
         let loss = (sum / rows as f64) as f32;
+        done(Part::Loss);
         if loss.is_finite() {
             Ok(loss)
         } else {
@@ -267,7 +304,7 @@ impl Trainer {
     }
 
     /// Down through the layers: their gradients, used at once.
-    fn update(&mut self, rows: usize) {
+    fn update(&mut self, rows: usize, done: &mut dyn FnMut(Part)) {
         let parallel = self.parallel(rows);
         self.descent.begin(self.isa, &self.flow);
         for index in (0..self.mlp.depth()).rev() {
@@ -281,6 +318,7 @@ impl Trainer {
             if self.descent.update(mlp, self.isa, parallel, flow, index, step) {
                 self.overflowed = Some((index, self.step));
             }
+            done(Part::Down(index));
         }
         self.step += 1;
     }
@@ -349,10 +387,15 @@ impl Trainer {
         self.isa
     }
 
+    /// The lists into each layer, of the last batch.
+    pub(crate) fn lists(&self) -> &[Lists] {
+        &self.flow.lists
+    }
+
     /// Of the last batch: the part of each layer's inputs that was active,
     /// which is the part of its products that was computed.
     pub fn densities(&self) -> Vec<f64> {
-        self.flow.lists.iter().map(crate::thin::Lists::density).collect()
+        self.flow.lists.iter().map(Lists::density).collect()
     }
 }
 

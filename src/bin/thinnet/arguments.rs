@@ -1,6 +1,6 @@
 //! The command line as a whole; each subcommand's arguments stand in its file.
 
-use crate::{demo, eval, inspect, manual, predict, train};
+use crate::{demo, eval, explain, inspect, manual, predict, train};
 
 /// What stands below the help of `thinnet`.
 const EXAMPLES: &str = "\
@@ -10,6 +10,7 @@ Examples:
   thinnet eval --model digits.safetensors
   thinnet predict --model digits.safetensors --limit 10
   thinnet inspect digits.safetensors
+  thinnet explain --model digits.safetensors
 
 `thinnet <COMMAND> --help` lists a command's settings.";
 
@@ -42,6 +43,8 @@ pub enum Command {
     Predict(predict::Arguments),
     /// Show what a model file or a checkpoint holds
     Inspect(inspect::Arguments),
+    /// Say where a training step's time goes, and what the machine could do at best
+    Explain(explain::Arguments),
     /// Print a script that completes the arguments in a shell
     Completions(manual::CompletionsArguments),
     /// Print a manual page (roff)

@@ -144,7 +144,7 @@ fn loss_gradients_and_updates_are_pytorch_s() {
                 let trainer = Trainer::builder(case.network(&oracle), sgd, oracle.rows).isa(isa);
                 let mut trainer = trainer.build().unwrap();
                 case.force_masks(&mut trainer);
-                let loss = trainer.forward(&batch, targets).unwrap();
+                let loss = trainer.forward(&batch, targets, &mut |_| ()).unwrap();
                 close(loss, case.loss_value, &what);
                 let gradients = trainer.collect(oracle.rows).unwrap();
                 for (layer, got) in gradients.iter().enumerate() {
@@ -162,8 +162,8 @@ fn loss_gradients_and_updates_are_pytorch_s() {
                     let mut trainer = trainer.isa(isa).build().unwrap();
                     case.force_masks(&mut trainer);
                     for _ in 0..optimiser.steps {
-                        trainer.forward(&batch, targets).unwrap();
-                        trainer.update(oracle.rows);
+                        trainer.forward(&batch, targets, &mut |_| ()).unwrap();
+                        trainer.update(oracle.rows, &mut |_| ());
                     }
                     let network = trainer.network();
                     for layer in 0..3 {
@@ -299,7 +299,7 @@ fn logits_of_thinned_networks(isa: Isa) {
         for step in 0..3 {
             trainer.draw(&batch).unwrap();
             // The loss takes the logits' place, so they are made again here.
-            trainer.forward(&batch, Targets::Classes(&[0, 1, 2, 0])).unwrap();
+            trainer.forward(&batch, Targets::Classes(&[0, 1, 2, 0]), &mut |_| ()).unwrap();
             let last = trainer.mlp.depth() - 1;
             let (lists, z) = (&trainer.flow.lists[last], &mut trainer.flow.z[last]);
             trainer.mlp.layers[last].output(trainer.isa, false, None, lists, z);

@@ -1,0 +1,146 @@
+//! `thinnet explain`: where a training step's time goes.
+
+use std::fmt::Write;
+
+use comfy_table::{CellAlignment, Table, presets};
+use thinnet::explain::{Cost, Explanation};
+
+use crate::{console, machine::Machine, model::ModelAndData, numbers};
+
+/// What stands below the help.
+const EXAMPLES: &str = "\
+Examples:
+  thinnet explain --model digits.safetensors
+  thinnet explain --model mnist.safetensors --data mnist --batch 512 --json
+
+It trains a copy of the network at learning rate 0, which costs what any other does, and measures
+each part: medians over the steps. `up 1` is product 1; `down 2+3, update` is products 2 and 3 in one
+pass with the update. `dense GFLOP/s` is how fast an engine would have to compute that computes all of
+each product. The two floors are what the machine reaches at best with nothing else to do: the
+operations that were left, at its peak of fused multiply-adds, and the weights and velocities read and
+written. Nothing else should run meanwhile.";
+
+/// The arguments of `thinnet explain`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    #[command(flatten)]
+    asked: ModelAndData,
+    /// Rows of a batch
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = numbers::count, allow_negative_numbers = true)]
+    batch: usize,
+    /// Steps to measure
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = numbers::count, allow_negative_numbers = true)]
+    steps: usize,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten, next_help_heading = "Machine")]
+    machine: Machine,
+}
+
+/// Runs `thinnet explain`.
+///
+/// # Errors
+/// A file that cannot be read, or a network that is not for such data.
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let (mlp, test) = arguments.asked.read()?;
+    let Arguments { batch, steps, .. } = *arguments;
+    let pool = arguments.machine.pool()?;
+    let found =
+        pool.install(|| Explanation::measure(&mlp, &test, batch, steps, arguments.machine.isa))?;
+    console::results(&if arguments.json {
+        serde_json::to_string_pretty(&found)? + "\n"
+    } else {
+        text(&found)
+    })
+}
+
+/// What is printed without `--json`.
+fn text(found: &Explanation) -> String {
+    let mut text = String::new();
+    let (floors, ms) = (found.floors, 1e3 * found.seconds);
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        text,
+        "machine   {} threads, {}: {:.0} GFLOP/s of fused multiply-adds, {:.1} GB/s of weights and \
+         velocities\n\
+         step      {ms:.2} ms for {} rows, median of {}: {:.0} dense GFLOP/s, {:.2} times the peak\n{}",
+        found.threads,
+        found.isa,
+        floors.fma_gflops,
+        floors.memory_gbytes,
+        found.rows,
+        found.steps,
+        found.dense_gflops,
+        found.dense_gflops / floors.fma_gflops,
+        table(found),
+    );
+    text
+}
+
+/// The parts, a row each.
+fn table(found: &Explanation) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED);
+    table.set_header([
+        "layer",
+        "path",
+        "in %",
+        "out %",
+        "part",
+        "ms",
+        "share\n%",
+        "dense\nGFLOP/s",
+        "MB",
+        "FMA\nfloor ms",
+        "memory\nfloor ms",
+        "over\nfloor",
+    ]);
+    let empty = || [const { String::new() }; 4];
+    let mut other = |part: &str, seconds: f64| {
+        let numbers = [ms(seconds), percent(seconds / found.seconds)];
+        let row = empty().into_iter().chain([part.to_owned()]).chain(numbers);
+        table.add_row(row.chain([const { String::new() }; 5]));
+    };
+    other("check", found.check_seconds);
+    other("masks", found.mask_seconds);
+    other("input lists", found.list_seconds);
+    for (index, layer) in found.layers.iter().enumerate() {
+        let name = format!("{index}: {}-{}", layer.inputs, layer.outputs);
+        let densities = [percent(layer.density_in), percent(layer.density_out)];
+        let [density_in, density_out] = densities;
+        let down = if index == 0 { "down 3, update" } else { "down 2+3, update" };
+        let first = [name, layer.path.to_owned(), density_in, density_out];
+        table.add_row(first.into_iter().chain(["up 1".to_owned()]).chain(cost(&layer.up)));
+        table.add_row(empty().into_iter().chain([down.to_owned()]).chain(cost(&layer.down)));
+    }
+    let numbers = [ms(found.loss_seconds), percent(found.loss_seconds / found.seconds)];
+    let row = empty().into_iter().chain(["loss".to_owned()]).chain(numbers);
+    table.add_row(row.chain([const { String::new() }; 5]));
+    let texts = [0, 1, 4];
+    for column in table.column_iter_mut().filter(|column| !texts.contains(&column.index)) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+fn cost(cost: &Cost) -> [String; 7] {
+    [
+        ms(cost.seconds),
+        percent(cost.share),
+        format!("{:.0}", cost.dense_gflops),
+        format!("{:.1}", cost.bytes / 1e6),
+        ms(cost.arithmetic_floor_seconds),
+        ms(cost.memory_floor_seconds),
+        format!("{:.1}", cost.over_floor()),
+    ]
+}
+
+fn ms(seconds: f64) -> String {
+    format!("{:.3}", 1e3 * seconds)
+}
+
+fn percent(part: f64) -> String {
+    format!("{:.0}", 100.0 * part)
+}

@@ -1,0 +1,323 @@
+//! Where a training step's time goes, layer by layer, and how far that is from
+//! what the machine could do at best.
+#![forbid(unsafe_code)]
+
+mod floors;
+
+pub use crate::thin::Path;
+pub use floors::Floors;
+
+use std::time::Instant;
+
+use crate::{
+    data::{Batch, Dataset},
+    error::{Error, same_size},
+    nn::{Mlp, Targets},
+    parallel::in_pool,
+    simd::Isa,
+    thin::Lists,
+    train::{Part, Schedule, Sgd, Trainer},
+};
+
+/// Steps before the first that counts.
+const WARM_UP: usize = 3;
+
+/// What a step costs, and what it would cost at best.
+///
+/// ```
+/// use thinnet::{Isa, Keep, explain::Explanation, nn::{Activation, Loss, Mlp}};
+/// use thinnet::{data::Dataset, tensor::Matrix};
+///
+/// let mlp = Mlp::builder(4).hidden(64, Activation::Relu, Keep::HALF);
+/// let mlp = mlp.output(2, Loss::SoftmaxCrossEntropy).build()?;
+/// let data = Dataset::new(Matrix::from_rows(&[1.0; 40], 10, 4)?, vec![0; 10])?;
+/// let explanation = Explanation::measure(&mlp, &data, 8, 5, Isa::detect())?;
+/// assert_eq!(explanation.layers.len(), 2);
+/// assert_eq!(explanation.layers[0].density_in, 1.0);
+/// # Ok::<(), thinnet::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// The instruction set.
+    pub isa: &'static str,
+    /// Threads of the pool that it ran on.
+    pub threads: usize,
+    /// Rows of a batch.
+    pub rows: usize,
+    /// Steps measured. All times are medians over them.
+    pub steps: usize,
+    /// The machine, measured before the steps.
+    pub floors: Floors,
+    /// Seconds of a step.
+    pub seconds: f64,
+    /// The rate at which an engine that computes all three products in full would
+    /// have to compute to be as fast, in 10^9 floating-point operations a second.
+    pub dense_gflops: f64,
+    /// Seconds for looking at the batch: sizes, finite numbers.
+    pub check_seconds: f64,
+    /// Seconds for drawing the masks.
+    pub mask_seconds: f64,
+    /// Seconds for the first layer's active lists.
+    pub list_seconds: f64,
+    /// Seconds for the loss and its gradient.
+    pub loss_seconds: f64,
+    /// The layers with weights, from the input on.
+    pub layers: Vec<LayerExplanation>,
+}
+
+/// What a layer costs.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[non_exhaustive]
+pub struct LayerExplanation {
+    /// Its inputs.
+    pub inputs: usize,
+    /// Its outputs.
+    pub outputs: usize,
+    /// The part of its inputs that was active, over all steps.
+    pub density_in: f64,
+    /// The part of its outputs that was active: 1 for the output layer.
+    pub density_out: f64,
+    /// The path that it took.
+    pub path: &'static str,
+    /// Product 1: up, to the next layer's active lists.
+    pub up: Cost,
+    /// Products 2 and 3, which are one pass, and the update; in the first layer
+    /// there is no product 2.
+    pub down: Cost,
+}
+
+/// What a part of a step costs.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Cost {
+    /// Its time.
+    pub seconds: f64,
+    /// Of the step's.
+    pub share: f64,
+    /// The rate of a dense engine that would be as fast, in 10^9 operations a
+    /// second: 2 rows inputs outputs of them a product.
+    pub dense_gflops: f64,
+    /// Bytes of weights and velocities read and written: 4 a weight up, 16 down.
+    pub bytes: f64,
+    /// The least time for the operations that were left: the dense ones times
+    /// the density of the inputs, at the machine's peak.
+    pub arithmetic_floor_seconds: f64,
+    /// The least time for the bytes.
+    pub memory_floor_seconds: f64,
+}
+
+impl Cost {
+    fn new(seconds: f64, step: f64, operations: f64, density: f64, bytes: f64, at: Floors) -> Self {
+        Self {
+            seconds,
+            share: seconds / step,
+            dense_gflops: operations / seconds / 1e9,
+            bytes,
+            arithmetic_floor_seconds: operations * density / (at.fma_gflops * 1e9),
+            memory_floor_seconds: bytes / (at.memory_gbytes * 1e9),
+        }
+    }
+
+    /// How many times the higher of the two floors the time is.
+    pub fn over_floor(&self) -> f64 {
+        self.seconds / self.arithmetic_floor_seconds.max(self.memory_floor_seconds)
+    }
+}
+
+impl Explanation {
+    /// Trains a copy of `mlp` for `steps` steps on batches of `rows` rows, with
+    /// learning rate 0 and momentum, which cost what others do and leave the
+    /// network as it is, and measures each part.
+    ///
+    /// # Errors
+    /// Data of another width or with other classes than the network's, a loss
+    /// that takes no classes, no rows or no steps, or more memory than can be
+    /// allocated.
+    pub fn measure(
+        mlp: &Mlp,
+        data: &Dataset,
+        rows: usize,
+        steps: usize,
+        isa: Isa,
+    ) -> Result<Self, Error> {
+        same_size("inputs of the network", data.inputs().columns(), mlp.inputs())?;
+        if steps == 0 {
+            return Err(Error::setting("steps", steps, "at least one"));
+        }
+        if data.rows() == 0 {
+            return Err(Error::setting("rows of the data", 0, "at least one"));
+        }
+        let threads = if in_pool() { rayon::current_num_threads() } else { 1 };
+        let sgd = Sgd::new(Schedule::constant(0.0)).momentum(Schedule::constant(0.9));
+        let mut trainer = Trainer::builder(mlp.clone(), sgd, rows).isa(isa).build()?;
+        // The batches go round and round the data.
+        let mut rounds = (0..data.rows() as u32).cycle();
+        let floors = Floors::measure(isa, threads, mlp.parameters())?;
+        let mut log = Log::new(mlp.depth());
+        for step in 0..steps.saturating_add(WARM_UP) {
+            let batch: Vec<u32> = rounds.by_ref().take(rows).collect();
+            let classes: Vec<u32> = batch.iter().map(|&row| data.labels()[row as usize]).collect();
+            let batch = Batch::gather(data.inputs(), &batch)?;
+            let mut last = Instant::now();
+            let mut laps = Vec::with_capacity(4 + 2 * mlp.depth());
+            trainer.step_watched(&batch, Targets::Classes(&classes), &mut |part| {
+                let now = Instant::now();
+                laps.push((part, (now - last).as_secs_f64()));
+                last = now;
+            })?;
+            if step >= WARM_UP {
+                log.add(laps, trainer.lists());
+            }
+        }
+        Ok(log.explain(mlp, isa, threads, rows, floors))
+    }
+}
+
+/// Times and densities, step by step.
+struct Log {
+    steps: Vec<Vec<(Part, f64)>>,
+    densities: Vec<f64>,
+}
+
+impl Log {
+    fn new(depth: usize) -> Self {
+        Self { steps: Vec::new(), densities: vec![0.0; depth] }
+    }
+
+    fn add(&mut self, laps: Vec<(Part, f64)>, lists: &[Lists]) {
+        self.steps.push(laps);
+        for (sum, lists) in self.densities.iter_mut().zip(lists) {
+            *sum += lists.density();
+        }
+    }
+
+    /// The median of a part's time.
+    fn seconds(&self, wanted: Part) -> f64 {
+        let of = |step: &Vec<(Part, f64)>| {
+            step.iter().filter(|(part, _)| *part == wanted).map(|(_, seconds)| seconds).sum()
+        };
+        median(self.steps.iter().map(of).collect())
+    }
+
+    fn explain(
+        self,
+        mlp: &Mlp,
+        isa: Isa,
+        threads: usize,
+        rows: usize,
+        floors: Floors,
+    ) -> Explanation {
+        let steps = self.steps.len();
+        let whole = |step: &Vec<(Part, f64)>| step.iter().map(|(_, seconds)| seconds).sum();
+        let step: f64 = median(self.steps.iter().map(whole).collect());
+        let (widths, last) = (mlp.widths(), mlp.depth() - 1);
+        let density = |layer: usize| self.densities[layer] / steps as f64;
+        let mut dense = 0.0;
+        let mut layer = |index: usize| {
+            let (inputs, outputs) = (widths[index], widths[index + 1]);
+            let weights = inputs as f64 * outputs as f64;
+            let product = 2.0 * rows as f64 * weights;
+            let down = if index == 0 { product } else { 2.0 * product };
+            dense += product + down;
+            let cost = |part, operations, bytes| {
+                Cost::new(self.seconds(part), step, operations, density(index), bytes, floors)
+            };
+            LayerExplanation {
+                inputs,
+                outputs,
+                density_in: density(index),
+                density_out: if index == last { 1.0 } else { density(index + 1) },
+                path: Path::of(rows, outputs).name(),
+                up: cost(Part::Up(index), product, 4.0 * weights),
+                down: cost(Part::Down(index), down, 16.0 * weights),
+            }
+        };
+        let layers = (0..=last).map(&mut layer).collect();
+        Explanation {
+            isa: isa.name(),
+            threads,
+            rows,
+            steps,
+            floors,
+            seconds: step,
+            dense_gflops: dense / step / 1e9,
+            check_seconds: self.seconds(Part::Check),
+            mask_seconds: self.seconds(Part::Masks),
+            list_seconds: self.seconds(Part::Lists),
+            loss_seconds: self.seconds(Part::Loss),
+            layers,
+        }
+    }
+}
+
+/// The middle one; of two, the upper.
+fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers.get(numbers.len() / 2).copied().unwrap_or(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        nn::{Activation, Loss},
+        rate::Keep,
+        tensor::Matrix,
+    };
+
+    fn data(rows: usize) -> Dataset {
+        let numbers: Vec<f32> = (0..rows * 70).map(|i| (i % 3) as f32).collect();
+        let labels = (0..rows as u32).map(|row| row % 2).collect();
+        Dataset::new(Matrix::from_rows(&numbers, rows, 70).unwrap(), labels).unwrap()
+    }
+
+    #[test]
+    fn parts_add_up_and_the_network_is_as_it_was() {
+        let mlp = Mlp::builder(70).hidden(130, Activation::Relu, Keep::HALF);
+        let mlp = mlp.output(2, Loss::SoftmaxCrossEntropy).seed(3).build().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        let measure = || Explanation::measure(&mlp, &data(30), 20, 9, Isa::detect());
+        let digest = mlp.digest();
+        for (threads, found) in [(1, measure()), (2, pool.install(measure))] {
+            let found = found.unwrap();
+            assert_eq!((found.threads, found.rows, found.steps), (threads, 20, 9));
+            assert_eq!(mlp.digest(), digest);
+            assert!(found.floors.fma_gflops > 0.1 && found.floors.memory_gbytes > 0.01);
+            let [first, last] = &found.layers[..] else { panic!("two layers") };
+            assert_eq!((first.path, last.path), ("lists", "narrow"));
+            // A third of the numbers is zero, and all rows are alike: the
+            // expected densities are exact but for the units' signs and masks.
+            assert!((first.density_in - 2.0 / 3.0).abs() < 0.01, "{}", first.density_in);
+            assert_eq!(first.density_out, last.density_in);
+            assert!(last.density_in > 0.05 && last.density_in < 0.5);
+            assert_eq!(last.density_out, 1.0);
+            assert_eq!(
+                (first.up.bytes, first.down.bytes),
+                (70.0 * 130.0 * 4.0, 70.0 * 130.0 * 16.0)
+            );
+            // One product down in the first layer, two in the last.
+            let operations = |cost: Cost| cost.dense_gflops * cost.seconds * 1e9;
+            let near = |cost, want: f64| assert!((operations(cost) / want - 1.0).abs() < 1e-6);
+            near(first.up, 2.0 * 20.0 * 70.0 * 130.0);
+            near(first.down, 2.0 * 20.0 * 70.0 * 130.0);
+            near(last.down, 4.0 * 20.0 * 130.0 * 2.0);
+            assert!(first.up.share > 0.0 && first.up.over_floor() > 0.0);
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let mlp = |loss| Mlp::builder(70).output(2, loss).build().unwrap();
+        let classes = mlp(Loss::SoftmaxCrossEntropy);
+        let measure = |mlp: &Mlp, data: &Dataset, rows, steps| {
+            Explanation::measure(mlp, data, rows, steps, Isa::Portable).unwrap_err().to_string()
+        };
+        assert!(measure(&classes, &data(4), 0, 1).contains("rows of the largest batch 0"));
+        assert!(measure(&classes, &data(4), 1, 0).contains("steps 0"));
+        assert!(measure(&classes, &data(0), 1, 1).contains("rows of the data 0"));
+        assert!(measure(&mlp(Loss::SquaredError), &data(4), 1, 1).contains("targets are"));
+        let narrow = Mlp::builder(69).output(2, Loss::SoftmaxCrossEntropy).build().unwrap();
+        assert!(measure(&narrow, &data(4), 1, 1).contains("expected 70, got 69"));
+    }
+}

@@ -1,0 +1,54 @@
+//! Which way a layer's products take, in one place, and the numbers behind the
+//! choice: docs/PERFORMANCE.md has the measurements.
+
+/// Rows whose accumulators pass a panel's tiles together: 128 rows of 64 floats
+/// are 32 KiB.
+pub(super) const ROWS: usize = 128;
+
+/// Rows of a task where the output layer has a single panel.
+pub(super) const OUTPUT_ROWS: usize = 32;
+
+/// Rows from which on the next tile is asked for while they pass the present
+/// one: fewer do not touch most of its lines.
+const MANY_ROWS: usize = 16;
+
+/// Outputs that one vector holds.
+const ONE_VECTOR: usize = crate::simd::LANES;
+
+/// How the products of a layer go over their operands. A path is a matter of
+/// speed: all add up in the same order, so they give the same bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Path {
+    /// The rows' active lists pass tiles of 64 inputs and 64 outputs; the next
+    /// tile is fetched meanwhile.
+    Lists,
+    /// The same for a batch of few rows, which touch only part of a tile:
+    /// nothing is fetched ahead.
+    FewRows,
+    /// At most 16 outputs, such as the classes: one vector of each tile row is
+    /// computed.
+    Narrow,
+}
+
+impl Path {
+    /// The path of a layer with so many outputs, for a batch of so many rows.
+    pub(crate) fn of(rows: usize, outputs: usize) -> Self {
+        if outputs <= ONE_VECTOR {
+            Self::Narrow
+        } else if rows < MANY_ROWS {
+            Self::FewRows
+        } else {
+            Self::Lists
+        }
+    }
+
+    /// What a report calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lists => "lists",
+            Self::FewRows => "few rows",
+            Self::Narrow => "narrow",
+        }
+    }
+}
