@@ -1,0 +1,1 @@
+"""Runs the engines of benches/peers side by side and writes the table."""

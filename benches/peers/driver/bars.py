@@ -1,0 +1,149 @@
+"""The acceptance bars, each read against the rows."""
+
+import itertools
+from dataclasses import dataclass
+
+from .groups import RECIPE, RECIPE_BATCH
+from .options import Shape, shape as shape_of
+
+PYTORCH = ("pytorch", "pytorch-compiled")
+PEERS = (*PYTORCH, "jax", "candle")
+# Multiplications with additions of a step's three products.
+PRODUCTS = 3
+
+
+@dataclass
+class Bar:
+    """What was demanded, what came out, and whether that is enough; `met` is
+    None where it was not measured."""
+
+    text: str
+    least: float
+    measured: float | None
+    at_most: bool = False
+
+    @property
+    def met(self):
+        if self.measured is None:
+            return None
+        return self.measured <= self.least if self.at_most else self.measured >= self.least
+
+    def as_dict(self):
+        sign = "<=" if self.at_most else ">="
+        return {"bar": self.text, "sign": sign, "limit": self.least, "measured": self.measured, "met": self.met}
+
+
+def seconds(row, *columns):
+    """The time of the fastest of some columns."""
+    results = (row["results"].get(column, {}) for column in columns) if row else ()
+    return min((r["seconds"] for r in results if "seconds" in r), default=None)
+
+
+def ratio(above, below):
+    return above / below if above and below else None
+
+
+def dense_rate(row):
+    """Floating-point operations a second of a step, as if every unit of the
+    network were computed for all three products."""
+    taken = seconds(row, "thinnet")
+    weights = shape_of(row["shape"]).weights
+    return PRODUCTS * 2 * row["batch"] * weights / taken if taken else None
+
+
+def over_peak(row):
+    """`dense_rate` over the FMA peak that was measured in turn with it."""
+    peak = row["results"].get("peak", {}).get("flops_per_second") if row else None
+    return ratio(dense_rate(row), peak) if peak else None
+
+
+def find(rows, **what):
+    """The row that is so, or None."""
+    for row in rows:
+        if all(row.get(key) == value for key, value in what.items()):
+            return row
+    return None
+
+
+def find_step(rows, shape=RECIPE, **what):
+    usual = {"batch": RECIPE_BATCH, "dropout": True, "activation": "relu", "inputs": "digits", "network": "fresh"}
+    return find(rows, group="step", shape=str(shape), **{**usual, **what})
+
+
+def step_bars(rows, avx512):
+    wide = Shape.of((2048, 2048, 2048))
+    jax = "with AVX-512" if avx512 else "without AVX-512"
+    for shape, bounds in (
+        (RECIPE, {"PyTorch": 5, "candle": 8, f"JAX, {jax}": 2.5 if avx512 else 4}),
+        (wide, {"PyTorch": 4, f"JAX, {jax}": 2 if avx512 else 3.5}),
+    ):
+        row = find_step(rows, shape)
+        columns = (PYTORCH, ("candle",), ("jax",)) if len(bounds) == 3 else (PYTORCH, ("jax",))
+        for (peer, least), names in zip(bounds.items(), columns):
+            measured = ratio(seconds(row, *names), seconds(row, "thinnet"))
+            yield Bar(f"step with dropout, {shape}, batch 128: times as fast as {peer}", least, measured)
+
+
+def slowest_bar(rows):
+    """The dropout row where the best peer comes nearest to thinnet."""
+    ratios = [
+        ratio(seconds(row, *PEERS), seconds(row, "thinnet"))
+        for row in rows
+        if (row["group"] == "step" and row["dropout"] and (row["activation"], row["inputs"]) == ("relu", "digits"))
+        or row["group"] in ("dropout", "mc")
+    ]
+    ratios = [r for r in ratios if r]
+    text = "no row with dropout is slower than the best peer: the least ratio of all rows"
+    return Bar(text, 1, min(ratios, default=None))
+
+
+def own_bars(rows):
+    """Against the machine, and with dropout against without."""
+    row, trained = find_step(rows), find_step(rows, network="trained")
+    text = "dense-equivalent rate of a step over the FMA peak"
+    yield Bar(f"{text}, at the start", 1.4, over_peak(row))
+    yield Bar(f"{text}, on the trained network", 1.8, over_peak(trained))
+    without = seconds(find_step(rows, dropout=False), "thinnet")
+    yield Bar("a step with dropout: times as fast as one without", 1.8, ratio(without, seconds(row, "thinnet")))
+    portable, avx2 = seconds(row, "thinnet-portable"), seconds(row, "thinnet-avx2")
+    if avx2 is None and row and row["results"].get("thinnet", {}).get("isa") == "avx2":
+        avx2 = seconds(row, "thinnet")
+    yield Bar("portable: its time over AVX2's", 4, ratio(portable, avx2), at_most=True)
+    yield Bar("portable: times as fast as PyTorch", 1, ratio(seconds(row, *PYTORCH), portable))
+
+
+def dropout_bars(rows):
+    for power, keep in itertools.product((18, 24), (0.5, 0.8)):
+        row = find(rows, group="dropout", elements=2**power, keep=keep, in_place=False)
+        text = f"dropout of 2^{power} elements, keep {keep}"
+        measured = ratio(seconds(row, *PYTORCH), seconds(row, "thinnet"))
+        yield Bar(f"{text}: times as fast as PyTorch", 40 if keep == 0.5 else 25, measured)
+        if power == 24:
+            measured = ratio(seconds(row, "thinnet"), seconds(row, "memcpy"))
+            yield Bar(f"{text}: its time over memcpy's", 1.25 if keep == 0.5 else 1.6, measured, True)
+        else:
+            measured = ratio(seconds(row, "thinnet-1-thread"), seconds(row, "memcpy-1-thread"))
+            limit = 2 if keep == 0.5 else 2.5
+            yield Bar(f"{text}, one thread: its time over a copy's", limit, measured, True)
+
+
+def curve_bar(rows):
+    """The largest rise of the step time from a keep rate to the next lower one."""
+    points = sorted(
+        (row["at"], seconds(row, "thinnet")) for row in rows if row["group"] == "curve" and row["over"] == "keep"
+    )
+    times = [taken for _, taken in points]
+    whole = len(times) > 1 and all(times)
+    rises = [low / high for low, high in itertools.pairwise(times)] if whole else []
+    text = "step time at each keep rate over that at the next higher one: the largest of all"
+    return Bar(text, 1.03, max(rises, default=None), at_most=True)
+
+
+def all_bars(rows, avx512):
+    return [
+        *step_bars(rows, avx512),
+        slowest_bar(rows),
+        *own_bars(rows),
+        *dropout_bars(rows),
+        curve_bar(rows),
+    ]

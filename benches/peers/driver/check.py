@@ -1,0 +1,111 @@
+"""That the engines do the same work: from the same parameters on the same
+batches their losses are the same without dropout and fall alike with it, the
+norm of the weights into each unit is within its bound, and the network's
+predictions are the same."""
+
+import statistics
+
+from .engines import EngineError
+from .groups import MAX_NORM, keeps_of, prediction
+
+STEPS = 60
+FIRST, LAST = 8, 20
+ANSWERS = 32
+# Of each of the first losses without dropout: engines add up in different
+# orders, which made 3e-7 here.
+FIRST_TOLERANCE = 1e-5
+# Of the mean of all losses without dropout. Later steps magnify rounding: where
+# a sum beside zero falls on the other side, a ReLU opens in one engine only, and
+# single losses come to differ by a percent or two.
+MEAN_TOLERANCE = 0.01
+# Of a layer's norm over all its weights after those steps.
+NORM_TOLERANCE = 0.001
+# With dropout, of the mean of the last 20 losses: its standard deviation from
+# masks to masks is about 2 %.
+DROPOUT_TOLERANCE = 0.1
+# Of the probabilities that a network predicts.
+ANSWER_TOLERANCE = 1e-5
+# A norm that was scaled to its bound is within rounding of it.
+BOUND_TOLERANCE = 1e-4
+
+
+def run(workers, setting, shape, batch, say):
+    """A row for each engine, and the engine that the others are held to."""
+    rows = []
+    for engine in setting.engines:
+        say(f"check of the same work: {engine}")
+        row = {"engine": engine}
+        try:
+            for dropout in (False, True):
+                row["with dropout" if dropout else "without"] = first_steps(
+                    workers, setting, engine, shape, batch, dropout
+                )
+            row["answer"] = first_answer(workers, setting, engine, shape)
+        except EngineError as error:
+            row["error"] = str(error)
+        rows.append(row)
+    workers.drop()
+    judge(rows)
+    return {"shape": str(shape), "batch": batch, "steps": STEPS, "rows": rows}
+
+
+def first_steps(workers, setting, engine, shape, batch, dropout):
+    """Losses and norms of an engine's first steps."""
+    case = setting.step(shape, batch, keeps_of(dropout))
+    if engine == "pytorch-compiled":
+        case["compile"] = True
+    workers.ask(engine, do="setup", slot="check", case=case)
+    losses = workers.ask(engine, do="losses", slot="check", steps=STEPS)["losses"]
+    norms = workers.ask(engine, do="norms", slot="check")["norms"]
+    keeps = case["network"]["keep_input"], case["network"]["keep_hidden"]
+    bounds = [MAX_NORM * (keeps[1] if layer else keeps[0]) for layer in range(len(norms))]
+    return {
+        "losses": losses,
+        "norms": [norm for _, norm in norms],
+        "norm_over_bound": max(norm / bound for (norm, _), bound in zip(norms, bounds)),
+        "mean": statistics.fmean(losses),
+        "last": statistics.fmean(losses[-LAST:]),
+    }
+
+
+def first_answer(workers, setting, engine, shape):
+    """The class probabilities of the first rows, before any training."""
+    case = prediction(setting, shape, ANSWERS, setting.fresh(shape))
+    if engine == "pytorch-compiled":
+        case["compile"] = True
+    workers.ask(engine, do="setup", slot="check", case={"kind": "predict", **case})
+    return workers.ask(engine, do="answer", slot="check")["answer"]
+
+
+def difference(a, b):
+    """The largest relative difference of numbers."""
+    return max(abs(x - y) / abs(y) for x, y in zip(a, b, strict=True))
+
+
+def judge(rows):
+    """Adds to each row how far it is from the reference, and whether it is near
+    enough. The reference is PyTorch, or the first that ran."""
+    good = [row for row in rows if "error" not in row]
+    if not good:
+        return
+    names = [row["engine"] for row in good]
+    reference = good[names.index("pytorch") if "pytorch" in names else 0]
+    for row in good:
+        without, dropped = row["without"], row["with dropout"]
+        same = reference["without"]
+        row["first_difference"] = difference(without["losses"][:FIRST], same["losses"][:FIRST])
+        row["mean_difference"] = difference([without["mean"]], [same["mean"]])
+        row["norm_difference"] = difference(without["norms"], same["norms"])
+        row["dropout_difference"] = difference([dropped["last"]], [reference["with dropout"]["last"]])
+        row["norm_over_bound"] = max(without["norm_over_bound"], dropped["norm_over_bound"])
+        row["answer_difference"] = max(
+            abs(x - y) for x, y in zip(row["answer"], reference["answer"], strict=True)
+        )
+        row["same"] = (
+            row["first_difference"] <= FIRST_TOLERANCE
+            and row["mean_difference"] <= MEAN_TOLERANCE
+            and row["answer_difference"] <= ANSWER_TOLERANCE
+            and row["norm_difference"] <= NORM_TOLERANCE
+            and row["dropout_difference"] <= DROPOUT_TOLERANCE
+            and row["norm_over_bound"] <= 1 + BOUND_TOLERANCE
+        )

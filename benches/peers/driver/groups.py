@@ -1,0 +1,221 @@
+"""What is measured: each function makes the contests of a group."""
+
+from dataclasses import dataclass
+
+from .contest import Contest
+from .options import Shape
+
+# The recipe's network and batch, that most bars speak of.
+RECIPE = Shape.of((1024, 1024, 1024))
+RECIPE_BATCH = 128
+KEEP_INPUT, KEEP_HIDDEN = 0.8, 0.5
+# Of every step that is timed, with dropout and without.
+LEARNING_RATE, MOMENTUM = 0.05, 0.9
+# The paper's c: bounds the engines' weights at c times the keep rate below.
+MAX_NORM = 1.5
+ELEMENTS = (2**18, 2**24)
+RATES = (0.5, 0.8)
+PREDICT_BATCHES = (1, 8, 32, 256)
+SAMPLES, SAMPLE_BATCHES = 50, (1, 32)
+CURVE_KEEPS = tuple(n / 10 for n in range(1, 11))
+CURVE_WIDTHS = (256, 512, 1024, 2048)
+CURVE_DEPTHS = (1, 2, 3, 4, 5)
+CURVE_ENGINES = ("thinnet", "pytorch", "pytorch-compiled")
+
+
+@dataclass
+class Setting:
+    """What the cases are made of: the engines to run, their threads, and the
+    files."""
+
+    engines: list
+    threads: int
+    # Instruction sets of thinnet on this CPU, the fastest last.
+    isas: list
+    digits: dict
+    normals: dict
+    # Shape -> file of random parameters.
+    fresh: object
+    # File of the trained network's parameters, or None.
+    trained: str | None
+
+    def network(self, shape, keeps, activation="relu", weights=None):
+        return {
+            "widths": list(shape.widths),
+            "activation": activation,
+            "keep_input": keeps[0],
+            "keep_hidden": keeps[1],
+            "weights": weights or self.fresh(shape),
+        }
+
+    def step(self, shape, batch, keeps, activation="relu", data=None, weights=None):
+        """A case of training steps."""
+        return {
+            "kind": "step",
+            "network": self.network(shape, keeps, activation, weights),
+            "data": data or self.digits,
+            "batch": batch,
+            "learning_rate": LEARNING_RATE,
+            "momentum": MOMENTUM,
+            "max_norm": MAX_NORM,
+            "threads": self.threads,
+        }
+
+    def add(self, contest, row, case, engines=None):
+        """Adds the case for each engine that runs."""
+        for engine in self.engines:
+            if engines is None or engine in engines:
+                more = {"compile": True} if engine == "pytorch-compiled" else {}
+                contest.add(engine, {**case, **more}, row)
+
+    def add_ours(self, contest, row, case, column=None):
+        if "thinnet" in self.engines:
+            contest.add("thinnet", case, row, column)
+
+
+def keeps_of(dropout):
+    return (KEEP_INPUT, KEEP_HIDDEN) if dropout else (1.0, 1.0)
+
+
+def step(setting, shapes, batches):
+    """Training steps with dropout and without. The recipe's contest has more
+    rows: other inputs and units, other instruction sets, the trained network."""
+    for shape in shapes:
+        for batch in batches:
+            contest = Contest(f"step {shape}, batch {batch}")
+            for dropout in (True, False):
+                row = add_step(setting, contest, shape, batch, dropout=dropout)
+                if dropout and (shape, batch) == (RECIPE, RECIPE_BATCH):
+                    add_isas(setting, contest, row)
+            if (shape, batch) == (RECIPE, RECIPE_BATCH):
+                add_extras(setting, contest)
+            yield contest
+
+
+def add_step(setting, contest, shape, batch, dropout, **more):
+    """A row of steps, with the FMA peak beside them."""
+    what = {"activation": "relu", "inputs": "digits", "network": "fresh", **more}
+    row = contest.row(group="step", shape=str(shape), batch=batch, dropout=dropout, **what)
+    data = setting.normals if what["inputs"] == "normals" else setting.digits
+    weights = setting.trained if what["network"] == "trained" else None
+    keeps = keeps_of(dropout)
+    case = setting.step(shape, batch, keeps, what["activation"], data, weights)
+    setting.add(contest, row, case)
+    setting.add_ours(contest, row, {"kind": "peak", "threads": setting.threads}, "peak")
+    return row
+
+
+def add_isas(setting, contest, row):
+    case = setting.step(RECIPE, RECIPE_BATCH, keeps_of(True))
+    for isa in setting.isas[:-1]:
+        setting.add_ours(contest, row, {**case, "isa": isa}, f"thinnet-{isa}")
+
+
+def add_extras(setting, contest):
+    more = [{"activation": "tanh"}, {"inputs": "normals"}]
+    if setting.trained:
+        more.insert(0, {"network": "trained"})
+    for what in more:
+        add_step(setting, contest, RECIPE, RECIPE_BATCH, dropout=True, **what)
+
+
+def dropout(setting):
+    """The dropout operation, beside copies."""
+    for elements in ELEMENTS:
+        contest = Contest(f"dropout of 2^{elements.bit_length() - 1} elements")
+        for in_place in (False, True):
+            for keep in RATES:
+                row = contest.row(group="dropout", elements=elements, keep=keep, in_place=in_place)
+                case = {"kind": "dropout", "elements": elements, "keep": keep, "in_place": in_place}
+                setting.add(contest, row, {**case, "threads": setting.threads})
+                if not in_place:
+                    setting.add_ours(contest, row, {**case, "threads": 1}, "thinnet-1-thread")
+                    add_copies(setting, contest, row, elements)
+        yield contest
+
+
+def add_copies(setting, contest, row, elements):
+    copy = {"kind": "copy", "elements": elements}
+    for column, streaming, threads in (
+        ("memcpy", False, setting.threads),
+        ("streaming-copy", True, setting.threads),
+        ("memcpy-1-thread", False, 1),
+    ):
+        case = {**copy, "streaming": streaming, "threads": threads}
+        setting.add_ours(contest, row, case, column)
+
+
+def predict(setting, shape):
+    """Prediction by weight scaling."""
+    for batch in PREDICT_BATCHES:
+        contest = Contest(f"prediction {shape}, batch {batch}")
+        case = prediction(setting, shape, batch, trained_of(setting, shape))
+        row = contest.row(group="predict", shape=str(shape), batch=batch, network=state_of(setting, shape))
+        setting.add(contest, row, {"kind": "predict", **case})
+        yield contest
+
+
+def monte_carlo(setting, shape):
+    """Predictions averaged over samples of thinned networks."""
+    for batch in SAMPLE_BATCHES:
+        contest = Contest(f"{SAMPLES} Monte-Carlo samples {shape}, batch {batch}")
+        case = prediction(setting, shape, batch, trained_of(setting, shape))
+        row = contest.row(
+            group="mc", shape=str(shape), batch=batch, samples=SAMPLES, network=state_of(setting, shape)
+        )
+        setting.add(contest, row, {"kind": "monte_carlo", "samples": SAMPLES, **case})
+        yield contest
+
+
+def trained_of(setting, shape):
+    """The trained parameters, if there are any for the shape."""
+    return setting.trained if shape == RECIPE else None
+
+
+def state_of(setting, shape):
+    return "trained" if trained_of(setting, shape) else "fresh"
+
+
+def prediction(setting, shape, batch, weights):
+    """What the cases of predictions have in common."""
+    network = setting.network(shape, keeps_of(True), weights=weights)
+    return {"network": network, "data": setting.digits, "batch": batch, "threads": setting.threads}
+
+
+def curve(setting):
+    """Step time against keep rate, width and depth: each curve is a contest."""
+    contest = Contest("curve over keep rates")
+    for keep in CURVE_KEEPS:
+        add_point(setting, contest, RECIPE, (keep, keep), "keep", keep)
+    yield contest
+    contest = Contest("curve over widths")
+    for width in CURVE_WIDTHS:
+        add_point(setting, contest, Shape.of((width,) * 3), keeps_of(True), "width", width)
+    yield contest
+    contest = Contest("curve over depths")
+    for depth in CURVE_DEPTHS:
+        add_point(setting, contest, Shape.of((1024,) * depth), keeps_of(True), "depth", depth)
+    yield contest
+
+
+def add_point(setting, contest, shape, keeps, over, at):
+    row = contest.row(
+        group="curve", over=over, at=at, shape=str(shape), batch=RECIPE_BATCH,
+        keep_input=keeps[0], keep_hidden=keeps[1],
+    )
+    setting.add(contest, row, setting.step(shape, RECIPE_BATCH, keeps), CURVE_ENGINES)
+
+
+def contests(setting, options):
+    """All contests of the groups that were asked for, in order."""
+    shape = RECIPE if RECIPE in options.shapes else options.shapes[0]
+    makers = {
+        "dropout": lambda: dropout(setting),
+        "step": lambda: step(setting, options.shapes, options.batch),
+        "predict": lambda: predict(setting, shape),
+        "mc": lambda: monte_carlo(setting, shape),
+        "curve": lambda: curve(setting),
+    }
+    for group, make in makers.items():
+        if group in options.only:
+            yield from make()

@@ -1,0 +1,300 @@
+"""The tables: Markdown for people, JSON for programs."""
+
+import json
+
+from .bars import PEERS, dense_rate, over_peak, ratio, seconds
+from .check import FIRST, LAST
+from .groups import KEEP_HIDDEN, KEEP_INPUT, LEARNING_RATE, MAX_NORM, MOMENTUM
+
+NAMES = {
+    "thinnet": "thinnet",
+    "pytorch": "PyTorch",
+    "pytorch-compiled": "PyTorch compiled",
+    "jax": "JAX",
+    "candle": "candle",
+}
+
+
+def number(value, digits=3):
+    """A number with about so many digits that count."""
+    if value is None:
+        return "-"
+    if value == 0:
+        return "0"
+    size = len(str(int(abs(value)))) if abs(value) >= 1 else 0
+    return f"{value:.{max(0, digits - size)}f}"
+
+
+def table(head, rows):
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+class Notes:
+    """Why a cell is empty, once each."""
+
+    def __init__(self):
+        self.texts = []
+
+    def mark(self, text):
+        if text not in self.texts:
+            self.texts.append(text)
+        return f"[{self.texts.index(text) + 1}]"
+
+    def __str__(self):
+        return "\n".join(f"[{n}] {text}  " for n, text in enumerate(self.texts, 1))
+
+
+def cell(row, column, scale, notes):
+    """A time; for a peer with how many of thinnet's it is."""
+    result = row["results"].get(column)
+    if result is None:
+        return "-"
+    if "error" in result:
+        return notes.mark(f"{NAMES.get(column, column)}: {result['error']}")
+    text = number(result["seconds"] * scale)
+    times = ratio(result["seconds"], seconds(row, "thinnet"))
+    return f"{text} ({number(times)}x)" if times and column in PEERS else text
+
+
+def best(row):
+    """The fastest peer's time over thinnet's."""
+    return number(ratio(seconds(row, *PEERS), seconds(row, "thinnet")))
+
+
+def timed(rows, engines, labels, scale, more=()):
+    """A table of times: label columns, a column for each engine, the best
+    peer's ratio, and more columns."""
+    notes = Notes()
+    head = [*labels, *(NAMES[e] for e in engines), "best peer / thinnet", *(name for name, _ in more)]
+    lines = [
+        [
+            *(label(row) for label in labels.values()),
+            *(cell(row, e, scale, notes) for e in engines),
+            f"**{best(row)}**",
+            *(read(row, notes) for _, read in more),
+        ]
+        for row in rows
+    ]
+    text = table(head, lines)
+    return f"{text}\n\n{notes}".strip() if notes.texts else text
+
+
+def of_column(name, scale):
+    return lambda row, notes: cell(row, name, scale, notes)
+
+
+def densities(row, _notes):
+    """How much of each layer's inputs was computed, in the last turn's last step."""
+    values = row["results"].get("thinnet", {}).get("densities") or []
+    return " ".join(f"{100 * value:.0f}" for value in values) or "-"
+
+
+def step_section(rows, engines):
+    labels = {
+        "network": lambda r: r["shape"],
+        "batch": lambda r: r["batch"],
+        "dropout": lambda r: f"{KEEP_INPUT} / {KEEP_HIDDEN}" if r["dropout"] else "none",
+    }
+    more = [
+        ("GFLOP/s, dense-equivalent", lambda r, _: number(dense_rate(r) / 1e9 if dense_rate(r) else None)),
+        ("over FMA peak", lambda r, _: number(over_peak(r))),
+        ("computed %, layer by layer", densities),
+    ]
+    usual = [r for r in rows if (r["activation"], r["inputs"], r["network"]) == ("relu", "digits", "fresh")]
+    extra = [r for r in rows if r not in usual]
+    text = (
+        "## Training step, ms\n\n"
+        f"SGD with momentum {MOMENTUM}, learning rate {LEARNING_RATE}, max-norm (paper's c) {MAX_NORM}, with "
+        "dropout (keep rate of inputs / hidden units) and without (the same step at keep rate 1); ReLU, "
+        "softmax cross-entropy, batches of digits. In brackets: times thinnet's time.\n\n"
+        + timed(usual, engines, labels, 1e3, more)
+    )
+    if extra:
+        special = {
+            "row": lambda r: "trained network" if r["network"] == "trained"
+            else f"{r['activation']} units" if r["activation"] != "relu" else "dense normal inputs",
+        }
+        text += "\n\n### More rows of the step, ms\n\n" + timed(extra, engines, {**special, **labels}, 1e3, more)
+    for row in usual:
+        others = {c: r for c, r in row["results"].items() if c.startswith("thinnet-")}
+        if others:
+            isas = ", ".join(
+                f"{c.removeprefix('thinnet-')} {r.get('error') or number(r['seconds'] * 1e3)}" for c, r in others.items()
+            )
+            text += f"\n\nthinnet on other instruction sets, {row['shape']}, batch {row['batch']}, with dropout, ms: {isas}"
+    return text
+
+
+def dropout_section(rows, engines):
+    labels = {
+        "elements": lambda r: f"2^{r['elements'].bit_length() - 1}",
+        "keep": lambda r: r["keep"],
+        "form": lambda r: "in place" if r["in_place"] else "out of place",
+    }
+    sections = []
+    for elements in sorted({row["elements"] for row in rows}):
+        scale = 1e9 / elements
+        more = [
+            (name, of_column(column, scale))
+            for name, column in (
+                ("memcpy", "memcpy"),
+                ("streaming copy", "streaming-copy"),
+                ("thinnet, 1 thread", "thinnet-1-thread"),
+                ("memcpy, 1 thread", "memcpy-1-thread"),
+            )
+        ]
+        sections.append(timed([r for r in rows if r["elements"] == elements], engines, labels, scale, more))
+    return (
+        "## Dropout operation, ns an element\n\n"
+        "Every call draws new bits. Out of place, PyTorch and candle allocate their result in each call, as "
+        "their users get it; thinnet writes into memory that was made before.\n\n" + "\n\n".join(sections)
+    )
+
+
+def predict_section(rows, engines):
+    labels = {
+        "network": lambda r: f"{r['shape']}, {r['network']}",
+        "batch": lambda r: r["batch"],
+    }
+    return (
+        "## Prediction by weight scaling, µs a call\n\nClass probabilities of a batch; each call waits for "
+        "its answer.\n\n" + timed(rows, engines, labels, 1e6)
+    )
+
+
+def mc_section(rows, engines):
+    labels = {
+        "network": lambda r: f"{r['shape']}, {r['network']}",
+        "batch": lambda r: r["batch"],
+        "samples": lambda r: r["samples"],
+    }
+    return (
+        "## Monte-Carlo prediction, ms a call\n\nClass probabilities averaged over samples of the masks; the "
+        "peers take all samples of all rows as one batch.\n\n" + timed(rows, engines, labels, 1e3)
+    )
+
+
+def curve_section(rows, engines):
+    engines = [e for e in engines if any(e in r["results"] for r in rows)]
+    text = "## Curves: training step with dropout, batch 128, ms"
+    for over, label in (
+        ("keep", "keep rate of inputs and hidden units"),
+        ("width", "units of three hidden layers"),
+        ("depth", "hidden layers of 1024"),
+    ):
+        some = [r for r in rows if r["over"] == over]
+        if some:
+            text += "\n\n" + timed(some, engines, {label: lambda r: r["at"]}, 1e3)
+    return text
+
+
+SECTIONS = {
+    "step": step_section,
+    "dropout": dropout_section,
+    "predict": predict_section,
+    "mc": mc_section,
+    "curve": curve_section,
+}
+
+
+def machine_section(results):
+    machine, engines = results["machine"], results["engines"]
+    rows = [
+        ["CPU", f"{machine['cpu']}, {machine['cpus']} CPUs, {' '.join(machine['instruction_sets'])}"],
+        ["system", f"{machine['system']}, {machine['rustc']}, Python {machine['python']}, {machine['c++']}"],
+        ["date", machine["date"]],
+        ["settings", f"{results['threads']} threads, {results['rounds']} rounds of {results['seconds']} s"],
+        ["data", results["data"]],
+        ["FMA peak", fma_peak(results["rows"])],
+        ["other work on these CPUs", other_work(results["rows"])],
+    ]
+    for name, hello in engines.items():
+        more = f", {hello['generator']} masks" if "generator" in hello else ""
+        rows.append([NAMES.get(name, name), hello.get("error") or f"{hello['version']}, {hello['isa']}{more}"])
+    return table(["", ""], rows)
+
+
+def fma_peak(rows):
+    """The range of the peaks that were measured."""
+    peaks = [r["results"].get("peak", {}).get("flops_per_second") for r in rows]
+    peaks = sorted(p / 1e9 for p in peaks if p)
+    return f"{peaks[0]:.0f} to {peaks[-1]:.0f} GFLOP/s, all threads, {len(peaks)} measurements" if peaks else "-"
+
+
+def other_work(rows):
+    shares = [row["other_work"] for row in rows]
+    if not shares:
+        return "-"
+    text = f"at most {100 * max(shares):.0f} % of the time of a row"
+    return text + " (**above 5 %: measure again on a quiet machine**)" if max(shares) > 0.05 else text
+
+
+def check_section(check):
+    head = [
+        "engine", "first losses", "mean loss", "weights' norms", "mean of the last losses with dropout",
+        "difference", "largest norm / bound", "probabilities", "same work",
+    ]
+    lines = []
+    for row in check["rows"]:
+        name = NAMES[row["engine"]]
+        if "error" in row:
+            lines.append([name, row["error"], *["-"] * 7])
+            continue
+        lines.append([
+            name,
+            f"{row['first_difference']:.0e}",
+            f"{row['mean_difference']:.0e}",
+            f"{row['norm_difference']:.0e}",
+            number(row["with dropout"]["last"]),
+            f"{row['dropout_difference']:.0e}",
+            f"{row['norm_over_bound']:.5f}",
+            f"{row['answer_difference']:.0e}",
+            "yes" if row["same"] else "**no**",
+        ])
+    return (
+        f"## The work is the same\n\n{check['steps']} steps of {check['shape']}, batch {check['batch']}, from the "
+        "same parameters on the same batches. Relative differences from PyTorch's values: without dropout of the "
+        f"first {FIRST} losses, of the mean of all, and of the layers' norms afterwards; with dropout, where each "
+        f"engine draws masks of its own, of the mean of the last {LAST} losses. Last, the "
+        "largest difference of the class probabilities of some rows, before any training.\n\n" + table(head, lines)
+    )
+
+
+def bars_section(bars):
+    lines = [
+        [
+            bar["bar"],
+            f"{'at most' if bar['sign'] == '<=' else 'at least'} {bar['limit']}",
+            number(bar["measured"]),
+            {True: "met", False: "**not met**", None: "not measured"}[bar["met"]],
+        ]
+        for bar in bars
+    ]
+    return "## Bars\n\n" + table(["bar", "demanded", "measured", ""], lines)
+
+
+def markdown(results):
+    """peers.md."""
+    parts = [
+        "# thinnet beside PyTorch, JAX and candle",
+        "Made by `benches/peers/run.sh`; medians of rounds in which the engines take turns. Ratios within this "
+        "table mean something, absolute times are this machine's.",
+    ]
+    if not results["complete"]:
+        parts.append("**The run was broken off: groups are missing.**")
+    parts.append(machine_section(results))
+    for group, section in SECTIONS.items():
+        rows = [row for row in results["rows"] if row["group"] == group]
+        if rows:
+            parts.append(section(rows, results["order"]))
+    if results["check"]:
+        parts.append(check_section(results["check"]))
+    parts.append(bars_section(results["bars"]))
+    return "\n\n".join(parts) + "\n"
+
+
+def as_json(results):
+    """peers.json."""
+    return json.dumps(results, indent=1) + "\n"

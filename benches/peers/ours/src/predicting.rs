@@ -1,0 +1,73 @@
+//! Predictions by weight scaling.
+
+use std::{
+    hint::black_box,
+    time::{Duration, Instant},
+};
+
+use thinnet::{
+    data::Batch,
+    predict::{Predictor, Workspace},
+    tensor::MatrixView,
+};
+
+use crate::{
+    Outcome,
+    case::{Data, Network},
+    files, network,
+    threads::Threads,
+    worker::Work,
+};
+
+/// A predictor and the batches that it takes in turn.
+pub struct Predicting {
+    predictor: Predictor,
+    workspace: Workspace,
+    inputs: Vec<f32>,
+    batch: usize,
+    next: usize,
+    threads: Threads,
+}
+
+impl Predicting {
+    pub fn new(network: &Network, data: &Data, batch: usize, threads: usize) -> Outcome<Self> {
+        let predictor = Predictor::new(network::load(network)?);
+        let workspace = predictor.workspace(batch)?;
+        let inputs = files::floats(&data.inputs)?;
+        if batch == 0 || inputs.len() < batch * predictor.network().inputs() {
+            return Err(format!("a batch of {batch}: more than the rows, or none").into());
+        }
+        let threads = Threads::new(threads)?;
+        Ok(Self { predictor, workspace, inputs, batch, next: 0, threads })
+    }
+}
+
+impl Work for Predicting {
+    fn run(&mut self, calls: usize) -> Outcome<Duration> {
+        let Self { predictor, workspace, inputs, batch, next, threads } = self;
+        let width = predictor.network().inputs();
+        let batches = inputs.len() / width / *batch;
+        threads.install(|| {
+            let started = Instant::now();
+            for _ in 0..calls {
+                let rows = &inputs[(*next % batches) * *batch * width..][..*batch * width];
+                let rows = Batch::dense(MatrixView::new(rows, *batch, width)?);
+                black_box(predictor.predict(&rows, workspace)?);
+                *next += 1;
+            }
+            Ok(started.elapsed())
+        })
+    }
+
+    fn answer(&mut self) -> Outcome<Vec<f32>> {
+        let Self { predictor, workspace, inputs, batch, .. } = self;
+        let width = predictor.network().inputs();
+        let rows = MatrixView::new(&inputs[..*batch * width], *batch, width)?;
+        let predictions = predictor.predict(&Batch::dense(rows), workspace)?;
+        let mut answer = Vec::new();
+        for row in 0..*batch {
+            answer.extend(predictions.row(row)?);
+        }
+        Ok(answer)
+    }
+}

@@ -1,0 +1,111 @@
+//! Training steps.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use thinnet::{
+    Isa,
+    data::Batch,
+    nn::{Mlp, Targets},
+    tensor::MatrixView,
+    train::{MaxNorm, Schedule, Sgd, Trainer},
+};
+
+use crate::{
+    Outcome,
+    case::{Data, Network},
+    files, network,
+    threads::Threads,
+    worker::Work,
+};
+
+/// The optimiser's settings.
+pub struct Rule {
+    pub learning_rate: f64,
+    pub momentum: f64,
+    pub max_norm: f64,
+}
+
+/// A trainer and the batches that it takes in turn.
+pub struct Training {
+    trainer: Trainer,
+    inputs: Vec<f32>,
+    labels: Vec<u32>,
+    batch: usize,
+    threads: Threads,
+}
+
+impl Training {
+    pub fn new(
+        network: &Network,
+        data: &Data,
+        batch: usize,
+        rule: &Rule,
+        isa: Option<&str>,
+        threads: usize,
+    ) -> Outcome<Self> {
+        let mlp = network::load(network)?;
+        let inputs = files::floats(&data.inputs)?;
+        let labels = files::integers(&data.labels)?;
+        if batch == 0 || inputs.len() != labels.len() * mlp.inputs() || labels.len() < batch {
+            let (got, rows, width) = (inputs.len(), labels.len(), mlp.inputs());
+            return Err(format!(
+                "{got} inputs and {rows} labels: expected {width} inputs a label, and at least a batch of {batch}"
+            )
+            .into());
+        }
+        let sgd = Sgd::new(Schedule::constant(rule.learning_rate))
+            .momentum(Schedule::constant(rule.momentum))
+            .max_norm(MaxNorm::Paper(rule.max_norm));
+        let isa = isa.map_or(Ok(Isa::detect()), str::parse)?;
+        let trainer = Trainer::builder(mlp, sgd, batch).seed(1).isa(isa).build()?;
+        Ok(Self { trainer, inputs, labels, batch, threads: Threads::new(threads)? })
+    }
+
+    /// The next `count` steps, each with the next batch; their losses go to `see`.
+    fn steps(&mut self, count: usize, mut see: impl FnMut(f32) + Send) -> Outcome<Duration> {
+        let Self { trainer, inputs, labels, batch, threads } = self;
+        let (batches, width) = (labels.len() / *batch, inputs.len() / labels.len());
+        threads.install(|| {
+            let started = Instant::now();
+            for _ in 0..count {
+                let first = (trainer.steps() as usize % batches) * *batch;
+                let rows = &inputs[first * width..][..*batch * width];
+                let rows = Batch::dense(MatrixView::new(rows, *batch, width)?);
+                see(trainer.step(&rows, Targets::Classes(&labels[first..][..*batch]))?);
+            }
+            Ok(started.elapsed())
+        })
+    }
+
+    fn network(&self) -> Mlp {
+        self.trainer.clone().into_network()
+    }
+}
+
+impl Work for Training {
+    fn run(&mut self, calls: usize) -> Outcome<Duration> {
+        self.steps(calls, |_| ())
+    }
+
+    fn about(&self) -> Value {
+        json!({ "isa": self.trainer.isa().name(), "densities": self.trainer.densities() })
+    }
+
+    fn losses(&mut self, steps: usize) -> Outcome<Vec<f32>> {
+        let mut losses = Vec::with_capacity(steps);
+        self.steps(steps, |loss| losses.push(loss))?;
+        Ok(losses)
+    }
+
+    fn norms(&self) -> Outcome<Vec<[f64; 2]>> {
+        network::norms(&self.network())
+    }
+
+    fn save(&self, path: &Path) -> Outcome<()> {
+        network::save(&self.network(), path)
+    }
+}
