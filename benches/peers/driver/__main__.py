@@ -82,8 +82,8 @@ def judged(results, hellos):
 
 
 def write(options, results, stem):
-    from .data import write_whole
     from .report import as_json, markdown
+    from .whole import write_whole
 
     write_whole(options.out / f"{stem}.json", as_json(results))
     write_whole(options.out / f"{stem}.md", markdown(results))
