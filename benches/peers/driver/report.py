@@ -119,11 +119,9 @@ def step_section(rows, engines):
     text = (
         "## Training step, ms\n\n"
         f"SGD with momentum {MOMENTUM}, learning rate {LEARNING_RATE}, max-norm (paper's c) "
-        f"{MAX_NORM}, with "
-        "dropout (keep rate of inputs / hidden units) and without (the same step at keep rate "
-        "1); ReLU, "
-        "softmax cross-entropy, batches of digits. In brackets: times thinnet's time.\n\n"
-        + timed(usual, engines, labels, 1e3, more)
+        f"{MAX_NORM}, with dropout (keep rate of inputs / hidden units) and without (the same step "
+        "at keep rate 1); ReLU, softmax cross-entropy, batches of digits. In brackets: times "
+        "thinnet's time.\n\n" + timed(usual, engines, labels, 1e3, more)
     )
     if extra:
         special = {
@@ -174,8 +172,7 @@ def dropout_section(rows, engines):
     return (
         "## Dropout operation, ns an element\n\n"
         "Every call draws new bits. Out of place, PyTorch and candle allocate their result in "
-        "each call, as "
-        "their users get it; thinnet writes into memory that was made before.\n\n"
+        "each call, as their users get it; thinnet writes into memory that was made before.\n\n"
         + "\n\n".join(sections)
     )
 
@@ -186,8 +183,8 @@ def predict_section(rows, engines):
         "batch": lambda r: r["batch"],
     }
     return (
-        "## Prediction by weight scaling, µs a call\n\nClass probabilities of a batch; each "
-        "call waits for "
+        "## Prediction by weight scaling, µs a call\n\nClass probabilities of a batch; each call "
+        "waits for "
         "its answer.\n\n" + timed(rows, engines, labels, 1e6)
     )
 
@@ -199,8 +196,8 @@ def mc_section(rows, engines):
         "samples": lambda r: r["samples"],
     }
     return (
-        "## Monte-Carlo prediction, ms a call\n\nClass probabilities averaged over samples of "
-        "the masks; the "
+        "## Monte-Carlo prediction, ms a call\n\nClass probabilities averaged over samples of the "
+        "masks; the "
         "peers take all samples of all rows as one batch.\n\n" + timed(rows, engines, labels, 1e3)
     )
 
@@ -314,14 +311,11 @@ def check_section(check):
         )
     return (
         f"## The work is the same\n\n{check['steps']} steps of {check['shape']}, batch "
-        f"{check['batch']}, from the "
-        "same parameters on the same batches. Relative differences from PyTorch's values: "
-        "without dropout of the "
-        f"first {FIRST} losses, of the mean of all, and of the layers' norms afterwards; with "
-        "dropout, where each "
-        f"engine draws masks of its own, of the mean of the last {LAST} losses. Last, the "
-        "largest difference of the class probabilities of some rows, before any training.\n\n"
-        + table(head, lines)
+        f"{check['batch']}, from the same parameters on the same batches. Relative differences "
+        f"from PyTorch's values: without dropout of the first {FIRST} losses, of the mean of all, "
+        "and of the layers' norms afterwards; with dropout, where each engine draws masks of its "
+        f"own, of the mean of the last {LAST} losses. Last, the largest difference of the class "
+        "probabilities of some rows, before any training.\n\n" + table(head, lines)
     )
 
 
@@ -343,8 +337,7 @@ def markdown(results):
     parts = [
         "# thinnet beside PyTorch, JAX and candle",
         "Made by `benches/peers/run.sh`; medians of rounds in which the engines take turns. "
-        "Ratios within this "
-        "table mean something, absolute times are this machine's.",
+        "Ratios within this table mean something, absolute times are this machine's.",
     ]
     if not results["complete"]:
         parts.append("**The run was broken off: groups are missing.**")

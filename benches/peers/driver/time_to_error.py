@@ -38,12 +38,9 @@ def parser():
     parser = argparse.ArgumentParser(
         prog="benches/peers/time_to_error.sh",
         description="Trains 784-1024x3-10 on MNIST with thinnet and PyTorch, with dropout and "
-        "without, and "
-        "writes time_to_error.md and time_to_error.json: the seconds until the test error is "
-        "down to 1.6, "
-        "1.4 and 1.2 %. One training after the other, the engines in turn; what is done is "
-        "written after "
-        "each. benches/peers/README.md says more.",
+        "without, and writes time_to_error.md and time_to_error.json: the seconds until the test "
+        "error is down to 1.6, 1.4 and 1.2 %. One training after the other, the engines in turn; "
+        "what is done is written after each. benches/peers/README.md says more.",
     )
 
     def add(flag, default, text, shown=None, **more):
@@ -196,22 +193,17 @@ def markdown(results):
             [
                 "# Time to error on MNIST",
                 "Made by `benches/peers/time_to_error.sh`. Seconds of training until the test "
-                "error was first so low at "
-                "the end of an epoch; the seeds' values beside each other, - where it was not "
-                "reached. Drawing the "
-                "order, gathering the batches and the steps are on the clock, evaluation is "
-                "not. The learning rate "
-                "falls to 0 over the epochs, so most of the error falls near the end, and the "
-                "time to an error depends "
-                "on the number of epochs.",
-                f"784-1024x3-10, ReLU, batch {recipe['batch']}, an epoch's last partial batch "
-                "left out, SGD with "
-                f"momentum {recipe['momentum']}, learning rate {recipe['learning_rate']} falling "
-                "to 0 in a straight "
-                f"line, {bound}; the same with dropout and without.",
-                f"{machine_['cpu']}, {results['threads']} threads, {machine_['date']}, "
-                f"thinnet commit {machine_['thinnet_commit'] or 'unknown'}, PyTorch "
-                f"{results['pytorch']}.",
+                "error was first so low at the end of an epoch; the seeds' values beside each "
+                "other, - where it was not reached. Drawing the order, gathering the batches and "
+                "the steps are on the clock, evaluation is not. The learning rate falls to 0 over "
+                "the epochs, so most of the error falls near the end, and the time to an error "
+                "depends on the number of epochs.",
+                f"784-1024x3-10, ReLU, batch {recipe['batch']}, an epoch's last partial batch left "
+                f"out, SGD with momentum {recipe['momentum']}, learning rate "
+                f"{recipe['learning_rate']} falling to 0 in a straight line, {bound}; the same "
+                "with dropout and without.",
+                f"{machine_['cpu']}, {results['threads']} threads, {machine_['date']}, thinnet "
+                f"commit {machine_['thinnet_commit'] or 'unknown'}, PyTorch {results['pytorch']}.",
                 table(head, lines),
             ]
         )
