@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from . import machine
-from .options import GROUPS, parser
+from .options import ENGINES, GROUPS, parser
 
 # Groups that time the trained network.
 TRAINED = {"step", "predict", "mc"}
@@ -82,8 +82,8 @@ def judged(results, hellos):
 
 
 def write(options, results, stem):
-    from .data import write_whole
     from .report import as_json, markdown
+    from .whole import write_whole
 
     write_whole(options.out / f"{stem}.json", as_json(results))
     write_whole(options.out / f"{stem}.md", markdown(results))
@@ -142,6 +142,7 @@ def main():
     if options.only_arguments:
         return 0
     options.only = [group for group in GROUPS if group in options.only]
+    options.engines = [engine for engine in ENGINES if engine in options.engines]
     cpus = machine.choose_cpus(options.threads)
     os.sched_setaffinity(0, cpus)
     # As Ctrl-C: the workers have to be ended.

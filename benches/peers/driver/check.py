@@ -96,7 +96,9 @@ def judge(rows):
         row["first_difference"] = difference(without["losses"][:FIRST], same["losses"][:FIRST])
         row["mean_difference"] = difference([without["mean"]], [same["mean"]])
         row["norm_difference"] = difference(without["norms"], same["norms"])
-        row["dropout_difference"] = difference([dropped["last"]], [reference["with dropout"]["last"]])
+        row["dropout_difference"] = difference(
+            [dropped["last"]], [reference["with dropout"]["last"]]
+        )
         row["norm_over_bound"] = max(without["norm_over_bound"], dropped["norm_over_bound"])
         row["answer_difference"] = max(
             abs(x - y) for x, y in zip(row["answer"], reference["answer"], strict=True)

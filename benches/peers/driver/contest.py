@@ -65,13 +65,12 @@ class Contest:
         other = OtherWork(workers, cpus)
         for number, entry in enumerate(self.entries):
             say(f"{self.title}: making ready {number + 1} of {len(self.entries)}")
-            attempt(entry, lambda: make_ready(workers, entry, number, options.seconds))
+            attempt(make_ready, workers, entry, number, options.seconds)
         other.start()
         for turn in range(options.rounds):
             say(f"{self.title}: round {turn + 1} of {options.rounds}")
             for number in rotated(len(self.entries), turn):
-                entry = self.entries[number]
-                attempt(entry, lambda: take_turn(workers, entry, number))
+                attempt(take_turn, workers, self.entries[number], number)
         share = other.share()
         workers.drop()
         say(f"{self.title}: {time.monotonic() - started:.0f} s", done=True)
@@ -92,11 +91,11 @@ def rotated(count, turn):
     return order[::-1] if turn % 2 else order
 
 
-def attempt(entry, work):
+def attempt(part, workers, entry, *more):
     """Does a part of an entry's work, unless an earlier part failed."""
     if entry.error is None:
         try:
-            work()
+            part(workers, entry, *more)
         except EngineError as error:
             entry.error = str(error)
 
@@ -105,9 +104,10 @@ def make_ready(workers, entry, number, seconds):
     """Sets a case up and finds how many calls fill a turn."""
     workers.ask(entry.engine, do="setup", slot=str(number), case=entry.case)
     run = {"do": "run", "slot": str(number)}
-    workers.ask(entry.engine, **run, warm=FIRST_CALLS, calls=1)
-    taken = workers.ask(entry.engine, **run, warm=WARM_CALLS, calls=LEAST_CALLS)["seconds"]
-    entry.calls = max(LEAST_CALLS, round(seconds * LEAST_CALLS / max(taken, 1e-9)))
+    taken = workers.ask(entry.engine, **run, warm=FIRST_CALLS, calls=1)["seconds"]
+    if taken * LEAST_CALLS < seconds:
+        taken = workers.ask(entry.engine, **run, warm=WARM_CALLS, calls=LEAST_CALLS)["seconds"]
+        entry.calls = max(LEAST_CALLS, round(seconds * LEAST_CALLS / max(taken, 1e-9)))
 
 
 def take_turn(workers, entry, number):

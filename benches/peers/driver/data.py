@@ -2,7 +2,6 @@
 
 import gzip
 import math
-import os
 
 import numpy as np
 
@@ -51,14 +50,3 @@ def write_parameters(shape, folder):
                 weights.astype("<f4").tofile(file)
                 np.zeros(outputs, "<f4").tofile(file)
     return str(path)
-
-
-def write_whole(path, text):
-    """Writes a file so that it is there as a whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_text(text)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ A worker that is not spoken to is stopped by a signal, so that threads which
 wait for work by spinning take nothing from the others.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -65,7 +66,7 @@ class Worker:
                     preexec_fn=die_with_parent,
                 )
         except OSError as error:
-            raise EngineError(f"{self.name}'s worker does not start: {error}") from error
+            raise EngineError(f"{self.name}'s worker does not start: {error.strerror}") from error
         self.rest = b""
         self.hello = self.ask({"do": "hello", "threads": self.threads})
 
@@ -108,20 +109,16 @@ class Worker:
         return lines[-1] if lines else "without a word"
 
     def signal(self, number):
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, number)
-        except ProcessLookupError:
-            pass
 
     def close(self):
         """Ends the process and all that it started."""
         if self.process is None:
             return
         process, self.process = self.process, None
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         process.wait()
         process.stdin.close()
         process.stdout.close()

@@ -150,7 +150,9 @@ def predict(setting, shape):
     for batch in PREDICT_BATCHES:
         contest = Contest(f"prediction {shape}, batch {batch}")
         case = prediction(setting, shape, batch, trained_of(setting, shape))
-        row = contest.row(group="predict", shape=str(shape), batch=batch, network=state_of(setting, shape))
+        row = contest.row(
+            group="predict", shape=str(shape), batch=batch, network=state_of(setting, shape)
+        )
         setting.add(contest, row, {"kind": "predict", **case})
         yield contest
 
@@ -161,7 +163,11 @@ def monte_carlo(setting, shape):
         contest = Contest(f"{SAMPLES} Monte-Carlo samples {shape}, batch {batch}")
         case = prediction(setting, shape, batch, trained_of(setting, shape))
         row = contest.row(
-            group="mc", shape=str(shape), batch=batch, samples=SAMPLES, network=state_of(setting, shape)
+            group="mc",
+            shape=str(shape),
+            batch=batch,
+            samples=SAMPLES,
+            network=state_of(setting, shape),
         )
         setting.add(contest, row, {"kind": "monte_carlo", "samples": SAMPLES, **case})
         yield contest
@@ -200,8 +206,13 @@ def curve(setting):
 
 def add_point(setting, contest, shape, keeps, over, at):
     row = contest.row(
-        group="curve", over=over, at=at, shape=str(shape), batch=RECIPE_BATCH,
-        keep_input=keeps[0], keep_hidden=keeps[1],
+        group="curve",
+        over=over,
+        at=at,
+        shape=str(shape),
+        batch=RECIPE_BATCH,
+        keep_input=keeps[0],
+        keep_hidden=keeps[1],
     )
     setting.add(contest, row, setting.step(shape, RECIPE_BATCH, keeps), CURVE_ENGINES)
 

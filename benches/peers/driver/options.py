@@ -119,17 +119,40 @@ def parser():
 
     add("--threads", number(int, 1, 1024), 2, "threads of every engine")
     add("--rounds", number(int, 1, 1000), 5, "turns of each engine, whose median counts")
-    add("--seconds", number(float, 0.01, 60), 0.3, "least time of a turn; 5 calls if they take longer")
+    add(
+        "--seconds",
+        number(float, 0.01, 60),
+        0.3,
+        "least time of a turn; 5 calls if they take longer",
+    )
     add("--only", several(name(GROUPS)), list(GROUPS), "groups to run", join(GROUPS))
     add("--engines", several(name(ENGINES)), list(ENGINES), "engines to run", join(ENGINES))
     add("--shapes", several(shape), [shape(s) for s in SHAPES], "networks of step", join(SHAPES))
-    add("--batch", several(number(int, 1, 4096)), list(BATCHES), "rows of step's batches", join(BATCHES))
+    add(
+        "--batch",
+        several(number(int, 1, 4096)),
+        list(BATCHES),
+        "rows of step's batches",
+        join(BATCHES),
+    )
     add("--epochs", number(int, 0, 1000), 10, "epochs of the trained network")
-    add("--data", folder_of_digits, default_data(), "folder of MNIST's gzipped IDX files",
-        "../shared/data/mnist, or else the digits in the repository")
-    add("--out", Path, ROOT / "target" / "peers", "folder of peers.md and peers.json",
-        "target/peers")
-    parser.add_argument("--no-check", action="store_true", help="do not compare the engines' losses")
+    add(
+        "--data",
+        folder_of_digits,
+        default_data(),
+        "folder of MNIST's gzipped IDX files",
+        "../shared/data/mnist, or else the digits in the repository",
+    )
+    add(
+        "--out",
+        Path,
+        ROOT / "target" / "peers",
+        "folder of peers.md and peers.json",
+        "target/peers",
+    )
+    parser.add_argument(
+        "--no-check", action="store_true", help="do not compare the engines' losses"
+    )
     # Said by run.sh.
     for flag in ("--thinnet-worker", "--candle-worker"):
         parser.add_argument(flag, type=Path, help=argparse.SUPPRESS)

@@ -67,7 +67,12 @@ def timed(rows, engines, labels, scale, more=()):
     """A table of times: label columns, a column for each engine, the best
     peer's ratio, and more columns."""
     notes = Notes()
-    head = [*labels, *(NAMES[e] for e in engines), "best peer / thinnet", *(name for name, _ in more)]
+    head = [
+        *labels,
+        *(NAMES[e] for e in engines),
+        "best peer / thinnet",
+        *(name for name, _ in more),
+    ]
     lines = [
         [
             *(label(row) for label in labels.values()),
@@ -98,32 +103,48 @@ def step_section(rows, engines):
         "dropout": lambda r: f"{KEEP_INPUT} / {KEEP_HIDDEN}" if r["dropout"] else "none",
     }
     more = [
-        ("GFLOP/s, dense-equivalent", lambda r, _: number(dense_rate(r) / 1e9 if dense_rate(r) else None)),
+        (
+            "GFLOP/s, dense-equivalent",
+            lambda r, _: number(dense_rate(r) / 1e9 if dense_rate(r) else None),
+        ),
         ("over FMA peak", lambda r, _: number(over_peak(r))),
         ("computed %, layer by layer", densities),
     ]
-    usual = [r for r in rows if (r["activation"], r["inputs"], r["network"]) == ("relu", "digits", "fresh")]
+    usual = [
+        r
+        for r in rows
+        if (r["activation"], r["inputs"], r["network"]) == ("relu", "digits", "fresh")
+    ]
     extra = [r for r in rows if r not in usual]
     text = (
         "## Training step, ms\n\n"
-        f"SGD with momentum {MOMENTUM}, learning rate {LEARNING_RATE}, max-norm (paper's c) {MAX_NORM}, with "
-        "dropout (keep rate of inputs / hidden units) and without (the same step at keep rate 1); ReLU, "
-        "softmax cross-entropy, batches of digits. In brackets: times thinnet's time.\n\n"
-        + timed(usual, engines, labels, 1e3, more)
+        f"SGD with momentum {MOMENTUM}, learning rate {LEARNING_RATE}, max-norm (paper's c) "
+        f"{MAX_NORM}, with dropout (keep rate of inputs / hidden units) and without (the same step "
+        "at keep rate 1); ReLU, softmax cross-entropy, batches of digits. In brackets: times "
+        "thinnet's time.\n\n" + timed(usual, engines, labels, 1e3, more)
     )
     if extra:
         special = {
-            "row": lambda r: "trained network" if r["network"] == "trained"
-            else f"{r['activation']} units" if r["activation"] != "relu" else "dense normal inputs",
+            "row": lambda r: (
+                "trained network"
+                if r["network"] == "trained"
+                else f"{r['activation']} units"
+                if r["activation"] != "relu"
+                else "dense normal inputs"
+            ),
         }
-        text += "\n\n### More rows of the step, ms\n\n" + timed(extra, engines, {**special, **labels}, 1e3, more)
+        text += "\n\n### More rows of the step, ms\n\n" + timed(
+            extra, engines, {**special, **labels}, 1e3, more
+        )
     for row in usual:
         others = {c: r for c, r in row["results"].items() if c.startswith("thinnet-")}
         if others:
             isas = ", ".join(
-                f"{c.removeprefix('thinnet-')} {r.get('error') or number(r['seconds'] * 1e3)}" for c, r in others.items()
+                f"{c.removeprefix('thinnet-')} {r.get('error') or number(r['seconds'] * 1e3)}"
+                for c, r in others.items()
             )
-            text += f"\n\nthinnet on other instruction sets, {row['shape']}, batch {row['batch']}, with dropout, ms: {isas}"
+            where = f"{row['shape']}, batch {row['batch']}, with dropout"
+            text += f"\n\nthinnet on other instruction sets, {where}, ms: {isas}"
     return text
 
 
@@ -145,11 +166,14 @@ def dropout_section(rows, engines):
                 ("memcpy, 1 thread", "memcpy-1-thread"),
             )
         ]
-        sections.append(timed([r for r in rows if r["elements"] == elements], engines, labels, scale, more))
+        sections.append(
+            timed([r for r in rows if r["elements"] == elements], engines, labels, scale, more)
+        )
     return (
         "## Dropout operation, ns an element\n\n"
-        "Every call draws new bits. Out of place, PyTorch and candle allocate their result in each call, as "
-        "their users get it; thinnet writes into memory that was made before.\n\n" + "\n\n".join(sections)
+        "Every call draws new bits. Out of place, PyTorch and candle allocate their result in "
+        "each call, as their users get it; thinnet writes into memory that was made before.\n\n"
+        + "\n\n".join(sections)
     )
 
 
@@ -159,7 +183,8 @@ def predict_section(rows, engines):
         "batch": lambda r: r["batch"],
     }
     return (
-        "## Prediction by weight scaling, µs a call\n\nClass probabilities of a batch; each call waits for "
+        "## Prediction by weight scaling, µs a call\n\nClass probabilities of a batch; each call "
+        "waits for "
         "its answer.\n\n" + timed(rows, engines, labels, 1e6)
     )
 
@@ -171,7 +196,8 @@ def mc_section(rows, engines):
         "samples": lambda r: r["samples"],
     }
     return (
-        "## Monte-Carlo prediction, ms a call\n\nClass probabilities averaged over samples of the masks; the "
+        "## Monte-Carlo prediction, ms a call\n\nClass probabilities averaged over samples of the "
+        "masks; the "
         "peers take all samples of all rows as one batch.\n\n" + timed(rows, engines, labels, 1e3)
     )
 
@@ -202,17 +228,32 @@ SECTIONS = {
 def machine_section(results):
     machine, engines = results["machine"], results["engines"]
     rows = [
-        ["CPU", f"{machine['cpu']}, {machine['cpus']} CPUs, {' '.join(machine['instruction_sets'])}"],
-        ["system", f"{machine['system']}, {machine['rustc']}, Python {machine['python']}, {machine['c++']}"],
+        [
+            "CPU",
+            f"{machine['cpu']}, {machine['cpus']} CPUs, {' '.join(machine['instruction_sets'])}",
+        ],
+        [
+            "system",
+            f"{machine['system']}, {machine['rustc']}, Python {machine['python']}, "
+            f"{machine['c++']}",
+        ],
         ["date", machine["date"]],
-        ["settings", f"{results['threads']} threads, {results['rounds']} rounds of {results['seconds']} s"],
+        [
+            "settings",
+            f"{results['threads']} threads, {results['rounds']} rounds of {results['seconds']} s",
+        ],
         ["data", results["data"]],
         ["FMA peak", fma_peak(results["rows"])],
         ["other work on these CPUs", other_work(results["rows"])],
     ]
     for name, hello in engines.items():
         more = f", {hello['generator']} masks" if "generator" in hello else ""
-        rows.append([NAMES.get(name, name), hello.get("error") or f"{hello['version']}, {hello['isa']}{more}"])
+        rows.append(
+            [
+                NAMES.get(name, name),
+                hello.get("error") or f"{hello['version']}, {hello['isa']}{more}",
+            ]
+        )
     return table(["", ""], rows)
 
 
@@ -220,7 +261,11 @@ def fma_peak(rows):
     """The range of the peaks that were measured."""
     peaks = [r["results"].get("peak", {}).get("flops_per_second") for r in rows]
     peaks = sorted(p / 1e9 for p in peaks if p)
-    return f"{peaks[0]:.0f} to {peaks[-1]:.0f} GFLOP/s, all threads, {len(peaks)} measurements" if peaks else "-"
+    return (
+        f"{peaks[0]:.0f} to {peaks[-1]:.0f} GFLOP/s, all threads, {len(peaks)} measurements"
+        if peaks
+        else "-"
+    )
 
 
 def other_work(rows):
@@ -228,13 +273,22 @@ def other_work(rows):
     if not shares:
         return "-"
     text = f"at most {100 * max(shares):.0f} % of the time of a row"
-    return text + " (**above 5 %: measure again on a quiet machine**)" if max(shares) > 0.05 else text
+    return (
+        text + " (**above 5 %: measure again on a quiet machine**)" if max(shares) > 0.05 else text
+    )
 
 
 def check_section(check):
     head = [
-        "engine", "first losses", "mean loss", "weights' norms", "mean of the last losses with dropout",
-        "difference", "largest norm / bound", "probabilities", "same work",
+        "engine",
+        "first losses",
+        "mean loss",
+        "weights' norms",
+        "mean of the last losses with dropout",
+        "difference",
+        "largest norm / bound",
+        "probabilities",
+        "same work",
     ]
     lines = []
     for row in check["rows"]:
@@ -242,23 +296,26 @@ def check_section(check):
         if "error" in row:
             lines.append([name, row["error"], *["-"] * 7])
             continue
-        lines.append([
-            name,
-            f"{row['first_difference']:.0e}",
-            f"{row['mean_difference']:.0e}",
-            f"{row['norm_difference']:.0e}",
-            number(row["with dropout"]["last"]),
-            f"{row['dropout_difference']:.0e}",
-            f"{row['norm_over_bound']:.5f}",
-            f"{row['answer_difference']:.0e}",
-            "yes" if row["same"] else "**no**",
-        ])
+        lines.append(
+            [
+                name,
+                f"{row['first_difference']:.0e}",
+                f"{row['mean_difference']:.0e}",
+                f"{row['norm_difference']:.0e}",
+                number(row["with dropout"]["last"]),
+                f"{row['dropout_difference']:.0e}",
+                f"{row['norm_over_bound']:.5f}",
+                f"{row['answer_difference']:.0e}",
+                "yes" if row["same"] else "**no**",
+            ]
+        )
     return (
-        f"## The work is the same\n\n{check['steps']} steps of {check['shape']}, batch {check['batch']}, from the "
-        "same parameters on the same batches. Relative differences from PyTorch's values: without dropout of the "
-        f"first {FIRST} losses, of the mean of all, and of the layers' norms afterwards; with dropout, where each "
-        f"engine draws masks of its own, of the mean of the last {LAST} losses. Last, the "
-        "largest difference of the class probabilities of some rows, before any training.\n\n" + table(head, lines)
+        f"## The work is the same\n\n{check['steps']} steps of {check['shape']}, batch "
+        f"{check['batch']}, from the same parameters on the same batches. Relative differences "
+        f"from PyTorch's values: without dropout of the first {FIRST} losses, of the mean of all, "
+        "and of the layers' norms afterwards; with dropout, where each engine draws masks of its "
+        f"own, of the mean of the last {LAST} losses. Last, the largest difference of the class "
+        "probabilities of some rows, before any training.\n\n" + table(head, lines)
     )
 
 
@@ -267,7 +324,7 @@ def bars_section(bars):
         [
             bar["bar"],
             f"{'at most' if bar['sign'] == '<=' else 'at least'} {bar['limit']}",
-            number(bar["measured"]),
+            number(bar["measured"]) + (f" ({bar['note']})" if bar["note"] else ""),
             {True: "met", False: "**not met**", None: "not measured"}[bar["met"]],
         ]
         for bar in bars
@@ -279,8 +336,8 @@ def markdown(results):
     """peers.md."""
     parts = [
         "# thinnet beside PyTorch, JAX and candle",
-        "Made by `benches/peers/run.sh`; medians of rounds in which the engines take turns. Ratios within this "
-        "table mean something, absolute times are this machine's.",
+        "Made by `benches/peers/run.sh`; medians of rounds in which the engines take turns. "
+        "Ratios within this table mean something, absolute times are this machine's.",
     ]
     if not results["complete"]:
         parts.append("**The run was broken off: groups are missing.**")

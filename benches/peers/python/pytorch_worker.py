@@ -59,14 +59,21 @@ class Batches:
 
 
 class Update:
-    """SGD with momentum, then max-norm; gradients are forgotten."""
+    """SGD with momentum, then max-norm where there are bounds on the norm of the
+    weights into a unit, layer by layer; gradients are forgotten."""
 
-    def __init__(self, network, case):
+    def __init__(self, network, learning_rate, momentum, bounds):
         parameters = list(network.parameters())
-        rates = {"lr": case["learning_rate"], "momentum": case["momentum"]}
-        self.sgd = torch.optim.SGD(parameters, fused=True, **rates)
+        self.sgd = torch.optim.SGD(parameters, lr=learning_rate, momentum=momentum, fused=True)
         weights = [p for p in parameters if p.ndim == 2]
-        self.bounded = list(zip(weights, worker.bounds_of(case)))
+        self.bounded = list(zip(weights, bounds))
+
+    def set_rate(self, learning_rate):
+        self.sgd.param_groups[0]["lr"] = learning_rate
+
+    def forget(self):
+        """The velocities are 0 again."""
+        self.sgd.state.clear()
 
     @torch.no_grad()
     def step(self):
@@ -80,31 +87,51 @@ class Update:
 class CompiledUpdate(Update):
     """The same as two compiled graphs."""
 
-    def __init__(self, network, case):
-        super().__init__(network, case)
+    def __init__(self, network, learning_rate, momentum, bounds):
+        super().__init__(network, learning_rate, momentum, bounds)
         parameters = list(network.parameters())
         velocities = [torch.zeros_like(p) for p in parameters]
         bounded = self.bounded
-        rate, momentum = case["learning_rate"], case["momentum"]
+        # A tensor: as a number it would be compiled into the graph.
+        rate = torch.tensor(learning_rate)
 
         def move(gradients):
             for p, v, gradient in zip(parameters, velocities, gradients):
                 v.mul_(momentum).add_(gradient)
-                p.sub_(v, alpha=rate)
+                p.sub_(v * rate)
 
         def project():
             for weights, bound in bounded:
                 squares = (weights * weights).sum(1, keepdim=True)
                 weights.mul_((bound * torch.rsqrt(squares)).clamp(max=1))
 
-        self.parameters, self.move, self.project = parameters, compiled(move), compiled(project)
+        self.parameters, self.velocities, self.rate = parameters, velocities, rate
+        self.move, self.project = compiled(move), compiled(project)
+
+    def set_rate(self, learning_rate):
+        self.rate.fill_(learning_rate)
+
+    @torch.no_grad()
+    def forget(self):
+        for v in self.velocities:
+            v.zero_()
 
     @torch.no_grad()
     def step(self):
         self.move([p.grad for p in self.parameters])
-        self.project()
+        if self.bounded:
+            self.project()
         for p in self.parameters:
             p.grad = None
+
+
+def loss_of(network, compile):
+    """The loss as a function of inputs and labels."""
+
+    def loss(x, y):
+        return F.cross_entropy(network(x), y)
+
+    return compiled(loss) if compile else loss
 
 
 class Training(worker.Work):
@@ -113,13 +140,10 @@ class Training(worker.Work):
     def __init__(self, case, compile):
         self.network = make_network(case["network"]).train()
         self.batches = Batches(case["data"], case["network"]["widths"][0], case["batch"])
-        self.update = (CompiledUpdate if compile else Update)(self.network, case)
-        network = self.network
-
-        def loss(x, y):
-            return F.cross_entropy(network(x), y)
-
-        self.loss = compiled(loss) if compile else loss
+        self.loss = loss_of(self.network, compile)
+        self.update = (CompiledUpdate if compile else Update)(
+            self.network, case["learning_rate"], case["momentum"], worker.bounds_of(case)
+        )
 
     def call(self):
         loss = self.loss(*self.batches.next())
