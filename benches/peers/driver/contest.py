@@ -77,6 +77,7 @@ class Contest:
         return [
             {
                 **row,
+                "contest": self.title,
                 "other_work": share,
                 "results": {e.column: e.result() for e in self.entries if e.row == number},
             }

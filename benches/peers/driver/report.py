@@ -1,8 +1,9 @@
 """The tables: Markdown for people, JSON for programs."""
 
 import json
+import statistics
 
-from .bars import PEERS, dense_rate, over_peak, ratio, seconds
+from .bars import PEERS, dense_rate, over_peak, peaks, ratio, seconds
 from .check import FIRST, LAST
 from .groups import KEEP_HIDDEN, KEEP_INPUT, LEARNING_RATE, MAX_NORM, MOMENTUM
 
@@ -107,7 +108,7 @@ def step_section(rows, engines):
             "GFLOP/s, dense-equivalent",
             lambda r, _: number(dense_rate(r) / 1e9 if dense_rate(r) else None),
         ),
-        ("over FMA peak", lambda r, _: number(over_peak(r))),
+        ("over FMA peak", lambda r, _: number(over_peak(r, rows))),
         ("computed %, layer by layer", densities),
     ]
     usual = [
@@ -258,14 +259,14 @@ def machine_section(results):
 
 
 def fma_peak(rows):
-    """The range of the peaks that were measured."""
-    peaks = [r["results"].get("peak", {}).get("flops_per_second") for r in rows]
-    peaks = sorted(p / 1e9 for p in peaks if p)
-    return (
-        f"{peaks[0]:.0f} to {peaks[-1]:.0f} GFLOP/s, all threads, {len(peaks)} measurements"
-        if peaks
-        else "-"
-    )
+    """Median and range of the turns that measured it."""
+    measured = sorted(peak / 1e9 for peak in peaks(rows))
+    if not measured:
+        return "-"
+    middle, least, most = statistics.median(measured), measured[0], measured[-1]
+    text = f"{middle:.0f} GFLOP/s on all threads, the median of {len(measured)} turns"
+    text += f" from {least:.0f} to {most:.0f}"
+    return text + (" (**uneven: the CPUs were not always ours**)" if least < 0.8 * middle else "")
 
 
 def other_work(rows):
