@@ -5,7 +5,7 @@ use crate::{demo, eval, explain, inspect, manual, predict, train};
 /// What stands below the help of `thinnet`.
 const EXAMPLES: &str = "\
 Examples:
-  thinnet                              the demo: dropout on and off, about a minute
+  thinnet                              the demo: dropout on and off, half a minute
   thinnet train --out digits.safetensors
   thinnet eval --model digits.safetensors
   thinnet predict --model digits.safetensors --limit 10

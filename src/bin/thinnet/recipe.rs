@@ -37,9 +37,9 @@ pub const BATCH: usize = 128;
 /// Epochs of `train`.
 pub const EPOCHS: usize = 10;
 
-/// Epochs of each of the demo's two trainings: about 90 seconds for both on two
+/// Epochs of each of the demo's two trainings: about half a minute for both on two
 /// cores.
-pub const DEMO_EPOCHS: usize = 60;
+pub const DEMO_EPOCHS: usize = 30;
 
 /// Learning rate at the first step.
 pub const LEARNING_RATE: f64 = 0.1;
