@@ -87,7 +87,13 @@ pub(crate) fn worth_it(multiply_adds: usize) -> bool {
 
 /// Whether the caller is in a pool with other threads to give work to.
 pub(crate) fn in_pool() -> bool {
-    rayon::current_thread_index().is_some() && rayon::current_num_threads() > 1
+    threads() > 1
+}
+
+/// The threads that the caller's work can run on: the pool's that it is in, and
+/// outside a pool its own.
+pub(crate) fn threads() -> usize {
+    rayon::current_thread_index().map_or(1, |_| rayon::current_num_threads())
 }
 
 /// Runs `leaf(first, items)` on runs of neighbouring items that together are
@@ -142,8 +148,7 @@ impl<T> PerThread<T> {
 
     /// For every thread of the pool that the caller is in.
     pub(crate) fn prepare(&mut self, make: impl Fn() -> Result<T, Error>) -> Result<(), Error> {
-        let threads = if in_pool() { rayon::current_num_threads() } else { 1 };
-        while self.0.len() < threads {
+        while self.0.len() < threads() {
             self.0.push(Mutex::new(make()?));
         }
         Ok(())

@@ -4,7 +4,6 @@
 
 mod floors;
 
-pub use crate::thin::Path;
 pub use floors::Floors;
 
 use std::time::Instant;
@@ -13,9 +12,9 @@ use crate::{
     data::{Batch, Dataset},
     error::{Error, same_size},
     nn::{Mlp, Targets},
-    parallel::in_pool,
+    parallel::threads,
     simd::Isa,
-    thin::Lists,
+    thin::{Lists, Path},
     train::{Part, Schedule, Sgd, Trainer},
 };
 
@@ -148,7 +147,7 @@ impl Explanation {
         if data.rows() == 0 {
             return Err(Error::setting("rows of the data", 0, "at least one"));
         }
-        let threads = if in_pool() { rayon::current_num_threads() } else { 1 };
+        let threads = threads();
         let sgd = Sgd::new(Schedule::constant(0.0)).momentum(Schedule::constant(0.9));
         let mut trainer = Trainer::builder(mlp.clone(), sgd, rows).isa(isa).build()?;
         // The batches go round and round the data.

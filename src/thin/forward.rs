@@ -40,7 +40,6 @@ impl Weights<'_> {
         self,
         l: L,
         n: usize,
-        path: Path,
         x: &Lists,
         first: usize,
         sums: &mut [Panel],
@@ -50,7 +49,7 @@ impl Weights<'_> {
             let first = first + part * ROWS;
             for b in 0..x.blocks() {
                 let tile = |b| &self.w.block(b)[n];
-                let ahead = path == Path::Lists && b + 1 < x.blocks();
+                let ahead = self.path(x) == Path::Lists && b + 1 < x.blocks();
                 let next = ahead.then(|| tile(b + 1));
                 pass::<L, V>(l, tile(b), next, x.block(b), first, sums);
             }
@@ -120,7 +119,7 @@ impl<U: Unit> Kernel for Hidden<'_, U> {
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
         let Self { weights, n, x, epilogue, sums, out } = self;
-        weights.product::<L, VECTORS>(l, n, weights.path(x), x, 0, sums);
+        weights.product::<L, VECTORS>(l, n, x, 0, sums);
         let (s, b) = weights.of_panel(l, n);
         let scale = l.splat(epilogue.keep.scale());
         let mut to = ListWriter::new(out);
@@ -171,9 +170,10 @@ impl Kernel for Output<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
         let Self { weights, n, x, first, sums } = self;
-        match weights.path(x) {
-            path @ Path::Narrow => weights.product::<L, 1>(l, n, path, x, first, sums),
-            path => weights.product::<L, VECTORS>(l, n, path, x, first, sums),
+        if weights.path(x) == Path::Narrow {
+            weights.product::<L, 1>(l, n, x, first, sums);
+        } else {
+            weights.product::<L, VECTORS>(l, n, x, first, sums);
         }
         let (s, b) = weights.of_panel(l, n);
         for z in sums {

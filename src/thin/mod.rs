@@ -37,7 +37,7 @@ pub(crate) mod visit;
 
 pub(crate) use lists::{InputBits, Lists};
 pub(crate) use panels::Panels;
-pub use path::Path;
+pub(crate) use path::Path;
 pub(crate) use tiles::Tiles;
 pub(crate) use turned::Turned;
 pub(crate) use update::LayerState;

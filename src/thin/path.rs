@@ -18,8 +18,7 @@ const ONE_VECTOR: usize = crate::simd::LANES;
 /// How the products of a layer go over their operands. A path is a matter of
 /// speed: all add up in the same order, so they give the same bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Path {
+pub(crate) enum Path {
     /// The rows' active lists pass tiles of 64 inputs and 64 outputs; the next
     /// tile is fetched meanwhile.
     Lists,
@@ -44,7 +43,7 @@ impl Path {
     }
 
     /// What a report calls it.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Lists => "lists",
             Self::FewRows => "few rows",

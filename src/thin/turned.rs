@@ -39,9 +39,8 @@ impl Turned {
         })
     }
 
-    /// Turns block `b` of the lists round; every part is 0 then.
+    /// Turns block `b` of the lists round; parts are unspecified then.
     pub(crate) fn turn(&mut self, lists: &Lists, b: usize) {
-        let (entries, parts) = (&mut self.entries[..], self.parts.as_chunks_mut().0);
         let mut next = [0; PANEL];
         let block = lists.block(b);
         for row in 0..block.rows() {
@@ -49,12 +48,19 @@ impl Turned {
             for (&offset, &value) in offsets.iter().zip(values) {
                 let input = usize::from(offset) % PANEL;
                 let at = input * self.capacity + next[input] as usize;
-                entries[at] = [row as u32, value.to_bits()];
-                parts[at] = [0.0; LANES / 2];
+                self.entries[at] = [row as u32, value.to_bits()];
                 next[input] += 1;
             }
         }
         self.lengths = next;
+    }
+
+    /// Sets every entry's part to 0.
+    pub(crate) fn clear_parts(&mut self) {
+        let parts: &mut [Half] = self.parts.as_chunks_mut().0;
+        for (k, &len) in self.lengths.iter().enumerate() {
+            parts[k * self.capacity..][..len as usize].fill([0.0; LANES / 2]);
+        }
     }
 
     /// The rows and values of input `k` of the block.

@@ -68,8 +68,8 @@ struct Step<'a, R> {
 
 impl<R: Rule> Sink for Step<'_, R> {
     #[inline(always)]
-    fn weights<L: Lanes, const V: usize>(&self, l: L, n: usize, k: usize) -> [L::F; V] {
-        settled(l, &self.s[n], &self.w[n][k])
+    fn stored(&self, n: usize) -> (&Tile, &Panel) {
+        (&self.w[n], &self.s[n])
     }
 
     #[inline(always)]
@@ -98,18 +98,10 @@ impl<R: Rule> Sink for Step<'_, R> {
                 *square = l.mul_add(w, w, *square);
             }
         }
+        // What is behind the first V vectors has no weights.
+        self.squares[n] = [0.0; PANEL];
         store(l, squares, &mut self.squares[n]);
     }
-}
-
-/// Weights times what is pending.
-#[inline(always)]
-fn settled<L: Lanes, const V: usize>(l: L, s: &Panel, w: &Panel) -> [L::F; V] {
-    let (s, mut w): ([L::F; V], [L::F; V]) = (load(l, s), load(l, w));
-    for (w, s) in w.iter_mut().zip(s) {
-        *w = l.mul(s, *w);
-    }
-    w
 }
 
 /// The optimiser's step on the first V vectors of 64 parameters w.
@@ -158,7 +150,6 @@ pub(crate) fn layer<R: Rule, U: Unit>(
     let LayerState { velocity, bias_velocity, pending } = to.state;
     let pending = pending.as_chunks_mut().0;
     let squares = &mut to.squares[..to.weights.blocks() * to.weights.panels()];
-    squares.fill([0.0; PANEL]);
     let (w, v) = (to.weights.runs_mut(), velocity.runs_mut());
     let memory = (w, v, Runs { size: operands.dz.panels(), data: squares });
     visit::blocks(isa, parallel, operands, below, memory, &|_, (w, v, squares)| Step {
@@ -233,8 +224,8 @@ struct Collect<'a> {
 
 impl Sink for Collect<'_> {
     #[inline(always)]
-    fn weights<L: Lanes, const V: usize>(&self, l: L, n: usize, k: usize) -> [L::F; V] {
-        settled(l, &self.s[n], &self.w[n][k])
+    fn stored(&self, n: usize) -> (&Tile, &Panel) {
+        (&self.w[n], &self.s[n])
     }
 
     #[inline(always)]

@@ -1,7 +1,7 @@
 //! A block's visit of its tiles: products 2 and 3 in one pass of the entries.
 
 use super::{
-    Lists, Panel, Panels, Turned, Unit, VECTORS, add_scaled,
+    Lists, Panel, Panels, Tile, Turned, Unit, VECTORS, add_scaled,
     backward::{Below, dot},
     load,
     path::Path,
@@ -14,11 +14,11 @@ use crate::{
 
 /// What becomes of a block's gradient: it is used at once, or written down.
 pub(crate) trait Sink {
-    /// The first V vectors of the weights of input `k` in panel `n`, with
-    /// nothing pending.
-    fn weights<L: Lanes, const V: usize>(&self, l: L, n: usize, k: usize) -> [L::F; V];
-    /// Takes the gradient g in the weights w of input `k` in panel `n`: of the
-    /// first V vectors, what is behind them fills up the panel.
+    /// The weights of panel `n` as they are stored, and the factors pending.
+    fn stored(&self, n: usize) -> (&Tile, &Panel);
+    /// Takes the gradient g in the weights w of input `k` in panel `n`, which
+    /// have nothing pending: of the first V vectors, what is behind them fills
+    /// up the panel.
     fn take<L: Lanes, const V: usize>(
         &mut self,
         l: L,
@@ -71,6 +71,9 @@ impl<U: Unit, S: Sink> Kernel for Visit<'_, U, S> {
     fn run<L: Lanes>(mut self, l: L) {
         let (turned, down, sink) = (self.turned, self.below.is_some(), &mut self.sink);
         turned.turn(self.operands.x, self.b);
+        if down {
+            turned.clear_parts();
+        }
         if self.operands.path == Path::Narrow {
             tile::<L, S, 1>(l, self.b, 0, self.operands, turned, down, sink);
         } else {
@@ -105,7 +108,8 @@ fn tile<L: Lanes, S: Sink, const V: usize>(
     let inputs = x.units(b);
     for k in 0..inputs {
         let mut g = [l.splat(0.0); V];
-        let w = sink.weights::<L, V>(l, n, k);
+        let (w, s) = sink.stored(n);
+        let w = settled(l, &w[k], s);
         if down {
             for ((row, x), part) in turned.with_parts(k) {
                 let dz: [L::F; V] = load(l, &dz[row]);
@@ -120,6 +124,16 @@ fn tile<L: Lanes, S: Sink, const V: usize>(
         sink.take(l, n, k, w, g);
     }
     sink.end_of_tile::<L, V>(l, n, inputs);
+}
+
+/// Weights times what is pending.
+#[inline(always)]
+fn settled<L: Lanes, const V: usize>(l: L, w: &Panel, s: &Panel) -> [L::F; V] {
+    let (mut w, s): ([L::F; V], [L::F; V]) = (load(l, w), load(l, s));
+    for (w, s) in w.iter_mut().zip(s) {
+        *w = l.mul(s, *w);
+    }
+    w
 }
 
 /// Products 2 and 3 of a layer. `sink(b, memory)` is what becomes of block b's

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::Table;
 use thinnet::{
     Keep,
     nn::{Activation, Initialisation},
@@ -19,7 +19,7 @@ use crate::{
     progress::Progress,
     recipe,
     source::Source,
-    verdict,
+    table, verdict,
 };
 
 /// What stands below the help.
@@ -128,9 +128,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 /// The two networks, a row each.
 fn table(names: &[&str], fits: &[Fit]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED);
-    table.set_header(["network", "test error %", "median step ms", "computed %, layer by layer"]);
+    let header = ["network", "test error %", "median step ms", "computed %, layer by layer"];
+    let mut table = table::new(header, &[0]);
     for (name, fit) in names.iter().zip(fits) {
         let densities: Vec<_> =
             fit.densities.iter().map(|density| format!("{:.0}", 100.0 * density)).collect();
@@ -140,9 +139,6 @@ fn table(names: &[&str], fits: &[Fit]) -> Table {
             format!("{:.2}", fit.step_ms_median().unwrap_or(f64::NAN)),
             densities.join("  "),
         ]);
-    }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
     }
     table
 }

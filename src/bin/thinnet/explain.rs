@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::Table;
 use thinnet::explain::{Cost, Explanation};
 
-use crate::{console, machine::Machine, model::ModelAndData, numbers};
+use crate::{console, machine::Machine, model::ModelAndData, numbers, table};
 
 /// What stands below the help.
 const EXAMPLES: &str = "\
@@ -81,9 +81,7 @@ fn text(found: &Explanation) -> String {
 
 /// The parts, a row each.
 fn table(found: &Explanation) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED);
-    table.set_header([
+    let header = [
         "layer",
         "path",
         "in %",
@@ -96,33 +94,30 @@ fn table(found: &Explanation) -> Table {
         "FMA\nfloor ms",
         "memory\nfloor ms",
         "over\nfloor",
-    ]);
-    let empty = || [const { String::new() }; 4];
-    let mut other = |part: &str, seconds: f64| {
+    ];
+    let mut table = table::new(header, &[0, 1, 4]);
+    let other = |part: &str, seconds: f64| {
         let numbers = [ms(seconds), percent(seconds / found.seconds)];
-        let row = empty().into_iter().chain([part.to_owned()]).chain(numbers);
-        table.add_row(row.chain([const { String::new() }; 5]));
+        row([""; 4].map(str::to_owned), part, numbers)
     };
-    other("check", found.check_seconds);
-    other("masks", found.mask_seconds);
-    other("input lists", found.list_seconds);
+    table.add_row(other("check", found.check_seconds));
+    table.add_row(other("masks", found.mask_seconds));
+    table.add_row(other("input lists", found.list_seconds));
     for (index, layer) in found.layers.iter().enumerate() {
         let name = format!("{index}: {}-{}", layer.inputs, layer.outputs);
-        let densities = [percent(layer.density_in), percent(layer.density_out)];
-        let [density_in, density_out] = densities;
-        let down = if index == 0 { "down 3, update" } else { "down 2+3, update" };
+        let (density_in, density_out) = (percent(layer.density_in), percent(layer.density_out));
         let first = [name, layer.path.to_owned(), density_in, density_out];
-        table.add_row(first.into_iter().chain(["up 1".to_owned()]).chain(cost(&layer.up)));
-        table.add_row(empty().into_iter().chain([down.to_owned()]).chain(cost(&layer.down)));
+        let down = if index == 0 { "down 3, update" } else { "down 2+3, update" };
+        table.add_row(row(first, "up 1", cost(&layer.up)));
+        table.add_row(row([""; 4].map(str::to_owned), down, cost(&layer.down)));
     }
-    let numbers = [ms(found.loss_seconds), percent(found.loss_seconds / found.seconds)];
-    let row = empty().into_iter().chain(["loss".to_owned()]).chain(numbers);
-    table.add_row(row.chain([const { String::new() }; 5]));
-    let texts = [0, 1, 4];
-    for column in table.column_iter_mut().filter(|column| !texts.contains(&column.index)) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+    table.add_row(other("loss", found.loss_seconds));
     table
+}
+
+/// What is of the layer, the part's name, and its numbers; what lacks is empty.
+fn row<const N: usize>(layer: [String; 4], part: &str, numbers: [String; N]) -> Vec<String> {
+    layer.into_iter().chain([part.to_owned()]).chain(numbers).collect()
 }
 
 fn cost(cost: &Cost) -> [String; 7] {

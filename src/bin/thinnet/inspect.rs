@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write, path::PathBuf};
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::Table;
 use serde::Serialize;
 use thinnet::{
     Keep,
@@ -11,7 +11,7 @@ use thinnet::{
     nn::{Activation, Mlp},
 };
 
-use crate::{console, course::Course, progress::percent, report::StoredKeep};
+use crate::{console, course::Course, progress::percent, report::StoredKeep, table};
 
 /// What stands below the help.
 const EXAMPLES: &str = "\
@@ -154,16 +154,9 @@ impl Inspection {
 
     /// The layers, a row each.
     fn table(&self) -> Table {
-        let mut table = Table::new();
-        table.load_style(presets::UTF8_FULL_CONDENSED);
-        table.set_header([
-            "layer",
-            "inputs",
-            "outputs",
-            "activation",
-            "keep rate of inputs",
-            "parameters",
-        ]);
+        let header =
+            ["layer", "inputs", "outputs", "activation", "keep rate of inputs", "parameters"];
+        let mut table = table::new(header, &[3, 4]);
         for (index, layer) in self.layers.iter().enumerate() {
             table.add_row([
                 index.to_string(),
@@ -173,11 +166,6 @@ impl Inspection {
                 format!("{:.6} ({}/65536)", layer.keep.rate, layer.keep.k),
                 layer.parameters.to_string(),
             ]);
-        }
-        for column in [0, 1, 2, 5] {
-            if let Some(column) = table.column_mut(column) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
         }
         table
     }

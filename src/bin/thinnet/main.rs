@@ -30,6 +30,7 @@ mod recipe;
 mod report;
 mod signals;
 mod source;
+mod table;
 mod train;
 mod verdict;
 

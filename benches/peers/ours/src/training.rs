@@ -82,7 +82,7 @@ impl Training {
     }
 
     fn network(&self) -> Mlp {
-        self.trainer.clone().into_network()
+        self.trainer.network()
     }
 }
 
