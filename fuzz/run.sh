@@ -4,8 +4,8 @@
 #
 #     fuzz/run.sh SECONDS
 #
-# TARGETS="training dropout" chooses some of them. Stops with a code other than
-# 0 at the first crash, whose input is then in fuzz/artifacts/TARGET/.
+# TARGETS="training dropout" chooses some of them, JOBS=2 runs two at a time. After
+# a crash no other target starts; its input is then in fuzz/artifacts/TARGET/.
 set -euo pipefail
 cd "$(dirname "$0")"
 seconds=${1:?usage: fuzz/run.sh SECONDS}
@@ -13,9 +13,9 @@ seconds=${1:?usage: fuzz/run.sh SECONDS}
 export CARGO_TERM_COLOR=never
 
 # The sanitizers need a nightly compiler, or a stable one that is told so.
-cargo=(cargo +nightly)
+cargo="cargo +nightly"
 if ! cargo +nightly --version >/dev/null 2>&1; then
-    cargo=(cargo)
+    cargo=cargo
     export RUSTC_BOOTSTRAP=1
 fi
 cargo fuzz --version >/dev/null 2>&1 ||
@@ -24,25 +24,28 @@ cargo fuzz --version >/dev/null 2>&1 ||
 # Memory that is free again counts as free, or the limit below would mean little.
 export ASAN_OPTIONS=quarantine_size_mb=32${ASAN_OPTIONS:+:$ASAN_OPTIONS}
 folder=${CARGO_TARGET_DIR:-target}
-"${cargo[@]}" fuzz build --target-dir "$folder" >&2
+$cargo fuzz build --target-dir "$folder" >&2
 
-read -ra targets <<<"${TARGETS:-$("${cargo[@]}" fuzz list | tr '\n' ' ')}"
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-echo "| target | executions | seconds | crashes |"
-echo "|---|---|---|---|"
-for target in "${targets[@]}"; do
+# Runs a target and prints its row.
+fuzz() {
+    local target=$1 log code=0 executions took
     mkdir -p "corpus/$target"
-    code=0
+    log=$(mktemp)
     # 512 MiB for everything: a file of some bytes must not make more of it.
-    "${cargo[@]}" fuzz run --target-dir "$folder" "$target" "corpus/$target" "seeds/$target" -- \
+    $cargo fuzz run --target-dir "$folder" "$target" "corpus/$target" "seeds/$target" -- \
         -max_total_time="$seconds" -rss_limit_mb=512 -timeout=20 -print_final_stats=1 \
         >"$log" 2>&1 || code=$?
-    done_=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+    executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     took=$(sed -n 's/^Done [0-9]* runs in \([0-9]*\) second.*/\1/p' "$log")
-    echo "| $target | ${done_:-?} | ${took:-?} | $((code != 0)) |"
-    if ((code != 0)); then
-        tail -n 60 "$log" >&2
-        exit "$code"
-    fi
-done
+    echo "| $target | ${executions:-?} | ${took:-?} | $((code != 0)) |"
+    ((code == 0)) || tail -n 60 "$log" >&2
+    rm -f "$log"
+    # To xargs, 255 says that no other is to be started.
+    return $((code == 0 ? 0 : 255))
+}
+export -f fuzz
+export cargo seconds folder
+
+echo "| target | executions | seconds | crashes |"
+echo "|---|---|---|---|"
+tr ' ' '\n' <<<"${TARGETS:-$($cargo fuzz list)}" | xargs -P "${JOBS:-1}" -I{} bash -c 'fuzz {}'
