@@ -17,6 +17,8 @@ pub(super) struct Drawn<'a> {
     pub first_row: u64,
     pub x: Option<&'a [f32]>,
     pub y: &'a mut [f32],
+    /// Whether y is written past the caches.
+    pub stream: bool,
 }
 
 impl Kernel for Drawn<'_> {
@@ -32,7 +34,8 @@ impl Kernel for Drawn<'_> {
         }
         for (row, y) in self.y.chunks_mut(ROW).enumerate() {
             let x = self.x.map(|x| &x[row * ROW..][..y.len()]);
-            apply(l, self.keep.scale(), |word| words[word][row], x, y);
+            let word = |word: usize| words[word][row];
+            apply(l, self.keep.scale(), word, x, y, self.stream);
         }
     }
 }
@@ -43,6 +46,8 @@ pub(super) struct Stored<'a> {
     pub words: &'a [u64],
     pub x: Option<&'a [f32]>,
     pub y: &'a mut [f32],
+    /// Whether y is written past the caches.
+    pub stream: bool,
 }
 
 impl Kernel for Stored<'_> {
@@ -50,7 +55,8 @@ impl Kernel for Stored<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        apply(l, self.keep.scale(), |word| self.words[word], self.x, self.y);
+        let word = |word: usize| self.words[word];
+        apply(l, self.keep.scale(), word, self.x, self.y, self.stream);
     }
 }
 
@@ -62,6 +68,7 @@ fn apply<L: Lanes>(
     word: impl Fn(usize) -> u64,
     x: Option<&[f32]>,
     y: &mut [f32],
+    stream: bool,
 ) {
     let factor = l.splat(scale);
     let (lines, rest) = y.as_chunks_mut::<LANES>();
@@ -69,7 +76,15 @@ fn apply<L: Lanes>(
     for (i, to) in lines.iter_mut().enumerate() {
         let bits = (word(i / 4) >> (i % 4 * LANES)) as u16;
         let x = l.load(from.map_or(&*to, |(lines, _)| &lines[i]));
-        l.store(l.keep(bits, l.mul(x, factor)), to);
+        let y = l.keep(bits, l.mul(x, factor));
+        if stream {
+            l.stream(y, to);
+        } else {
+            l.store(y, to);
+        }
+    }
+    if stream {
+        l.end_streams();
     }
     if !rest.is_empty() {
         let i = lines.len();

@@ -177,6 +177,7 @@ impl Dropout {
             same_size("rows of the stored bits", 1, mask.rows())?;
             same_size("units of the stored bits", y.len(), mask.width())?;
         }
+        let stream = x.is_some() && y.len() >= STREAMED;
         let groups = Runs { data: y, size: GROUP };
         divide(in_pool(), GROUPS_PER_LEAF, groups, &|first, groups| {
             for (i, y) in groups.data.chunks_mut(GROUP).enumerate() {
@@ -189,12 +190,14 @@ impl Dropout {
                         first_row: 8 * group as u64,
                         x,
                         y,
+                        stream,
                     }),
                     Bits::Stored(mask) => self.isa.dispatch(kernel::Stored {
                         keep: self.keep,
                         words: &mask.at(0).words()[group * GROUP / 64..],
                         x,
                         y,
+                        stream,
                     }),
                 }
             }
@@ -206,6 +209,10 @@ impl Dropout {
 /// Groups of 32,768 elements that one task takes: 128 KiB of y, some ten
 /// microseconds of work, well above what a `join` costs.
 const GROUPS_PER_LEAF: usize = 1;
+
+/// From this length on, 16 MiB, y is written past the caches: it would not stay
+/// in them, and to be written through them it has to be read first.
+const STREAMED: usize = 1 << 22;
 
 #[cfg(test)]
 mod tests;

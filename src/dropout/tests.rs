@@ -71,6 +71,28 @@ fn equals_the_plain_loop_in_every_form_and_at_every_length() {
     });
 }
 
+/// What is written past the caches is what is written through them, wherever
+/// the slices begin.
+#[test]
+fn large_slices_are_streamed_and_equal_what_is_done_in_place() {
+    let x: Vec<f32> = (0..STREAMED + 100).map(|i| i as f32).collect();
+    let mut y = vec![7.0; x.len()];
+    on_each_isa(|isa| {
+        let op = Dropout::new(Keep::HALF).with_isa(isa).unwrap();
+        for from in [0, 1, 4, 7] {
+            let (x, y) = (&x[from..][..STREAMED + 37], &mut y[from..][..STREAMED + 37]);
+            let mut want = x.to_vec();
+            op.forward_in_place(streams(), &mut want).unwrap();
+            op.forward(streams(), x, y).unwrap();
+            assert_eq!(bits(y), bits(&want), "{isa} from {from}");
+            let mask = op.draw(streams(), x.len()).unwrap();
+            y.fill(7.0);
+            op.forward(&mask, x, y).unwrap();
+            assert_eq!(bits(y), bits(&want), "{isa} from {from} stored");
+        }
+    });
+}
+
 #[test]
 fn lengths_that_differ_are_refused_and_nothing_is_written() {
     let op = Dropout::new(Keep::HALF);

@@ -64,6 +64,27 @@ fn halves(mask: u16) -> [u8; 2] {
     mask.to_le_bytes()
 }
 
+/// Writes a vector past the caches, or through them where the place is at no
+/// multiple of 16 bytes.
+///
+/// # Safety
+/// An `sfence` comes before anything reads what was written.
+#[inline(always)]
+pub(super) unsafe fn stream_quarters(x: [__m128; 4], to: &mut [f32; LANES]) {
+    let aligned = to.as_ptr().addr().is_multiple_of(size_of::<__m128>());
+    for (x, to) in x.into_iter().zip(to.as_chunks_mut::<4>().0) {
+        // SAFETY: 4 elements are written of 4, streamed only where aligned;
+        // every x86-64 has SSE2.
+        unsafe {
+            if aligned {
+                _mm_stream_ps(to.as_mut_ptr(), x);
+            } else {
+                _mm_storeu_ps(to.as_mut_ptr(), x);
+            }
+        }
+    }
+}
+
 /// a's lanes i + i + 4, then b's.
 ///
 /// # Safety
@@ -134,6 +155,25 @@ impl Lanes for Avx2 {
             _mm256_storeu_ps(to.as_mut_ptr(), x[0]);
             _mm256_storeu_ps(to.as_mut_ptr().add(8), x[1]);
         }
+    }
+    #[inline(always)]
+    fn stream(self, x: Self::F, to: &mut [f32; LANES]) {
+        // SAFETY: the token proves that the CPU has AVX.
+        let quarters = unsafe {
+            [
+                _mm256_castps256_ps128(x[0]),
+                _mm256_extractf128_ps::<1>(x[0]),
+                _mm256_castps256_ps128(x[1]),
+                _mm256_extractf128_ps::<1>(x[1]),
+            ]
+        };
+        // SAFETY: the trait's contract asks for `end_streams`.
+        unsafe { stream_quarters(quarters, to) };
+    }
+    #[inline(always)]
+    fn end_streams(self) {
+        // SAFETY: every x86-64 has SSE.
+        unsafe { _mm_sfence() };
     }
     #[inline(always)]
     fn add(self, x: Self::F, y: Self::F) -> Self::F {

@@ -4,7 +4,7 @@ use std::arch::x86_64::*;
 
 use super::{
     Kernel,
-    avx2::fold_parts,
+    avx2::{fold_parts, stream_quarters},
     lanes::{Half, LANES, Lanes},
 };
 
@@ -64,6 +64,25 @@ impl Lanes for Avx512 {
     fn store(self, x: __m512, to: &mut [f32; LANES]) {
         // SAFETY: 16 elements are written of 16; AVX-512F by the token.
         unsafe { _mm512_storeu_ps(to.as_mut_ptr(), x) }
+    }
+    #[inline(always)]
+    fn stream(self, x: __m512, to: &mut [f32; LANES]) {
+        // SAFETY: the token proves that the CPU has AVX-512F.
+        let quarters = unsafe {
+            [
+                _mm512_castps512_ps128(x),
+                _mm512_extractf32x4_ps::<1>(x),
+                _mm512_extractf32x4_ps::<2>(x),
+                _mm512_extractf32x4_ps::<3>(x),
+            ]
+        };
+        // SAFETY: the trait's contract asks for `end_streams`.
+        unsafe { stream_quarters(quarters, to) };
+    }
+    #[inline(always)]
+    fn end_streams(self) {
+        // SAFETY: every x86-64 has SSE.
+        unsafe { _mm_sfence() };
     }
     #[inline(always)]
     fn add(self, x: __m512, y: __m512) -> __m512 {

@@ -22,6 +22,16 @@ pub(crate) trait Lanes: Copy + Send + Sync {
     fn load(self, from: &[f32; LANES]) -> Self::F;
     /// Writes all lanes.
     fn store(self, x: Self::F, to: &mut [f32; LANES]);
+    /// Writes all lanes past the caches, where the backend can and `to` is at a
+    /// multiple of 16 bytes; otherwise as [`Self::store`]. Nothing may read what
+    /// was written before [`Self::end_streams`].
+    #[inline(always)]
+    fn stream(self, x: Self::F, to: &mut [f32; LANES]) {
+        self.store(x, to);
+    }
+    /// Orders what was streamed before all that follows.
+    #[inline(always)]
+    fn end_streams(self) {}
     /// x + y
     fn add(self, x: Self::F, y: Self::F) -> Self::F;
     /// x - y
