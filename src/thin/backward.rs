@@ -4,7 +4,7 @@
 use super::{PANEL, Panel, Unit, VECTORS, load, store, turned::Turned};
 use crate::{
     rate::Keep,
-    simd::{LANES, Lanes},
+    simd::{Kernel, LANES, Lanes},
 };
 
 /// A panel's part of a dot product, `sum_n w[n] dz[n]`, but for the sum over
@@ -18,27 +18,31 @@ pub(super) fn dot<L: Lanes, const V: usize>(l: L, w: [L::F; V], dz: [L::F; V]) -
     sum
 }
 
-/// The gradient in a block of units of the layer below.
-pub(crate) struct Below<'a, U> {
+/// Ends product 2 for a block of units of the layer below: adds up the parts of
+/// each entry's sum, multiplies it by f'(z) / p and puts it in its unit's place;
+/// all others are +0.0.
+pub(super) struct EndProduct2<'a, U> {
     /// Their non-linearity.
     pub unit: U,
     /// Their keep rate.
     pub keep: Keep,
+    /// Their entries.
+    pub turned: &'a mut Turned,
     /// dz of the block, a row each.
     pub dz: &'a mut [Panel],
     /// The sum of dz over rows: the gradient in their biases.
     pub bias_gradient: &'a mut Panel,
 }
 
-impl<U: Unit> Below<'_, U> {
-    /// Ends product 2: adds up the parts of each entry's sum, multiplies it by
-    /// f'(z) / p and puts it in its unit's place; all others are +0.0.
+impl<U: Unit> Kernel for EndProduct2<'_, U> {
+    type Output = ();
+
     #[inline(always)]
-    pub(super) fn finish<L: Lanes>(&mut self, l: L, turned: &mut Turned) {
+    fn run<L: Lanes>(self, l: L) {
         let (keep, scale) = (l.splat(self.keep.get() as f32), l.splat(self.keep.scale()));
         self.dz.fill([0.0; PANEL]);
         for k in 0..PANEL {
-            let mut entries = turned.with_parts(k);
+            let mut entries = self.turned.with_parts(k);
             loop {
                 let (mut rows, mut values) = ([0; LANES], [0.0; LANES]);
                 let mut parts = [[0.0; LANES / 2]; LANES];

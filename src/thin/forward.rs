@@ -30,32 +30,6 @@ impl Weights<'_> {
         Path::of(x.rows(), self.w.outputs())
     }
 
-    /// `sums[row][n] = sum_k x[row][k] w[k][n]` for panel `n`, over ascending
-    /// blocks and units, from 0; `sums` are those of the rows from `first` on,
-    /// and of V vectors.
-    ///
-    /// Large batches pass in parts whose sums stay near the core.
-    #[inline(always)]
-    fn product<L: Lanes, const V: usize>(
-        self,
-        l: L,
-        n: usize,
-        x: &Lists,
-        first: usize,
-        sums: &mut [Panel],
-    ) {
-        sums.fill([0.0; PANEL]);
-        for (part, sums) in sums.chunks_mut(ROWS).enumerate() {
-            let first = first + part * ROWS;
-            for b in 0..x.blocks() {
-                let tile = |b| &self.w.block(b)[n];
-                let ahead = self.path(x) == Path::Lists && b + 1 < x.blocks();
-                let next = ahead.then(|| tile(b + 1));
-                pass::<L, V>(l, tile(b), next, x.block(b), first, sums);
-            }
-        }
-    }
-
     /// s and b of a panel.
     #[inline(always)]
     fn of_panel<L: Lanes>(self, l: L, n: usize) -> ([L::F; VECTORS], [L::F; VECTORS]) {
@@ -64,6 +38,48 @@ impl Weights<'_> {
             None => [l.splat(1.0); VECTORS],
         };
         (s, load(l, &self.bias[n]))
+    }
+}
+
+/// `sums[row][n] = sum_k x[row][k] w[k][n]` for panel `n`, over ascending blocks
+/// and units, from 0; `sums` are those of the rows from `first` on. On the
+/// narrow path what is behind the first vector is 0.
+struct Sums<'a> {
+    weights: Weights<'a>,
+    n: usize,
+    x: &'a Lists,
+    first: usize,
+    sums: &'a mut [Panel],
+}
+
+impl Kernel for Sums<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) {
+        match self.weights.path(self.x) {
+            Path::Narrow => self.product::<L, 1>(l, false),
+            Path::FewRows => self.product::<L, VECTORS>(l, false),
+            Path::Lists => self.product::<L, VECTORS>(l, true),
+        }
+    }
+}
+
+impl Sums<'_> {
+    /// Large batches pass in parts whose sums stay near the core. `ahead` is
+    /// whether the next tile is fetched meanwhile.
+    #[inline(always)]
+    fn product<L: Lanes, const V: usize>(self, l: L, ahead: bool) {
+        let Self { weights, n, x, first, sums } = self;
+        sums.fill([0.0; PANEL]);
+        for (part, sums) in sums.chunks_mut(ROWS).enumerate() {
+            let first = first + part * ROWS;
+            for b in 0..x.blocks() {
+                let tile = |b| &weights.w.block(b)[n];
+                let next = (ahead && b + 1 < x.blocks()).then(|| tile(b + 1));
+                pass::<L, V>(l, tile(b), next, x.block(b), first, sums);
+            }
+        }
     }
 }
 
@@ -104,22 +120,20 @@ pub(crate) struct Epilogue<'a, U> {
     pub mask: Option<&'a Mask>,
 }
 
-struct Hidden<'a, U> {
+struct Activate<'a, U> {
     weights: Weights<'a>,
     n: usize,
-    x: &'a Lists,
     epilogue: &'a Epilogue<'a, U>,
-    sums: &'a mut [Panel],
+    sums: &'a [Panel],
     out: ListRuns<'a>,
 }
 
-impl<U: Unit> Kernel for Hidden<'_, U> {
+impl<U: Unit> Kernel for Activate<'_, U> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        let Self { weights, n, x, epilogue, sums, out } = self;
-        weights.product::<L, VECTORS>(l, n, x, 0, sums);
+        let Self { weights, n, epilogue, sums, out } = self;
         let (s, b) = weights.of_panel(l, n);
         let scale = l.splat(epilogue.keep.scale());
         let mut to = ListWriter::new(out);
@@ -152,29 +166,24 @@ pub(crate) fn hidden<U: Unit>(
     z.set_rows(x.rows());
     out.set_rows(x.rows());
     each(parallel, (z.runs_mut(), out.runs_mut()), &|n, (sums, out)| {
-        isa.dispatch(Hidden { weights, n, x, epilogue, sums: sums.data, out });
+        isa.dispatch(Sums { weights, n, x, first: 0, sums: &mut *sums.data });
+        isa.dispatch(Activate { weights, n, epilogue, sums: sums.data, out });
     });
 }
 
-struct Output<'a> {
+/// Bias and what is pending, where no activation follows.
+struct Logits<'a> {
     weights: Weights<'a>,
     n: usize,
-    x: &'a Lists,
-    first: usize,
     sums: &'a mut [Panel],
 }
 
-impl Kernel for Output<'_> {
+impl Kernel for Logits<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        let Self { weights, n, x, first, sums } = self;
-        if weights.path(x) == Path::Narrow {
-            weights.product::<L, 1>(l, n, x, first, sums);
-        } else {
-            weights.product::<L, VECTORS>(l, n, x, first, sums);
-        }
+        let Self { weights, n, sums } = self;
         let (s, b) = weights.of_panel(l, n);
         for z in sums {
             let mut sums: [L::F; VECTORS] = load(l, z);
@@ -189,16 +198,15 @@ impl Kernel for Output<'_> {
 /// The output layer: lists `x` in, pre-activations `z` out.
 pub(crate) fn output(isa: Isa, parallel: bool, weights: Weights<'_>, x: &Lists, z: &mut Panels) {
     z.set_rows(x.rows());
+    let panel = |n, first, sums: &mut [Panel]| {
+        isa.dispatch(Sums { weights, n, x, first, sums: &mut *sums });
+        isa.dispatch(Logits { weights, n, sums });
+    };
     if z.panels() == 1 {
         // A single panel is divided by its rows.
         let parts = Runs { data: z.runs_mut().data, size: OUTPUT_ROWS };
-        each(parallel, parts, &|part, sums| {
-            let first = part * OUTPUT_ROWS;
-            isa.dispatch(Output { weights, n: 0, x, first, sums: sums.data });
-        });
+        each(parallel, parts, &|part, sums| panel(0, part * OUTPUT_ROWS, sums.data));
     } else {
-        each(parallel, z.runs_mut(), &|n, sums| {
-            isa.dispatch(Output { weights, n, x, first: 0, sums: sums.data });
-        });
+        each(parallel, z.runs_mut(), &|n, sums| panel(n, 0, sums.data));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Lists, Panel, Panels, Tile, Turned, Unit, VECTORS, add_scaled,
-    backward::{Below, dot},
+    backward::{EndProduct2, dot},
     load,
     path::Path,
 };
@@ -56,74 +56,66 @@ pub(crate) struct LayerBelow<'a, U> {
     pub bias_gradient: &'a mut [Panel],
 }
 
-struct Visit<'a, U, S> {
+struct Visit<'a, S> {
     b: usize,
     operands: Operands<'a>,
     turned: &'a mut Turned,
-    below: Option<Below<'a, U>>,
+    /// Whether product 2 is wanted.
+    down: bool,
     sink: S,
 }
 
-impl<U: Unit, S: Sink> Kernel for Visit<'_, U, S> {
+impl<S: Sink> Kernel for Visit<'_, S> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(mut self, l: L) {
-        let (turned, down, sink) = (self.turned, self.below.is_some(), &mut self.sink);
-        turned.turn(self.operands.x, self.b);
-        if down {
-            turned.clear_parts();
+        self.turned.turn(self.operands.x, self.b);
+        if self.down {
+            self.turned.clear_parts();
         }
         if self.operands.path == Path::Narrow {
-            tile::<L, S, 1>(l, self.b, 0, self.operands, turned, down, sink);
+            self.tile::<L, 1>(l, 0);
         } else {
             for n in 0..self.operands.dz.panels() {
-                tile::<L, S, VECTORS>(l, self.b, n, self.operands, turned, down, sink);
+                self.tile::<L, VECTORS>(l, n);
             }
-        }
-        if let Some(below) = &mut self.below {
-            below.finish(l, turned);
         }
     }
 }
 
-/// Products 2 and 3 of one tile: an entry's dz is loaded once for both.
-///
-/// Product 3: `g[n] = sum_row x[row][k] dz[row][n]`, over the rows where input k
-/// is active, ascending. Product 2: `sum_n w[k][n] dz[row][n]`, lane by lane in
-/// the entry's half vector over ascending panels; its lanes are added up at the
-/// end.
-#[inline(always)]
-fn tile<L: Lanes, S: Sink, const V: usize>(
-    l: L,
-    b: usize,
-    n: usize,
-    Operands { x, dz, .. }: Operands<'_>,
-    turned: &mut Turned,
-    down: bool,
-    sink: &mut S,
-) {
-    let dz = dz.panel(n);
-    // Inputs that fill up the last block have no weights.
-    let inputs = x.units(b);
-    for k in 0..inputs {
-        let mut g = [l.splat(0.0); V];
-        let (w, s) = sink.stored(n);
-        let w = settled(l, &w[k], s);
-        if down {
-            for ((row, x), part) in turned.with_parts(k) {
-                let dz: [L::F; V] = load(l, &dz[row]);
-                g = add_scaled(l, l.splat(x), dz, g);
-                l.add_halves(dot(l, w, dz), part);
+impl<S: Sink> Visit<'_, S> {
+    /// Products 2 and 3 of one tile: an entry's dz is loaded once for both.
+    ///
+    /// Product 3: `g[n] = sum_row x[row][k] dz[row][n]`, over the rows where input k
+    /// is active, ascending. Product 2: `sum_n w[k][n] dz[row][n]`, lane by lane in
+    /// the entry's half vector over ascending panels; its lanes are added up at the
+    /// end.
+    #[inline(always)]
+    fn tile<L: Lanes, const V: usize>(&mut self, l: L, n: usize) {
+        let Self { b, operands: Operands { x, dz, .. }, turned, down, sink } = self;
+        let dz = dz.panel(n);
+        // Inputs that fill up the last block have no weights.
+        let inputs = x.units(*b);
+        for k in 0..inputs {
+            let mut g = [l.splat(0.0); V];
+            let (w, s) = sink.stored(n);
+            let w = settled(l, &w[k], s);
+            if *down {
+                for ((row, x), part) in turned.with_parts(k) {
+                    let dz: [L::F; V] = load(l, &dz[row]);
+                    g = add_scaled(l, l.splat(x), dz, g);
+                    l.add_halves(dot(l, w, dz), part);
+                }
+            } else {
+                for (row, x) in turned.of(k) {
+                    g = add_scaled(l, l.splat(x), load(l, &dz[row]), g);
+                }
             }
-        } else {
-            for (row, x) in turned.of(k) {
-                g = add_scaled(l, l.splat(x), load(l, &dz[row]), g);
-            }
+            sink.take(l, n, k, w, g);
         }
-        sink.take(l, n, k, w, g);
+        sink.end_of_tile::<L, V>(l, n, inputs);
     }
-    sink.end_of_tile::<L, V>(l, n, inputs);
 }
 
 /// Weights times what is pending.
@@ -152,14 +144,13 @@ pub(crate) fn blocks<U: Unit, D: Divide, S: Sink>(
         (below.dz.runs_mut(), Runs { data: below.bias_gradient, size: 1 })
     });
     each(parallel, (memory, below), &|b, (memory, below)| {
-        let below = rates.zip(below).map(|((unit, keep), (dz, bias_gradient))| Below {
-            unit,
-            keep,
-            dz: dz.data,
-            bias_gradient: &mut bias_gradient.data[0],
-        });
         operands.turned.with(|turned| {
-            isa.dispatch(Visit { b, operands, turned, below, sink: sink(b, memory) });
+            let (down, sink) = (below.is_some(), sink(b, memory));
+            isa.dispatch(Visit { b, operands, turned: &mut *turned, down, sink });
+            if let Some(((unit, keep), (dz, bias_gradient))) = rates.zip(below) {
+                let (dz, bias_gradient) = (dz.data, &mut bias_gradient.data[0]);
+                isa.dispatch(EndProduct2 { unit, keep, turned, dz, bias_gradient });
+            }
         });
     });
 }
