@@ -178,28 +178,26 @@ def dropout_section(rows, engines):
     )
 
 
+PREDICTION = {
+    "network": lambda r: f"{r['shape']}, {r['network']}",
+    "batch": lambda r: r["batch"],
+}
+
+
 def predict_section(rows, engines):
-    labels = {
-        "network": lambda r: f"{r['shape']}, {r['network']}",
-        "batch": lambda r: r["batch"],
-    }
     return (
-        "## Prediction by weight scaling, µs a call\n\nClass probabilities of a batch; each call "
-        "waits for "
-        "its answer.\n\n" + timed(rows, engines, labels, 1e6)
+        "## Prediction by weight scaling, µs a call\n\n"
+        "Class probabilities of a batch; each call waits for its answer.\n\n"
+        + timed(rows, engines, PREDICTION, 1e6)
     )
 
 
 def mc_section(rows, engines):
-    labels = {
-        "network": lambda r: f"{r['shape']}, {r['network']}",
-        "batch": lambda r: r["batch"],
-        "samples": lambda r: r["samples"],
-    }
+    labels = {**PREDICTION, "samples": lambda r: r["samples"]}
     return (
-        "## Monte-Carlo prediction, ms a call\n\nClass probabilities averaged over samples of the "
-        "masks; the "
-        "peers take all samples of all rows as one batch.\n\n" + timed(rows, engines, labels, 1e3)
+        "## Monte-Carlo prediction, ms a call\n\n"
+        "Class probabilities averaged over samples of the masks; the peers take all samples of "
+        "all rows as one batch.\n\n" + timed(rows, engines, labels, 1e3)
     )
 
 

@@ -7,8 +7,7 @@ use std::{
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::ops::dropout;
-
-use crate::{Outcome, Work, case};
+use peer_protocol::{Outcome, Work, case};
 
 /// The operation and what it reads.
 pub struct Dropping {

@@ -2,8 +2,7 @@
 
 use candle_core::{Device, Tensor, Var};
 use candle_nn::{Linear, Module, ops};
-
-use crate::{Outcome, case, data};
+use peer_protocol::{Outcome, case, files};
 
 /// A multi-layer perceptron; weights `[outputs][inputs]`.
 pub struct Network {
@@ -21,7 +20,7 @@ impl Network {
             "tanh" => Tensor::tanh,
             name => return Err(format!("activation {name}: expected relu or tanh").into()),
         };
-        let values = data::floats(&network.weights)?;
+        let values = files::floats(&network.weights)?;
         let widths = &network.widths;
         let expected: usize = widths.windows(2).map(|pair| (pair[0] + 1) * pair[1]).sum();
         if values.len() != expected {

@@ -7,8 +7,12 @@ use std::{
 
 use candle_core::Tensor;
 use candle_nn::ops::softmax;
+use peer_protocol::{
+    Outcome, Work,
+    case::{self, Data, MonteCarlo, Predict},
+};
 
-use crate::{Outcome, Work, case::Predict, data, network::Network};
+use crate::{data, network::Network};
 
 /// A network and the batches that it takes in turn.
 pub struct Predicting {
@@ -20,9 +24,24 @@ pub struct Predicting {
 }
 
 impl Predicting {
-    pub fn new(predict: &Predict, samples: Option<usize>) -> Outcome<Self> {
-        let batches = data::batches(&predict.data, predict.network.widths[0], predict.batch)?;
-        Ok(Self { network: Network::load(&predict.network)?, samples, batches, next: 0 })
+    /// By weight scaling.
+    pub fn scaled(case: &Predict) -> Outcome<Self> {
+        Self::new(&case.network, &case.data, case.batch, None)
+    }
+
+    /// Averaged over samples.
+    pub fn sampled(case: &MonteCarlo) -> Outcome<Self> {
+        Self::new(&case.network, &case.data, case.batch, Some(case.samples))
+    }
+
+    fn new(
+        network: &case::Network,
+        data: &Data,
+        batch: usize,
+        samples: Option<usize>,
+    ) -> Outcome<Self> {
+        let batches = data::batches(data, network.widths[0], batch)?;
+        Ok(Self { network: Network::load(network)?, samples, batches, next: 0 })
     }
 
     fn predict(&self, x: &Tensor) -> candle_core::Result<Tensor> {

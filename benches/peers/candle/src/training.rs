@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use candle_core::{Tensor, Var, backprop::GradStore};
 use candle_nn::loss::cross_entropy;
+use peer_protocol::{Outcome, Work, case::Step};
 
-use crate::{Outcome, Work, case::Step, data, network::Network};
+use crate::{data, network::Network};
 
 /// A network in training and the batches that it takes in turn.
 pub struct Training {

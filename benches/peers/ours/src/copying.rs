@@ -5,9 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use peer_protocol::{Outcome, Work, case};
 use rayon::prelude::*;
 
-use crate::{Outcome, threads::Threads, worker::Work};
+use crate::threads::Threads;
 
 /// A cache line.
 #[repr(C, align(64))]
@@ -27,7 +28,8 @@ pub struct Copying {
 }
 
 impl Copying {
-    pub fn new(elements: usize, streaming: bool, threads: usize) -> Outcome<Self> {
+    pub fn new(case: &case::Copy) -> Outcome<Self> {
+        let case::Copy { elements, streaming, threads } = *case;
         let copy = match (streaming, streaming_copy()) {
             (false, _) => memcpy,
             (true, Some(copy)) => copy,

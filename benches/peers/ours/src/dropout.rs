@@ -5,12 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use peer_protocol::{Outcome, Work, case};
 use thinnet::{
     Dropout, Keep,
     mask::{Domain, Streams},
 };
 
-use crate::{Outcome, threads::Threads, worker::Work};
+use crate::threads::Threads;
 
 /// The operation, and memory that it reads and writes. Every call draws new bits.
 pub struct Dropping {
@@ -23,7 +24,8 @@ pub struct Dropping {
 }
 
 impl Dropping {
-    pub fn new(elements: usize, keep: f64, in_place: bool, threads: usize) -> Outcome<Self> {
+    pub fn new(case: &case::Dropout) -> Outcome<Self> {
+        let case::Dropout { elements, keep, in_place, threads } = *case;
         Ok(Self {
             dropout: Dropout::new(Keep::new(keep)?),
             x: vec![1.0; elements],

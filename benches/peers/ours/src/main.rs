@@ -2,27 +2,45 @@
 //! with one line on standard output, both JSON. `benches/peers/README.md` has
 //! the protocol. With the argument `time-to-error` it trains instead.
 
-mod case;
 mod copying;
 mod dropout;
-mod files;
 mod network;
 mod peak;
 mod predicting;
 mod threads;
 mod time_to_error;
 mod training;
-mod worker;
 
-use std::{error::Error, process::ExitCode};
+use std::process::ExitCode;
 
-/// What goes wrong is told as text to the driver or to a person.
-type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+use peer_protocol::{Outcome, Work, case::Case, serve};
+use serde_json::{Value, json};
+use thinnet::Isa;
+
+fn hello(threads: usize) -> Value {
+    json!({
+        "engine": "thinnet",
+        "isa": Isa::detect().name(),
+        "available": Isa::available().map(|isa| isa.name()).collect::<Vec<_>>(),
+        "threads": threads,
+    })
+}
+
+fn ready(case: &Case) -> Outcome<Box<dyn Work>> {
+    Ok(match case {
+        Case::Step(step) => Box::new(training::Training::new(step)?),
+        Case::Predict(predict) => Box::new(predicting::Predicting::new(predict)?),
+        Case::MonteCarlo(_) => return Err("thinnet has no Monte-Carlo prediction yet".into()),
+        Case::Dropout(dropout) => Box::new(dropout::Dropping::new(dropout)?),
+        Case::Copy(copy) => Box::new(copying::Copying::new(copy)?),
+        Case::Peak(peak) => Box::new(peak::Peak::new(peak.threads)?),
+    })
+}
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match arguments.split_first() {
-        None => worker::serve(),
+        None => serve(hello, ready),
         Some((name, rest)) if name == "time-to-error" => time_to_error::run(rest),
         Some((name, _)) => Err(format!("{name}: expected time-to-error or nothing").into()),
     };

@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
+use peer_protocol::{Outcome, case::Network, files};
 use thinnet::{
     Keep,
     nn::{Activation, Loss, Mlp},
 };
-
-use crate::{Outcome, case::Network, files};
 
 /// The network with the parameters of its file.
 pub fn load(network: &Network) -> Outcome<Mlp> {

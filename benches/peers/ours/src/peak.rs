@@ -6,9 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use peer_protocol::{Outcome, Work};
 use serde_json::{Value, json};
 
-use crate::{Outcome, threads::Threads, worker::Work};
+use crate::threads::Threads;
 
 /// Rounds of the loop in a call: a few milliseconds.
 const ROUNDS: u64 = 1 << 20;

@@ -5,19 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use peer_protocol::{Outcome, Work, case::Predict, files};
 use thinnet::{
     data::Batch,
     predict::{Predictor, Workspace},
     tensor::MatrixView,
 };
 
-use crate::{
-    Outcome,
-    case::{Data, Network},
-    files, network,
-    threads::Threads,
-    worker::Work,
-};
+use crate::{network, threads::Threads};
 
 /// A predictor and the batches that it takes in turn.
 pub struct Predicting {
@@ -30,14 +25,15 @@ pub struct Predicting {
 }
 
 impl Predicting {
-    pub fn new(network: &Network, data: &Data, batch: usize, threads: usize) -> Outcome<Self> {
-        let predictor = Predictor::new(network::load(network)?);
+    pub fn new(predict: &Predict) -> Outcome<Self> {
+        let batch = predict.batch;
+        let predictor = Predictor::new(network::load(&predict.network)?);
         let workspace = predictor.workspace(batch)?;
-        let inputs = files::floats(&data.inputs)?;
+        let inputs = files::floats(&predict.data.inputs)?;
         if batch == 0 || inputs.len() < batch * predictor.network().inputs() {
             return Err(format!("a batch of {batch}: more than the rows, or none").into());
         }
-        let threads = Threads::new(threads)?;
+        let threads = Threads::new(predict.threads)?;
         Ok(Self { predictor, workspace, inputs, batch, next: 0, threads })
     }
 }

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use peer_protocol::Outcome;
 use serde::Deserialize;
 use serde_json::json;
 use thinnet::{
@@ -16,7 +17,7 @@ use thinnet::{
     train::{MaxNorm, Schedule, Sgd, Trainer},
 };
 
-use crate::{Outcome, threads::Threads};
+use crate::threads::Threads;
 
 /// Rows that are evaluated at a time.
 const EVALUATION_BATCH: usize = 250;

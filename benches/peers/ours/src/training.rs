@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use peer_protocol::{Outcome, Work, case::Step, files};
 use serde_json::{Value, json};
 use thinnet::{
     Isa,
@@ -14,20 +15,7 @@ use thinnet::{
     train::{MaxNorm, Schedule, Sgd, Trainer},
 };
 
-use crate::{
-    Outcome,
-    case::{Data, Network},
-    files, network,
-    threads::Threads,
-    worker::Work,
-};
-
-/// The optimiser's settings.
-pub struct Rule {
-    pub learning_rate: f64,
-    pub momentum: f64,
-    pub max_norm: f64,
-}
+use crate::{network, threads::Threads};
 
 /// A trainer and the batches that it takes in turn.
 pub struct Training {
@@ -39,17 +27,11 @@ pub struct Training {
 }
 
 impl Training {
-    pub fn new(
-        network: &Network,
-        data: &Data,
-        batch: usize,
-        rule: &Rule,
-        isa: Option<&str>,
-        threads: usize,
-    ) -> Outcome<Self> {
-        let mlp = network::load(network)?;
-        let inputs = files::floats(&data.inputs)?;
-        let labels = files::integers(&data.labels)?;
+    pub fn new(step: &Step) -> Outcome<Self> {
+        let mlp = network::load(&step.network)?;
+        let inputs = files::floats(&step.data.inputs)?;
+        let labels = files::integers(&step.data.labels)?;
+        let batch = step.batch;
         if batch == 0 || inputs.len() != labels.len() * mlp.inputs() || labels.len() < batch {
             let (got, rows, width) = (inputs.len(), labels.len(), mlp.inputs());
             return Err(format!(
@@ -57,12 +39,12 @@ impl Training {
             )
             .into());
         }
-        let sgd = Sgd::new(Schedule::constant(rule.learning_rate))
-            .momentum(Schedule::constant(rule.momentum))
-            .max_norm(MaxNorm::Paper(rule.max_norm));
-        let isa = isa.map_or(Ok(Isa::detect()), str::parse)?;
+        let sgd = Sgd::new(Schedule::constant(step.learning_rate))
+            .momentum(Schedule::constant(step.momentum))
+            .max_norm(MaxNorm::Paper(step.max_norm));
+        let isa = step.isa.as_deref().map_or(Ok(Isa::detect()), str::parse)?;
         let trainer = Trainer::builder(mlp, sgd, batch).seed(1).isa(isa).build()?;
-        Ok(Self { trainer, inputs, labels, batch, threads: Threads::new(threads)? })
+        Ok(Self { trainer, inputs, labels, batch, threads: Threads::new(step.threads)? })
     }
 
     /// The next `count` steps, each with the next batch; their losses go to `see`.

@@ -1,0 +1,142 @@
+//! What the driver asks for.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// A line from the driver.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// Who is there?
+    Hello { threads: usize },
+    /// Makes the work of `case` ready under the name `slot`.
+    Setup { slot: String, case: Case },
+    /// Does the work `warm` times, then `calls` times on the clock.
+    Run { slot: String, warm: usize, calls: usize },
+    /// The losses of the next `steps` steps.
+    Losses { slot: String, steps: usize },
+    /// The largest norm of the weights into a unit, layer by layer, and the
+    /// norm of all of a layer's weights.
+    Norms { slot: String },
+    /// The class probabilities of the first batch.
+    Answer { slot: String },
+    /// Writes the network's parameters.
+    Save { slot: String, path: PathBuf },
+    /// Forgets all slots.
+    Drop,
+}
+
+/// Work that can be timed.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Case {
+    /// Training steps.
+    Step(Step),
+    /// Predictions by weight scaling.
+    Predict(Predict),
+    /// Predictions averaged over thinned networks.
+    MonteCarlo(MonteCarlo),
+    /// The dropout operation.
+    Dropout(Dropout),
+    /// Copying.
+    Copy(Copy),
+    /// Fused multiply-adds in registers.
+    Peak(Peak),
+}
+
+/// Training steps.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    pub network: Network,
+    pub data: Data,
+    pub batch: usize,
+    pub learning_rate: f64,
+    pub momentum: f64,
+    /// Bound on the norm of each unit's incoming weights, for the paper's form
+    /// of weights: times the keep rate of the layer's inputs for the scaled form.
+    pub max_norm: f64,
+    /// An instruction set of thinnet's.
+    #[serde(default)]
+    pub isa: Option<String>,
+    pub threads: usize,
+}
+
+/// Predictions by weight scaling.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Predict {
+    pub network: Network,
+    pub data: Data,
+    pub batch: usize,
+    pub threads: usize,
+}
+
+/// Predictions averaged over thinned networks.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MonteCarlo {
+    pub network: Network,
+    pub data: Data,
+    pub batch: usize,
+    pub samples: usize,
+    pub threads: usize,
+}
+
+/// The dropout operation.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dropout {
+    pub elements: usize,
+    pub keep: f64,
+    pub in_place: bool,
+    pub threads: usize,
+}
+
+/// Copying; with streaming stores, or by memcpy.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Copy {
+    pub elements: usize,
+    pub streaming: bool,
+    pub threads: usize,
+}
+
+/// Fused multiply-adds in registers.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Peak {
+    pub threads: usize,
+}
+
+/// A network and the file of its parameters.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// Inputs, hidden units, classes.
+    pub widths: Vec<usize>,
+    pub activation: String,
+    pub keep_input: f64,
+    pub keep_hidden: f64,
+    /// For each layer the weights, row-major `[outputs][inputs]`, then the
+    /// biases: little-endian f32.
+    pub weights: PathBuf,
+}
+
+impl Network {
+    /// The keep rate of the inputs of layer `layer`.
+    pub fn keep_below(&self, layer: usize) -> f64 {
+        if layer == 0 { self.keep_input } else { self.keep_hidden }
+    }
+}
+
+/// The files of the rows and their classes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Data {
+    /// Rows of little-endian f32.
+    pub inputs: PathBuf,
+    /// A little-endian u32 for each row.
+    pub labels: PathBuf,
+}

@@ -1,0 +1,15 @@
+//! The protocol between the driver of `benches/peers` and a worker: a line of
+//! JSON in, a line of JSON out. `benches/peers/README.md` tells of it.
+
+pub mod case;
+pub mod files;
+mod serve;
+mod work;
+
+pub use serve::serve;
+pub use work::Work;
+
+use std::error::Error;
+
+/// What goes wrong is told as text to the driver or to a person.
+pub type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
