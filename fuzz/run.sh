@@ -31,6 +31,8 @@ fuzz() {
     local target=$1 log code=0 executions took
     mkdir -p "corpus/$target"
     log=$(mktemp)
+    # Expanded now: the name is gone when the shell ends.
+    trap "rm -f '$log'" EXIT
     # 512 MiB for everything: a file of some bytes must not make more of it.
     $cargo fuzz run --target-dir "$folder" "$target" "corpus/$target" "seeds/$target" -- \
         -max_total_time="$seconds" -rss_limit_mb=512 -timeout=20 -print_final_stats=1 \
@@ -39,7 +41,6 @@ fuzz() {
     took=$(sed -n 's/^Done [0-9]* runs in \([0-9]*\) second.*/\1/p' "$log")
     echo "| $target | ${executions:-?} | ${took:-?} | $((code != 0)) |"
     ((code == 0)) || tail -n 60 "$log" >&2
-    rm -f "$log"
     # To xargs, 255 says that no other is to be started.
     return $((code == 0 ? 0 : 255))
 }
