@@ -13,7 +13,7 @@ use thinnet::{
     Keep,
     data::{Batch, Dataset, Split},
     nn::{Activation, Loss, Mlp, Targets},
-    predict::Predictor,
+    predict::{MonteCarlo, Predictor, Seeds},
     train::{MaxNorm, Schedule, Sgd, Trainer},
 };
 
@@ -72,12 +72,16 @@ fn steps_and_predictions_allocate_nothing_after_the_first() {
             .max_norm(MaxNorm::Paper(1.0));
         let mut trainer = Trainer::builder(mlp, sgd, 128).isa(isa()).build().unwrap();
         let rows: Vec<u32> = (0..128).collect();
+        let ids: Vec<u64> = (0..128).collect();
+        let samples = MonteCarlo::new(20).unwrap().tolerance(0.03).unwrap().keep_samples();
         let mut run = |steps: usize, rows: &[u32]| {
             for _ in 0..steps {
                 let batch = Batch::gather(digits.inputs(), rows).unwrap();
                 let classes = Targets::Classes(&digits.labels()[..rows.len()]);
                 trainer.step(&batch, classes).unwrap();
                 predictor.predict(&batch, &mut workspace).unwrap();
+                let seeds = Seeds::Numbered { base: 1, ids: &ids[..rows.len()] };
+                predictor.monte_carlo(&batch, &samples, seeds, &mut workspace).unwrap();
             }
         };
         run(1, &rows);

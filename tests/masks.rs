@@ -6,7 +6,7 @@ use serde::Deserialize;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 use thinnet::{
     Isa, Keep,
-    mask::{Domain, Mask, Streams, scalar},
+    mask::{Domain, Mask, Streams, request_seed, scalar},
 };
 
 /// A case of `oracle/masks.json`, which `oracle/masks.py` made: a plain Python
@@ -65,6 +65,14 @@ fn known_answers_from_an_independent_program() {
             }
         }
     }
+}
+
+/// `splitmix64(splitmix64(base, 1) ^ id, 1)` of `oracle/masks.py`.
+#[test]
+fn a_request_s_seed_is_the_hash_of_base_and_number() {
+    assert_eq!(request_seed(0, 0), 0xa706_dd2f_4d19_7e6f);
+    assert_eq!(request_seed(9, 3), 0x8200_33d5_b597_a6a1);
+    assert_eq!(request_seed(u64::MAX, 12_345_678_901), 0x214c_2fe6_4a61_90c9);
 }
 
 const KEEPS: [u32; 8] = [655, 6554, 16384, 32768, 49152, 52429, 58982, 64881];

@@ -28,7 +28,8 @@ impl Kernel for Drawn<'_> {
     fn run<L: Lanes>(self, l: L) {
         // `[word][row]`: 4 KiB that stay in L1.
         let mut words = [[0; 8]; ROW_WORDS];
-        let mut lanes = LaneWords::new(l, self.keep, self.streams, self.first_row);
+        let mut lanes =
+            LaneWords::new(l, self.keep, std::array::from_fn(self.streams.hashes(self.first_row)));
         for column in words.iter_mut().take(self.y.len().div_ceil(64)) {
             l.store_words(lanes.next(l), column);
         }

@@ -105,8 +105,8 @@ impl Dropout {
             // Whole rows stand behind each other without a gap, then the rest.
             let (rows, rest) = (len / ROW, len % ROW);
             let (whole, last) = mask.words_mut().split_at_mut(words_of(rows * ROW));
-            fill(self.isa, self.keep, streams, 0, ROW, whole);
-            fill(self.isa, self.keep, streams, rows as u64, rest, last);
+            fill(self.isa, self.keep, streams.hashes(0), ROW, whole);
+            fill(self.isa, self.keep, streams.hashes(rows as u64), rest, last);
         }
         Ok(mask)
     }

@@ -1,6 +1,8 @@
 //! The vector generator: eight rows are the eight lanes.
 
-use super::{Streams, scalar, valid_bits, words_of};
+use rand_xoshiro::{Xoshiro256PlusPlus, rand_core::SeedableRng};
+
+use super::{scalar, stream, valid_bits, words_of};
 use crate::{
     rate::Keep,
     simd::{Isa, Kernel, Lanes},
@@ -13,13 +15,12 @@ pub(crate) struct LaneWords<L: Lanes> {
 }
 
 impl<L: Lanes> LaneWords<L> {
-    /// The streams of rows `first_row` to `first_row + 7`.
+    /// The streams of the rows with these hashes.
     #[inline(always)]
-    pub(crate) fn new(l: L, keep: Keep, streams: Streams, first_row: u64) -> Self {
+    pub(crate) fn new(l: L, keep: Keep, hashes: [u64; 8]) -> Self {
         let mut state = [[0; 8]; 4];
-        for lane in 0..8 {
-            let row = streams.state(first_row.wrapping_add(lane as u64));
-            for (words, word) in state.iter_mut().zip(row) {
+        for (lane, hash) in hashes.into_iter().enumerate() {
+            for (words, word) in state.iter_mut().zip(stream::state(hash)) {
                 words[lane] = word;
             }
         }
@@ -59,64 +60,68 @@ impl<L: Lanes> LaneWords<L> {
 }
 
 /// Words of whole rows into `out` `[rows][words]`.
-struct Fill<'a> {
+struct Fill<'a, H> {
     keep: Keep,
-    streams: Streams,
-    first_row: u64,
+    hash: H,
     width: usize,
     out: &'a mut [u64],
 }
 
-impl Kernel for Fill<'_> {
+impl<H: Fn(usize) -> u64> Kernel for Fill<'_, H> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
         let words = words_of(self.width);
-        let mut first_row = self.first_row;
-        for group in self.out.chunks_mut(8 * words) {
-            if group.len() == words {
-                // One row: the scalar definition is the shorter way.
-                let mut rng = self.streams.rng(first_row);
-                for (word, out) in group.iter_mut().enumerate() {
+        for (group, out) in self.out.chunks_mut(8 * words).enumerate() {
+            let (first_row, rows) = (8 * group, out.len() / words);
+            if rows == 1 {
+                // The scalar definition is the shorter way.
+                let mut rng = Xoshiro256PlusPlus::seed_from_u64((self.hash)(first_row));
+                for (word, out) in out.iter_mut().enumerate() {
                     *out = scalar::word(self.keep, &mut rng) & valid_bits(self.width, word);
                 }
                 continue;
             }
-            let mut lanes = LaneWords::new(l, self.keep, self.streams, first_row);
+            let mut hashes = [0; 8];
+            for (row, hash) in hashes.iter_mut().enumerate().take(rows) {
+                *hash = (self.hash)(first_row + row);
+            }
+            let mut lanes = LaneWords::new(l, self.keep, hashes);
             let mut column = [0; 8];
             for word in 0..words {
                 l.store_words(lanes.next(l), &mut column);
                 let valid = valid_bits(self.width, word);
-                for (row, bits) in group.chunks_exact_mut(words).zip(column) {
+                for (row, bits) in out.chunks_exact_mut(words).zip(column) {
                     row[word] = bits & valid;
                 }
             }
-            first_row = first_row.wrapping_add(8);
         }
     }
 }
 
-/// Fills `out` `[rows][words_of(width)]` with the words of neighbouring rows,
-/// the first of which is `first_row`; `keep` is below 1.
+/// Fills `out` `[rows][words_of(width)]`; `hash(i)` is the row hash of row i, and
+/// `keep` is below 1.
 pub(crate) fn fill(
     isa: Isa,
     keep: Keep,
-    streams: Streams,
-    first_row: u64,
+    hash: impl Fn(usize) -> u64,
     width: usize,
     out: &mut [u64],
 ) {
     debug_assert!(keep.drops());
     if !out.is_empty() {
-        isa.dispatch(Fill { keep, streams, first_row, width, out });
+        isa.dispatch(Fill { keep, hash, width, out });
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{mask::Domain, simd::tests::on_each_isa};
+    use crate::{
+        mask::{Domain, Streams},
+        simd::tests::on_each_isa,
+    };
 
     #[test]
     fn the_vector_generator_equals_the_scalar_definition() {
@@ -129,7 +134,7 @@ mod tests {
                         for first_row in [0, 3, u64::MAX - 2] {
                             let words = words_of(width);
                             let mut out = vec![0; rows * words];
-                            fill(isa, keep, streams, first_row, width, &mut out);
+                            fill(isa, keep, streams.hashes(first_row), width, &mut out);
                             for (row, got) in out.chunks(words).enumerate() {
                                 let row = first_row.wrapping_add(row as u64);
                                 let want = scalar::words(keep, &mut streams.rng(row), width);

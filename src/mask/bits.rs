@@ -78,13 +78,30 @@ impl Mask {
     ) -> Result<(), Error> {
         isa.require()?;
         self.set_rows(rows)?;
+        self.fill(isa, keep, streams.hashes(first_row));
+        Ok(())
+    }
+
+    /// Draws a row for each of these row hashes, at most as many as the mask was
+    /// made for, on an instruction set that the CPU has.
+    pub(crate) fn redraw_each(
+        &mut self,
+        isa: Isa,
+        keep: Keep,
+        hashes: &[u64],
+    ) -> Result<(), Error> {
+        self.set_rows(hashes.len())?;
+        self.fill(isa, keep, |row| hashes[row]);
+        Ok(())
+    }
+
+    fn fill(&mut self, isa: Isa, keep: Keep, hash: impl Fn(usize) -> u64) {
         if keep.drops() {
-            let used = rows * words_of(self.width);
-            fill(isa, keep, streams, first_row, self.width, &mut self.words[..used]);
+            let used = self.rows * words_of(self.width);
+            fill(isa, keep, hash, self.width, &mut self.words[..used]);
         } else {
             self.keep_all();
         }
-        Ok(())
     }
 
     /// The mask of a site declared sparse, by random access.

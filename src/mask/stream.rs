@@ -62,11 +62,23 @@ impl Streams {
         Xoshiro256PlusPlus::seed_from_u64(self.hash(row))
     }
 
-    /// The row's generator as its four words of state: outputs 1 to 4 of
-    /// SplitMix64 started at h.
+    /// The row hash of the row i rows after `first_row`, as a function of i.
     #[inline]
-    pub(super) fn state(self, row: u64) -> [u64; 4] {
-        let h = self.hash(row);
-        std::array::from_fn(|i| mix(h.wrapping_add(GAMMA.wrapping_mul(i as u64 + 1))))
+    pub(crate) fn hashes(self, first_row: u64) -> impl Fn(usize) -> u64 {
+        move |i| self.hash(first_row.wrapping_add(i as u64))
     }
+}
+
+/// The generator of the row with hash h as its four words of state: outputs 1 to
+/// 4 of SplitMix64 started at h.
+#[inline]
+pub(super) fn state(h: u64) -> [u64; 4] {
+    std::array::from_fn(|i| mix(h.wrapping_add(GAMMA.wrapping_mul(i as u64 + 1))))
+}
+
+/// The seed of the request with number `id` among those that share the seed
+/// `base`: in the words of the module's definition, h after taking in `base` and
+/// `id`.
+pub const fn request_seed(base: u64, id: u64) -> u64 {
+    absorb(absorb(0, base), id)
 }

@@ -1,5 +1,7 @@
 //! What flows through a network while a batch passes it.
 
+use std::ops::Range;
+
 use super::Mlp;
 use crate::{
     error::{Error, at_most, same_size},
@@ -65,20 +67,24 @@ impl Flow {
         }
     }
 
-    /// Up through all layers. `mask(site)` is the mask of a hidden site, for
+    /// Up through the layers `layers`, from the lists into the first of them.
+    /// `mask(site)` is the mask of a hidden site, for
     /// none of whose units are dropped nor scaled; `pending(layer)` are the
     /// factors that max-norm left pending there; `done(layer)` is told of each.
+    #[expect(clippy::too_many_arguments, reason = "what a pass can differ in")]
     pub fn forward<'m>(
         &mut self,
         mlp: &Mlp,
         isa: Isa,
         parallel: bool,
+        layers: Range<usize>,
         mask: impl Fn(usize) -> Option<&'m Mask>,
         pending: impl Fn(usize) -> Option<&'m [Panel]>,
         mut done: impl FnMut(usize),
     ) {
         let last = mlp.depth() - 1;
-        for (index, layer) in mlp.layers.iter().enumerate() {
+        for index in layers {
+            let layer = &mlp.layers[index];
             let (z, pending) = (&mut self.z[index], pending(index));
             if index == last {
                 layer.output(isa, parallel, pending, &self.lists[index], z);

@@ -88,6 +88,18 @@ impl Loss {
         }
     }
 
+    /// The entropy in nats of the probabilities `p` of classes, or the sum of the
+    /// entropies of bits with these probabilities; none for squared error.
+    pub(crate) fn entropy(self, p: impl Iterator<Item = f64>) -> Option<f64> {
+        // lim p ln p = 0
+        let term = |p: f64| if p == 0.0 { 0.0 } else { -p * libm::log(p) };
+        match self {
+            Self::SoftmaxCrossEntropy => Some(p.map(term).sum()),
+            Self::SquaredError => None,
+            Self::BinaryCrossEntropy => Some(p.map(|p| term(p) + term(1.0 - p)).sum()),
+        }
+    }
+
     /// The loss of one row in the plainest form, in f64.
     pub(super) fn plain(self, z: &[f64], targets: Targets<'_>, row: usize) -> Result<f64, Error> {
         targets.check_row(self, z.len(), row)?;

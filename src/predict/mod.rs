@@ -1,11 +1,25 @@
-//! Prediction: test time, with nothing dropped.
+//! Prediction: test time.
+//!
+//! Ways to predict, all by `&self` of one [`Predictor`] and with a caller's
+//! [`Workspace`]:
+//!
+//! | way | what it costs | what it says |
+//! |---|---|---|
+//! | [`predict`](Predictor::predict), weight scaling | one pass | one answer for the average of all thinned networks |
+//! | [`monte_carlo`](Predictor::monte_carlo) | a thinned pass for each sample | mean, variance, entropies, quantiles over thinned networks |
 #![forbid(unsafe_code)]
 
 mod evaluate;
+mod monte_carlo;
+mod uncertainty;
 
 pub use evaluate::{Evaluation, evaluate};
+pub use monte_carlo::{MonteCarlo, Seeds};
+pub use uncertainty::{Estimate, Estimates};
 
 use std::borrow::Borrow;
+
+use monte_carlo::Samples;
 
 use crate::{
     data::Batch,
@@ -43,6 +57,7 @@ pub struct Predictor<M = Mlp> {
     mlp: M,
     isa: Isa,
     finite_inputs: bool,
+    serial: bool,
 }
 
 /// The memory of a prediction, for batches of at most the rows it was made for.
@@ -50,12 +65,14 @@ pub struct Predictor<M = Mlp> {
 pub struct Workspace {
     flow: Flow,
     predictions: Matrix,
+    /// Made by the first Monte-Carlo prediction.
+    samples: Option<Samples>,
 }
 
 impl<M: Borrow<Mlp>> Predictor<M> {
     /// A predictor on the CPU's fastest instruction set.
     pub fn new(mlp: M) -> Self {
-        Self { mlp, isa: Isa::detect(), finite_inputs: true }
+        Self { mlp, isa: Isa::detect(), finite_inputs: true, serial: false }
     }
 
     /// The same on another instruction set.
@@ -72,6 +89,12 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         Self { finite_inputs: false, ..self }
     }
 
+    /// All work stays on the thread that asks, also inside a rayon pool: for
+    /// services whose threads each have requests of their own.
+    pub fn serial(self) -> Self {
+        Self { serial: true, ..self }
+    }
+
     /// The network.
     pub fn network(&self) -> &Mlp {
         self.mlp.borrow()
@@ -85,6 +108,7 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         Ok(Workspace {
             flow: Flow::with_capacity(self.network(), most_rows)?,
             predictions: Matrix::zeroed(most_rows, self.network().outputs())?,
+            samples: None,
         })
     }
 
@@ -121,14 +145,57 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         Ok(workspace.predictions.first_rows(batch.rows()))
     }
 
+    /// What thinned networks predict for each row: mean, variance and how far
+    /// they agree. A network that drops nothing is one network: one sample.
+    ///
+    /// ```
+    /// # use thinnet::{Keep, data::Batch, nn::{Activation, Loss, Mlp}, tensor::MatrixView};
+    /// use thinnet::predict::{MonteCarlo, Predictor, Seeds};
+    ///
+    /// # let mlp = Mlp::builder(3)
+    /// #     .hidden(20, Activation::Relu, Keep::HALF)
+    /// #     .output(2, Loss::SoftmaxCrossEntropy)
+    /// #     .build()?;
+    /// # let row = [0.1, 0.2, 0.3];
+    /// let predictor = Predictor::new(mlp);
+    /// let mut workspace = predictor.workspace(1)?;
+    /// let batch = Batch::dense(MatrixView::new(&row, 1, 3)?);
+    /// let fifty = MonteCarlo::new(50)?;
+    /// let answers = predictor.monte_carlo(&batch, &fifty, Seeds::Each(&[7]), &mut workspace)?;
+    /// let answer = answers.row(0)?;
+    /// let (class, sure) = (answer.class(), answer.mutual_information() < Some(0.1));
+    /// # assert!(class < 2 && sure);
+    /// # Ok::<(), thinnet::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Self::predict`]; not a seed for each row; more memory than can be
+    /// allocated.
+    pub fn monte_carlo<'w>(
+        &self,
+        batch: &Batch<'_>,
+        settings: &MonteCarlo,
+        seeds: Seeds<'_>,
+        workspace: &'w mut Workspace,
+    ) -> Result<Estimates<'w>, Error> {
+        self.check(batch, workspace)?;
+        let (mlp, isa, serial) = (self.network(), self.isa, self.serial);
+        monte_carlo::estimate(mlp, isa, serial, batch, settings, seeds, workspace)
+    }
+
+    /// Whether the batch is one for this network and fits the workspace.
+    fn check(&self, batch: &Batch<'_>, workspace: &Workspace) -> Result<(), Error> {
+        workspace.flow.check(self.network(), batch.rows())?;
+        batch.check(self.network().inputs(), self.finite_inputs)
+    }
+
     fn forward(&self, batch: &Batch<'_>, workspace: &mut Workspace) -> Result<(), Error> {
+        self.check(batch, workspace)?;
         let (mlp, rows) = (self.network(), batch.rows());
         let flow = &mut workspace.flow;
-        flow.check(mlp, rows)?;
-        batch.check(mlp.inputs(), self.finite_inputs)?;
-        let parallel = worth_it(rows.saturating_mul(mlp.parameters()));
+        let parallel = !self.serial && worth_it(rows.saturating_mul(mlp.parameters()));
         flow.enter(mlp, self.isa, parallel, rows, InputBits::All, &|row| batch.at(row));
-        flow.forward(mlp, self.isa, parallel, |_| None, |_| None, |_| ());
+        flow.forward(mlp, self.isa, parallel, 0..mlp.depth(), |_| None, |_| None, |_| ());
         Ok(())
     }
 }

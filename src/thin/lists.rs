@@ -129,6 +129,34 @@ impl Lists {
             isa.dispatch(Fill { scale: keep.scale(), bits, row, block, lists });
         });
     }
+
+    /// The lists of thinned rows: row i holds what `bits` keeps of row `of[i]` of
+    /// `from`, which nothing has been dropped from, times 1/p.
+    pub(crate) fn thin(
+        &mut self,
+        parallel: bool,
+        keep: Keep,
+        from: &Self,
+        of: &[usize],
+        bits: ThinningBits<'_>,
+    ) {
+        self.set_rows(of.len());
+        let scale = keep.scale();
+        each(parallel, self.runs_mut(), &|b, (ends, offsets, values)| {
+            let (from, mut at) = (from.block(b), 0);
+            ends.data[0] = 0;
+            for (row, &of) in of.iter().enumerate() {
+                let (all_offsets, all_values) = from.of(of);
+                for (&offset, &value) in all_offsets.iter().zip(all_values) {
+                    // Written in any case: the next one takes a dropped one's place.
+                    offsets.data[at] = offset;
+                    values.data[at] = value * scale;
+                    at += usize::from(bits.kept(row, b, offset));
+                }
+                ends.data[row + 1] = at as u32;
+            }
+        });
+    }
 }
 
 impl<'a> Block<'a> {
@@ -208,6 +236,27 @@ impl InputBits<'_> {
                     left &= left - 1;
                 }
                 kept
+            }
+        }
+    }
+}
+
+/// Which units of rows that are listed already are kept.
+#[derive(Clone, Copy)]
+pub(crate) enum ThinningBits<'a> {
+    /// Those of a mask.
+    Mask(&'a Mask),
+    /// Those that random access keeps, by the rows' hashes.
+    Sparse { keep: Keep, hashes: &'a [u64] },
+}
+
+impl ThinningBits<'_> {
+    #[inline(always)]
+    fn kept(self, row: usize, block: usize, offset: u8) -> bool {
+        match self {
+            Self::Mask(mask) => mask.at(row).block(block) >> (offset % 64) & 1 == 1,
+            Self::Sparse { keep, hashes } => {
+                scalar::kept_at(keep, hashes[row], (block * PANEL) as u64 + u64::from(offset))
             }
         }
     }

@@ -35,7 +35,7 @@ mod turned;
 pub(crate) mod update;
 pub(crate) mod visit;
 
-pub(crate) use lists::{InputBits, Lists};
+pub(crate) use lists::{InputBits, Lists, ThinningBits};
 pub(crate) use panels::Panels;
 pub(crate) use path::Path;
 pub(crate) use tiles::Tiles;

@@ -288,7 +288,8 @@ impl Trainer {
         let mask = |site: usize| self.masks[site].as_ref();
         let pending = |layer: usize| Some(self.states[layer].pending.as_chunks().0);
         let up = |layer| done(Part::Up(layer));
-        self.flow.forward(&self.mlp, self.isa, parallel, mask, pending, up);
+        let layers = 0..self.mlp.depth();
+        self.flow.forward(&self.mlp, self.isa, parallel, layers, mask, pending, up);
 
         let logits = &mut self.flow.z[self.mlp.depth() - 1];
         let losses = &mut self.losses[..rows];

@@ -179,6 +179,26 @@ def dropout_bars(rows):
             yield Bar(f"{text}, one thread: its time over a copy's", limit, measured, True)
 
 
+def prediction_bars(rows):
+    for row in rows:
+        if row["group"] == "predict":
+            text = f"prediction {row['shape']}, batch {row['batch']}: times as fast as the best peer"
+            measured = ratio(seconds(row, *PEERS), seconds(row, "thinnet"))
+            yield Bar(text, 2 if row["batch"] == 1 else 1, measured)
+
+
+def sampling_bars(rows, avx512):
+    for row in rows:
+        if row["group"] == "mc":
+            alone = row["batch"] == 1
+            text = f"{row['samples']} Monte-Carlo samples, batch {row['batch']}: times as fast as"
+            yield times_pytorch(f"{text} PyTorch", 8 if alone else 6, row)
+            if alone:
+                for peer, least in (("candle", 5), ("jax", 2.5 if avx512 else 4)):
+                    measured = ratio(seconds(row, peer), seconds(row, "thinnet"))
+                    yield Bar(f"{text} {peer}", least, measured)
+
+
 def curve_bar(rows):
     """The largest rise of the step time from a keep rate to the next lower one."""
     points = sorted(
@@ -199,5 +219,7 @@ def all_bars(rows, avx512):
         slowest_bar(rows),
         *own_bars(rows),
         *dropout_bars(rows),
+        *prediction_bars(rows),
+        *sampling_bars(rows, avx512),
         curve_bar(rows),
     ]

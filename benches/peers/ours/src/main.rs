@@ -7,6 +7,7 @@ mod dropout;
 mod network;
 mod peak;
 mod predicting;
+mod sampling;
 mod threads;
 mod time_to_error;
 mod training;
@@ -30,7 +31,7 @@ fn ready(case: &Case) -> Outcome<Box<dyn Work>> {
     Ok(match case {
         Case::Step(step) => Box::new(training::Training::new(step)?),
         Case::Predict(predict) => Box::new(predicting::Predicting::new(predict)?),
-        Case::MonteCarlo(_) => return Err("thinnet has no Monte-Carlo prediction yet".into()),
+        Case::MonteCarlo(samples) => Box::new(sampling::Sampling::new(samples)?),
         Case::Dropout(dropout) => Box::new(dropout::Dropping::new(dropout)?),
         Case::Copy(copy) => Box::new(copying::Copying::new(copy)?),
         Case::Peak(peak) => Box::new(peak::Peak::new(peak.threads)?),

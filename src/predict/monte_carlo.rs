@@ -1,0 +1,268 @@
+//! Monte-Carlo prediction: thinned networks are sampled, and what they say is
+//! gathered row by row.
+//!
+//! A request's rows of different samples are rows of the thin products like any
+//! others. What comes before the first mask is computed once a request: the
+//! lists into the first site that drops. Each pass thins them for as many pairs
+//! of request and sample as there is room for.
+
+use super::{
+    Workspace,
+    uncertainty::{Estimates, Tallies},
+};
+use crate::{
+    data::Batch,
+    error::{Error, same_size},
+    mask::{Domain, Mask, Streams, request_seed},
+    nn::{Flow, Mlp},
+    parallel::worth_it,
+    simd::Isa,
+    tensor::Matrix,
+    thin::{InputBits, ThinningBits},
+};
+
+/// Rows of a pass: what the products take at once.
+const PASS: usize = 128;
+
+/// Samples of a request between two looks at its standard error.
+const ROUND: usize = 16;
+
+/// How many thinned networks a prediction samples (Monte-Carlo model averaging,
+/// section 7.5 of the paper).
+///
+/// ```
+/// # use thinnet::predict::MonteCarlo;
+/// let fifty = MonteCarlo::new(50)?;
+/// let as_many_as_it_takes = MonteCarlo::new(10_000)?.tolerance(0.01)?;
+/// # Ok::<(), thinnet::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MonteCarlo {
+    samples: usize,
+    tolerance: Option<f64>,
+    keep_samples: bool,
+}
+
+impl MonteCarlo {
+    /// `samples` thinned networks for each row.
+    ///
+    /// # Errors
+    /// 0.
+    pub fn new(samples: usize) -> Result<Self, Error> {
+        if samples == 0 {
+            return Err(Error::setting("samples", samples, "at least one"));
+        }
+        Ok(Self { samples, tolerance: None, keep_samples: false })
+    }
+
+    /// Fewer samples for a row where they suffice: it is done when the standard
+    /// error of each output's mean, sqrt(variance / samples), is at most
+    /// `tolerance`, which is looked at after every 16 samples.
+    ///
+    /// # Errors
+    /// Negative, or not a finite number.
+    pub fn tolerance(self, tolerance: f64) -> Result<Self, Error> {
+        if !(tolerance.is_finite() && tolerance >= 0.0) {
+            return Err(Error::setting("tolerance", tolerance, "a finite number of at least 0"));
+        }
+        Ok(Self { tolerance: Some(tolerance), ..self })
+    }
+
+    /// Keeps what every sample said, for [`quantile`](super::Estimate::quantile):
+    /// memory for rows x outputs x samples numbers, where it otherwise does not
+    /// depend on the samples.
+    pub fn keep_samples(self) -> Self {
+        Self { keep_samples: true, ..self }
+    }
+
+    /// The most samples of a row.
+    pub fn samples(&self) -> usize {
+        self.samples
+    }
+
+    /// Whether a row with `done` samples, whose outputs' standard errors are at
+    /// most `error`, needs no more.
+    fn suffices(&self, done: usize, error: impl FnOnce() -> f64) -> bool {
+        let looked_at = done.is_multiple_of(ROUND);
+        done >= self.samples || looked_at && self.tolerance.is_some_and(|most| error() <= most)
+    }
+
+    /// How many samples follow the first `done` before the next look.
+    fn round(&self, done: usize) -> usize {
+        let left = self.samples - done;
+        if self.tolerance.is_some() { left.min(ROUND - done % ROUND) } else { left }
+    }
+}
+
+/// Which thinned networks the rows of a batch are asked: sample s of a row has
+/// the masks of [`Domain::Prediction`] with the row's seed, step s and row 0. So
+/// the answer for a row does not depend on the batch that it is in.
+#[derive(Clone, Copy, Debug)]
+pub enum Seeds<'a> {
+    /// A seed for each row.
+    Each(&'a [u64]),
+    /// One seed, and for each row a number of its own: the row's seed is
+    /// [`request_seed`]`(base, id)`.
+    Numbered {
+        /// The seed that they share.
+        base: u64,
+        /// The rows' numbers.
+        ids: &'a [u64],
+    },
+}
+
+impl Seeds<'_> {
+    fn check(self, rows: usize) -> Result<(), Error> {
+        match self {
+            Self::Each(seeds) => same_size("seeds of a batch's rows", rows, seeds.len()),
+            Self::Numbered { ids, .. } => same_size("numbers of a batch's rows", rows, ids.len()),
+        }
+    }
+
+    fn of(self, row: usize) -> u64 {
+        match self {
+            Self::Each(seeds) => seeds[row],
+            Self::Numbered { base, ids } => request_seed(base, ids[row]),
+        }
+    }
+}
+
+/// The memory of a pass.
+#[derive(Clone, Debug)]
+pub(super) struct Samples {
+    flow: Flow,
+    /// Of every site.
+    masks: Vec<Mask>,
+    predictions: Matrix,
+    /// The pairs of the pass: row of the batch, number of the sample.
+    requests: Vec<usize>,
+    numbers: Vec<u64>,
+    /// The pairs' row hashes at one site.
+    hashes: Vec<u64>,
+    tallies: Tallies,
+}
+
+impl Samples {
+    fn new(mlp: &Mlp) -> Result<Self, Error> {
+        let widths = mlp.widths();
+        let masks = widths[..mlp.depth()].iter().map(|&width| Mask::ones(PASS, width));
+        Ok(Self {
+            flow: Flow::with_capacity(mlp, PASS)?,
+            masks: masks.collect::<Result<_, _>>()?,
+            predictions: Matrix::zeroed(PASS, mlp.outputs())?,
+            requests: Vec::with_capacity(PASS),
+            numbers: Vec::with_capacity(PASS),
+            hashes: Vec::with_capacity(PASS),
+            tallies: Tallies::new(mlp.loss(), mlp.outputs()),
+        })
+    }
+
+    /// Chooses the pairs of the next pass: of each row in turn what it still
+    /// needs. Returns whether there are any.
+    fn choose(&mut self, settings: &MonteCarlo, rows: usize) -> bool {
+        self.requests.clear();
+        self.numbers.clear();
+        for row in 0..rows {
+            let done = self.tallies.samples(row);
+            if settings.suffices(done, || self.tallies.standard_error(row)) {
+                continue;
+            }
+            let room = PASS - self.requests.len();
+            for sample in (done..).take(settings.round(done).min(room)) {
+                self.requests.push(row);
+                self.numbers.push(sample as u64);
+            }
+            if self.requests.len() == PASS {
+                break;
+            }
+        }
+        !self.requests.is_empty()
+    }
+
+    /// The pairs' hashes at `site`.
+    fn hash(&mut self, seeds: Seeds<'_>, site: usize) {
+        self.hashes.clear();
+        self.hashes.extend(self.requests.iter().zip(&self.numbers).map(|(&row, &sample)| {
+            Streams::new(seeds.of(row), Domain::Prediction, site as u64, sample).hash(0)
+        }));
+    }
+
+    /// What the thinned networks of this pass predict, from the lists into the
+    /// first site that drops.
+    fn pass(
+        &mut self,
+        mlp: &Mlp,
+        isa: Isa,
+        parallel: bool,
+        seeds: Seeds<'_>,
+        from: &Flow,
+        first: usize,
+    ) -> Result<(), Error> {
+        for site in first + 1..mlp.depth() {
+            let keep = mlp.keep_below(site);
+            if keep.drops() {
+                self.hash(seeds, site);
+                self.masks[site].redraw_each(isa, keep, &self.hashes)?;
+            }
+        }
+        let keep = mlp.keep_below(first);
+        self.hash(seeds, first);
+        let bits = if first == 0 && mlp.sparse_input() {
+            ThinningBits::Sparse { keep, hashes: &self.hashes }
+        } else {
+            self.masks[first].redraw_each(isa, keep, &self.hashes)?;
+            ThinningBits::Mask(&self.masks[first])
+        };
+        self.flow.lists[first].thin(parallel, keep, &from.lists[first], &self.requests, bits);
+        let masks = &self.masks;
+        let mask = |site: usize| mlp.keep_below(site).drops().then(|| &masks[site]);
+        self.flow.forward(mlp, isa, parallel, first..mlp.depth(), mask, |_| None, |_| ());
+        let logits = &mut self.flow.z[mlp.depth() - 1];
+        mlp.loss().predictions(isa, logits, &mut self.predictions);
+        Ok(())
+    }
+}
+
+/// Asks thinned networks for the rows of a batch that was checked.
+pub(super) fn estimate<'w>(
+    mlp: &Mlp,
+    isa: Isa,
+    serial: bool,
+    batch: &Batch<'_>,
+    settings: &MonteCarlo,
+    seeds: Seeds<'_>,
+    workspace: &'w mut Workspace,
+) -> Result<Estimates<'w>, Error> {
+    let rows = batch.rows();
+    seeds.check(rows)?;
+    let Workspace { flow, predictions, samples, .. } = workspace;
+    let samples = match samples {
+        Some(samples) => samples,
+        None => samples.insert(Samples::new(mlp)?),
+    };
+    samples.flow.check(mlp, rows.min(PASS))?;
+    let kept = if settings.keep_samples { settings.samples } else { 0 };
+    samples.tallies.clear(mlp.loss(), rows, predictions.rows(), kept)?;
+
+    let parallel = |rows: usize| !serial && worth_it(rows.saturating_mul(mlp.parameters()));
+    flow.enter(mlp, isa, parallel(rows), rows, InputBits::All, &|row| batch.at(row));
+    let first = (0..mlp.depth()).find(|&site| mlp.keep_below(site).drops());
+    let alike = first.unwrap_or(mlp.depth());
+    flow.forward(mlp, isa, parallel(rows), 0..alike, |_| None, |_| None, |_| ());
+    let Some(first) = first else {
+        // Nothing is dropped: there is one network, and it has answered.
+        mlp.loss().predictions(isa, &mut flow.z[mlp.depth() - 1], predictions);
+        for row in 0..rows {
+            samples.tallies.add(row, predictions.at(row));
+        }
+        return Ok(samples.tallies.finish());
+    };
+    while samples.choose(settings, rows) {
+        let parallel = parallel(samples.requests.len());
+        samples.pass(mlp, isa, parallel, seeds, flow, first)?;
+        for (i, &row) in samples.requests.iter().enumerate() {
+            samples.tallies.add(row, samples.predictions.at(i));
+        }
+    }
+    Ok(samples.tallies.finish())
+}

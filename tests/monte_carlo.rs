@@ -1,0 +1,364 @@
+//! Monte-Carlo prediction against the thinned networks themselves, one by one
+//! and in f64.
+
+mod backend;
+
+use backend::isa;
+use thinnet::{
+    Isa, Keep,
+    data::Batch,
+    mask::{Domain, Mask, Streams, request_seed},
+    nn::{Activation, Ensemble, Loss, Mlp, ThinnedNetwork},
+    predict::{Estimate, MonteCarlo, Predictor, Seeds},
+    tensor::MatrixView,
+};
+
+/// Sums of some hundred f32 products against f64.
+const ROUNDING: f64 = 2e-5;
+
+fn keep(rate: f64) -> Keep {
+    Keep::new(rate).unwrap()
+}
+
+/// Networks in which the first mask comes at the input, at a sparse input, at a
+/// hidden layer and nowhere.
+fn networks(loss: Loss) -> Vec<Mlp> {
+    let build = |input: Keep, sparse: bool, hidden: [Keep; 2]| {
+        let mut builder = Mlp::builder(100)
+            .input_keep(input)
+            .hidden(130, Activation::Relu, hidden[0])
+            .hidden(70, Activation::Tanh, hidden[1])
+            .output(3, loss)
+            .seed(4);
+        if sparse {
+            builder = builder.sparse_input();
+        }
+        builder.build().unwrap()
+    };
+    vec![
+        build(keep(0.8), false, [keep(0.5), keep(0.75)]),
+        build(keep(0.8), true, [keep(0.5), Keep::ALL]),
+        build(Keep::ALL, false, [keep(0.5), keep(0.7)]),
+        build(Keep::ALL, false, [Keep::ALL, keep(0.6)]),
+    ]
+}
+
+/// Rows of which a third is 0.
+fn rows(count: usize) -> Vec<f32> {
+    (0..count * 100).map(|i| if i % 3 == 0 { 0.0 } else { (i as f32 * 0.7).sin() }).collect()
+}
+
+fn view(x: &[f32]) -> Batch<'_> {
+    Batch::dense(MatrixView::new(x, x.len() / 100, 100).unwrap())
+}
+
+/// What the thinned network of sample `number` predicts.
+fn sample(mlp: &Mlp, seed: u64, number: u64, x: &[f32]) -> Vec<f64> {
+    let masks =
+        mlp.keeps().into_iter().zip(mlp.widths()).enumerate().map(|(site, (keep, width))| {
+            let streams = Streams::new(seed, Domain::Prediction, site as u64, number);
+            if site == 0 && mlp.sparse_input() {
+                Mask::draw_sparse(keep, streams, 0, 1, width).unwrap()
+            } else {
+                Mask::draw(isa(), keep, streams, 0, 1, width).unwrap()
+            }
+        });
+    let thinned = ThinnedNetwork::from_masks(mlp, masks.collect()).unwrap();
+    thinned.predict(&x.iter().map(|&x| f64::from(x)).collect::<Vec<_>>()).unwrap()
+}
+
+fn close(got: f64, want: f64, what: &str) {
+    assert!((got - want).abs() <= ROUNDING * want.abs().max(1.0), "{what}: {got}, not {want}");
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let values: Vec<f64> = values.collect();
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+fn entropy(loss: Loss, p: &[f64]) -> Option<f64> {
+    let term = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
+    match loss {
+        Loss::SoftmaxCrossEntropy => Some(p.iter().map(|&p| term(p)).sum()),
+        Loss::BinaryCrossEntropy => Some(p.iter().map(|&p| term(p) + term(1.0 - p)).sum()),
+        _ => None,
+    }
+}
+
+#[test]
+fn estimates_are_those_of_the_thinned_networks_that_the_seed_names() {
+    const SAMPLES: usize = 37;
+    let x = rows(5);
+    for &loss in Loss::ALL {
+        for mlp in networks(loss) {
+            let predictor = Predictor::new(&mlp).with_isa(isa()).unwrap();
+            let mut workspace = predictor.workspace(5).unwrap();
+            let settings = MonteCarlo::new(SAMPLES).unwrap().keep_samples();
+            let seeds = Seeds::Numbered { base: 9, ids: &[3, 1, 4, 1, 5] };
+            let answers =
+                predictor.monte_carlo(&view(&x), &settings, seeds, &mut workspace).unwrap();
+            assert_eq!(answers.rows(), 5);
+            for (row, (answer, id)) in answers.iter().zip([3, 1, 4, 1, 5]).enumerate() {
+                let x = &x[row * 100..][..100];
+                let seed = request_seed(9, id);
+                let said: Vec<_> = (0..SAMPLES as u64).map(|s| sample(&mlp, seed, s, x)).collect();
+                assert_eq!(answer.samples(), SAMPLES);
+                for output in 0..3 {
+                    let of_output = || said.iter().map(|y| y[output]);
+                    let m = mean(of_output());
+                    close(answer.mean()[output], m, "mean");
+                    let variance = mean(of_output().map(|y| (y - m) * (y - m)));
+                    let variance = variance * SAMPLES as f64 / (SAMPLES - 1) as f64;
+                    close(answer.variance()[output], variance, "variance");
+                    let [low, high] = answer.interval(output, 2.0).unwrap();
+                    close(high - low, 4.0 * answer.variance()[output].sqrt(), "interval");
+                    let mut sorted: Vec<f64> = of_output().collect();
+                    sorted.sort_by(f64::total_cmp);
+                    // 9 / 36 of the way.
+                    close(answer.quantile(output, 0.25).unwrap(), sorted[9], "quartile");
+                    close(answer.quantile(output, 0.0).unwrap(), sorted[0], "least");
+                    close(answer.quantile(output, 1.0).unwrap(), sorted[36], "most");
+                    let between = sorted[0] + 0.5 * (sorted[1] - sorted[0]);
+                    let part = 0.5 / 36.0;
+                    close(answer.quantile(output, part).unwrap(), between, "between");
+                }
+                let Some(whole) = entropy(loss, answer.mean()) else {
+                    assert_eq!((answer.entropy(), answer.expected_entropy()), (None, None));
+                    assert_eq!(answer.mutual_information(), None);
+                    continue;
+                };
+                let own = mean(said.iter().map(|y| entropy(loss, y).unwrap()));
+                close(answer.entropy().unwrap(), whole, "entropy");
+                close(answer.expected_entropy().unwrap(), own, "expected entropy");
+                close(answer.mutual_information().unwrap(), whole - own, "mutual information");
+            }
+        }
+    }
+}
+
+/// All of an answer, bit for bit.
+fn bits(answer: &Estimate<'_>) -> Vec<u64> {
+    let numbers = answer.mean().iter().chain(answer.variance()).copied();
+    let entropies = [answer.entropy(), answer.expected_entropy()].map(|h| h.unwrap_or(-1.0));
+    numbers
+        .chain(entropies)
+        .map(f64::to_bits)
+        .chain([answer.samples() as u64, answer.class() as u64])
+        .collect()
+}
+
+/// More than a pass of 128 rows, in other orders, with other threads.
+#[test]
+fn an_answer_does_not_depend_on_the_batch_that_it_is_in() {
+    let x = rows(40);
+    let ids: Vec<u64> = (0..40).map(|i| i * 7).collect();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+    for mlp in networks(Loss::SoftmaxCrossEntropy) {
+        for settings in
+            [MonteCarlo::new(21).unwrap(), MonteCarlo::new(100).unwrap().tolerance(0.02).unwrap()]
+        {
+            let predictor = Predictor::new(&mlp).with_isa(isa()).unwrap();
+            let together = || {
+                let mut workspace = predictor.workspace(40).unwrap();
+                let seeds = Seeds::Numbered { base: 1, ids: &ids };
+                let all = predictor.monte_carlo(&view(&x), &settings, seeds, &mut workspace);
+                all.unwrap().iter().map(|answer| bits(&answer)).collect::<Vec<_>>()
+            };
+            let want = together();
+            assert_eq!(pool.install(together), want, "in a pool");
+            let mut workspace = predictor.workspace(1).unwrap();
+            for (row, want) in want.iter().enumerate() {
+                let seeds = [request_seed(1, ids[row])];
+                let alone = view(&x[row * 100..][..100]);
+                let alone = predictor
+                    .monte_carlo(&alone, &settings, Seeds::Each(&seeds), &mut workspace)
+                    .unwrap();
+                assert_eq!(bits(&alone.row(0).unwrap()), *want, "row {row} alone");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_tolerance_ends_the_sampling_where_the_mean_is_known_well_enough() {
+    let x = rows(8);
+    let mlp = &networks(Loss::SoftmaxCrossEntropy)[0];
+    let predictor = Predictor::new(mlp).with_isa(isa()).unwrap();
+    let mut workspace = predictor.workspace(8).unwrap();
+    let seeds = Seeds::Each(&[1, 2, 3, 4, 5, 6, 7, 8]);
+    let settings = MonteCarlo::new(200).unwrap().tolerance(0.02).unwrap();
+    let error = |answer: &Estimate<'_>| {
+        let n = answer.samples() as f64;
+        answer.variance().iter().map(|v| (v / n).sqrt()).fold(0.0, f64::max)
+    };
+    let answers = predictor.monte_carlo(&view(&x), &settings, seeds, &mut workspace).unwrap();
+    let used: Vec<usize> = answers.iter().map(|answer| answer.samples()).collect();
+    let all: Vec<_> = answers.iter().map(|answer| bits(&answer)).collect();
+    for answer in answers.iter() {
+        assert!(answer.samples() == 200 || answer.samples() % 16 == 0);
+        assert!(answer.samples() == 200 || error(&answer) <= 0.02);
+    }
+    let distinct: std::collections::BTreeSet<_> = used.iter().collect();
+    assert!(distinct.len() > 1 && used.iter().any(|&n| n < 200), "{used:?}");
+    for (row, &n) in used.iter().enumerate() {
+        let fixed = MonteCarlo::new(n).unwrap();
+        let answers = predictor.monte_carlo(&view(&x), &fixed, seeds, &mut workspace).unwrap();
+        assert_eq!(bits(&answers.row(row).unwrap()), all[row], "{n} samples without a tolerance");
+        if n > 16 {
+            let fewer = MonteCarlo::new(n - n % 16 - if n % 16 == 0 { 16 } else { 0 }).unwrap();
+            let answers = predictor.monte_carlo(&view(&x), &fewer, seeds, &mut workspace).unwrap();
+            assert!(error(&answers.row(row).unwrap()) > 0.02, "{n} samples: one round too many");
+        }
+    }
+}
+
+/// With the true mean and variance of all 2^12 thinned networks known, the mean
+/// of n samples is off by more than 5 standard errors with probability below 6e-7
+/// for each of 6 outputs; the seeds are fixed.
+#[test]
+fn the_mean_tends_to_that_of_all_thinned_networks() {
+    let mlp = Mlp::builder(4)
+        .input_keep(keep(0.8))
+        .hidden(8, Activation::Relu, Keep::HALF)
+        .output(3, Loss::SoftmaxCrossEntropy)
+        .seed(3)
+        .build()
+        .unwrap();
+    let x = [0.9f32, -0.4, 0.3, 1.2, 0.1, 0.6, -1.0, 0.5];
+    let predictor = Predictor::new(&mlp).with_isa(isa()).unwrap();
+    let mut workspace = predictor.workspace(2).unwrap();
+    let settings = MonteCarlo::new(20_000).unwrap();
+    let batch = Batch::dense(MatrixView::new(&x, 2, 4).unwrap());
+    let answers =
+        predictor.monte_carlo(&batch, &settings, Seeds::Each(&[1, 2]), &mut workspace).unwrap();
+    let ensemble = Ensemble::enumerate(&mlp).unwrap();
+    for (answer, x) in answers.iter().zip(x.chunks(4)) {
+        let x: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
+        let want = ensemble.mean(&x).unwrap();
+        for ((got, want), variance) in answer.mean().iter().zip(want).zip(answer.variance()) {
+            let error = (variance / 20_000.0).sqrt();
+            assert!((got - want).abs() < 5.0 * error + 1e-6, "{got}, not {want} ± {error}");
+        }
+    }
+}
+
+#[test]
+fn a_network_that_drops_nothing_is_asked_once() {
+    let mlp = Mlp::builder(100)
+        .hidden(70, Activation::Relu, Keep::ALL)
+        .output(3, Loss::SoftmaxCrossEntropy)
+        .build()
+        .unwrap();
+    let x = rows(2);
+    let predictor = Predictor::new(mlp).with_isa(isa()).unwrap();
+    let mut workspace = predictor.workspace(2).unwrap();
+    let want = predictor.predict(&view(&x), &mut workspace).unwrap().row(1).unwrap().to_vec();
+    let settings = MonteCarlo::new(50).unwrap();
+    let seeds = Seeds::Each(&[1, 2]);
+    let answers = predictor.monte_carlo(&view(&x), &settings, seeds, &mut workspace).unwrap();
+    let answer = answers.row(1).unwrap();
+    assert_eq!((answer.samples(), answer.variance()), (1, &[0.0; 3][..]));
+    assert_eq!(answer.mean(), want.iter().map(|&y| f64::from(y)).collect::<Vec<_>>());
+}
+
+/// The same workspace with other rates and a sparse input, and other settings.
+#[test]
+fn a_workspace_serves_every_network_of_its_shape() {
+    let x = rows(3);
+    let networks = networks(Loss::SoftmaxCrossEntropy);
+    let mut shared = Predictor::new(&networks[3]).workspace(3).unwrap();
+    let seeds = Seeds::Each(&[1, 2, 3]);
+    for mlp in networks.iter().chain(&networks) {
+        let predictor = Predictor::new(mlp).with_isa(isa()).unwrap();
+        for settings in [MonteCarlo::new(70).unwrap(), MonteCarlo::new(5).unwrap().keep_samples()] {
+            let mut own = predictor.workspace(3).unwrap();
+            let want = predictor.monte_carlo(&view(&x), &settings, seeds, &mut own).unwrap();
+            let got = predictor.monte_carlo(&view(&x), &settings, seeds, &mut shared).unwrap();
+            for (got, want) in got.iter().zip(want.iter()) {
+                assert_eq!(bits(&got), bits(&want));
+                assert_eq!(got.quantile(1, 0.3).ok(), want.quantile(1, 0.3).ok());
+            }
+        }
+    }
+    let other = Mlp::builder(100).output(3, Loss::SoftmaxCrossEntropy).build().unwrap();
+    let refused = Predictor::new(other).monte_carlo(
+        &view(&x),
+        &MonteCarlo::new(5).unwrap(),
+        seeds,
+        &mut shared,
+    );
+    assert!(refused.unwrap_err().to_string().contains("workspace"), "another shape");
+}
+
+#[test]
+fn every_backend_samples_the_same_networks() {
+    let x = rows(2);
+    let mlp = &networks(Loss::SoftmaxCrossEntropy)[0];
+    let settings = MonteCarlo::new(30).unwrap();
+    let mut all = Vec::new();
+    for isa in Isa::available() {
+        let predictor = Predictor::new(mlp).with_isa(isa).unwrap();
+        let mut workspace = predictor.workspace(2).unwrap();
+        let seeds = Seeds::Each(&[5, 6]);
+        let answers = predictor.monte_carlo(&view(&x), &settings, seeds, &mut workspace).unwrap();
+        all.push(answers.row(1).unwrap().mean().to_vec());
+    }
+    for other in &all {
+        for (a, b) in other.iter().zip(&all[0]) {
+            close(*a, *b, "mean");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_asked_is_refused_by_name() {
+    let refused = |result: Result<MonteCarlo, thinnet::Error>, message: &str| {
+        assert_eq!(result.unwrap_err().to_string(), message);
+    };
+    refused(MonteCarlo::new(0), "samples 0: expected at least one");
+    let finite = "expected a finite number of at least 0";
+    let settings = MonteCarlo::new(10).unwrap();
+    refused(settings.tolerance(-1.0), &format!("tolerance -1: {finite}"));
+    refused(settings.tolerance(f64::NAN), &format!("tolerance NaN: {finite}"));
+    refused(settings.tolerance(f64::INFINITY), &format!("tolerance inf: {finite}"));
+
+    let x = rows(2);
+    let mlp = &networks(Loss::SoftmaxCrossEntropy)[0];
+    let predictor = Predictor::new(mlp);
+    let mut workspace = predictor.workspace(2).unwrap();
+    let mut ask = |x: &[f32], settings: &MonteCarlo, seeds: Seeds<'_>| {
+        let answers = predictor.monte_carlo(&view(x), settings, seeds, &mut workspace);
+        answers.map(|answers| answers.rows()).unwrap_err().to_string()
+    };
+    assert_eq!(ask(&x, &settings, Seeds::Each(&[1])), "seeds of a batch's rows: expected 2, got 1");
+    let numbered = Seeds::Numbered { base: 1, ids: &[1, 2, 3] };
+    assert_eq!(ask(&x, &settings, numbered), "numbers of a batch's rows: expected 2, got 3");
+    assert_eq!(
+        ask(&rows(3), &settings, Seeds::Each(&[1, 2, 3])),
+        "rows of a batch 3: expected at most 2"
+    );
+    let mut bad = x.clone();
+    bad[101] = f32::NAN;
+    assert!(ask(&bad, &settings, Seeds::Each(&[1, 2])).contains("row 1, column 1"));
+    let huge = MonteCarlo::new(usize::MAX / 2).unwrap().keep_samples();
+    assert!(ask(&x, &huge, Seeds::Each(&[1, 2])).contains("more than can be allocated"));
+
+    let seeds = Seeds::Each(&[1, 2]);
+    let answers = predictor.monte_carlo(&view(&x), &settings, seeds, &mut workspace).unwrap();
+    let answer = answers.row(1).unwrap();
+    let message = |result: Result<f64, thinnet::Error>| result.unwrap_err().to_string();
+    assert_eq!(message(answer.quantile(3, 0.5)), "output 3: expected one below 3");
+    assert!(message(answer.quantile(0, 0.5)).contains("not kept"));
+    assert!(message(answer.quantile(0, 1.5)).contains("part of the samples 1.5"));
+    assert!(answers.row(2).is_err() && answer.interval(3, 1.0).is_err());
+}
+
+#[test]
+fn no_rows_are_no_answers() {
+    let predictor = Predictor::new(networks(Loss::SoftmaxCrossEntropy).remove(0));
+    let mut workspace = predictor.workspace(2).unwrap();
+    let settings = MonteCarlo::new(10).unwrap();
+    let answers =
+        predictor.monte_carlo(&view(&[]), &settings, Seeds::Each(&[]), &mut workspace).unwrap();
+    assert_eq!(answers.rows(), 0);
+}
