@@ -82,6 +82,7 @@ fn steps_and_predictions_allocate_nothing_after_the_first() {
                 predictor.predict(&batch, &mut workspace).unwrap();
                 let seeds = Seeds::Numbered { base: 1, ids: &ids[..rows.len()] };
                 predictor.monte_carlo(&batch, &samples, seeds, &mut workspace).unwrap();
+                predictor.moments(&batch, &mut workspace).unwrap();
             }
         };
         run(1, &rows);

@@ -131,6 +131,37 @@ impl Unit for Relu {
     fn slope<L: Lanes>(self, l: L, _: L::F) -> L::F {
         l.splat(1.0)
     }
+    /// With m and s mean and deviation, a = m / s, φ the standard normal density
+    /// and Φ its integral: mean m Φ(a) + s φ(a), variance
+    /// s² (Φ(a) + a² Φ(a) Φ(-a) - a φ(a) (Φ(a) - Φ(-a)) - φ(a)²). This form of it
+    /// does not cancel where a is large.
+    #[inline(always)]
+    fn moments<L: Lanes>(self, l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
+        /// From here on, to both sides, nothing of the other side is left.
+        const FAR: f32 = 20.0;
+        const DENSITY_AT_0: f32 = 0.398_942_3;
+        let (zero, one) = (l.splat(0.0), l.splat(1.0));
+        let negative = l.less(mean, zero);
+        let size = l.select(negative, l.sub(zero, mean), mean);
+        // Also where the deviation is 0: the quotient is infinite, or NaN for 0 / 0.
+        let a = l.div(size, deviation);
+        let a = l.select(l.less(a, l.splat(FAR)), a, l.splat(FAR));
+        let tail = math::normal_tail(l, a);
+        let rest = l.sub(one, tail);
+        let density = math::exp(l, l.mul(l.mul(a, a), l.splat(-0.5)));
+        let density = l.mul(density, l.splat(DENSITY_AT_0));
+        // Φ(a) and Φ(-a), and a with its sign.
+        let (above, below) = (l.select(negative, tail, rest), l.select(negative, rest, tail));
+        let a = l.select(negative, l.sub(zero, a), a);
+        let y = l.mul_add(mean, above, l.mul(deviation, density));
+        let both = l.mul(l.mul(a, a), l.mul(above, below));
+        let odd = l.mul(l.mul(a, density), l.sub(above, below));
+        let part = l.sub(l.sub(l.add(above, both), odd), l.mul(density, density));
+        let variance = l.mul(l.mul(deviation, deviation), part);
+        // Rounding can take either below 0, which they never are.
+        let y = l.select(l.less(y, zero), zero, y);
+        (y, l.select(l.less(variance, zero), zero, variance))
+    }
 }
 
 impl Unit for Logistic {
@@ -175,5 +206,9 @@ impl Unit for Identity {
     #[inline(always)]
     fn slope<L: Lanes>(self, l: L, _: L::F) -> L::F {
         l.splat(1.0)
+    }
+    #[inline(always)]
+    fn moments<L: Lanes>(self, l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
+        (mean, l.mul(deviation, deviation))
     }
 }

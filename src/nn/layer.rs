@@ -10,6 +10,7 @@ use crate::{
     thin::{
         Lists, PANEL, Panel, Panels, Tiles, Unit,
         forward::{self, Epilogue, Weights},
+        moments::{self, Inputs, Variances},
     },
 };
 
@@ -80,6 +81,30 @@ impl Layer {
     }
 }
 
+impl Layer {
+    /// As [`Layer::forward`] for means and variances, which the outputs' dropout
+    /// has its part in.
+    pub fn forward_moments(
+        &self,
+        isa: Isa,
+        parallel: bool,
+        x: Inputs<'_>,
+        z: [&mut Panels; 2],
+        means: &mut Lists,
+        variances: &mut Variances,
+    ) {
+        let weights = self.parameters(None);
+        let keep = self.keep;
+        let out = (means, variances);
+        self.activation.hand_to(HiddenMoments { isa, parallel, weights, x, keep, z, out });
+    }
+
+    /// As [`Layer::output`] for means and variances.
+    pub fn output_moments(&self, isa: Isa, parallel: bool, x: Inputs<'_>, z: [&mut Panels; 2]) {
+        moments::output(isa, parallel, self.parameters(None), x, z);
+    }
+}
+
 /// [`Layer::forward`], to be told the unit.
 struct Hidden<'a> {
     isa: Isa,
@@ -100,5 +125,25 @@ impl WithUnit for Hidden<'_> {
         let Self { isa, parallel, weights, x, width, keep, mask, z, out } = self;
         let epilogue = Epilogue { unit, width, keep, mask };
         forward::hidden(isa, parallel, weights, x, &epilogue, z, out);
+    }
+}
+
+/// [`Layer::forward_moments`], to be told the unit.
+struct HiddenMoments<'a> {
+    isa: Isa,
+    parallel: bool,
+    weights: Weights<'a>,
+    x: Inputs<'a>,
+    keep: Keep,
+    z: [&'a mut Panels; 2],
+    out: (&'a mut Lists, &'a mut Variances),
+}
+
+impl WithUnit for HiddenMoments<'_> {
+    type Output = ();
+
+    fn with<U: Unit>(self, unit: U) {
+        let Self { isa, parallel, weights, x, keep, z, out: (means, variances) } = self;
+        moments::hidden(isa, parallel, weights, x, unit, keep, z, means, variances);
     }
 }

@@ -57,7 +57,7 @@ impl<'w> Estimates<'w> {
 }
 
 impl<'w> Estimate<'w> {
-    /// How many thinned networks were asked.
+    /// How many thinned networks were asked: none where moments were propagated.
     pub fn samples(&self) -> usize {
         self.samples
     }
@@ -67,8 +67,8 @@ impl<'w> Estimate<'w> {
         self.mean
     }
 
-    /// The variance of each output from one thinned network to the next,
-    /// `sum (y - mean)² / (samples - 1)`; 0 for a single sample.
+    /// The variance of each output from one thinned network to the next: of
+    /// samples `sum (y - mean)² / (samples - 1)`, and 0 for a single one.
     pub fn variance(&self) -> &'w [f64] {
         self.variance
     }
@@ -214,6 +214,14 @@ impl Tallies {
         }
     }
 
+    /// The row's moments as `fill` writes them: means, variances, and the mean
+    /// entropy that it returns.
+    pub fn set(&mut self, row: usize, fill: impl FnOnce(&mut [f64], &mut [f64]) -> f64) {
+        let range = row * self.outputs..(row + 1) * self.outputs;
+        let (mean, variance) = (&mut self.mean[range.clone()], &mut self.squares[range]);
+        self.entropies[row] = fill(mean, variance);
+    }
+
     /// The largest standard error of the means of a row's outputs; infinite before
     /// there are two samples.
     pub fn standard_error(&self, row: usize) -> f64 {
@@ -244,6 +252,11 @@ impl Tallies {
                 }
             }
         }
+        self.estimates()
+    }
+
+    /// What was set.
+    pub fn estimates(&self) -> Estimates<'_> {
         Estimates { tallies: self }
     }
 }

@@ -196,6 +196,11 @@ impl Lanes for Avx2 {
         unsafe { [_mm256_div_ps(x[0], y[0]), _mm256_div_ps(x[1], y[1])] }
     }
     #[inline(always)]
+    fn sqrt(self, x: Self::F) -> Self::F {
+        // SAFETY: the token proves that the CPU has AVX.
+        unsafe { [_mm256_sqrt_ps(x[0]), _mm256_sqrt_ps(x[1])] }
+    }
+    #[inline(always)]
     fn mul_add(self, x: Self::F, y: Self::F, z: Self::F) -> Self::F {
         // SAFETY: the token proves that the CPU has FMA.
         unsafe { [_mm256_fmadd_ps(x[0], y[0], z[0]), _mm256_fmadd_ps(x[1], y[1], z[1])] }

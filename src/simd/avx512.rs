@@ -105,6 +105,11 @@ impl Lanes for Avx512 {
         unsafe { _mm512_div_ps(x, y) }
     }
     #[inline(always)]
+    fn sqrt(self, x: __m512) -> __m512 {
+        // SAFETY: the token proves that the CPU has AVX-512F.
+        unsafe { _mm512_sqrt_ps(x) }
+    }
+    #[inline(always)]
     fn mul_add(self, x: __m512, y: __m512, z: __m512) -> __m512 {
         // SAFETY: the token proves that the CPU has AVX-512F.
         unsafe { _mm512_fmadd_ps(x, y, z) }

@@ -40,6 +40,8 @@ pub(crate) trait Lanes: Copy + Send + Sync {
     fn mul(self, x: Self::F, y: Self::F) -> Self::F;
     /// x / y
     fn div(self, x: Self::F, y: Self::F) -> Self::F;
+    /// The square root of x.
+    fn sqrt(self, x: Self::F) -> Self::F;
     /// x * y + z, fused where the backend can.
     fn mul_add(self, x: Self::F, y: Self::F, z: Self::F) -> Self::F;
     /// To the nearest integer, ties to even; |x| < 2^22.

@@ -14,6 +14,10 @@ pub(crate) const TANH_ULP: f64 = 3.0;
 #[cfg(test)]
 pub(crate) const LOGISTIC_ULP: f64 = 3.0;
 
+/// Largest relative error of [`normal_tail`] for x up to 8.
+#[cfg(test)]
+pub(crate) const NORMAL_TAIL: f64 = 1e-5;
+
 /// e^x. Overflow gives infinity, underflow passes through the denormals to 0,
 /// NaN stays NaN.
 ///
@@ -62,4 +66,28 @@ pub(crate) fn tanh<L: Lanes>(l: L, x: L::F) -> L::F {
     }
     let near = l.mul_add(l.mul(y, square), x, x);
     l.select(l.less(size, l.splat(0.625)), near, far)
+}
+
+/// The probability that a standard normal number is above x, for x >= 0: half of
+/// erfc(x / sqrt 2), by the Chebyshev fit of Numerical Recipes (section 6.2).
+#[inline(always)]
+pub(crate) fn normal_tail<L: Lanes>(l: L, x: L::F) -> L::F {
+    let z = l.mul(x, l.splat(std::f32::consts::FRAC_1_SQRT_2));
+    let t = l.div(l.splat(1.0), l.mul_add(z, l.splat(0.5), l.splat(1.0)));
+    let mut y = l.splat(0.170_872_77);
+    for c in [
+        -0.822_152_2,
+        1.488_515_9,
+        -1.135_204,
+        0.278_868_07,
+        -0.186_288_06,
+        0.096_784_18,
+        0.374_091_96,
+        1.000_023_7,
+        -1.265_512_2,
+    ] {
+        y = l.mul_add(y, t, l.splat(c));
+    }
+    let square = l.mul(z, z);
+    l.mul(l.mul(t, l.splat(0.5)), exp(l, l.sub(y, square)))
 }

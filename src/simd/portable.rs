@@ -51,6 +51,10 @@ impl Lanes for Portable {
         x / y
     }
     #[inline(always)]
+    fn sqrt(self, x: f32x16) -> f32x16 {
+        x.sqrt()
+    }
+    #[inline(always)]
     fn mul_add(self, x: f32x16, y: f32x16, z: f32x16) -> f32x16 {
         x.mul_add(y, z)
     }

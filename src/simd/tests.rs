@@ -49,9 +49,9 @@ fn the_backend_asked_for_is_the_backend_that_runs() {
 
 struct Arithmetic<'a>(&'a Line, &'a Line, &'a Line);
 impl Kernel for Arithmetic<'_> {
-    type Output = [Line; 9];
+    type Output = [Line; 10];
     #[inline(always)]
-    fn run<L: Lanes>(self, l: L) -> [Line; 9] {
+    fn run<L: Lanes>(self, l: L) -> [Line; 10] {
         let (x, y, z) = (l.load(self.0), l.load(self.1), l.load(self.2));
         let out = |v| {
             let mut line = [0.0; LANES];
@@ -63,6 +63,7 @@ impl Kernel for Arithmetic<'_> {
             out(l.sub(x, y)),
             out(l.mul(x, y)),
             out(l.div(x, y)),
+            out(l.sqrt(x)),
             out(l.mul_add(x, y, z)),
             out(l.round(x)),
             out(l.exp2_whole(l.round(z))),
@@ -83,13 +84,14 @@ fn arithmetic_equals_the_scalar_one() {
         (a[0] + a[2]) + (a[1] + a[3])
     };
     on_each_isa(|isa| {
-        let [add, sub, mul, div, fma, round, exp2, splat, sum] =
+        let [add, sub, mul, div, sqrt, fma, round, exp2, splat, sum] =
             isa.dispatch(Arithmetic(&x, &y, &z));
         for i in 0..LANES {
             assert_eq!(add[i], x[i] + y[i]);
             assert_eq!(sub[i], x[i] - y[i]);
             assert_eq!(mul[i], x[i] * y[i]);
             assert_eq!(div[i], x[i] / y[i]);
+            assert_eq!(sqrt[i], x[i].sqrt());
             let fused = x[i].mul_add(y[i], z[i]);
             assert!(fma[i] == fused || isa == Isa::Portable && fma[i] == x[i] * y[i] + z[i]);
             assert_eq!(round[i], x[i].round_ties_even());
@@ -221,6 +223,33 @@ fn word_operations_equal_the_scalar_ones() {
             assert_eq!(right[i], x[i] >> 19);
             assert_eq!(rotate[i], x[i].rotate_left(45));
         }
+    });
+}
+
+struct Tail<'a>(&'a Line);
+impl Kernel for Tail<'_> {
+    type Output = Line;
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) -> Line {
+        let mut out = [0.0; LANES];
+        l.store(math::normal_tail(l, l.load(self.0)), &mut out);
+        out
+    }
+}
+
+#[test]
+fn the_normal_tail_stays_within_its_stated_error() {
+    let normal = statrs::distribution::Normal::standard();
+    let all: Vec<f32> = (0..16_000).map(|i| i as f32 * 5e-4).collect();
+    on_each_isa(|isa| {
+        for line in all.as_chunks::<LANES>().0 {
+            for (&x, got) in line.iter().zip(isa.dispatch(Tail(line))) {
+                let want = statrs::distribution::ContinuousCDF::sf(&normal, f64::from(x));
+                let error = (f64::from(got) / want - 1.0).abs();
+                assert!(error <= math::NORMAL_TAIL, "{isa} {x}: {got}, not {want}");
+            }
+        }
+        assert_eq!(isa.dispatch(Tail(&[30.0; LANES])), [0.0; LANES]);
     });
 }
 

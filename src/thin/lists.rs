@@ -1,5 +1,7 @@
 //! Active lists: of each row and block of 64 units, the ones that can matter.
 
+use std::ops::Range;
+
 use super::{PANEL, VECTORS};
 use crate::{
     error::Error,
@@ -38,7 +40,7 @@ pub(crate) type ListRuns<'a> = (Runs<'a, u32>, Runs<'a, u8>, Runs<'a, f32>);
 
 /// Entries that a block of `rows` rows has room for: a vector can be written
 /// from where the last one ends.
-fn room(rows: usize) -> usize {
+pub(super) fn room(rows: usize) -> usize {
     (rows + 1) * PANEL
 }
 
@@ -163,14 +165,25 @@ impl<'a> Block<'a> {
     /// Offsets and values of a row's active units.
     #[inline(always)]
     pub(crate) fn of(self, row: usize) -> (&'a [u8], &'a [f32]) {
-        let range = self.ends[row] as usize..self.ends[row + 1] as usize;
+        let range = self.range(row);
         (&self.offsets[range.clone()], &self.values[range])
+    }
+
+    /// Where a row's entries are in the block's memory.
+    #[inline(always)]
+    pub(super) fn range(self, row: usize) -> Range<usize> {
+        self.ends[row] as usize..self.ends[row + 1] as usize
     }
 
     /// How many rows.
     #[inline(always)]
     pub(crate) fn rows(self) -> usize {
         self.ends.len() - 1
+    }
+
+    /// The values of all rows, one row's after the other's.
+    pub(super) fn values(self) -> &'a [f32] {
+        &self.values[..self.ends[self.rows()] as usize]
     }
 }
 

@@ -1,0 +1,23 @@
+//! Load, predict, and ask how sure.
+
+use std::path::PathBuf;
+
+use thinnet::{Error, data::*, nn::*, predict::*};
+
+fn main() -> Result<(), Error> {
+    let path = std::env::args_os().nth(1).map_or("model.safetensors".into(), PathBuf::from);
+    let predictor = Predictor::new(Mlp::load(&path)?);
+    let mut workspace = predictor.workspace(1)?;
+    let digits = Dataset::digits(Split::Test)?; // feature `digits`, or your own rows
+    let batch = Batch::gather(digits.inputs(), &[7])?;
+    let samples = MonteCarlo::new(1000)?.tolerance(0.01)?; // fewer where they suffice
+    let answers = predictor.monte_carlo(&batch, &samples, Seeds::Each(&[1]), &mut workspace)?;
+    let (answer, class) = (answers.row(0)?, answers.row(0)?.class());
+    let deviation = answer.variance()[class].sqrt();
+    println!("a {class}: {:.3} ± {deviation:.3}", answer.mean()[class]);
+    let apart = answer.mutual_information().unwrap_or_default();
+    println!("{} samples, {apart:.3} nats apart", answer.samples());
+    let answers = predictor.moments(&batch, &mut workspace)?; // the same without samples
+    println!("in one pass: {:.3}", answers.row(0)?.mean()[class]);
+    Ok(())
+}
