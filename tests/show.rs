@@ -75,6 +75,103 @@ fn predictions_are_one_line_a_row() {
 }
 
 #[test]
+fn the_three_ways_to_predict_say_how_sure_they_are() {
+    let folder = trained();
+    let folder = folder.path();
+    let predict = |more: &[&str]| {
+        let arguments = [&["predict", "--model=m", "--limit=40"], more].concat();
+        let text = succeeds(folder, &arguments);
+        let fields =
+            |line: &str| line.split('\t').map(|x| x.parse().unwrap()).collect::<Vec<f64>>();
+        text.lines().map(fields).collect::<Vec<_>>()
+    };
+    let scale = predict(&[]);
+    assert_eq!(predict(&["--method=scale"]), scale);
+    let (mc, moments) = (predict(&["--samples=40"]), predict(&["--method=moments"]));
+    assert_eq!(predict(&["--method=mc", "--samples=40", "--seed=1", "--threads=2"]), mc);
+    assert_ne!(predict(&["--samples=40", "--seed=2"]), mc);
+    for ((scale, mc), moments) in scale.iter().zip(&mc).zip(&moments) {
+        assert_eq!((scale.len(), mc.len(), moments.len()), (4, 7, 6));
+        assert_eq!((&mc[..2], &moments[..2]), (&scale[..2], &scale[..2]));
+        for sure in [mc, moments] {
+            let (entropy, information) = (sure[4], sure[5]);
+            assert!(0.0 < information && information < entropy && entropy < 10f64.ln(), "{sure:?}");
+        }
+        assert_eq!(mc[6], 40.0);
+    }
+    let early = predict(&["--tolerance=0.05", "--samples=200"]);
+    assert!(early.iter().all(|row| row[6] == 200.0 || row[6] % 16.0 == 0.0));
+    assert!(early.iter().any(|row| row[6] < 200.0), "{early:?}");
+    // A row's answer does not depend on which others are asked.
+    let three = succeeds(folder, &["predict", "--model=m", "--limit=3", "--samples=40"]);
+    let forty = succeeds(folder, &["predict", "--model=m", "--limit=40", "--samples=40"]);
+    assert!(forty.starts_with(&three) && three.lines().count() == 3);
+    let json = succeeds(folder, &["predict", "--model=m", "--limit=1", "--samples=40", "--json"]);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["samples"], 40);
+    assert!((json["mutual_information"].as_f64().unwrap() - mc[0][5]).abs() < 1e-6);
+    assert!((json["entropy"].as_f64().unwrap() - mc[0][4]).abs() < 1e-6);
+
+    let refused = |more: &[&str], message: &str| {
+        let line = fails(folder, &[&["predict", "--model=m"], more].concat(), 2);
+        assert!(line.contains(message), "{line}");
+    };
+    refused(&["--method=scale", "--samples=3"], "--samples and --tolerance are for --method mc");
+    refused(&["--method=moments", "--tolerance=1"], "--samples and --tolerance are for");
+    refused(&["--samples=0"], "expected a whole number of at least 1");
+    refused(&["--tolerance=-1"], "expected a finite number of at least 0");
+    refused(&["--method=median"], "[possible values: scale, mc, moments]");
+    refused(&["--seed=x"], "--seed <N>'");
+}
+
+#[test]
+fn calibration_counts_every_row_once() {
+    let folder = trained();
+    let folder = folder.path();
+    let arguments =
+        ["calibrate", "--model=m", "--limit=300", "--samples=20", "--bins=7", "--plot=p.svg"];
+    let text = succeeds(folder, &arguments);
+    for part in ["expected calibration error", "turned by 90°", "noise", "moments"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let svg = fs::read_to_string(folder.join("p.svg")).unwrap();
+    assert!(svg.starts_with("<svg") && svg.contains("calibrated") && svg.contains("mc: "));
+    let json = succeeds(folder, &[&arguments[..], &["--json", "--threads=2"]].concat());
+    let json: Value = serde_json::from_str(&json).unwrap();
+    for (found, method) in json.as_array().unwrap().iter().zip(["scale", "mc", "moments"]) {
+        assert_eq!(found["method"], method);
+        let bins = found["bins"].as_array().unwrap();
+        let number = |bin: &Value, name: &str| bin[name].as_f64().unwrap();
+        let rows: f64 = bins.iter().map(|bin| number(bin, "rows")).sum();
+        assert_eq!((bins.len(), rows), (7, 300.0));
+        let sum = |f: &dyn Fn(&Value) -> f64| {
+            bins.iter().map(|bin| number(bin, "rows") * f(bin)).sum::<f64>() / 300.0
+        };
+        let right = sum(&|bin| number(bin, "accuracy"));
+        assert!((1.0 - right - number(found, "test_error")).abs() < 1e-12);
+        let apart = sum(&|bin| (number(bin, "accuracy") - number(bin, "confidence")).abs());
+        assert!((apart - number(found, "expected_calibration_error")).abs() < 1e-12);
+        let digits = &found["means"][0];
+        assert!(
+            (sum(&|bin| number(bin, "confidence")) - number(digits, "confidence")).abs() < 1e-9
+        );
+        for (i, bin) in bins.iter().enumerate() {
+            let confidence = 7.0 * number(bin, "confidence");
+            let empty = number(bin, "rows") == 0.0;
+            assert!(empty || (i as f64..=(i + 1) as f64).contains(&confidence), "{bin}");
+        }
+        assert_eq!(found["means"].as_array().unwrap().len(), 3);
+        assert_eq!(digits["mutual_information"].is_null(), method == "scale");
+    }
+    let line = fails(folder, &["calibrate", "--model=m", "--bins=0"], 2);
+    assert!(line.contains("--bins <N>'"), "{line}");
+    let line = fails(folder, &["calibrate", "--model=m", "--plot=gone/p.svg"], 1);
+    assert!(line.contains("--plot gone/p.svg"), "{line}");
+    let line = fails(folder, &["calibrate", "--model=c"], 1);
+    assert!(line.contains("expected a model"), "{line}");
+}
+
+#[test]
 fn a_model_and_a_checkpoint_are_inspected() {
     let folder = trained();
     let folder = folder.path();

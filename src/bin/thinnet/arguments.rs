@@ -1,6 +1,6 @@
 //! The command line as a whole; each subcommand's arguments stand in its file.
 
-use crate::{demo, eval, explain, inspect, manual, predict, train};
+use crate::{calibrate, demo, eval, explain, inspect, manual, predict, train};
 
 /// What stands below the help of `thinnet`.
 const EXAMPLES: &str = "\
@@ -9,6 +9,7 @@ Examples:
   thinnet train --out digits.safetensors
   thinnet eval --model digits.safetensors
   thinnet predict --model digits.safetensors --limit 10
+  thinnet calibrate --model digits.safetensors
   thinnet inspect digits.safetensors
   thinnet explain --model digits.safetensors
 
@@ -41,6 +42,8 @@ pub enum Command {
     Eval(eval::Arguments),
     /// Say what a saved network takes each row of a test set for
     Predict(predict::Arguments),
+    /// Say whether a saved network is as often right as it says
+    Calibrate(calibrate::Arguments),
     /// Show what a model file or a checkpoint holds
     Inspect(inspect::Arguments),
     /// Say where a training step's time goes, and what the machine could do at best

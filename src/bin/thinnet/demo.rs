@@ -14,7 +14,7 @@ use crate::{
     machine::Machine,
     numbers,
     outputs::Output,
-    picture::{Curve, Panel, draw},
+    picture::{Axis, Curve, Panel, draw},
     plan::Plan,
     progress::Progress,
     recipe,
@@ -147,5 +147,6 @@ fn table(names: &[&str], fits: &[Fit]) -> Table {
 fn picture(names: &[&str], fits: &[Fit]) -> anyhow::Result<String> {
     let curves =
         names.iter().zip(fits).map(|(name, fit)| Curve::test_error(name, &fit.curves)).collect();
-    draw("The same network without and with dropout", &[Panel { y: "test error, %", curves }])
+    let panel = Panel { x: "epoch", y: "test error, %", axis: Axis::Whole, curves };
+    draw("The same network without and with dropout", &[panel])
 }

@@ -1,7 +1,7 @@
 //! The command `thinnet`: shows, trains and evaluates networks with dropout.
 //!
 //! One file a subcommand: [`demo`], [`train`], [`eval`], [`predict`],
-//! [`inspect`], [`explain`], and [`manual`] for completions and manual pages. They share the
+//! [`calibrate`], [`inspect`], [`explain`], and [`manual`] for completions and manual pages. They share the
 //! training loop in [`fit`] and the default settings in [`recipe`]. Results go
 //! to stdout, progress and remarks to stderr. An error is one line; the exit
 //! code is 2 where the arguments were wrong, 130 or 143 where a signal ended a
@@ -10,6 +10,8 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod asking;
+mod calibrate;
 mod console;
 mod course;
 mod demo;
@@ -56,6 +58,7 @@ fn run() -> anyhow::Result<()> {
         Some(Command::Train(arguments)) => train::run(&arguments),
         Some(Command::Eval(arguments)) => eval::run(&arguments),
         Some(Command::Predict(arguments)) => predict::run(&arguments),
+        Some(Command::Calibrate(arguments)) => calibrate::run(&arguments),
         Some(Command::Inspect(arguments)) => inspect::run(&arguments),
         Some(Command::Explain(arguments)) => explain::run(&arguments),
         Some(Command::Completions(arguments)) => manual::completions(&arguments),

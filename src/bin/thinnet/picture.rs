@@ -1,4 +1,4 @@
-//! Learning curves as SVG.
+//! Curves as SVG.
 
 use plotters::prelude::*;
 
@@ -8,35 +8,59 @@ use crate::course::Epoch;
 const PANEL: (u32, u32) = (640, 440);
 
 /// Colours that are told apart in grey and by the colour-blind (Okabe and Ito).
-const COLOURS: [RGBColor; 2] = [RGBColor(0, 114, 178), RGBColor(213, 94, 0)];
+const COLOURS: [RGBColor; 4] =
+    [RGBColor(0, 114, 178), RGBColor(213, 94, 0), RGBColor(0, 158, 115), RGBColor(120, 120, 120)];
 
 /// A line.
 pub struct Curve {
-    /// Which network's it is, in percent; empty where there is only one.
-    name: String,
-    /// (epoch, value)
+    /// What the legend says of it; empty where there is only one.
+    label: String,
     points: Vec<(f64, f64)>,
+}
+
+/// What stands along the x axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Axis {
+    /// Whole numbers.
+    Whole,
+    /// Parts of 100.
+    Parts,
 }
 
 /// Axes with some lines.
 pub struct Panel<'a> {
+    /// What is along the x axis.
+    pub x: &'a str,
     /// What the lines show.
     pub y: &'a str,
+    /// The numbers of the x axis.
+    pub axis: Axis,
     /// The lines, at most as many as there are colours.
     pub curves: Vec<Curve>,
 }
 
 impl Curve {
-    /// Test error in percent, where it was measured.
+    /// Points, and what the legend says of them.
+    pub fn new(label: String, points: Vec<(f64, f64)>) -> Self {
+        Self { label, points }
+    }
+
+    /// Test error in percent, where it was measured; `name` is whose it is, and
+    /// empty where there is only one.
     pub fn test_error(name: &str, epochs: &[Epoch]) -> Self {
         let point = |epoch: &Epoch| Some((epoch.epoch as f64, 100.0 * epoch.test_error?));
-        Self { name: name.to_owned(), points: epochs.iter().filter_map(point).collect() }
+        let points: Vec<_> = epochs.iter().filter_map(point).collect();
+        let label = match (name, points.last()) {
+            ("", _) | (_, None) => String::new(),
+            (name, Some((_, end))) => format!("{name}: {end:.2} % at the end"),
+        };
+        Self::new(label, points)
     }
 
     /// Mean loss of the thinned networks.
-    pub fn train_loss(name: &str, epochs: &[Epoch]) -> Self {
+    pub fn train_loss(epochs: &[Epoch]) -> Self {
         let point = |epoch: &Epoch| (epoch.epoch as f64, epoch.train_loss);
-        Self { name: name.to_owned(), points: epochs.iter().map(point).collect() }
+        Self::new(String::new(), epochs.iter().map(point).collect())
     }
 }
 
@@ -84,7 +108,7 @@ fn draw_panel(
         .build_cartesian_2d(0.0..last, 0.0..1.05 * top)?;
     chart
         .configure_mesh()
-        .x_desc("epoch")
+        .x_desc(panel.x)
         .y_desc(panel.y)
         .x_label_formatter(&|x| {
             if (x - x.round()).abs() < 1e-9 { format!("{x:.0}") } else { String::new() }
@@ -96,18 +120,23 @@ fn draw_panel(
     for (curve, colour) in panel.curves.iter().zip(COLOURS) {
         let style = colour.stroke_width(2);
         let line = chart.draw_series(LineSeries::new(curve.points.iter().copied(), style))?;
-        if let (false, Some((_, end))) = (curve.name.is_empty(), curve.points.last()) {
-            line.label(format!("{}: {end:.2} % at the end", curve.name))
+        if !curve.label.is_empty() {
+            line.label(&curve.label)
                 .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], style));
         }
         // A single point makes no line.
         let dots = curve.points.iter().map(|&point| Circle::new(point, 3, colour.filled()));
         chart.draw_series(dots)?;
     }
-    if panel.curves.iter().any(|curve| !curve.name.is_empty()) {
+    if panel.curves.iter().any(|curve| !curve.label.is_empty()) {
+        // Errors fall; parts rise.
+        let place = match panel.axis {
+            Axis::Whole => SeriesLabelPosition::UpperRight,
+            Axis::Parts => SeriesLabelPosition::UpperLeft,
+        };
         chart
             .configure_series_labels()
-            .position(SeriesLabelPosition::UpperRight)
+            .position(place)
             .background_style(WHITE.mix(0.8))
             .border_style(BLACK.mix(0.3))
             .label_font(("sans-serif", 15))

@@ -6,10 +6,15 @@ use serde::Serialize;
 use thinnet::{
     data::{Batch, Dataset},
     predict::Predictor,
-    tensor::MatrixView,
 };
 
-use crate::{console, machine::Machine, model::ModelAndData, numbers, recipe};
+use crate::{
+    asking::{Answer, Asking},
+    console,
+    machine::Machine,
+    model::ModelAndData,
+    numbers, recipe,
+};
 
 /// What stands below the help.
 const EXAMPLES: &str = "\
@@ -18,9 +23,13 @@ Examples:
   thinnet predict --model mnist.safetensors --data mnist --json > predictions.jsonl
   The rows that it gets wrong:
     thinnet predict --model digits.safetensors | awk '$2 != $3'
+  The rows that its thinned networks disagree most about:
+    thinnet predict --model digits.safetensors --samples 100 | sort -grk6 | head
 
 Each line holds a row's number (from 0), its label, the class that the network takes it for, and
-the probability that it gives to that class, separated by tabs; or a JSON object of these.";
+the probability that it gives to that class, separated by tabs; or a JSON object of these. With
+--method mc or moments follow the entropy of the classes' probabilities and the mutual information
+that the thinned networks disagree by (both in nats), with mc the number of samples.";
 
 /// The arguments of `thinnet predict`.
 #[derive(Debug, clap::Args)]
@@ -31,6 +40,8 @@ pub struct Arguments {
     /// The first N rows [default: all]
     #[arg(long, value_name = "N", value_parser = numbers::count, allow_negative_numbers = true)]
     limit: Option<usize>,
+    #[command(flatten)]
+    asking: Asking,
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
@@ -45,6 +56,12 @@ struct Prediction {
     label: u32,
     class: usize,
     probability: f32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entropy: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mutual_information: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    samples: Option<usize>,
 }
 
 /// Runs `thinnet predict`.
@@ -53,6 +70,7 @@ struct Prediction {
 /// A file that cannot be read, or a network that is not for such data.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let machine = &arguments.machine;
+    let way = arguments.asking.way()?;
     let (mlp, test) = arguments.asked.read()?;
     let predictor = Predictor::new(mlp).with_isa(machine.isa)?;
     let rows = test.rows().min(arguments.limit.unwrap_or(usize::MAX));
@@ -62,36 +80,41 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     machine.pool()?.install(|| {
         for chosen in order.chunks(most_rows) {
             let batch = Batch::gather(test.inputs(), chosen)?;
-            let probabilities = predictor.predict(&batch, &mut workspace)?;
-            console::results(&lines(chosen, &test, probabilities, arguments.json)?)?;
+            let answers = way.answers(&predictor, &batch, chosen, &mut workspace)?;
+            console::results(&lines(chosen, &test, &answers, arguments.json)?)?;
         }
         Ok(())
     })
 }
 
 /// A line for each of these rows.
-fn lines(
-    chosen: &[u32],
-    data: &Dataset,
-    probabilities: MatrixView<'_>,
-    json: bool,
-) -> anyhow::Result<String> {
+fn lines(chosen: &[u32], data: &Dataset, answers: &[Answer], json: bool) -> anyhow::Result<String> {
     let mut text = String::new();
-    for (index, &row) in chosen.iter().enumerate() {
-        let p = probabilities.row(index)?;
-        anyhow::ensure!(
-            p.iter().all(|p| p.is_finite()),
-            "row {row}: the network's output is NaN or infinite, expected probabilities"
-        );
-        let class = (1..p.len()).fold(0, |best, i| if p[i] > p[best] { i } else { best });
-        let label = data.labels()[row as usize];
-        let line = Prediction { row, label, class, probability: p[class] };
-        // Writing to a string cannot fail.
-        let _ = if json {
-            writeln!(text, "{}", serde_json::to_string(&line)?)
-        } else {
-            writeln!(text, "{row}\t{label}\t{class}\t{:.6}", line.probability)
+    for (&row, answer) in chosen.iter().zip(answers) {
+        let line = Prediction {
+            row,
+            label: data.labels()[row as usize],
+            class: answer.class,
+            probability: answer.probability as f32,
+            // Weight scaling has one number to tell.
+            entropy: answer.mutual_information.map(|_| answer.entropy),
+            mutual_information: answer.mutual_information,
+            samples: answer.samples,
         };
+        if json {
+            text.push_str(&serde_json::to_string(&line)?);
+        } else {
+            // Writing to a string cannot fail.
+            let Prediction { label, class, probability, .. } = line;
+            let _ = write!(text, "{row}\t{label}\t{class}\t{probability:.6}");
+            for number in line.entropy.into_iter().chain(line.mutual_information) {
+                let _ = write!(text, "\t{number:.6}");
+            }
+            if let Some(samples) = line.samples {
+                let _ = write!(text, "\t{samples}");
+            }
+        }
+        text.push('\n');
     }
     Ok(text)
 }

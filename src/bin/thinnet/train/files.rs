@@ -6,7 +6,7 @@ use super::{Arguments, checkpoints::Checkpoints};
 use crate::{
     fit::Fit,
     outputs::{Output, all_different},
-    picture::{Curve, Panel, draw},
+    picture::{Axis, Curve, Panel, draw},
     progress::percent,
     report::Report,
 };
@@ -72,12 +72,10 @@ impl Outputs {
 /// The learning curves.
 fn picture(fit: &Fit, report: &Report<'_>) -> anyhow::Result<String> {
     let error = Curve::test_error("", &fit.curves);
-    let loss = Curve::train_loss("", &fit.curves);
+    let loss = Curve::train_loss(&fit.curves);
     let name = if report.data.test_set == "test" { "test error, %" } else { "held-out error, %" };
     let end = percent(report.test_error);
     let title = format!("thinnet train: {end} wrong after {} updates", report.steps);
-    draw(
-        &title,
-        &[Panel { y: name, curves: vec![error] }, Panel { y: "training loss", curves: vec![loss] }],
-    )
+    let panel = |y, curve| Panel { x: "epoch", y, axis: Axis::Whole, curves: vec![curve] };
+    draw(&title, &[panel(name, error), panel("training loss", loss)])
 }
