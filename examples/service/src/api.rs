@@ -1,0 +1,167 @@
+//! What may be asked over HTTP, and the status of each answer.
+//!
+//! | | |
+//! |---|---|
+//! | `POST /predict` | `{"inputs": [..], "mode": "scale", "seed": 1}`; `mode` is scale, mc or moments; `samples` and `tolerance` go with mc |
+//! | `GET /health` | 200 once it serves |
+//! | `GET /metrics` | for Prometheus |
+//!
+//! 400: not JSON, or not such JSON (which has no NaN, and no number beyond f32). 413: a body beyond the limit. 422: inputs or
+//! settings that the network does not take. 503: the queue is full, or the service
+//! ends.
+
+use std::{sync::Arc, time::Instant};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, State, rejection::BytesRejection},
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde::{Deserialize, Serialize};
+use thinnet::predict::MonteCarlo;
+
+use crate::{
+    gather::{Answer, Question, Queue, Refused, Way},
+    metrics::Metrics,
+};
+
+/// Samples where the request does not say.
+const SAMPLES: usize = 50;
+
+/// What the handlers share.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// The way to the network.
+    pub queue: Queue,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Inputs of the network.
+    pub inputs: usize,
+    /// The most samples that a request may ask for.
+    pub most_samples: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Mode {
+    #[default]
+    Scale,
+    Mc,
+    Moments,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Request {
+    inputs: Vec<f32>,
+    #[serde(default)]
+    mode: Mode,
+    #[serde(default)]
+    seed: u64,
+    samples: Option<usize>,
+    tolerance: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Reply {
+    class: usize,
+    mean: Vec<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variance: Option<Vec<f64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entropy: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mutual_information: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    samples: Option<usize>,
+}
+
+/// A status and what to say.
+type Failure = (StatusCode, String);
+
+/// The routes, with bodies of at most `most_bytes`.
+pub fn router(service: Service, most_bytes: usize) -> Router {
+    Router::new()
+        .route("/predict", post(predict))
+        .route("/health", get(|| async { "ok\n" }))
+        .route("/metrics", get(metrics))
+        .layer(DefaultBodyLimit::max(most_bytes))
+        .with_state(service)
+}
+
+async fn metrics(State(service): State<Service>) -> Response {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    match service.metrics.text() {
+        Ok(text) => ([(header::CONTENT_TYPE, kind)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+async fn predict(State(service): State<Service>, body: Result<Bytes, BytesRejection>) -> Response {
+    let started = Instant::now();
+    let answer = match body {
+        Ok(body) => answer(&service, &body).await,
+        Err(rejection) => Err((rejection.status(), rejection.body_text())),
+    };
+    let (status, text) = match answer {
+        Ok(text) => (StatusCode::OK, text),
+        Err((status, error)) => (status, serde_json::json!({ "error": error }).to_string()),
+    };
+    service.metrics.answered(status.as_u16(), started.elapsed().as_secs_f64());
+    let mut response = (status, [(header::CONTENT_TYPE, "application/json")], text).into_response();
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+async fn answer(service: &Service, body: &[u8]) -> Result<String, Failure> {
+    let request = serde_json::from_slice(body)
+        .map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))?;
+    let question = question(service, request)?;
+    let answer = service.queue.ask(question).await.map_err(|refused| match refused {
+        Refused::Full => {
+            (StatusCode::SERVICE_UNAVAILABLE, "too many requests wait: try again".to_owned())
+        }
+        Refused::Closing => (StatusCode::SERVICE_UNAVAILABLE, "the service ends".to_owned()),
+        Refused::Predictor(error) => (StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
+    })?;
+    let Answer { class, mean, variance, entropy, mutual_information, samples } = answer;
+    let reply = Reply { class, mean, variance, entropy, mutual_information, samples };
+    serde_json::to_string(&reply)
+        .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+}
+
+fn question(service: &Service, request: Request) -> Result<Question, Failure> {
+    let refuse = |text: String| Err((StatusCode::UNPROCESSABLE_ENTITY, text));
+    let Request { inputs, mode, seed, samples, tolerance } = request;
+    if inputs.len() != service.inputs {
+        let expected = service.inputs;
+        return refuse(format!("inputs: {} numbers, expected {expected}", inputs.len()));
+    }
+    let way = match mode {
+        Mode::Mc => {
+            let (samples, most) = (samples.unwrap_or(SAMPLES), service.most_samples);
+            if samples > most {
+                return refuse(format!("samples {samples}: expected at most {most}"));
+            }
+            let settings = MonteCarlo::new(samples).and_then(|settings| match tolerance {
+                Some(tolerance) => settings.tolerance(tolerance),
+                None => Ok(settings),
+            });
+            match settings {
+                Ok(settings) => Way::MonteCarlo(settings),
+                Err(error) => return refuse(error.to_string()),
+            }
+        }
+        _ if samples.is_some() || tolerance.is_some() => {
+            return refuse("samples and tolerance are for the mode mc".to_owned());
+        }
+        Mode::Scale => Way::Scale,
+        Mode::Moments => Way::Moments,
+    };
+    Ok(Question { inputs, way, seed })
+}

@@ -1,0 +1,201 @@
+//! Load for the service on the same machine: its capacity, then the latency at
+//! parts of it.
+//!
+//! The capacity is measured by connections that each ask again as soon as they are
+//! answered (closed loop). The latency is measured with arrivals at random times
+//! that wait for nobody (open loop, Poisson): a request's latency counts from the
+//! time that it was due, so that queueing is not hidden.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail, ensure};
+use clap::Parser;
+use thinnet::{
+    data::{Dataset, Split},
+    mask::{Domain, Streams},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::Mutex,
+    time::sleep_until,
+};
+
+/// Measures a running service that has a network for 28 x 28 digits.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Where the service listens
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    address: SocketAddr,
+    /// scale, mc or moments
+    #[arg(long, value_name = "NAME", default_value = "scale")]
+    mode: String,
+    /// Connections that measure the capacity, and the most that arrivals take
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    connections: usize,
+    /// Seconds of each measurement
+    #[arg(long, value_name = "S", default_value_t = 5.0)]
+    seconds: f64,
+    /// Requests of each measurement, at most
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    requests: usize,
+    /// Parts of the capacity, in percent
+    #[arg(long, value_name = "P,P,..", value_delimiter = ',', default_value = "30,50,70")]
+    percent: Vec<f64>,
+}
+
+/// A connection that is kept.
+struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    async fn open(address: SocketAddr) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(address).await.with_context(|| address.to_string())?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, buffer: Vec::new() })
+    }
+
+    /// The status of the answer.
+    async fn ask(&mut self, request: &[u8]) -> anyhow::Result<u16> {
+        self.stream.write_all(request).await?;
+        self.buffer.clear();
+        let head = loop {
+            ensure!(self.stream.read_buf(&mut self.buffer).await? > 0, "the service hung up");
+            if let Some(end) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") {
+                break end + 4;
+            }
+        };
+        let text = std::str::from_utf8(&self.buffer[..head])?.to_ascii_lowercase();
+        let status = text.split(' ').nth(1).context("no status")?.parse()?;
+        let (_, rest) = text.split_once("content-length:").context("no content-length")?;
+        let length: usize = rest.lines().next().unwrap_or_default().trim().parse()?;
+        while self.buffer.len() < head + length {
+            ensure!(self.stream.read_buf(&mut self.buffer).await? > 0, "the service hung up");
+        }
+        Ok(status)
+    }
+}
+
+/// The requests that are sent in turn.
+fn requests(mode: &str) -> anyhow::Result<Vec<Vec<u8>>> {
+    let digits = Dataset::digits(Split::Test)?;
+    let request = |row: usize| {
+        let inputs = digits.inputs().row(row)?;
+        let body = serde_json::json!({ "inputs": inputs, "mode": mode, "seed": row }).to_string();
+        let head = "POST /predict HTTP/1.1\r\nhost: load\r\ncontent-length:";
+        anyhow::Ok(format!("{head} {}\r\n\r\n{body}", body.len()).into_bytes())
+    };
+    (0..digits.rows().min(500)).map(request).collect()
+}
+
+/// Answers a second of connections that never rest.
+async fn capacity(arguments: &Arguments, requests: Arc<Vec<Vec<u8>>>) -> anyhow::Result<f64> {
+    let started = Instant::now();
+    let end = started + Duration::from_secs_f64(arguments.seconds);
+    let (address, each) = (arguments.address, arguments.requests / arguments.connections);
+    let asking: Vec<_> = (0..arguments.connections)
+        .map(|first| {
+            let requests = requests.clone();
+            tokio::spawn(async move {
+                let mut connection = Connection::open(address).await?;
+                let mut answers = 0;
+                while answers < each && Instant::now() < end {
+                    let status = connection.ask(&requests[(first * 31 + answers) % requests.len()]);
+                    let status = status.await?;
+                    ensure!(status == 200, "status {status}: is the queue shorter than the load?");
+                    answers += 1;
+                }
+                Ok(answers)
+            })
+        })
+        .collect();
+    let mut answers = 0;
+    for one in asking {
+        answers += one.await??;
+    }
+    Ok(answers as f64 / started.elapsed().as_secs_f64())
+}
+
+/// Latencies in seconds, ascending, and the answers that were no 200.
+async fn arrivals(
+    arguments: &Arguments,
+    requests: Arc<Vec<Vec<u8>>>,
+    rate: f64,
+) -> anyhow::Result<(Vec<f64>, usize)> {
+    let count = ((rate * arguments.seconds) as usize).clamp(1, arguments.requests);
+    let idle = Arc::new(Mutex::new(Vec::new()));
+    for _ in 0..arguments.connections {
+        idle.lock().await.push(Connection::open(arguments.address).await?);
+    }
+    let random = Streams::new(1, Domain::Noise, 0, 0);
+    let mut due = tokio::time::Instant::now() + Duration::from_millis(10);
+    let mut asking = Vec::with_capacity(count);
+    for number in 0..count {
+        // Exponential gaps, from 53 random bits above 0.
+        let uniform = ((random.hash(number as u64) >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
+        due += Duration::from_secs_f64(-uniform.ln() / rate);
+        sleep_until(due).await;
+        let (requests, idle, address) = (requests.clone(), idle.clone(), arguments.address);
+        asking.push(tokio::spawn(async move {
+            let waiting = idle.lock().await.pop();
+            let mut connection = match waiting {
+                Some(connection) => connection,
+                None => Connection::open(address).await?,
+            };
+            let status = connection.ask(&requests[number % requests.len()]).await?;
+            let seconds = due.elapsed().as_secs_f64();
+            idle.lock().await.push(connection);
+            anyhow::Ok((status, seconds))
+        }));
+    }
+    let (mut latencies, mut refused) = (Vec::with_capacity(count), 0);
+    for one in asking {
+        match one.await?? {
+            (200, seconds) => latencies.push(seconds),
+            (503, _) => refused += 1,
+            (status, _) => bail!("status {status}"),
+        }
+    }
+    latencies.sort_by(f64::total_cmp);
+    Ok((latencies, refused))
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    ensure!(arguments.connections > 0, "--connections 0: expected at least one");
+    ensure!(arguments.seconds > 0.0, "--seconds {}: expected more than 0", arguments.seconds);
+    let requests = Arc::new(requests(&arguments.mode)?);
+    let most = capacity(&arguments, requests.clone()).await?;
+    println!(
+        "mode {}: {most:.0} answers a second at {} connections",
+        arguments.mode, arguments.connections
+    );
+    println!(
+        "| of that, % | requests a second | answers | 503 | median, ms | 90 % | 99 % | longest |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
+    for &percent in &arguments.percent {
+        let rate = most * percent / 100.0;
+        let (latencies, refused) = arrivals(&arguments, requests.clone(), rate).await?;
+        let at = |part: f64| {
+            let last = latencies.len().saturating_sub(1) as f64;
+            latencies.get((part * last) as usize).map_or(f64::NAN, |seconds| 1e3 * seconds)
+        };
+        println!(
+            "| {percent:.0} | {rate:.0} | {} | {refused} | {:.2} | {:.2} | {:.2} | {:.2} |",
+            latencies.len(),
+            at(0.5),
+            at(0.9),
+            at(0.99),
+            at(1.0)
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! What Prometheus is told.
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::Registry,
+};
+
+/// The status of an answer.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct Status {
+    status: u16,
+}
+
+/// All of them.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    answers: Family<Status, Counter>,
+    seconds: Histogram,
+    samples: Histogram,
+    rows: Histogram,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("thinnet");
+        let answers = Family::<Status, Counter>::default();
+        // From 50 µs to 3 s; from 1 to 16384; from 1 to 512.
+        let seconds = Histogram::new(exponential_buckets(50e-6, 2.0, 17));
+        let samples = Histogram::new(exponential_buckets(1.0, 2.0, 15));
+        let rows = Histogram::new(exponential_buckets(1.0, 2.0, 10));
+        registry.register("answers", "Answers to /predict", answers.clone());
+        let text = "Time from a request's body to its answer";
+        registry.register("latency_seconds", text, seconds.clone());
+        let text = "Thinned networks asked for a Monte-Carlo answer";
+        registry.register("samples", text, samples.clone());
+        registry.register("batch_rows", "Requests in a batch", rows.clone());
+        Self { registry, answers, seconds, samples, rows }
+    }
+}
+
+impl Metrics {
+    /// An answer went out.
+    pub fn answered(&self, status: u16, seconds: f64) {
+        self.answers.get_or_create(&Status { status }).inc();
+        self.seconds.observe(seconds);
+    }
+
+    /// A batch was predicted.
+    pub fn predicted(&self, rows: usize) {
+        self.rows.observe(rows as f64);
+    }
+
+    /// A Monte-Carlo answer took so many samples.
+    pub fn sampled(&self, samples: usize) {
+        self.samples.observe(samples as f64);
+    }
+
+    /// In the text format of OpenMetrics.
+    pub fn text(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}

@@ -1,0 +1,234 @@
+//! The service as its users meet it: over a socket.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpStream},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use thinnet::{
+    Keep,
+    nn::{Activation, Loss, Mlp},
+};
+
+const INPUTS: usize = 20;
+
+/// A running service.
+struct Running {
+    process: Child,
+    address: SocketAddr,
+    _folder: tempfile::TempDir,
+}
+
+impl Running {
+    fn start(width: usize, more: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let model = folder.path().join("m");
+        let mlp = Mlp::builder(INPUTS)
+            .input_keep(Keep::new(0.8).unwrap())
+            .hidden(width, Activation::Relu, Keep::HALF)
+            .hidden(width, Activation::Relu, Keep::HALF)
+            .output(3, Loss::SoftmaxCrossEntropy);
+        mlp.build().unwrap().save(&model).unwrap();
+        let mut process = Command::new(env!("CARGO_BIN_EXE_thinnet-service"))
+            .args(["--listen", "127.0.0.1:0", "--model"])
+            .arg(&model)
+            .args(more)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stderr.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("listening on http://").expect(&line);
+        Self { address: address.parse().unwrap(), process, _folder: folder }
+    }
+
+    /// The status and the body of an answer.
+    fn ask(&self, method: &str, path: &str, body: &[u8]) -> (u16, String) {
+        ask(self.address, method, path, body)
+    }
+
+    fn predict(&self, body: &Value) -> (u16, Value) {
+        let (status, text) = self.ask("POST", "/predict", body.to_string().as_bytes());
+        (status, serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}")))
+    }
+
+    /// Sends SIGTERM.
+    fn terminate(&self) {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn ask(address: SocketAddr, method: &str, path: &str, body: &[u8]) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    // A server that refuses a body early may close before it has read it.
+    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+fn inputs(row: usize) -> Vec<f64> {
+    (0..INPUTS).map(|i| ((row * INPUTS + i) as f64).sin()).collect()
+}
+
+#[test]
+fn the_three_modes_answer() {
+    let service = Running::start(40, &[]);
+    assert_eq!(service.ask("GET", "/health", b""), (200, "ok\n".to_owned()));
+    let (status, scale) = service.predict(&json!({ "inputs": inputs(1) }));
+    assert_eq!(status, 200);
+    let mean: f64 = scale["mean"].as_array().unwrap().iter().map(|y| y.as_f64().unwrap()).sum();
+    assert!((mean - 1.0).abs() < 1e-5 && scale["entropy"].is_null());
+    let mc = json!({ "inputs": inputs(1), "mode": "mc", "seed": 7, "samples": 30 });
+    let (_, first) = service.predict(&mc);
+    assert_eq!((&first["samples"], service.predict(&mc).1), (&json!(30), first.clone()));
+    let mc = json!({ "inputs": inputs(1), "mode": "mc", "seed": 8, "samples": 30 });
+    assert_ne!(service.predict(&mc).1["mean"], first["mean"]);
+    let (_, moments) = service.predict(&json!({ "inputs": inputs(1), "mode": "moments" }));
+    assert!(moments["mutual_information"].as_f64().unwrap() > 0.0);
+    assert_eq!(moments["variance"].as_array().unwrap().len(), 3);
+    let (status, text) = service.ask("GET", "/metrics", b"");
+    assert_eq!(status, 200);
+    for line in ["thinnet_answers_total{status=\"200\"} 5", "thinnet_samples_sum 90", "# EOF"] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+}
+
+#[test]
+fn what_cannot_be_answered_is_refused_clearly() {
+    let service = Running::start(40, &["--body", "2000", "--samples", "100"]);
+    let refused = |body: &str, status: u16, message: &str| {
+        let (got, text) = service.ask("POST", "/predict", body.as_bytes());
+        let error: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}"));
+        let error = error["error"].as_str().unwrap();
+        assert!(got == status && error.contains(message), "{body}: {got} {error}");
+    };
+    let with = |more: &str| format!("{{\"inputs\": {}{more}}}", json!(inputs(1)));
+    refused("{\"inputs\": [1, 2", 400, "EOF while parsing");
+    refused("", 400, "EOF while parsing");
+    refused("{}", 400, "missing field `inputs`");
+    refused("[1, 2]", 400, "expected a sequence");
+    refused("{\"inputs\": [1, null]}", 400, "expected f32");
+    refused("{\"inputs\": [NaN]}", 400, "expected value");
+    refused("{\"inputs\": [1e400]}", 400, "number out of range");
+    refused(&with(", \"mod\": \"mc\""), 400, "unknown field `mod`");
+    refused(&with(", \"mode\": \"median\""), 400, "unknown variant `median`");
+    refused(&with(", \"seed\": -1"), 400, "invalid value");
+    refused("{\"inputs\": [1, 2]}", 422, "inputs: 2 numbers, expected 20");
+    let large = [&inputs(1)[..19], &[1e39]].concat();
+    let large = json!({ "inputs": large }).to_string();
+    refused(&large, 400, "number out of range");
+    refused(&with(", \"samples\": 3"), 422, "samples and tolerance are for the mode mc");
+    refused(&with(", \"mode\": \"mc\", \"samples\": 0"), 422, "samples 0");
+    refused(&with(", \"mode\": \"mc\", \"samples\": 101"), 422, "expected at most 100");
+    refused(&with(", \"mode\": \"mc\", \"tolerance\": -1"), 422, "tolerance -1");
+    refused(&format!("{}{}", with(""), " ".repeat(3000)), 413, "limit");
+    assert_eq!(service.ask("GET", "/nothing", b"").0, 404);
+    assert_eq!(service.ask("GET", "/predict", b"").0, 405);
+    // It still serves.
+    assert_eq!(service.predict(&json!({ "inputs": inputs(1) })).0, 200);
+}
+
+/// Slow requests, more of them than the queue takes.
+const SLOW: usize = 40;
+
+fn slow(row: usize) -> Vec<u8> {
+    let slow = json!({ "inputs": inputs(row), "mode": "mc", "samples": 4000, "seed": row });
+    slow.to_string().into_bytes()
+}
+
+#[test]
+fn a_full_queue_is_answered_with_503_and_the_rest_is_served() {
+    let service = Running::start(512, &["--queue", "4", "--batch", "2", "--gather-us", "0"]);
+    let address = service.address;
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let asking: Vec<_> = (0..SLOW)
+            .map(|row| scope.spawn(move || ask(address, "POST", "/predict", &slow(row)).0))
+            .collect();
+        asking.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let count = |status| statuses.iter().filter(|&&one| one == status).count();
+    assert!(count(200) >= 4 && count(503) > 0, "{statuses:?}");
+    assert_eq!(count(200) + count(503), SLOW);
+    let (_, text) = service.ask("POST", "/predict", &slow(0));
+    assert!(text.contains("mutual_information"));
+}
+
+#[test]
+fn what_was_begun_is_answered_on_shutdown() {
+    let mut service = Running::start(512, &["--queue", "100", "--batch", "4"]);
+    let address = service.address;
+    let sent = Arc::new(AtomicUsize::new(0));
+    let asking: Vec<_> = (0..SLOW)
+        .map(|row| {
+            let sent = sent.clone();
+            std::thread::spawn(move || {
+                let mut stream = TcpStream::connect(address).unwrap();
+                let body = slow(row);
+                let head = "POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length:";
+                write!(stream, "{head} {}\r\n\r\n", body.len()).unwrap();
+                stream.write_all(&body).unwrap();
+                sent.fetch_add(1, Ordering::SeqCst);
+                let mut text = String::new();
+                stream.read_to_string(&mut text).unwrap();
+                text
+            })
+        })
+        .collect();
+    while sent.load(Ordering::SeqCst) < SLOW {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // They are in the service's hands once it has seen them all.
+    std::thread::sleep(Duration::from_millis(50));
+    service.terminate();
+    for one in asking {
+        let text = one.join().unwrap();
+        assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+    }
+    assert!(service.process.wait().unwrap().success());
+    assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
+}
+
+#[test]
+fn a_client_that_sends_half_a_request_does_not_keep_the_service() {
+    let mut service = Running::start(40, &["--shutdown-s", "1"]);
+    let mut stream = TcpStream::connect(service.address).unwrap();
+    stream.write_all(b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\n{").unwrap();
+    assert_eq!(service.predict(&json!({ "inputs": inputs(1) })).0, 200);
+    service.terminate();
+    assert!(service.process.wait().unwrap().success());
+    drop(stream);
+}
+
+#[test]
+fn a_model_that_is_none_is_an_error() {
+    let output = Command::new(env!("CARGO_BIN_EXE_thinnet-service"))
+        .args(["--model", "nothing"])
+        .current_dir(Path::new("/"))
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    assert!(String::from_utf8(output.stderr).unwrap().contains("nothing"));
+}
