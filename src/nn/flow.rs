@@ -7,7 +7,7 @@ use crate::{
     error::{Error, at_most, same_size},
     mask::Mask,
     simd::Isa,
-    thin::{InputBits, Lists, Panel, Panels},
+    thin::{Bf16, InputBits, Lists, Panel, Panels, Tiles},
 };
 
 /// The lists into each layer and the pre-activations of each, for at most a
@@ -69,12 +69,14 @@ impl Flow {
 
     /// Up through the layers `layers`, from the lists into the first of them.
     /// `mask(site)` is the mask of a hidden site, for
-    /// none of whose units are dropped nor scaled; `pending(layer)` are the
+    /// none of whose units are dropped nor scaled; `halves` are the layers'
+    /// weights as bfloat16, where those are to be used; `pending(layer)` are the
     /// factors that max-norm left pending there; `done(layer)` is told of each.
     #[expect(clippy::too_many_arguments, reason = "what a pass can differ in")]
     pub fn forward<'m>(
         &mut self,
         mlp: &Mlp,
+        halves: Option<&[Tiles<Bf16>]>,
         isa: Isa,
         parallel: bool,
         layers: Range<usize>,
@@ -86,12 +88,13 @@ impl Flow {
         for index in layers {
             let layer = &mlp.layers[index];
             let (z, pending) = (&mut self.z[index], pending(index));
+            let halves = halves.map(|halves| &halves[index]);
             if index == last {
-                layer.output(isa, parallel, pending, &self.lists[index], z);
+                layer.output(isa, parallel, halves, pending, &self.lists[index], z);
             } else {
                 let (below, above) = self.lists.split_at_mut(index + 1);
                 let (x, mask) = (&below[index], mask(index + 1));
-                layer.forward(isa, parallel, pending, x, mask, z, &mut above[0]);
+                layer.forward(isa, parallel, halves, pending, x, mask, z, &mut above[0]);
             }
             done(index);
         }

@@ -8,8 +8,8 @@ use crate::{
     simd::Isa,
     tensor::AlignedBuffer,
     thin::{
-        Lists, PANEL, Panel, Panels, Tiles, Unit,
-        forward::{self, Epilogue, Weights},
+        Bf16, Element, Lists, PANEL, Panel, Panels, Tiles, Unit,
+        forward::{self, Epilogue, Scale, Weights},
         moments::{self, Inputs, Variances},
     },
 };
@@ -43,29 +43,41 @@ impl Layer {
         self.bias.as_chunks().0
     }
 
-    /// The parameters as product 1 takes them, with the factors of a training's
-    /// weights that are pending.
-    fn parameters<'a>(&'a self, pending: Option<&'a [Panel]>) -> Weights<'a> {
-        Weights { w: &self.weights, bias: self.bias_panels(), pending }
+    /// Weights as product 1 takes them, the layer's own or the same ones kept
+    /// otherwise, with the factors of a training's weights that are pending.
+    fn with<'a, E: Element>(
+        &'a self,
+        w: &'a Tiles<E>,
+        pending: Option<&'a [Panel]>,
+    ) -> Weights<'a, E> {
+        Weights { w, scale: Scale { bias: self.bias_panels(), pending } }
     }
 
     /// A hidden layer forward: lists in, the next layer's lists out. Without a
-    /// mask the outputs are neither dropped nor scaled.
+    /// mask the outputs are neither dropped nor scaled. `halves` are the layer's
+    /// weights, to be used in their place.
     #[expect(clippy::too_many_arguments, reason = "a product has three operands")]
     pub fn forward(
         &self,
         isa: Isa,
         parallel: bool,
+        halves: Option<&Tiles<Bf16>>,
         pending: Option<&[Panel]>,
         x: &Lists,
         mask: Option<&Mask>,
         z: &mut Panels,
         out: &mut Lists,
     ) {
-        let weights = self.parameters(pending);
         let width = self.weights.outputs();
         let keep = if mask.is_some() { self.keep } else { Keep::ALL };
-        self.activation.hand_to(Hidden { isa, parallel, weights, x, width, keep, mask, z, out });
+        let f = self.activation;
+        if let Some(halves) = halves {
+            let weights = self.with(halves, pending);
+            f.hand_to(Hidden { isa, parallel, weights, x, width, keep, mask, z, out });
+        } else {
+            let weights = self.with(&self.weights, pending);
+            f.hand_to(Hidden { isa, parallel, weights, x, width, keep, mask, z, out });
+        }
     }
 
     /// The output layer forward: lists in, logits out.
@@ -73,11 +85,16 @@ impl Layer {
         &self,
         isa: Isa,
         parallel: bool,
+        halves: Option<&Tiles<Bf16>>,
         pending: Option<&[Panel]>,
         x: &Lists,
         z: &mut Panels,
     ) {
-        forward::output(isa, parallel, self.parameters(pending), x, z);
+        if let Some(halves) = halves {
+            forward::output(isa, parallel, self.with(halves, pending), x, z);
+        } else {
+            forward::output(isa, parallel, self.with(&self.weights, pending), x, z);
+        }
     }
 }
 
@@ -93,7 +110,7 @@ impl Layer {
         means: &mut Lists,
         variances: &mut Variances,
     ) {
-        let weights = self.parameters(None);
+        let weights = self.with(&self.weights, None);
         let keep = self.keep;
         let out = (means, variances);
         self.activation.hand_to(HiddenMoments { isa, parallel, weights, x, keep, z, out });
@@ -101,15 +118,15 @@ impl Layer {
 
     /// As [`Layer::output`] for means and variances.
     pub fn output_moments(&self, isa: Isa, parallel: bool, x: Inputs<'_>, z: [&mut Panels; 2]) {
-        moments::output(isa, parallel, self.parameters(None), x, z);
+        moments::output(isa, parallel, self.with(&self.weights, None), x, z);
     }
 }
 
 /// [`Layer::forward`], to be told the unit.
-struct Hidden<'a> {
+struct Hidden<'a, E: Element> {
     isa: Isa,
     parallel: bool,
-    weights: Weights<'a>,
+    weights: Weights<'a, E>,
     x: &'a Lists,
     width: usize,
     keep: Keep,
@@ -118,7 +135,7 @@ struct Hidden<'a> {
     out: &'a mut Lists,
 }
 
-impl WithUnit for Hidden<'_> {
+impl<E: Element> WithUnit for Hidden<'_, E> {
     type Output = ();
 
     fn with<U: Unit>(self, unit: U) {

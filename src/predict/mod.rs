@@ -33,7 +33,7 @@ use crate::{
     parallel::worth_it,
     simd::Isa,
     tensor::{Matrix, MatrixView},
-    thin::InputBits,
+    thin::{Bf16, InputBits, Tiles},
 };
 
 /// Predicts by weight scaling: one pass of the whole network, which stands for
@@ -63,6 +63,24 @@ pub struct Predictor<M = Mlp> {
     isa: Isa,
     finite_inputs: bool,
     serial: bool,
+    halves: Option<Vec<Tiles<Bf16>>>,
+}
+
+/// What the ways to predict need of a predictor.
+#[derive(Clone, Copy)]
+struct Network<'a> {
+    mlp: &'a Mlp,
+    /// The weights to be used in the place of its own.
+    halves: Option<&'a [Tiles<Bf16>]>,
+    isa: Isa,
+    serial: bool,
+}
+
+impl Network<'_> {
+    /// Whether a pass of so many rows is to be divided.
+    fn parallel(self, rows: usize) -> bool {
+        !self.serial && worth_it(rows.saturating_mul(self.mlp.parameters()))
+    }
 }
 
 /// The memory of a prediction, for batches of at most the rows it was made for.
@@ -79,7 +97,7 @@ pub struct Workspace {
 impl<M: Borrow<Mlp>> Predictor<M> {
     /// A predictor on the CPU's fastest instruction set.
     pub fn new(mlp: M) -> Self {
-        Self { mlp, isa: Isa::detect(), finite_inputs: true, serial: false }
+        Self { mlp, isa: Isa::detect(), finite_inputs: true, serial: false, halves: None }
     }
 
     /// The same on another instruction set.
@@ -100,6 +118,20 @@ impl<M: Borrow<Mlp>> Predictor<M> {
     /// services whose threads each have requests of their own.
     pub fn serial(self) -> Self {
         Self { serial: true, ..self }
+    }
+
+    /// Weights are read as bfloat16 from now on: [`Self::predict`],
+    /// [`Self::logits`] and [`Self::monte_carlo`] use a copy of them that is rounded
+    /// to 8 bits of precision, and takes half the memory; sums stay f32. For single
+    /// rows, whose speed is that of reading the weights. Biases and
+    /// [`Self::moments`] are as they were.
+    ///
+    /// # Errors
+    /// More memory than can be allocated; a weight beyond bfloat16's largest number.
+    pub fn bf16_weights(self) -> Result<Self, Error> {
+        let layers = self.network().layers.iter();
+        let halves = layers.map(|layer| layer.weights.to_bf16()).collect::<Result<_, _>>()?;
+        Ok(Self { halves: Some(halves), ..self })
     }
 
     /// The network.
@@ -187,8 +219,7 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         workspace: &'w mut Workspace,
     ) -> Result<Estimates<'w>, Error> {
         self.check(batch, workspace)?;
-        let (mlp, isa, serial) = (self.network(), self.isa, self.serial);
-        monte_carlo::estimate(mlp, isa, serial, batch, settings, seeds, workspace)
+        monte_carlo::estimate(self.asked(), batch, settings, seeds, workspace)
     }
 
     /// Mean and variance of the predictions over all thinned networks, in one pass
@@ -210,7 +241,7 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         workspace: &'w mut Workspace,
     ) -> Result<Estimates<'w>, Error> {
         self.check(batch, workspace)?;
-        moments::estimate(self.network(), self.isa, self.serial, batch, workspace)
+        moments::estimate(self.asked(), batch, workspace)
     }
 
     /// As [`Self::moments`], of the outputs before the loss's link: means, then
@@ -224,7 +255,12 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         workspace: &'w mut Workspace,
     ) -> Result<[MatrixView<'w>; 2], Error> {
         self.check(batch, workspace)?;
-        moments::logits(self.network(), self.isa, self.serial, batch, workspace)
+        moments::logits(self.asked(), batch, workspace)
+    }
+
+    fn asked(&self) -> Network<'_> {
+        let Self { isa, serial, .. } = *self;
+        Network { mlp: self.network(), halves: self.halves.as_deref(), isa, serial }
     }
 
     /// Whether the batch is one for this network and fits the workspace.
@@ -235,11 +271,12 @@ impl<M: Borrow<Mlp>> Predictor<M> {
 
     fn forward(&self, batch: &Batch<'_>, workspace: &mut Workspace) -> Result<(), Error> {
         self.check(batch, workspace)?;
-        let (mlp, rows) = (self.network(), batch.rows());
+        let (network, rows) = (self.asked(), batch.rows());
+        let Network { mlp, isa, halves, .. } = network;
+        let parallel = network.parallel(rows);
         let flow = &mut workspace.flow;
-        let parallel = !self.serial && worth_it(rows.saturating_mul(mlp.parameters()));
-        flow.enter(mlp, self.isa, parallel, rows, InputBits::All, &|row| batch.at(row));
-        flow.forward(mlp, self.isa, parallel, 0..mlp.depth(), |_| None, |_| None, |_| ());
+        flow.enter(mlp, isa, parallel, rows, InputBits::All, &|row| batch.at(row));
+        flow.forward(mlp, halves, isa, parallel, 0..mlp.depth(), |_| None, |_| None, |_| ());
         Ok(())
     }
 }

@@ -6,15 +6,13 @@
 //! units of a layer are taken to be independent, and each z to be normal.
 
 use super::{
-    Workspace,
+    Network, Workspace,
     uncertainty::{Estimates, Tallies},
 };
 use crate::{
     data::Batch,
     error::Error,
     nn::{Flow, Loss, Mlp},
-    parallel::worth_it,
-    simd::Isa,
     tensor::{Matrix, MatrixView},
     thin::{
         InputBits, Panels,
@@ -64,13 +62,14 @@ impl Moments {
     }
 
     /// Up through the network: means of the logits in `flow`, variances here.
-    fn up(&mut self, mlp: &Mlp, isa: Isa, serial: bool, batch: &Batch<'_>, flow: &mut Flow) {
+    fn up(&mut self, network: Network<'_>, batch: &Batch<'_>, flow: &mut Flow) {
+        let Network { mlp, isa, .. } = network;
         let (rows, last) = (batch.rows(), mlp.depth() - 1);
-        let parallel = !serial && worth_it(rows.saturating_mul(mlp.parameters()));
+        let parallel = network.parallel(rows);
         flow.enter(mlp, isa, parallel, rows, InputBits::All, &|row| batch.at(row));
         // Without a site that drops, the last layer adds up variances of 0.
         let first = (0..last).find(|&site| mlp.keep_below(site).drops()).unwrap_or(last);
-        flow.forward(mlp, isa, parallel, 0..first, |_| None, |_| None, |_| ());
+        flow.forward(mlp, None, isa, parallel, 0..first, |_| None, |_| None, |_| ());
         self.variances[first].drop_known(mlp.keep_below(first), &flow.lists[first]);
         for (index, layer) in mlp.layers.iter().enumerate().skip(first) {
             let (lists, above) = flow.lists.split_at_mut(index + 1);
@@ -89,15 +88,14 @@ impl Moments {
 
 /// Means and variances of the logits of a batch that was checked.
 pub(super) fn logits<'w>(
-    mlp: &Mlp,
-    isa: Isa,
-    serial: bool,
+    network: Network<'_>,
     batch: &Batch<'_>,
     workspace: &'w mut Workspace,
 ) -> Result<[MatrixView<'w>; 2], Error> {
+    let Network { mlp, isa, .. } = network;
     let Workspace { flow, predictions, moments, .. } = workspace;
     let moments = Moments::of(moments, mlp, predictions.rows())?;
-    moments.up(mlp, isa, serial, batch, flow);
+    moments.up(network, batch, flow);
     // The identity is squared error's link.
     let last = mlp.depth() - 1;
     Loss::SquaredError.predictions(isa, &mut flow.z[last], predictions);
@@ -107,13 +105,12 @@ pub(super) fn logits<'w>(
 
 /// Moments of the predictions of a batch that was checked.
 pub(super) fn estimate<'w>(
-    mlp: &Mlp,
-    isa: Isa,
-    serial: bool,
+    network: Network<'_>,
     batch: &Batch<'_>,
     workspace: &'w mut Workspace,
 ) -> Result<Estimates<'w>, Error> {
-    logits(mlp, isa, serial, batch, workspace)?;
+    let mlp = network.mlp;
+    logits(network, batch, workspace)?;
     let Workspace { predictions, moments, .. } = workspace;
     let moments = Moments::of(moments, mlp, predictions.rows())?;
     let Moments { logits, tallies, exponentials, .. } = moments;

@@ -7,7 +7,7 @@
 //! of request and sample as there is room for.
 
 use super::{
-    Workspace,
+    Network, Workspace,
     uncertainty::{Estimates, Tallies},
 };
 use crate::{
@@ -15,8 +15,6 @@ use crate::{
     error::{Error, same_size},
     mask::{Domain, Mask, Streams, request_seed},
     nn::{Flow, Mlp},
-    parallel::worth_it,
-    simd::Isa,
     tensor::Matrix,
     thin::{InputBits, ThinningBits},
 };
@@ -191,13 +189,13 @@ impl Samples {
     /// first site that drops.
     fn pass(
         &mut self,
-        mlp: &Mlp,
-        isa: Isa,
+        network: Network<'_>,
         parallel: bool,
         seeds: Seeds<'_>,
         from: &Flow,
         first: usize,
     ) -> Result<(), Error> {
+        let Network { mlp, isa, halves, .. } = network;
         for site in first + 1..mlp.depth() {
             let keep = mlp.keep_below(site);
             if keep.drops() {
@@ -216,7 +214,7 @@ impl Samples {
         self.flow.lists[first].thin(parallel, keep, &from.lists[first], &self.requests, bits);
         let masks = &self.masks;
         let mask = |site: usize| mlp.keep_below(site).drops().then(|| &masks[site]);
-        self.flow.forward(mlp, isa, parallel, first..mlp.depth(), mask, |_| None, |_| ());
+        self.flow.forward(mlp, halves, isa, parallel, first..mlp.depth(), mask, |_| None, |_| ());
         let logits = &mut self.flow.z[mlp.depth() - 1];
         mlp.loss().predictions(isa, logits, &mut self.predictions);
         Ok(())
@@ -225,14 +223,13 @@ impl Samples {
 
 /// Asks thinned networks for the rows of a batch that was checked.
 pub(super) fn estimate<'w>(
-    mlp: &Mlp,
-    isa: Isa,
-    serial: bool,
+    network: Network<'_>,
     batch: &Batch<'_>,
     settings: &MonteCarlo,
     seeds: Seeds<'_>,
     workspace: &'w mut Workspace,
 ) -> Result<Estimates<'w>, Error> {
+    let Network { mlp, isa, halves, .. } = network;
     let rows = batch.rows();
     seeds.check(rows)?;
     let Workspace { flow, predictions, samples, .. } = workspace;
@@ -244,11 +241,11 @@ pub(super) fn estimate<'w>(
     let kept = if settings.keep_samples { settings.samples } else { 0 };
     samples.tallies.clear(mlp.loss(), rows, predictions.rows(), kept)?;
 
-    let parallel = |rows: usize| !serial && worth_it(rows.saturating_mul(mlp.parameters()));
+    let parallel = |rows| network.parallel(rows);
     flow.enter(mlp, isa, parallel(rows), rows, InputBits::All, &|row| batch.at(row));
     let first = (0..mlp.depth()).find(|&site| mlp.keep_below(site).drops());
     let alike = first.unwrap_or(mlp.depth());
-    flow.forward(mlp, isa, parallel(rows), 0..alike, |_| None, |_| None, |_| ());
+    flow.forward(mlp, halves, isa, parallel(rows), 0..alike, |_| None, |_| None, |_| ());
     let Some(first) = first else {
         // Nothing is dropped: there is one network, and it has answered.
         mlp.loss().predictions(isa, &mut flow.z[mlp.depth() - 1], predictions);
@@ -259,7 +256,7 @@ pub(super) fn estimate<'w>(
     };
     while samples.choose(settings, rows) {
         let parallel = parallel(samples.requests.len());
-        samples.pass(mlp, isa, parallel, seeds, flow, first)?;
+        samples.pass(network, parallel, seeds, flow, first)?;
         for (i, &row) in samples.requests.iter().enumerate() {
             samples.tallies.add(row, samples.predictions.at(i));
         }

@@ -149,6 +149,16 @@ impl Lanes for Avx2 {
         unsafe { [_mm256_loadu_ps(from.as_ptr()), _mm256_loadu_ps(from.as_ptr().add(8))] }
     }
     #[inline(always)]
+    fn load_bf16(self, from: &[u16; LANES]) -> Self::F {
+        // SAFETY: both halves lie within the 16 elements; AVX2 by the token.
+        unsafe {
+            let low = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.as_ptr().cast()));
+            let high = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.as_ptr().add(8).cast()));
+            let float = [_mm256_slli_epi32::<16>(low), _mm256_slli_epi32::<16>(high)];
+            [_mm256_castsi256_ps(float[0]), _mm256_castsi256_ps(float[1])]
+        }
+    }
+    #[inline(always)]
     fn store(self, x: Self::F, to: &mut [f32; LANES]) {
         // SAFETY: both halves lie within the 16 elements; AVX by the token.
         unsafe {

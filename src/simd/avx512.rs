@@ -61,6 +61,14 @@ impl Lanes for Avx512 {
         unsafe { _mm512_loadu_ps(from.as_ptr()) }
     }
     #[inline(always)]
+    fn load_bf16(self, from: &[u16; LANES]) -> __m512 {
+        // SAFETY: 16 elements are read of 16; AVX2 and AVX-512F by the token.
+        unsafe {
+            let halves = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.as_ptr().cast()));
+            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(halves))
+        }
+    }
+    #[inline(always)]
     fn store(self, x: __m512, to: &mut [f32; LANES]) {
         // SAFETY: 16 elements are written of 16; AVX-512F by the token.
         unsafe { _mm512_storeu_ps(to.as_mut_ptr(), x) }

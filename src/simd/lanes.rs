@@ -20,6 +20,8 @@ pub(crate) trait Lanes: Copy + Send + Sync {
     fn splat(self, x: f32) -> Self::F;
     /// The lanes of a cache line.
     fn load(self, from: &[f32; LANES]) -> Self::F;
+    /// Reads all lanes from bfloat16: the upper halves of the floats' bits.
+    fn load_bf16(self, from: &[u16; LANES]) -> Self::F;
     /// Writes all lanes.
     fn store(self, x: Self::F, to: &mut [f32; LANES]);
     /// Writes all lanes past the caches, where the backend can and `to` is at a

@@ -31,6 +31,14 @@ impl Lanes for Portable {
         f32x16::new(*from)
     }
     #[inline(always)]
+    fn load_bf16(self, from: &[u16; LANES]) -> f32x16 {
+        let mut line = [0.0; LANES];
+        for (x, half) in line.iter_mut().zip(from) {
+            *x = f32::from_bits(u32::from(*half) << 16);
+        }
+        f32x16::new(line)
+    }
+    #[inline(always)]
     fn store(self, x: f32x16, to: &mut [f32; LANES]) {
         *to = x.to_array();
     }

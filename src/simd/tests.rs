@@ -102,6 +102,29 @@ fn arithmetic_equals_the_scalar_one() {
     });
 }
 
+struct Widened<'a>(&'a [u16; LANES]);
+impl Kernel for Widened<'_> {
+    type Output = Line;
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) -> Line {
+        let mut line = [0.0; LANES];
+        l.store(l.load_bf16(self.0), &mut line);
+        line
+    }
+}
+
+#[test]
+fn bfloat16_are_the_upper_halves_of_floats() {
+    let halves: Vec<u16> = (0..=u16::MAX).step_by(7).chain([0x7f80, 0xff80, 0x8000]).collect();
+    on_each_isa(|isa| {
+        for halves in halves.as_chunks::<LANES>().0 {
+            for (&half, got) in halves.iter().zip(isa.dispatch(Widened(halves))) {
+                assert_eq!(got.to_bits(), u32::from(half) << 16, "{isa}");
+            }
+        }
+    });
+}
+
 struct Halves<'a>(&'a Line, &'a Half);
 impl Kernel for Halves<'_> {
     type Output = Line;

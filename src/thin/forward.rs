@@ -1,11 +1,11 @@
 //! Product 1: a layer forward, from active lists to active lists.
 
 use super::{
-    Lists, PANEL, Panel, Panels, Tile, Tiles, Unit, VECTORS, add_scaled, input,
+    Element, Lists, PANEL, Panel, Panels, Tile, Tiles, Unit, VECTORS, add_scaled, input,
     lists::{Block, ListRuns, ListWriter},
     load,
     path::{OUTPUT_ROWS, Path, ROWS},
-    prefetch_part, store,
+    store,
 };
 use crate::{
     mask::{Mask, valid_bits},
@@ -16,20 +16,29 @@ use crate::{
 
 /// A layer's parameters as product 1 takes them.
 #[derive(Clone, Copy)]
-pub(crate) struct Weights<'a> {
+pub(crate) struct Weights<'a, E: Element = f32> {
     /// w
-    pub w: &'a Tiles,
+    pub w: &'a Tiles<E>,
+    /// What becomes of the sums.
+    pub scale: Scale<'a>,
+}
+
+/// `z = b + s sum`
+#[derive(Clone, Copy)]
+pub(crate) struct Scale<'a> {
     /// b
     pub bias: &'a [Panel],
     /// s, where max-norm left factors pending.
     pub pending: Option<&'a [Panel]>,
 }
 
-impl Weights<'_> {
+impl<E: Element> Weights<'_, E> {
     fn path(self, x: &Lists) -> Path {
         Path::of(x.rows(), self.w.outputs())
     }
+}
 
+impl Scale<'_> {
     /// s and b of a panel.
     #[inline(always)]
     fn of_panel<L: Lanes>(self, l: L, n: usize) -> ([L::F; VECTORS], [L::F; VECTORS]) {
@@ -44,15 +53,15 @@ impl Weights<'_> {
 /// `sums[row][n] = sum_k x[row][k] w[k][n]` for panel `n`, over ascending blocks
 /// and units, from 0; `sums` are those of the rows from `first` on. On the
 /// narrow path what is behind the first vector is 0.
-struct Sums<'a> {
-    weights: Weights<'a>,
+struct Sums<'a, E: Element> {
+    weights: Weights<'a, E>,
     n: usize,
     x: &'a Lists,
     first: usize,
     sums: &'a mut [Panel],
 }
 
-impl Kernel for Sums<'_> {
+impl<E: Element> Kernel for Sums<'_, E> {
     type Output = ();
 
     #[inline(always)]
@@ -65,7 +74,7 @@ impl Kernel for Sums<'_> {
     }
 }
 
-impl Sums<'_> {
+impl<E: Element> Sums<'_, E> {
     /// Large batches pass in parts whose sums stay near the core. `ahead` is
     /// whether the next tile is fetched meanwhile.
     #[inline(always)]
@@ -77,7 +86,7 @@ impl Sums<'_> {
             for b in 0..x.blocks() {
                 let tile = |b| &weights.w.block(b)[n];
                 let next = (ahead && b + 1 < x.blocks()).then(|| tile(b + 1));
-                pass::<L, V>(l, tile(b), next, x.block(b), first, sums);
+                pass::<L, E, V>(l, tile(b), next, x.block(b), first, sums);
             }
         }
     }
@@ -85,10 +94,10 @@ impl Sums<'_> {
 
 /// Rows pass a tile; meanwhile a next tile is asked for.
 #[inline(always)]
-fn pass<L: Lanes, const V: usize>(
+fn pass<L: Lanes, E: Element, const V: usize>(
     l: L,
-    tile: &Tile,
-    next: Option<&Tile>,
+    tile: &Tile<E>,
+    next: Option<&Tile<E>>,
     x: Block<'_>,
     first: usize,
     sums: &mut [Panel],
@@ -96,12 +105,12 @@ fn pass<L: Lanes, const V: usize>(
     let rows = sums.len();
     for (i, sums) in sums.iter_mut().enumerate() {
         if let Some(next) = next {
-            prefetch_part(l, next, i, rows);
+            E::prefetch_part(l, next, i, rows);
         }
         let (offsets, values) = x.of(first + i);
         let mut acc: [L::F; V] = load(l, sums);
         for (&offset, &value) in offsets.iter().zip(values) {
-            acc = add_scaled(l, l.splat(value), load(l, input(tile, offset)), acc);
+            acc = add_scaled(l, l.splat(value), E::load(l, input(tile, offset)), acc);
         }
         store(l, acc, sums);
     }
@@ -121,7 +130,7 @@ pub(crate) struct Epilogue<'a, U> {
 }
 
 struct Activate<'a, U> {
-    weights: Weights<'a>,
+    scale: Scale<'a>,
     n: usize,
     epilogue: &'a Epilogue<'a, U>,
     sums: &'a [Panel],
@@ -133,8 +142,8 @@ impl<U: Unit> Kernel for Activate<'_, U> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        let Self { weights, n, epilogue, sums, out } = self;
-        let (s, b) = weights.of_panel(l, n);
+        let Self { scale, n, epilogue, sums, out } = self;
+        let (s, b) = scale.of_panel(l, n);
         let scale = l.splat(epilogue.keep.scale());
         let mut to = ListWriter::new(out);
         for (row, sums) in sums.iter().enumerate() {
@@ -154,10 +163,10 @@ impl<U: Unit> Kernel for Activate<'_, U> {
 }
 
 /// A hidden layer: lists `x` in, lists `out` out; `z` is its working memory.
-pub(crate) fn hidden<U: Unit>(
+pub(crate) fn hidden<U: Unit, E: Element>(
     isa: Isa,
     parallel: bool,
-    weights: Weights<'_>,
+    weights: Weights<'_, E>,
     x: &Lists,
     epilogue: &Epilogue<'_, U>,
     z: &mut Panels,
@@ -167,13 +176,13 @@ pub(crate) fn hidden<U: Unit>(
     out.set_rows(x.rows());
     each(parallel, (z.runs_mut(), out.runs_mut()), &|n, (sums, out)| {
         isa.dispatch(Sums { weights, n, x, first: 0, sums: &mut *sums.data });
-        isa.dispatch(Activate { weights, n, epilogue, sums: sums.data, out });
+        isa.dispatch(Activate { scale: weights.scale, n, epilogue, sums: sums.data, out });
     });
 }
 
 /// Bias and what is pending, where no activation follows.
 struct Logits<'a> {
-    weights: Weights<'a>,
+    scale: Scale<'a>,
     n: usize,
     sums: &'a mut [Panel],
 }
@@ -183,8 +192,8 @@ impl Kernel for Logits<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        let Self { weights, n, sums } = self;
-        let (s, b) = weights.of_panel(l, n);
+        let Self { scale, n, sums } = self;
+        let (s, b) = scale.of_panel(l, n);
         for z in sums {
             let mut sums: [L::F; VECTORS] = load(l, z);
             for (c, sum) in sums.iter_mut().enumerate() {
@@ -196,11 +205,17 @@ impl Kernel for Logits<'_> {
 }
 
 /// The output layer: lists `x` in, pre-activations `z` out.
-pub(crate) fn output(isa: Isa, parallel: bool, weights: Weights<'_>, x: &Lists, z: &mut Panels) {
+pub(crate) fn output<E: Element>(
+    isa: Isa,
+    parallel: bool,
+    weights: Weights<'_, E>,
+    x: &Lists,
+    z: &mut Panels,
+) {
     z.set_rows(x.rows());
     let panel = |n, first, sums: &mut [Panel]| {
         isa.dispatch(Sums { weights, n, x, first, sums: &mut *sums });
-        isa.dispatch(Logits { weights, n, sums });
+        isa.dispatch(Logits { scale: weights.scale, n, sums });
     };
     if z.panels() == 1 {
         // A single panel is divided by its rows.

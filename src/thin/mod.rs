@@ -41,7 +41,7 @@ pub(crate) mod visit;
 pub(crate) use lists::{InputBits, Lists, ThinningBits};
 pub(crate) use panels::Panels;
 pub(crate) use path::Path;
-pub(crate) use tiles::Tiles;
+pub(crate) use tiles::{Bf16, Element, Tiles};
 pub(crate) use turned::Turned;
 pub(crate) use update::LayerState;
 
@@ -57,7 +57,7 @@ pub(crate) const VECTORS: usize = PANEL / LANES;
 pub(crate) type Panel = [f32; PANEL];
 
 /// Where a block and a panel meet: 64 weights for each of 64 inputs.
-pub(crate) type Tile = [Panel; PANEL];
+pub(crate) type Tile<E = f32> = [[E; PANEL]; PANEL];
 
 /// The non-linearity of a unit, forward and backward.
 pub(crate) trait Unit: Copy + Send + Sync {
@@ -138,7 +138,7 @@ pub(crate) fn prefetch_part<L: Lanes>(l: L, tile: &Tile, i: usize, parts: usize)
 /// The weights of an entry's input; what stands behind a list's end is no
 /// offset, but no harm either.
 #[inline(always)]
-pub(crate) fn input(tile: &Tile, offset: u8) -> &Panel {
+pub(crate) fn input<E>(tile: &Tile<E>, offset: u8) -> &[E; PANEL] {
     &tile[usize::from(offset) % PANEL]
 }
 

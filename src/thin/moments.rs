@@ -163,7 +163,7 @@ impl<U: Unit> Kernel for Activate<'_, U> {
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
         let Self { weights, n, unit, keep, means, variances, out, out_variances } = self;
-        let bias: [L::F; VECTORS] = load(l, &weights.bias[n]);
+        let bias: [L::F; VECTORS] = load(l, &weights.scale.bias[n]);
         let valid = valid_bits(weights.w.outputs(), n);
         let (scale, dropped) = (l.splat(keep.scale()), l.splat((1.0 - keep.get()) as f32));
         let zero = l.splat(0.0);
@@ -238,7 +238,7 @@ pub(crate) fn output(
         let (means, variances) = (z.0.data, z.1.data);
         isa.dispatch(Sums { weights, n, x, means: &mut *means, variances });
         for mean in means {
-            for (mean, bias) in mean.iter_mut().zip(&weights.bias[n]) {
+            for (mean, bias) in mean.iter_mut().zip(&weights.scale.bias[n]) {
                 *mean += bias;
             }
         }

@@ -143,8 +143,10 @@ fn forward_equals_its_formula() {
                     let s = padded(&numbers(16, outputs, 1.0));
                     let weights = forward::Weights {
                         w: &w_tiles,
-                        bias: b_panels,
-                        pending: (case % 2 == 0).then(|| s.as_chunks().0),
+                        scale: forward::Scale {
+                            bias: b_panels,
+                            pending: (case % 2 == 0).then(|| s.as_chunks().0),
+                        },
                     };
                     let factor = |n: usize| if case % 2 == 0 { f64::from(s[n]) } else { 1.0 };
                     forward::output(isa, false, weights, &x_lists, &mut logits);

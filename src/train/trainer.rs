@@ -289,7 +289,7 @@ impl Trainer {
         let pending = |layer: usize| Some(self.states[layer].pending.as_chunks().0);
         let up = |layer| done(Part::Up(layer));
         let layers = 0..self.mlp.depth();
-        self.flow.forward(&self.mlp, self.isa, parallel, layers, mask, pending, up);
+        self.flow.forward(&self.mlp, None, self.isa, parallel, layers, mask, pending, up);
 
         let logits = &mut self.flow.z[self.mlp.depth() - 1];
         let losses = &mut self.losses[..rows];

@@ -182,9 +182,14 @@ def dropout_bars(rows):
 def prediction_bars(rows):
     for row in rows:
         if row["group"] == "predict":
-            text = f"prediction {row['shape']}, batch {row['batch']}: times as fast as the best peer"
+            text = f"prediction, {row['network']} {row['shape']}, batch {row['batch']}: "
+            alone = row["batch"] == 1
+            least = {"trained": 2, "fresh": 1.2}[row["network"]] if alone else 1
             measured = ratio(seconds(row, *PEERS), seconds(row, "thinnet"))
-            yield Bar(text, 2 if row["batch"] == 1 else 1, measured)
+            yield Bar(f"{text}times as fast as the best peer", least, measured)
+            if alone:
+                measured = ratio(seconds(row, "thinnet-bf16"), seconds(row, "thinnet"))
+                yield Bar(f"{text}time with bf16 weights over that with f32", 1, measured, True)
 
 
 def sampling_bars(rows, avx512):

@@ -146,14 +146,20 @@ def add_copies(setting, contest, row, elements):
 
 
 def predict(setting, shape):
-    """Prediction by weight scaling."""
-    for batch in PREDICT_BATCHES:
-        contest = Contest(f"prediction {shape}, batch {batch}")
-        case = prediction(setting, shape, batch, trained_of(setting, shape))
-        row = contest.row(
-            group="predict", shape=str(shape), batch=batch, network=state_of(setting, shape)
-        )
+    """Prediction by weight scaling; of a single row also with fresh weights, of
+    which more units are active."""
+    trained, state = trained_of(setting, shape), state_of(setting, shape)
+    kinds = [(batch, trained, state) for batch in PREDICT_BATCHES]
+    if trained:
+        kinds.insert(1, (PREDICT_BATCHES[0], None, "fresh"))
+    for batch, weights, state in kinds:
+        contest = Contest(f"prediction {shape}, {state}, batch {batch}")
+        case = prediction(setting, shape, batch, weights)
+        row = contest.row(group="predict", shape=str(shape), batch=batch, network=state)
         setting.add(contest, row, {"kind": "predict", **case})
+        bf16 = {"kind": "predict", "bf16": True, **case}
+        setting.add_ours(contest, row, bf16, "thinnet-bf16")
+        setting.add_ours(contest, row, {"kind": "moments", **case}, "thinnet-moments")
         yield contest
 
 

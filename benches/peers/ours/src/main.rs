@@ -30,7 +30,8 @@ fn hello(threads: usize) -> Value {
 fn ready(case: &Case) -> Outcome<Box<dyn Work>> {
     Ok(match case {
         Case::Step(step) => Box::new(training::Training::new(step)?),
-        Case::Predict(predict) => Box::new(predicting::Predicting::new(predict)?),
+        Case::Predict(predict) => Box::new(predicting::Predicting::new(predict, false)?),
+        Case::Moments(predict) => Box::new(predicting::Predicting::new(predict, true)?),
         Case::MonteCarlo(samples) => Box::new(sampling::Sampling::new(samples)?),
         Case::Dropout(dropout) => Box::new(dropout::Dropping::new(dropout)?),
         Case::Copy(copy) => Box::new(copying::Copying::new(copy)?),

@@ -1,4 +1,4 @@
-//! Predictions by weight scaling.
+//! Predictions by weight scaling, or of means and variances.
 
 use std::{
     hint::black_box,
@@ -18,6 +18,7 @@ use crate::{network, threads::Threads};
 pub struct Predicting {
     predictor: Predictor,
     workspace: Workspace,
+    moments: bool,
     inputs: Vec<f32>,
     batch: usize,
     next: usize,
@@ -25,22 +26,23 @@ pub struct Predicting {
 }
 
 impl Predicting {
-    pub fn new(predict: &Predict) -> Outcome<Self> {
+    pub fn new(predict: &Predict, moments: bool) -> Outcome<Self> {
         let batch = predict.batch;
         let predictor = Predictor::new(network::load(&predict.network)?);
+        let predictor = if predict.bf16 { predictor.bf16_weights()? } else { predictor };
         let workspace = predictor.workspace(batch)?;
         let inputs = files::floats(&predict.data.inputs)?;
         if batch == 0 || inputs.len() < batch * predictor.network().inputs() {
             return Err(format!("a batch of {batch}: more than the rows, or none").into());
         }
         let threads = Threads::new(predict.threads)?;
-        Ok(Self { predictor, workspace, inputs, batch, next: 0, threads })
+        Ok(Self { predictor, workspace, moments, inputs, batch, next: 0, threads })
     }
 }
 
 impl Work for Predicting {
     fn run(&mut self, calls: usize) -> Outcome<Duration> {
-        let Self { predictor, workspace, inputs, batch, next, threads } = self;
+        let Self { predictor, workspace, moments, inputs, batch, next, threads } = self;
         let width = predictor.network().inputs();
         let batches = inputs.len() / width / *batch;
         threads.install(|| {
@@ -48,7 +50,11 @@ impl Work for Predicting {
             for _ in 0..calls {
                 let rows = &inputs[(*next % batches) * *batch * width..][..*batch * width];
                 let rows = Batch::dense(MatrixView::new(rows, *batch, width)?);
-                black_box(predictor.predict(&rows, workspace)?);
+                if *moments {
+                    black_box(predictor.moments(&rows, workspace)?);
+                } else {
+                    black_box(predictor.predict(&rows, workspace)?);
+                }
                 *next += 1;
             }
             Ok(started.elapsed())

@@ -35,6 +35,8 @@ pub enum Case {
     Step(Step),
     /// Predictions by weight scaling.
     Predict(Predict),
+    /// Means and variances in one pass; thinnet's.
+    Moments(Predict),
     /// Predictions averaged over thinned networks.
     MonteCarlo(MonteCarlo),
     /// The dropout operation.
@@ -70,6 +72,9 @@ pub struct Predict {
     pub network: Network,
     pub data: Data,
     pub batch: usize,
+    /// Whether weights are read as bfloat16; thinnet's.
+    #[serde(default)]
+    pub bf16: bool,
     pub threads: usize,
 }
 
