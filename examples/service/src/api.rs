@@ -102,6 +102,7 @@ async fn metrics(State(service): State<Service>) -> Response {
 
 async fn predict(State(service): State<Service>, body: Result<Bytes, BytesRejection>) -> Response {
     let started = Instant::now();
+    service.metrics.asked();
     let answer = match body {
         Ok(body) => answer(&service, &body).await,
         Err(rejection) => Err((rejection.status(), rejection.body_text())),

@@ -20,6 +20,7 @@ pub struct Status {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    questions: Counter,
     answers: Family<Status, Counter>,
     seconds: Histogram,
     samples: Histogram,
@@ -34,17 +35,25 @@ impl Default for Metrics {
         let seconds = Histogram::new(exponential_buckets(50e-6, 2.0, 17));
         let samples = Histogram::new(exponential_buckets(1.0, 2.0, 15));
         let rows = Histogram::new(exponential_buckets(1.0, 2.0, 10));
+        let questions = Counter::default();
+        let text = "Requests to /predict that were read; those without an answer are in progress";
+        registry.register("questions", text, questions.clone());
         registry.register("answers", "Answers to /predict", answers.clone());
         let text = "Time from a request's body to its answer";
         registry.register("latency_seconds", text, seconds.clone());
         let text = "Thinned networks asked for a Monte-Carlo answer";
         registry.register("samples", text, samples.clone());
         registry.register("batch_rows", "Requests in a batch", rows.clone());
-        Self { registry, answers, seconds, samples, rows }
+        Self { registry, questions, answers, seconds, samples, rows }
     }
 }
 
 impl Metrics {
+    /// A request was read.
+    pub fn asked(&self) {
+        self.questions.inc();
+    }
+
     /// An answer went out.
     pub fn answered(&self, status: u16, seconds: f64) {
         self.answers.get_or_create(&Status { status }).inc();
