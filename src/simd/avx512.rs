@@ -186,9 +186,9 @@ impl Lanes for Avx512 {
         }
     }
     #[inline(always)]
-    fn prefetch(self, line: &[f32; LANES]) {
+    fn prefetch(self, line: *const f32) {
         // SAFETY: a prefetch has no effect that a program can see.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) }
     }
     #[inline(always)]
     fn compress(

@@ -66,9 +66,9 @@ pub(crate) trait Lanes: Copy + Send + Sync {
     /// The sums of 16 halves, each added up as [`Self::sum`] goes on.
     fn sum_halves(self, parts: &[Half; LANES]) -> Self::F;
     /// Asks for a cache line that will be needed soon; a hint, and nothing where
-    /// the backend has none.
+    /// the backend has none. Any address may be asked for.
     #[inline(always)]
-    fn prefetch(self, _line: &[f32; LANES]) {}
+    fn prefetch(self, _line: *const f32) {}
     /// Packs the lanes whose bit is set to the front of `values` and their
     /// lane numbers plus `first` to the front of `offsets`; what is written
     /// behind them is unspecified.

@@ -76,7 +76,8 @@ impl<E: Element> Kernel for Sums<'_, E> {
 
 impl<E: Element> Sums<'_, E> {
     /// Large batches pass in parts whose sums stay near the core. `ahead` is
-    /// whether the next tile is fetched meanwhile.
+    /// whether the next tile, behind the last one the next panel's first, is
+    /// fetched meanwhile.
     #[inline(always)]
     fn product<L: Lanes, const V: usize>(self, l: L, ahead: bool) {
         let Self { weights, n, x, first, sums } = self;
@@ -84,9 +85,13 @@ impl<E: Element> Sums<'_, E> {
         for (part, sums) in sums.chunks_mut(ROWS).enumerate() {
             let first = first + part * ROWS;
             for b in 0..x.blocks() {
-                let tile = |b| &weights.w.block(b)[n];
-                let next = (ahead && b + 1 < x.blocks()).then(|| tile(b + 1));
-                pass::<L, E, V>(l, tile(b), next, x.block(b), first, sums);
+                let next = match (ahead, b + 1 < x.blocks()) {
+                    (false, _) => None,
+                    (true, true) => Some(&weights.w.block(b + 1)[n]),
+                    (true, false) => weights.w.block(0).get(n + 1),
+                };
+                let tile = &weights.w.block(b)[n];
+                pass::<L, E, V>(l, tile, next, x.block(b), first, sums);
             }
         }
     }

@@ -117,11 +117,13 @@ pub(crate) fn store<L: Lanes, const V: usize>(l: L, x: [L::F; V], panel: &mut Pa
     }
 }
 
-/// Asks for the first V cache lines of a panel.
+/// Asks for the first V cache lines of the weights of input `k` in tile `n`; the one
+/// behind the last is another block's.
 #[inline(always)]
-pub(crate) fn prefetch<L: Lanes, const V: usize>(l: L, panel: &Panel) {
-    for line in &panel.as_chunks::<LANES>().0[..V] {
-        l.prefetch(line);
+pub(crate) fn prefetch<L: Lanes, const V: usize>(l: L, tiles: &[Tile], n: usize, k: usize) {
+    let panel = tiles.as_ptr().wrapping_add(n).cast::<Panel>().wrapping_add(k);
+    for line in 0..V {
+        l.prefetch(panel.cast::<f32>().wrapping_add(line * LANES));
     }
 }
 
@@ -131,7 +133,7 @@ pub(crate) fn prefetch_part<L: Lanes>(l: L, tile: &Tile, i: usize, parts: usize)
     let lines = tile.as_flattened().as_chunks::<LANES>().0;
     let each = lines.len().div_ceil(parts);
     for line in lines.iter().skip(i * each).take(each) {
-        l.prefetch(line);
+        l.prefetch(line.as_ptr());
     }
 }
 

@@ -81,10 +81,8 @@ impl<R: Rule> Sink for Step<'_, R> {
         w: [L::F; V],
         g: [L::F; V],
     ) {
-        if let (Some(w), Some(v)) = (self.w.get(n + 1), self.v.get(n + 1)) {
-            prefetch::<L, V>(l, &w[k]);
-            prefetch::<L, V>(l, &v[k]);
-        }
+        prefetch::<L, V>(l, self.w, n + 1, k);
+        prefetch::<L, V>(l, self.v, n + 1, k);
         let (to, v) = (&mut self.w[n][k], &mut self.v[n][k]);
         step(l, self.rule, g, w, v, to);
     }
