@@ -11,6 +11,11 @@ use std::process::ExitCode;
 
 use peer_protocol::{Outcome, Work, case::Case, serve};
 use serde_json::{Value, json};
+use tract_linalg::multithread::set_threading_mac_threshold;
+
+/// From so many multiply-adds on threads share a single row's product. tract's
+/// own 2^21 leaves the layers of 1024 units to one.
+const SHARED_MULTIPLY_ADDS: usize = 1 << 19;
 
 fn hello(threads: usize) -> Value {
     json!({
@@ -29,6 +34,7 @@ fn ready(case: &Case) -> Outcome<Box<dyn Work>> {
 }
 
 fn main() -> ExitCode {
+    set_threading_mac_threshold(SHARED_MULTIPLY_ADDS);
     match serve(hello, ready) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -7,30 +7,55 @@ use std::{
 };
 
 use peer_protocol::{Outcome, Work, case::Predict, files};
+use serde_json::{Value, json};
 use tract_core::internal::*;
 use tract_linalg::multithread::Executor;
 
 use crate::network;
 
+/// Turns of the race between one thread and all, and calls of a turn.
+const RACES: usize = 7;
+const RACE_CALLS: usize = 5;
+
 /// An optimised plan for batches of one size, and the batches that it takes in
 /// turn.
 pub struct Predicting {
     plan: TypedSimpleState,
+    /// How many threads won the race.
+    threads: usize,
     batches: Vec<Arc<Tensor>>,
     next: usize,
 }
 
 impl Predicting {
+    /// On all threads, or on one where that is faster: waking the others costs
+    /// more than they do for some sizes of batch.
     pub fn new(case: &Predict) -> Outcome<Self> {
         let model = network::load(&case.network, case.batch)?.into_optimized()?;
-        let executor = match case.threads {
-            1 => Executor::SingleThread,
-            threads => Executor::multithread(threads),
+        let batches = batches(case)?;
+        let one = Self::on(Executor::SingleThread, model.clone(), batches.clone())?;
+        if case.threads == 1 {
+            return Ok(one);
+        }
+        let all = Self::on(Executor::multithread(case.threads), model, batches)?;
+        let mut racers = [(one, Duration::MAX), (all, Duration::MAX)];
+        for _ in 0..RACES {
+            for (plan, least) in &mut racers {
+                *least = plan.run(RACE_CALLS)?.min(*least);
+            }
+        }
+        let [(one, alone), (all, together)] = racers;
+        Ok(if alone < together { one } else { all })
+    }
+
+    fn on(executor: Executor, model: TypedModel, batches: Vec<Arc<Tensor>>) -> Outcome<Self> {
+        let threads = match &executor {
+            Executor::MultiThread(pool) => pool.current_num_threads(),
+            _ => 1,
         };
         let options = RunOptions { executor: Some(executor), ..RunOptions::default() };
         let plan = model.into_runnable_with_options(&options)?.spawn()?;
-        let batches = batches(case)?;
-        Ok(Self { plan, batches, next: 0 })
+        Ok(Self { plan, threads, batches, next: 0 })
     }
 
     fn predict(&mut self, batch: usize) -> TractResult<TValue> {
@@ -51,6 +76,10 @@ fn batches(case: &Predict) -> Outcome<Vec<Arc<Tensor>>> {
 }
 
 impl Work for Predicting {
+    fn about(&self) -> Value {
+        json!({ "threads": self.threads })
+    }
+
     fn run(&mut self, calls: usize) -> Outcome<Duration> {
         let started = Instant::now();
         for _ in 0..calls {
