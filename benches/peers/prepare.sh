@@ -5,6 +5,7 @@ python=${PYTHON:-python3}
 venv=${PEERS_VENV:-$root/target/peers/venv}
 thinnet_worker=$target/release/thinnet-peer
 candle_worker=$target/peers-candle/release/candle-peer
+tract_worker=$target/peers-tract/release/tract-peer
 export PYTHONDONTWRITEBYTECODE=1
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
 
@@ -37,4 +38,11 @@ build_candle() {
     RUSTFLAGS="-C target-cpu=native" cargo build --release --quiet --locked \
         --manifest-path "$peers/candle/Cargo.toml" --target-dir "$target/peers-candle" ||
         echo "warning: candle does not build: its rows will say so" >&2
+}
+
+# In the same way; tract chooses its kernels at run time.
+build_tract() {
+    RUSTFLAGS="-C target-cpu=native" cargo build --release --quiet --locked \
+        --manifest-path "$peers/tract/Cargo.toml" --target-dir "$target/peers-tract" ||
+        echo "warning: tract does not build: its rows will say so" >&2
 }

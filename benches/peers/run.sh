@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs thinnet, PyTorch, JAX and candle in turn on the same work, and writes one
-# table: target/peers/peers.md and peers.json. See README.md beside this file.
+# Runs thinnet, PyTorch, JAX, candle, ONNX Runtime and tract in turn on the same
+# work, and writes one table: target/peers/peers.md and peers.json. See README.md
+# beside this file.
 #
 #     benches/peers/run.sh [--help] [--threads 2] [--rounds 5] [--only step] ...
 #
@@ -20,5 +21,7 @@ done
 make_environment
 build_thinnet
 build_candle
+build_tract
 PYTHONPATH=$peers exec "$venv/bin/python" -m driver \
-    --thinnet-worker "$thinnet_worker" --candle-worker "$candle_worker" "$@"
+    --thinnet-worker "$thinnet_worker" --candle-worker "$candle_worker" \
+    --tract-worker "$tract_worker" "$@"

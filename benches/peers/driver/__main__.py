@@ -15,7 +15,9 @@ from .options import ENGINES, GROUPS, parser
 
 # Groups that time the trained network.
 TRAINED = {"step", "predict", "mc"}
-CHECKED = {"step", "curve"}
+# Groups before which the engines are compared: all their work, or the answers only.
+TRAINING = {"step", "curve"}
+CHECKED = {*TRAINING, "predict"}
 
 
 def say_progress(text, done=False):
@@ -123,7 +125,8 @@ def measure(options, workers, folder, cpus):
     if not options.no_check and CHECKED & set(options.only):
         shape = groups.RECIPE if groups.RECIPE in options.shapes else options.shapes[0]
         batch = groups.RECIPE_BATCH if groups.RECIPE_BATCH in options.batch else options.batch[0]
-        results["check"] = check.run(workers, setting, shape, batch, say_progress)
+        trains = bool(TRAINING & set(options.only))
+        results["check"] = check.run(workers, setting, shape, batch, trains, say_progress)
     try:
         if TRAINED & set(options.only):
             setting.trained = train(workers, setting, folder, rows, options.epochs)

@@ -9,7 +9,9 @@ from .options import Shape
 from .options import shape as shape_of
 
 PYTORCH = ("pytorch", "pytorch-compiled")
-PEERS = (*PYTORCH, "jax", "candle")
+PEERS = (*PYTORCH, "jax", "candle", "onnxruntime", "tract")
+# Passes with full lists that moment propagation may cost.
+MOMENTS = 3
 # Multiplications with additions of a step's three products.
 PRODUCTS = 3
 
@@ -185,11 +187,29 @@ def prediction_bars(rows):
             text = f"prediction, {row['network']} {row['shape']}, batch {row['batch']}: "
             alone = row["batch"] == 1
             least = {"trained": 2, "fresh": 1.2}[row["network"]] if alone else 1
-            measured = ratio(seconds(row, *PEERS), seconds(row, "thinnet"))
-            yield Bar(f"{text}times as fast as the best peer", least, measured)
+            yield times_best(f"{text}times as fast as the best peer", least, row)
+            yield moments_bar(text, row)
             if alone:
                 measured = ratio(seconds(row, "thinnet-bf16"), seconds(row, "thinnet"))
                 yield Bar(f"{text}time with bf16 weights over that with f32", 1, measured, True)
+
+
+def times_best(text, least, row):
+    """A bar of the ratio to the fastest peer, with its name."""
+    times = {peer: ratio(seconds(row, peer), seconds(row, "thinnet")) for peer in PEERS}
+    times = {peer: value for peer, value in times.items() if value}
+    best = min(times, key=times.get, default=None)
+    return Bar(text, least, times.get(best), note=best or "")
+
+
+def moments_bar(text, row):
+    """Moments beside a pass with full lists, both on dense inputs; the digits'
+    zeros make moments cheaper."""
+    full = seconds(row, "thinnet-full-lists")
+    measured = ratio(seconds(row, "thinnet-moments-dense"), full)
+    digits = ratio(seconds(row, "thinnet-moments"), full)
+    note = f"on digits {digits:.2f}" if digits else ""
+    return Bar(f"{text}time of moments over a pass with full lists", MOMENTS, measured, True, note)
 
 
 def sampling_bars(rows, avx512):

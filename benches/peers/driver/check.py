@@ -1,16 +1,17 @@
 """That the engines do the same work: from the same parameters on the same
 batches their losses are the same without dropout and fall alike with it, the
 norm of the weights into each unit is within its bound, and the network's
-predictions are the same."""
+predictions are the same, for every size of batch that is timed: engines choose
+their kernels by it."""
 
 import statistics
 
 from .engines import EngineError
-from .groups import MAX_NORM, keeps_of, prediction
+from .groups import MAX_NORM, PREDICT_BATCHES, keeps_of, prediction
+from .options import PREDICTING
 
 STEPS = 60
 FIRST, LAST = 8, 20
-ANSWERS = 32
 # Of each of the first losses without dropout: engines add up in different
 # orders, which made 3e-7 here.
 FIRST_TOLERANCE = 1e-5
@@ -29,24 +30,32 @@ ANSWER_TOLERANCE = 1e-5
 BOUND_TOLERANCE = 1e-4
 
 
-def run(workers, setting, shape, batch, say):
-    """A row for each engine, and the engine that the others are held to."""
+def run(workers, setting, shape, batch, trains, say):
+    """A row for each engine. Its training counts if `trains`."""
     rows = []
     for engine in setting.engines:
         say(f"check of the same work: {engine}")
         row = {"engine": engine}
         try:
-            for dropout in (False, True):
+            for dropout in (False, True) if trains and engine not in PREDICTING else ():
                 row["with dropout" if dropout else "without"] = first_steps(
                     workers, setting, engine, shape, batch, dropout
                 )
-            row["answer"] = first_answer(workers, setting, engine, shape)
+            row["answers"] = [
+                first_answer(workers, setting, engine, shape, size) for size in PREDICT_BATCHES
+            ]
         except EngineError as error:
             row["error"] = str(error)
         rows.append(row)
     workers.drop()
     judge(rows)
-    return {"shape": str(shape), "batch": batch, "steps": STEPS, "rows": rows}
+    return {
+        "shape": str(shape),
+        "batch": batch,
+        "steps": STEPS if trains else 0,
+        "answered": PREDICT_BATCHES,
+        "rows": rows,
+    }
 
 
 def first_steps(workers, setting, engine, shape, batch, dropout):
@@ -68,9 +77,9 @@ def first_steps(workers, setting, engine, shape, batch, dropout):
     }
 
 
-def first_answer(workers, setting, engine, shape):
-    """The class probabilities of the first rows, before any training."""
-    case = prediction(setting, shape, ANSWERS, setting.fresh(shape))
+def first_answer(workers, setting, engine, shape, batch):
+    """The class probabilities of the first batch, before any training."""
+    case = prediction(setting, shape, batch, setting.fresh(shape))
     if engine == "pytorch-compiled":
         case["compile"] = True
     workers.ask(engine, do="setup", slot="check", case={"kind": "predict", **case})
@@ -83,31 +92,40 @@ def difference(a, b):
 
 
 def judge(rows):
-    """Adds to each row how far it is from the reference, and whether it is near
-    enough. The reference is PyTorch, or the first that ran."""
+    """Puts into each row how far it is from the reference, in place of the
+    answers, and whether it is near enough. The reference is PyTorch, or the first
+    that ran."""
     good = [row for row in rows if "error" not in row]
     if not good:
         return
     names = [row["engine"] for row in good]
     reference = good[names.index("pytorch") if "pytorch" in names else 0]
+    answers = reference["answers"]
     for row in good:
-        without, dropped = row["without"], row["with dropout"]
-        same = reference["without"]
-        row["first_difference"] = difference(without["losses"][:FIRST], same["losses"][:FIRST])
-        row["mean_difference"] = difference([without["mean"]], [same["mean"]])
-        row["norm_difference"] = difference(without["norms"], same["norms"])
-        row["dropout_difference"] = difference(
-            [dropped["last"]], [reference["with dropout"]["last"]]
-        )
-        row["norm_over_bound"] = max(without["norm_over_bound"], dropped["norm_over_bound"])
         row["answer_difference"] = max(
-            abs(x - y) for x, y in zip(row["answer"], reference["answer"], strict=True)
+            abs(x - y)
+            for one, other in zip(row.pop("answers"), answers, strict=True)
+            for x, y in zip(one, other, strict=True)
         )
-        row["same"] = (
-            row["first_difference"] <= FIRST_TOLERANCE
-            and row["mean_difference"] <= MEAN_TOLERANCE
-            and row["answer_difference"] <= ANSWER_TOLERANCE
-            and row["norm_difference"] <= NORM_TOLERANCE
-            and row["dropout_difference"] <= DROPOUT_TOLERANCE
-            and row["norm_over_bound"] <= 1 + BOUND_TOLERANCE
-        )
+        row["same"] = row["answer_difference"] <= ANSWER_TOLERANCE
+        if "without" in row:
+            row["same"] &= trains_alike(row, reference)
+
+
+def trains_alike(row, reference):
+    """Whether an engine's steps are near enough to the reference's; adds to the
+    row how far they are."""
+    without, dropped = row["without"], row["with dropout"]
+    same = reference["without"]
+    row["first_difference"] = difference(without["losses"][:FIRST], same["losses"][:FIRST])
+    row["mean_difference"] = difference([without["mean"]], [same["mean"]])
+    row["norm_difference"] = difference(without["norms"], same["norms"])
+    row["dropout_difference"] = difference([dropped["last"]], [reference["with dropout"]["last"]])
+    row["norm_over_bound"] = max(without["norm_over_bound"], dropped["norm_over_bound"])
+    return (
+        row["first_difference"] <= FIRST_TOLERANCE
+        and row["mean_difference"] <= MEAN_TOLERANCE
+        and row["norm_difference"] <= NORM_TOLERANCE
+        and row["dropout_difference"] <= DROPOUT_TOLERANCE
+        and row["norm_over_bound"] <= 1 + BOUND_TOLERANCE
+    )

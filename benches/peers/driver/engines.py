@@ -149,6 +149,8 @@ class Workers:
                 [sys.executable, PEERS / "python" / "jax_worker.py"],
                 {**python, "JAX_PLATFORMS": "cpu"},
             ),
+            "onnxruntime": ([sys.executable, PEERS / "python" / "onnxruntime_worker.py"], python),
+            "tract": ([options.tract_worker], {}),
         }
         self.all = {
             name: Worker(name, command, environment, options.threads, folder / f"{name}.log")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from .contest import Contest
-from .options import Shape
+from .options import PREDICTING, Shape
 
 # The recipe's network and batch, that most bars speak of.
 RECIPE = Shape.of((1024, 1024, 1024))
@@ -62,9 +62,10 @@ class Setting:
         }
 
     def add(self, contest, row, case, engines=None):
-        """Adds the case for each engine that runs."""
+        """Adds the case for each engine that runs and can do it."""
         for engine in self.engines:
-            if engines is None or engine in engines:
+            able = engine not in PREDICTING or case["kind"] == "predict"
+            if able and (engines is None or engine in engines):
                 more = {"compile": True} if engine == "pytorch-compiled" else {}
                 contest.add(engine, {**case, **more}, row)
 
@@ -147,7 +148,8 @@ def add_copies(setting, contest, row, elements):
 
 def predict(setting, shape):
     """Prediction by weight scaling; of a single row also with fresh weights, of
-    which more units are active."""
+    which more units are active. Beside them what thinnet's moments cost, and a
+    pass with nothing left out: identity units on dense inputs."""
     trained, state = trained_of(setting, shape), state_of(setting, shape)
     kinds = [(batch, trained, state) for batch in PREDICT_BATCHES]
     if trained:
@@ -160,6 +162,10 @@ def predict(setting, shape):
         bf16 = {"kind": "predict", "bf16": True, **case}
         setting.add_ours(contest, row, bf16, "thinnet-bf16")
         setting.add_ours(contest, row, {"kind": "moments", **case}, "thinnet-moments")
+        dense = prediction(setting, shape, batch, weights, data=setting.normals)
+        setting.add_ours(contest, row, {"kind": "moments", **dense}, "thinnet-moments-dense")
+        full = prediction(setting, shape, batch, weights, "identity", setting.normals)
+        setting.add_ours(contest, row, {"kind": "predict", **full}, "thinnet-full-lists")
         yield contest
 
 
@@ -188,10 +194,14 @@ def state_of(setting, shape):
     return "trained" if trained_of(setting, shape) else "fresh"
 
 
-def prediction(setting, shape, batch, weights):
+def prediction(setting, shape, batch, weights, activation="relu", data=None):
     """What the cases of predictions have in common."""
-    network = setting.network(shape, keeps_of(True), weights=weights)
-    return {"network": network, "data": setting.digits, "batch": batch, "threads": setting.threads}
+    return {
+        "network": setting.network(shape, keeps_of(True), activation, weights),
+        "data": data or setting.digits,
+        "batch": batch,
+        "threads": setting.threads,
+    }
 
 
 def curve(setting):

@@ -10,7 +10,9 @@ GROUPS = ("step", "dropout", "predict", "mc", "curve")
 SHAPES = ("784-1024x2-10", "784-1024x3-10", "784-2048x3-10")
 BATCHES = (32, 100, 128, 512)
 # The columns, in the order of the tables.
-ENGINES = ("thinnet", "pytorch", "pytorch-compiled", "jax", "candle")
+ENGINES = ("thinnet", "pytorch", "pytorch-compiled", "jax", "candle", "onnxruntime", "tract")
+# Those that take part in plain predictions only.
+PREDICTING = ("onnxruntime", "tract")
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,9 @@ def parser():
     """The command line's parser."""
     parser = argparse.ArgumentParser(
         prog="benches/peers/run.sh",
-        description="Runs thinnet, PyTorch, JAX and candle in turn on the same work and writes "
-        "peers.md and peers.json. benches/peers/README.md says what is measured and how.",
+        description="Runs thinnet, PyTorch, JAX, candle, ONNX Runtime and tract in turn on the same "
+        "work and writes peers.md and peers.json. benches/peers/README.md says what is measured and "
+        "how.",
     )
 
     def add(flag, kind, default, text, shown=None):
@@ -151,10 +154,10 @@ def parser():
         "target/peers",
     )
     parser.add_argument(
-        "--no-check", action="store_true", help="do not compare the engines' losses"
+        "--no-check", action="store_true", help="do not compare the engines' losses and answers"
     )
     # Said by run.sh.
-    for flag in ("--thinnet-worker", "--candle-worker"):
+    for flag in ("--thinnet-worker", "--candle-worker", "--tract-worker"):
         parser.add_argument(flag, type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--only-arguments", action="store_true", help=argparse.SUPPRESS)
     return parser

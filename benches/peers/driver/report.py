@@ -13,6 +13,8 @@ NAMES = {
     "pytorch-compiled": "PyTorch compiled",
     "jax": "JAX",
     "candle": "candle",
+    "onnxruntime": "ONNX Runtime",
+    "tract": "tract",
 }
 
 
@@ -188,7 +190,9 @@ def predict_section(rows, engines):
     return (
         "## Prediction by weight scaling, µs a call\n\n"
         "Class probabilities of a batch; each call waits for its answer. The last columns are "
-        "thinnet with weights read as bfloat16, and thinnet's means and variances in one pass.\n\n"
+        "thinnet's: weights read as bfloat16; means and variances in one pass, on the digits and on "
+        "dense normal inputs; and a plain pass of which nothing is zero, with identity units on the "
+        "same dense inputs.\n\n"
         + timed(
             rows,
             engines,
@@ -197,6 +201,8 @@ def predict_section(rows, engines):
             [
                 ("thinnet, bf16", of_column("thinnet-bf16", 1e6)),
                 ("thinnet, moments", of_column("thinnet-moments", 1e6)),
+                ("moments, dense inputs", of_column("thinnet-moments-dense", 1e6)),
+                ("full lists, dense inputs", of_column("thinnet-full-lists", 1e6)),
             ],
         )
     )
@@ -212,7 +218,6 @@ def mc_section(rows, engines):
 
 
 def curve_section(rows, engines):
-    engines = [e for e in engines if any(e in r["results"] for r in rows)]
     text = "## Curves: training step with dropout, batch 128, ms"
     for over, label in (
         ("keep", "keep rate of inputs and hidden units"),
@@ -287,45 +292,51 @@ def other_work(rows):
     )
 
 
+TRAINING = [
+    "first losses",
+    "mean loss",
+    "weights' norms",
+    "mean of the last losses with dropout",
+    "difference",
+    "largest norm / bound",
+]
+
+
 def check_section(check):
-    head = [
-        "engine",
-        "first losses",
-        "mean loss",
-        "weights' norms",
-        "mean of the last losses with dropout",
-        "difference",
-        "largest norm / bound",
-        "probabilities",
-        "same work",
-    ]
+    head = ["engine", *(TRAINING if check["steps"] else []), "probabilities", "same work"]
     lines = []
     for row in check["rows"]:
         name = NAMES[row["engine"]]
         if "error" in row:
-            lines.append([name, row["error"], *["-"] * 7])
+            lines.append([name, row["error"], *["-"] * (len(head) - 2)])
             continue
-        lines.append(
-            [
-                name,
-                f"{row['first_difference']:.0e}",
-                f"{row['mean_difference']:.0e}",
-                f"{row['norm_difference']:.0e}",
-                number(row["with dropout"]["last"]),
-                f"{row['dropout_difference']:.0e}",
-                f"{row['norm_over_bound']:.5f}",
-                f"{row['answer_difference']:.0e}",
-                "yes" if row["same"] else "**no**",
-            ]
-        )
-    return (
-        f"## The work is the same\n\n{check['steps']} steps of {check['shape']}, batch "
-        f"{check['batch']}, from the same parameters on the same batches. Relative differences "
-        f"from PyTorch's values: without dropout of the first {FIRST} losses, of the mean of all, "
-        "and of the layers' norms afterwards; with dropout, where each engine draws masks of its "
-        f"own, of the mean of the last {LAST} losses. Last, the largest difference of the class "
-        "probabilities of some rows, before any training.\n\n" + table(head, lines)
+        training = training_cells(row) if "without" in row else ["-"] * (len(head) - 3)
+        same = "yes" if row["same"] else "**no**"
+        lines.append([name, *training, f"{row['answer_difference']:.0e}", same])
+    batches = ", ".join(map(str, check["answered"]))
+    text = (
+        f"{check['steps']} steps of {check['shape']}, batch {check['batch']}, from the same "
+        "parameters on the same batches. Relative differences from PyTorch's values: without "
+        f"dropout of the first {FIRST} losses, of the mean of all, and of the layers' norms "
+        "afterwards; with dropout, where each engine draws masks of its own, of the mean of the "
+        f"last {LAST} losses. Last, the largest difference of the class probabilities"
+        if check["steps"]
+        else f"{check['shape']}: the largest difference from PyTorch's class probabilities"
     )
+    text += f" of batches of {batches}, before any training."
+    return f"## The work is the same\n\n{text}\n\n" + table(head, lines)
+
+
+def training_cells(row):
+    """How an engine's steps differ from the reference's."""
+    return [
+        f"{row['first_difference']:.0e}",
+        f"{row['mean_difference']:.0e}",
+        f"{row['norm_difference']:.0e}",
+        number(row["with dropout"]["last"]),
+        f"{row['dropout_difference']:.0e}",
+        f"{row['norm_over_bound']:.5f}",
+    ]
 
 
 def bars_section(bars):
@@ -344,7 +355,7 @@ def bars_section(bars):
 def markdown(results):
     """peers.md."""
     parts = [
-        "# thinnet beside PyTorch, JAX and candle",
+        "# thinnet beside PyTorch, JAX, candle, ONNX Runtime and tract",
         "Made by `benches/peers/run.sh`; medians of rounds in which the engines take turns. "
         "Ratios within this table mean something, absolute times are this machine's.",
     ]
@@ -354,7 +365,8 @@ def markdown(results):
     for group, section in SECTIONS.items():
         rows = [row for row in results["rows"] if row["group"] == group]
         if rows:
-            parts.append(section(rows, results["order"]))
+            taking_part = [e for e in results["order"] if any(e in r["results"] for r in rows)]
+            parts.append(section(rows, taking_part))
     if results["check"]:
         parts.append(check_section(results["check"]))
     parts.append(bars_section(results["bars"]))
