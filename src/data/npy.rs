@@ -310,7 +310,6 @@ impl Npy {
             .map_err(|_| Error::TooLarge { what: "labels", shape: [1, rows] })?;
         for (row, bytes) in self.elements.chunks_exact(kind.size()).enumerate() {
             let label = kind.number(word(bytes, big_endian));
-            // NaN and the infinities have no fraction of 0.
             if !(0.0..=f64::from(u32::MAX)).contains(&label) || label.fract() != 0.0 {
                 return Err(self.refused(format!(
                     "label {label} at row {row}: expected a whole number from 0 to {}",
