@@ -13,11 +13,13 @@ fn main() -> Result<(), Error> {
     let samples = MonteCarlo::new(1000)?.tolerance(0.01)?; // fewer where they suffice
     let answers = predictor.monte_carlo(&batch, &samples, Seeds::Each(&[1]), &mut workspace)?;
     let (answer, class) = (answers.row(0)?, answers.row(0)?.class());
-    let deviation = answer.variance()[class].sqrt();
-    println!("a {class}: {:.3} ± {deviation:.3}", answer.mean()[class]);
+    println!("a {class}: {:.3} ± {:.3}", answer.mean()[class], answer.deviation(class)?);
     let apart = answer.mutual_information().unwrap_or_default();
     println!("{} samples, {apart:.3} nats apart", answer.samples());
     let answers = predictor.moments(&batch, &mut workspace)?; // the same without samples
     println!("in one pass: {:.3}", answers.row(0)?.mean()[class]);
+    let quick = predictor.bf16_weights()?; // a single row takes as long as its weights are read
+    let answers = quick.weight_scaling(&batch, &mut workspace)?; // says nothing of networks apart
+    println!("quickest: {:.3}", answers.row(0)?.mean()[class]);
     Ok(())
 }

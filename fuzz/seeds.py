@@ -46,6 +46,13 @@ def bomb(members, rest, sizes):
     return b"BOMB" + head + b"".join(struct.pack(">I", size) for size in sizes)
 
 
+def npy(descr, shape, elements, fortran=False, version=1, length=None):
+    header = f"{{'descr': {descr!r}, 'fortran_order': {fortran}, 'shape': {shape!r}, }}".encode()
+    length = len(header) if length is None else length
+    head = b"\x93NUMPY" + bytes([version, 0]) + struct.pack("<H" if version == 1 else "<I", length)
+    return head + header + elements
+
+
 RELU, LOGISTIC, TANH, IDENTITY = range(4)
 CLASSES, VALUES, BITS = range(3)
 ALL, HALF, FIRST, THREE_QUARTERS, RARE, NEARLY_ALL = range(6)
@@ -112,6 +119,35 @@ def main():
     write("idx_reader", "bomb-says-one-more", bomb(64, 0, [2**26 + 1]))
     write("idx_reader", "bomb-says-most", bomb(64, 255, [2**15, 2**15]))
     write("idx_reader", "bomb-says-too-much", bomb(1, 0, [2**32 - 1] * 4))
+
+    six = struct.pack("<6f", 0.0, -0.0, 1.5, float("nan"), float("inf"), 1e-45)
+    halves = struct.pack(">6H", 0, 1, 0x3C01, 0x7BFF, 0xFC00, 0x8200)
+    write("npy_reader", "floats", npy("<f4", (2, 3), six))
+    write("npy_reader", "halves-big", npy(">f2", (3, 2), halves, version=2))
+    write("npy_reader", "doubles", npy("<f8", (1, 3), struct.pack("<3d", 1e39, 1 / 3, -1e-320)))
+    write("npy_reader", "fortran", npy("<i2", (2, 3, 2), struct.pack("<12h", *range(12)), True))
+    write("npy_reader", "images", npy("|u1", (2, 2, 2), bytes(range(8)), version=3))
+    write("npy_reader", "bits", npy("|b1", (2, 2), bytes([0, 1, 2, 0])))
+    write("npy_reader", "labels", npy("<i8", (3,), struct.pack("<3q", 5, 0, 4)))
+    write("npy_reader", "labels-big", npy(">f8", (2,), struct.pack(">2d", 7.0, 2.0**32 - 1)))
+    write("npy_reader", "no-rows", npy("<f4", (0, 3), b""))
+    write("npy_reader", "many-dimensions", npy("|i1", (1,) * 64, b"\xff", True))
+    write("npy_reader", "no-rows-wide", npy("<f4", (0, 2**30), b"", True))
+    write("npy_reader", "bad-wide", npy("<f4", (0, 2**40, 2**40), b""))
+    write("npy_reader", "bad-no-columns", npy("<f4", (2**30, 0), b""))
+    write("npy_reader", "bad-negative-label", npy("<i4", (1,), struct.pack("<i", -1)))
+    write("npy_reader", "bad-one-number", npy("<i4", (), struct.pack("<i", 1)))
+    write("npy_reader", "bad-overflow", npy("<f4", (2**40, 2**40, 0), b""))
+    write("npy_reader", "bad-truncated", npy("<f4", (2, 3), six[:-1]))
+    write("npy_reader", "bad-behind", npy("<f4", (2, 3), six + b"\0"))
+    write("npy_reader", "bad-huge", npy("<f4", (60000, 784), six))
+    write("npy_reader", "bad-header-length", npy("<f4", (2, 3), six, version=2, length=2**32 - 1))
+    write("npy_reader", "bad-version", npy("<f4", (2, 3), six, version=4))
+    write("npy_reader", "bad-objects", npy("|O", (1,), b"\x80\x04N."))
+    write("npy_reader", "bad-fields", npy([("a", "<f4")], (1,), six[:4]))
+    write("npy_reader", "bad-complex", npy("<c8", (3,), six))
+    write("npy_reader", "bad-shape", npy("<f4", 6, six))
+    write("npy_reader", "bad-magic", b"\x94" + npy("<f4", (2, 3), six)[1:])
 
     relu = [(70, RELU, HALF), (20, RELU, HALF)]
     write("training", "relu", training(80, relu, 10, CLASSES))

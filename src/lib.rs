@@ -65,6 +65,7 @@
 //! - `cli` (default): the command `thinnet`. A library user turns default
 //!   features off.
 //! - `digits` (part of `cli`): 10,000 digits of MNIST, `Dataset::digits`.
+//! - `ndarray`: views of arrays of that crate (0.17) as [`tensor::MatrixView`], and back.
 
 pub mod checkpoint;
 pub mod data;

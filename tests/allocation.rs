@@ -80,6 +80,7 @@ fn steps_and_predictions_allocate_nothing_after_the_first() {
                 let classes = Targets::Classes(&digits.labels()[..rows.len()]);
                 trainer.step(&batch, classes).unwrap();
                 predictor.predict(&batch, &mut workspace).unwrap();
+                predictor.weight_scaling(&batch, &mut workspace).unwrap();
                 let batch = Batch::gather(digits.inputs(), &rows[..16]).unwrap();
                 let seeds = Seeds::Numbered { base: 1, ids: &ids };
                 predictor.monte_carlo(&batch, &samples, seeds, &mut workspace).unwrap();

@@ -9,7 +9,7 @@ use std::{
 use assert_cmd::Command;
 use serde_json::Value;
 use tempfile::TempDir;
-use thinnet::{Isa, nn::Mlp};
+use thinnet::{Isa, data::npy, nn::Mlp, tensor::Matrix};
 
 /// A small training on the embedded digits.
 const SMALL: [&str; 4] = ["train", "--hidden=32", "--epochs=1", "--threads=2"];
@@ -209,6 +209,85 @@ fn a_folder_of_idx_files_is_read() {
 }
 
 #[test]
+fn arrays_are_read() {
+    let folder = TempDir::new().unwrap();
+    let folder = folder.path();
+    let at = |name: &str| folder.join(name);
+    // Class 1 where the first of four numbers is the larger of the first two.
+    let rows: Vec<f32> = (0..400).map(|i| (i * 37 % 101) as f32 / 100.0 - 0.3).collect();
+    let labels: Vec<u32> = rows.chunks(4).map(|x| u32::from(x[0] > x[1])).collect();
+    let rows = Matrix::from_rows(&rows, 100, 4).unwrap();
+    npy::write_matrix(&at("x.npy"), rows.view()).unwrap();
+    npy::write_labels(&at("y.npy"), &labels).unwrap();
+    let files = ["--data=x.npy", "--labels=y.npy"];
+    let train = ["train", "--hidden=16", "--batch=10", "--epochs=3", "--quiet", "--keep-input=1"];
+    let held_out = [&train[..], &files, &["--held-out=20", "--out=m"]].concat();
+    assert!(succeeds(folder, &held_out).contains("held-out error"));
+
+    let eval = [&["eval", "--model=m", "--json"][..], &files].concat();
+    let eval: Value = serde_json::from_str(&succeeds(folder, &eval)).unwrap();
+    assert_eq!(eval["rows"], 100);
+    let labelled = succeeds(folder, &[&["predict", "--model=m"][..], &files].concat());
+    let wrong = labelled.lines().filter(|line| {
+        let fields: Vec<&str> = line.split('\t').collect();
+        fields[1] != fields[2]
+    });
+    assert_eq!(eval["wrong"], wrong.count());
+    // Without labels the answers are the same.
+    let bare = succeeds(folder, &["predict", "--model=m", "--data=x.npy"]);
+    for (bare, line) in bare.lines().zip(labelled.lines()) {
+        let mut fields: Vec<&str> = line.split('\t').collect();
+        fields[1] = "-";
+        assert_eq!(bare, fields.join("\t"));
+    }
+    let json = succeeds(folder, &["predict", "--model=m", "--data=x.npy", "--json", "--limit=7"]);
+    assert!(json.lines().count() == 7 && !json.contains("label"), "{json}");
+    let eval = [&["eval", "--model=m", "--json", "--limit=7"][..], &files].concat();
+    let eval: Value = serde_json::from_str(&succeeds(folder, &eval)).unwrap();
+    assert_eq!(eval["rows"], 7);
+    succeeds(
+        folder,
+        &[&["calibrate", "--model=m", "--samples=5", "--limit=50"][..], &files].concat(),
+    );
+
+    // The same rows in a folder give the same network.
+    fs::create_dir(at("own.npy")).unwrap();
+    for (from, to) in [("x", "x_train"), ("y", "y_train"), ("x", "x_test"), ("y", "y_test")] {
+        fs::copy(at(&format!("{from}.npy")), at(&format!("own.npy/{to}.npy"))).unwrap();
+    }
+    let of_folder = [&train[..], &["--data=own.npy", "--held-out=20", "--out=n"]].concat();
+    succeeds(folder, &of_folder);
+    assert_eq!(fs::read(at("m")).unwrap(), fs::read(at("n")).unwrap());
+    assert!(succeeds(folder, &[&train[..], &["--data=own.npy"]].concat()).contains("test error"));
+
+    fs::write(at("bad.npy"), "text").unwrap();
+    npy::write_labels(&at("short.npy"), &labels[1..]).unwrap();
+    let cases: [(&[&str], &str, i32); 9] = [
+        (&["train", "--data=x.npy"], "expected --labels FILE.npy", 2),
+        (&["train", "--data=x.npy", "--labels=y.npy"], "expected --held-out N", 2),
+        (&["train", "--labels=y.npy"], "--labels y.npy: expected --data FILE.npy", 2),
+        (&["eval", "--model=m", "--data=x.npy"], "expected --labels FILE.npy", 2),
+        (&["predict", "--model=m", "--data=bad.npy"], "bad.npy: cannot be read whole", 1),
+        (&["predict", "--model=m", "--data=none.npy"], "none.npy: ", 1),
+        (&["predict", "--model=m", "--data=y.npy"], "y.npy: shape [100]: expected rows", 1),
+        (
+            &["eval", "--model=m", "--data=x.npy", "--labels=short.npy"],
+            "short.npy: 99 labels: expected 100",
+            1,
+        ),
+        (
+            &["eval", "--model=m", "--data=x.npy", "--labels=x.npy"],
+            "x.npy: shape [100, 4]: expected one dimension",
+            1,
+        ),
+    ];
+    for (arguments, part, code) in cases {
+        let line = fails_in(folder, arguments, code);
+        assert!(line.contains(part), "{line}");
+    }
+}
+
+#[test]
 fn the_demo_compares_two_networks() {
     let folder = TempDir::new().unwrap();
     let stdout = succeeds(folder.path(), &["demo", "--epochs=1", "--plot=demo.svg"]);
@@ -271,7 +350,7 @@ fn wrong_arguments_are_named_in_one_line() {
 fn what_cannot_be_read_or_written_is_said_before_training() {
     let cases: [(&[&str], &str); 9] = [
         (&["train", "--data", "nowhere"], "--data nowhere: no such folder"),
-        (&["train", "--data", "."], "no IDX images there"),
+        (&["train", "--data", "."], "no IDX images or NPY images there"),
         (
             &["train", "--out", "no/such/m.safetensors"],
             "--out no/such/m.safetensors: entity not found",

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use thinnet::nn::Mlp;
+use thinnet::{data::npy::Npy, nn::Mlp};
 
 #[path = "../fuzz/oracles/mod.rs"]
 mod oracles;
@@ -59,7 +59,7 @@ macro_rules! replay {
     };
 }
 
-replay! { checkpoint_reader dropout idx_reader mask_words model_reader training }
+replay! { checkpoint_reader dropout idx_reader mask_words model_reader npy_reader training }
 
 /// So that the seeds reach what stands behind the reader, and the malformed
 /// ones really are refused.
@@ -67,6 +67,12 @@ replay! { checkpoint_reader dropout idx_reader mask_words model_reader training 
 fn files_are_refused_where_their_names_say_so() {
     for (name, bytes) in seeds("model_reader") {
         let read = Mlp::from_bytes(&bytes, Path::new(&name)).map(drop);
+        assert_eq!(read.is_err(), name.starts_with("bad-"), "{name}: {read:?}");
+    }
+    for (name, bytes) in seeds("npy_reader") {
+        let npy = Npy::from_bytes(&bytes, Path::new(&name));
+        // Each is a matrix or labels.
+        let read = npy.and_then(|npy| npy.labels().map(drop).or_else(|_| npy.matrix().map(drop)));
         assert_eq!(read.is_err(), name.starts_with("bad-"), "{name}: {read:?}");
     }
     for (name, bytes) in seeds("checkpoint_reader") {

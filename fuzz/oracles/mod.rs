@@ -10,6 +10,7 @@ mod file_contents;
 pub mod idx_reader;
 pub mod mask_words;
 pub mod model_reader;
+pub mod npy_reader;
 pub mod training;
 mod twin;
 
@@ -17,12 +18,13 @@ mod twin;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     ("checkpoint_reader", checkpoint_reader::check),
     ("dropout", |bytes| dropout::check(decoded(bytes))),
     ("idx_reader", idx_reader::check),
     ("mask_words", |bytes| mask_words::check(decoded(bytes))),
     ("model_reader", model_reader::check),
+    ("npy_reader", npy_reader::check),
     ("training", |bytes| training::check(decoded(bytes))),
 ];
 

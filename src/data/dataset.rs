@@ -2,23 +2,29 @@
 
 use std::path::{Path, PathBuf};
 
-use super::idx::{self, Idx};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    idx::{self, Idx},
+    npy::Npy,
+};
 use crate::{
     error::{Error, below},
     tensor::{Matrix, MatrixView},
 };
 
 /// Which of the two sets of a folder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Split {
-    /// `train-*`
+    /// `train-*`, `x_train.npy`
     Train,
-    /// `t10k-*` or `test-*`
+    /// `t10k-*` or `test-*`, `x_test.npy`
     Test,
 }
 
-/// Rows of inputs from 0 to 1, each with a class.
+/// Rows of inputs, each with a class. The readers make numbers from 0 to 1 of bytes.
 #[derive(Clone, Debug)]
 pub struct Dataset {
     inputs: Matrix,
@@ -55,30 +61,52 @@ impl Dataset {
     /// # Errors
     /// There are no such files, or as [`Self::from_idx_files`].
     pub fn from_idx_folder(folder: &Path, split: Split) -> Result<Self, Error> {
-        let find = |what: &str| -> Result<PathBuf, Error> {
-            let prefixes: &[&str] = match split {
-                Split::Train => &["train"],
-                Split::Test => &["t10k", "test"],
-            };
-            let mut tried = Vec::new();
-            for prefix in prefixes {
-                for dot in ["-", "."] {
-                    for gz in ["", ".gz"] {
-                        tried.push(format!(
-                            "{prefix}-{what}{dot}idx{}-ubyte{gz}",
-                            if what == "images" { 3 } else { 1 }
-                        ));
-                    }
-                }
-            }
-            tried.iter().map(|name| folder.join(name)).find(|path| path.is_file()).ok_or_else(
-                || Error::Format {
-                    path: folder.to_owned(),
-                    reason: format!("no IDX {what} there: expected one of {}", tried.join(", ")),
-                },
-            )
-        };
+        let find = |what| find(folder, &format!("IDX {what}"), &idx_names(split, what));
         Self::from_idx_files(&find("images")?, &find("labels")?)
+    }
+
+    /// Rows and labels in NPY: a matrix, or images as an array of more dimensions, and
+    /// one whole number a row. Bytes become x / 255, other elements stay what they
+    /// are: see [`Npy::inputs`] and [`Npy::labels`].
+    ///
+    /// # Errors
+    /// A file that cannot be read or is no such file, or another number of labels
+    /// than rows.
+    pub fn from_npy_files(inputs: &Path, labels: &Path) -> Result<Self, Error> {
+        let matrix = Npy::read(inputs)?.inputs()?;
+        let classes = Npy::read(labels)?.labels()?;
+        if classes.len() != matrix.rows() {
+            return Err(Error::Format {
+                path: labels.to_owned(),
+                reason: format!("{} labels: expected {}, one a row", classes.len(), matrix.rows()),
+            });
+        }
+        Self::new(matrix, classes)
+    }
+
+    /// The NPY files of usual names in a folder: `x_train.npy` and `y_train.npy`, or
+    /// `train-images.npy` and `train-labels.npy`; for [`Split::Test`] `x_test.npy`,
+    /// `t10k-images.npy`, `test-images.npy` and so on.
+    ///
+    /// # Errors
+    /// There are no such files, or as [`Self::from_npy_files`].
+    pub fn from_npy_folder(folder: &Path, split: Split) -> Result<Self, Error> {
+        let find = |what| find(folder, &format!("NPY {what}"), &npy_names(split, what));
+        Self::from_npy_files(&find("images")?, &find("labels")?)
+    }
+
+    /// A folder of either kind: as [`Self::from_idx_folder`], or where it holds no IDX
+    /// images as [`Self::from_npy_folder`].
+    ///
+    /// # Errors
+    /// There are files of neither kind, or as for the kind that there is.
+    pub fn from_folder(folder: &Path, split: Split) -> Result<Self, Error> {
+        let [idx, npy] = [idx_names, npy_names].map(|names| names(split, "images"));
+        if find(folder, "IDX images", &idx).is_ok() {
+            return Self::from_idx_folder(folder, split);
+        }
+        find(folder, "IDX images or NPY images", &[idx, npy].concat())?;
+        Self::from_npy_folder(folder, split)
     }
 
     pub(super) fn from_idx(images: Idx, labels: Idx, path: &Path) -> Result<Self, Error> {
@@ -133,6 +161,11 @@ impl Dataset {
         &self.labels
     }
 
+    /// The rows, and the class of each.
+    pub fn into_parts(self) -> (Matrix, Vec<u32>) {
+        (self.inputs, self.labels)
+    }
+
     /// SHA-256 over shape, inputs and labels, in hexadecimal: what a checkpoint
     /// remembers of its data.
     pub fn fingerprint(&self) -> String {
@@ -166,4 +199,43 @@ impl Dataset {
         };
         Ok((part(0, middle)?, part(middle, self.rows())?))
     }
+}
+
+/// The first of these files that the folder holds.
+fn find(folder: &Path, what: &str, names: &[String]) -> Result<PathBuf, Error> {
+    let there = names.iter().map(|name| folder.join(name)).find(|path| path.is_file());
+    there.ok_or_else(|| Error::Format {
+        path: folder.to_owned(),
+        reason: format!("no {what} there: expected one of {}", names.join(", ")),
+    })
+}
+
+/// What the names of MNIST's files start with.
+fn prefixes(split: Split) -> &'static [&'static str] {
+    match split {
+        Split::Train => &["train"],
+        Split::Test => &["t10k", "test"],
+    }
+}
+
+/// MNIST's names of `images` or `labels`.
+fn idx_names(split: Split, what: &str) -> Vec<String> {
+    let dimensions = if what == "images" { 3 } else { 1 };
+    let mut names = Vec::new();
+    for prefix in prefixes(split) {
+        for dot in ["-", "."] {
+            for gz in ["", ".gz"] {
+                names.push(format!("{prefix}-{what}{dot}idx{dimensions}-ubyte{gz}"));
+            }
+        }
+    }
+    names
+}
+
+/// The usual names of NPY files of `images` or `labels`.
+fn npy_names(split: Split, what: &str) -> Vec<String> {
+    let letter = if what == "images" { 'x' } else { 'y' };
+    let set = if split == Split::Train { "train" } else { "test" };
+    let of_mnist = prefixes(split).iter().map(|prefix| format!("{prefix}-{what}.npy"));
+    std::iter::once(format!("{letter}_{set}.npy")).chain(of_mnist).collect()
 }

@@ -6,6 +6,7 @@ mod dataset;
 #[cfg(feature = "digits")]
 mod digits;
 pub mod idx;
+pub mod npy;
 mod shuffle;
 
 pub use batch::Batch;

@@ -1,18 +1,69 @@
 //! The builder of networks.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Activation, Initialisation, Layer, Loss, Mlp};
 use crate::{error::Error, rate::Keep};
 
-/// Describes an [`Mlp`], layer by layer.
-#[derive(Clone, Debug)]
+/// Describes an [`Mlp`], layer by layer. In a file of settings keep rates are the k of
+/// k / 65536, and what is left out is as in [`Mlp::builder`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
 pub struct MlpBuilder {
     inputs: usize,
+    #[serde(rename = "input_keep_k")]
     input_keep: Keep,
     sparse_input: bool,
-    hidden: Vec<(usize, Activation, Keep)>,
-    output: Option<(usize, Loss)>,
+    hidden: Vec<Hidden>,
+    output: Option<Output>,
     initialisation: Initialisation,
     seed: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Hidden {
+    width: usize,
+    activation: Activation,
+    #[serde(rename = "keep_k")]
+    keep: Keep,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Output {
+    width: usize,
+    loss: Loss,
+}
+
+/// What a file of settings says.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unchecked {
+    inputs: usize,
+    input_keep_k: Option<Keep>,
+    #[serde(default)]
+    sparse_input: bool,
+    #[serde(default)]
+    hidden: Vec<Hidden>,
+    output: Option<Output>,
+    initialisation: Option<Initialisation>,
+    #[serde(default)]
+    seed: u64,
+}
+
+impl TryFrom<Unchecked> for MlpBuilder {
+    type Error = Error;
+
+    fn try_from(said: Unchecked) -> Result<Self, Error> {
+        let Unchecked { inputs, sparse_input, hidden, output, seed, .. } = said;
+        let usual = Self::new(inputs);
+        let input_keep = said.input_keep_k.unwrap_or(usual.input_keep);
+        let initialisation = said.initialisation.unwrap_or(usual.initialisation);
+        let said = Self { inputs, input_keep, sparse_input, hidden, output, initialisation, seed };
+        said.check()?;
+        Ok(said)
+    }
 }
 
 impl MlpBuilder {
@@ -45,13 +96,13 @@ impl MlpBuilder {
     /// Adds a hidden layer: its units, their activation, and the keep rate of
     /// their outputs.
     pub fn hidden(mut self, width: usize, activation: Activation, keep: Keep) -> Self {
-        self.hidden.push((width, activation, keep));
+        self.hidden.push(Hidden { width, activation, keep });
         self
     }
 
     /// The output layer: its units, and the loss that it is trained with.
     pub fn output(mut self, width: usize, loss: Loss) -> Self {
-        self.output = Some((width, loss));
+        self.output = Some(Output { width, loss });
         self
     }
 
@@ -84,22 +135,28 @@ impl MlpBuilder {
 
     /// The network with all parameters 0, for those who fill them in.
     pub(crate) fn build_zeroed(self) -> Result<Mlp, Error> {
-        let (outputs, loss) = self.output.ok_or_else(|| {
+        let Output { width, loss } = *self.check()?;
+        let output = Hidden { width, activation: Activation::Identity, keep: Keep::ALL };
+        let mut inputs = self.inputs;
+        let mut layers = Vec::with_capacity(self.hidden.len() + 1);
+        for Hidden { width, activation, keep } in self.hidden.into_iter().chain([output]) {
+            layers.push(Layer::zeroed(inputs, width, activation, keep)?);
+            inputs = width;
+        }
+        Ok(Mlp { input_keep: self.input_keep, sparse_input: self.sparse_input, layers, loss })
+    }
+
+    /// The output layer, where every layer has units.
+    fn check(&self) -> Result<&Output, Error> {
+        let output = self.output.as_ref().ok_or_else(|| {
             Error::setting("output layer", "missing", "a call of `output` before `build`")
         })?;
         if self.inputs == 0 {
             return Err(Error::setting("inputs", 0, "at least one unit"));
         }
-        let output = (outputs, Activation::Identity, Keep::ALL);
-        let mut inputs = self.inputs;
-        let mut layers = Vec::with_capacity(self.hidden.len() + 1);
-        for (width, activation, keep) in self.hidden.into_iter().chain([output]) {
-            if width == 0 {
-                return Err(Error::setting("layer width", 0, "at least one unit"));
-            }
-            layers.push(Layer::zeroed(inputs, width, activation, keep)?);
-            inputs = width;
+        if self.hidden.iter().map(|hidden| hidden.width).chain([output.width]).any(|n| n == 0) {
+            return Err(Error::setting("layer width", 0, "at least one unit"));
         }
-        Ok(Mlp { input_keep: self.input_keep, sparse_input: self.sparse_input, layers, loss })
+        Ok(output)
     }
 }

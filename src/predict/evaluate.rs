@@ -49,22 +49,21 @@ pub fn evaluate<M: Borrow<Mlp>>(
     let order: Vec<u32> = (0..data.rows() as u32).collect();
     for chosen in order.chunks(most_rows) {
         let batch = Batch::gather(data.inputs(), chosen)?;
-        let predictions = predictor.predict(&batch, workspace)?;
-        for (row, &index) in chosen.iter().enumerate() {
+        let answers = predictor.weight_scaling(&batch, workspace)?;
+        for (answer, &index) in answers.iter().zip(chosen) {
             let class = data.labels()[index as usize];
-            let p = predictions.at(row);
+            let p = answer.mean();
             let Some(&of_label) = p.get(class as usize) else {
                 return Err(Error::Class { row: index as usize, class, classes });
             };
             if let Some(column) = p.iter().position(|p| p.is_nan()) {
-                let (what, row, value) = ("prediction", index as usize, p[column]);
+                let (what, row, value) = ("prediction", index as usize, p[column] as f32);
                 return Err(Error::NonFinite { what, row, column, value });
             }
-            let best = (1..p.len()).fold(0, |best, i| if p[i] > p[best] { i } else { best });
-            if best != class as usize {
+            if answer.class() != class as usize {
                 sum.wrong.push(index as usize);
             }
-            sum.loss -= libm::log(f64::from(of_label.max(f32::MIN_POSITIVE)));
+            sum.loss -= libm::log(of_label.max(f32::MIN_POSITIVE.into()));
         }
     }
     sum.loss /= data.rows().max(1) as f64;

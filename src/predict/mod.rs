@@ -5,7 +5,8 @@
 //!
 //! | way | what it costs | what it says |
 //! |---|---|---|
-//! | [`predict`](Predictor::predict), weight scaling | one pass | one answer for the average of all thinned networks |
+//! | [`predict`](Predictor::predict), weight scaling | one pass | one answer for the average of all thinned networks, as bare numbers |
+//! | [`weight_scaling`](Predictor::weight_scaling) | the same | the same answer, with its class and entropy |
 //! | [`monte_carlo`](Predictor::monte_carlo) | a thinned pass for each sample | mean, variance, entropies, quantiles over thinned networks |
 //! | [`moments`](Predictor::moments), moment propagation | one pass of full lists, with three times the arithmetic | mean, variance, entropies, with units of a layer taken to be independent |
 #![forbid(unsafe_code)]
@@ -25,6 +26,7 @@ use std::borrow::Borrow;
 
 use moments::Moments;
 use monte_carlo::Samples;
+use uncertainty::Tallies;
 
 use crate::{
     data::Batch,
@@ -92,6 +94,7 @@ pub struct Workspace {
     samples: Option<Samples>,
     /// Made by the first propagation of moments.
     moments: Option<Moments>,
+    tallies: Tallies,
 }
 
 impl<M: Borrow<Mlp>> Predictor<M> {
@@ -121,10 +124,10 @@ impl<M: Borrow<Mlp>> Predictor<M> {
     }
 
     /// Weights are read as bfloat16 from now on: [`Self::predict`],
-    /// [`Self::logits`] and [`Self::monte_carlo`] use a copy of them that is rounded
-    /// to 8 bits of precision, and takes half the memory; sums stay f32. For single
-    /// rows, whose speed is that of reading the weights. Biases and
-    /// [`Self::moments`] are as they were.
+    /// [`Self::weight_scaling`], [`Self::logits`] and [`Self::monte_carlo`] use a
+    /// copy of them that is rounded to 8 bits of precision, and takes half the
+    /// memory; sums stay f32. For single rows, whose speed is that of reading the
+    /// weights. Biases and [`Self::moments`] are as they were.
     ///
     /// # Errors
     /// More memory than can be allocated; a weight beyond bfloat16's largest number.
@@ -149,6 +152,7 @@ impl<M: Borrow<Mlp>> Predictor<M> {
             predictions: Matrix::zeroed(most_rows, self.network().outputs())?,
             samples: None,
             moments: None,
+            tallies: Tallies::new(self.network().loss(), self.network().outputs()),
         })
     }
 
@@ -167,6 +171,40 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         let logits = &mut workspace.flow.z[mlp.depth() - 1];
         mlp.loss().predictions(self.isa, logits, &mut workspace.predictions);
         Ok(workspace.predictions.first_rows(batch.rows()))
+    }
+
+    /// As [`Self::predict`], as the other ways to predict answer: each row's class
+    /// and entropy beside its probabilities. How far thinned networks agree it does
+    /// not know.
+    ///
+    /// ```
+    /// # use thinnet::{data::Batch, nn::{Loss, Mlp}, predict::Predictor, tensor::MatrixView};
+    /// # let mlp = Mlp::builder(3).output(2, Loss::SoftmaxCrossEntropy).build()?;
+    /// # let row = [0.1, 0.2, 0.3];
+    /// # let predictor = Predictor::new(mlp);
+    /// # let mut workspace = predictor.workspace(1)?;
+    /// # let batch = Batch::dense(MatrixView::new(&row, 1, 3)?);
+    /// let answers = predictor.weight_scaling(&batch, &mut workspace)?;
+    /// let answer = answers.row(0)?;
+    /// println!("a {}: {:.3}", answer.class(), answer.mean()[answer.class()]);
+    /// assert!(answer.entropy().is_some() && answer.variance().is_none());
+    /// # Ok::<(), thinnet::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Self::predict`]; more memory than can be allocated.
+    pub fn weight_scaling<'w>(
+        &self,
+        batch: &Batch<'_>,
+        workspace: &'w mut Workspace,
+    ) -> Result<Estimates<'w>, Error> {
+        self.predict(batch, workspace)?;
+        let Workspace { predictions, tallies, .. } = workspace;
+        tallies.clear(self.network().loss(), batch.rows(), predictions.rows(), 0)?;
+        for row in 0..batch.rows() {
+            tallies.set_mean(row, predictions.at(row));
+        }
+        Ok(tallies.estimates())
     }
 
     /// The outputs before the loss's link, a row each.

@@ -5,10 +5,7 @@
 //! Exact up to z of the layer above the first site that drops. Beyond it the
 //! units of a layer are taken to be independent, and each z to be normal.
 
-use super::{
-    Network, Workspace,
-    uncertainty::{Estimates, Tallies},
-};
+use super::{Network, Workspace, uncertainty::Estimates};
 use crate::{
     data::Batch,
     error::Error,
@@ -29,7 +26,6 @@ pub(super) struct Moments {
     z: Vec<Panels>,
     /// Of the logits, row by row.
     logits: Matrix,
-    tallies: Tallies,
     /// Of one row: e^(z - largest z).
     exponentials: Vec<f64>,
 }
@@ -56,7 +52,6 @@ impl Moments {
             variances: variances.collect::<Result<_, _>>()?,
             z: z.collect::<Result<_, _>>()?,
             logits: Matrix::zeroed(most_rows, mlp.outputs())?,
-            tallies: Tallies::new(mlp.loss(), mlp.outputs()),
             exponentials: Vec::with_capacity(mlp.outputs()),
         })
     }
@@ -111,9 +106,9 @@ pub(super) fn estimate<'w>(
 ) -> Result<Estimates<'w>, Error> {
     let mlp = network.mlp;
     logits(network, batch, workspace)?;
-    let Workspace { predictions, moments, .. } = workspace;
+    let Workspace { predictions, moments, tallies, .. } = workspace;
     let moments = Moments::of(moments, mlp, predictions.rows())?;
-    let Moments { logits, tallies, exponentials, .. } = moments;
+    let Moments { logits, exponentials, .. } = moments;
     tallies.clear(mlp.loss(), batch.rows(), predictions.rows(), 0)?;
     for row in 0..batch.rows() {
         let (z, variances) = (predictions.at(row), logits.at(row));

@@ -6,6 +6,8 @@
 //! lists into the first site that drops. Each pass thins them for as many pairs
 //! of request and sample as there is room for.
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Network, Workspace,
     uncertainty::{Estimates, Tallies},
@@ -34,11 +36,31 @@ const ROUND: usize = 16;
 /// let as_many_as_it_takes = MonteCarlo::new(10_000)?.tolerance(0.01)?;
 /// # Ok::<(), thinnet::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
 pub struct MonteCarlo {
     samples: usize,
     tolerance: Option<f64>,
     keep_samples: bool,
+}
+
+/// What a file of settings says; what it leaves out is as in [`MonteCarlo::new`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unchecked {
+    samples: usize,
+    tolerance: Option<f64>,
+    #[serde(default)]
+    keep_samples: bool,
+}
+
+impl TryFrom<Unchecked> for MonteCarlo {
+    type Error = Error;
+
+    fn try_from(said: Unchecked) -> Result<Self, Error> {
+        let settings = Self { keep_samples: said.keep_samples, ..Self::new(said.samples)? };
+        said.tolerance.map_or(Ok(settings), |tolerance| settings.tolerance(tolerance))
+    }
 }
 
 impl MonteCarlo {
@@ -137,7 +159,6 @@ pub(super) struct Samples {
     numbers: Vec<u64>,
     /// The pairs' row hashes at one site.
     hashes: Vec<u64>,
-    tallies: Tallies,
 }
 
 impl Samples {
@@ -151,18 +172,17 @@ impl Samples {
             requests: Vec::with_capacity(PASS),
             numbers: Vec::with_capacity(PASS),
             hashes: Vec::with_capacity(PASS),
-            tallies: Tallies::new(mlp.loss(), mlp.outputs()),
         })
     }
 
     /// Chooses the pairs of the next pass: of each row in turn what it still
     /// needs. Returns whether there are any.
-    fn choose(&mut self, settings: &MonteCarlo, rows: usize) -> bool {
+    fn choose(&mut self, settings: &MonteCarlo, rows: usize, tallies: &Tallies) -> bool {
         self.requests.clear();
         self.numbers.clear();
         for row in 0..rows {
-            let done = self.tallies.samples(row);
-            if settings.suffices(done, || self.tallies.standard_error(row)) {
+            let done = tallies.samples(row);
+            if settings.suffices(done, || tallies.standard_error(row)) {
                 continue;
             }
             let room = PASS - self.requests.len();
@@ -232,14 +252,14 @@ pub(super) fn estimate<'w>(
     let Network { mlp, isa, halves, .. } = network;
     let rows = batch.rows();
     seeds.check(rows)?;
-    let Workspace { flow, predictions, samples, .. } = workspace;
+    let Workspace { flow, predictions, samples, tallies, .. } = workspace;
     let samples = match samples {
         Some(samples) => samples,
         None => samples.insert(Samples::new(mlp)?),
     };
     samples.flow.check(mlp, rows.min(PASS))?;
     let kept = if settings.keep_samples { settings.samples } else { 0 };
-    samples.tallies.clear(mlp.loss(), rows, predictions.rows(), kept)?;
+    tallies.clear(mlp.loss(), rows, predictions.rows(), kept)?;
 
     let parallel = |rows| network.parallel(rows);
     flow.enter(mlp, isa, parallel(rows), rows, InputBits::All, &|row| batch.at(row));
@@ -250,16 +270,16 @@ pub(super) fn estimate<'w>(
         // Nothing is dropped: there is one network, and it has answered.
         mlp.loss().predictions(isa, &mut flow.z[mlp.depth() - 1], predictions);
         for row in 0..rows {
-            samples.tallies.add(row, predictions.at(row));
+            tallies.add(row, predictions.at(row));
         }
-        return Ok(samples.tallies.finish());
+        return Ok(tallies.finish());
     };
-    while samples.choose(settings, rows) {
+    while samples.choose(settings, rows, tallies) {
         let parallel = parallel(samples.requests.len());
         samples.pass(network, parallel, seeds, flow, first)?;
         for (i, &row) in samples.requests.iter().enumerate() {
-            samples.tallies.add(row, samples.predictions.at(i));
+            tallies.add(row, samples.predictions.at(i));
         }
     }
-    Ok(samples.tallies.finish())
+    Ok(tallies.finish())
 }

@@ -13,11 +13,59 @@ pub struct Estimates<'w> {
 
 /// What is known of one row's outputs: for the probabilities of classes or
 /// bits, or for values, over the thinned networks that were asked.
+///
+/// How sure a regression is:
+///
+/// ```
+/// use thinnet::{
+///     Keep,
+///     data::Batch,
+///     nn::{Activation, Loss, Mlp, Targets},
+///     predict::{MonteCarlo, Predictor, Seeds},
+///     tensor::MatrixView,
+///     train::{Schedule, Sgd, Trainer},
+/// };
+///
+/// // y = sin 3x, known at 40 places from -1 to 0.5.
+/// let mlp = Mlp::builder(1)
+///     .hidden(64, Activation::Tanh, Keep::new(0.9)?)
+///     .hidden(64, Activation::Relu, Keep::new(0.9)?)
+///     .output(1, Loss::SquaredError)
+///     .build()?;
+/// let sgd = Sgd::new(Schedule::constant(0.02)).momentum(Schedule::constant(0.9));
+/// let mut trainer = Trainer::builder(mlp, sgd, 40).build()?;
+/// let x: Vec<f32> = (0..40).map(|i| -1.0 + 1.5 * i as f32 / 39.0).collect();
+/// let y: Vec<f32> = x.iter().map(|x| (3.0 * x).sin()).collect();
+/// let (x, y) = (MatrixView::new(&x, 40, 1)?, MatrixView::new(&y, 40, 1)?);
+/// for _ in 0..1000 {
+///     trainer.step(&Batch::dense(x), Targets::Values(y))?;
+/// }
+///
+/// // Asked where it has learned, and far from there.
+/// let predictor = Predictor::new(trainer.into_network());
+/// let mut workspace = predictor.workspace(2)?;
+/// let asked = Batch::dense(MatrixView::new(&[-0.5, 2.0], 2, 1)?);
+/// let samples = MonteCarlo::new(500)?.keep_samples();
+/// let answers = predictor.monte_carlo(&asked, &samples, Seeds::Each(&[1, 2]), &mut workspace)?;
+/// let (near, far) = (answers.row(0)?, answers.row(1)?);
+/// let [low, high] = near.interval(0, 1.96)?; // 95 % where values are normal
+/// let band = [near.quantile(0, 0.025)?, near.quantile(0, 0.975)?]; // 95 % of the samples
+/// println!("{:.2}, {low:.2} to {high:.2}; {band:.2?}", near.mean()[0]);
+/// assert!(low < (-1.5f64).sin() && (-1.5f64).sin() < high);
+/// let [near, far] = [near, far].map(|answer| answer.deviation(0));
+/// assert!(near? < far?);
+///
+/// // The same in one pass, without samples.
+/// let answers = predictor.moments(&asked, &mut workspace)?;
+/// assert!(answers.row(0)?.deviation(0)? < answers.row(1)?.deviation(0)?);
+/// # Ok::<(), thinnet::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Estimate<'w> {
     loss: Loss,
     samples: usize,
     mean: &'w [f64],
+    /// Empty where it is not known.
     variance: &'w [f64],
     expected_entropy: f64,
     /// `[outputs][samples]`, each output's ascending; empty where they were not
@@ -37,14 +85,16 @@ impl<'w> Estimates<'w> {
     /// There is no such row.
     pub fn row(self, row: usize) -> Result<Estimate<'w>, Error> {
         below("row of the estimates", self.rows(), row)?;
-        let Tallies { loss, outputs, counts, mean, squares, entropies, kept, each } = self.tallies;
+        let Tallies { loss, outputs, counts, mean, squares, entropies, kept, each, spread } =
+            self.tallies;
         let (outputs, samples) = (*outputs, counts[row]);
         let kept = &kept[row * outputs * each..][..outputs * each];
+        let variance = &squares[row * outputs..][..outputs];
         Ok(Estimate {
             loss: *loss,
             samples,
             mean: &mean[row * outputs..][..outputs],
-            variance: &squares[row * outputs..][..outputs],
+            variance: if *spread { variance } else { &[] },
             expected_entropy: entropies[row],
             kept: &kept[..outputs * samples.min(*each)],
         })
@@ -57,7 +107,8 @@ impl<'w> Estimates<'w> {
 }
 
 impl<'w> Estimate<'w> {
-    /// How many thinned networks were asked: none where moments were propagated.
+    /// How many thinned networks were asked: none by weight scaling and by moment
+    /// propagation.
     pub fn samples(&self) -> usize {
         self.samples
     }
@@ -68,9 +119,22 @@ impl<'w> Estimate<'w> {
     }
 
     /// The variance of each output from one thinned network to the next: of
-    /// samples `sum (y - mean)² / (samples - 1)`, and 0 for a single one.
-    pub fn variance(&self) -> &'w [f64] {
-        self.variance
+    /// samples `sum (y - mean)² / (samples - 1)`, and 0 for a single one. None for
+    /// weight scaling, which does not know it.
+    pub fn variance(&self) -> Option<&'w [f64]> {
+        (self.variance.len() == self.mean.len()).then_some(self.variance)
+    }
+
+    /// The standard deviation of an output, sqrt(variance).
+    ///
+    /// # Errors
+    /// There is no such output, or weight scaling was asked.
+    pub fn deviation(&self, output: usize) -> Result<f64, Error> {
+        below("output", self.mean.len(), output)?;
+        let variance = self.variance().ok_or_else(|| {
+            Error::setting("variance", "not known", "monte_carlo or moments to be asked")
+        })?;
+        Ok(variance[output].sqrt())
     }
 
     /// The output with the largest mean, the first of equal ones: the class, for
@@ -87,14 +151,15 @@ impl<'w> Estimate<'w> {
     }
 
     /// The mean of the thinned networks' own entropies, in nats: what they
-    /// themselves are unsure of. None for squared error.
+    /// themselves are unsure of. None for squared error and for weight scaling.
     pub fn expected_entropy(&self) -> Option<f64> {
+        self.variance()?;
         (self.loss != Loss::SquaredError).then_some(self.expected_entropy)
     }
 
     /// Entropy less expected entropy, in nats: what the thinned networks do not
     /// agree on (Houlsby et al. 2011, who call it the information that the
-    /// parameters would give). None for squared error.
+    /// parameters would give). None for squared error and for weight scaling.
     pub fn mutual_information(&self) -> Option<f64> {
         // Rounding can take it below 0, which it never is.
         Some((self.entropy()? - self.expected_entropy()?).max(0.0))
@@ -104,10 +169,9 @@ impl<'w> Estimate<'w> {
     /// 1.96 for 95 % where the thinned networks' values are normal.
     ///
     /// # Errors
-    /// There is no such output.
+    /// As [`Self::deviation`].
     pub fn interval(&self, output: usize, deviations: f64) -> Result<[f64; 2], Error> {
-        below("output", self.mean.len(), output)?;
-        let spread = deviations * self.variance[output].sqrt();
+        let spread = deviations * self.deviation(output)?;
         Ok([self.mean[output] - spread, self.mean[output] + spread])
     }
 
@@ -151,6 +215,8 @@ pub(super) struct Tallies {
     /// `[rows][outputs][each]` samples, where they are kept.
     kept: Vec<f32>,
     each: usize,
+    /// Whether variances and entropies are known.
+    spread: bool,
 }
 
 impl Tallies {
@@ -164,6 +230,7 @@ impl Tallies {
             entropies: Vec::new(),
             kept: Vec::new(),
             each: 0,
+            spread: true,
         }
     }
 
@@ -176,7 +243,7 @@ impl Tallies {
         most_rows: usize,
         each: usize,
     ) -> Result<(), Error> {
-        (self.loss, self.each) = (loss, each);
+        (self.loss, self.each, self.spread) = (loss, each, true);
         let outputs = self.outputs;
         zeros(&mut self.counts, 0, [rows, 1], most_rows)?;
         zeros(&mut self.mean, 0.0, [rows, outputs], most_rows)?;
@@ -220,6 +287,15 @@ impl Tallies {
         let range = row * self.outputs..(row + 1) * self.outputs;
         let (mean, variance) = (&mut self.mean[range.clone()], &mut self.squares[range]);
         self.entropies[row] = fill(mean, variance);
+    }
+
+    /// The row's means, whose variances are not known.
+    pub fn set_mean(&mut self, row: usize, y: &[f32]) {
+        self.spread = false;
+        let mean = &mut self.mean[row * self.outputs..][..self.outputs];
+        for (mean, &y) in mean.iter_mut().zip(y) {
+            *mean = y.into();
+        }
     }
 
     /// The largest standard error of the means of a row's outputs; infinite before

@@ -1,5 +1,8 @@
 //! Row-major matrices of f32: owned and aligned, or a view of any slice.
 
+#[cfg(feature = "ndarray")]
+mod arrays;
+
 use super::{AlignedBuffer, buffer::LINE};
 use crate::error::{Error, below, same_size};
 

@@ -1,6 +1,8 @@
 //! Schedules of the learning rate and the momentum.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+
+use crate::error::Error;
 
 /// A rate as a function of the step t, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -10,13 +12,16 @@ pub enum Schedule {
     /// value
     Constant {
         /// The rate.
+        #[serde(deserialize_with = "finite")]
         value: f64,
     },
     /// from + (to - from) t / steps, and `to` from then on.
     Linear {
         /// At step 0.
+        #[serde(deserialize_with = "finite")]
         from: f64,
         /// From step `steps` on.
+        #[serde(deserialize_with = "finite")]
         to: f64,
         /// How long it takes.
         steps: u64,
@@ -25,8 +30,10 @@ pub enum Schedule {
     /// (Loshchilov and Hutter 2016, without restarts).
     Cosine {
         /// At step 0.
+        #[serde(deserialize_with = "finite")]
         from: f64,
         /// From step `steps` on.
+        #[serde(deserialize_with = "finite")]
         to: f64,
         /// How long it takes.
         steps: u64,
@@ -35,20 +42,37 @@ pub enum Schedule {
     /// with time 10,000.
     InverseTime {
         /// At step 0.
+        #[serde(deserialize_with = "finite")]
         from: f64,
         /// After this many steps it is half of that.
+        #[serde(deserialize_with = "above_zero")]
         time: f64,
     },
     /// to - (to - from) e^(-t / time): the momentum of the authors' published
     /// code, 0.99 - 0.49 e^(-t / 100000).
     Saturating {
         /// At step 0.
+        #[serde(deserialize_with = "finite")]
         from: f64,
         /// What it tends to.
+        #[serde(deserialize_with = "finite")]
         to: f64,
         /// The steps that it takes most of the way.
+        #[serde(deserialize_with = "above_zero")]
         time: f64,
     },
+}
+
+fn finite<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let rate = f64::deserialize(deserializer)?;
+    let refused = || D::Error::custom(Error::setting("rate", rate, "a finite number"));
+    rate.is_finite().then_some(rate).ok_or_else(refused)
+}
+
+fn above_zero<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let time = f64::deserialize(deserializer)?;
+    let refused = || D::Error::custom(Error::setting("time", time, "a finite number above 0"));
+    (time.is_finite() && time > 0.0).then_some(time).ok_or_else(refused)
 }
 
 impl Schedule {

@@ -1,6 +1,6 @@
 //! Stochastic gradient descent with momentum, weight decay and max-norm.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::Schedule;
 use crate::{
@@ -16,14 +16,25 @@ use crate::{
 /// norm; the output layer is included (appendix B.1: all layers). Velocities
 /// are not projected.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "form", content = "c")]
+#[serde(rename_all = "snake_case", tag = "form", content = "c", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum MaxNorm {
     /// Bounds the engine's weights.
-    Engine(f64),
+    Engine(#[serde(deserialize_with = "checked_bound")] f64),
     /// Bounds the paper's weights: p c for the engine's, with p the keep rate
     /// of the layer's inputs. The paper's c = 2 is 1.6 above keep 0.8.
-    Paper(f64),
+    Paper(#[serde(deserialize_with = "checked_bound")] f64),
+}
+
+fn check_bound(c: f64) -> Result<f64, Error> {
+    if !(LEAST_NORM..=f64::from(f32::MAX)).contains(&c) {
+        return Err(Error::setting("max-norm", c, "a number from 1e-15 to 3.4e38"));
+    }
+    Ok(c)
+}
+
+fn checked_bound<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    check_bound(f64::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
 impl MaxNorm {
@@ -51,10 +62,18 @@ impl MaxNorm {
 /// let sgd = Sgd::new(Schedule::Linear { from: 0.1, to: 0.0, steps: 10_000 })
 ///     .momentum(Schedule::constant(0.9))
 ///     .max_norm(MaxNorm::Paper(2.0));
-/// # let _ = sgd;
+///
+/// // As a file of settings has it: only the learning rate has to be there.
+/// let text = r#"{
+///     "learning_rate": { "kind": "linear", "from": 0.1, "to": 0.0, "steps": 10000 },
+///     "momentum": { "kind": "constant", "value": 0.9 },
+///     "max_norm": { "form": "paper", "c": 2.0 }
+/// }"#;
+/// assert_eq!(serde_json::from_str::<Sgd>(text)?, sgd);
+/// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Unchecked")]
 pub struct Sgd {
     learning_rate: Schedule,
     momentum: Schedule,
@@ -62,6 +81,32 @@ pub struct Sgd {
     weight_decay: f64,
     max_norm: Option<MaxNorm>,
     paper_rates: bool,
+}
+
+/// What a file of settings says; what it leaves out is as in [`Sgd::new`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unchecked {
+    learning_rate: Schedule,
+    momentum: Option<Schedule>,
+    #[serde(default)]
+    nesterov: bool,
+    #[serde(default)]
+    weight_decay: f64,
+    max_norm: Option<MaxNorm>,
+    #[serde(default)]
+    paper_rates: bool,
+}
+
+impl TryFrom<Unchecked> for Sgd {
+    type Error = Error;
+
+    fn try_from(said: Unchecked) -> Result<Self, Error> {
+        let Unchecked { learning_rate, nesterov, weight_decay, max_norm, paper_rates, .. } = said;
+        let momentum = said.momentum.unwrap_or(Schedule::constant(0.0));
+        let sgd = Self { learning_rate, momentum, nesterov, weight_decay, max_norm, paper_rates };
+        sgd.check().map(|()| sgd)
+    }
 }
 
 impl Sgd {
@@ -171,10 +216,8 @@ impl Sgd {
                 "a number of at least 0 that an f32 can hold",
             ));
         }
-        if let Some(MaxNorm::Engine(c) | MaxNorm::Paper(c)) = self.max_norm
-            && !(LEAST_NORM..=f64::from(f32::MAX)).contains(&c)
-        {
-            return Err(Error::setting("max-norm", c, "a number from 1e-15 to 3.4e38"));
+        if let Some(MaxNorm::Engine(c) | MaxNorm::Paper(c)) = self.max_norm {
+            check_bound(c)?;
         }
         Ok(())
     }

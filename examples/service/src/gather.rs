@@ -14,7 +14,7 @@ use thinnet::{
     Error,
     data::Batch,
     nn::Mlp,
-    predict::{Estimate, Estimates, MonteCarlo, Predictor, Seeds, Workspace},
+    predict::{Estimate, MonteCarlo, Predictor, Seeds, Workspace},
     tensor::MatrixView,
 };
 use tokio::sync::{mpsc, oneshot};
@@ -186,42 +186,28 @@ impl Predicting {
         let Self { predictor, workspace, metrics, .. } = self;
         let inputs = predictor.network().inputs();
         let batch = Batch::dense(MatrixView::new(x, seeds.len(), inputs)?);
-        Ok(match way {
-            Way::Scale => {
-                let predictions = predictor.predict(&batch, workspace)?;
-                let answers = (0..seeds.len()).map(|row| Ok(scaled(predictions.row(row)?)));
-                answers.collect::<Result<_, Error>>()?
-            }
+        let found = match way {
+            Way::Scale => predictor.weight_scaling(&batch, workspace)?,
             Way::MonteCarlo(settings) => {
-                let seeds = Seeds::Each(seeds);
-                let found = predictor.monte_carlo(&batch, &settings, seeds, workspace)?;
-                found.iter().for_each(|answer| metrics.sampled(answer.samples()));
-                all(found, |answer| Some(answer.samples()))
+                predictor.monte_carlo(&batch, &settings, Seeds::Each(seeds), workspace)?
             }
-            Way::Moments => all(predictor.moments(&batch, workspace)?, |_| None),
-        })
+            Way::Moments => predictor.moments(&batch, workspace)?,
+        };
+        let answers: Vec<_> = found.iter().map(Answer::of).collect();
+        answers.iter().filter_map(|answer| answer.samples).for_each(|n| metrics.sampled(n));
+        Ok(answers)
     }
 }
 
-fn scaled(y: &[f32]) -> Answer {
-    Answer {
-        class: (1..y.len()).fold(0, |best, i| if y[i] > y[best] { i } else { best }),
-        mean: y.iter().map(|&y| y.into()).collect(),
-        variance: None,
-        entropy: None,
-        mutual_information: None,
-        samples: None,
+impl Answer {
+    fn of(estimate: Estimate<'_>) -> Self {
+        Self {
+            class: estimate.class(),
+            mean: estimate.mean().to_vec(),
+            variance: estimate.variance().map(<[f64]>::to_vec),
+            entropy: estimate.entropy(),
+            mutual_information: estimate.mutual_information(),
+            samples: (estimate.samples() > 0).then_some(estimate.samples()),
+        }
     }
-}
-
-fn all(found: Estimates<'_>, samples: fn(&Estimate<'_>) -> Option<usize>) -> Vec<Answer> {
-    let answer = |estimate: Estimate<'_>| Answer {
-        class: estimate.class(),
-        mean: estimate.mean().to_vec(),
-        variance: Some(estimate.variance().to_vec()),
-        entropy: estimate.entropy(),
-        mutual_information: estimate.mutual_information(),
-        samples: samples(&estimate),
-    };
-    found.iter().map(answer).collect()
 }

@@ -144,24 +144,16 @@ impl Way {
         rows: &[u32],
         workspace: &mut Workspace,
     ) -> anyhow::Result<Vec<Answer>> {
-        let answers: Vec<_> = match self {
-            Self::Scale => {
-                let predictions = predictor.predict(batch, workspace)?;
-                let answer = |row| Ok(scaled(predictions.row(row)?));
-                (0..rows.len()).map(answer).collect::<Result<_, thinnet::Error>>()?
-            }
+        let estimates = match self {
+            Self::Scale => predictor.weight_scaling(batch, workspace)?,
             Self::MonteCarlo(settings, base) => {
                 let ids: Vec<u64> = rows.iter().map(|&row| row.into()).collect();
                 let seeds = Seeds::Numbered { base, ids: &ids };
-                let estimates = predictor.monte_carlo(batch, &settings, seeds, workspace)?;
-                let sampled = |one: Estimate<'_>| {
-                    let samples = Some(one.samples());
-                    Answer { samples, ..estimated(one) }
-                };
-                estimates.iter().map(sampled).collect()
+                predictor.monte_carlo(batch, &settings, seeds, workspace)?
             }
-            Self::Moments => predictor.moments(batch, workspace)?.iter().map(estimated).collect(),
+            Self::Moments => predictor.moments(batch, workspace)?,
         };
+        let answers: Vec<_> = estimates.iter().map(Answer::of).collect();
         for (answer, row) in answers.iter().zip(rows) {
             anyhow::ensure!(
                 answer.entropy.is_finite(),
@@ -172,26 +164,16 @@ impl Way {
     }
 }
 
-fn scaled(p: &[f32]) -> Answer {
-    let class = (1..p.len()).fold(0, |best, i| if p[i] > p[best] { i } else { best });
-    let term = |&p: &f32| if p == 0.0 { 0.0 } else { -f64::from(p) * f64::from(p).ln() };
-    Answer {
-        class,
-        probability: f64::from(p[class]),
-        entropy: p.iter().map(term).sum(),
-        mutual_information: None,
-        samples: None,
-    }
-}
-
-fn estimated(estimate: Estimate<'_>) -> Answer {
-    let class = estimate.class();
-    Answer {
-        class,
-        probability: estimate.mean()[class],
-        // There is one: the network's loss is softmax cross-entropy.
-        entropy: estimate.entropy().unwrap_or(f64::NAN),
-        mutual_information: estimate.mutual_information(),
-        samples: None,
+impl Answer {
+    fn of(estimate: Estimate<'_>) -> Self {
+        let class = estimate.class();
+        Self {
+            class,
+            probability: estimate.mean()[class],
+            // There is one: the network's loss is softmax cross-entropy.
+            entropy: estimate.entropy().unwrap_or(f64::NAN),
+            mutual_information: estimate.mutual_information(),
+            samples: (estimate.samples() > 0).then_some(estimate.samples()),
+        }
     }
 }

@@ -39,9 +39,6 @@ distance between them, weighted by the rows (Guo et al. 2017). Entropies are in 
 pub struct Arguments {
     #[command(flatten)]
     asked: ModelAndData,
-    /// The first N rows [default: all]
-    #[arg(long, value_name = "N", value_parser = numbers::count, allow_negative_numbers = true)]
-    limit: Option<usize>,
     /// Bins of the confidence, from 0 to 1
     #[arg(
         long, value_name = "N", default_value_t = 10,
@@ -97,7 +94,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let plot = arguments.plot.as_deref().map(|path| Output::check("--plot", path)).transpose()?;
     let (mlp, test) = arguments.asked.read()?;
     let predictor = Predictor::new(mlp).with_isa(machine.isa)?;
-    let rows = test.rows().min(arguments.limit.unwrap_or(usize::MAX));
+    let rows = test.rows();
     let most_rows = recipe::EVALUATION_BATCH.min(rows);
     let mut workspace = predictor.workspace(most_rows)?;
     let others = others(&test, rows)?;

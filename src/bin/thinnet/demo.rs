@@ -18,7 +18,7 @@ use crate::{
     plan::Plan,
     progress::Progress,
     recipe,
-    source::Source,
+    source::Data,
     table, verdict,
 };
 
@@ -82,7 +82,7 @@ impl Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let machine = &arguments.machine;
     let plot = Output::check("--plot", &arguments.plot)?;
-    let (train, test) = Source::Digits.read_pair(None)?;
+    let (train, test) = Data::digits().read_pair(None)?;
     let pool = machine.pool()?;
     let plans = [
         ("no dropout", arguments.plan(Keep::ALL, Keep::ALL)),

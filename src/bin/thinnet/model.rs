@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use thinnet::{
     data::{Dataset, Split},
     nn::{Loss, Mlp},
+    tensor::Matrix,
 };
 
-use crate::source::Source;
+use crate::{numbers, source::Data};
 
 /// The arguments that name them.
 #[derive(Debug, clap::Args)]
@@ -15,10 +16,11 @@ pub struct ModelAndData {
     /// The network, as `thinnet train --out` wrote it
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// Folder with MNIST's IDX files (plain or .gz), or `digits` for those
-    /// inside this program; the test set is used
-    #[arg(long, value_name = "DIR|digits", default_value = "digits")]
-    data: Source,
+    #[command(flatten)]
+    data: Data,
+    /// The first N rows of the test set [default: all]
+    #[arg(long, value_name = "N", value_parser = numbers::count, allow_negative_numbers = true)]
+    limit: Option<usize>,
 }
 
 impl ModelAndData {
@@ -28,7 +30,33 @@ impl ModelAndData {
     /// A file that cannot be read, a network with another loss or for other
     /// data.
     pub fn read(&self) -> anyhow::Result<(Mlp, Dataset)> {
-        let (model, source) = (self.model.display(), &self.data);
+        let mlp = self.read_model()?;
+        let test = self.data.read(Split::Test)?;
+        self.check(&mlp, test.inputs().columns())?;
+        Ok((
+            mlp,
+            match self.limit {
+                Some(limit) if limit < test.rows() => test.split_at(limit)?.0,
+                _ => test,
+            },
+        ))
+    }
+
+    /// The same, with labels only where there are some; and how many of the rows are
+    /// asked for.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_rows(&self) -> anyhow::Result<(Mlp, Matrix, Option<Vec<u32>>, usize)> {
+        let mlp = self.read_model()?;
+        let (rows, labels) = self.data.read_rows()?;
+        self.check(&mlp, rows.columns())?;
+        let limit = rows.rows().min(self.limit.unwrap_or(usize::MAX));
+        Ok((mlp, rows, labels, limit))
+    }
+
+    fn read_model(&self) -> anyhow::Result<Mlp> {
+        let model = self.model.display();
         let mlp = Mlp::load(&self.model)?;
         anyhow::ensure!(
             mlp.loss() == Loss::SoftmaxCrossEntropy,
@@ -36,13 +64,17 @@ impl ModelAndData {
             mlp.loss().name(),
             Loss::SoftmaxCrossEntropy.name()
         );
-        let test = source.read(Split::Test)?;
-        let columns = test.inputs().columns();
+        Ok(mlp)
+    }
+
+    fn check(&self, mlp: &Mlp, columns: usize) -> anyhow::Result<()> {
         anyhow::ensure!(
             mlp.inputs() == columns,
-            "--model {model}: takes {} inputs, expected the {columns} of --data {source}",
-            mlp.inputs()
+            "--model {}: takes {} inputs, expected the {columns} of --data {}",
+            self.model.display(),
+            mlp.inputs(),
+            self.data
         );
-        Ok((mlp, test))
+        Ok(())
     }
 }

@@ -3,17 +3,14 @@
 use std::fmt::Write;
 
 use serde::Serialize;
-use thinnet::{
-    data::{Batch, Dataset},
-    predict::Predictor,
-};
+use thinnet::{data::Batch, predict::Predictor};
 
 use crate::{
     asking::{Answer, Asking},
     console,
     machine::Machine,
     model::ModelAndData,
-    numbers, recipe,
+    recipe,
 };
 
 /// What stands below the help.
@@ -21,13 +18,15 @@ const EXAMPLES: &str = "\
 Examples:
   thinnet predict --model digits.safetensors --limit 10
   thinnet predict --model mnist.safetensors --data mnist --json > predictions.jsonl
+  thinnet predict --model own.safetensors --data rows.npy
   The rows that it gets wrong:
     thinnet predict --model digits.safetensors | awk '$2 != $3'
   The rows that its thinned networks disagree most about:
     thinnet predict --model digits.safetensors --samples 100 | sort -grk6 | head
 
-Each line holds a row's number (from 0), its label, the class that the network takes it for, and
-the probability that it gives to that class, separated by tabs; or a JSON object of these. With
+Each line holds a row's number (from 0), its label (- where --data is a .npy file and there are no
+--labels), the class that the network takes it for, and the probability that it gives to that
+class, separated by tabs; or a JSON object of these. Of a folder the test set is used. With
 --method mc or moments follow the entropy of the classes' probabilities and the mutual information
 that the thinned networks disagree by (both in nats), with mc the number of samples.";
 
@@ -37,9 +36,6 @@ that the thinned networks disagree by (both in nats), with mc the number of samp
 pub struct Arguments {
     #[command(flatten)]
     asked: ModelAndData,
-    /// The first N rows [default: all]
-    #[arg(long, value_name = "N", value_parser = numbers::count, allow_negative_numbers = true)]
-    limit: Option<usize>,
     #[command(flatten)]
     asking: Asking,
     /// Print one JSON object a line
@@ -53,7 +49,8 @@ pub struct Arguments {
 #[derive(Debug, Serialize)]
 struct Prediction {
     row: u32,
-    label: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<u32>,
     class: usize,
     probability: f32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,29 +68,33 @@ struct Prediction {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let machine = &arguments.machine;
     let way = arguments.asking.way()?;
-    let (mlp, test) = arguments.asked.read()?;
+    let (mlp, inputs, labels, rows) = arguments.asked.read_rows()?;
     let predictor = Predictor::new(mlp).with_isa(machine.isa)?;
-    let rows = test.rows().min(arguments.limit.unwrap_or(usize::MAX));
     let most_rows = recipe::EVALUATION_BATCH.min(rows);
     let mut workspace = predictor.workspace(most_rows)?;
     let order: Vec<u32> = (0..rows as u32).collect();
     machine.pool()?.install(|| {
         for chosen in order.chunks(most_rows) {
-            let batch = Batch::gather(test.inputs(), chosen)?;
+            let batch = Batch::gather(inputs.view(), chosen)?;
             let answers = way.answers(&predictor, &batch, chosen, &mut workspace)?;
-            console::results(&lines(chosen, &test, &answers, arguments.json)?)?;
+            console::results(&lines(chosen, labels.as_deref(), &answers, arguments.json)?)?;
         }
         Ok(())
     })
 }
 
 /// A line for each of these rows.
-fn lines(chosen: &[u32], data: &Dataset, answers: &[Answer], json: bool) -> anyhow::Result<String> {
+fn lines(
+    chosen: &[u32],
+    labels: Option<&[u32]>,
+    answers: &[Answer],
+    json: bool,
+) -> anyhow::Result<String> {
     let mut text = String::new();
     for (&row, answer) in chosen.iter().zip(answers) {
         let line = Prediction {
             row,
-            label: data.labels()[row as usize],
+            label: labels.map(|labels| labels[row as usize]),
             class: answer.class,
             probability: answer.probability as f32,
             // Weight scaling has one number to tell.
@@ -105,7 +106,8 @@ fn lines(chosen: &[u32], data: &Dataset, answers: &[Answer], json: bool) -> anyh
             text.push_str(&serde_json::to_string(&line)?);
         } else {
             // Writing to a string cannot fail.
-            let Prediction { label, class, probability, .. } = line;
+            let Prediction { class, probability, .. } = line;
+            let label = line.label.map_or("-".to_owned(), |label| label.to_string());
             let _ = write!(text, "{row}\t{label}\t{class}\t{probability:.6}");
             for number in line.entropy.into_iter().chain(line.mutual_information) {
                 let _ = write!(text, "\t{number:.6}");

@@ -1,25 +1,37 @@
-//! Where rows come from: a folder of IDX files, or the embedded digits.
+//! Where rows come from: a folder of IDX or NPY files, two NPY files, or the
+//! embedded digits.
 
 use std::{convert::Infallible, fmt, path::PathBuf, str::FromStr};
 
-use thinnet::data::{Dataset, Split};
+use thinnet::{
+    data::{Dataset, Split, npy::Npy},
+    tensor::Matrix,
+};
 
 use crate::console::usage;
 
 /// What `--data` names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+enum Source {
     /// The digits inside this program.
     Digits,
-    /// A folder with MNIST's file names.
+    /// A folder with the usual file names.
     Folder(PathBuf),
+    /// An NPY file of rows.
+    Array(PathBuf),
 }
 
 impl FromStr for Source {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(if text == "digits" { Self::Digits } else { Self::Folder(text.into()) })
+        let path = PathBuf::from(text);
+        let extension = path.extension().unwrap_or_default();
+        Ok(match text {
+            "digits" => Self::Digits,
+            _ if extension.eq_ignore_ascii_case("npy") && !path.is_dir() => Self::Array(path),
+            _ => Self::Folder(path),
+        })
     }
 }
 
@@ -27,31 +39,83 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Digits => f.write_str("digits"),
-            Self::Folder(folder) => write!(f, "{}", folder.display()),
+            Self::Folder(path) | Self::Array(path) => write!(f, "{}", path.display()),
         }
     }
 }
 
-impl Source {
-    /// Reads one of the two sets.
+/// The arguments that name the rows.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Data {
+    /// Labelled rows: a folder with MNIST's IDX files (plain or .gz) or with x_train.npy,
+    /// y_train.npy, x_test.npy and y_test.npy; one .npy file of rows; or `digits` for the 10,000
+    /// digits inside this program. Bytes are divided by 255, other numbers taken as they are
+    #[arg(long = "data", value_name = "DIR|FILE.npy|digits", default_value = "digits")]
+    source: Source,
+    /// The labels of the rows of one .npy file: another, with a whole number from 0 for each
+    #[arg(long, value_name = "FILE.npy")]
+    labels: Option<PathBuf>,
+}
+
+impl fmt::Display for Data {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(f)
+    }
+}
+
+impl Data {
+    /// The digits inside this program.
+    pub fn digits() -> Self {
+        Self { source: Source::Digits, labels: None }
+    }
+
+    /// Reads one of the two sets; what two files hold is either.
     ///
     /// # Errors
     /// There is no such folder, its files are not what they have to be, or they
     /// hold no rows.
     pub fn read(&self, split: Split) -> anyhow::Result<Dataset> {
-        let data = match self {
-            Self::Digits => Dataset::digits(split)?,
-            Self::Folder(folder) => {
+        let data = match (&self.source, &self.labels) {
+            (Source::Array(inputs), Some(labels)) => Dataset::from_npy_files(inputs, labels)?,
+            (Source::Array(_), None) => {
+                return Err(usage(format!(
+                    "--data {self}: expected --labels FILE.npy beside it, with a label for each row"
+                )));
+            }
+            (_, Some(labels)) => {
+                return Err(usage(format!(
+                    "--labels {}: expected --data FILE.npy beside it, which it has the labels of",
+                    labels.display()
+                )));
+            }
+            (Source::Digits, None) => Dataset::digits(split)?,
+            (Source::Folder(folder), None) => {
                 anyhow::ensure!(
                     folder.is_dir(),
-                    "--data {self}: no such folder (expected a folder of IDX files, or `digits`)"
+                    "--data {self}: no such folder (expected a folder of IDX or NPY files, a file \
+                     whose name ends in .npy, or `digits`)"
                 );
-                Dataset::from_idx_folder(folder, split)?
+                Dataset::from_folder(folder, split)?
             }
         };
         let name = if split == Split::Train { "training" } else { "test" };
         anyhow::ensure!(data.rows() > 0, "--data {self}: the {name} set has no rows");
         Ok(data)
+    }
+
+    /// The rows of the test set, and their labels where there are any: an NPY file
+    /// needs none.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_rows(&self) -> anyhow::Result<(Matrix, Option<Vec<u32>>)> {
+        if let (Source::Array(inputs), None) = (&self.source, &self.labels) {
+            let rows = Npy::read(inputs)?.inputs()?;
+            anyhow::ensure!(rows.rows() > 0, "--data {self}: has no rows");
+            return Ok((rows, None));
+        }
+        let (rows, labels) = self.read(Split::Test)?.into_parts();
+        Ok((rows, Some(labels)))
     }
 
     /// What to train on and what to measure the error on: the training and the
@@ -60,7 +124,7 @@ impl Source {
     ///
     /// # Errors
     /// As [`Self::read`]; sets of different widths; more rows held out than
-    /// there are.
+    /// there are, or none of two files.
     pub fn read_pair(&self, held_out: Option<usize>) -> anyhow::Result<(Dataset, Dataset)> {
         let train = self.read(Split::Train)?;
         if let Some(held_out) = held_out {
@@ -71,6 +135,11 @@ impl Source {
                 ))),
                 Some(middle) => Ok(train.split_at(middle)?),
             };
+        }
+        if let Source::Array(_) = self.source {
+            return Err(usage(format!(
+                "--data {self}: expected --held-out N beside it, or a folder that has a test set too"
+            )));
         }
         let test = self.read(Split::Test)?;
         let (columns, of_test) = (train.inputs().columns(), test.inputs().columns());

@@ -1,0 +1,223 @@
+use super::*;
+
+/// A file of this version with this header.
+fn with_header(version: [u8; 2], header: &str, elements: &[u8]) -> Vec<u8> {
+    let mut bytes = b"\x93NUMPY".to_vec();
+    bytes.extend(version);
+    match version[0] {
+        1 => bytes.extend((header.len() as u16).to_le_bytes()),
+        _ => bytes.extend((header.len() as u32).to_le_bytes()),
+    }
+    bytes.extend(header.as_bytes());
+    bytes.extend(elements);
+    bytes
+}
+
+fn file(descr: &str, fortran: &str, shape: &str, elements: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': {descr}, 'fortran_order': {fortran}, 'shape': {shape}, }}\n");
+    with_header([1, 0], &header, elements)
+}
+
+fn read(bytes: &[u8]) -> Result<Npy, Error> {
+    Npy::from_bytes(bytes, Path::new("the-file"))
+}
+
+fn message<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
+    let message = result.unwrap_err().to_string();
+    assert!(message.starts_with("the-file: "), "{message}");
+    let whole = message.contains("cannot be read whole");
+    assert!(whole || message.contains("expected"), "{message}");
+    message
+}
+
+/// What a file that is not read is refused for.
+#[track_caller]
+fn refused(bytes: &[u8], part: &str) {
+    let message = message(read(bytes));
+    assert!(message.contains(part), "{message}");
+}
+
+#[test]
+fn refuses_another_magic_number() {
+    let mut bytes = file("'<f4'", "False", "(1, 1)", &[0; 4]);
+    bytes[0] = b'N';
+    refused(&bytes, "not an NPY file");
+    refused(b"PK\x03\x04 an archive", "[147, 78, 85, 77, 80, 89], got [80, 75");
+}
+
+#[test]
+fn refuses_unknown_versions() {
+    for version in [[0, 0], [1, 1], [2, 1], [3, 1], [4, 0], [255, 255]] {
+        let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 1)}";
+        let bytes = with_header(version, header, &[0; 4]);
+        refused(&bytes, &format!("version {}.{}: expected 1.0", version[0], version[1]));
+    }
+}
+
+#[test]
+fn refuses_every_truncation() {
+    for bytes in [
+        file("'<f4'", "False", "(2, 3)", &[0; 24]),
+        with_header([2, 0], "{'descr': '<i8', 'fortran_order': False, 'shape': (2,)}", &[0; 16]),
+    ] {
+        assert!(read(&bytes).is_ok());
+        for end in 0..bytes.len() {
+            assert!(read(&bytes[..end]).is_err(), "{end}");
+        }
+        refused(&bytes[..bytes.len() - 1], "truncated");
+    }
+}
+
+#[test]
+fn refuses_bytes_behind_the_end() {
+    refused(&file("'<f4'", "False", "(2, 3)", &[0; 25]), "behind the 6 elements");
+    refused(&file("'<f4'", "False", "(0, 3)", &[0; 1]), "behind the 0 elements");
+}
+
+#[test]
+fn refuses_header_lengths_that_no_file_holds() {
+    let mut bytes = with_header([2, 0], "{}", &[]);
+    bytes[8..12].copy_from_slice(&u32::MAX.to_le_bytes());
+    refused(&bytes, "a header of 4294967295 bytes");
+    let mut bytes = file("'<f4'", "False", "(1, 1)", &[0; 4]);
+    bytes[8..10].copy_from_slice(&9999u16.to_le_bytes());
+    refused(&bytes, "the 64 that are there");
+    // One that is there, and longer than NumPy reads.
+    refused(&with_header([3, 0], &" ".repeat(10_001), &[]), "at most 10000");
+}
+
+#[test]
+fn refuses_sizes_that_no_file_holds() {
+    refused(&file("'<f4'", "False", "(60000, 784)", &[0; 24]), "expected 188160000 bytes");
+    refused(&file("'<f8'", "False", "(4294967296, 4294967296)", &[]), "too large");
+    refused(&file("'<f8'", "False", "(9223372036854775807, 2)", &[0; 16]), "too large");
+    refused(&file("'|u1'", "False", "(1073741825,)", &[]), "at most 1073741824");
+    refused(&file("'|u1'", "False", "(18446744073709551616,)", &[]), "whole number");
+    refused(&file("'|u1'", "False", "(-1,)", &[]), "whole number");
+    refused(&file("'|u1'", "False", "(1.0,)", &[0]), "expected `)`");
+}
+
+#[test]
+fn a_file_of_no_elements_cannot_ask_for_memory() {
+    // Overflow on the way to a product of 0, wide rows that are not there, and rows
+    // of nothing.
+    refused(&file("'<f4'", "False", "(4294967296, 4294967296, 0)", &[]), "too large");
+    for order in ["False", "True"] {
+        let wide = read(&file("'<f4'", order, "(0, 1073741824)", &[])).unwrap();
+        assert_eq!(wide.matrix().unwrap().columns(), 1 << 30);
+        let wide = read(&file("'<f4'", order, "(0, 1073741825)", &[])).unwrap();
+        assert!(message(wide.matrix()).contains("too many floats"));
+        let wide = read(&file("'<f4'", order, "(0, 4294967296, 4294967296)", &[])).unwrap();
+        assert!(message(wide.matrix()).contains("too many floats"));
+        let rows = read(&file("'<f4'", order, "(1073741824, 0)", &[])).unwrap();
+        assert!(message(rows.matrix()).contains("at least one element"));
+    }
+}
+
+#[test]
+fn refuses_pickled_objects() {
+    refused(&file("'|O'", "False", "(1,)", b"\x80\x04]"), "elements of type `|O`");
+}
+
+#[test]
+fn refuses_structures() {
+    let fields = "[('a', '<f4'), ('b', '<i4')]";
+    refused(&file(fields, "False", "(1,)", &[0; 8]), "elements with fields");
+}
+
+#[test]
+fn refuses_other_elements() {
+    for descr in ["<c8", "<U3", "|S3", "<M8[s]", "<f16", "=f4", "|f4", "f4", "<<f4", "|V4", ""] {
+        let bytes = file(&format!("'{descr}'"), "False", "(1,)", &[0; 16]);
+        refused(&bytes, &format!("elements of type `{descr}`"));
+    }
+}
+
+#[test]
+fn refuses_headers_that_are_no_dictionary() {
+    for header in
+        ["", "[]", "{", "{'descr'", "{'descr': '<f4'", "null", "\0", "{,}", "{'descr' '<f4'}"]
+    {
+        refused(&with_header([1, 0], header, &[0; 4]), "in its header: expected");
+    }
+    let good = "{'descr': '<f4', 'fortran_order': False, 'shape': (1,)}";
+    assert!(read(&with_header([1, 0], good, &[0; 4])).is_ok());
+    refused(&with_header([1, 0], &format!("{good} x"), &[0; 4]), "`x` in its header");
+    refused(&with_header([3, 0], &good.replace("descr", "déscr"), &[0; 4]), "not ASCII");
+}
+
+#[test]
+fn refuses_keys_that_are_missing_unknown_or_there_twice() {
+    let all = ["'descr': '<f4'", "'fortran_order': False", "'shape': (1,)"];
+    for (left_out, key) in ["descr", "fortran_order", "shape"].into_iter().enumerate() {
+        let mut some = all.to_vec();
+        some.remove(left_out);
+        let header = format!("{{{}}}", some.join(", "));
+        refused(&with_header([1, 0], &header, &[0; 4]), &format!("no key `{key}`"));
+        let header = format!("{{{}, {}}}", all.join(", "), all[left_out]);
+        refused(&with_header([1, 0], &header, &[0; 4]), &format!("key `{key}` stands twice"));
+    }
+    let header = format!("{{{}, 'order': 'C'}}", all.join(", "));
+    refused(&with_header([1, 0], &header, &[0; 4]), "key `order`");
+    let header = format!("{{ {} ,\t{}, {},}}\n\n", all[2], all[0].replace('\'', "\""), all[1]);
+    assert_eq!(read(&with_header([1, 0], &header, &[0; 4])).unwrap().dimensions(), [1]);
+}
+
+#[test]
+fn refuses_values_of_another_type() {
+    refused(&file("'<f4'", "0", "(1,)", &[0; 4]), "expected `False`");
+    refused(&file("'<f4'", "'True'", "(1,)", &[0; 4]), "expected `False`");
+    refused(&file("'<f4'", "False", "1", &[0; 4]), "expected `(`");
+    refused(&file("'<f4'", "False", "(1)", &[0; 4]), "a shape that is a number");
+    refused(&file("'<f4'", "False", "[1]", &[0; 4]), "expected `(`");
+    refused(&file("'<f4'", "False", "(,)", &[0; 4]), "whole number");
+    refused(&file("4", "False", "(1,)", &[0; 4]), "a quoted text");
+    refused(&file(r"'\x3cf4'", "False", "(1,)", &[0; 4]), "a quoted text");
+}
+
+#[test]
+fn refuses_more_dimensions_than_numpy_has() {
+    let shape = |dimensions: usize| format!("({})", "1, ".repeat(dimensions));
+    assert!(read(&file("'|u1'", "True", &shape(64), &[7])).is_ok());
+    refused(&file("'|u1'", "True", &shape(65), &[7]), "more than 64 dimensions");
+}
+
+#[test]
+fn refuses_shapes_that_are_no_rows_or_no_labels() {
+    for (shape, length) in [("()", 4), ("(1,)", 4)] {
+        let npy = read(&file("'<f4'", "False", shape, &vec![0; length])).unwrap();
+        message(npy.matrix());
+    }
+    for shape in ["()", "(1, 1)"] {
+        let npy = read(&file("'<i4'", "False", shape, &[0; 4])).unwrap();
+        assert!(message(npy.labels()).contains("one dimension"));
+    }
+    let narrow = read(&file("'|u1'", "False", "(67108865, 1)", &vec![0; 67_108_865])).unwrap();
+    assert!(message(narrow.matrix()).contains("too many floats"));
+}
+
+#[test]
+fn refuses_labels_that_are_no_classes() {
+    let one =
+        |descr: &str, bytes: &[u8]| read(&file(descr, "False", "(1,)", bytes)).unwrap().labels();
+    assert!(message(one("'<i4'", &(-1i32).to_le_bytes())).contains("label -1 at row 0"));
+    assert!(message(one("'<i8'", &(1i64 << 32).to_le_bytes())).contains("label 4294967296"));
+    assert!(message(one("'<u8'", &u64::MAX.to_le_bytes())).contains("label 18446744073709552000"));
+    for x in [0.5, -1.0, f64::NAN, f64::INFINITY, 4294967296.0] {
+        assert!(message(one("'<f8'", &x.to_le_bytes())).contains(&format!("label {x} at")));
+    }
+    assert_eq!(one("'<u4'", &u32::MAX.to_le_bytes()).unwrap(), [u32::MAX]);
+}
+
+#[test]
+fn inputs_are_numbers_and_bytes_become_parts_of_one() {
+    let bytes = read(&file("'|u1'", "False", "(2, 2)", &[0, 51, 102, 255])).unwrap();
+    assert_eq!(bytes.inputs().unwrap().row(1).unwrap(), [102.0 / 255.0, 1.0]);
+    assert_eq!(bytes.matrix().unwrap().row(1).unwrap(), [102.0, 255.0]);
+    let of = |x: f64| read(&file("'<f8'", "False", "(1, 1)", &x.to_le_bytes())).unwrap();
+    assert_eq!(of(-3.5).inputs().unwrap().row(0).unwrap(), [-3.5]);
+    for x in [f64::NAN, f64::INFINITY, 1e39] {
+        assert!(of(x).matrix().is_ok());
+        assert!(message(of(x).inputs()).contains("element 0 of row 0"));
+    }
+}

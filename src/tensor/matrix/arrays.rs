@@ -1,0 +1,78 @@
+//! Arrays of the crate `ndarray`, in and out (feature `ndarray`).
+
+use ndarray::{ArrayView2, ShapeBuilder};
+
+use super::{Matrix, MatrixView};
+use crate::error::Error;
+
+/// The rows of an array in standard layout (C order without gaps); nothing is
+/// copied.
+///
+/// ```
+/// use ndarray::{array, s};
+/// use thinnet::{data::Batch, nn::{Loss, Mlp}, predict::Predictor, tensor::{Matrix, MatrixView}};
+///
+/// let mlp = Mlp::builder(3).output(2, Loss::SoftmaxCrossEntropy).build()?;
+/// let predictor = Predictor::new(mlp);
+/// let mut workspace = predictor.workspace(2)?;
+/// let x = array![[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]];
+/// let batch = Batch::dense(MatrixView::try_from(x.view())?);
+/// let probabilities = predictor.predict(&batch, &mut workspace)?.to_ndarray()?;
+/// assert_eq!(probabilities.dim(), (2, 2));
+/// assert!((probabilities.row(1).sum() - 1.0).abs() < 1e-6);
+///
+/// // Another layout is copied where one says so.
+/// let turned = x.slice(s![.., ..;-1]);
+/// assert!(MatrixView::try_from(turned).is_err());
+/// assert_eq!(Matrix::copy_of_ndarray(turned)?.row(0)?, [0.3, 0.2, 0.1]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// Another layout: see [`Matrix::copy_of_ndarray`].
+impl<'a> TryFrom<ArrayView2<'a, f32>> for MatrixView<'a> {
+    type Error = Error;
+
+    fn try_from(array: ArrayView2<'a, f32>) -> Result<Self, Error> {
+        let (rows, columns) = array.dim();
+        let data = array.to_slice().ok_or_else(|| {
+            Error::setting(
+                "layout of an array with the strides",
+                format!("{:?}", array.strides()),
+                "standard layout (C order without gaps), or a call of Matrix::copy_of_ndarray",
+            )
+        })?;
+        Self::new(data, rows, columns)
+    }
+}
+
+impl<'a> MatrixView<'a> {
+    /// The same rows as an array; nothing is copied.
+    ///
+    /// # Errors
+    /// A shape that an array cannot have.
+    pub fn to_ndarray(self) -> Result<ArrayView2<'a, f32>, Error> {
+        let shape = (self.rows, self.columns);
+        let array = if self.rows == 0 || self.columns == 0 {
+            ArrayView2::from_shape(shape, &[])
+        } else {
+            ArrayView2::from_shape(shape.strides((self.stride, 1)), self.data)
+        };
+        array.map_err(|_| Error::TooLarge { what: "array view", shape: shape.into() })
+    }
+}
+
+impl Matrix {
+    /// A copy of an array of any layout.
+    ///
+    /// # Errors
+    /// More than can be allocated.
+    pub fn copy_of_ndarray(array: ArrayView2<'_, f32>) -> Result<Self, Error> {
+        let (rows, columns) = array.dim();
+        let mut matrix = Self::zeroed(rows, columns)?;
+        for (row, from) in array.outer_iter().enumerate() {
+            matrix.at_mut(row).iter_mut().zip(from).for_each(|(to, &x)| *to = x);
+        }
+        Ok(matrix)
+    }
+}

@@ -1,0 +1,123 @@
+//! NPY files that NumPy wrote, against what it says they hold.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use serde::Deserialize;
+use tempfile::TempDir;
+use thinnet::{
+    data::{
+        Dataset, Split,
+        npy::{self, Npy},
+    },
+    tensor::Matrix,
+};
+
+/// A case of `tests/oracle/npy.py`.
+#[derive(Deserialize)]
+struct Case {
+    bytes: String,
+    shape: Vec<usize>,
+    rows: Option<Vec<f64>>,
+    labels: Option<Vec<u32>>,
+}
+
+impl Case {
+    fn bytes(&self) -> Vec<u8> {
+        let digit = |at| u8::from_str_radix(&self.bytes[at..at + 2], 16).unwrap();
+        (0..self.bytes.len()).step_by(2).map(digit).collect()
+    }
+}
+
+fn cases() -> BTreeMap<String, Case> {
+    serde_json::from_str(include_str!("oracle/npy.json")).unwrap()
+}
+
+fn bits(matrix: &Matrix) -> Vec<u32> {
+    let rows = (0..matrix.rows()).map(|row| matrix.row(row).unwrap());
+    rows.flatten().map(|x| x.to_bits()).collect()
+}
+
+#[test]
+fn what_numpy_wrote_is_read_as_numpy_reads_it() {
+    let cases = cases();
+    assert!(cases.len() > 40);
+    for (name, case) in &cases {
+        let npy = Npy::from_bytes(&case.bytes(), Path::new(name)).unwrap();
+        assert_eq!(npy.dimensions(), case.shape, "{name}");
+        if let Some(rows) = &case.rows {
+            let matrix = npy.matrix().unwrap();
+            assert_eq!(matrix.rows(), case.shape[0], "{name}");
+            assert_eq!(matrix.columns(), case.shape[1..].iter().product::<usize>(), "{name}");
+            // JSON has every one exactly.
+            let want: Vec<u32> = rows.iter().map(|&x| (x as f32).to_bits()).collect();
+            assert_eq!(bits(&matrix), want, "{name}");
+        }
+        if let Some(labels) = &case.labels {
+            assert_eq!(&npy.labels().unwrap(), labels, "{name}");
+        }
+    }
+}
+
+#[test]
+fn what_is_written_is_what_numpy_writes() {
+    let cases = cases();
+    for name in ["<f4", "no-rows", "one-row"] {
+        let case = &cases[name];
+        let rows: Vec<f32> = case.rows.iter().flatten().map(|&x| x as f32).collect();
+        let matrix = Matrix::from_rows(&rows, case.shape[0], case.shape[1]).unwrap();
+        assert_eq!(npy::matrix_to_bytes(matrix.view()).unwrap(), case.bytes(), "{name}");
+    }
+    let case = &cases["<u4-labels"];
+    assert_eq!(npy::labels_to_bytes(case.labels.as_ref().unwrap()).unwrap(), case.bytes());
+}
+
+#[test]
+fn files_come_back() {
+    let folder = TempDir::new().unwrap();
+    let [x, y] = ["x.npy", "y.npy"].map(|name| folder.path().join(name));
+    // Wider than a cache line, so that rows are padded, and numbers that print badly.
+    let rows: Vec<f32> = (0..51).map(|i| (i as f32 - 25.0) / 3.0).collect();
+    let matrix = Matrix::from_rows(&rows, 3, 17).unwrap();
+    npy::write_matrix(&x, matrix.view()).unwrap();
+    npy::write_labels(&y, &[2, 0, u32::MAX]).unwrap();
+    assert_eq!(Npy::read(&x).unwrap().matrix().unwrap(), matrix);
+    assert_eq!(Npy::read(&y).unwrap().labels().unwrap(), [2, 0, u32::MAX]);
+    let message = Npy::read(&folder.path().join("z.npy")).unwrap_err().to_string();
+    assert!(message.contains("z.npy"), "{message}");
+    assert!(npy::write_matrix(&folder.path().join("no/x.npy"), matrix.view()).is_err());
+}
+
+#[test]
+fn a_folder_of_arrays_is_a_data_set() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path();
+    let at = |name: &str| path.join(name);
+    let message = Dataset::from_folder(path, Split::Train).unwrap_err().to_string();
+    assert!(message.contains("x_train.npy") && message.contains("train-images-idx3-ubyte"));
+    let images = cases()["images"].bytes();
+    fs::write(at("x_train.npy"), &images).unwrap();
+    let message = Dataset::from_folder(path, Split::Train).unwrap_err().to_string();
+    assert!(message.contains("no NPY labels") && message.contains("y_train.npy"), "{message}");
+    npy::write_labels(&at("y_train.npy"), &[1, 0, 1]).unwrap();
+    let message = Dataset::from_folder(path, Split::Train).unwrap_err().to_string();
+    assert!(message.contains("3 labels: expected 2"), "{message}");
+    npy::write_labels(&at("y_train.npy"), &[1, 0]).unwrap();
+    let npy = Dataset::from_folder(path, Split::Train).unwrap();
+    assert_eq!((npy.rows(), npy.inputs().columns(), npy.classes()), (2, 25, 2));
+    // The same images in IDX are the same data, and come first.
+    let mut idx = vec![0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 5, 0, 0, 0, 5];
+    idx.extend((0..50).map(|i| 5 * i));
+    fs::write(at("train-images-idx3-ubyte"), idx).unwrap();
+    fs::write(at("train-labels-idx1-ubyte"), [0, 0, 8, 1, 0, 0, 0, 2, 1, 0]).unwrap();
+    let idx = Dataset::from_folder(path, Split::Train).unwrap();
+    assert_eq!(idx.fingerprint(), npy.fingerprint());
+    fs::write(at("y_train.npy"), "broken").unwrap();
+    assert!(Dataset::from_folder(path, Split::Train).is_ok());
+    // The test set, by MNIST's names.
+    fs::write(at("t10k-images.npy"), &images).unwrap();
+    npy::write_labels(&at("t10k-labels.npy"), &[0, 3]).unwrap();
+    let test = Dataset::from_folder(path, Split::Test).unwrap();
+    assert_eq!((test.rows(), test.classes()), (2, 4));
+    let (inputs, labels) = test.into_parts();
+    assert_eq!((inputs.rows(), labels), (2, vec![0, 3]));
+}

@@ -1,0 +1,241 @@
+//! Settings as a file holds them: what comes back is what was written, and what a
+//! constructor refuses is refused with its words.
+
+use std::fmt::Debug;
+
+use serde::{
+    Deserialize, Serialize,
+    de::{self, DeserializeOwned},
+};
+use thinnet::{
+    Isa, Keep,
+    data::Split,
+    nn::{Activation, Initialisation, Loss, Mlp, MlpBuilder},
+    predict::MonteCarlo,
+    train::{MaxNorm, Schedule, Sgd, Trainer},
+};
+
+#[track_caller]
+fn comes_back<T: Serialize + DeserializeOwned + PartialEq + Debug>(x: T, json: &str) {
+    assert_eq!(serde_json::to_string(&x).unwrap(), json);
+    assert_eq!(serde_json::from_str::<T>(json).unwrap(), x);
+    // And with one field more it is refused, where it has fields.
+    if let Some(fields) = json.strip_prefix('{') {
+        let more = format!("{{\"unknown\":0,{fields}");
+        let message = serde_json::from_str::<T>(&more).unwrap_err().to_string();
+        assert!(message.contains("unknown"), "{more}: {message}");
+    }
+}
+
+#[track_caller]
+fn refused<T: DeserializeOwned + Debug>(json: &str, part: &str) {
+    let message = serde_json::from_str::<T>(json).unwrap_err().to_string();
+    assert!(message.contains(part), "{message}");
+}
+
+#[test]
+fn names_and_numbers_come_back() {
+    for &one in Activation::ALL {
+        comes_back(one, &format!("\"{one}\""));
+    }
+    for &one in Loss::ALL {
+        comes_back(one, &format!("\"{one}\""));
+    }
+    for &one in Initialisation::ALL {
+        comes_back(one, &format!("\"{one}\""));
+    }
+    for &one in Isa::ALL {
+        comes_back(one, &format!("\"{one}\""));
+    }
+    comes_back(Split::Train, "\"train\"");
+    comes_back(Split::Test, "\"test\"");
+    comes_back(Keep::new(0.8).unwrap(), "52429");
+    comes_back(Keep::ALL, "65536");
+    assert_eq!(serde_json::from_str::<Isa>("\"auto\"").unwrap(), Isa::detect());
+    refused::<Activation>("\"step\"", "unknown variant `step`, expected one of `relu`");
+    refused::<Loss>(
+        "\"hinge\"",
+        "unknown variant `hinge`, expected one of `softmax_cross_entropy`",
+    );
+    refused::<Initialisation>("\"zero\"", "unknown variant `zero`, expected one of `he`");
+    refused::<Split>("\"all\"", "unknown variant `all`");
+    refused::<Isa>("\"sse9\"", &"sse9".parse::<Isa>().unwrap_err().to_string());
+    for k in [0, 65537] {
+        refused::<Keep>(&k.to_string(), &Keep::from_k(k).unwrap_err().to_string());
+    }
+    // A rate is not taken for a k.
+    refused::<Keep>("0.8", "expected u32");
+}
+
+#[test]
+fn schedules_come_back() {
+    comes_back(Schedule::constant(0.1), r#"{"kind":"constant","value":0.1}"#);
+    let (from, to, steps) = (0.1, 0.0, u64::MAX);
+    comes_back(
+        Schedule::Linear { from, to, steps },
+        r#"{"kind":"linear","from":0.1,"to":0.0,"steps":18446744073709551615}"#,
+    );
+    comes_back(
+        Schedule::Cosine { from, to, steps: 0 },
+        r#"{"kind":"cosine","from":0.1,"to":0.0,"steps":0}"#,
+    );
+    comes_back(
+        Schedule::paper_learning_rate(1.0),
+        r#"{"kind":"inverse_time","from":1.0,"time":10000.0}"#,
+    );
+    comes_back(
+        Schedule::paper_momentum(),
+        r#"{"kind":"saturating","from":0.5,"to":0.99,"time":100000.0}"#,
+    );
+    // An odd number comes back bit for bit.
+    let odd = Schedule::constant(0.1 + 0.2);
+    let json = serde_json::to_string(&odd).unwrap();
+    assert_eq!(serde_json::from_str::<Schedule>(&json).unwrap(), odd);
+    refused::<Schedule>(r#"{"kind":"stairs"}"#, "unknown variant `stairs`");
+    refused::<Schedule>(r#"{"kind":"constant"}"#, "missing field `value`");
+    for time in ["0.0", "-1.0"] {
+        let inverse = format!(r#"{{"kind":"inverse_time","from":1.0,"time":{time}}}"#);
+        refused::<Schedule>(&inverse, "expected a finite number above 0");
+    }
+}
+
+/// A value of a format that has NaN and infinity, as TOML has.
+enum Value {
+    Text(&'static str),
+    Number(f64),
+}
+
+impl<'de> de::Deserializer<'de> for Value {
+    type Error = de::value::Error;
+
+    fn deserialize_any<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        match self {
+            Self::Text(text) => visitor.visit_str(text),
+            Self::Number(x) => visitor.visit_f64(x),
+        }
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit
+        unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+impl de::IntoDeserializer<'_> for Value {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+#[test]
+fn rates_of_schedules_are_finite() {
+    let read = |x| {
+        let fields = [("kind", Value::Text("constant")), ("value", Value::Number(x))];
+        Schedule::deserialize(de::value::MapDeserializer::new(fields.into_iter()))
+    };
+    assert_eq!(read(0.5).unwrap(), Schedule::constant(0.5));
+    for x in [f64::NAN, f64::INFINITY] {
+        let message = read(x).unwrap_err().to_string();
+        assert!(message.contains(&format!("rate {x}: expected a finite number")), "{message}");
+    }
+}
+
+#[test]
+fn max_norms_come_back() {
+    comes_back(MaxNorm::Engine(1.5), r#"{"form":"engine","c":1.5}"#);
+    comes_back(MaxNorm::Paper(2.0), r#"{"form":"paper","c":2.0}"#);
+    for c in [0.0, -1.0, 1e-60, 1e39] {
+        let sgd = Sgd::new(Schedule::constant(0.1)).max_norm(MaxNorm::Paper(c));
+        for form in ["engine", "paper"] {
+            refused::<MaxNorm>(&format!(r#"{{"form":"{form}","c":{c:?}}}"#), &said(sgd));
+        }
+    }
+}
+
+/// What a trainer says to such settings.
+fn said(sgd: Sgd) -> String {
+    let mlp = Mlp::builder(1).output(1, Loss::SquaredError).build().unwrap();
+    Trainer::builder(mlp, sgd, 1).build().unwrap_err().to_string()
+}
+
+#[test]
+fn optimisers_come_back() {
+    let rate = Schedule::constant(0.1);
+    let plain = Sgd::new(rate);
+    comes_back(
+        plain,
+        r#"{"learning_rate":{"kind":"constant","value":0.1},"momentum":{"kind":"constant","value":0.0},"nesterov":false,"weight_decay":0.0,"max_norm":null,"paper_rates":false}"#,
+    );
+    let short = r#"{"learning_rate":{"kind":"constant","value":0.1}}"#;
+    assert_eq!(serde_json::from_str::<Sgd>(short).unwrap(), plain);
+    let full = plain
+        .momentum(Schedule::paper_momentum())
+        .nesterov()
+        .weight_decay(1e-4)
+        .max_norm(MaxNorm::Paper(2.0))
+        .paper_rates();
+    comes_back(full, &serde_json::to_string(&full).unwrap());
+    refused::<Sgd>("{}", "missing field `learning_rate`");
+
+    for bad in [
+        Sgd::new(Schedule::constant(-0.1)),
+        Sgd::new(Schedule::constant(1e39)),
+        plain.momentum(Schedule::constant(1.0)),
+        plain.momentum(Schedule::Linear { from: 0.5, to: -0.1, steps: 3 }),
+        plain.weight_decay(-1.0),
+        plain.weight_decay(1e39),
+    ] {
+        refused::<Sgd>(&serde_json::to_string(&bad).unwrap(), &said(bad));
+    }
+}
+
+#[test]
+fn ways_to_sample_come_back() {
+    let fifty = MonteCarlo::new(50).unwrap();
+    comes_back(fifty, r#"{"samples":50,"tolerance":null,"keep_samples":false}"#);
+    comes_back(
+        fifty.tolerance(0.25).unwrap().keep_samples(),
+        r#"{"samples":50,"tolerance":0.25,"keep_samples":true}"#,
+    );
+    assert_eq!(serde_json::from_str::<MonteCarlo>(r#"{"samples":50}"#).unwrap(), fifty);
+    let error = MonteCarlo::new(0).unwrap_err().to_string();
+    refused::<MonteCarlo>(r#"{"samples":0}"#, &error);
+    let error = fifty.tolerance(-0.5).unwrap_err().to_string();
+    refused::<MonteCarlo>(r#"{"samples":50,"tolerance":-0.5}"#, &error);
+}
+
+#[test]
+fn networks_are_described() {
+    let plain = Mlp::builder(3).output(2, Loss::SoftmaxCrossEntropy);
+    comes_back(
+        plain.clone(),
+        r#"{"inputs":3,"input_keep_k":65536,"sparse_input":false,"hidden":[],"output":{"width":2,"loss":"softmax_cross_entropy"},"initialisation":"he","seed":0}"#,
+    );
+    let short = r#"{"inputs":3,"output":{"width":2,"loss":"softmax_cross_entropy"}}"#;
+    assert_eq!(serde_json::from_str::<MlpBuilder>(short).unwrap(), plain);
+    let full = Mlp::builder(3)
+        .input_keep(Keep::new(0.8).unwrap())
+        .sparse_input()
+        .hidden(5, Activation::Tanh, Keep::HALF)
+        .hidden(4, Activation::Relu, Keep::ALL)
+        .output(2, Loss::SquaredError)
+        .initialisation(Initialisation::Paper)
+        .seed(u64::MAX);
+    let json = serde_json::to_string(&full).unwrap();
+    comes_back(full.clone(), &json);
+    let again: MlpBuilder = serde_json::from_str(&json).unwrap();
+    assert_eq!(again.build().unwrap().digest(), full.build().unwrap().digest());
+    for bad in [
+        Mlp::builder(3),
+        Mlp::builder(0).output(2, Loss::SquaredError),
+        Mlp::builder(3).output(0, Loss::SquaredError),
+        Mlp::builder(3).hidden(0, Activation::Relu, Keep::HALF).output(2, Loss::SquaredError),
+    ] {
+        let json = serde_json::to_string(&bad).unwrap();
+        refused::<MlpBuilder>(&json, &bad.build().unwrap_err().to_string());
+    }
+    refused::<MlpBuilder>(&json.replace("\"keep_k\":32768", "\"keep_k\":0"), "k of a keep rate 0");
+    refused::<MlpBuilder>(&json.replace("\"keep_k\":32768", "\"p\":0.5"), "unknown field `p`");
+}
