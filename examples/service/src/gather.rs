@@ -5,7 +5,7 @@
 //! answer does not depend on those that it is gathered with.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, mpsc},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -17,7 +17,7 @@ use thinnet::{
     predict::{Estimate, MonteCarlo, Predictor, Seeds, Workspace},
     tensor::MatrixView,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use crate::metrics::Metrics;
 
@@ -91,7 +91,7 @@ struct Job {
 /// and the thread ends.
 #[derive(Clone, Debug)]
 pub struct Queue {
-    jobs: mpsc::Sender<Job>,
+    jobs: mpsc::SyncSender<Job>,
 }
 
 impl Queue {
@@ -103,7 +103,7 @@ impl Queue {
     ) -> Result<(Self, JoinHandle<()>), Error> {
         let predictor = Predictor::new(mlp);
         let workspace = predictor.workspace(limits.batch)?;
-        let (jobs, waiting) = mpsc::channel(limits.queue);
+        let (jobs, waiting) = mpsc::sync_channel(limits.queue);
         let thread = Predicting { predictor, workspace, limits, metrics, waiting };
         let thread = std::thread::spawn(move || thread.run());
         Ok((Self { jobs }, thread))
@@ -113,8 +113,8 @@ impl Queue {
     pub async fn ask(&self, question: Question) -> Result<Answer, Refused> {
         let (sender, answer) = oneshot::channel();
         self.jobs.try_send(Job { question, answer: sender }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => Refused::Full,
-            mpsc::error::TrySendError::Closed(_) => Refused::Closing,
+            mpsc::TrySendError::Full(_) => Refused::Full,
+            mpsc::TrySendError::Disconnected(_) => Refused::Closing,
         })?;
         answer.await.map_err(|_| Refused::Closing)?.map_err(Refused::Predictor)
     }
@@ -130,14 +130,10 @@ struct Predicting {
 
 impl Predicting {
     fn run(mut self) {
-        // A clock of its own: the receiver's timeout.
-        let Ok(clock) = tokio::runtime::Builder::new_current_thread().enable_time().build() else {
-            return;
-        };
         let mut jobs = Vec::with_capacity(self.limits.batch);
-        while let Some(first) = self.waiting.blocking_recv() {
+        while let Ok(first) = self.waiting.recv() {
             jobs.push(first);
-            clock.block_on(self.gather(&mut jobs));
+            self.gather(&mut jobs);
             self.metrics.predicted(jobs.len());
             // Those that ask alike are one batch.
             while let Some(way) = jobs.first().map(|job| job.question.way) {
@@ -149,16 +145,16 @@ impl Predicting {
         }
     }
 
-    /// Takes what waits, and what comes until the time is over.
-    async fn gather(&mut self, jobs: &mut Vec<Job>) {
+    /// Takes what waits, and what comes until the time is over. The system's clock
+    /// ends the wait: tokio's goes in whole milliseconds.
+    fn gather(&self, jobs: &mut Vec<Job>) {
         let end = Instant::now() + self.limits.wait;
         while jobs.len() < self.limits.batch {
-            match self.waiting.try_recv() {
+            let left = end.saturating_duration_since(Instant::now());
+            // What waits is taken even where no time is left.
+            match self.waiting.recv_timeout(left) {
                 Ok(job) => jobs.push(job),
-                Err(_) => match tokio::time::timeout_at(end.into(), self.waiting.recv()).await {
-                    Ok(Some(job)) => jobs.push(job),
-                    Ok(None) | Err(_) => return,
-                },
+                Err(_) => return,
             }
         }
     }

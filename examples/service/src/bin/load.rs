@@ -21,8 +21,7 @@ use thinnet::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    sync::Mutex,
-    time::sleep_until,
+    sync::{Mutex, mpsc},
 };
 
 /// Measures a running service that has a network for 28 x 28 digits.
@@ -134,13 +133,23 @@ async fn arrivals(
         idle.lock().await.push(Connection::open(arguments.address).await?);
     }
     let random = Streams::new(1, Domain::Noise, 0, 0);
-    let mut due = tokio::time::Instant::now() + Duration::from_millis(10);
+    let (sender, mut arriving) = mpsc::unbounded_channel();
+    // On a thread of its own, by the system's clock: tokio's goes in whole
+    // milliseconds.
+    std::thread::spawn(move || {
+        let mut due = Instant::now() + Duration::from_millis(10);
+        for number in 0..count {
+            // Exponential gaps, from 53 random bits above 0.
+            let uniform = ((random.hash(number as u64) >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
+            due += Duration::from_secs_f64(-uniform.ln() / rate);
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            if sender.send((number, due)).is_err() {
+                return;
+            }
+        }
+    });
     let mut asking = Vec::with_capacity(count);
-    for number in 0..count {
-        // Exponential gaps, from 53 random bits above 0.
-        let uniform = ((random.hash(number as u64) >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
-        due += Duration::from_secs_f64(-uniform.ln() / rate);
-        sleep_until(due).await;
+    while let Some((number, due)) = arriving.recv().await {
         let (requests, idle, address) = (requests.clone(), idle.clone(), arguments.address);
         asking.push(tokio::spawn(async move {
             let waiting = idle.lock().await.pop();
