@@ -12,7 +12,7 @@ use thinnet::{
     data::Batch,
     exchange::{self, FileKind, Layers, Sequential},
     nn::{Activation, Loss, Mlp, Scaling},
-    predict::Predictor,
+    predict::{MonteCarlo, Predictor, Seeds},
     tensor::MatrixView,
 };
 
@@ -81,8 +81,14 @@ fn agrees(name: &str, mlp: &Mlp) {
 
 fn torch(name: &str, layers: &Layers) -> Mlp {
     let path = fixture(&format!("{name}.safetensors"));
-    assert_eq!(FileKind::of(&fs::read(&path).unwrap(), &path).unwrap(), FileKind::Torch);
+    assert_eq!(FileKind::of(&fs::read(&path).unwrap(), &path).unwrap(), FileKind::StateDict);
     exchange::load_torch(&path, Some(layers)).unwrap()
+}
+
+fn onnx(name: &str, loss: Option<Loss>) -> Mlp {
+    let path = fixture(&format!("{name}.onnx"));
+    assert_eq!(FileKind::of(&fs::read(&path).unwrap(), &path).unwrap(), FileKind::Onnx);
+    exchange::load_onnx(&path, loss).unwrap()
 }
 
 fn refused(name: &str, layers: Option<&Layers>, words: &str) {
@@ -215,4 +221,82 @@ fn other_state_dicts_are_refused_with_the_tensor() {
     refused("sequential", Some(&layers), "6.weight: expected only layers named 1, 4");
     let message = exchange::load_torch(&fixture("gone"), None).unwrap_err().to_string();
     assert!(message.contains("gone"), "{message}");
+}
+
+#[test]
+fn graphs_of_both_exporters_predict_as_pytorch_does() {
+    for exporter in ["script", "dynamo"] {
+        for (name, widths, loss) in [
+            ("mlp", &[8, 70, 24, 3][..], Loss::SoftmaxCrossEntropy),
+            ("normalised", &[8, 20, 10, 3], Loss::SoftmaxCrossEntropy),
+            ("products", &[8, 12, 3], Loss::SoftmaxCrossEntropy),
+            ("softmax", &[8, 6, 3], Loss::SoftmaxCrossEntropy),
+            ("log_softmax", &[8, 6, 3], Loss::SoftmaxCrossEntropy),
+            ("sigmoid", &[8, 6, 3], Loss::BinaryCrossEntropy),
+            ("f16", &[8, 70, 24, 3], Loss::SoftmaxCrossEntropy),
+        ] {
+            let name = format!("{name}_{exporter}");
+            let mlp = onnx(&name, None);
+            assert_eq!((&mlp.widths()[..], mlp.loss()), (widths, loss), "{name}");
+            assert!(mlp.keeps().iter().all(|keep| !keep.drops()), "{name}");
+            agrees(&name, &mlp);
+        }
+    }
+}
+
+#[test]
+fn dropout_of_exports_for_training_becomes_keep_rates() {
+    let keep = Keep::from_drop(0.2).unwrap();
+    for name in ["mlp_script_train", "mlp_dynamo_train", "opset11_train"] {
+        let mlp = onnx(name, None);
+        assert_eq!(mlp.keeps(), [keep, Keep::HALF, Keep::ALL], "{name}");
+        assert_eq!(mlp.activations(), [Activation::Relu, Activation::Tanh], "{name}");
+        agrees(name, &mlp);
+    }
+    for name in ["normalised_script_train", "normalised_dynamo_train"] {
+        let mlp = onnx(name, None);
+        assert_eq!(mlp.keeps(), [Keep::ALL, Keep::HALF, Keep::ALL], "{name}");
+        agrees(name, &mlp);
+    }
+    // The thinned networks of an imported model differ.
+    let predictor = Predictor::new(onnx("mlp_script_train", None));
+    let mut workspace = predictor.workspace(1).unwrap();
+    let x = MatrixView::new(&[1.0; 8], 1, 8).unwrap();
+    let settings = MonteCarlo::new(50).unwrap();
+    let seeds = Seeds::Each(&[1]);
+    let estimates =
+        predictor.monte_carlo(&Batch::dense(x), &settings, seeds, &mut workspace).unwrap();
+    let estimate = estimates.iter().next().unwrap();
+    assert!(estimate.mutual_information().unwrap() > 0.001);
+}
+
+#[test]
+fn networks_of_scikit_learn_predict_as_it_does() {
+    let mlp = onnx("sklearn_classes", None);
+    assert_eq!((mlp.widths(), mlp.loss()), (vec![8, 12, 7, 3], Loss::SoftmaxCrossEntropy));
+    agrees("sklearn_classes", &mlp);
+    let mlp = onnx("sklearn_values", None);
+    assert_eq!((mlp.widths(), mlp.loss()), (vec![8, 12, 7, 1], Loss::SquaredError));
+    agrees("sklearn_values", &mlp);
+}
+
+#[test]
+fn other_graphs_are_refused_with_the_node() {
+    for (name, words) in [
+        ("bad_leaky", "(`LeakyRelu`): slope 0.1: the engine has no leaky ReLU"),
+        ("bad_gelu", "(`Gelu`): expected one of Gemm"),
+        ("bad_late_norm", "(`BatchNormalization`): stands behind an activation"),
+        ("bad_external", "is kept in another file"),
+        ("bad_sklearn_zipmap", "2 outputs (`output_label`, `output_probability`): expected one of"),
+        ("bad_sklearn_pairs", "(`Reshape`): 1 columns: expected the 2 of a row"),
+        ("bad_sklearn_bits", "node `Concat` (`Concat`): takes"),
+    ] {
+        let path = fixture(&format!("{name}.onnx"));
+        let message = exchange::load_onnx(&path, None).unwrap_err().to_string();
+        assert!(message.starts_with(&format!("{}: ", path.display())), "{message}");
+        assert!(message.contains(words), "{message}");
+    }
+    let path = fixture("softmax_script.onnx");
+    let message = exchange::load_onnx(&path, Some(Loss::SquaredError)).unwrap_err().to_string();
+    assert!(message.contains("the loss softmax_cross_entropy do, not squared_error"), "{message}");
 }

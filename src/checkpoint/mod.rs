@@ -31,9 +31,9 @@ mod tensors;
 mod training;
 
 pub(crate) use architecture::{Architecture, Versions};
-pub(crate) use atomic::read;
-pub use atomic::{ensure_writable, write_atomically};
+pub use atomic::{ensure_writable, read, write_atomically};
 pub use contents::{Contents, TrainingState};
+pub(crate) use floats::Kind;
 pub(crate) use header::length as header_length;
 pub use lock::WriteLock;
 pub(crate) use model::KEY as MODEL_KEY;

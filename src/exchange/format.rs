@@ -2,6 +2,7 @@
 
 use std::{fmt, path::Path};
 
+use super::torch;
 use crate::{
     checkpoint::{CHECKPOINT_KEY, MODEL_KEY, Reader, header_length},
     error::Error,
@@ -13,8 +14,10 @@ use crate::{
 pub enum FileKind {
     /// A model file or a checkpoint of thinnet.
     Thinnet,
-    /// Other tensors in safetensors: a state dict of PyTorch.
-    Torch,
+    /// A state dict for PyTorch that thinnet wrote: it says its architecture.
+    Exported,
+    /// Other tensors in safetensors: a state dict of PyTorch's.
+    StateDict,
     /// An ONNX graph.
     Onnx,
 }
@@ -33,8 +36,13 @@ impl FileKind {
             return Ok(Self::Onnx);
         }
         let file = Reader::new(bytes, path)?;
-        let ours = [MODEL_KEY, CHECKPOINT_KEY].into_iter().any(|key| file.has(key));
-        Ok(if ours { Self::Thinnet } else { Self::Torch })
+        Ok(if [MODEL_KEY, CHECKPOINT_KEY].into_iter().any(|key| file.has(key)) {
+            Self::Thinnet
+        } else if file.has(torch::KEY) {
+            Self::Exported
+        } else {
+            Self::StateDict
+        })
     }
 }
 
@@ -42,7 +50,8 @@ impl fmt::Display for FileKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Thinnet => "a file of thinnet's",
-            Self::Torch => "tensors of PyTorch",
+            Self::Exported => "a state dict that thinnet wrote",
+            Self::StateDict => "a state dict",
             Self::Onnx => "an ONNX graph",
         })
     }

@@ -1,5 +1,7 @@
 //! The memory that a file may ask for.
 
+use super::order::list;
+
 /// Bytes of a network that a file of any size may make.
 const ANY: usize = 48 << 20;
 
@@ -24,8 +26,10 @@ pub(super) fn check(widths: &[usize], file: usize) -> Result<(), String> {
     if bytes <= most {
         return Ok(());
     }
+    let widths: Vec<_> = widths.iter().map(usize::to_string).collect();
+    let widths = list(&widths);
     Err(format!(
-        "layers of {widths:?} units, filled up to multiples of 64, take {bytes} bytes: \
+        "layers of {widths} units, filled up to multiples of 64, take {bytes} bytes: \
          expected at most {most}, {FOR_EACH} for each byte of the file and {ANY}"
     ))
 }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The metadata key of what [`to_torch`] writes.
-const KEY: &str = "thinnet.torch";
+pub(super) const KEY: &str = "thinnet.torch";
 
 /// A tensor of a file: its name, its kind of element (`F32`) and its shape.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -203,6 +203,9 @@ impl Source<'_> {
                 let [outputs, inputs] = shape[..] else {
                     return Err(refuse("the weight of a linear layer, [outputs, inputs]"));
                 };
+                if inputs == 0 || outputs == 0 {
+                    return Err(refuse("at least one input and one output"));
+                }
                 layers.push(Found { name: layer, inputs, outputs });
             } else if let Some(layer) = of("bias") {
                 let weight = format!("{layer}weight");

@@ -13,6 +13,8 @@
 //! | learning rate of W | η = p² η_paper (biases: the same) |
 //! | weight decay | λ = λ_paper / p² |
 
+use std::{fmt, str::FromStr};
+
 use serde::{Deserialize, Serialize};
 
 use super::{Mlp, PlainNetwork};
@@ -31,6 +33,9 @@ pub enum Scaling {
 }
 
 impl Scaling {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[Self::Inverted, Self::Paper];
+
     /// The name in files and at the command line.
     pub const fn name(self) -> &'static str {
         match self {
@@ -46,6 +51,26 @@ impl Scaling {
             Self::Inverted => 1.0,
             Self::Paper => keep.get(),
         }
+    }
+}
+
+impl fmt::Display for Scaling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Scaling {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        Self::ALL.iter().copied().find(|scaling| scaling.name() == name).ok_or_else(|| {
+            Error::UnknownName {
+                what: "scaling",
+                name: name.to_owned(),
+                expected: "inverted, paper",
+            }
+        })
     }
 }
 
