@@ -171,6 +171,10 @@ fn what_does_not_go_is_said_in_one_line() {
     fails(folder, &["convert", graph, graph], 2, "expected different files");
     fails(folder, &["convert", graph, "none/out"], 1, "OUT none/out");
     fails(folder, &["convert", "gone", "out"], 1, "gone");
+    for (file, kind) in [(graph, "an ONNX graph"), (dict, "a state dict")] {
+        let expected = format!("{kind}: expected a model, which `thinnet convert` makes of it");
+        fails(folder, &["predict", "--model", file], 1, &expected);
+    }
     fs::write(folder.join("text.onnx"), "neither").unwrap();
     fails(folder, &["convert", "text.onnx", "out"], 1, "not an ONNX model");
     for (toml, words) in [
