@@ -270,6 +270,19 @@ fn dropout_of_exports_for_training_becomes_keep_rates() {
     assert!(estimate.mutual_information().unwrap() > 0.001);
 }
 
+/// alpha, beta, both turns of weights, two biases, f16 as numbers, constants as
+/// nodes, dropout before a ReLU.
+#[test]
+fn a_graph_of_everything_predicts_as_the_standard_says() {
+    let mlp = onnx("standard", None);
+    assert_eq!(mlp.widths(), [8, 6, 5, 4, 3]);
+    let activations = [Activation::Relu, Activation::Relu, Activation::Identity];
+    assert_eq!(mlp.activations(), activations);
+    let keep = Keep::new(0.75).unwrap();
+    assert_eq!(mlp.keeps(), [keep, Keep::HALF, Keep::ALL, Keep::ALL]);
+    agrees("standard", &mlp);
+}
+
 #[test]
 fn networks_of_scikit_learn_predict_as_it_does() {
     let mlp = onnx("sklearn_classes", None);

@@ -26,7 +26,7 @@ use crate::{
 ///
 /// ```toml
 /// input_keep = 0.8                   # or input_drop = 0.2; without: nothing is dropped
-/// hidden = [
+/// hidden = [                         # activations: relu, logistic (nn.Sigmoid), tanh, identity
 ///     { activation = "relu", keep = 0.5 },
 ///     { activation = "tanh", drop = 0.5 },
 /// ]

@@ -439,6 +439,37 @@ pub fn onnx() -> Vec<Hostile> {
         model(20, (0..n).fold(Message::default(), |graph, _| graph.bytes(field, []))).0
     };
     let wide = 2_000_000;
+    // Something between the input and the first layer.
+    let before = |node: Message| {
+        let mut graph = good.clone().with_node(0, self::node("Gemm", &["i", "w", "b"], "z"));
+        graph.nodes.push(node);
+        graph.file()
+    };
+    let reshaped = |shape: &[i64]| {
+        let raw: Vec<u8> = shape.iter().flat_map(|n| n.to_le_bytes()).collect();
+        let mut graph = good.clone().with_node(0, node("Gemm", &["i", "w", "b"], "z"));
+        graph.nodes.push(node("Reshape", &["x", "shape"], "i"));
+        graph.tensors.push(bare("shape", 7, &[shape.len() as u64]).bytes(9, raw));
+        graph.file()
+    };
+    let of_input = |kind: u64, sizes: &[u64]| {
+        let graph =
+            good.nodes.iter().cloned().fold(Message::default(), |g, node| g.message(1, node));
+        let graph = good.tensors.iter().cloned().fold(graph, |g, tensor| g.message(5, tensor));
+        let graph = graph.message(11, value_info("x", kind, sizes));
+        model(20, graph.message(12, value_info("y", 1, &[9, 2]))).0
+    };
+    let passed_on = Message::default()
+        .message(1, node("Identity", &["x"], "y"))
+        .message(11, value_info("x", 1, &[9, 2]))
+        .message(12, value_info("y", 1, &[9, 2]));
+    let two_norms = || {
+        let norm =
+            |from: &str, to: &str| node("BatchNormalization", &[from, "c", "c", "c", "v2"], to);
+        let mut graph = good.clone().with_node(4, norm("m", "s")).with_node(5, norm("s", "y"));
+        graph.tensors.push(floats("v2", &[2], &[1.0, 1.0]));
+        graph.file()
+    };
     let norm = |mean: &str, variance: f32| {
         let norm = node("BatchNormalization", &["m", "c", "c", mean, "v2"], "s");
         let mut graph = good.clone().with_node(4, norm);
@@ -601,6 +632,61 @@ pub fn onnx() -> Vec<Hostile> {
         ),
         hostile("bad-variance", norm("c", -2.0), "expected above 0"),
         hostile("bad-mean", norm("ratio", 1.0), "`ratio` has shape []"),
+        hostile(
+            "bad-first-relu",
+            before(node("Relu", &["x"], "i")),
+            "stands before the first layer",
+        ),
+        hostile("bad-first-add", before(node("Add", &["x", "c"], "i")), "before the first layer"),
+        hostile("bad-flatten", before(with_int(node("Flatten", &["x"], "i"), "axis", 0)), "axis 0"),
+        hostile("bad-cast", before(with_int(node("Cast", &["x"], "i"), "to", 7)), "to INT64"),
+        hostile("bad-reshape", reshaped(&[-1, 3]), "3 columns: expected the 2 of a row"),
+        hostile("bad-reshape-to-3", reshaped(&[0, 2, 1]), "expected two dimensions"),
+        hostile("bad-reshape-unknown", reshaped(&[9, -1]), "expected the number of columns"),
+        hostile(
+            "bad-input-kind",
+            of_input(7, &[9, 2]),
+            "input `x` is INT64: expected a kind of float",
+        ),
+        hostile("bad-input-row", of_input(1, &[2]), "input `x` has one dimension"),
+        hostile("bad-input-number", of_input(1, &[]), "input `x` has no dimensions"),
+        hostile("bad-input-images", of_input(1, &[9, 1, 2]), "expected a Flatten before"),
+        hostile("bad-no-layer", model(20, passed_on).0, "no layer with weights"),
+        hostile(
+            "bad-last-relu",
+            of_node(5, node("Relu", &["s"], "y")),
+            "activation relu behind the last",
+        ),
+        hostile(
+            "bad-last-dropout",
+            of_node(5, node("Dropout", &["s"], "y")),
+            "dropout of the outputs",
+        ),
+        hostile(
+            "bad-two-activations",
+            of_node(2, node("Tanh", &["h"], "d")),
+            "behind the activation",
+        ),
+        hostile(
+            "bad-tanh-behind-dropout",
+            good.clone()
+                .with_node(1, node("Dropout", &["z", "ratio"], "h"))
+                .with_node(2, node("Tanh", &["h"], "d"))
+                .file(),
+            "node `the Tanh` (`Tanh`): stands behind dropout",
+        ),
+        hostile("bad-two-dropouts", of_node(1, node("Dropout", &["z"], "h")), "a second dropout"),
+        hostile("bad-two-additions", of_node(5, node("Add", &["s", "c"], "y")), "second addition"),
+        hostile("bad-two-norms", two_norms(), "a layer's second normalisation"),
+        hostile(
+            "bad-behind-softmax",
+            good.clone()
+                .with_node(4, node("Softmax", &["m"], "s"))
+                .with_node(5, node("Tanh", &["s"], "y"))
+                .file(),
+            "stands behind the last softmax",
+        ),
+        hostile("bad-leaky", of_node(1, node("LeakyRelu", &["z"], "h")), "slope 0.01"),
         hostile("bad-utf8", of_node(1, Message::default().bytes(4, [255])), "not UTF-8"),
         hostile("bad-long-name", of_node(1, node(&long, &["z"], "h")), "expected one of Gemm"),
         // 256 KiB that would become gigabytes.

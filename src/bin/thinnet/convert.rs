@@ -24,9 +24,10 @@ Where network.toml holds, for nn.Sequential(nn.Dropout(0.2), nn.Linear(784, 256)
 nn.Dropout(0.5), nn.Linear(256, 10)):
   input_drop = 0.2
   hidden = [{ activation = \"relu\", drop = 0.5 }]
-and, where it is not the default: `loss` (softmax_cross_entropy, squared_error,
-binary_cross_entropy), `scaling` (inverted, paper), `sparse_input` (true), `names` of the layers in
-their order ([\"fc1\", \"out\"]), `input_keep` and `keep` for the rates of keeping instead.
+Activations are relu, logistic (nn.Sigmoid), tanh and identity. Where they are not the default:
+`loss` (softmax_cross_entropy, squared_error, binary_cross_entropy), `scaling` (inverted, paper),
+`sparse_input` (true), `names` of the layers in their order ([\"fc1\", \"out\"]); `input_keep` and
+`keep` are the rates of keeping instead.
 
 A state dict is written for the nn.Sequential that is printed: in Python
   model.load_state_dict(safetensors.torch.load_file(\"state_dict.safetensors\"))";
