@@ -219,6 +219,13 @@ fn other_state_dicts_are_refused_with_the_tensor() {
     refused("sequential", Some(&layers), "no tensor 5.weight");
     let layers = sequential().names(["1", "4"]);
     refused("sequential", Some(&layers), "6.weight: expected only layers named 1, 4");
+    // Our own metadata says which tensors there are.
+    let mlp = torch("sequential", &sequential());
+    let mut bytes = exchange::to_torch(&mlp, Scaling::Inverted).unwrap();
+    let at = bytes.windows(6).position(|name| name == b"4.bias").unwrap();
+    bytes[at..at + 6].copy_from_slice(b"4.else");
+    let message = exchange::from_torch(&bytes, Path::new("m"), None).unwrap_err().to_string();
+    assert_eq!(message, "m: no tensor 4.bias: expected one");
     let message = exchange::load_torch(&fixture("gone"), None).unwrap_err().to_string();
     assert!(message.contains("gone"), "{message}");
 }

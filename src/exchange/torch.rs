@@ -106,10 +106,8 @@ pub fn to_torch(mlp: &Mlp, scaling: Scaling) -> Result<Vec<u8>, Error> {
     let written = in_paper.as_ref().map_or(mlp, |paper| paper.paper_weights());
     let mut file = Writer::default();
     for (layer, name) in Sequential::from(mlp).names().enumerate() {
-        let (inputs, outputs) = {
-            let weights = &mlp.layers[layer].weights;
-            (weights.inputs(), weights.outputs())
-        };
+        let weights = &mlp.layers[layer].weights;
+        let (inputs, outputs) = (weights.inputs(), weights.outputs());
         file.push(format!("{name}weight"), vec![outputs, inputs], &written.weights(layer)?)?;
         file.push(format!("{name}bias"), vec![outputs], written.bias(layer)?)?;
     }
@@ -141,6 +139,10 @@ impl Source<'_> {
             .zip(sequential.names())
             .map(|((_, _, inputs, outputs), name)| Found { name, inputs, outputs })
             .collect();
+        let mut biases = found.iter().map(|layer| format!("{}bias", layer.name));
+        if let Some(missing) = biases.find(|bias| !file.has_tensor(bias)) {
+            return Err(file.refuse(format!("no tensor {missing}: expected one")));
+        }
         self.network(&found, architecture.scaling(), || architecture.builder())
     }
 

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     error::Error,
     exchange::{layers::default_loss, room},
-    nn::{Activation, Loss, Mlp},
+    nn::{Activation, Loss, Mlp, MlpBuilder},
     rate::Keep,
 };
 
@@ -57,7 +57,9 @@ pub(super) fn read(
     }
     let widths = draft.widths().map_err(refuse)?;
     room::check(&widths, size).map_err(refuse)?;
-    let mut mlp = draft.empty(&widths, loss).map_err(refuse)??;
+    let (inputs, outputs) = (widths[0], widths[widths.len() - 1]);
+    let loss = draft.loss(loss, outputs).map_err(refuse)?;
+    let mut mlp = draft.builder(inputs, outputs, loss).build_zeroed()?;
     for (index, layer) in draft.layers.iter().enumerate() {
         layer.fill(&mut mlp.layers[index]).map_err(|reason| refuse(layer.node.refuse(reason)))?;
     }
@@ -237,16 +239,19 @@ impl<'a> Draft<'a> {
         Ok(first.into_iter().chain(self.layers.iter().map(|layer| layer.linear.outputs)).collect())
     }
 
-    /// The network whose parameters are all 0.
-    fn empty(&self, widths: &[usize], asked: Option<Loss>) -> Result<Result<Mlp, Error>, String> {
-        let outputs = widths[widths.len() - 1];
-        let loss = match (self.loss, asked) {
+    /// The loss: as the graph ends, else as was `asked`, else the usual one.
+    fn loss(&self, asked: Option<Loss>, outputs: usize) -> Result<Loss, String> {
+        match (self.loss, asked) {
             (Some(said), Some(asked)) if said != asked => {
-                return Err(format!("ends as networks with the loss {said} do, not {asked}"));
+                Err(format!("ends as networks with the loss {said} do, not {asked}"))
             }
-            (said, asked) => said.or(asked).unwrap_or_else(|| default_loss(outputs)),
-        };
-        let mut builder = Mlp::builder(widths[0]).input_keep(self.input_keep.unwrap_or(Keep::ALL));
+            (said, asked) => Ok(said.or(asked).unwrap_or_else(|| default_loss(outputs))),
+        }
+    }
+
+    /// The network as its builder takes it.
+    fn builder(&self, inputs: usize, outputs: usize, loss: Loss) -> MlpBuilder {
+        let mut builder = Mlp::builder(inputs).input_keep(self.input_keep.unwrap_or(Keep::ALL));
         for layer in &self.layers[..self.layers.len() - 1] {
             builder = builder.hidden(
                 layer.linear.outputs,
@@ -254,7 +259,7 @@ impl<'a> Draft<'a> {
                 layer.keep.unwrap_or(Keep::ALL),
             );
         }
-        Ok(builder.output(outputs, loss).build_zeroed())
+        builder.output(outputs, loss)
     }
 }
 
