@@ -71,6 +71,7 @@ pub mod checkpoint;
 pub mod data;
 pub mod dropout;
 mod error;
+pub mod exchange;
 pub mod explain;
 pub mod mask;
 pub mod nn;

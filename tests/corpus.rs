@@ -3,7 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
-use thinnet::{data::npy::Npy, nn::Mlp};
+use thinnet::{
+    Keep,
+    data::npy::Npy,
+    exchange::{self, Layers},
+    nn::{Activation, Mlp},
+};
 
 #[path = "../fuzz/oracles/mod.rs"]
 mod oracles;
@@ -59,7 +64,10 @@ macro_rules! replay {
     };
 }
 
-replay! { checkpoint_reader dropout idx_reader mask_words model_reader npy_reader training }
+replay! {
+    checkpoint_reader dropout idx_reader mask_words model_reader npy_reader onnx_reader
+    torch_reader training
+}
 
 /// So that the seeds reach what stands behind the reader, and the malformed
 /// ones really are refused.
@@ -77,6 +85,15 @@ fn files_are_refused_where_their_names_say_so() {
     }
     for (name, bytes) in seeds("checkpoint_reader") {
         let read = oracles::checkpoint_reader::resume(&bytes).map(drop);
+        assert_eq!(read.is_err(), name.starts_with("bad-"), "{name}: {read:?}");
+    }
+    for (name, bytes) in seeds("onnx_reader") {
+        let read = exchange::from_onnx(&bytes, Path::new(&name), None).map(drop);
+        assert_eq!(read.is_err(), name.starts_with("bad-"), "{name}: {read:?}");
+    }
+    for (name, bytes) in seeds("torch_reader") {
+        let layers = Layers::new().hidden(Activation::Relu, Keep::HALF);
+        let read = exchange::from_torch(&bytes, Path::new(&name), Some(&layers)).map(drop);
         assert_eq!(read.is_err(), name.starts_with("bad-"), "{name}: {read:?}");
     }
 }

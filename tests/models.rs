@@ -65,6 +65,21 @@ fn a_model_survives_the_round_trip_exactly() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left over");
 }
 
+/// The crate that reads safetensors adds the header's length to it.
+#[test]
+fn an_end_near_overflow_is_refused() {
+    let size = u64::MAX >> 4;
+    let mut tensors = String::new();
+    for i in 0..16 {
+        let (from, to) = (i * size, (i + 1) * size);
+        tensors +=
+            &format!(r#""{i}":{{"dtype":"U8","shape":[{size}],"data_offsets":[{from},{to}]}},"#);
+    }
+    let (from, to) = (16 * size, u64::MAX);
+    tensors += &format!(r#""last":{{"dtype":"U8","shape":[15],"data_offsets":[{from},{to}]}}"#);
+    refused(&file(&format!("{{{tensors}}}"), &[]), "ends at byte 18446744073709551615 of 0");
+}
+
 #[test]
 fn parameters_are_named_and_shaped_as_pytorch_s() {
     let bytes = mlp().to_bytes().unwrap();

@@ -268,7 +268,8 @@ fn a_step_is_explained() {
 fn completions_and_manual_pages_know_every_command() {
     let folder = TempDir::new().unwrap();
     let folder = folder.path();
-    let commands = ["demo", "train", "eval", "predict", "inspect", "explain", "completions", "man"];
+    let commands =
+        ["demo", "train", "eval", "predict", "inspect", "convert", "explain", "completions", "man"];
     let mut scripts = HashSet::new();
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let script = succeeds(folder, &["completions", shell]);

@@ -1,5 +1,5 @@
-//! Writes the seeds that are files of thinnet's own: `seeds/model_reader` and
-//! `seeds/checkpoint_reader`.
+//! Writes the seeds that are files of networks: `seeds/model_reader`,
+//! `seeds/checkpoint_reader`, `seeds/onnx_reader` and `seeds/torch_reader`.
 //!
 //! ```sh
 //! cargo run --example files
@@ -11,10 +11,16 @@
 use std::{error::Error, fs, path::Path};
 
 use thinnet::{
-    Keep,
-    nn::{Activation, Loss, Mlp},
+    Keep, exchange,
+    nn::{Activation, Loss, Mlp, Scaling},
 };
 use thinnet_fuzz::checkpoint_reader::{settings, step, trainer_builder};
+
+#[path = "../../tests/hostile_files/mod.rs"]
+mod hostile_files;
+
+/// The largest seed: the fuzzer changes small inputs best.
+const MOST_BYTES: usize = 4096;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -115,8 +121,45 @@ fn checkpoints() -> Result<Vec<(&'static str, Vec<u8>)>> {
     ])
 }
 
+/// Files from elsewhere that are read, and those of `hostile` that are small.
+fn with_hostile(
+    mut files: Vec<(&'static str, Vec<u8>)>,
+    hostile: Vec<hostile_files::Hostile>,
+) -> Vec<(&'static str, Vec<u8>)> {
+    let small = hostile.into_iter().filter(|file| file.bytes.len() <= MOST_BYTES);
+    files.extend(small.map(|file| {
+        assert!(!file.words.is_empty(), "{} has a reason", file.name);
+        (file.name, file.bytes)
+    }));
+    files
+}
+
+fn state_dicts() -> Result<Vec<(&'static str, Vec<u8>)>> {
+    let mlp = Mlp::builder(3)
+        .input_keep(Keep::new(0.8)?)
+        .hidden(4, Activation::Relu, Keep::HALF)
+        .output(2, Loss::SoftmaxCrossEntropy)
+        .build()?;
+    let exported = exchange::to_torch(&mlp, Scaling::Inverted)?;
+    let files = vec![
+        ("two-layers", hostile_files::good_torch()),
+        (
+            "named",
+            replaced(&replaced(&hostile_files::good_torch(), "\"0.", "\"fc1."), "\"2.", "\"fc2."),
+        ),
+        ("exported", exported),
+        ("exported-paper", exchange::to_torch(&mlp, Scaling::Paper)?),
+    ];
+    Ok(with_hostile(files, hostile_files::torch()))
+}
+
 fn main() -> Result<()> {
-    for (target, files) in [("model_reader", models()?), ("checkpoint_reader", checkpoints()?)] {
+    for (target, files) in [
+        ("model_reader", models()?),
+        ("checkpoint_reader", checkpoints()?),
+        ("onnx_reader", with_hostile(hostile_files::good_onnx(), hostile_files::onnx())),
+        ("torch_reader", state_dicts()?),
+    ] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);
         fs::create_dir_all(&folder)?;
         for (name, bytes) in files {

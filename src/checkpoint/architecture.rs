@@ -6,7 +6,7 @@ use super::tensors::{Reader, Writer};
 use crate::{
     error::Error,
     mask,
-    nn::{Activation, Loss, Mlp},
+    nn::{Activation, Loss, Mlp, MlpBuilder, Scaling},
     rate::Keep,
     thin::Tiles,
 };
@@ -14,7 +14,7 @@ use crate::{
 /// What the metadata says; the fields stand in the order of their names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Architecture {
+pub(crate) struct Architecture {
     format: u32,
     hidden: Vec<Hidden>,
     input_keep_k: Keep,
@@ -32,13 +32,6 @@ struct Hidden {
     activation: Activation,
     keep_k: Keep,
     width: usize,
-}
-
-/// Which form the weights are in.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Scaling {
-    Inverted,
 }
 
 impl From<&Mlp> for Architecture {
@@ -65,7 +58,7 @@ impl From<&Mlp> for Architecture {
 /// The numbers that say who can read a file: looked at before the rest, which
 /// another version may have made otherwise.
 #[derive(Deserialize)]
-pub(super) struct Versions {
+pub(crate) struct Versions {
     format: u32,
     mask_format: u32,
 }
@@ -100,6 +93,23 @@ impl Architecture {
             .collect()
     }
 
+    /// Units of the input, of each hidden layer and of the output.
+    pub fn widths(&self) -> Vec<usize> {
+        let hidden = self.hidden.iter().map(|hidden| hidden.width);
+        [self.inputs].into_iter().chain(hidden).chain([self.outputs]).collect()
+    }
+
+    /// The keep rate of each layer's inputs.
+    pub fn keeps(&self) -> Vec<Keep> {
+        let hidden = self.hidden.iter().map(|hidden| hidden.keep_k);
+        [self.input_keep_k].into_iter().chain(hidden).collect()
+    }
+
+    /// The activations of the hidden layers.
+    pub fn activations(&self) -> Vec<Activation> {
+        self.hidden.iter().map(|hidden| hidden.activation).collect()
+    }
+
     /// Puts a set of parameters, or of velocities, into a file: each layer's
     /// weights and biases, whose padding is left out.
     pub fn push<'a>(
@@ -116,6 +126,16 @@ impl Architecture {
         Ok(())
     }
 
+    /// The form of the weights.
+    pub fn scaling(&self) -> Scaling {
+        self.scaling
+    }
+
+    /// As it is for weights of another form.
+    pub fn with_scaling(self, scaling: Scaling) -> Self {
+        Self { scaling, ..self }
+    }
+
     /// Puts the network's parameters into a file.
     pub fn push_network(&self, file: &mut Writer, mlp: &Mlp) -> Result<(), Error> {
         self.push(file, "", |layer| (&mlp.layers[layer].weights, &mlp.layers[layer].bias))
@@ -124,11 +144,25 @@ impl Architecture {
     /// The network with the file's parameters. Sizes are held against the
     /// file's tensors before anything is made.
     pub fn network(&self, file: &Reader<'_>) -> Result<Mlp, Error> {
+        if self.scaling != Scaling::Inverted {
+            let name = self.scaling.name();
+            return Err(file.refuse(format!("scaling {name}: expected inverted")));
+        }
         let mut parameters = Vec::with_capacity(self.depth());
         for (_, [weight, bias], inputs, outputs) in self.tensors("") {
             parameters
                 .push((file.read(&weight, &[outputs, inputs])?, file.read(&bias, &[outputs])?));
         }
+        let mut mlp = self.builder().build_zeroed()?;
+        for (layer, (weights, bias)) in parameters.iter().enumerate() {
+            mlp.set_weights(layer, weights)?;
+            mlp.set_bias(layer, bias)?;
+        }
+        Ok(mlp)
+    }
+
+    /// The network as its builder takes it.
+    pub fn builder(&self) -> MlpBuilder {
         let mut builder = Mlp::builder(self.inputs).input_keep(self.input_keep_k);
         if self.sparse_input {
             builder = builder.sparse_input();
@@ -136,11 +170,6 @@ impl Architecture {
         for hidden in &self.hidden {
             builder = builder.hidden(hidden.width, hidden.activation, hidden.keep_k);
         }
-        let mut mlp = builder.output(self.outputs, self.loss).build_zeroed()?;
-        for (layer, (weights, bias)) in parameters.iter().enumerate() {
-            mlp.set_weights(layer, weights)?;
-            mlp.set_bias(layer, bias)?;
-        }
-        Ok(mlp)
+        builder.output(self.outputs, self.loss)
     }
 }

@@ -92,7 +92,10 @@ fn of_system(path: &Path, error: io::Error) -> Error {
 }
 
 /// Reads a file of at most [`MOST_BYTES`].
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
+///
+/// # Errors
+/// What the system says, or a larger file.
+pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
     let io = |source| Error::Io { path: path.to_owned(), source };
     let file = File::open(path).map_err(io)?;
     let mut bytes = Vec::new();

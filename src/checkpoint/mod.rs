@@ -22,17 +22,23 @@
 mod architecture;
 mod atomic;
 mod contents;
+mod floats;
+mod header;
 mod left_over;
 mod lock;
 mod model;
 mod tensors;
 mod training;
 
-pub(crate) use atomic::read;
-pub use atomic::{ensure_writable, write_atomically};
+pub(crate) use architecture::{Architecture, Versions};
+pub use atomic::{ensure_writable, read, write_atomically};
 pub use contents::{Contents, TrainingState};
+pub(crate) use floats::Kind;
+pub(crate) use header::length as header_length;
 pub use lock::WriteLock;
-pub(crate) use training::{Position, from_bytes, to_bytes};
+pub(crate) use model::KEY as MODEL_KEY;
+pub(crate) use tensors::{Reader, Writer};
+pub(crate) use training::{KEY as CHECKPOINT_KEY, Position, from_bytes, to_bytes};
 
 /// The number of the file formats.
 pub const FORMAT: u32 = 1;

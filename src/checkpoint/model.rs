@@ -11,7 +11,7 @@ use super::{
 use crate::{error::Error, nn::Mlp};
 
 /// The metadata key.
-const KEY: &str = "thinnet";
+pub(crate) const KEY: &str = "thinnet";
 
 impl Mlp {
     /// The model file's bytes.

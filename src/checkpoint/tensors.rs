@@ -5,11 +5,12 @@ use std::{collections::HashMap, path::Path};
 use safetensors::{Dtype, SafeTensorError, SafeTensors, tensor::TensorView};
 use serde::{Serialize, de::DeserializeOwned};
 
+use super::{floats::Kind, header};
 use crate::{error::Error, nn::little_endian};
 
 /// Tensors on their way into a file.
 #[derive(Default)]
-pub(super) struct Writer {
+pub(crate) struct Writer {
     tensors: Vec<(String, Vec<usize>, Vec<u8>)>,
 }
 
@@ -44,7 +45,7 @@ impl Writer {
 }
 
 /// A file's tensors, and its name for errors.
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     tensors: SafeTensors<'a>,
     metadata: HashMap<String, String>,
     path: &'a Path,
@@ -53,13 +54,13 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Checks the header: sizes, overlaps and ends are the crate's to check.
     pub fn new(bytes: &'a [u8], path: &'a Path) -> Result<Self, Error> {
-        let refuse = |e: SafeTensorError| Error::Format {
+        let refuse = |reason: String| Error::Format {
             path: path.to_owned(),
-            reason: format!("not a safetensors file: {e}"),
+            reason: format!("not a safetensors file: {reason}"),
         };
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(refuse)?;
-        let metadata = header.metadata().clone().unwrap_or_default();
-        Ok(Self { tensors: SafeTensors::deserialize(bytes).map_err(refuse)?, metadata, path })
+        let metadata = header::metadata(bytes).map_err(refuse)?;
+        let tensors = SafeTensors::deserialize(bytes).map_err(|e| refuse(e.to_string()))?;
+        Ok(Self { tensors, metadata, path })
     }
 
     /// The error of this file.
@@ -98,6 +99,47 @@ impl<'a> Reader<'a> {
         Err(self.refuse(format!("{got} tensors: expected {expected}")))
     }
 
+    /// Whether there is such a tensor.
+    pub fn has_tensor(&self, name: &str) -> bool {
+        self.tensors.tensor(name).is_ok()
+    }
+
+    /// Name, element kind and shape of all tensors, in the order of their names.
+    pub fn tensors(&self) -> Vec<(&str, Dtype, Vec<usize>)> {
+        let mut tensors: Vec<_> = self
+            .tensors
+            .iter()
+            .map(|(name, tensor)| (name, tensor.dtype(), tensor.shape().to_vec()))
+            .collect();
+        tensors.sort_unstable();
+        tensors
+    }
+
+    /// The elements of a tensor of this shape, of any of the kinds that networks
+    /// are kept in.
+    pub fn floats(
+        &self,
+        name: &str,
+        shape: &[usize],
+    ) -> Result<impl Iterator<Item = f32> + use<'a>, Error> {
+        let tensor = self.tensors.tensor(name).map_err(|e| self.refuse(format!("{name}: {e}")))?;
+        let kind = match tensor.dtype() {
+            Dtype::F32 => Some(Kind::F32),
+            Dtype::F16 => Some(Kind::F16),
+            Dtype::BF16 => Some(Kind::Bf16),
+            _ => None,
+        };
+        match kind {
+            Some(kind) if tensor.shape() == shape => Ok(kind.read(tensor.data())),
+            _ => {
+                let (dtype, got) = (tensor.dtype(), tensor.shape());
+                Err(self.refuse(format!(
+                    "{name} is {dtype:?} {got:?}: expected F32, F16 or BF16 {shape:?}"
+                )))
+            }
+        }
+    }
+
     /// A tensor of this shape, all of whose elements are finite.
     pub fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
         let tensor = self.tensors.tensor(name).map_err(|e| self.refuse(format!("{name}: {e}")))?;
@@ -107,9 +149,15 @@ impl<'a> Reader<'a> {
         }
         let (words, _) = tensor.data().as_chunks::<4>();
         let values: Vec<f32> = words.iter().map(|word| f32::from_le_bytes(*word)).collect();
-        match values.iter().find(|x| !x.is_finite()) {
-            None => Ok(values),
-            Some(bad) => Err(self.refuse(format!("{name} holds {bad}: expected finite numbers"))),
+        values.iter().try_for_each(|&x| self.check_finite(name, x))?;
+        Ok(values)
+    }
+
+    /// Whether an element of a tensor is finite.
+    pub fn check_finite(&self, name: &str, x: f32) -> Result<(), Error> {
+        if x.is_finite() {
+            return Ok(());
         }
+        Err(self.refuse(format!("{name} holds {x}: expected finite numbers")))
     }
 }

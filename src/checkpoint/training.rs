@@ -11,7 +11,7 @@ use super::{
 use crate::{error::Error, nn::Mlp, thin::LayerState};
 
 /// The metadata key.
-pub(super) const KEY: &str = "thinnet.checkpoint";
+pub(crate) const KEY: &str = "thinnet.checkpoint";
 
 /// The most updates that a training can have done: so many that it can always do
 /// one more.

@@ -13,8 +13,66 @@
 //! | learning rate of W | η = p² η_paper (biases: the same) |
 //! | weight decay | λ = λ_paper / p² |
 
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
 use super::{Mlp, PlainNetwork};
 use crate::{error::Error, rate::Keep};
+
+/// The form that weights are in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Scaling {
+    /// The engine's and PyTorch's: kept units are divided by p while training.
+    #[default]
+    Inverted,
+    /// The paper's: weights are to be multiplied by p at test time.
+    Paper,
+}
+
+impl Scaling {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[Self::Inverted, Self::Paper];
+
+    /// The name in files and at the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Inverted => "inverted",
+            Self::Paper => "paper",
+        }
+    }
+
+    /// What a weight of this form, whose input is kept with `keep`, is
+    /// multiplied by to be the engine's.
+    pub(crate) fn to_inverted(self, keep: Keep) -> f64 {
+        match self {
+            Self::Inverted => 1.0,
+            Self::Paper => keep.get(),
+        }
+    }
+}
+
+impl fmt::Display for Scaling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Scaling {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        Self::ALL.iter().copied().find(|scaling| scaling.name() == name).ok_or_else(|| {
+            Error::UnknownName {
+                what: "scaling",
+                name: name.to_owned(),
+                expected: "inverted, paper",
+            }
+        })
+    }
+}
 
 /// The engine's bound for max-norm `c`, given for the paper's weights.
 pub fn max_norm_from_paper(c: f64, keep_of_inputs: Keep) -> f64 {

@@ -20,7 +20,9 @@ mod thinned;
 pub use activation::Activation;
 pub(crate) use activation::WithUnit;
 pub use builder::MlpBuilder;
-pub use convention::{PaperMlp, decay_from_paper, learning_rate_from_paper, max_norm_from_paper};
+pub use convention::{
+    PaperMlp, Scaling, decay_from_paper, learning_rate_from_paper, max_norm_from_paper,
+};
 pub(crate) use digest::{hexadecimal, little_endian};
 pub use ensemble::Ensemble;
 pub(crate) use flow::Flow;

@@ -1,6 +1,6 @@
 //! The command line as a whole; each subcommand's arguments stand in its file.
 
-use crate::{calibrate, demo, eval, explain, inspect, manual, predict, train};
+use crate::{calibrate, convert, demo, eval, explain, inspect, manual, predict, train};
 
 /// What stands below the help of `thinnet`.
 const EXAMPLES: &str = "\
@@ -11,6 +11,7 @@ Examples:
   thinnet predict --model digits.safetensors --limit 10
   thinnet calibrate --model digits.safetensors
   thinnet inspect digits.safetensors
+  thinnet convert network.onnx network.safetensors
   thinnet explain --model digits.safetensors
 
 `thinnet <COMMAND> --help` lists a command's settings.";
@@ -44,8 +45,10 @@ pub enum Command {
     Predict(predict::Arguments),
     /// Say whether a saved network is as often right as it says
     Calibrate(calibrate::Arguments),
-    /// Show what a model file or a checkpoint holds
+    /// Show what a model file, a checkpoint, a state dict or an ONNX graph holds
     Inspect(inspect::Arguments),
+    /// Take in a network of PyTorch or ONNX, or give one to PyTorch
+    Convert(convert::Arguments),
     /// Say where a training step's time goes, and what the machine could do at best
     Explain(explain::Arguments),
     /// Print a script that completes the arguments in a shell

@@ -1,4 +1,5 @@
-//! `thinnet inspect`: what a model file or a checkpoint holds.
+//! `thinnet inspect`: what a model file, a checkpoint, a state dict or an ONNX
+//! graph holds.
 
 use std::{collections::BTreeMap, fmt::Write, path::PathBuf};
 
@@ -7,6 +8,7 @@ use serde::Serialize;
 use thinnet::{
     Keep,
     checkpoint::{self, Contents, TrainingState},
+    exchange::{self, FileKind, TensorInfo},
     mask,
     nn::{Activation, Mlp},
 };
@@ -18,14 +20,17 @@ const EXAMPLES: &str = "\
 Examples:
   thinnet inspect digits.safetensors
   thinnet inspect run.ckpt --json
+  thinnet inspect network.onnx
 
+Of a state dict that says nothing of its network its tensors are shown.
 The digest is SHA-256 over the parameters as little-endian f32 in the order of their names.";
 
 /// The arguments of `thinnet inspect`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// A model (`thinnet train --out`) or a checkpoint (`thinnet train --checkpoint`)
+    /// A model (`thinnet train --out`), a checkpoint (`thinnet train --checkpoint`), a state dict
+    /// of PyTorch in safetensors, or an ONNX graph
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Print one JSON object
@@ -37,9 +42,10 @@ pub struct Arguments {
 #[derive(Debug, Serialize)]
 struct Inspection {
     kind: &'static str,
-    bytes: u64,
-    format: u32,
-    mask_format: u32,
+    bytes: usize,
+    /// Of thinnet's own files.
+    format: Option<u32>,
+    mask_format: Option<u32>,
     inputs: usize,
     outputs: usize,
     sparse_input: bool,
@@ -62,6 +68,22 @@ struct Layer {
     parameters: usize,
 }
 
+/// What `--json` prints of tensors alone.
+#[derive(Debug, Serialize)]
+struct Tensors {
+    kind: &'static str,
+    bytes: usize,
+    tensors: Vec<Tensor>,
+}
+
+/// A tensor.
+#[derive(Debug, Serialize)]
+struct Tensor {
+    name: String,
+    dtype: String,
+    shape: Vec<usize>,
+}
+
 /// Where the training of a checkpoint stands.
 #[derive(Debug, Serialize)]
 struct Training {
@@ -74,12 +96,28 @@ struct Training {
 /// Runs `thinnet inspect`.
 ///
 /// # Errors
-/// A file that cannot be read, or is neither.
+/// A file that cannot be read, or is none of these.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let contents = Contents::read(&arguments.file)?;
-    let bytes = std::fs::metadata(&arguments.file)?.len();
-    let notes = contents.training.as_ref().map(|training| training.notes.clone());
-    let inspection = Inspection::new(bytes, &contents.network, contents.training);
+    let file = &arguments.file;
+    let bytes = checkpoint::read(file)?;
+    let (kind, network, training) = match FileKind::of(&bytes, file)? {
+        FileKind::Onnx => ("ONNX graph", exchange::from_onnx(&bytes, file, None)?, None),
+        FileKind::Exported => ("state dict", exchange::from_torch(&bytes, file, None)?, None),
+        FileKind::StateDict => {
+            let tensors = Tensors::new(bytes.len(), exchange::torch_tensors(&bytes, file)?);
+            return console::results(&if arguments.json {
+                serde_json::to_string_pretty(&tensors)? + "\n"
+            } else {
+                tensors.text()
+            });
+        }
+        _ => {
+            let Contents { network, training, .. } = Contents::from_bytes(&bytes, file)?;
+            (if training.is_some() { "checkpoint" } else { "model" }, network, training)
+        }
+    };
+    let notes = training.as_ref().map(|training| training.notes.clone());
+    let inspection = Inspection::new(kind, bytes.len(), &network, training);
     console::results(&if arguments.json {
         serde_json::to_string_pretty(&inspection)? + "\n"
     } else {
@@ -88,7 +126,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 impl Inspection {
-    fn new(bytes: u64, mlp: &Mlp, training: Option<TrainingState>) -> Self {
+    fn new(kind: &'static str, bytes: usize, mlp: &Mlp, training: Option<TrainingState>) -> Self {
         let widths = mlp.widths();
         let activations = mlp.activations();
         let layer = |(index, keep): (usize, Keep)| Layer {
@@ -98,12 +136,13 @@ impl Inspection {
             keep: StoredKeep::from(keep),
             parameters: (widths[index] + 1) * widths[index + 1],
         };
+        let has_format = kind != "ONNX graph";
         Self {
-            kind: if training.is_some() { "checkpoint" } else { "model" },
+            kind,
             bytes,
             // Files of other formats are not read.
-            format: checkpoint::FORMAT,
-            mask_format: mask::FORMAT,
+            format: has_format.then_some(checkpoint::FORMAT),
+            mask_format: has_format.then_some(mask::FORMAT),
             inputs: mlp.inputs(),
             outputs: mlp.outputs(),
             sparse_input: mlp.sparse_input(),
@@ -128,7 +167,9 @@ impl Inspection {
             let _ = writeln!(text, "{name:15}{value}");
         };
         line("kind", &format_args!("{}, {} bytes", self.kind, self.bytes));
-        line("formats", &format_args!("file {}, masks {}", self.format, self.mask_format));
+        if let (Some(file), Some(masks)) = (self.format, self.mask_format) {
+            line("formats", &format_args!("file {file}, masks {masks}"));
+        }
         let sparse = if self.sparse_input { " (sparse input)" } else { "" };
         let widths: String = widths.collect();
         line("network", &format_args!("{}{widths}{sparse}", self.inputs));
@@ -168,5 +209,26 @@ impl Inspection {
             ]);
         }
         table
+    }
+}
+
+impl Tensors {
+    fn new(bytes: usize, tensors: Vec<TensorInfo>) -> Self {
+        let tensor = |TensorInfo { name, dtype, shape, .. }| Tensor { name, dtype, shape };
+        let tensors = tensors.into_iter().map(tensor).collect();
+        Self { kind: "tensors", bytes, tensors }
+    }
+
+    /// What is printed without `--json`.
+    fn text(&self) -> String {
+        let mut table = table::new(["tensor", "elements", "shape"], &[0, 1, 2]);
+        for Tensor { name, dtype, shape } in &self.tensors {
+            table.add_row([name.clone(), dtype.clone(), format!("{shape:?}")]);
+        }
+        format!(
+            "kind           tensors, {} bytes (thinnet convert --architecture makes a model of \
+             them)\n{table}\n",
+            self.bytes
+        )
     }
 }

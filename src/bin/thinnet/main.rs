@@ -1,8 +1,8 @@
 //! The command `thinnet`: shows, trains and evaluates networks with dropout.
 //!
 //! One file a subcommand: [`demo`], [`train`], [`eval`], [`predict`],
-//! [`calibrate`], [`inspect`], [`explain`], and [`manual`] for completions and manual pages. They share the
-//! training loop in [`fit`] and the default settings in [`recipe`]. Results go
+//! [`calibrate`], [`inspect`], [`convert`], [`explain`], and [`manual`] for completions and manual
+//! pages. They share the training loop in [`fit`] and the default settings in [`recipe`]. Results go
 //! to stdout, progress and remarks to stderr. An error is one line; the exit
 //! code is 2 where the arguments were wrong, 130 or 143 where a signal ended a
 //! training that was saved, and 1 for all the rest. Only help has colours, on
@@ -13,6 +13,7 @@ mod arguments;
 mod asking;
 mod calibrate;
 mod console;
+mod convert;
 mod course;
 mod demo;
 mod eval;
@@ -60,6 +61,7 @@ fn run() -> anyhow::Result<()> {
         Some(Command::Predict(arguments)) => predict::run(&arguments),
         Some(Command::Calibrate(arguments)) => calibrate::run(&arguments),
         Some(Command::Inspect(arguments)) => inspect::run(&arguments),
+        Some(Command::Convert(arguments)) => convert::run(&arguments),
         Some(Command::Explain(arguments)) => explain::run(&arguments),
         Some(Command::Completions(arguments)) => manual::completions(&arguments),
         Some(Command::Man(arguments)) => manual::page(&arguments),

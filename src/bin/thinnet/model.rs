@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use thinnet::{
+    Error, checkpoint,
     data::{Dataset, Split},
+    exchange::FileKind,
     nn::{Loss, Mlp},
     tensor::Matrix,
 };
@@ -57,7 +59,7 @@ impl ModelAndData {
 
     fn read_model(&self) -> anyhow::Result<Mlp> {
         let model = self.model.display();
-        let mlp = Mlp::load(&self.model)?;
+        let mlp = Mlp::load(&self.model).map_err(|error| self.explain(error))?;
         anyhow::ensure!(
             mlp.loss() == Loss::SoftmaxCrossEntropy,
             "--model {model}: trained with the loss {}, expected {} (one class a row)",
@@ -76,5 +78,18 @@ impl ModelAndData {
             self.data
         );
         Ok(())
+    }
+
+    /// The error, or what has to be done first with a file from elsewhere.
+    fn explain(&self, error: Error) -> anyhow::Error {
+        let kind =
+            checkpoint::read(&self.model).and_then(|bytes| FileKind::of(&bytes, &self.model));
+        match kind {
+            Ok(kind) if kind != FileKind::Thinnet => anyhow::anyhow!(
+                "--model {}: {kind}: expected a model, which `thinnet convert` makes of it",
+                self.model.display()
+            ),
+            _ => error.into(),
+        }
     }
 }

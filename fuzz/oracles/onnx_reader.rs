@@ -1,0 +1,32 @@
+//! The reader of ONNX graphs never panics on any bytes; what it reads saves to a
+//! model file that loads equal, and can be used; a loss that is asked for is the
+//! network's, or the graph is refused.
+
+use std::path::Path;
+
+use thinnet::{
+    exchange::{self, FileKind},
+    nn::{Loss, Mlp},
+};
+
+use super::model_reader;
+
+/// See the head of this file.
+pub fn check(bytes: &[u8]) {
+    let path = Path::new("fuzz.onnx");
+    let _ = FileKind::of(bytes, path);
+    let Ok(mlp) = exchange::from_onnx(bytes, path, None) else {
+        for &loss in Loss::ALL {
+            assert!(exchange::from_onnx(bytes, path, Some(loss)).is_err());
+        }
+        return;
+    };
+    let saved = mlp.to_bytes().unwrap();
+    assert_eq!(Mlp::from_bytes(&saved, path).unwrap(), mlp);
+    model_reader::check(&saved);
+    for &loss in Loss::ALL {
+        if let Ok(asked) = exchange::from_onnx(bytes, path, Some(loss)) {
+            assert_eq!((asked.loss(), asked.digest()), (loss, mlp.digest()));
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The reader of state dicts never panics on any bytes. What it reads goes to
+//! PyTorch's names and comes back equal; of a file of f32 the weights are the
+//! file's, bit for bit; and the network can be used.
+
+use std::path::Path;
+
+use thinnet::{
+    Keep,
+    exchange::{self, FileKind, Layers},
+    nn::{Activation, Mlp, Scaling},
+};
+
+use super::{file_contents, model_reader};
+
+const KEY: &str = "thinnet.torch";
+
+/// See the head of this file.
+pub fn check(bytes: &[u8]) {
+    let path = Path::new("fuzz");
+    let _ = FileKind::of(bytes, path);
+    let Ok(tensors) = exchange::torch_tensors(bytes, path) else {
+        assert!(exchange::from_torch(bytes, path, None).is_err());
+        return;
+    };
+    let of_f32 = tensors.iter().all(|tensor| tensor.dtype == "F32");
+    if let Ok(mlp) = exchange::from_torch(bytes, path, None) {
+        let saved = comes_back(&mlp);
+        let (given, kept) = (file_contents::read(bytes, KEY), file_contents::read(&saved, KEY));
+        if of_f32 && given.1["scaling"] == "inverted" {
+            assert_eq!(given.0, kept.0);
+        }
+        model_reader::check(&mlp.to_bytes().unwrap());
+    }
+    let weights = tensors.iter().filter(|tensor| tensor.name.ends_with("weight")).count();
+    let hidden = (1..weights).map(|i| Activation::ALL[i % Activation::ALL.len()]);
+    let layers = hidden.fold(Layers::new(), |layers, f| layers.hidden(f, Keep::HALF));
+    if let Ok(mlp) = exchange::from_torch(bytes, path, Some(&layers)) {
+        let saved = comes_back(&mlp);
+        if of_f32 {
+            assert_eq!(weights_of(bytes), weights_of(&saved));
+        }
+        model_reader::check(&mlp.to_bytes().unwrap());
+    }
+}
+
+/// What is written for PyTorch, from which the same network is read.
+fn comes_back(mlp: &Mlp) -> Vec<u8> {
+    let saved = exchange::to_torch(mlp, Scaling::Inverted).unwrap();
+    let again = exchange::from_torch(&saved, Path::new("fuzz"), None).unwrap();
+    assert_eq!(&again, mlp);
+    assert_eq!(again.digest(), mlp.digest());
+    saved
+}
+
+/// The bits of all weights of a file of f32, sorted.
+fn weights_of(bytes: &[u8]) -> Vec<u32> {
+    let tensors = safetensors::SafeTensors::deserialize(bytes).unwrap();
+    let weights = tensors.iter().filter(|(name, _)| name.ends_with("weight"));
+    let mut bits: Vec<u32> = weights
+        .flat_map(|(_, tensor)| tensor.data().as_chunks::<4>().0)
+        .map(|word| u32::from_le_bytes(*word))
+        .collect();
+    bits.sort_unstable();
+    bits
+}

@@ -1,0 +1,58 @@
+//! Which kind of file it is.
+
+use std::{fmt, path::Path};
+
+use super::torch;
+use crate::{
+    checkpoint::{CHECKPOINT_KEY, MODEL_KEY, Reader, header_length},
+    error::Error,
+};
+
+/// What a file is, as its first bytes and its name say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FileKind {
+    /// A model file or a checkpoint of thinnet.
+    Thinnet,
+    /// A state dict for PyTorch that thinnet wrote: it says its architecture.
+    Exported,
+    /// Other tensors in safetensors: a state dict of PyTorch's.
+    StateDict,
+    /// An ONNX graph.
+    Onnx,
+}
+
+impl FileKind {
+    /// The kind of a file with these bytes; `path` names them in errors.
+    ///
+    /// # Errors
+    /// Bytes that are neither safetensors nor, by the name's ending `.onnx` or
+    /// their first one, ONNX.
+    pub fn of(bytes: &[u8], path: &Path) -> Result<Self, Error> {
+        /// The tag of the format's version, with which every writer begins.
+        const IR_VERSION: u8 = 8;
+        let named = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("onnx"));
+        if header_length(bytes).is_none() && (named || bytes.first() == Some(&IR_VERSION)) {
+            return Ok(Self::Onnx);
+        }
+        let file = Reader::new(bytes, path)?;
+        Ok(if [MODEL_KEY, CHECKPOINT_KEY].into_iter().any(|key| file.has(key)) {
+            Self::Thinnet
+        } else if file.has(torch::KEY) {
+            Self::Exported
+        } else {
+            Self::StateDict
+        })
+    }
+}
+
+impl fmt::Display for FileKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Thinnet => "a file of thinnet's",
+            Self::Exported => "a state dict that thinnet wrote",
+            Self::StateDict => "a state dict",
+            Self::Onnx => "an ONNX graph",
+        })
+    }
+}

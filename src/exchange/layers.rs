@@ -1,0 +1,197 @@
+//! What a state dict does not say of its network.
+
+use serde::Deserialize;
+
+use crate::{
+    error::Error,
+    nn::{Activation, Loss, Scaling},
+    rate::Keep,
+};
+
+/// Activations, keep rates and loss of a network whose widths are those of a
+/// file's tensors.
+///
+/// ```
+/// use thinnet::{Keep, exchange::Layers, nn::Activation};
+///
+/// // nn.Sequential(nn.Dropout(0.2), nn.Linear(784, 256), nn.ReLU(),
+/// //               nn.Dropout(0.5), nn.Linear(256, 10))
+/// let layers = Layers::new()
+///     .input_keep(Keep::from_drop(0.2)?)
+///     .hidden(Activation::Relu, Keep::from_drop(0.5)?);
+/// # Ok::<(), thinnet::Error>(())
+/// ```
+///
+/// Or, from a file, with `drop` for `keep` where that is what one has:
+///
+/// ```toml
+/// input_keep = 0.8                   # or input_drop = 0.2; without: nothing is dropped
+/// hidden = [                         # activations: relu, logistic (nn.Sigmoid), tanh, identity
+///     { activation = "relu", keep = 0.5 },
+///     { activation = "tanh", drop = 0.5 },
+/// ]
+/// loss = "softmax_cross_entropy"     # or squared_error, binary_cross_entropy
+/// scaling = "inverted"               # or paper
+/// names = ["fc1", "fc2", "out"]      # where names and shapes leave more than one order
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(try_from = "Described")]
+pub struct Layers {
+    pub(super) input_keep: Option<Keep>,
+    pub(super) sparse_input: bool,
+    pub(super) hidden: Vec<(Activation, Keep)>,
+    pub(super) loss: Option<Loss>,
+    pub(super) scaling: Scaling,
+    pub(super) names: Option<Vec<String>>,
+}
+
+impl Layers {
+    /// An output layer alone, nothing of whose inputs is dropped.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The keep rate of the inputs; [`Keep::ALL`] where it is not called.
+    pub fn input_keep(mut self, keep: Keep) -> Self {
+        self.input_keep = Some(keep);
+        self
+    }
+
+    /// As [`MlpBuilder::sparse_input`](crate::nn::MlpBuilder::sparse_input).
+    pub fn sparse_input(mut self) -> Self {
+        self.sparse_input = true;
+        self
+    }
+
+    /// Adds a hidden layer: its activation, and the keep rate of its outputs.
+    pub fn hidden(mut self, activation: Activation, keep: Keep) -> Self {
+        self.hidden.push((activation, keep));
+        self
+    }
+
+    /// The loss; where it is not called, softmax cross-entropy of two outputs or
+    /// more, and squared error of one.
+    pub fn loss(mut self, loss: Loss) -> Self {
+        self.loss = Some(loss);
+        self
+    }
+
+    /// The form that the file's weights are in; [`Scaling::Inverted`], which is
+    /// PyTorch's, where it is not called.
+    pub fn scaling(mut self, scaling: Scaling) -> Self {
+        self.scaling = scaling;
+        self
+    }
+
+    /// The names of the layers in the file, the output layer's last (`fc1` for
+    /// `fc1.weight`). Where it is not called they are ordered by their numbers,
+    /// or by their shapes where those leave one order.
+    pub fn names<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.names = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+}
+
+/// The loss of a network that nothing is known of but its outputs.
+pub(super) fn default_loss(outputs: usize) -> Loss {
+    if outputs > 1 { Loss::SoftmaxCrossEntropy } else { Loss::SquaredError }
+}
+
+/// [`Layers`] as a file has them.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Described {
+    input_keep: Option<f64>,
+    input_drop: Option<f64>,
+    #[serde(default)]
+    sparse_input: bool,
+    #[serde(default)]
+    hidden: Vec<Hidden>,
+    loss: Option<Loss>,
+    #[serde(default)]
+    scaling: Scaling,
+    names: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Hidden {
+    activation: Activation,
+    keep: Option<f64>,
+    drop: Option<f64>,
+}
+
+impl TryFrom<Described> for Layers {
+    type Error = Error;
+
+    fn try_from(described: Described) -> Result<Self, Error> {
+        let Described { sparse_input, loss, scaling, names, .. } = described;
+        let hidden = described.hidden.into_iter().map(|hidden| {
+            Ok((hidden.activation, rate(hidden.keep, hidden.drop)?.unwrap_or(Keep::ALL)))
+        });
+        Ok(Self {
+            input_keep: rate(described.input_keep, described.input_drop)?,
+            sparse_input,
+            hidden: hidden.collect::<Result<_, Error>>()?,
+            loss,
+            scaling,
+            names,
+        })
+    }
+}
+
+/// The keep rate that at most one of the two says.
+fn rate(keep: Option<f64>, drop: Option<f64>) -> Result<Option<Keep>, Error> {
+    match (keep, drop) {
+        (Some(keep), Some(drop)) => {
+            let both = format!("{keep} beside the drop rate {drop}");
+            Err(Error::setting("keep rate", both, "one of the two"))
+        }
+        (Some(keep), None) => Keep::new(keep).map(Some),
+        (None, Some(drop)) => Keep::from_drop(drop).map(Some),
+        (None, None) => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Result<Layers, String> {
+        serde_json::from_str(json).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_description_is_what_the_code_says() {
+        let described = r#"{"input_drop": 0.2, "loss": "binary_cross_entropy", "scaling": "paper",
+            "hidden": [{"activation": "relu", "keep": 0.5}, {"activation": "tanh"}],
+            "names": ["a", "b", "c"], "sparse_input": true}"#;
+        let code = Layers::new()
+            .input_keep(Keep::new(0.8).unwrap())
+            .sparse_input()
+            .hidden(Activation::Relu, Keep::HALF)
+            .hidden(Activation::Tanh, Keep::ALL)
+            .loss(Loss::BinaryCrossEntropy)
+            .scaling(Scaling::Paper)
+            .names(["a", "b", "c"]);
+        assert_eq!(read(described).unwrap(), code);
+        assert_eq!(read("{}").unwrap(), Layers::new());
+    }
+
+    #[test]
+    fn what_is_unknown_or_out_of_range_is_refused() {
+        for (json, words) in [
+            (r#"{"width": 3}"#, "unknown field `width`"),
+            (r#"{"hidden": [{"activation": "relu", "rate": 1}]}"#, "unknown field `rate`"),
+            (r#"{"hidden": [{"activation": "gelu"}]}"#, "unknown variant `gelu`"),
+            (r#"{"input_keep": 0}"#, "keep rate 0: expected a number above 0"),
+            (r#"{"input_keep": 0.8, "input_drop": 0.2}"#, "expected one of the two"),
+            (r#"{"hidden": [{"activation": "relu", "drop": 1.0}]}"#, "drop rate 1"),
+            (r#"{"loss": "hinge"}"#, "unknown variant `hinge`"),
+            (r#"{"scaling": "none"}"#, "unknown variant `none`"),
+        ] {
+            let reason = read(json).unwrap_err();
+            assert!(reason.contains(words), "{reason}");
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Networks from elsewhere, and for elsewhere.
+//!
+//! - **PyTorch**: a state dict in safetensors, [`from_torch`] and [`load_torch`];
+//!   [`Layers`] says what it does not: activations, keep rates, the loss. A
+//!   network of ours goes the other way with [`to_torch`].
+//! - **ONNX**: the graph of a multilayer perceptron, [`from_onnx`] and
+//!   [`load_onnx`].
+//!
+//! Both forms of weights are known ([`Scaling`](crate::nn::Scaling)): PyTorch's
+//! `nn.Dropout` is inverted, as the engine is.
+//!
+//! A file is refused with the tensor or the node that is wrong, what it is and what was
+//! expected. Reading takes at most four times the file's size and 64 MiB,
+//! whatever the file states.
+#![forbid(unsafe_code)]
+
+mod format;
+mod layers;
+mod onnx;
+mod order;
+mod room;
+mod sequential;
+mod torch;
+
+pub use format::FileKind;
+pub use layers::Layers;
+pub use onnx::{from_onnx, load_onnx};
+pub use sequential::Sequential;
+pub use torch::{TensorInfo, from_torch, load_torch, to_torch, torch_tensors};

@@ -1,0 +1,59 @@
+//! ONNX graphs of multilayer perceptrons.
+//!
+//! The file is read where it lies ([`wire`], [`proto`]); the chain of nodes from
+//! the output back to the input is followed ([`graph`]); each node says what it
+//! does to a row ([`steps`]); and layers are made of what follows on each other
+//! ([`network`]).
+
+mod graph;
+mod network;
+mod proto;
+mod steps;
+mod wire;
+
+use std::path::Path;
+
+use crate::{
+    checkpoint,
+    error::Error,
+    nn::{Loss, Mlp},
+};
+
+/// The network that an ONNX graph is; `path` names the bytes in errors.
+///
+/// The way from the graph's input to its output, the only one of floats, has to
+/// be a chain of `Gemm` (without transA), `MatMul`, `Add`, `Relu`, `Sigmoid`,
+/// `Tanh`, `LeakyRelu` with slope 0 or 1, `BatchNormalization`, `Dropout`,
+/// `Flatten`, `Reshape` to two dimensions, `Identity`, and `Cast` between kinds
+/// of floats. Weights are f32, f16 or bfloat16 in this file, initialisers or
+/// `Constant`s, perhaps behind a `Transpose`.
+///
+/// - `Dropout` becomes a keep rate, 1 - ratio, in exports for training as well
+///   as for inference (PyTorch's for inference have none left). So Monte-Carlo
+///   works on the network.
+/// - `BatchNormalization` is folded, with the statistics that it holds, into the
+///   layer right before it.
+/// - At the end, `Softmax` or `LogSoftmax` means softmax cross-entropy, and
+///   `Sigmoid` the logistic loss. Else the loss is `loss`, or where that is
+///   `None` softmax cross-entropy of two outputs or more, and squared error of
+///   one.
+///
+/// # Errors
+/// Bytes that are no such graph: the node is named with its operator and what
+/// was expected of it. A `loss` that is not the one that the graph ends as.
+pub fn from_onnx(bytes: &[u8], path: &Path, loss: Option<Loss>) -> Result<Mlp, Error> {
+    let refuse = |reason: String| Error::Format { path: path.to_owned(), reason };
+    let model = proto::Model::read(bytes)
+        .map_err(|reason| refuse(format!("not an ONNX model: {reason}")))?;
+    let graph = graph::Graph::new(model).map_err(refuse)?;
+    network::read(&graph, loss, path, bytes.len())
+}
+
+/// As [`from_onnx`], from a file.
+///
+/// # Errors
+/// The file cannot be read, is larger than [`checkpoint::MOST_BYTES`], or as
+/// [`from_onnx`].
+pub fn load_onnx(path: &Path, loss: Option<Loss>) -> Result<Mlp, Error> {
+    from_onnx(&checkpoint::read(path)?, path, loss)
+}

@@ -1,0 +1,428 @@
+//! The messages of ONNX that a graph of layers needs, of `onnx.proto3`, whose
+//! field numbers these are. Fields that are not read are skipped.
+
+use super::wire::{Fields, Value};
+
+/// The most nodes, initialisers, inputs or outputs of a graph, each.
+const MOST: usize = 4000;
+
+/// The most inputs, outputs or attributes of a node that is looked at, each.
+const MOST_OF_NODE: usize = 16;
+
+/// The most dimensions of a tensor.
+const MOST_DIMENSIONS: usize = 8;
+
+/// The most whole numbers of an attribute.
+const MOST_INTS: usize = 16;
+
+/// The number of the element kinds in files.
+pub(super) mod kind {
+    pub const F32: i64 = 1;
+    pub const I64: i64 = 7;
+    pub const F16: i64 = 10;
+    pub const F64: i64 = 11;
+    pub const BF16: i64 = 16;
+
+    /// The name of an element kind in the format's definition.
+    pub fn name(kind: i64) -> String {
+        const NAMES: [&str; 17] = [
+            "UNDEFINED",
+            "FLOAT",
+            "UINT8",
+            "INT8",
+            "UINT16",
+            "INT16",
+            "INT32",
+            "INT64",
+            "STRING",
+            "BOOL",
+            "FLOAT16",
+            "DOUBLE",
+            "UINT32",
+            "UINT64",
+            "COMPLEX64",
+            "COMPLEX128",
+            "BFLOAT16",
+        ];
+        let known = usize::try_from(kind).ok().and_then(|kind| NAMES.get(kind));
+        known.map_or_else(|| format!("kind {kind}"), |name| (*name).to_owned())
+    }
+}
+
+/// A name as errors show it.
+pub(super) fn short(name: &str) -> String {
+    const MOST: usize = 80;
+    match name.char_indices().nth(MOST) {
+        None => format!("`{name}`"),
+        Some((end, _)) => format!("`{}...`", &name[..end]),
+    }
+}
+
+/// Puts one more behind those that there may be.
+fn push<T>(into: &mut Vec<T>, item: T, what: &str, most: usize) -> Result<(), String> {
+    if into.len() == most {
+        return Err(format!("more than {most} {what}"));
+    }
+    into.push(item);
+    Ok(())
+}
+
+/// `ModelProto`, and the `GraphProto` in it.
+#[derive(Debug, Default)]
+pub(super) struct Model<'a> {
+    /// The version of the standard operators.
+    pub opset: Option<i64>,
+    pub nodes: Vec<Node<'a>>,
+    pub initialisers: Vec<Tensor<'a>>,
+    pub inputs: Vec<ValueInfo<'a>>,
+    pub outputs: Vec<ValueInfo<'a>>,
+}
+
+impl<'a> Model<'a> {
+    pub fn read(message: &'a [u8]) -> Result<Self, String> {
+        let mut model = Self::default();
+        let mut graph = None;
+        let mut fields = Fields::new(message);
+        while let Some((number, value)) = fields.next()? {
+            match number {
+                7 => {
+                    let first = graph.replace(value.bytes("graph")?);
+                    if first.is_some() {
+                        return Err("a second graph: expected one".to_owned());
+                    }
+                }
+                8 => model.opset_import(value.bytes("opset_import")?)?,
+                _ => {}
+            }
+        }
+        model.graph(graph.ok_or("no graph: expected an ONNX model")?)?;
+        Ok(model)
+    }
+
+    /// `OperatorSetIdProto`
+    fn opset_import(&mut self, message: &[u8]) -> Result<(), String> {
+        let (mut domain, mut version) = ("", None);
+        let mut fields = Fields::new(message);
+        while let Some((number, value)) = fields.next()? {
+            match number {
+                1 => domain = value.text("domain")?,
+                2 => version = Some(value.int("version")?),
+                _ => {}
+            }
+        }
+        if is_standard(domain) && self.opset.replace(version.unwrap_or(0)).is_some() {
+            return Err("the standard operators have two versions: expected one".to_owned());
+        }
+        Ok(())
+    }
+
+    fn graph(&mut self, message: &'a [u8]) -> Result<(), String> {
+        let mut fields = Fields::new(message);
+        while let Some((number, value)) = fields.next()? {
+            match number {
+                1 => push(&mut self.nodes, Node::read(value.bytes("node")?)?, "nodes", MOST)?,
+                5 => {
+                    let tensor = Tensor::read(value.bytes("initializer")?)?;
+                    push(&mut self.initialisers, tensor, "initialisers", MOST)?;
+                }
+                11 => {
+                    let info = ValueInfo::read(value.bytes("input")?)?;
+                    push(&mut self.inputs, info, "inputs of the graph", MOST)?;
+                }
+                12 => {
+                    let info = ValueInfo::read(value.bytes("output")?)?;
+                    push(&mut self.outputs, info, "outputs of the graph", MOST)?;
+                }
+                15 => return Err("a sparse initialiser: expected dense ones".to_owned()),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a domain is that of the standard operators.
+pub(super) fn is_standard(domain: &str) -> bool {
+    domain.is_empty() || domain == "ai.onnx"
+}
+
+/// `NodeProto`. Its inputs, outputs and attributes are read when they are asked
+/// for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Node<'a> {
+    pub name: &'a str,
+    pub op: &'a str,
+    pub domain: &'a str,
+    message: &'a [u8],
+}
+
+impl<'a> Node<'a> {
+    fn read(message: &'a [u8]) -> Result<Self, String> {
+        let mut node = Self { name: "", op: "", domain: "", message };
+        let mut fields = Fields::new(message);
+        while let Some((number, value)) = fields.next()? {
+            match number {
+                3 => node.name = value.text("a node's name")?,
+                4 => node.op = value.text("a node's op_type")?,
+                7 => node.domain = value.text("a node's domain")?,
+                _ => {}
+            }
+        }
+        Ok(node)
+    }
+
+    /// The error of this node.
+    pub fn refuse(&self, reason: impl std::fmt::Display) -> String {
+        let output = self.outputs().ok().and_then(|outputs| outputs.first().copied());
+        let name = match output {
+            Some(output) if self.name.is_empty() => format!("that makes {}", short(output)),
+            _ => short(self.name),
+        };
+        let dot = if is_standard(self.domain) { "" } else { "." };
+        let domain = if dot.is_empty() { String::new() } else { short(self.domain) };
+        let op = short(self.op);
+        format!("node {name} ({domain}{dot}{op}): {reason}")
+    }
+
+    fn texts(&self, field: u64, what: &str) -> Result<Vec<&'a str>, String> {
+        let mut texts = Vec::new();
+        let mut fields = Fields::new(self.message);
+        while let Some((number, value)) = fields.next()? {
+            if number == field {
+                push(&mut texts, value.text(what)?, what, MOST_OF_NODE)?;
+            }
+        }
+        Ok(texts)
+    }
+
+    /// The names of its inputs; one that is left out is empty.
+    pub fn inputs(&self) -> Result<Vec<&'a str>, String> {
+        self.texts(1, "inputs of a node")
+    }
+
+    /// The names of its outputs.
+    pub fn outputs(&self) -> Result<Vec<&'a str>, String> {
+        self.texts(2, "outputs of a node")
+    }
+
+    /// Its attributes, each once and none besides those that are `known`.
+    pub fn attributes(&self, known: &[&str]) -> Result<Attributes<'a>, String> {
+        let mut all: Vec<Attribute<'a>> = Vec::new();
+        let mut fields = Fields::new(self.message);
+        while let Some((number, value)) = fields.next()? {
+            if number != 5 {
+                continue;
+            }
+            let attribute = Attribute::read(value.bytes("attribute")?)?;
+            let name = short(attribute.name);
+            if !known.contains(&attribute.name) {
+                let expected = known.join(", ");
+                return Err(format!("attribute {name}: expected one of {expected}"));
+            }
+            if all.iter().any(|other| other.name == attribute.name) {
+                return Err(format!("attribute {name} stands there twice"));
+            }
+            push(&mut all, attribute, "attributes of a node", MOST_OF_NODE)?;
+        }
+        Ok(Attributes { all })
+    }
+}
+
+/// `AttributeProto`
+#[derive(Debug, Default)]
+struct Attribute<'a> {
+    name: &'a str,
+    float: Option<f32>,
+    int: Option<i64>,
+    tensor: Option<&'a [u8]>,
+    ints: Option<Vec<i64>>,
+}
+
+impl<'a> Attribute<'a> {
+    fn read(message: &'a [u8]) -> Result<Self, String> {
+        let mut attribute = Self::default();
+        let mut fields = Fields::new(message);
+        while let Some((number, value)) = fields.next()? {
+            match number {
+                1 => attribute.name = value.text("an attribute's name")?,
+                2 => attribute.float = Some(value.float("an attribute's f")?),
+                3 => attribute.int = Some(value.int("an attribute's i")?),
+                5 => attribute.tensor = Some(value.bytes("an attribute's t")?),
+                8 => {
+                    let ints = attribute.ints.get_or_insert_default();
+                    value.ints("an attribute's ints", ints, MOST_INTS)?;
+                }
+                21 => return Err("an attribute of a function: expected a value".to_owned()),
+                _ => {}
+            }
+        }
+        Ok(attribute)
+    }
+}
+
+/// The attributes of a node.
+#[derive(Debug)]
+pub(super) struct Attributes<'a> {
+    all: Vec<Attribute<'a>>,
+}
+
+impl<'a> Attributes<'a> {
+    fn get(&self, name: &str) -> Option<&Attribute<'a>> {
+        self.all.iter().find(|attribute| attribute.name == name)
+    }
+
+    /// A value of the attribute, or `None` where there is no such attribute.
+    fn value<T>(
+        &self,
+        name: &str,
+        expected: &str,
+        of: impl Fn(&Attribute<'a>) -> Option<T>,
+    ) -> Result<Option<T>, String> {
+        self.get(name)
+            .map(|found| {
+                of(found).ok_or_else(|| format!("attribute `{name}`: expected {expected}"))
+            })
+            .transpose()
+    }
+
+    /// A finite f32.
+    pub fn float(&self, name: &str) -> Result<Option<f32>, String> {
+        let finite = |found: &Attribute<'_>| found.float.filter(|x| x.is_finite());
+        self.value(name, "a finite f32", finite)
+    }
+
+    pub fn int(&self, name: &str) -> Result<Option<i64>, String> {
+        self.value(name, "a whole number", |found| found.int)
+    }
+
+    pub fn ints(&self, name: &str) -> Result<Option<Vec<i64>>, String> {
+        self.value(name, "whole numbers", |found| found.ints.clone())
+    }
+
+    pub fn tensor(&self, name: &str) -> Result<Option<Tensor<'a>>, String> {
+        let tensor = self.value(name, "a tensor", |found| found.tensor)?;
+        tensor.map(Tensor::read).transpose()
+    }
+}
+
+/// `TensorProto`
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tensor<'a> {
+    pub name: &'a str,
+    /// One of [`kind`].
+    pub kind: i64,
+    dimensions: [usize; MOST_DIMENSIONS],
+    rank: usize,
+    /// The bytes of the one field that holds the elements, with its number:
+    /// `float_data` 4, `int32_data` 5, `int64_data` 7, `raw_data` 9.
+    pub data: Option<(u64, &'a [u8])>,
+    external: bool,
+}
+
+impl<'a> Tensor<'a> {
+    fn read(message: &'a [u8]) -> Result<Self, String> {
+        let (mut name, mut kind) = ("", 0);
+        let (mut dims, mut data, mut external) = (Vec::new(), None, false);
+        let mut fields = Fields::new(message);
+        while let Some((number, value)) = fields.next()? {
+            match number {
+                1 => value.ints("dims of a tensor", &mut dims, MOST_DIMENSIONS)?,
+                2 => kind = value.int("data_type of a tensor")?,
+                8 => name = value.text("the name of a tensor")?,
+                4..=7 | 9..=11 => {
+                    let Value::Bytes(bytes) = value else {
+                        return Err(format!("{} has data that is not packed", short(name)));
+                    };
+                    // An empty field holds nothing, wherever the rest is.
+                    if !bytes.is_empty() && data.replace((number, bytes)).is_some() {
+                        return Err(format!("{} has data in two places", short(name)));
+                    }
+                }
+                3 | 13 => external = true,
+                14 => external |= value.int("data_location of a tensor")? != 0,
+                _ => {}
+            }
+        }
+        let mut dimensions = [0; MOST_DIMENSIONS];
+        for (to, &size) in dimensions.iter_mut().zip(&dims) {
+            *to = usize::try_from(size)
+                .map_err(|_| format!("{} has the size {size}: expected at least 0", short(name)))?;
+        }
+        Ok(Self { name, kind, dimensions, rank: dims.len(), data, external })
+    }
+
+    pub fn shape(&self) -> &[usize] {
+        &self.dimensions[..self.rank]
+    }
+
+    /// Whether the elements are in another file, or only a part of them here.
+    pub fn is_external(&self) -> bool {
+        self.external
+    }
+}
+
+/// `ValueInfoProto`
+#[derive(Debug)]
+pub(super) struct ValueInfo<'a> {
+    pub name: &'a str,
+    /// Of a tensor: one of [`kind`]; 0 where it is not stated.
+    pub kind: Option<i64>,
+    /// The sizes of a tensor, where they are stated; one that is not a number is
+    /// `None`.
+    pub shape: Option<Vec<Option<i64>>>,
+}
+
+impl<'a> ValueInfo<'a> {
+    fn read(message: &'a [u8]) -> Result<Self, String> {
+        let mut info = Self { name: "", kind: None, shape: None };
+        let mut fields = Fields::new(message);
+        while let Some((number, value)) = fields.next()? {
+            match number {
+                1 => info.name = value.text("the name of an input or output")?,
+                2 => info.read_type(value.bytes("a type")?)?,
+                _ => {}
+            }
+        }
+        Ok(info)
+    }
+
+    /// `TypeProto`, of which that of tensors.
+    fn read_type(&mut self, message: &[u8]) -> Result<(), String> {
+        let mut fields = Fields::new(message);
+        while let Some((number, value)) = fields.next()? {
+            if number != 1 {
+                continue;
+            }
+            self.kind = Some(0);
+            let mut tensor = Fields::new(value.bytes("tensor_type")?);
+            while let Some((number, value)) = tensor.next()? {
+                match number {
+                    1 => self.kind = Some(value.int("elem_type")?),
+                    2 => self.shape = Some(shape(value.bytes("shape")?)?),
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `TensorShapeProto`
+fn shape(message: &[u8]) -> Result<Vec<Option<i64>>, String> {
+    let mut sizes = Vec::new();
+    let mut fields = Fields::new(message);
+    while let Some((number, value)) = fields.next()? {
+        if number != 1 {
+            continue;
+        }
+        let mut size = None;
+        let mut dimension = Fields::new(value.bytes("dim")?);
+        while let Some((number, value)) = dimension.next()? {
+            if number == 1 {
+                size = Some(value.int("dim_value")?);
+            }
+        }
+        push(&mut sizes, size, "dimensions of an input or output", MOST_DIMENSIONS)?;
+    }
+    Ok(sizes)
+}

@@ -1,0 +1,132 @@
+//! A network as PyTorch's `nn.Sequential`.
+
+use std::fmt;
+
+use crate::{
+    nn::{Activation, Mlp},
+    rate::Keep,
+};
+
+/// The `nn.Sequential` that a network is: `nn.Dropout` where units are dropped,
+/// `nn.Linear`, and the activations that are not the identity. It prints as the
+/// Python expression; the numbers of its linear modules are those in the state
+/// dict's names.
+///
+/// ```
+/// use thinnet::{Keep, exchange::Sequential, nn::{Activation, Loss, Mlp}};
+///
+/// let mlp = Mlp::builder(4).hidden(8, Activation::Relu, Keep::HALF);
+/// let mlp = mlp.output(2, Loss::SoftmaxCrossEntropy).build()?;
+/// assert_eq!(
+///     Sequential::from(&mlp).to_string(),
+///     "nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 2))"
+/// );
+/// # Ok::<(), thinnet::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sequential {
+    modules: Vec<Module>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Module {
+    Dropout(Keep),
+    Linear(usize, usize),
+    Activation(&'static str),
+}
+
+impl From<&Mlp> for Sequential {
+    fn from(mlp: &Mlp) -> Self {
+        let widths = mlp.widths();
+        Self::new(&widths, &mlp.keeps(), &mlp.activations())
+    }
+}
+
+impl Sequential {
+    /// The modules of a network: widths, the keep rate of each layer's inputs,
+    /// and the activations of the hidden layers.
+    pub(super) fn new(widths: &[usize], keeps: &[Keep], activations: &[Activation]) -> Self {
+        let mut modules = Vec::new();
+        for (layer, (pair, keep)) in widths.windows(2).zip(keeps).enumerate() {
+            if keep.drops() {
+                modules.push(Module::Dropout(*keep));
+            }
+            modules.push(Module::Linear(pair[0], pair[1]));
+            modules.extend(activations.get(layer).copied().and_then(module));
+        }
+        Self { modules }
+    }
+
+    /// What stands before `weight` and `bias` in the names of each layer.
+    pub(super) fn names(&self) -> impl Iterator<Item = String> {
+        self.modules
+            .iter()
+            .enumerate()
+            .filter(|(_, module)| matches!(module, Module::Linear(..)))
+            .map(|(index, _)| format!("{index}."))
+    }
+}
+
+/// The module of an activation, where it needs one.
+fn module(activation: Activation) -> Option<Module> {
+    match activation {
+        Activation::Relu => Some(Module::Activation("ReLU")),
+        Activation::Logistic => Some(Module::Activation("Sigmoid")),
+        Activation::Tanh => Some(Module::Activation("Tanh")),
+        Activation::Identity => None,
+    }
+}
+
+impl fmt::Display for Sequential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nn.Sequential(")?;
+        for (index, module) in self.modules.iter().enumerate() {
+            f.write_str(if index == 0 { "" } else { ", " })?;
+            match module {
+                Module::Dropout(keep) => write!(f, "nn.Dropout({})", drop_rate(*keep))?,
+                Module::Linear(inputs, outputs) => write!(f, "nn.Linear({inputs}, {outputs})")?,
+                Module::Activation(name) => write!(f, "nn.{name}()")?,
+            }
+        }
+        f.write_str(")")
+    }
+}
+
+/// The shortest drop rate that is stored as this one.
+fn drop_rate(keep: Keep) -> String {
+    let drop = 1.0 - keep.get();
+    (1..16)
+        .map(|digits| format!("{drop:.digits$}"))
+        .find(|text| text.parse().is_ok_and(|drop| Keep::from_drop(drop).ok() == Some(keep)))
+        .unwrap_or_else(|| drop.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drop_rates_are_short_and_come_back() {
+        for (drop, text) in [(0.2, "0.2"), (0.5, "0.5"), (0.37, "0.37"), (1.0 / 3.0, "0.33333")] {
+            assert_eq!(drop_rate(Keep::from_drop(drop).unwrap()), text);
+        }
+        for k in 1..65536 {
+            let keep = Keep::from_k(k).unwrap();
+            let text = drop_rate(keep);
+            assert_eq!(Keep::from_drop(text.parse().unwrap()).unwrap(), keep, "{text}");
+        }
+    }
+
+    #[test]
+    fn modules_are_counted_as_pytorch_does() {
+        let keeps = [Keep::new(0.8).unwrap(), Keep::ALL, Keep::HALF];
+        let activations = [Activation::Tanh, Activation::Identity];
+        let sequential = Sequential::new(&[3, 5, 7, 2], &keeps, &activations);
+        assert_eq!(
+            sequential.to_string(),
+            "nn.Sequential(nn.Dropout(0.2), nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 7), \
+             nn.Dropout(0.5), nn.Linear(7, 2))"
+        );
+        assert_eq!(sequential.names().collect::<Vec<_>>(), ["1.", "3.", "5."]);
+    }
+}

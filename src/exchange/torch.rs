@@ -1,0 +1,290 @@
+//! PyTorch's state dicts, in safetensors.
+
+use std::path::Path;
+
+use super::{
+    layers::{Layers, default_loss},
+    order::{self, Found, list},
+    room,
+    sequential::Sequential,
+};
+use crate::{
+    checkpoint::{self, Architecture, MODEL_KEY, Reader, Versions, Writer},
+    error::Error,
+    nn::{Mlp, MlpBuilder, Scaling},
+};
+
+/// The metadata key of what [`to_torch`] writes.
+pub(super) const KEY: &str = "thinnet.torch";
+
+/// A tensor of a file: its name, its kind of element (`F32`) and its shape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TensorInfo {
+    /// The name.
+    pub name: String,
+    /// The kind of element, as safetensors writes it.
+    pub dtype: String,
+    /// The shape.
+    pub shape: Vec<usize>,
+}
+
+/// The tensors that a safetensors file holds, in the order of their names;
+/// `path` names the bytes in errors.
+///
+/// # Errors
+/// Bytes that are no safetensors file.
+pub fn torch_tensors(bytes: &[u8], path: &Path) -> Result<Vec<TensorInfo>, Error> {
+    let file = Reader::new(bytes, path)?;
+    let tensors = file.tensors().into_iter().map(|(name, dtype, shape)| TensorInfo {
+        name: name.to_owned(),
+        dtype: format!("{dtype:?}"),
+        shape,
+    });
+    Ok(tensors.collect())
+}
+
+/// The network with this state dict, f32, f16 or bfloat16; `path` names the
+/// bytes in errors. A layer is `NAME.weight` `[outputs, inputs]` and `NAME.bias`
+/// `[outputs]`, which may be missing (`nn.Linear(..., bias=False)`). What
+/// [`to_torch`] wrote needs no `layers`; where they are given, they count.
+///
+/// ```
+/// use std::path::Path;
+/// use thinnet::{Keep, exchange, nn::{Activation, Loss, Mlp, Scaling}};
+///
+/// let mlp = Mlp::builder(4).hidden(8, Activation::Relu, Keep::HALF);
+/// let mlp = mlp.output(2, Loss::SoftmaxCrossEntropy).build()?;
+/// let bytes = exchange::to_torch(&mlp, Scaling::Inverted)?;
+/// assert_eq!(exchange::from_torch(&bytes, Path::new("m"), None)?, mlp);
+/// let layers = exchange::Layers::new().hidden(Activation::Relu, Keep::HALF);
+/// assert_eq!(exchange::from_torch(&bytes, Path::new("m"), Some(&layers))?, mlp);
+/// # Ok::<(), thinnet::Error>(())
+/// ```
+///
+/// # Errors
+/// Bytes that are no safetensors file; tensors that are not those of such
+/// layers, do not fit on each other, or hold what is not finite; no `layers` and
+/// no metadata of ours.
+pub fn from_torch(bytes: &[u8], path: &Path, layers: Option<&Layers>) -> Result<Mlp, Error> {
+    let file = Reader::new(bytes, path)?;
+    let source = Source { file, size: bytes.len() };
+    if let Some(layers) = layers {
+        return source.described(layers);
+    }
+    if !source.file.has(KEY) {
+        return Err(source.file.refuse(if source.file.has(MODEL_KEY) {
+            "a model that thinnet saved: expected a state dict of PyTorch".to_owned()
+        } else {
+            format!(
+                "no metadata key `{KEY}`: expected a description of the layers beside it (their \
+                 activations, keep rates and loss)"
+            )
+        }));
+    }
+    source.described_by_itself()
+}
+
+/// As [`from_torch`], from a file.
+///
+/// # Errors
+/// The file cannot be read, is larger than [`checkpoint::MOST_BYTES`], or as
+/// [`from_torch`].
+pub fn load_torch(path: &Path, layers: Option<&Layers>) -> Result<Mlp, Error> {
+    from_torch(&checkpoint::read(path)?, path, layers)
+}
+
+/// The network as a state dict of its [`Sequential`], f32, which PyTorch reads
+/// with `model.load_state_dict(safetensors.torch.load_file(path))`. The metadata
+/// says the rest, for [`from_torch`]. Weights in the paper's form (W / p) are
+/// rounded once, and are not what `nn.Dropout` takes.
+///
+/// # Errors
+/// Parameters that are NaN or infinite.
+pub fn to_torch(mlp: &Mlp, scaling: Scaling) -> Result<Vec<u8>, Error> {
+    let in_paper = (scaling == Scaling::Paper).then(|| mlp.to_paper());
+    let written = in_paper.as_ref().map_or(mlp, |paper| paper.paper_weights());
+    let mut file = Writer::default();
+    for (layer, name) in Sequential::from(mlp).names().enumerate() {
+        let weights = &mlp.layers[layer].weights;
+        let (inputs, outputs) = (weights.inputs(), weights.outputs());
+        file.push(format!("{name}weight"), vec![outputs, inputs], &written.weights(layer)?)?;
+        file.push(format!("{name}bias"), vec![outputs], written.bias(layer)?)?;
+    }
+    file.finish(KEY, &Architecture::from(mlp).with_scaling(scaling))
+}
+
+/// A file on its way to a network.
+struct Source<'a> {
+    file: Reader<'a>,
+    size: usize,
+}
+
+impl Source<'_> {
+    /// What [`to_torch`] wrote.
+    fn described_by_itself(&self) -> Result<Mlp, Error> {
+        let file = &self.file;
+        let expected = "what thinnet wrote for PyTorch";
+        file.metadata::<Versions>(KEY, expected)?.check(file)?;
+        let architecture: Architecture = file.metadata(KEY, expected)?;
+        file.check_count(2 * architecture.depth())?;
+        let sequential = Sequential::new(
+            &architecture.widths(),
+            &architecture.keeps(),
+            &architecture.activations(),
+        );
+        let found: Vec<_> = architecture
+            .tensors("")
+            .into_iter()
+            .zip(sequential.names())
+            .map(|((_, _, inputs, outputs), name)| Found { name, inputs, outputs })
+            .collect();
+        let mut biases = found.iter().map(|layer| format!("{}bias", layer.name));
+        if let Some(missing) = biases.find(|bias| !file.has_tensor(bias)) {
+            return Err(file.refuse(format!("no tensor {missing}: expected one")));
+        }
+        self.network(&found, architecture.scaling(), || architecture.builder())
+    }
+
+    /// A state dict, of which `layers` says the rest.
+    fn described(&self, layers: &Layers) -> Result<Mlp, Error> {
+        let file = &self.file;
+        let mut found = self.linear_layers()?;
+        match &layers.names {
+            Some(names) => found = self.named(found, names)?,
+            None => order::sort(&mut found).map_err(|reason| file.refuse(reason))?,
+        }
+        let names: Vec<_> = found.iter().map(|layer| format!("{}weight", layer.name)).collect();
+        let hidden = layers.hidden.len();
+        if found.len() != hidden + 1 {
+            let (got, names) = (found.len(), list(&names));
+            return Err(file.refuse(format!(
+                "{got} linear layers ({names}): expected {}, the {hidden} hidden layers described \
+                 and an output layer",
+                hidden + 1
+            )));
+        }
+        for (pair, name) in found.windows(2).zip(&names[1..]) {
+            let (below, Found { inputs, outputs, .. }) = (pair[0].outputs, &pair[1]);
+            if below != *inputs {
+                return Err(file.refuse(format!(
+                    "{name} is [{outputs}, {inputs}]: expected {below} inputs, the outputs of {}",
+                    pair[0].name.trim_end_matches('.')
+                )));
+            }
+        }
+        self.network(&found, layers.scaling, || {
+            let mut builder = Mlp::builder(found[0].inputs);
+            if let Some(keep) = layers.input_keep {
+                builder = builder.input_keep(keep);
+            }
+            if layers.sparse_input {
+                builder = builder.sparse_input();
+            }
+            for (layer, &(activation, keep)) in found.iter().zip(&layers.hidden) {
+                builder = builder.hidden(layer.outputs, activation, keep);
+            }
+            let outputs = found[hidden].outputs;
+            builder.output(outputs, layers.loss.unwrap_or_else(|| default_loss(outputs)))
+        })
+    }
+
+    /// The file's layers, all of whose tensors are those of linear ones.
+    fn linear_layers(&self) -> Result<Vec<Found>, Error> {
+        let mut layers = Vec::new();
+        let tensors = self.file.tensors();
+        for (name, dtype, shape) in &tensors {
+            let refuse = |expected: &str| {
+                self.file.refuse(format!("{name} is {dtype:?} {shape:?}: expected {expected}"))
+            };
+            let of = |what: &str| {
+                let layer = name.strip_suffix(what)?;
+                (layer.is_empty() || layer.ends_with('.')).then(|| layer.to_owned())
+            };
+            if let Some(layer) = of("weight") {
+                let [outputs, inputs] = shape[..] else {
+                    return Err(refuse("the weight of a linear layer, [outputs, inputs]"));
+                };
+                if inputs == 0 || outputs == 0 {
+                    return Err(refuse("at least one input and one output"));
+                }
+                layers.push(Found { name: layer, inputs, outputs });
+            } else if let Some(layer) = of("bias") {
+                let weight = format!("{layer}weight");
+                if tensors.binary_search_by_key(&weight.as_str(), |(name, ..)| name).is_err() {
+                    return Err(refuse(&format!("{weight} beside it")));
+                }
+            } else {
+                return Err(refuse("a `weight` or a `bias` of a linear layer"));
+            }
+        }
+        if layers.is_empty() {
+            return Err(self.file.refuse("no tensors: expected those of linear layers".to_owned()));
+        }
+        Ok(layers)
+    }
+
+    /// The layers in the order of `names`, which have to be theirs.
+    fn named(&self, mut found: Vec<Found>, names: &[String]) -> Result<Vec<Found>, Error> {
+        let mut layers = Vec::with_capacity(found.len());
+        for name in names {
+            let is = |layer: &Found| layer.name.trim_end_matches('.') == name;
+            let Some(at) = found.iter().position(is) else {
+                return Err(self.file.refuse(format!("no tensor {name}.weight: expected one")));
+            };
+            layers.push(found.swap_remove(at));
+        }
+        match found.first() {
+            None => Ok(layers),
+            Some(Found { name, .. }) => {
+                let expected = list(names);
+                Err(self
+                    .file
+                    .refuse(format!("{name}weight: expected only layers named {expected}")))
+            }
+        }
+    }
+
+    /// The network, with the parameters of these layers.
+    fn network(
+        &self,
+        found: &[Found],
+        scaling: Scaling,
+        builder: impl FnOnce() -> MlpBuilder,
+    ) -> Result<Mlp, Error> {
+        let file = &self.file;
+        let tensors: Vec<_> = found
+            .iter()
+            .map(|Found { name, inputs, outputs }| {
+                let [weight, bias] = ["weight", "bias"].map(|what| format!("{name}{what}"));
+                let weights = file.floats(&weight, &[*outputs, *inputs])?;
+                let biases = if file.has_tensor(&bias) {
+                    Some(file.floats(&bias, &[*outputs])?)
+                } else {
+                    None
+                };
+                Ok(((weight, weights), (bias, biases)))
+            })
+            .collect::<Result<_, Error>>()?;
+        let inputs = found.first().map(|layer| layer.inputs);
+        let widths: Vec<_> =
+            inputs.into_iter().chain(found.iter().map(|layer| layer.outputs)).collect();
+        room::check(&widths, self.size).map_err(|reason| file.refuse(reason))?;
+        let mut mlp = builder().build_zeroed()?;
+        for (layer, ((weight, weights), (bias, biases))) in tensors.into_iter().enumerate() {
+            let factor = scaling.to_inverted(mlp.keep_below(layer));
+            let inputs = found[layer].inputs;
+            let layer = &mut mlp.layers[layer];
+            for (index, w) in weights.enumerate() {
+                let scaled = (f64::from(w) * factor) as f32;
+                file.check_finite(&weight, w)?;
+                layer.weights.set(index / inputs, index % inputs, scaled);
+            }
+            for (to, b) in layer.bias.iter_mut().zip(biases.into_iter().flatten()) {
+                file.check_finite(&bias, b)?;
+                *to = b;
+            }
+        }
+        Ok(mlp)
+    }
+}

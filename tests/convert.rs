@@ -1,0 +1,192 @@
+//! `thinnet convert`, and `inspect` of what comes from elsewhere.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Output,
+};
+
+use assert_cmd::Command;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use thinnet::{
+    Keep,
+    exchange::{self, Layers},
+    nn::{Activation, Loss, Mlp, Scaling},
+};
+
+const TOML: &str = "\
+# The nn.Sequential of make.py.
+input_drop = 0.2
+hidden = [
+    { activation = \"relu\", drop = 0.5 },
+    { activation = \"tanh\" },
+]
+";
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+/// A folder with the fixtures of these names and `layers.toml`.
+fn folder(fixtures: &[&str]) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for name in fixtures {
+        fs::copy(fixture(name), folder.path().join(name)).unwrap();
+    }
+    fs::write(folder.path().join("layers.toml"), TOML).unwrap();
+    folder
+}
+
+fn thinnet(folder: &Path, arguments: &[&str]) -> Output {
+    Command::cargo_bin("thinnet").unwrap().current_dir(folder).args(arguments).output().unwrap()
+}
+
+/// What a run that has to succeed said on stdout; it says nothing on stderr.
+fn succeeds(folder: &Path, arguments: &[&str]) -> String {
+    let output = thinnet(folder, arguments);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && stderr.is_empty(), "{arguments:?}: {stderr}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Whether the run fails with these words in its one line, and without `out`.
+fn fails(folder: &Path, arguments: &[&str], code: i32, words: &str) {
+    let output = thinnet(folder, arguments);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
+    assert!(output.stdout.is_empty() && stderr.lines().count() == 1, "{arguments:?}: {stderr}");
+    assert!(stderr.contains(words), "{stderr}");
+    assert!(!folder.join("out").exists());
+}
+
+fn inspect(folder: &Path, file: &str) -> Value {
+    serde_json::from_str(&succeeds(folder, &["inspect", file, "--json"])).unwrap()
+}
+
+#[test]
+fn a_state_dict_becomes_a_model_and_goes_back() {
+    let folder = folder(&["sequential.safetensors"]);
+    let folder = folder.path();
+    let input = "sequential.safetensors";
+    let text = succeeds(folder, &["convert", input, "m", "--architecture=layers.toml"]);
+    let mlp = Mlp::load(&folder.join("m")).unwrap();
+    let layers = Layers::new()
+        .input_keep(Keep::from_drop(0.2).unwrap())
+        .hidden(Activation::Relu, Keep::HALF)
+        .hidden(Activation::Tanh, Keep::ALL);
+    assert_eq!(mlp, exchange::load_torch(&folder.join(input), Some(&layers)).unwrap());
+    for part in ["m: a model", "8-70-24-3", "softmax_cross_entropy", &mlp.digest()] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+
+    let text = succeeds(folder, &["convert", "m", "t"]);
+    let expression = "nn.Sequential(nn.Dropout(0.2), nn.Linear(8, 70), nn.ReLU(), nn.Dropout(0.5)";
+    assert!(text.contains("t: a state dict, weights inverted") && text.contains(expression));
+    let tensors = |file: &str| {
+        let bytes = fs::read(folder.join(file)).unwrap();
+        exchange::torch_tensors(&bytes, Path::new(file)).unwrap()
+    };
+    assert_eq!(tensors("t"), tensors(input));
+    succeeds(folder, &["convert", "t", "again"]);
+    assert_eq!(fs::read(folder.join("again")).unwrap(), fs::read(folder.join("m")).unwrap());
+
+    succeeds(folder, &["convert", "m", "p", "--scaling=paper"]);
+    assert_eq!(
+        fs::read(folder.join("p")).unwrap(),
+        exchange::to_torch(&mlp, Scaling::Paper).unwrap()
+    );
+    let arguments = ["convert", "p", "q", "--architecture=layers.toml"];
+    succeeds(folder, &[&arguments[..], &["--scaling=paper", "--loss=squared_error"]].concat());
+    let q = Mlp::load(&folder.join("q")).unwrap();
+    assert_eq!(q.loss(), Loss::SquaredError);
+    assert_eq!(q.weights(2).unwrap(), mlp.weights(2).unwrap(), "its inputs are all kept");
+}
+
+#[test]
+fn a_graph_becomes_a_model_that_is_inspected_alike() {
+    let folder = folder(&["mlp_script_train.onnx", "sigmoid_dynamo.onnx"]);
+    let folder = folder.path();
+    succeeds(folder, &["convert", "mlp_script_train.onnx", "m", "--loss=squared_error"]);
+    let mlp = Mlp::load(&folder.join("m")).unwrap();
+    assert_eq!((mlp.loss(), mlp.keeps()[1]), (Loss::SquaredError, Keep::HALF));
+    succeeds(folder, &["convert", "mlp_script_train.onnx", "c"]);
+    succeeds(folder, &["convert", "c", "t"]);
+    let (graph, model, dict) =
+        (inspect(folder, "mlp_script_train.onnx"), inspect(folder, "c"), inspect(folder, "t"));
+    assert_eq!((&graph["kind"], &dict["kind"]), (&json!("ONNX graph"), &json!("state dict")));
+    assert_eq!((&graph["format"], &model["format"]), (&Value::Null, &json!(1)));
+    for field in ["layers", "digest", "loss", "parameters", "inputs"] {
+        assert!(!graph[field].is_null(), "{field}");
+        assert_eq!(graph[field], model[field], "{field}");
+        assert_eq!(dict[field], model[field], "{field}");
+    }
+    let text = succeeds(folder, &["inspect", "mlp_script_train.onnx"]);
+    assert!(text.contains("ONNX graph") && text.contains("8-70-24-3") && !text.contains("formats"));
+    let arguments = ["convert", "sigmoid_dynamo.onnx", "out", "--loss=squared_error"];
+    fails(folder, &arguments, 1, "binary_cross_entropy");
+}
+
+#[test]
+fn tensors_alone_are_listed() {
+    let folder = folder(&["normalised.safetensors"]);
+    let found = inspect(folder.path(), "normalised.safetensors");
+    assert_eq!(found["kind"], "tensors");
+    assert_eq!(found["tensors"][0], json!({"name": "norm1.bias", "dtype": "F32", "shape": [20]}));
+    let text = succeeds(folder.path(), &["inspect", "normalised.safetensors"]);
+    assert!(text.contains("norm1.num_batches_tracked") && text.contains("--architecture"));
+}
+
+#[test]
+fn a_checkpoint_goes_to_pytorch_with_its_settled_weights() {
+    let folder = TempDir::new().unwrap();
+    let folder = folder.path();
+    succeeds(
+        folder,
+        &["train", "--hidden=8", "--epochs=1", "--out=m", "--checkpoint=c", "-q", "--threads=1"],
+    );
+    succeeds(folder, &["convert", "c", "of_c"]);
+    succeeds(folder, &["convert", "m", "of_m"]);
+    assert_eq!(fs::read(folder.join("of_c")).unwrap(), fs::read(folder.join("of_m")).unwrap());
+}
+
+#[test]
+fn what_does_not_go_is_said_in_one_line() {
+    let names = ["named.safetensors", "bad_leaky.onnx", "mlp_script.onnx"];
+    let folder = folder(&names);
+    let folder = folder.path();
+    let [dict, leaky, graph] = names;
+    let layers = "--architecture=layers.toml";
+    fails(folder, &["convert", dict, "out"], 2, "expected --architecture FILE.toml");
+    fails(folder, &["convert", leaky, "out"], 1, "bad_leaky.onnx: node `/1/LeakyRelu`");
+    fails(folder, &["convert", graph, "out", layers], 2, "--architecture: mlp_script.onnx is an");
+    fails(folder, &["convert", graph, "out", "--scaling=paper"], 2, "--scaling");
+    fails(
+        folder,
+        &["convert", graph, "out", "--scaling=half"],
+        2,
+        "expected one of inverted, paper",
+    );
+    fails(folder, &["convert", graph, "out", "--loss=hinge"], 2, "expected one of softmax");
+    fails(folder, &["convert", graph, graph], 2, "expected different files");
+    fails(folder, &["convert", graph, "none/out"], 1, "OUT none/out");
+    fails(folder, &["convert", "gone", "out"], 1, "gone");
+    for (file, kind) in [(graph, "an ONNX graph"), (dict, "a state dict")] {
+        let expected = format!("{kind}: expected a model, which `thinnet convert` makes of it");
+        fails(folder, &["predict", "--model", file], 1, &expected);
+    }
+    fs::write(folder.join("text.onnx"), "neither").unwrap();
+    fails(folder, &["convert", "text.onnx", "out"], 1, "not an ONNX model");
+    for (toml, words) in [
+        ("hidden = [", "layers.toml: line 1: "),
+        ("\nwidth = 7\n", "layers.toml: line 2: unknown field `width`"),
+        ("input_keep = 1.5", "keep rate 1.5: expected a number above 0 and at most 1"),
+        ("hidden = [{ activation = \"gelu\" }]", "unknown variant `gelu`"),
+    ] {
+        fs::write(folder.join("layers.toml"), toml).unwrap();
+        fails(folder, &["convert", dict, "out", layers], 1, words);
+    }
+    let model = Mlp::builder(2).output(1, Loss::SquaredError).build().unwrap();
+    model.save(&folder.join("m")).unwrap();
+    fails(folder, &["convert", "m", "out", "--loss=squared_error"], 2, "--loss");
+}

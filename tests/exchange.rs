@@ -1,0 +1,322 @@
+//! Networks that PyTorch and scikit-learn wrote: `tests/fixtures/make.py` made
+//! the files, and `expected.json` with what those say of them.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+use thinnet::{
+    Keep,
+    data::Batch,
+    exchange::{self, FileKind, Layers, Sequential},
+    nn::{Activation, Loss, Mlp, Scaling},
+    predict::{MonteCarlo, Predictor, Seeds},
+    tensor::MatrixView,
+};
+
+/// What two engines that add up f32 in different orders may differ by, relative
+/// to the row's largest output.
+const ORDER: f64 = 1e-5;
+
+/// The same where PyTorch computes in f16, of 11 bits: each of the three layers
+/// rounds its inputs, its sum and its activation, 2^-11 of the values each; the
+/// outputs are sums of 24 such values whose errors partly cancel.
+const F16: f64 = 4e-3;
+
+/// The same in bfloat16, of 8 bits: 2^3 times as much.
+const BF16: f64 = 8.0 * F16;
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+fn expected(name: &str) -> Value {
+    let all = fs::read(fixture("expected.json")).unwrap();
+    let mut all: Value = serde_json::from_slice(&all).unwrap();
+    assert!(all[name].is_object(), "{name}");
+    all[name].take()
+}
+
+fn rows(of: &Value) -> Vec<Vec<f64>> {
+    serde_json::from_value(of.clone()).unwrap()
+}
+
+/// Whether the rows are equal within `tolerance` of each one's largest value.
+fn assert_close(name: &str, ours: &MatrixView<'_>, theirs: &[Vec<f64>], tolerance: f64) {
+    assert_eq!((ours.rows(), ours.columns()), (theirs.len(), theirs[0].len()), "{name}");
+    for (row, theirs) in theirs.iter().enumerate() {
+        let most = theirs.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
+        for (&a, b) in ours.row(row).unwrap().iter().zip(theirs) {
+            let difference = (f64::from(a) - b).abs();
+            assert!(difference <= tolerance * most, "{name}, row {row}: {a} is not {b}");
+        }
+    }
+}
+
+/// Holds the network's logits and predictions against the fixture's.
+fn agrees(name: &str, mlp: &Mlp) {
+    let expected = expected(name);
+    let inputs = rows(&expected["inputs"]);
+    let x: Vec<f32> = inputs.iter().flatten().map(|&x| x as f32).collect();
+    let x = MatrixView::new(&x, inputs.len(), inputs[0].len()).unwrap();
+    let predictor = Predictor::new(mlp.clone());
+    let mut workspace = predictor.workspace(inputs.len()).unwrap();
+    let mut compared = 0;
+    let low = if name.contains("bf16") { BF16 } else { F16 };
+    for (what, tolerance) in [("logits", ORDER), ("low_precision", low), ("probabilities", ORDER)] {
+        let Some(theirs) = expected.get(what).map(rows) else { continue };
+        let batch = Batch::dense(x);
+        let ours = if what == "probabilities" {
+            predictor.predict(&batch, &mut workspace).unwrap()
+        } else {
+            predictor.logits(&batch, &mut workspace).unwrap()
+        };
+        assert_close(&format!("{name} {what}"), &ours, &theirs, tolerance);
+        compared += 1;
+    }
+    assert!(compared > 0, "{name}");
+}
+
+fn torch(name: &str, layers: &Layers) -> Mlp {
+    let path = fixture(&format!("{name}.safetensors"));
+    assert_eq!(FileKind::of(&fs::read(&path).unwrap(), &path).unwrap(), FileKind::StateDict);
+    exchange::load_torch(&path, Some(layers)).unwrap()
+}
+
+fn onnx(name: &str, loss: Option<Loss>) -> Mlp {
+    let path = fixture(&format!("{name}.onnx"));
+    assert_eq!(FileKind::of(&fs::read(&path).unwrap(), &path).unwrap(), FileKind::Onnx);
+    exchange::load_onnx(&path, loss).unwrap()
+}
+
+fn refused(name: &str, layers: Option<&Layers>, words: &str) {
+    let path = fixture(&format!("{name}.safetensors"));
+    let message = exchange::load_torch(&path, layers).unwrap_err().to_string();
+    assert!(message.starts_with(&format!("{}: ", path.display())), "{message}");
+    assert!(message.contains(words), "{message}");
+}
+
+/// The `nn.Sequential` of make.py.
+fn sequential() -> Layers {
+    Layers::new()
+        .input_keep(Keep::from_drop(0.2).unwrap())
+        .hidden(Activation::Relu, Keep::HALF)
+        .hidden(Activation::Tanh, Keep::ALL)
+}
+
+fn named() -> Layers {
+    let keep = Keep::from_drop(0.25).unwrap();
+    Layers::new().hidden(Activation::Relu, keep).hidden(Activation::Relu, keep)
+}
+
+#[test]
+fn state_dicts_of_pytorch_predict_as_pytorch_does() {
+    for name in ["sequential", "sequential_f16", "sequential_bf16"] {
+        let mlp = torch(name, &sequential());
+        assert_eq!(mlp.widths(), [8, 70, 24, 3]);
+        assert_eq!(mlp.keeps(), [Keep::new(0.8).unwrap(), Keep::HALF, Keep::ALL]);
+        assert_eq!(mlp.loss(), Loss::SoftmaxCrossEntropy);
+        agrees(name, &mlp);
+    }
+    let mlp = torch("named", &named());
+    agrees("named", &mlp);
+    assert_eq!(torch("named", &named().names(["fc1", "fc2", "out"])), mlp);
+    let mlp = torch("no_bias", &Layers::new().hidden(Activation::Logistic, Keep::ALL));
+    assert_eq!((mlp.bias(0).unwrap(), mlp.loss()), (&[0.0; 6][..], Loss::SquaredError));
+    agrees("no_bias", &mlp);
+}
+
+#[test]
+fn weights_in_the_papers_form_are_multiplied_by_the_keep_rate() {
+    let layers = Layers::new().hidden(Activation::Relu, Keep::HALF).scaling(Scaling::Paper);
+    let mlp = torch("paper", &layers);
+    agrees("paper", &mlp);
+    let as_inverted = torch("paper", &layers.scaling(Scaling::Inverted));
+    assert_ne!(as_inverted, mlp);
+    // The metadata says the form that they are written in.
+    let bytes = exchange::to_torch(&mlp, Scaling::Paper).unwrap();
+    assert!(String::from_utf8_lossy(&bytes).contains(r#"\"scaling\":\"paper\""#));
+    let weights = Layers::new().hidden(Activation::Relu, Keep::HALF);
+    assert_eq!(exchange::from_torch(&bytes, Path::new("p"), Some(&weights)).unwrap(), as_inverted);
+    assert_eq!(exchange::from_torch(&bytes, Path::new("p"), None).unwrap(), mlp);
+}
+
+#[test]
+fn what_goes_to_pytorch_comes_back_bit_for_bit() {
+    for sparse in [false, true] {
+        let builder = Mlp::builder(5)
+            .input_keep(Keep::new(0.8).unwrap())
+            .hidden(70, Activation::Relu, Keep::new(0.3).unwrap())
+            .hidden(3, Activation::Identity, Keep::ALL)
+            .hidden(9, Activation::Logistic, Keep::from_k(1).unwrap());
+        let builder = if sparse { builder.sparse_input() } else { builder };
+        let mlp = builder.output(2, Loss::BinaryCrossEntropy).seed(3).build().unwrap();
+        let bytes = exchange::to_torch(&mlp, Scaling::Inverted).unwrap();
+        assert_eq!(exchange::to_torch(&mlp, Scaling::Inverted).unwrap(), bytes);
+        let path = Path::new("m.safetensors");
+        let again = exchange::from_torch(&bytes, path, None).unwrap();
+        assert_eq!((&again, again.digest()), (&mlp, mlp.digest()));
+        let names: Vec<_> = exchange::torch_tensors(&bytes, path)
+            .unwrap()
+            .into_iter()
+            .map(|tensor| (tensor.name, tensor.dtype, tensor.shape))
+            .collect();
+        let f32 = |name: &str, shape: &[usize]| (name.to_owned(), "F32".to_owned(), shape.to_vec());
+        assert_eq!(
+            names,
+            [
+                f32("1.bias", &[70]),
+                f32("1.weight", &[70, 5]),
+                f32("4.bias", &[3]),
+                f32("4.weight", &[3, 70]),
+                f32("5.bias", &[9]),
+                f32("5.weight", &[9, 3]),
+                f32("8.bias", &[2]),
+                f32("8.weight", &[2, 9]),
+            ]
+        );
+        assert!(Mlp::from_bytes(&bytes, path).unwrap_err().to_string().contains("`thinnet`"));
+        // The paper's form is rounded once each way.
+        let bytes = exchange::to_torch(&mlp, Scaling::Paper).unwrap();
+        let again = exchange::from_torch(&bytes, path, None).unwrap();
+        for layer in 0..mlp.depth() {
+            let pairs = mlp.weights(layer).unwrap().into_iter().zip(again.weights(layer).unwrap());
+            for (ours, again) in pairs {
+                assert!((ours - again).abs() <= ours.abs() * f32::EPSILON, "{ours} {again}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_expression_for_pytorch_is_the_fixtures() {
+    assert_eq!(
+        Sequential::from(&torch("sequential", &sequential())).to_string(),
+        "nn.Sequential(nn.Dropout(0.2), nn.Linear(8, 70), nn.ReLU(), nn.Dropout(0.5), \
+         nn.Linear(70, 24), nn.Tanh(), nn.Linear(24, 3))"
+    );
+}
+
+#[test]
+fn other_state_dicts_are_refused_with_the_tensor() {
+    refused("sequential", None, "expected a description of the layers");
+    let short = Layers::new().hidden(Activation::Relu, Keep::HALF);
+    refused(
+        "sequential",
+        Some(&short),
+        "3 linear layers (1.weight, 4.weight, 6.weight): expected 2",
+    );
+    refused("normalised", Some(&sequential()), "norm1.num_batches_tracked is I64 []: expected");
+    let layers = sequential().names(["1", "6", "4"]);
+    refused(
+        "sequential",
+        Some(&layers),
+        "6.weight is [3, 24]: expected 70 inputs, the outputs of 1",
+    );
+    let layers = sequential().names(["1", "4", "5"]);
+    refused("sequential", Some(&layers), "no tensor 5.weight");
+    let layers = sequential().names(["1", "4"]);
+    refused("sequential", Some(&layers), "6.weight: expected only layers named 1, 4");
+    // Our own metadata says which tensors there are.
+    let mlp = torch("sequential", &sequential());
+    let mut bytes = exchange::to_torch(&mlp, Scaling::Inverted).unwrap();
+    let at = bytes.windows(6).position(|name| name == b"4.bias").unwrap();
+    bytes[at..at + 6].copy_from_slice(b"4.else");
+    let message = exchange::from_torch(&bytes, Path::new("m"), None).unwrap_err().to_string();
+    assert_eq!(message, "m: no tensor 4.bias: expected one");
+    let message = exchange::load_torch(&fixture("gone"), None).unwrap_err().to_string();
+    assert!(message.contains("gone"), "{message}");
+}
+
+#[test]
+fn graphs_of_both_exporters_predict_as_pytorch_does() {
+    for exporter in ["script", "dynamo"] {
+        for (name, widths, loss) in [
+            ("mlp", &[8, 70, 24, 3][..], Loss::SoftmaxCrossEntropy),
+            ("normalised", &[8, 20, 10, 3], Loss::SoftmaxCrossEntropy),
+            ("products", &[8, 12, 3], Loss::SoftmaxCrossEntropy),
+            ("softmax", &[8, 6, 3], Loss::SoftmaxCrossEntropy),
+            ("log_softmax", &[8, 6, 3], Loss::SoftmaxCrossEntropy),
+            ("sigmoid", &[8, 6, 3], Loss::BinaryCrossEntropy),
+            ("f16", &[8, 70, 24, 3], Loss::SoftmaxCrossEntropy),
+        ] {
+            let name = format!("{name}_{exporter}");
+            let mlp = onnx(&name, None);
+            assert_eq!((&mlp.widths()[..], mlp.loss()), (widths, loss), "{name}");
+            assert!(mlp.keeps().iter().all(|keep| !keep.drops()), "{name}");
+            agrees(&name, &mlp);
+        }
+    }
+}
+
+#[test]
+fn dropout_of_exports_for_training_becomes_keep_rates() {
+    let keep = Keep::from_drop(0.2).unwrap();
+    for name in ["mlp_script_train", "mlp_dynamo_train", "opset11_train"] {
+        let mlp = onnx(name, None);
+        assert_eq!(mlp.keeps(), [keep, Keep::HALF, Keep::ALL], "{name}");
+        assert_eq!(mlp.activations(), [Activation::Relu, Activation::Tanh], "{name}");
+        agrees(name, &mlp);
+    }
+    for name in ["normalised_script_train", "normalised_dynamo_train"] {
+        let mlp = onnx(name, None);
+        assert_eq!(mlp.keeps(), [Keep::ALL, Keep::HALF, Keep::ALL], "{name}");
+        agrees(name, &mlp);
+    }
+    // The thinned networks of an imported model differ.
+    let predictor = Predictor::new(onnx("mlp_script_train", None));
+    let mut workspace = predictor.workspace(1).unwrap();
+    let x = MatrixView::new(&[1.0; 8], 1, 8).unwrap();
+    let settings = MonteCarlo::new(50).unwrap();
+    let seeds = Seeds::Each(&[1]);
+    let estimates =
+        predictor.monte_carlo(&Batch::dense(x), &settings, seeds, &mut workspace).unwrap();
+    let estimate = estimates.iter().next().unwrap();
+    assert!(estimate.mutual_information().unwrap() > 0.001);
+}
+
+/// alpha, beta, both turns of weights, two biases, f16 as numbers, constants as
+/// nodes, dropout before a ReLU.
+#[test]
+fn a_graph_of_everything_predicts_as_the_standard_says() {
+    let mlp = onnx("standard", None);
+    assert_eq!(mlp.widths(), [8, 6, 5, 4, 3]);
+    let activations = [Activation::Relu, Activation::Relu, Activation::Identity];
+    assert_eq!(mlp.activations(), activations);
+    let keep = Keep::new(0.75).unwrap();
+    assert_eq!(mlp.keeps(), [keep, Keep::HALF, Keep::ALL, Keep::ALL]);
+    agrees("standard", &mlp);
+}
+
+#[test]
+fn networks_of_scikit_learn_predict_as_it_does() {
+    let mlp = onnx("sklearn_classes", None);
+    assert_eq!((mlp.widths(), mlp.loss()), (vec![8, 12, 7, 3], Loss::SoftmaxCrossEntropy));
+    agrees("sklearn_classes", &mlp);
+    let mlp = onnx("sklearn_values", None);
+    assert_eq!((mlp.widths(), mlp.loss()), (vec![8, 12, 7, 1], Loss::SquaredError));
+    agrees("sklearn_values", &mlp);
+}
+
+#[test]
+fn other_graphs_are_refused_with_the_node() {
+    for (name, words) in [
+        ("bad_leaky", "(`LeakyRelu`): slope 0.1: the engine has no leaky ReLU"),
+        ("bad_gelu", "(`Gelu`): expected one of Gemm"),
+        ("bad_late_norm", "(`BatchNormalization`): stands behind an activation"),
+        ("bad_external", "is kept in another file"),
+        ("bad_sklearn_zipmap", "2 outputs (`output_label`, `output_probability`): expected one of"),
+        ("bad_sklearn_pairs", "(`Reshape`): 1 columns: expected the 2 of a row"),
+        ("bad_sklearn_bits", "node `Concat` (`Concat`): takes"),
+    ] {
+        let path = fixture(&format!("{name}.onnx"));
+        let message = exchange::load_onnx(&path, None).unwrap_err().to_string();
+        assert!(message.starts_with(&format!("{}: ", path.display())), "{message}");
+        assert!(message.contains(words), "{message}");
+    }
+    let path = fixture("softmax_script.onnx");
+    let message = exchange::load_onnx(&path, Some(Loss::SquaredError)).unwrap_err().to_string();
+    assert!(message.contains("the loss softmax_cross_entropy do, not squared_error"), "{message}");
+}

@@ -1,0 +1,179 @@
+//! Files from elsewhere that are made to break the reader: each is refused with
+//! its reason, and takes no more memory than it may.
+
+mod hostile_files;
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use thinnet::{
+    Error, Keep,
+    exchange::{self, FileKind, Layers},
+    nn::{Activation, Loss, Mlp, Scaling},
+};
+
+/// What the readers may take besides four times the file, which is there too.
+const ANY: usize = 64 << 20;
+
+struct Peak;
+
+static NOW: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(0);
+
+fn grow(size: usize) {
+    let now = NOW.fetch_add(size, Ordering::Relaxed) + size;
+    MOST.fetch_max(now, Ordering::Relaxed);
+}
+
+// SAFETY: every call goes to the system's allocator as it came.
+unsafe impl GlobalAlloc for Peak {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        grow(layout.size());
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(at, layout) }
+    }
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // As if both were there at once, which they may be.
+        grow(size);
+        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.realloc(at, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Peak = Peak;
+
+/// What `read` says of a file, and the most memory that was there at once with
+/// the file itself, in bytes.
+fn measured(
+    bytes: &[u8],
+    read: impl FnOnce(&[u8], &Path) -> Result<Mlp, Error>,
+) -> (Result<Mlp, String>, usize) {
+    let before = NOW.load(Ordering::Relaxed);
+    MOST.store(before, Ordering::Relaxed);
+    let read = read(bytes, Path::new("a-file")).map_err(|error| error.to_string());
+    let most = MOST.load(Ordering::Relaxed) - before + bytes.len();
+    (read, most)
+}
+
+fn fits(name: &str, size: usize, most: usize) {
+    println!("{name}: {size} bytes, {most} at most");
+    assert!(most <= 4 * size + ANY, "{name}: {most} bytes for a file of {size}");
+}
+
+fn layers() -> Layers {
+    Layers::new().hidden(Activation::Relu, Keep::HALF)
+}
+
+fn torch(bytes: &[u8], path: &Path) -> Result<Mlp, Error> {
+    FileKind::of(bytes, path)?;
+    exchange::from_torch(bytes, path, Some(&layers()))
+}
+
+fn onnx(bytes: &[u8], path: &Path) -> Result<Mlp, Error> {
+    exchange::from_onnx(bytes, path, None)
+}
+
+/// One test only: others at the same time would be counted too.
+#[test]
+fn hostile_files_are_refused_and_take_little_memory() {
+    let taken = measured(&[0; 10], |bytes, path| {
+        std::hint::black_box(vec![1_u8; 1 << 20]);
+        onnx(bytes, path)
+    });
+    assert!(taken.1 > 1 << 20, "the counter counts");
+
+    // What they are made of is read, or they would be refused for nothing.
+    torch(&hostile_files::good_torch(), Path::new("good")).unwrap();
+    for (name, bytes) in hostile_files::good_onnx() {
+        onnx(&bytes, Path::new(name)).unwrap();
+    }
+    let mut files = 0;
+    for (of_torch, all) in [(true, hostile_files::torch()), (false, hostile_files::onnx())] {
+        for file in all {
+            let (read, most) =
+                if of_torch { measured(&file.bytes, torch) } else { measured(&file.bytes, onnx) };
+            let reason = read.map(drop).expect_err(file.name);
+            assert!(reason.starts_with("a-file: "), "{}: {reason}", file.name);
+            assert!(reason.contains(file.words), "{}: {reason}", file.name);
+            assert!(reason.len() < 2000, "{}: a reason of {} bytes", file.name, reason.len());
+            fits(file.name, file.bytes.len(), most);
+            files += 1;
+        }
+    }
+    assert!(files >= 30, "{files}");
+
+    // Every beginning of the good files, and each with one byte changed.
+    for bytes in [vec![hostile_files::good_torch()], onnx_files()].concat() {
+        let read = if bytes.starts_with(&[8]) { onnx } else { torch };
+        for end in 0..bytes.len() {
+            let (read, most) = measured(&bytes[..end], read);
+            assert!(read.is_err(), "{end} of {}", bytes.len());
+            assert!(most <= ANY, "{end}: {most}");
+        }
+        for at in 0..bytes.len() {
+            for bit in [1, 4, 64, 128] {
+                let mut changed = bytes.clone();
+                changed[at] ^= bit;
+                // Many are still networks.
+                let (_, most) = measured(&changed, read);
+                assert!(most <= ANY, "{at}: {most}");
+            }
+        }
+    }
+
+    // As many layers as a small file may make.
+    let bytes = hostile_files::shared(2800, 1);
+    let (read, most) = measured(&bytes, onnx);
+    assert_eq!(read.unwrap().depth(), 2800);
+    fits("many layers", bytes.len(), most);
+
+    // Good files that are large: the network, and little besides.
+    let large = Mlp::builder(2000).hidden(2000, Activation::Relu, Keep::HALF);
+    let large = large.output(500, Loss::SoftmaxCrossEntropy).build().unwrap();
+    let f32 = exchange::to_torch(&large, Scaling::Paper).unwrap();
+    drop(large);
+    let f16 = as_f16(&f32);
+    for (name, bytes) in [("large f32", f32), ("large f16", f16)] {
+        let (read, most) = measured(&bytes, torch);
+        read.unwrap();
+        fits(name, bytes.len(), most);
+        let (read, most) = measured(&bytes, |bytes, path| exchange::from_torch(bytes, path, None));
+        read.unwrap();
+        fits(name, bytes.len(), most);
+    }
+}
+
+fn onnx_files() -> Vec<Vec<u8>> {
+    hostile_files::good_onnx().into_iter().map(|(_, bytes)| bytes).collect()
+}
+
+/// A file of f32 whose numbers are f16 instead, all 0.
+fn as_f16(file: &[u8]) -> Vec<u8> {
+    let (length, rest) = file.split_first_chunk::<8>().unwrap();
+    let (header, data) = rest.split_at(u64::from_le_bytes(*length) as usize);
+    let mut header: serde_json::Value = serde_json::from_slice(header).unwrap();
+    for (name, tensor) in header.as_object_mut().unwrap() {
+        if name != "__metadata__" {
+            tensor["dtype"] = "F16".into();
+            for at in 0..2 {
+                let offset = tensor["data_offsets"][at].as_u64().unwrap();
+                tensor["data_offsets"][at] = (offset / 2).into();
+            }
+        }
+    }
+    let header = header.to_string();
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    bytes.resize(bytes.len() + data.len() / 2, 0);
+    bytes
+}

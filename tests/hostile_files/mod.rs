@@ -1,0 +1,708 @@
+//! Files from elsewhere, good ones and those that are made to be refused: for
+//! `tests/hostile.rs`, and as seeds of the fuzz targets (`fuzz/examples/files.rs`
+//! includes this file).
+
+use std::fmt::Write;
+
+/// A file, and a word of the reason for which it is refused.
+pub struct Hostile {
+    pub name: &'static str,
+    pub bytes: Vec<u8>,
+    pub words: &'static str,
+}
+
+fn hostile(name: &'static str, bytes: Vec<u8>, words: &'static str) -> Hostile {
+    Hostile { name, bytes, words }
+}
+
+/// A safetensors file with this header and so many bytes of data, 0.
+fn safetensors(header: &str, data: usize) -> Vec<u8> {
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    bytes.resize(bytes.len() + data, 0);
+    bytes
+}
+
+/// A tensor of a header.
+fn entry(name: &str, dtype: &str, shape: &str, from: u64, to: u64) -> String {
+    format!(r#""{name}":{{"dtype":"{dtype}","shape":[{shape}],"data_offsets":[{from},{to}]}}"#)
+}
+
+fn of_entries(entries: &[String], data: usize) -> Vec<u8> {
+    safetensors(&format!("{{{}}}", entries.join(",")), data)
+}
+
+/// A state dict of layers 2-3-2, which is read with one hidden layer.
+pub fn good_torch() -> Vec<u8> {
+    of_entries(&two_layers(), 68)
+}
+
+fn two_layers() -> Vec<String> {
+    vec![
+        entry("0.weight", "F32", "3,2", 0, 24),
+        entry("0.bias", "F32", "3", 24, 36),
+        entry("2.weight", "F32", "2,3", 36, 60),
+        entry("2.bias", "F32", "2", 60, 68),
+    ]
+}
+
+/// The good file with one entry of its header replaced.
+fn with_entry(index: usize, entry: &str, data: usize) -> Vec<u8> {
+    let mut entries = two_layers();
+    entries[index] = entry.to_owned();
+    of_entries(&entries, data)
+}
+
+/// Tensors behind each other that end at 2^64 - 1: the crate adds the header's
+/// length to that.
+fn up_to_the_last_byte() -> Vec<String> {
+    let size = u64::MAX >> 4;
+    let mut entries: Vec<String> = (0..16)
+        .map(|i| entry(&format!("{i}"), "U8", &size.to_string(), i * size, (i + 1) * size))
+        .collect();
+    entries.push(entry("last", "U8", "15", 16 * size, u64::MAX));
+    entries
+}
+
+/// State dicts that are refused.
+pub fn torch() -> Vec<Hostile> {
+    let good = good_torch();
+    let with_length = |length: u64| {
+        let mut bytes = good.clone();
+        bytes[..8].copy_from_slice(&length.to_le_bytes());
+        bytes
+    };
+    let with_number = |at_end: usize, number: [u8; 4]| {
+        let mut bytes = good.clone();
+        let at = bytes.len() - at_end;
+        bytes[at..at + 4].copy_from_slice(&number);
+        bytes
+    };
+    let mut half_nan = of_entries(
+        &[entry("0.weight", "F16", "1,1", 0, 2), entry("2.weight", "BF16", "1,1", 2, 4)],
+        4,
+    );
+    let end = half_nan.len();
+    half_nan[end - 3] = 0x7e;
+    let many = |n: usize, one: &dyn Fn(usize) -> String| {
+        let entries: Vec<String> = (0..n).map(one).collect();
+        of_entries(&entries, 0)
+    };
+    let nothing = |name: &str| entry(name, "F32", "0", 0, 0);
+    let many_dimensions = vec!["1"; 500_000].join(",");
+    let long = "x".repeat(2_000_000);
+    let mut keys = String::new();
+    for i in 0..200_000 {
+        write!(keys, r#""{i}":"","#).unwrap();
+    }
+    let wide = 3_000_000;
+    vec![
+        hostile("bad-empty", Vec::new(), "not a safetensors file"),
+        hostile("bad-truncated-data", good[..good.len() - 1].to_vec(), "byte 68 of 67"),
+        hostile("bad-truncated-header", good[..40].to_vec(), "not a safetensors file"),
+        hostile("bad-more-data", [good.as_slice(), &[0]].concat(), "not a safetensors file"),
+        hostile("bad-header-length", with_length(u64::MAX), "not a safetensors file"),
+        hostile("bad-header-short", with_length(9), "not a safetensors file"),
+        hostile("bad-header-list", safetensors("[]", 0), "not a safetensors file"),
+        hostile("bad-header-text", safetensors("{\"0.weight\"}", 0), "not a safetensors file"),
+        hostile("bad-header-deep", safetensors(&"{\"a\":".repeat(200_000), 0), "unknown field"),
+        hostile("bad-no-tensors", safetensors("{}", 0), "no tensors"),
+        hostile(
+            "bad-dtype-integers",
+            with_entry(0, &entry("0.weight", "I32", "3,2", 0, 24), 68),
+            "0.weight is I32 [3, 2]: expected F32",
+        ),
+        hostile(
+            "bad-dtype-double",
+            with_entry(0, &entry("0.weight", "F64", "3,1", 0, 24), 68),
+            "0.weight is F64",
+        ),
+        hostile(
+            "bad-dtype-unknown",
+            with_entry(0, &entry("0.weight", "F33", "3,2", 0, 24), 68),
+            "F33",
+        ),
+        hostile(
+            "bad-duplicate",
+            with_entry(2, &entry("0.weight", "F32", "3,2", 36, 60), 68),
+            "0.weight stands there twice",
+        ),
+        hostile(
+            "bad-overlap",
+            with_entry(1, &entry("0.bias", "F32", "3", 20, 32), 68),
+            "not a safetensors file",
+        ),
+        hostile(
+            "bad-gap",
+            with_entry(3, &entry("2.bias", "F32", "2", 64, 72), 72),
+            "not a safetensors file",
+        ),
+        hostile(
+            "bad-end-overflows",
+            of_entries(&up_to_the_last_byte(), 0),
+            "a tensor ends at byte 18446744073709551615 of 0",
+        ),
+        hostile(
+            "bad-offset-too-large",
+            with_entry(3, r#""2.bias":{"dtype":"F32","shape":[2],"data_offsets":[60,1e30]}"#, 68),
+            "not a safetensors file",
+        ),
+        hostile(
+            "bad-shape-overflows",
+            with_entry(0, &entry("0.weight", "F32", "4294967296,4294967296", 0, 24), 68),
+            "not a safetensors file",
+        ),
+        hostile(
+            "bad-shape-negative",
+            with_entry(0, &entry("0.weight", "F32", "-3,-2", 0, 24), 68),
+            "not a safetensors file",
+        ),
+        hostile(
+            "bad-shape-of-vector",
+            with_entry(0, &entry("0.weight", "F32", "6", 0, 24), 68),
+            "0.weight is F32 [6]: expected the weight of a linear layer, [outputs, inputs]",
+        ),
+        hostile(
+            "bad-shape-of-bias",
+            with_entry(1, &entry("0.bias", "F32", "3,1", 24, 36), 68),
+            "0.bias is F32 [3, 1]: expected F32, F16 or BF16 [3]",
+        ),
+        hostile(
+            "bad-shape-does-not-fit",
+            with_entry(2, &entry("2.weight", "F32", "3,2", 36, 60), 68),
+            "2.weight is [3, 2]: expected 3 inputs",
+        ),
+        hostile(
+            "bad-width-0",
+            of_entries(&[nothing("0.bias"), entry("0.weight", "F32", "0,9", 0, 0)], 0),
+            "0.weight is F32 [0, 9]: expected at least one",
+        ),
+        hostile(
+            "bad-orphan",
+            with_entry(0, &entry("1.weight", "F32", "3,2", 0, 24), 68),
+            "0.bias is F32 [3]: expected 0.weight beside it",
+        ),
+        hostile(
+            "bad-other-tensor",
+            with_entry(3, &entry("2.running_mean", "F32", "2", 60, 68), 68),
+            "2.running_mean is F32 [2]: expected a `weight` or a `bias`",
+        ),
+        hostile("bad-nan", with_number(20, [0, 0, 0xc0, 0x7f]), "2.weight holds NaN"),
+        hostile("bad-infinite", with_number(4, [0, 0, 0x80, 0xff]), "2.bias holds -inf"),
+        hostile("bad-nan-f16", half_nan, "0.weight holds NaN"),
+        hostile(
+            "bad-many-layers",
+            many(9000, &|i| entry(&format!("{i}.weight"), "F32", "0,0", 0, 0)),
+            "expected at least one input",
+        ),
+        hostile("bad-many-tensors", many(100_000, &|i| nothing(&i.to_string())), "more than 20000"),
+        hostile(
+            "bad-many-dimensions",
+            of_entries(&[entry("0.weight", "F32", &many_dimensions, 0, 4)], 4),
+            "at most 8 sizes",
+        ),
+        hostile(
+            "bad-many-keys",
+            safetensors(&format!(r#"{{"__metadata__":{{{keys}"z":""}}}}"#), 0),
+            "metadata keys",
+        ),
+        hostile(
+            "bad-unknown-field",
+            with_entry(
+                0,
+                &format!(
+                    r#""0.weight":{{"dtype":"F32","shape":[3,2],"x":[{many_dimensions}],"data_offsets":[0,24]}}"#
+                ),
+                68,
+            ),
+            "unknown field `x`",
+        ),
+        hostile("bad-long-name", of_entries(&[nothing(&long)], 0), "a name of 2000000 bytes"),
+        hostile(
+            "bad-long-dtype",
+            of_entries(&[entry("0.weight", &long, "1", 0, 4)], 4),
+            "too long",
+        ),
+        hostile(
+            "bad-long-header",
+            safetensors(&format!("{{{}", " ".repeat(17 << 20)), 0),
+            "header of",
+        ),
+        hostile(
+            "bad-thin",
+            of_entries(
+                &[
+                    entry("0.weight", "F16", &format!("{wide},1"), 0, 2 * wide),
+                    entry("2.weight", "F16", &format!("1,{wide}"), 2 * wide, 4 * wide),
+                ],
+                4 * wide as usize,
+            ),
+            "filled up to multiples of 64",
+        ),
+    ]
+}
+
+/// A protocol buffers message, field by field.
+#[derive(Clone, Default)]
+pub struct Message(Vec<u8>);
+
+impl Message {
+    pub fn varint(mut self, field: u64, value: u64) -> Self {
+        self.push_varint(field << 3);
+        self.push_varint(value);
+        self
+    }
+
+    pub fn bytes(mut self, field: u64, value: impl AsRef<[u8]>) -> Self {
+        self.push_varint(field << 3 | 2);
+        self.push_varint(value.as_ref().len() as u64);
+        self.0.extend(value.as_ref());
+        self
+    }
+
+    pub fn message(self, field: u64, value: Self) -> Self {
+        self.bytes(field, value.0)
+    }
+
+    pub fn float(mut self, field: u64, value: f32) -> Self {
+        self.push_varint(field << 3 | 5);
+        self.0.extend(value.to_le_bytes());
+        self
+    }
+
+    fn raw(mut self, bytes: &[u8]) -> Self {
+        self.0.extend(bytes);
+        self
+    }
+
+    fn push_varint(&mut self, mut value: u64) {
+        while value >= 128 {
+            self.0.push(value as u8 | 128);
+            value >>= 7;
+        }
+        self.0.push(value as u8);
+    }
+}
+
+fn repeated(message: Message, field: u64, values: &[&str]) -> Message {
+    values.iter().fold(message, |message, value| message.bytes(field, value))
+}
+
+fn node(op: &str, inputs: &[&str], output: &str) -> Message {
+    repeated(Message::default(), 1, inputs)
+        .bytes(2, output)
+        .bytes(3, format!("the {op}"))
+        .bytes(4, op)
+}
+
+fn with_int(node: Message, name: &str, value: u64) -> Message {
+    node.message(5, Message::default().bytes(1, name).varint(3, value).varint(20, 2))
+}
+
+/// A tensor with its shape and its kind of elements, without data.
+fn bare(name: &str, kind: u64, dims: &[u64]) -> Message {
+    let shape = dims.iter().fold(Message::default(), |message, &size| message.varint(1, size));
+    shape.varint(2, kind).bytes(8, name)
+}
+
+/// A tensor of f32.
+fn floats(name: &str, dims: &[u64], values: &[f32]) -> Message {
+    let raw: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
+    bare(name, 1, dims).bytes(9, raw)
+}
+
+fn value_info(name: &str, kind: u64, sizes: &[u64]) -> Message {
+    let shape = sizes
+        .iter()
+        .fold(Message::default(), |shape, &n| shape.message(1, Message::default().varint(1, n)));
+    let tensor = Message::default().varint(1, kind).message(2, shape);
+    Message::default().bytes(1, name).message(2, Message::default().message(1, tensor))
+}
+
+/// A graph from `x` to `y`.
+#[derive(Clone, Default)]
+struct Graph {
+    nodes: Vec<Message>,
+    tensors: Vec<Message>,
+    more: Message,
+}
+
+impl Graph {
+    /// Two layers, 2-3-2.
+    fn good() -> Self {
+        let dropout = node("Dropout", &["h", "ratio"], "d");
+        Self {
+            nodes: vec![
+                node("Gemm", &["x", "w", "b"], "z"),
+                node("Relu", &["z"], "h"),
+                dropout,
+                node("MatMul", &["d", "v"], "m"),
+                node("Add", &["m", "c"], "s"),
+                node("Softmax", &["s"], "y"),
+            ],
+            tensors: vec![
+                floats("w", &[2, 3], &[1.0, -2.0, 3.0, 0.5, 0.25, -1.5]),
+                floats("b", &[3], &[0.5, 0.0, -0.5]),
+                floats("ratio", &[], &[0.5]),
+                floats("v", &[3, 2], &[1.0, 0.0, 2.0, 0.0, 0.0, 3.0]),
+                floats("c", &[1, 2], &[0.125, -0.125]),
+            ],
+            more: Message::default(),
+        }
+    }
+
+    fn with_node(mut self, index: usize, node: Message) -> Self {
+        self.nodes[index] = node;
+        self
+    }
+
+    fn with_tensor(mut self, index: usize, tensor: Message) -> Self {
+        self.tensors[index] = tensor;
+        self
+    }
+
+    fn with(mut self, more: impl FnOnce(Message) -> Message) -> Self {
+        self.more = more(self.more);
+        self
+    }
+
+    fn graph(&self) -> Message {
+        let graph =
+            self.nodes.iter().cloned().fold(Message::default(), |g, node| g.message(1, node));
+        let graph = self.tensors.iter().cloned().fold(graph, |g, tensor| g.message(5, tensor));
+        let graph = graph.message(11, value_info("x", 1, &[9, 2]));
+        graph.message(12, value_info("y", 1, &[9, 2])).raw(&self.more.0)
+    }
+
+    fn file(&self) -> Vec<u8> {
+        model(20, self.graph()).0
+    }
+}
+
+fn model(opset: u64, graph: Message) -> Message {
+    let import = Message::default().bytes(1, "").varint(2, opset);
+    Message::default().varint(1, 10).message(8, import).message(7, graph)
+}
+
+/// A graph of so many layers that share one matrix of `width` by `width`.
+pub fn shared(layers: usize, width: usize) -> Vec<u8> {
+    let value = |i: usize| if i == 0 { "x".to_owned() } else { format!("z{i}") };
+    let nodes = (0..layers).map(|i| node("MatMul", &[&value(i), "w"], &value(i + 1)));
+    let graph = nodes.fold(Message::default(), |graph, node| graph.message(1, node));
+    let dims = [width as u64; 2];
+    let graph = graph.message(5, floats("w", &dims, &vec![0.0; width * width]));
+    let graph = graph.message(11, value_info("x", 1, &[9, width as u64]));
+    model(20, graph.message(12, value_info(&value(layers), 1, &[9, width as u64]))).0
+}
+
+/// Graphs that are read.
+pub fn good_onnx() -> Vec<(&'static str, Vec<u8>)> {
+    let good = Graph::good();
+    let f16 = bare("v", 10, &[3, 2]).bytes(5, [0x80, 0x78, 0, 0x80, 0x80, 1, 0, 0, 0x80, 0x44]);
+    let norm = node("BatchNormalization", &["m", "c", "c", "c", "one"], "s");
+    let one = floats("one", &[2], &[1.0, 4.0]);
+    let input = node("Dropout", &["x", "ratio"], "i");
+    let mut dropped = good.clone().with_node(0, node("Gemm", &["i", "w", "b"], "z"));
+    dropped.nodes.push(input);
+    let mut normalised = good.clone().with_node(4, norm);
+    normalised.tensors.push(one);
+    vec![
+        ("two-layers", good.file()),
+        ("f16-as-numbers", good.clone().with_tensor(3, f16).file()),
+        ("normalised", normalised.file()),
+        ("input-dropped", dropped.file()),
+        ("sigmoid", good.with_node(5, node("Sigmoid", &["s"], "y")).file()),
+    ]
+}
+
+/// Graphs that are refused.
+pub fn onnx() -> Vec<Hostile> {
+    let good = Graph::good();
+    let file = good.file();
+    let start = |bytes: &[u8]| [&[8, 10][..], bytes].concat();
+    let of_node = |index: usize, node: Message| good.clone().with_node(index, node).file();
+    let of_tensor = |index: usize, tensor: Message| good.clone().with_tensor(index, tensor).file();
+    let weight = |dims: &[u64], values: &[f32]| of_tensor(0, floats("w", dims, values));
+    let gemm = || node("Gemm", &["x", "w", "b"], "z");
+    let six = [1.0; 6];
+    // Graphs in graphs, as `If` has them, 20,000 deep; made from the inside out.
+    let mut deep = Message::default();
+    for _ in 0..20_000 {
+        let inner = Message::default().bytes(1, "then_branch").message(6, deep);
+        deep = Message::default().message(1, Message::default().bytes(4, "If").message(5, inner));
+    }
+    let branch = Message::default().bytes(1, "then_branch").message(6, deep);
+    let long = "n".repeat(1_000_000);
+    let mut circle = good.clone().with_node(0, node("Gemm", &["s", "w", "b"], "z"));
+    circle.nodes[5] = node("Softmax", &["s"], "y");
+    let many = |field: u64, n: usize| {
+        model(20, (0..n).fold(Message::default(), |graph, _| graph.bytes(field, []))).0
+    };
+    let wide = 2_000_000;
+    // Something between the input and the first layer.
+    let before = |node: Message| {
+        let mut graph = good.clone().with_node(0, self::node("Gemm", &["i", "w", "b"], "z"));
+        graph.nodes.push(node);
+        graph.file()
+    };
+    let reshaped = |shape: &[i64]| {
+        let raw: Vec<u8> = shape.iter().flat_map(|n| n.to_le_bytes()).collect();
+        let mut graph = good.clone().with_node(0, node("Gemm", &["i", "w", "b"], "z"));
+        graph.nodes.push(node("Reshape", &["x", "shape"], "i"));
+        graph.tensors.push(bare("shape", 7, &[shape.len() as u64]).bytes(9, raw));
+        graph.file()
+    };
+    let of_input = |kind: u64, sizes: &[u64]| {
+        let graph =
+            good.nodes.iter().cloned().fold(Message::default(), |g, node| g.message(1, node));
+        let graph = good.tensors.iter().cloned().fold(graph, |g, tensor| g.message(5, tensor));
+        let graph = graph.message(11, value_info("x", kind, sizes));
+        model(20, graph.message(12, value_info("y", 1, &[9, 2]))).0
+    };
+    let passed_on = Message::default()
+        .message(1, node("Identity", &["x"], "y"))
+        .message(11, value_info("x", 1, &[9, 2]))
+        .message(12, value_info("y", 1, &[9, 2]));
+    let two_norms = || {
+        let norm =
+            |from: &str, to: &str| node("BatchNormalization", &[from, "c", "c", "c", "v2"], to);
+        let mut graph = good.clone().with_node(4, norm("m", "s")).with_node(5, norm("s", "y"));
+        graph.tensors.push(floats("v2", &[2], &[1.0, 1.0]));
+        graph.file()
+    };
+    let norm = |mean: &str, variance: f32| {
+        let norm = node("BatchNormalization", &["m", "c", "c", mean, "v2"], "s");
+        let mut graph = good.clone().with_node(4, norm);
+        graph.tensors.push(floats("v2", &[2], &[1.0, variance]));
+        graph.file()
+    };
+    vec![
+        hostile("bad-empty", Vec::new(), "no graph"),
+        hostile("bad-no-graph", start(&[]), "no graph"),
+        hostile("bad-text", start(b"neither"), "not an ONNX model"),
+        hostile("bad-truncated", file[..file.len() - 9].to_vec(), "states"),
+        hostile("bad-long-varint", start(&[255; 12]), "a varint is too long"),
+        hostile(
+            "bad-length-overflows",
+            start(&[58, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1]),
+            "states 18446744073709551615 bytes: expected at most the 0 left",
+        ),
+        hostile("bad-group", start(&[59]), "wire type 3"),
+        hostile("bad-field-0", start(&[0, 0]), "field number 0"),
+        hostile(
+            "bad-two-graphs",
+            model(20, good.graph()).message(7, good.graph()).0,
+            "a second graph",
+        ),
+        hostile("bad-no-version", Message::default().message(7, good.graph()).0, "no version"),
+        hostile("bad-old-version", model(6, good.graph()).0, "expected version 7 to"),
+        hostile("bad-new-version", model(9999, good.graph()).0, "expected version 7 to"),
+        hostile("bad-circle", circle.file(), "stands in a circle"),
+        hostile("bad-self", of_node(1, node("Relu", &["h"], "h")), "stands in a circle"),
+        hostile("bad-many-nodes", many(1, 2_000_000), "more than 4000 nodes"),
+        hostile("bad-many-initialisers", many(5, 2_000_000), "more than 4000 initialisers"),
+        hostile("bad-many-inputs", many(11, 2_000_000), "more than 4000 inputs"),
+        hostile("bad-many-outputs", many(12, 2_000_000), "more than 4000 outputs"),
+        hostile(
+            "bad-many-dimensions",
+            of_tensor(0, Message::default().bytes(1, vec![1; 2_000_000]).bytes(8, "w")),
+            "dims of a tensor has more than 8",
+        ),
+        hostile(
+            "bad-many-ints",
+            of_node(
+                2,
+                node("Dropout", &["h", "ratio"], "d")
+                    .message(5, Message::default().bytes(1, "seed").bytes(8, vec![1; 2_000_000])),
+            ),
+            "more than 16 numbers",
+        ),
+        hostile(
+            "bad-many-node-inputs",
+            of_node(1, node("Relu", &["z"; 100_000], "h")),
+            "more than 16 inputs of a node",
+        ),
+        hostile("bad-deep", of_node(1, node("If", &["z"], "h").message(5, branch)), "(`If`)"),
+        hostile("bad-size-overflows", weight(&[1 << 40, 1 << 40], &six), "more than there can be"),
+        hostile("bad-size-negative", weight(&[u64::MAX, 3], &six), "has the size -1"),
+        hostile("bad-size-0", weight(&[2, 0], &[]), "expected no 0"),
+        hostile("bad-size-too-large", weight(&[1 << 30, 3], &six), "has data of 6 elements"),
+        hostile("bad-part", of_tensor(0, bare("w", 1, &[2, 3]).bytes(9, [0; 23])), "a part of one"),
+        hostile("bad-no-data", of_tensor(0, bare("w", 1, &[2, 3])), "has data of 0 elements"),
+        hostile(
+            "bad-data-twice",
+            of_tensor(0, floats("w", &[2, 3], &six).bytes(4, [0; 24])),
+            "data in two places",
+        ),
+        hostile(
+            "bad-data-unpacked",
+            of_tensor(0, bare("w", 1, &[1, 1]).float(4, 1.0)),
+            "data that is not packed",
+        ),
+        hostile(
+            "bad-kind",
+            of_tensor(0, bare("w", 3, &[2, 3]).bytes(9, [1; 6])),
+            "`w` is INT8: expected FLOAT",
+        ),
+        hostile(
+            "bad-double",
+            of_tensor(0, bare("w", 11, &[2, 3]).bytes(9, [0; 48])),
+            "`w` is DOUBLE: expected FLOAT",
+        ),
+        hostile(
+            "bad-half-beyond-16-bits",
+            of_tensor(1, bare("b", 10, &[3]).bytes(5, [1, 128, 128, 4, 2])),
+            "`b` holds NaN",
+        ),
+        hostile(
+            "bad-external",
+            of_tensor(
+                0,
+                bare("w", 1, &[2, 3])
+                    .varint(14, 1)
+                    .message(13, Message::default().bytes(1, "location").bytes(2, "../../secret")),
+            ),
+            "`w` is kept in another file",
+        ),
+        hostile("bad-nan", weight(&[2, 3], &[1.0, 1.0, f32::NAN, 1.0, 1.0, 1.0]), "`w` holds NaN"),
+        hostile(
+            "bad-infinite",
+            of_tensor(4, floats("c", &[2], &[f32::INFINITY, 0.0])),
+            "`c` holds inf",
+        ),
+        hostile("bad-twice", of_tensor(1, floats("w", &[3], &[0.0; 3])), "`w` stands there twice"),
+        hostile("bad-made-twice", of_node(1, node("Relu", &["z"], "z")), "makes `z` again"),
+        hostile("bad-makes-weight", of_node(1, node("Relu", &["z"], "w")), "makes `w` again"),
+        hostile(
+            "bad-sparse",
+            good.clone().with(|g| g.bytes(15, [])).file(),
+            "a sparse initialiser",
+        ),
+        hostile("bad-trans-a", of_node(0, with_int(gemm(), "transA", 1)), "transA 1: expected 0"),
+        hostile(
+            "bad-attribute",
+            of_node(0, with_int(gemm(), "broadcast", 1)),
+            "attribute `broadcast`: expected one of alpha, beta, transA, transB",
+        ),
+        hostile(
+            "bad-attribute-twice",
+            of_node(0, with_int(with_int(gemm(), "transB", 0), "transB", 0)),
+            "`transB` stands there twice",
+        ),
+        hostile(
+            "bad-attribute-kind",
+            of_node(0, with_int(gemm(), "alpha", 1)),
+            "attribute `alpha`: expected a finite f32",
+        ),
+        hostile("bad-shape", weight(&[3, 2], &six), "`w` takes 3 inputs: expected 2"),
+        hostile("bad-vector", weight(&[6], &six), "expected two dimensions"),
+        hostile(
+            "bad-bias",
+            of_tensor(1, floats("b", &[2], &[0.0; 2])),
+            "node `the Gemm` (`Gemm`): `b` has shape [2]: expected [3]",
+        ),
+        hostile(
+            "bad-ratio",
+            of_tensor(2, floats("ratio", &[], &[1.0])),
+            "node `the Dropout` (`Dropout`): drop rate 1",
+        ),
+        hostile("bad-ratio-nan", of_tensor(2, floats("ratio", &[], &[f32::NAN])), "one finite"),
+        hostile(
+            "bad-unknown-input",
+            of_node(0, node("Gemm", &["q", "w", "b"], "z")),
+            "`q` is neither",
+        ),
+        hostile("bad-two-ways", of_node(4, node("Add", &["m", "x"], "s")), "neither of which is"),
+        hostile("bad-all-constant", of_node(1, node("Relu", &["b"], "h")), "that is not constant"),
+        hostile("bad-operator", of_node(1, node("Erf", &["z"], "h")), "node `the Erf` (`Erf`)"),
+        hostile(
+            "bad-domain",
+            of_node(1, node("Relu", &["z"], "h").bytes(7, "com.example")),
+            "expected a standard operator",
+        ),
+        hostile(
+            "bad-second-output",
+            of_node(2, node("Dropout", &["h"], "e").bytes(2, "d")),
+            "first",
+        ),
+        hostile(
+            "bad-axis",
+            of_node(5, with_int(node("Softmax", &["s"], "y"), "axis", 0)),
+            "axis 0",
+        ),
+        hostile("bad-variance", norm("c", -2.0), "expected above 0"),
+        hostile("bad-mean", norm("ratio", 1.0), "`ratio` has shape []"),
+        hostile(
+            "bad-first-relu",
+            before(node("Relu", &["x"], "i")),
+            "stands before the first layer",
+        ),
+        hostile("bad-first-add", before(node("Add", &["x", "c"], "i")), "before the first layer"),
+        hostile("bad-flatten", before(with_int(node("Flatten", &["x"], "i"), "axis", 0)), "axis 0"),
+        hostile("bad-cast", before(with_int(node("Cast", &["x"], "i"), "to", 7)), "to INT64"),
+        hostile("bad-reshape", reshaped(&[-1, 3]), "3 columns: expected the 2 of a row"),
+        hostile("bad-reshape-to-3", reshaped(&[0, 2, 1]), "expected two dimensions"),
+        hostile("bad-reshape-unknown", reshaped(&[9, -1]), "expected the number of columns"),
+        hostile(
+            "bad-input-kind",
+            of_input(7, &[9, 2]),
+            "input `x` is INT64: expected a kind of float",
+        ),
+        hostile("bad-input-row", of_input(1, &[2]), "input `x` has one dimension"),
+        hostile("bad-input-number", of_input(1, &[]), "input `x` has no dimensions"),
+        hostile("bad-input-images", of_input(1, &[9, 1, 2]), "expected a Flatten before"),
+        hostile("bad-no-layer", model(20, passed_on).0, "no layer with weights"),
+        hostile(
+            "bad-last-relu",
+            of_node(5, node("Relu", &["s"], "y")),
+            "activation relu behind the last",
+        ),
+        hostile(
+            "bad-last-dropout",
+            of_node(5, node("Dropout", &["s"], "y")),
+            "dropout of the outputs",
+        ),
+        hostile(
+            "bad-two-activations",
+            of_node(2, node("Tanh", &["h"], "d")),
+            "behind the activation",
+        ),
+        hostile(
+            "bad-tanh-behind-dropout",
+            good.clone()
+                .with_node(1, node("Dropout", &["z", "ratio"], "h"))
+                .with_node(2, node("Tanh", &["h"], "d"))
+                .file(),
+            "node `the Tanh` (`Tanh`): stands behind dropout",
+        ),
+        hostile("bad-two-dropouts", of_node(1, node("Dropout", &["z"], "h")), "a second dropout"),
+        hostile("bad-two-additions", of_node(5, node("Add", &["s", "c"], "y")), "second addition"),
+        hostile("bad-two-norms", two_norms(), "a layer's second normalisation"),
+        hostile(
+            "bad-behind-softmax",
+            good.clone()
+                .with_node(4, node("Softmax", &["m"], "s"))
+                .with_node(5, node("Tanh", &["s"], "y"))
+                .file(),
+            "stands behind the last softmax",
+        ),
+        hostile("bad-leaky", of_node(1, node("LeakyRelu", &["z"], "h")), "slope 0.01"),
+        hostile("bad-utf8", of_node(1, Message::default().bytes(4, [255])), "not UTF-8"),
+        hostile("bad-long-name", of_node(1, node(&long, &["z"], "h")), "expected one of Gemm"),
+        // 256 KiB that would become gigabytes.
+        hostile("bad-shared", shared(3900, 256), "filled up to multiples of 64"),
+        hostile(
+            "bad-thin",
+            model(
+                20,
+                Message::default()
+                    .message(1, node("MatMul", &["x", "w"], "y"))
+                    .message(5, bare("w", 10, &[2, wide]).bytes(9, vec![0; 4 * wide as usize]))
+                    .message(11, value_info("x", 1, &[9, 2]))
+                    .message(12, value_info("y", 1, &[9, wide])),
+            )
+            .0,
+            "filled up to multiples of 64",
+        ),
+    ]
+}
