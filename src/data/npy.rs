@@ -14,6 +14,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use half::f16;
+
 use crate::{
     checkpoint::write_atomically,
     error::Error,
@@ -109,7 +111,7 @@ impl Kind {
             Self::I16 => f64::from(bits as i16),
             Self::I32 => f64::from(bits as i32),
             Self::I64 => bits as i64 as f64,
-            Self::F16 => half(bits as u16),
+            Self::F16 => f16::from_bits(bits as u16).to_f64(),
             Self::F32 => f64::from(f32::from_bits(bits as u32)),
             Self::F64 => f64::from_bits(bits),
         }
@@ -123,19 +125,6 @@ impl Kind {
             Self::I64 => bits as i64 as f32,
             _ => self.number(bits) as f32,
         }
-    }
-}
-
-/// The number that IEEE 754's binary16 says: 1 sign, 5 exponent and 10 fraction
-/// bits.
-fn half(bits: u16) -> f64 {
-    let sign = if bits >> 15 == 0 { 1.0 } else { -1.0 };
-    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023));
-    sign * match exponent {
-        0 => fraction * 2f64.powi(-24),
-        31 if fraction == 0.0 => f64::INFINITY,
-        31 => f64::NAN,
-        _ => (1024.0 + fraction) * 2f64.powi(exponent - 25),
     }
 }
 
