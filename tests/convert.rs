@@ -152,13 +152,13 @@ fn a_checkpoint_goes_to_pytorch_with_its_settled_weights() {
 
 #[test]
 fn what_does_not_go_is_said_in_one_line() {
-    let names = ["named.safetensors", "bad_leaky.onnx", "mlp_script.onnx"];
+    let names = ["named.safetensors", "bad_prelu.onnx", "mlp_script.onnx"];
     let folder = folder(&names);
     let folder = folder.path();
-    let [dict, leaky, graph] = names;
+    let [dict, prelu, graph] = names;
     let layers = "--architecture=layers.toml";
     fails(folder, &["convert", dict, "out"], 2, "expected --architecture FILE.toml");
-    fails(folder, &["convert", leaky, "out"], 1, "bad_leaky.onnx: node `/1/LeakyRelu`");
+    fails(folder, &["convert", prelu, "out"], 1, "bad_prelu.onnx: node `/1/PRelu`");
     fails(folder, &["convert", graph, "out", layers], 2, "--architecture: mlp_script.onnx is an");
     fails(folder, &["convert", graph, "out", "--scaling=paper"], 2, "--scaling");
     fails(
@@ -181,7 +181,7 @@ fn what_does_not_go_is_said_in_one_line() {
         ("hidden = [", "layers.toml: line 1: "),
         ("\nwidth = 7\n", "layers.toml: line 2: unknown field `width`"),
         ("input_keep = 1.5", "keep rate 1.5: expected a number above 0 and at most 1"),
-        ("hidden = [{ activation = \"gelu\" }]", "unknown variant `gelu`"),
+        ("hidden = [{ activation = \"gelu\" }]", "activation `gelu`: expected one of relu"),
     ] {
         fs::write(folder.join("layers.toml"), toml).unwrap();
         fails(folder, &["convert", dict, "out", layers], 1, words);

@@ -11,7 +11,7 @@ use thinnet::{
     Keep,
     data::Batch,
     exchange::{self, FileKind, Layers, Sequential},
-    nn::{Activation, Loss, Mlp, Scaling},
+    nn::{Activation, Loss, Mlp, Scaling, Slope},
     predict::{MonteCarlo, Predictor, Seeds},
     tensor::MatrixView,
 };
@@ -291,6 +291,17 @@ fn a_graph_of_everything_predicts_as_the_standard_says() {
 }
 
 #[test]
+fn a_leaky_relu_keeps_its_slope() {
+    for name in ["leaky_script", "leaky_dynamo"] {
+        let mlp = onnx(name, None);
+        assert_eq!(mlp.activations(), [Activation::LeakyRelu(Slope::new(0.1).unwrap())]);
+        agrees(name, &mlp);
+        let bytes = exchange::to_torch(&mlp, Scaling::Inverted).unwrap();
+        assert_eq!(exchange::from_torch(&bytes, Path::new(name), None).unwrap(), mlp);
+    }
+}
+
+#[test]
 fn networks_of_scikit_learn_predict_as_it_does() {
     let mlp = onnx("sklearn_classes", None);
     assert_eq!((mlp.widths(), mlp.loss()), (vec![8, 12, 7, 3], Loss::SoftmaxCrossEntropy));
@@ -303,7 +314,7 @@ fn networks_of_scikit_learn_predict_as_it_does() {
 #[test]
 fn other_graphs_are_refused_with_the_node() {
     for (name, words) in [
-        ("bad_leaky", "(`LeakyRelu`): slope 0.1: the engine has no leaky ReLU"),
+        ("bad_prelu", "(`PRelu`): expected one of Gemm"),
         ("bad_gelu", "(`Gelu`): expected one of Gemm"),
         ("bad_late_norm", "(`BatchNormalization`): stands behind an activation"),
         ("bad_external", "is kept in another file"),

@@ -50,6 +50,16 @@ fn activated(activation: Activation, mean: f64, variance: f64) -> (f64, f64) {
             (first, second - first * first)
         }
         Activation::Identity => (mean, variance),
+        Activation::LeakyRelu(slope) => {
+            let a = f64::from(slope.get());
+            let (first, spread) = activated(Activation::Relu, mean, variance);
+            let above = match variance {
+                0.0 => f64::from(u8::from(mean > 0.0)),
+                _ => Normal::standard().cdf(mean / variance.sqrt()),
+            };
+            let both = a * a * variance + (1.0 - a).powi(2) * spread;
+            (a * mean + (1.0 - a) * first, both + 2.0 * a * (1.0 - a) * variance * above)
+        }
         other => quadrature(|z| other.value(z), mean, variance),
     }
 }

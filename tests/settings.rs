@@ -52,7 +52,8 @@ fn names_and_numbers_come_back() {
     comes_back(Keep::new(0.8).unwrap(), "52429");
     comes_back(Keep::ALL, "65536");
     assert_eq!(serde_json::from_str::<Isa>("\"auto\"").unwrap(), Isa::detect());
-    refused::<Activation>("\"step\"", "unknown variant `step`, expected one of `relu`");
+    refused::<Activation>("\"step\"", "activation `step`: expected one of relu");
+    refused::<Activation>("\"leaky_relu(0)\"", "slope of leaky_relu 0: expected");
     refused::<Loss>(
         "\"hinge\"",
         "unknown variant `hinge`, expected one of `softmax_cross_entropy`",

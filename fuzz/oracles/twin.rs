@@ -116,6 +116,18 @@ fn activate(activation: Activation, z: Near, scale: f64) -> (Near, Near) {
             let y = Near::between((z.value - z.error).max(0.0), (z.value + z.error).max(0.0));
             return (y, slope);
         }
+        Activation::LeakyRelu(slope) => {
+            let low = f64::from(slope.get());
+            // An uncertain sign makes the slope either; so does one that rounds to 0.
+            let slope = match () {
+                () if z.value > z.error + TINY => Near::exact(1.0),
+                () if z.value < -z.error => Near::exact(low),
+                () => Near::between(low.min(1.0), low.max(1.0)),
+            };
+            let f = |z| activation.value(z);
+            let y = Near::between(f(z.value - z.error), f(z.value + z.error));
+            return (y.rounded(1.0), slope);
+        }
         Activation::Identity => return (z, Near::exact(1.0)),
         f => increasing(|z| f.value(z), z),
     };

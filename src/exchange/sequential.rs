@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    nn::{Activation, Mlp},
+    nn::{Activation, Mlp, Slope},
     rate::Keep,
 };
 
@@ -33,6 +33,7 @@ enum Module {
     Dropout(Keep),
     Linear(usize, usize),
     Activation(&'static str),
+    LeakyRelu(Slope),
 }
 
 impl From<&Mlp> for Sequential {
@@ -71,6 +72,7 @@ impl Sequential {
 fn module(activation: Activation) -> Option<Module> {
     match activation {
         Activation::Relu => Some(Module::Activation("ReLU")),
+        Activation::LeakyRelu(slope) => Some(Module::LeakyRelu(slope)),
         Activation::Logistic => Some(Module::Activation("Sigmoid")),
         Activation::Tanh => Some(Module::Activation("Tanh")),
         Activation::Identity => None,
@@ -86,6 +88,7 @@ impl fmt::Display for Sequential {
                 Module::Dropout(keep) => write!(f, "nn.Dropout({})", drop_rate(*keep))?,
                 Module::Linear(inputs, outputs) => write!(f, "nn.Linear({inputs}, {outputs})")?,
                 Module::Activation(name) => write!(f, "nn.{name}()")?,
+                Module::LeakyRelu(slope) => write!(f, "nn.LeakyReLU({})", slope.get())?,
             }
         }
         f.write_str(")")

@@ -1,6 +1,10 @@
 //! Activations: each unit's formula forward and backward, side by side.
 
-use std::{fmt, str::FromStr};
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    str::FromStr,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,15 +19,21 @@ use crate::{
 /// | | f(z) | f'(z) | active |
 /// |---|---|---|---|
 /// | `Relu` | max(0, z) | 1 where z > 0 | z > 0, or NaN |
+/// | `LeakyRelu(a)` | z where z >= 0, a z below | 1 where z > 0, else a | every kept unit |
 /// | `Logistic` | 1 / (1 + e^-z) | y (1 - y) | every kept unit |
 /// | `Tanh` | tanh z | 1 - y² | every kept unit |
 /// | `Identity` | z | 1 | every kept unit |
+///
+/// As a text, in files and at the command line, it is its name; `leaky_relu(0.2)` has
+/// its slope behind it, without which it is PyTorch's default, 0.01.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "String", into = "String")]
 #[non_exhaustive]
 pub enum Activation {
     /// max(0, z)
     Relu,
+    /// z, and below 0 its slope times z (Maas, Hannun and Ng 2013).
+    LeakyRelu(Slope),
     /// 1 / (1 + e^-z)
     Logistic,
     /// tanh z
@@ -32,14 +42,58 @@ pub enum Activation {
     Identity,
 }
 
-impl Activation {
-    /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Relu, Self::Logistic, Self::Tanh, Self::Identity];
+/// The slope of [`Activation::LeakyRelu`] below 0: above 0, and finite.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Slope(f32);
 
-    /// The name in files and at the command line.
+// There is no NaN.
+impl Eq for Slope {}
+
+impl Hash for Slope {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.to_bits().hash(state);
+    }
+}
+
+impl Slope {
+    /// PyTorch's default, 0.01.
+    pub const DEFAULT: Self = Self(0.01);
+
+    /// # Errors
+    /// A slope that is not above 0, or not finite.
+    ///
+    /// ```
+    /// use thinnet::nn::{Activation, Slope};
+    ///
+    /// let leaky = Activation::LeakyRelu(Slope::new(0.2)?);
+    /// assert_eq!(leaky.to_string(), "leaky_relu(0.2)");
+    /// assert_eq!("leaky_relu(0.2)".parse::<Activation>()?, leaky);
+    /// assert!(Slope::new(0.0).is_err()); // that is a ReLU
+    /// # Ok::<(), thinnet::Error>(())
+    /// ```
+    pub fn new(slope: f32) -> Result<Self, Error> {
+        if slope > 0.0 && slope.is_finite() {
+            return Ok(Self(slope));
+        }
+        Err(Error::setting("slope of leaky_relu", slope, "a finite number above 0"))
+    }
+
+    /// The number.
+    pub const fn get(self) -> f32 {
+        self.0
+    }
+}
+
+impl Activation {
+    /// All of them, the leaky ReLU with its usual slope.
+    pub const ALL: &'static [Self] =
+        &[Self::Relu, Self::LeakyRelu(Slope::DEFAULT), Self::Logistic, Self::Tanh, Self::Identity];
+
+    /// The name, without a slope.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Relu => "relu",
+            Self::LeakyRelu(_) => "leaky_relu",
             Self::Logistic => "logistic",
             Self::Tanh => "tanh",
             Self::Identity => "identity",
@@ -53,6 +107,13 @@ impl Activation {
             Self::Relu => {
                 if z < 0.0 {
                     0.0
+                } else {
+                    z
+                }
+            }
+            Self::LeakyRelu(Slope(slope)) => {
+                if z < 0.0 {
+                    f64::from(slope) * z
                 } else {
                     z
                 }
@@ -77,6 +138,7 @@ impl Activation {
     pub(crate) fn hand_to<W: WithUnit>(self, work: W) -> W::Output {
         match self {
             Self::Relu => work.with(Relu),
+            Self::LeakyRelu(Slope(slope)) => work.with(LeakyRelu { slope }),
             Self::Logistic => work.with(Logistic),
             Self::Tanh => work.with(Tanh),
             Self::Identity => work.with(Identity),
@@ -86,7 +148,24 @@ impl Activation {
 
 impl fmt::Display for Activation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        match self {
+            Self::LeakyRelu(Slope(slope)) => write!(f, "{}({slope})", self.name()),
+            _ => f.write_str(self.name()),
+        }
+    }
+}
+
+impl From<Activation> for String {
+    fn from(activation: Activation) -> Self {
+        activation.to_string()
+    }
+}
+
+impl TryFrom<String> for Activation {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self, Error> {
+        text.parse()
     }
 }
 
@@ -94,11 +173,15 @@ impl FromStr for Activation {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self, Error> {
+        let slope = name.strip_prefix("leaky_relu(").and_then(|rest| rest.strip_suffix(')'));
+        if let Some(slope) = slope.and_then(|slope| slope.parse().ok()) {
+            return Slope::new(slope).map(Self::LeakyRelu);
+        }
         Self::ALL.iter().copied().find(|activation| activation.name() == name).ok_or_else(|| {
             Error::UnknownName {
                 what: "activation",
                 name: name.to_owned(),
-                expected: "relu, logistic, tanh, identity",
+                expected: "relu, leaky_relu, leaky_relu(SLOPE), logistic, tanh, identity",
             }
         })
     }
@@ -107,6 +190,11 @@ impl FromStr for Activation {
 /// [`Activation::Relu`]
 #[derive(Clone, Copy)]
 struct Relu;
+/// [`Activation::LeakyRelu`]
+#[derive(Clone, Copy)]
+struct LeakyRelu {
+    slope: f32,
+}
 /// [`Activation::Logistic`]
 #[derive(Clone, Copy)]
 struct Logistic;
@@ -131,37 +219,79 @@ impl Unit for Relu {
     fn slope<L: Lanes>(self, l: L, _: L::F) -> L::F {
         l.splat(1.0)
     }
-    /// With m and s mean and deviation, a = m / s, φ the standard normal density
-    /// and Φ its integral: mean m Φ(a) + s φ(a), variance
-    /// s² (Φ(a) + a² Φ(a) Φ(-a) - a φ(a) (Φ(a) - Φ(-a)) - φ(a)²). This form of it
-    /// does not cancel where a is large.
     #[inline(always)]
     fn moments<L: Lanes>(self, l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
-        /// From here on, to both sides, nothing of the other side is left.
-        const FAR: f32 = 20.0;
-        const DENSITY_AT_0: f32 = 0.398_942_3;
-        let (zero, one) = (l.splat(0.0), l.splat(1.0));
-        let negative = l.less(mean, zero);
-        let size = l.select(negative, l.sub(zero, mean), mean);
-        // Also where the deviation is 0: the quotient is infinite, or NaN for 0 / 0.
-        let a = l.div(size, deviation);
-        let a = l.select(l.less(a, l.splat(FAR)), a, l.splat(FAR));
-        let tail = math::normal_tail(l, a);
-        let rest = l.sub(one, tail);
-        let density = math::exp(l, l.mul(l.mul(a, a), l.splat(-0.5)));
-        let density = l.mul(density, l.splat(DENSITY_AT_0));
-        // Φ(a) and Φ(-a), and a with its sign.
-        let (above, below) = (l.select(negative, tail, rest), l.select(negative, rest, tail));
-        let a = l.select(negative, l.sub(zero, a), a);
-        let y = l.mul_add(mean, above, l.mul(deviation, density));
-        let both = l.mul(l.mul(a, a), l.mul(above, below));
-        let odd = l.mul(l.mul(a, density), l.sub(above, below));
-        let part = l.sub(l.sub(l.add(above, both), odd), l.mul(density, density));
-        let variance = l.mul(l.mul(deviation, deviation), part);
-        // Rounding can take either below 0, which they never are.
-        let y = l.select(l.less(y, zero), zero, y);
-        (y, l.select(l.less(variance, zero), zero, variance))
+        let Rectified { mean, variance, .. } = rectified(l, mean, deviation);
+        (mean, variance)
     }
+}
+
+impl Unit for LeakyRelu {
+    #[inline(always)]
+    fn value<L: Lanes>(self, l: L, z: L::F) -> L::F {
+        l.select(l.less(z, l.splat(0.0)), l.mul(l.splat(self.slope), z), z)
+    }
+    #[inline(always)]
+    fn active<L: Lanes>(self, _: L, _: L::F) -> u16 {
+        u16::MAX
+    }
+    #[inline(always)]
+    fn slope<L: Lanes>(self, l: L, y: L::F) -> L::F {
+        // y has the sign of z; at 0 as in PyTorch.
+        l.select(l.less(l.splat(0.0), y), l.splat(1.0), l.splat(self.slope))
+    }
+    /// With r = max(0, z), f(z) = a z + (1 - a) r, where Cov(z, r) = s² Φ(m / s)
+    /// (Stein's lemma).
+    #[inline(always)]
+    fn moments<L: Lanes>(self, l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
+        let r = rectified(l, mean, deviation);
+        let (a, rest) = (l.splat(self.slope), l.splat(1.0 - self.slope));
+        let y = l.mul_add(a, mean, l.mul(rest, r.mean));
+        let both = l.mul(l.mul(l.splat(2.0), rest), r.above);
+        let linear = l.mul(l.mul(a, l.add(a, both)), l.mul(deviation, deviation));
+        let variance = l.mul_add(l.mul(rest, rest), r.variance, linear);
+        (y, l.select(l.less(variance, l.splat(0.0)), l.splat(0.0), variance))
+    }
+}
+
+/// Mean and variance of max(0, z) where z is normal, and the probability of z > 0.
+struct Rectified<F> {
+    mean: F,
+    variance: F,
+    above: F,
+}
+
+/// With m and s mean and deviation, a = m / s, φ the standard normal density
+/// and Φ its integral: mean m Φ(a) + s φ(a), variance
+/// s² (Φ(a) + a² Φ(a) Φ(-a) - a φ(a) (Φ(a) - Φ(-a)) - φ(a)²). This form of it
+/// does not cancel where a is large.
+#[inline(always)]
+fn rectified<L: Lanes>(l: L, mean: L::F, deviation: L::F) -> Rectified<L::F> {
+    /// From here on, to both sides, nothing of the other side is left.
+    const FAR: f32 = 20.0;
+    const DENSITY_AT_0: f32 = 0.398_942_3;
+    let (zero, one) = (l.splat(0.0), l.splat(1.0));
+    let negative = l.less(mean, zero);
+    let size = l.select(negative, l.sub(zero, mean), mean);
+    // Also where the deviation is 0: the quotient is infinite, or NaN for 0 / 0.
+    let a = l.div(size, deviation);
+    let a = l.select(l.less(a, l.splat(FAR)), a, l.splat(FAR));
+    let tail = math::normal_tail(l, a);
+    let rest = l.sub(one, tail);
+    let density = math::exp(l, l.mul(l.mul(a, a), l.splat(-0.5)));
+    let density = l.mul(density, l.splat(DENSITY_AT_0));
+    // Φ(a) and Φ(-a), and a with its sign.
+    let (above, below) = (l.select(negative, tail, rest), l.select(negative, rest, tail));
+    let a = l.select(negative, l.sub(zero, a), a);
+    let y = l.mul_add(mean, above, l.mul(deviation, density));
+    let both = l.mul(l.mul(a, a), l.mul(above, below));
+    let odd = l.mul(l.mul(a, density), l.sub(above, below));
+    let part = l.sub(l.sub(l.add(above, both), odd), l.mul(density, density));
+    let variance = l.mul(l.mul(deviation, deviation), part);
+    // Rounding can take either below 0, which they never are.
+    let y = l.select(l.less(y, zero), zero, y);
+    let variance = l.select(l.less(variance, zero), zero, variance);
+    Rectified { mean: y, variance, above }
 }
 
 impl Unit for Logistic {

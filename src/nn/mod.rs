@@ -17,8 +17,8 @@ mod mlp;
 mod plain;
 mod thinned;
 
-pub use activation::Activation;
 pub(crate) use activation::WithUnit;
+pub use activation::{Activation, Slope};
 pub use builder::MlpBuilder;
 pub use convention::{
     PaperMlp, Scaling, decay_from_paper, learning_rate_from_paper, max_norm_from_paper,

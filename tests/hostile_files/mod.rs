@@ -299,6 +299,10 @@ fn with_int(node: Message, name: &str, value: u64) -> Message {
     node.message(5, Message::default().bytes(1, name).varint(3, value).varint(20, 2))
 }
 
+fn with_float(node: Message, name: &str, value: f32) -> Message {
+    node.message(5, Message::default().bytes(1, name).float(2, value).varint(20, 1))
+}
+
 /// A tensor with its shape and its kind of elements, without data.
 fn bare(name: &str, kind: u64, dims: &[u64]) -> Message {
     let shape = dims.iter().fold(Message::default(), |message, &size| message.varint(1, size));
@@ -411,6 +415,7 @@ pub fn good_onnx() -> Vec<(&'static str, Vec<u8>)> {
         ("f16-as-numbers", good.clone().with_tensor(3, f16).file()),
         ("normalised", normalised.file()),
         ("input-dropped", dropped.file()),
+        ("leaky", good.clone().with_node(1, node("LeakyRelu", &["z"], "h")).file()),
         ("sigmoid", good.with_node(5, node("Sigmoid", &["s"], "y")).file()),
     ]
 }
@@ -686,7 +691,11 @@ pub fn onnx() -> Vec<Hostile> {
                 .file(),
             "stands behind the last softmax",
         ),
-        hostile("bad-leaky", of_node(1, node("LeakyRelu", &["z"], "h")), "slope 0.01"),
+        hostile(
+            "bad-leaky",
+            of_node(1, with_float(node("LeakyRelu", &["z"], "h"), "alpha", -0.5)),
+            "slope of leaky_relu -0.5: expected",
+        ),
         hostile("bad-utf8", of_node(1, Message::default().bytes(4, [255])), "not UTF-8"),
         hostile("bad-long-name", of_node(1, node(&long, &["z"], "h")), "expected one of Gemm"),
         // 256 KiB that would become gigabytes.

@@ -24,7 +24,7 @@ Where network.toml holds, for nn.Sequential(nn.Dropout(0.2), nn.Linear(784, 256)
 nn.Dropout(0.5), nn.Linear(256, 10)):
   input_drop = 0.2
   hidden = [{ activation = \"relu\", drop = 0.5 }]
-Activations are relu, logistic (nn.Sigmoid), tanh and identity. Where they are not the default:
+Activations are relu, leaky_relu(0.01) (any slope), logistic (nn.Sigmoid), tanh and identity. Where they are not the default:
 `loss` (softmax_cross_entropy, squared_error, binary_cross_entropy), `scaling` (inverted, paper),
 `sparse_input` (true), `names` of the layers in their order ([\"fc1\", \"out\"]); `input_keep` and
 `keep` are the rates of keeping instead.

@@ -10,7 +10,7 @@ use thinnet::{
     checkpoint::{self, Contents, TrainingState},
     exchange::{self, FileKind, TensorInfo},
     mask,
-    nn::{Activation, Mlp},
+    nn::Mlp,
 };
 
 use crate::{console, course::Course, progress::percent, report::StoredKeep, table};
@@ -62,7 +62,7 @@ struct Layer {
     inputs: usize,
     outputs: usize,
     /// `None` in the output layer, which has the loss.
-    activation: Option<&'static str>,
+    activation: Option<String>,
     /// Of its inputs.
     keep: StoredKeep,
     parameters: usize,
@@ -132,7 +132,7 @@ impl Inspection {
         let layer = |(index, keep): (usize, Keep)| Layer {
             inputs: widths[index],
             outputs: widths[index + 1],
-            activation: activations.get(index).copied().map(Activation::name),
+            activation: activations.get(index).map(ToString::to_string),
             keep: StoredKeep::from(keep),
             parameters: (widths[index] + 1) * widths[index + 1],
         };
@@ -203,7 +203,7 @@ impl Inspection {
                 index.to_string(),
                 layer.inputs.to_string(),
                 layer.outputs.to_string(),
-                layer.activation.unwrap_or("none").to_owned(),
+                layer.activation.clone().unwrap_or_else(|| "none".to_owned()),
                 format!("{:.6} ({}/65536)", layer.keep.rate, layer.keep.k),
                 layer.parameters.to_string(),
             ]);

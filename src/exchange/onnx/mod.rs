@@ -23,7 +23,7 @@ use crate::{
 ///
 /// The way from the graph's input to its output, the only one of floats, has to
 /// be a chain of `Gemm` (without transA), `MatMul`, `Add`, `Relu`, `Sigmoid`,
-/// `Tanh`, `LeakyRelu` with slope 0 or 1, `BatchNormalization`, `Dropout`,
+/// `Tanh`, `LeakyRelu`, `BatchNormalization`, `Dropout`,
 /// `Flatten`, `Reshape` to two dimensions, `Identity`, and `Cast` between kinds
 /// of floats. Weights are f32, f16 or bfloat16 in this file, initialisers or
 /// `Constant`s, perhaps behind a `Transpose`.

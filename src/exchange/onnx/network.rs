@@ -188,7 +188,8 @@ impl<'a> Draft<'a> {
             return Err(format!("stands behind the activation {first}: expected one a layer"));
         }
         // A ReLU of what is dropped or divided is the ReLU dropped or divided.
-        if layer.keep.is_some() && activation != Activation::Relu {
+        let commutes = matches!(activation, Activation::Relu | Activation::LeakyRelu(_));
+        if layer.keep.is_some() && !commutes {
             return Err("stands behind dropout: expected it before".to_owned());
         }
         layer.activation = Some(activation);

@@ -4,7 +4,10 @@ use super::{
     graph::{Constant, Floats, Link},
     proto::kind,
 };
-use crate::{nn::Activation, rate::Keep};
+use crate::{
+    nn::{Activation, Slope},
+    rate::Keep,
+};
 
 /// One step of the way from the input to the output.
 #[derive(Clone, Debug)]
@@ -167,7 +170,9 @@ impl<'a> Link<'a> {
         match alpha {
             0.0 => Ok(Step::Activation(Activation::Relu)),
             1.0 => Ok(Step::Identity),
-            _ => Err(format!("slope {alpha}: the engine has no leaky ReLU, expected 0 or 1")),
+            _ => Slope::new(alpha)
+                .map(|slope| Step::Activation(Activation::LeakyRelu(slope)))
+                .map_err(|e| e.to_string()),
         }
     }
 
