@@ -183,7 +183,7 @@ mod tests {
         for (json, words) in [
             (r#"{"width": 3}"#, "unknown field `width`"),
             (r#"{"hidden": [{"activation": "relu", "rate": 1}]}"#, "unknown field `rate`"),
-            (r#"{"hidden": [{"activation": "gelu"}]}"#, "unknown variant `gelu`"),
+            (r#"{"hidden": [{"activation": "gelu"}]}"#, "activation `gelu`: expected one of relu"),
             (r#"{"input_keep": 0}"#, "keep rate 0: expected a number above 0"),
             (r#"{"input_keep": 0.8, "input_drop": 0.2}"#, "expected one of the two"),
             (r#"{"hidden": [{"activation": "relu", "drop": 1.0}]}"#, "drop rate 1"),
