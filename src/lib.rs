@@ -83,6 +83,11 @@ pub mod tensor;
 mod thin;
 pub mod train;
 
+/// So that the guide's program compiles.
+#[cfg(all(doctest, feature = "digits"))]
+#[doc = include_str!("../docs/FROM_PYTORCH.md")]
+struct FromPytorch;
+
 pub use dropout::Dropout;
 pub use error::Error;
 pub use rate::Keep;

@@ -306,7 +306,7 @@ fn the_demo_compares_two_networks() {
 
 #[test]
 fn wrong_arguments_are_named_in_one_line() {
-    let cases: [(&[&str], &str); 28] = [
+    let cases: [(&[&str], &str); 29] = [
         (&["trian"], "'trian'"),
         (&["train", "--epoch", "3"], "'--epochs'"),
         (&["train", "--keep", "0"], "--keep <P>': keep rate 0: expected"),
@@ -324,6 +324,7 @@ fn wrong_arguments_are_named_in_one_line() {
         (&["demo", "--threads", "0"], "--threads <N>'"),
         (&["train", "--isa", "sse9"], "--isa <NAME>' [possible values: auto"),
         (&["train", "--activation", "step"], "relu"),
+        (&["train", "--activation", "leaky_relu(0)"], "slope of leaky_relu 0"),
         (&["train", "--schedule", "stairs"], "cosine"),
         (&["train", "--learning-rate", "-1"], "--learning-rate <X>'"),
         (&["train", "--learning-rate", "1e39"], "--learning-rate <X>'"),

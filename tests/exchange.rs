@@ -139,7 +139,12 @@ fn weights_in_the_papers_form_are_multiplied_by_the_keep_rate() {
     let bytes = exchange::to_torch(&mlp, Scaling::Paper).unwrap();
     assert!(String::from_utf8_lossy(&bytes).contains(r#"\"scaling\":\"paper\""#));
     let weights = Layers::new().hidden(Activation::Relu, Keep::HALF);
-    assert_eq!(exchange::from_torch(&bytes, Path::new("p"), Some(&weights)).unwrap(), as_inverted);
+    let read = |layers: &Layers| exchange::from_torch(&bytes, Path::new("p"), Some(layers));
+    assert_eq!(read(&weights).unwrap(), mlp);
+    assert_eq!(read(&weights.clone().scaling(Scaling::Paper)).unwrap(), mlp);
+    let message = read(&weights.scaling(Scaling::Inverted)).unwrap_err().to_string();
+    assert!(message.contains("weights paper: expected inverted ones"), "{message}");
+    assert_eq!(exchange::torch_scaling(&bytes, Path::new("p")).unwrap(), Some(Scaling::Paper));
     assert_eq!(exchange::from_torch(&bytes, Path::new("p"), None).unwrap(), mlp);
 }
 

@@ -8,7 +8,7 @@ use statrs::distribution::{Continuous, ContinuousCDF, Normal};
 use thinnet::{
     Keep,
     data::{Batch, Dataset, Split},
-    nn::{Activation, Loss, Mlp, Targets},
+    nn::{Activation, Loss, Mlp, Slope, Targets},
     predict::{MonteCarlo, Predictor, Seeds},
     tensor::MatrixView,
     train::{Schedule, Sgd, Trainer},
@@ -109,7 +109,8 @@ fn the_logits_moments_are_those_of_the_formulas() {
     for count in [1, 20, 150] {
         let x = rows(count);
         for (input, hidden) in [(0.8, [0.5, 0.75]), (1.0, [0.5, 0.7]), (1.0, [1.0, 0.6])] {
-            for activation in Activation::ALL {
+            let leaky = |slope: f32| Activation::LeakyRelu(Slope::new(slope).unwrap());
+            for activation in Activation::ALL.iter().chain(&[leaky(0.3), leaky(1.5)]) {
                 for outputs in [3, 70] {
                     let mlp = Mlp::builder(100)
                         .input_keep(keep(input))

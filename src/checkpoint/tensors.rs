@@ -44,6 +44,16 @@ impl Writer {
     }
 }
 
+/// A reason that may hold a text of the file, which may be as long as it.
+fn cut(mut reason: String) -> String {
+    const MOST: usize = 500;
+    if let Some((end, _)) = reason.char_indices().nth(MOST) {
+        reason.truncate(end);
+        reason.push_str("...");
+    }
+    reason
+}
+
 /// A file's tensors, and its name for errors.
 pub(crate) struct Reader<'a> {
     tensors: SafeTensors<'a>,
@@ -56,7 +66,7 @@ impl<'a> Reader<'a> {
     pub fn new(bytes: &'a [u8], path: &'a Path) -> Result<Self, Error> {
         let refuse = |reason: String| Error::Format {
             path: path.to_owned(),
-            reason: format!("not a safetensors file: {reason}"),
+            reason: format!("not a safetensors file: {}", cut(reason)),
         };
         let metadata = header::metadata(bytes).map_err(refuse)?;
         let tensors = SafeTensors::deserialize(bytes).map_err(|e| refuse(e.to_string()))?;
@@ -79,7 +89,8 @@ impl<'a> Reader<'a> {
             .metadata
             .get(key)
             .ok_or_else(|| self.refuse(format!("no metadata key `{key}`: expected {expected}")))?;
-        serde_json::from_str(json).map_err(|e| self.refuse(format!("metadata `{key}`: {e}")))
+        serde_json::from_str(json)
+            .map_err(|e| self.refuse(format!("metadata `{key}`: {}", cut(e.to_string()))))
     }
 
     /// Whether a format number is the one that this version reads.

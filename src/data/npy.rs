@@ -219,7 +219,8 @@ impl Npy {
 
     /// The array as rows of floats, each element the nearest f32. Of more than two
     /// dimensions the first counts the rows, and a row holds the others in C order:
-    /// images become rows of pixels.
+    /// images become rows of pixels. A row takes a multiple of 64 bytes: of a file of
+    /// narrow rows it can be 64 times the file's size.
     ///
     /// # Errors
     /// Fewer than two dimensions, rows without elements, or more floats than

@@ -1,6 +1,6 @@
 //! What a state dict does not say of its network.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     error::Error,
@@ -26,7 +26,7 @@ use crate::{
 ///
 /// ```toml
 /// input_keep = 0.8                   # or input_drop = 0.2; without: nothing is dropped
-/// hidden = [                         # activations: relu, logistic (nn.Sigmoid), tanh, identity
+/// hidden = [                         # relu, leaky_relu(0.01), logistic (nn.Sigmoid), tanh, identity
 ///     { activation = "relu", keep = 0.5 },
 ///     { activation = "tanh", drop = 0.5 },
 /// ]
@@ -34,14 +34,14 @@ use crate::{
 /// scaling = "inverted"               # or paper
 /// names = ["fc1", "fc2", "out"]      # where names and shapes leave more than one order
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(try_from = "Described")]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Described", into = "Described")]
 pub struct Layers {
     pub(super) input_keep: Option<Keep>,
     pub(super) sparse_input: bool,
     pub(super) hidden: Vec<(Activation, Keep)>,
     pub(super) loss: Option<Loss>,
-    pub(super) scaling: Scaling,
+    pub(super) scaling: Option<Scaling>,
     pub(super) names: Option<Vec<String>>,
 }
 
@@ -76,10 +76,10 @@ impl Layers {
         self
     }
 
-    /// The form that the file's weights are in; [`Scaling::Inverted`], which is
-    /// PyTorch's, where it is not called.
+    /// The form that the file's weights are in. Where it is not called, what the
+    /// file says, and [`Scaling::Inverted`], which is PyTorch's, of one that does not.
     pub fn scaling(mut self, scaling: Scaling) -> Self {
-        self.scaling = scaling;
+        self.scaling = Some(scaling);
         self
     }
 
@@ -98,27 +98,53 @@ pub(super) fn default_loss(outputs: usize) -> Loss {
 }
 
 /// [`Layers`] as a file has them.
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Described {
+    #[serde(skip_serializing_if = "Option::is_none")]
     input_keep: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     input_drop: Option<f64>,
     #[serde(default)]
     sparse_input: bool,
     #[serde(default)]
     hidden: Vec<Hidden>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     loss: Option<Loss>,
-    #[serde(default)]
-    scaling: Scaling,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scaling: Option<Scaling>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     names: Option<Vec<String>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Hidden {
     activation: Activation,
+    #[serde(skip_serializing_if = "Option::is_none")]
     keep: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     drop: Option<f64>,
+}
+
+impl From<Layers> for Described {
+    fn from(layers: Layers) -> Self {
+        let Layers { input_keep, sparse_input, hidden, loss, scaling, names } = layers;
+        let hidden = hidden.into_iter().map(|(activation, keep)| Hidden {
+            activation,
+            keep: Some(keep.get()),
+            drop: None,
+        });
+        Self {
+            input_keep: input_keep.map(Keep::get),
+            input_drop: None,
+            sparse_input,
+            hidden: hidden.collect(),
+            loss,
+            scaling,
+            names,
+        }
+    }
 }
 
 impl TryFrom<Described> for Layers {
@@ -176,6 +202,9 @@ mod tests {
             .names(["a", "b", "c"]);
         assert_eq!(read(described).unwrap(), code);
         assert_eq!(read("{}").unwrap(), Layers::new());
+        for layers in [code, Layers::new()] {
+            assert_eq!(read(&serde_json::to_string(&layers).unwrap()).unwrap(), layers);
+        }
     }
 
     #[test]

@@ -26,4 +26,4 @@ pub use format::FileKind;
 pub use layers::Layers;
 pub use onnx::{from_onnx, load_onnx};
 pub use sequential::Sequential;
-pub use torch::{TensorInfo, from_torch, load_torch, to_torch, torch_tensors};
+pub use torch::{TensorInfo, from_torch, load_torch, to_torch, torch_scaling, torch_tensors};

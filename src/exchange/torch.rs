@@ -44,6 +44,15 @@ pub fn torch_tensors(bytes: &[u8], path: &Path) -> Result<Vec<TensorInfo>, Error
     Ok(tensors.collect())
 }
 
+/// The form of the weights that a state dict says: one that [`to_torch`] wrote.
+/// `path` names the bytes in errors.
+///
+/// # Errors
+/// Bytes that are no safetensors file, or metadata of another version.
+pub fn torch_scaling(bytes: &[u8], path: &Path) -> Result<Option<Scaling>, Error> {
+    Source { file: Reader::new(bytes, path)?, size: bytes.len() }.scaling()
+}
+
 /// The network with this state dict, f32, f16 or bfloat16; `path` names the
 /// bytes in errors. A layer is `NAME.weight` `[outputs, inputs]` and `NAME.bias`
 /// `[outputs]`, which may be missing (`nn.Linear(..., bias=False)`). What
@@ -146,6 +155,17 @@ impl Source<'_> {
         self.network(&found, architecture.scaling(), || architecture.builder())
     }
 
+    /// The form of the weights, of what [`to_torch`] wrote.
+    fn scaling(&self) -> Result<Option<Scaling>, Error> {
+        let file = &self.file;
+        if !file.has(KEY) {
+            return Ok(None);
+        }
+        let expected = "what thinnet wrote for PyTorch";
+        file.metadata::<Versions>(KEY, expected)?.check(file)?;
+        Ok(Some(file.metadata::<Architecture>(KEY, expected)?.scaling()))
+    }
+
     /// A state dict, of which `layers` says the rest.
     fn described(&self, layers: &Layers) -> Result<Mlp, Error> {
         let file = &self.file;
@@ -173,7 +193,13 @@ impl Source<'_> {
                 )));
             }
         }
-        self.network(&found, layers.scaling, || {
+        let scaling = match (layers.scaling, self.scaling()?) {
+            (Some(given), Some(said)) if given != said => {
+                return Err(file.refuse(format!("weights {said}: expected {given} ones")));
+            }
+            (given, said) => given.or(said).unwrap_or_default(),
+        };
+        self.network(&found, scaling, || {
             let mut builder = Mlp::builder(found[0].inputs);
             if let Some(keep) = layers.input_keep {
                 builder = builder.input_keep(keep);

@@ -219,6 +219,17 @@ pub fn torch() -> Vec<Hostile> {
         ),
         hostile("bad-long-name", of_entries(&[nothing(&long)], 0), "a name of 2000000 bytes"),
         hostile(
+            "bad-long-field",
+            with_entry(
+                0,
+                &format!(
+                    r#""0.weight":{{"dtype":"F32","shape":[3,2],"{long}":0,"data_offsets":[0,24]}}"#
+                ),
+                68,
+            ),
+            "unknown field `xxx",
+        ),
+        hostile(
             "bad-long-dtype",
             of_entries(&[entry("0.weight", &long, "1", 0, 4)], 4),
             "too long",
@@ -524,7 +535,7 @@ pub fn onnx() -> Vec<Hostile> {
         ),
         hostile(
             "bad-many-node-inputs",
-            of_node(1, node("Relu", &["z"; 100_000], "h")),
+            of_node(1, node("Relu", &["z"; 100], "h")),
             "more than 16 inputs of a node",
         ),
         hostile("bad-deep", of_node(1, node("If", &["z"], "h").message(5, branch)), "(`If`)"),
@@ -695,6 +706,11 @@ pub fn onnx() -> Vec<Hostile> {
             "bad-leaky",
             of_node(1, with_float(node("LeakyRelu", &["z"], "h"), "alpha", -0.5)),
             "slope of leaky_relu -0.5: expected",
+        ),
+        hostile(
+            "bad-many-fields",
+            of_node(1, (0..200).fold(node("Relu", &["z"], "h"), |node, _| node.varint(99, 0))),
+            "a node has too many fields",
         ),
         hostile("bad-utf8", of_node(1, Message::default().bytes(4, [255])), "not UTF-8"),
         hostile("bad-long-name", of_node(1, node(&long, &["z"], "h")), "expected one of Gemm"),

@@ -59,10 +59,11 @@ def parser():
     add(
         "--seeds",
         3,
-        "trainings of each kind, from seed 1 on",
+        "trainings of each kind, each with the next seed",
         type=number(int, 1, 100),
         metavar="N",
     )
+    add("--first-seed", 1, "the first one's", type=number(int, 1, 10000), metavar="N")
     add(
         "--epochs",
         [30],
@@ -220,7 +221,7 @@ def pytorch_version(options):
 def kinds_of(options):
     """Epochs, seed, dropout and engine of each training, in order."""
     engines = ["ours", "pytorch"] if options.engine == "both" else [options.engine]
-    seeds = range(1, options.seeds + 1)
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
     return itertools.product(options.epochs, seeds, (True, False), engines)
 
 

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 /// Serves one network over HTTP; see README.md.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// The network, as `thinnet train --out` wrote it
+    /// The network, as `thinnet train --out` or `thinnet convert` wrote it
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
     /// Where to listen

@@ -24,12 +24,12 @@ Where network.toml holds, for nn.Sequential(nn.Dropout(0.2), nn.Linear(784, 256)
 nn.Dropout(0.5), nn.Linear(256, 10)):
   input_drop = 0.2
   hidden = [{ activation = \"relu\", drop = 0.5 }]
-Activations are relu, leaky_relu(0.01) (any slope), logistic (nn.Sigmoid), tanh and identity. Where they are not the default:
-`loss` (softmax_cross_entropy, squared_error, binary_cross_entropy), `scaling` (inverted, paper),
-`sparse_input` (true), `names` of the layers in their order ([\"fc1\", \"out\"]); `input_keep` and
-`keep` are the rates of keeping instead.
+Activations are relu, leaky_relu(0.01) (with any slope), logistic (nn.Sigmoid), tanh and identity.
+Where they are not the default: `loss` (softmax_cross_entropy, squared_error,
+binary_cross_entropy), `scaling` (inverted, paper), `sparse_input` (true), `names` of the layers in
+their order ([\"fc1\", \"out\"]); `input_keep` and `keep` are the rates of keeping instead.
 
-A state dict is written for the nn.Sequential that is printed: in Python
+A state dict with inverted weights is for the nn.Sequential that is printed: in Python
   model.load_state_dict(safetensors.torch.load_file(\"state_dict.safetensors\"))";
 
 /// The arguments of `thinnet convert`.
@@ -73,7 +73,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let scaling = arguments.scaling.unwrap_or_default();
             output.write(&exchange::to_torch(&network, scaling)?)?;
             let what = format!("a state dict, weights {scaling}");
-            return console::results(&text(&output, &what, &network, true));
+            // With weights in another form it is not that module.
+            let for_python = scaling == Scaling::Inverted;
+            return console::results(&text(&output, &what, &network, for_python));
         }
         FileKind::Onnx => {
             arguments.only(kind, &["--loss"])?;

@@ -49,6 +49,8 @@ struct Inspection {
     inputs: usize,
     outputs: usize,
     sparse_input: bool,
+    /// The form of the weights in the file, where it may be either.
+    scaling: Option<String>,
     loss: &'static str,
     layers: Vec<Layer>,
     parameters: usize,
@@ -116,8 +118,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             (if training.is_some() { "checkpoint" } else { "model" }, network, training)
         }
     };
+    let scaling = match kind {
+        "state dict" => exchange::torch_scaling(&bytes, file)?.map(|scaling| scaling.to_string()),
+        _ => None,
+    };
     let notes = training.as_ref().map(|training| training.notes.clone());
-    let inspection = Inspection::new(kind, bytes.len(), &network, training);
+    let inspection =
+        Inspection { scaling, ..Inspection::new(kind, bytes.len(), &network, training) };
     console::results(&if arguments.json {
         serde_json::to_string_pretty(&inspection)? + "\n"
     } else {
@@ -146,6 +153,7 @@ impl Inspection {
             inputs: mlp.inputs(),
             outputs: mlp.outputs(),
             sparse_input: mlp.sparse_input(),
+            scaling: None,
             loss: mlp.loss().name(),
             layers: mlp.keeps().into_iter().enumerate().map(layer).collect(),
             parameters: mlp.parameters(),
@@ -173,6 +181,9 @@ impl Inspection {
         let sparse = if self.sparse_input { " (sparse input)" } else { "" };
         let widths: String = widths.collect();
         line("network", &format_args!("{}{widths}{sparse}", self.inputs));
+        if let Some(scaling) = &self.scaling {
+            line("weights", &format_args!("{scaling}, here as inverted"));
+        }
         line("loss", &self.loss);
         line("parameters", &self.parameters);
         line("digest", &self.digest);

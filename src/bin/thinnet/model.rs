@@ -15,7 +15,7 @@ use crate::{numbers, source::Data};
 /// The arguments that name them.
 #[derive(Debug, clap::Args)]
 pub struct ModelAndData {
-    /// The network, as `thinnet train --out` wrote it
+    /// The network, as `thinnet train --out` or `thinnet convert` wrote it
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
     #[command(flatten)]

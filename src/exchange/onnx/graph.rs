@@ -14,6 +14,9 @@ const MOST_INTS: usize = 16;
 /// The most nodes that a constant stands behind, such as a `Transpose` of it.
 const MOST_BEHIND: usize = 8;
 
+/// The most bytes of a packed number.
+const LONGEST_VARINT: usize = 10;
+
 /// A model whose values can be asked for by name.
 #[derive(Debug)]
 pub(super) struct Graph<'a> {
@@ -109,11 +112,11 @@ impl<'a> Graph<'a> {
     pub fn chain(&self) -> Result<(Vec<Link<'a>>, &ValueInfo<'a>), String> {
         let mut value = self.output()?;
         let mut chain = Vec::new();
+        let mut seen = vec![false; self.nodes.len()];
         while let Some(&(index, place)) = self.makers.get(value) {
             let node = self.nodes[index];
             let refuse = |reason: String| node.refuse(reason);
-            // Each node once, or it goes round in a circle.
-            if chain.len() == self.nodes.len() {
+            if std::mem::replace(&mut seen[index], true) {
                 return Err(refuse("stands in a circle".to_owned()));
             }
             if place != 0 {
@@ -254,11 +257,18 @@ impl<'a> Constant<'a> {
         if let Known::Float(value) = self.value {
             return Ok(value);
         }
+        let many = || format!("{} is not one finite number", short(self.name));
+        // Before its elements are counted, as a large one may be asked for often.
+        if let Known::Tensor(tensor) = self.value
+            && tensor.shape().iter().any(|&size| size != 1)
+        {
+            return Err(many());
+        }
         let floats = self.floats()?;
         let mut elements = floats.elements();
         match (elements.next(), elements.next()) {
             (Some(one), None) if one.is_finite() => Ok(one),
-            _ => Err(format!("{} is not one finite number", short(self.name))),
+            _ => Err(many()),
         }
     }
 
@@ -308,6 +318,8 @@ impl<'a> Floats<'a> {
             stated.ok_or_else(|| format!("has shape {shape:?}: more than there can be"))?;
         let (got, whole) = match self.tensor.data {
             None => (0, true),
+            // Too long for them: not counted.
+            Some((5, packed)) if packed.len() / LONGEST_VARINT > stated => (packed.len(), true),
             Some((5, packed)) if self.kind() != Kind::F32 => {
                 // A varint ends with the byte that has no highest bit.
                 let ends = packed.iter().filter(|&&byte| byte < 128).count();

@@ -36,6 +36,8 @@ struct Draft<'a> {
     columns: Option<usize>,
     /// Whether the rows are known to have one dimension.
     is_flat: bool,
+    /// Bytes of the file.
+    size: usize,
 }
 
 /// The network of a graph; the loss where the graph does not say it, or to be
@@ -48,7 +50,7 @@ pub(super) fn read(
 ) -> Result<Mlp, Error> {
     let refuse = |reason: String| Error::Format { path: path.to_owned(), reason };
     let (chain, input) = graph.chain().map_err(refuse)?;
-    let mut draft = Draft::default();
+    let mut draft = Draft { size, ..Draft::default() };
     draft.input(input).map_err(refuse)?;
     for link in chain {
         link.step(graph.opset)
@@ -56,7 +58,6 @@ pub(super) fn read(
             .map_err(|reason| refuse(link.node.refuse(reason)))?;
     }
     let widths = draft.widths().map_err(refuse)?;
-    room::check(&widths, size).map_err(refuse)?;
     let (inputs, outputs) = (widths[0], widths[widths.len() - 1]);
     let loss = draft.loss(loss, outputs).map_err(refuse)?;
     let mut mlp = draft.builder(inputs, outputs, loss).build_zeroed()?;
@@ -140,7 +141,8 @@ impl<'a> Draft<'a> {
         self.columns = Some(outputs);
         let (more, norm, activation, keep) = (None, None, None, None);
         self.layers.push(Layer { node, linear, more, norm, activation, keep });
-        Ok(())
+        // At once: many layers can share one large tensor.
+        room::check(&self.all_widths(), self.size)
     }
 
     /// The layer that something is folded into.
@@ -197,6 +199,9 @@ impl<'a> Draft<'a> {
     }
 
     fn dropout(&mut self, keep: Keep) -> Result<(), String> {
+        if !keep.drops() {
+            return Ok(());
+        }
         let site = match self.layers.last_mut() {
             Some(layer) => &mut layer.keep,
             None => &mut self.input_keep,
@@ -236,8 +241,12 @@ impl<'a> Draft<'a> {
                 ));
             }
         }
+        Ok(self.all_widths())
+    }
+
+    fn all_widths(&self) -> Vec<usize> {
         let first = self.layers.first().map(|layer| layer.linear.inputs);
-        Ok(first.into_iter().chain(self.layers.iter().map(|layer| layer.linear.outputs)).collect())
+        first.into_iter().chain(self.layers.iter().map(|layer| layer.linear.outputs)).collect()
     }
 
     /// The loss: as the graph ends, else as was `asked`, else the usual one.

@@ -9,6 +9,10 @@ const MOST: usize = 4000;
 /// The most inputs, outputs or attributes of a node that is looked at, each.
 const MOST_OF_NODE: usize = 16;
 
+/// The most fields of a node, an attribute or a tensor, which are gone through as
+/// often as they are asked for.
+const MOST_FIELDS: usize = 200;
+
 /// The most dimensions of a tensor.
 const MOST_DIMENSIONS: usize = 8;
 
@@ -159,7 +163,7 @@ pub(super) struct Node<'a> {
 impl<'a> Node<'a> {
     fn read(message: &'a [u8]) -> Result<Self, String> {
         let mut node = Self { name: "", op: "", domain: "", message };
-        let mut fields = Fields::new(message);
+        let mut fields = Fields::at_most(MOST_FIELDS, "a node", message);
         while let Some((number, value)) = fields.next()? {
             match number {
                 3 => node.name = value.text("a node's name")?,
@@ -241,7 +245,7 @@ struct Attribute<'a> {
 impl<'a> Attribute<'a> {
     fn read(message: &'a [u8]) -> Result<Self, String> {
         let mut attribute = Self::default();
-        let mut fields = Fields::new(message);
+        let mut fields = Fields::at_most(MOST_FIELDS, "an attribute", message);
         while let Some((number, value)) = fields.next()? {
             match number {
                 1 => attribute.name = value.text("an attribute's name")?,
@@ -323,7 +327,7 @@ impl<'a> Tensor<'a> {
     fn read(message: &'a [u8]) -> Result<Self, String> {
         let (mut name, mut kind) = ("", 0);
         let (mut dims, mut data, mut external) = (Vec::new(), None, false);
-        let mut fields = Fields::new(message);
+        let mut fields = Fields::at_most(MOST_FIELDS, "a tensor", message);
         while let Some((number, value)) = fields.next()? {
             match number {
                 1 => value.ints("dims of a tensor", &mut dims, MOST_DIMENSIONS)?,

@@ -113,7 +113,7 @@ impl<'a> Link<'a> {
     fn gemm(&self) -> Result<Step<'a>, String> {
         self.check_inputs(3)?;
         let attributes = self.node.attributes(&["alpha", "beta", "transA", "transB"])?;
-        if let Some(trans @ 1..) = attributes.int("transA")? {
+        if let Some(trans) = attributes.int("transA")?.filter(|trans| *trans != 0) {
             return Err(format!("transA {trans}: expected 0"));
         }
         let transposed = match attributes.int("transB")?.unwrap_or(0) {

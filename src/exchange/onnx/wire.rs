@@ -19,11 +19,20 @@ pub(super) enum Value<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fields<'a> {
     rest: &'a [u8],
+    /// How many more there may be.
+    left: usize,
+    /// What they are of.
+    what: &'static str,
 }
 
 impl<'a> Fields<'a> {
     pub fn new(message: &'a [u8]) -> Self {
-        Self { rest: message }
+        Self { rest: message, left: usize::MAX, what: "" }
+    }
+
+    /// The same for `what`, which may have `most` fields.
+    pub fn at_most(most: usize, what: &'static str, message: &'a [u8]) -> Self {
+        Self { rest: message, left: most, what }
     }
 
     /// The next field's number and value.
@@ -31,6 +40,8 @@ impl<'a> Fields<'a> {
         if self.rest.is_empty() {
             return Ok(None);
         }
+        self.left =
+            self.left.checked_sub(1).ok_or_else(|| format!("{} has too many fields", self.what))?;
         let tag = varint(&mut self.rest)?;
         let number = tag >> 3;
         let cut = |what: &str| format!("field {number} is cut off: expected {what}");

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::*;
 use crate::{
-    nn::{Activation, Loss, PlainNetwork, ThinnedNetwork},
+    nn::{Activation, Loss, PlainNetwork, Slope, ThinnedNetwork},
     rate::Keep,
     simd::tests::on_each_isa,
     tensor::MatrixView,
@@ -244,7 +244,8 @@ fn gradients_are_those_of_finite_differences_with_the_mask_held() {
 fn finite_differences(isa: Isa) {
     let x = numbers(5, 24);
     let batch = Batch::dense(MatrixView::new(&x, 4, 6).unwrap()).starting_at(10);
-    for &activation in Activation::ALL {
+    let leaky = |slope: f32| Activation::LeakyRelu(Slope::new(slope).unwrap());
+    for &activation in Activation::ALL.iter().chain(&[leaky(0.3), leaky(1.5)]) {
         for (&loss, sparse) in Loss::ALL.iter().zip([false, true, false]) {
             small_targets(loss, |targets| {
                 let mlp = small(activation, loss, sparse);

@@ -55,12 +55,10 @@ pub struct Arguments {
         allow_negative_numbers = true, help_heading = "Network",
     )]
     hidden: Widths,
-    /// Activation of the hidden units
+    /// Activation of the hidden units: relu, leaky_relu (of slope 0.01; `leaky_relu(0.2)` has
+    /// another), logistic, tanh or identity
     #[arg(
-        long, value_name = "NAME", default_value_t = Activation::Relu,
-        value_parser = PossibleValuesParser::new(Activation::ALL.iter().map(|one| one.name()))
-            .try_map(|name| name.parse::<Activation>()),
-        help_heading = "Network",
+        long, value_name = "NAME", default_value_t = Activation::Relu, help_heading = "Network",
     )]
     activation: Activation,
     /// Keep rate of the inputs: above 0 and at most 1, which drops nothing
