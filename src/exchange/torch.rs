@@ -133,9 +133,7 @@ impl Source<'_> {
     /// What [`to_torch`] wrote.
     fn described_by_itself(&self) -> Result<Mlp, Error> {
         let file = &self.file;
-        let expected = "what thinnet wrote for PyTorch";
-        file.metadata::<Versions>(KEY, expected)?.check(file)?;
-        let architecture: Architecture = file.metadata(KEY, expected)?;
+        let architecture = self.architecture()?;
         file.check_count(2 * architecture.depth())?;
         let sequential = Sequential::new(
             &architecture.widths(),
@@ -155,15 +153,19 @@ impl Source<'_> {
         self.network(&found, architecture.scaling(), || architecture.builder())
     }
 
+    /// What the metadata of [`to_torch`] says.
+    fn architecture(&self) -> Result<Architecture, Error> {
+        let expected = "what thinnet wrote for PyTorch";
+        self.file.metadata::<Versions>(KEY, expected)?.check(&self.file)?;
+        self.file.metadata(KEY, expected)
+    }
+
     /// The form of the weights, of what [`to_torch`] wrote.
     fn scaling(&self) -> Result<Option<Scaling>, Error> {
-        let file = &self.file;
-        if !file.has(KEY) {
+        if !self.file.has(KEY) {
             return Ok(None);
         }
-        let expected = "what thinnet wrote for PyTorch";
-        file.metadata::<Versions>(KEY, expected)?.check(file)?;
-        Ok(Some(file.metadata::<Architecture>(KEY, expected)?.scaling()))
+        self.architecture().map(|architecture| Some(architecture.scaling()))
     }
 
     /// A state dict, of which `layers` says the rest.

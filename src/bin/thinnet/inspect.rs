@@ -102,9 +102,13 @@ struct Training {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let file = &arguments.file;
     let bytes = checkpoint::read(file)?;
+    let mut scaling = None;
     let (kind, network, training) = match FileKind::of(&bytes, file)? {
         FileKind::Onnx => ("ONNX graph", exchange::from_onnx(&bytes, file, None)?, None),
-        FileKind::Exported => ("state dict", exchange::from_torch(&bytes, file, None)?, None),
+        FileKind::Exported => {
+            scaling = exchange::torch_scaling(&bytes, file)?.map(|scaling| scaling.to_string());
+            ("state dict", exchange::from_torch(&bytes, file, None)?, None)
+        }
         FileKind::StateDict => {
             let tensors = Tensors::new(bytes.len(), exchange::torch_tensors(&bytes, file)?);
             return console::results(&if arguments.json {
@@ -117,10 +121,6 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let Contents { network, training, .. } = Contents::from_bytes(&bytes, file)?;
             (if training.is_some() { "checkpoint" } else { "model" }, network, training)
         }
-    };
-    let scaling = match kind {
-        "state dict" => exchange::torch_scaling(&bytes, file)?.map(|scaling| scaling.to_string()),
-        _ => None,
     };
     let notes = training.as_ref().map(|training| training.notes.clone());
     let inspection =

@@ -318,9 +318,12 @@ impl<'a> Floats<'a> {
             stated.ok_or_else(|| format!("has shape {shape:?}: more than there can be"))?;
         let (got, whole) = match self.tensor.data {
             None => (0, true),
-            // Too long for them: not counted.
-            Some((5, packed)) if packed.len() / LONGEST_VARINT > stated => (packed.len(), true),
             Some((5, packed)) if self.kind() != Kind::F32 => {
+                // Not counted where it is too long: a large one may be asked for often.
+                if packed.len() / LONGEST_VARINT > stated {
+                    let got = packed.len();
+                    return Err(format!("has data of {got} bytes: expected {stated} numbers"));
+                }
                 // A varint ends with the byte that has no highest bit.
                 let ends = packed.iter().filter(|&&byte| byte < 128).count();
                 (ends, packed.last().is_none_or(|&last| last < 128))
