@@ -1,12 +1,12 @@
 //! `thinnet convert`, and `inspect` of what comes from elsewhere.
 
+mod program;
+
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Output,
 };
 
-use assert_cmd::Command;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use thinnet::{
@@ -14,6 +14,8 @@ use thinnet::{
     exchange::{self, Layers},
     nn::{Activation, Loss, Mlp, Scaling},
 };
+
+use program::succeeds;
 
 const TOML: &str = "\
 # The nn.Sequential of make.py.
@@ -38,24 +40,9 @@ fn folder(fixtures: &[&str]) -> TempDir {
     folder
 }
 
-fn thinnet(folder: &Path, arguments: &[&str]) -> Output {
-    Command::cargo_bin("thinnet").unwrap().current_dir(folder).args(arguments).output().unwrap()
-}
-
-/// What a run that has to succeed said on stdout; it says nothing on stderr.
-fn succeeds(folder: &Path, arguments: &[&str]) -> String {
-    let output = thinnet(folder, arguments);
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success() && stderr.is_empty(), "{arguments:?}: {stderr}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
 /// Whether the run fails with these words in its one line, and without `out`.
 fn fails(folder: &Path, arguments: &[&str], code: i32, words: &str) {
-    let output = thinnet(folder, arguments);
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
-    assert!(output.stdout.is_empty() && stderr.lines().count() == 1, "{arguments:?}: {stderr}");
+    let stderr = program::fails(folder, arguments, code);
     assert!(stderr.contains(words), "{stderr}");
     assert!(!folder.join("out").exists());
 }
