@@ -104,13 +104,19 @@ fn a_graph_becomes_a_model_that_is_inspected_alike() {
     assert_eq!((&graph["kind"], &dict["kind"]), (&json!("ONNX graph"), &json!("state dict")));
     assert_eq!((&dict["scaling"], &model["scaling"]), (&json!("inverted"), &Value::Null));
     assert_eq!((&graph["format"], &model["format"]), (&Value::Null, &json!(1)));
-    for field in ["layers", "digest", "loss", "parameters", "inputs"] {
+    for field in ["layers", "digest", "parameters", "inputs"] {
         assert!(!graph[field].is_null(), "{field}");
         assert_eq!(graph[field], model[field], "{field}");
         assert_eq!(dict[field], model[field], "{field}");
     }
+    // The graph ends in a layer, of which the loss is not seen.
+    assert_eq!((&graph["loss"], &dict["loss"]), (&Value::Null, &model["loss"]));
+    assert_eq!(inspect(folder, "sigmoid_dynamo.onnx")["loss"], "binary_cross_entropy");
     let text = succeeds(folder, &["inspect", "mlp_script_train.onnx"]);
-    assert!(text.contains("ONNX graph") && text.contains("8-70-24-3") && !text.contains("formats"));
+    for part in ["ONNX graph", "8-70-24-3", "loss           not in the file"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!text.contains("formats"));
     let arguments = ["convert", "sigmoid_dynamo.onnx", "out", "--loss=squared_error"];
     fails(folder, &arguments, 1, "binary_cross_entropy");
 }

@@ -316,6 +316,20 @@ fn networks_of_scikit_learn_predict_as_it_does() {
     agrees("sklearn_values", &mlp);
 }
 
+/// The length of a header may begin as every ONNX file does.
+#[test]
+fn a_state_dict_that_is_cut_off_is_no_graph() {
+    let header = format!("{{{}}}", " ".repeat(8 + 256 - 2));
+    let bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat();
+    assert_eq!(bytes[0], 8);
+    let path = Path::new("cut");
+    assert_eq!(FileKind::of(&bytes, path).unwrap(), FileKind::StateDict);
+    for end in 8..bytes.len() {
+        let message = FileKind::of(&bytes[..end], path).unwrap_err().to_string();
+        assert!(message.starts_with("cut: not a safetensors file"), "{end}: {message}");
+    }
+}
+
 #[test]
 fn other_graphs_are_refused_with_the_node() {
     for (name, words) in [
@@ -333,6 +347,13 @@ fn other_graphs_are_refused_with_the_node() {
         assert!(message.contains(words), "{message}");
     }
     let path = fixture("softmax_script.onnx");
+    let loss = |name: &str| {
+        let path = fixture(name);
+        exchange::onnx_loss(&fs::read(&path).unwrap(), &path).unwrap()
+    };
+    assert_eq!(loss("softmax_script.onnx"), Some(Loss::SoftmaxCrossEntropy));
+    assert_eq!(loss("sigmoid_dynamo.onnx"), Some(Loss::BinaryCrossEntropy));
+    assert_eq!(loss("mlp_script.onnx"), None);
     let message = exchange::load_onnx(&path, Some(Loss::SquaredError)).unwrap_err().to_string();
     assert!(message.contains("the loss softmax_cross_entropy do, not squared_error"), "{message}");
 }

@@ -1,6 +1,6 @@
 //! Numbers as files keep them: f32, f16 and bfloat16, little-endian.
 
-use half::f16;
+use half::{bf16, f16};
 
 /// How a number is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,20 @@ impl Kind {
             Self::F32 | Self::Bf16 => f32::from_bits(u32::from(bits) << 16),
         }
     }
+
+    /// The number that was meant by one of this kind: the decimal of fewest digits
+    /// that it is the nearest of, 0.2 and not 0.20000000298 or, in f16, 0.19995.
+    pub fn decimal(self, number: f32) -> f64 {
+        let nearest = |decimal: f64| match self {
+            Self::F32 => decimal as f32,
+            Self::F16 => f16::from_f64(decimal).to_f32(),
+            Self::Bf16 => bf16::from_f64(decimal).to_f32(),
+        };
+        (0..9)
+            .filter_map(|digits| format!("{number:.digits$e}").parse().ok())
+            .find(|&decimal| nearest(decimal) == number)
+            .unwrap_or(number.into())
+    }
 }
 
 #[cfg(test)]
@@ -51,5 +65,17 @@ mod tests {
         assert_eq!(read(Kind::F32, &[0, 0, 0xc0, 0x3f, 1, 2]), [1.5]);
         assert_eq!(read(Kind::Bf16, &[0xc0, 0x3f, 0, 0xc0]), [1.5, -2.0]);
         assert_eq!(read(Kind::F16, &[0, 0x3e, 0, 0xc0, 9]), [1.5, -2.0]);
+    }
+
+    #[test]
+    fn a_decimal_is_what_was_written() {
+        for meant in [0.0, 1.0, 0.2, 0.5, 0.35, 0.05, 1e-3, -0.1] {
+            assert_eq!(Kind::F32.decimal(meant as f32), meant);
+            assert_eq!(Kind::F16.decimal(f16::from_f64(meant).to_f32()), meant);
+            assert_eq!(Kind::Bf16.decimal(bf16::from_f64(meant).to_f32()), meant);
+        }
+        assert_eq!(Kind::F32.decimal(0.123_456_79), 0.123_456_79);
+        assert_eq!(Kind::F32.decimal(f32::MAX), 3.4028235e38);
+        assert!(Kind::F32.decimal(f32::NAN).is_nan());
     }
 }

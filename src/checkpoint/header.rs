@@ -38,6 +38,14 @@ pub(crate) fn length(bytes: &[u8]) -> Option<usize> {
     (length <= rest.len() && rest.first() == Some(&b'{')).then_some(length)
 }
 
+/// Whether these are the first bytes of a safetensors file, which may be cut off
+/// in its header.
+pub(crate) fn begins(bytes: &[u8]) -> bool {
+    let Some((length, rest)) = bytes.split_first_chunk::<8>() else { return false };
+    // No header is as long as 4 GiB.
+    length[4..] == [0; 4] && rest.first().is_none_or(|&first| first == b'{')
+}
+
 /// The metadata of a file's bytes. Those whose header is no JSON object of their
 /// length are left for the crate to refuse.
 pub(super) fn metadata(bytes: &[u8]) -> Result<HashMap<String, String>, String> {

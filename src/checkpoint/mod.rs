@@ -34,7 +34,7 @@ pub(crate) use architecture::{Architecture, Versions};
 pub use atomic::{ensure_writable, read, write_atomically};
 pub use contents::{Contents, TrainingState};
 pub(crate) use floats::Kind;
-pub(crate) use header::length as header_length;
+pub(crate) use header::{begins as header_begins, length as header_length};
 pub use lock::WriteLock;
 pub(crate) use model::KEY as MODEL_KEY;
 pub(crate) use tensors::{Reader, Writer};

@@ -4,7 +4,7 @@ use std::{fmt, path::Path};
 
 use super::torch;
 use crate::{
-    checkpoint::{CHECKPOINT_KEY, MODEL_KEY, Reader, header_length},
+    checkpoint::{CHECKPOINT_KEY, MODEL_KEY, Reader, header_begins, header_length},
     error::Error,
 };
 
@@ -32,7 +32,8 @@ impl FileKind {
         /// The tag of the format's version, with which every writer begins.
         const IR_VERSION: u8 = 8;
         let named = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("onnx"));
-        if header_length(bytes).is_none() && (named || bytes.first() == Some(&IR_VERSION)) {
+        let begins = bytes.first() == Some(&IR_VERSION) && !header_begins(bytes);
+        if header_length(bytes).is_none() && (named || begins) {
             return Ok(Self::Onnx);
         }
         let file = Reader::new(bytes, path)?;

@@ -51,7 +51,8 @@ struct Inspection {
     sparse_input: bool,
     /// The form of the weights in the file, where it may be either.
     scaling: Option<String>,
-    loss: &'static str,
+    /// `None` where an ONNX graph does not say it.
+    loss: Option<&'static str>,
     layers: Vec<Layer>,
     parameters: usize,
     digest: String,
@@ -103,8 +104,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let file = &arguments.file;
     let bytes = checkpoint::read(file)?;
     let mut scaling = None;
+    let mut says_loss = true;
     let (kind, network, training) = match FileKind::of(&bytes, file)? {
-        FileKind::Onnx => ("ONNX graph", exchange::from_onnx(&bytes, file, None)?, None),
+        FileKind::Onnx => {
+            says_loss = exchange::onnx_loss(&bytes, file)?.is_some();
+            ("ONNX graph", exchange::from_onnx(&bytes, file, None)?, None)
+        }
         FileKind::Exported => {
             scaling = exchange::torch_scaling(&bytes, file)?.map(|scaling| scaling.to_string());
             ("state dict", exchange::from_torch(&bytes, file, None)?, None)
@@ -123,8 +128,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
     };
     let notes = training.as_ref().map(|training| training.notes.clone());
-    let inspection =
-        Inspection { scaling, ..Inspection::new(kind, bytes.len(), &network, training) };
+    let mut inspection = Inspection::new(kind, bytes.len(), &network, training);
+    inspection.scaling = scaling;
+    inspection.loss = inspection.loss.filter(|_| says_loss);
     console::results(&if arguments.json {
         serde_json::to_string_pretty(&inspection)? + "\n"
     } else {
@@ -154,7 +160,7 @@ impl Inspection {
             outputs: mlp.outputs(),
             sparse_input: mlp.sparse_input(),
             scaling: None,
-            loss: mlp.loss().name(),
+            loss: Some(mlp.loss().name()),
             layers: mlp.keeps().into_iter().enumerate().map(layer).collect(),
             parameters: mlp.parameters(),
             digest: mlp.digest(),
@@ -184,7 +190,7 @@ impl Inspection {
         if let Some(scaling) = &self.scaling {
             line("weights", &format_args!("{scaling}, here as inverted"));
         }
-        line("loss", &self.loss);
+        line("loss", &self.loss.unwrap_or("not in the file (thinnet convert --loss says it)"));
         line("parameters", &self.parameters);
         line("digest", &self.digest);
         if let Some(training) = &self.training {

@@ -272,6 +272,16 @@ impl<'a> Constant<'a> {
         }
     }
 
+    /// One finite number as it was written: 0.2 is no neighbour of it.
+    pub fn decimal(&self) -> Result<f64, String> {
+        let number = self.float()?;
+        let kind = match self.value {
+            Known::Tensor(_) => self.floats()?.kind(),
+            _ => Kind::F32,
+        };
+        Ok(kind.decimal(number))
+    }
+
     /// A few whole numbers.
     pub fn ints(&self) -> Result<Vec<i64>, String> {
         let tensor = match &self.value {

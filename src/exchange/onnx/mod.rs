@@ -42,11 +42,24 @@ use crate::{
 /// Bytes that are no such graph: the node is named with its operator and what
 /// was expected of it. A `loss` that is not the one that the graph ends as.
 pub fn from_onnx(bytes: &[u8], path: &Path, loss: Option<Loss>) -> Result<Mlp, Error> {
+    network::read(&graph(bytes, path)?, loss, path, bytes.len())
+}
+
+/// The loss that the end of an ONNX graph says, `None` where it ends in a layer:
+/// what [`from_onnx`] asks for then. `path` names the bytes in errors.
+///
+/// # Errors
+/// As [`from_onnx`].
+pub fn onnx_loss(bytes: &[u8], path: &Path) -> Result<Option<Loss>, Error> {
+    network::stated_loss(&graph(bytes, path)?, bytes.len())
+        .map_err(|reason| Error::Format { path: path.to_owned(), reason })
+}
+
+fn graph<'a>(bytes: &'a [u8], path: &Path) -> Result<graph::Graph<'a>, Error> {
     let refuse = |reason: String| Error::Format { path: path.to_owned(), reason };
     let model = proto::Model::read(bytes)
         .map_err(|reason| refuse(format!("not an ONNX model: {reason}")))?;
-    let graph = graph::Graph::new(model).map_err(refuse)?;
-    network::read(&graph, loss, path, bytes.len())
+    graph::Graph::new(model).map_err(refuse)
 }
 
 /// As [`from_onnx`], from a file.

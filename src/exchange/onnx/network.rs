@@ -40,6 +40,11 @@ struct Draft<'a> {
     size: usize,
 }
 
+/// The loss that a graph says by its end.
+pub(super) fn stated_loss(graph: &Graph<'_>, size: usize) -> Result<Option<Loss>, String> {
+    Draft::of(graph, size).map(|(draft, _)| draft.loss)
+}
+
 /// The network of a graph; the loss where the graph does not say it, or to be
 /// the one that it says.
 pub(super) fn read(
@@ -49,15 +54,7 @@ pub(super) fn read(
     size: usize,
 ) -> Result<Mlp, Error> {
     let refuse = |reason: String| Error::Format { path: path.to_owned(), reason };
-    let (chain, input) = graph.chain().map_err(refuse)?;
-    let mut draft = Draft { size, ..Draft::default() };
-    draft.input(input).map_err(refuse)?;
-    for link in chain {
-        link.step(graph.opset)
-            .and_then(|step| draft.take(link.node, step))
-            .map_err(|reason| refuse(link.node.refuse(reason)))?;
-    }
-    let widths = draft.widths().map_err(refuse)?;
+    let (draft, widths) = Draft::of(graph, size).map_err(refuse)?;
     let (inputs, outputs) = (widths[0], widths[widths.len() - 1]);
     let loss = draft.loss(loss, outputs).map_err(refuse)?;
     let mut mlp = draft.builder(inputs, outputs, loss).build_zeroed()?;
@@ -68,6 +65,20 @@ pub(super) fn read(
 }
 
 impl<'a> Draft<'a> {
+    /// The network that the chain of a graph is, with the widths of its layers.
+    fn of(graph: &Graph<'a>, size: usize) -> Result<(Self, Vec<usize>), String> {
+        let (chain, input) = graph.chain()?;
+        let mut draft = Self { size, ..Self::default() };
+        draft.input(input)?;
+        for link in chain {
+            link.step(graph.opset)
+                .and_then(|step| draft.take(link.node, step))
+                .map_err(|reason| link.node.refuse(reason))?;
+        }
+        let widths = draft.widths()?;
+        Ok((draft, widths))
+    }
+
     /// What the graph says of its input.
     fn input(&mut self, input: &ValueInfo<'_>) -> Result<(), String> {
         let name = short(input.name);

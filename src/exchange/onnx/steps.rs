@@ -5,6 +5,7 @@ use super::{
     proto::kind,
 };
 use crate::{
+    checkpoint::Kind,
     nn::{Activation, Slope},
     rate::Keep,
 };
@@ -180,16 +181,16 @@ impl<'a> Link<'a> {
     /// on. Whether the graph itself is to drop does not matter: the keep rate is
     /// the network's.
     fn dropout(&self, opset: i64) -> Result<Step<'a>, String> {
-        let ratio = if opset < 12 {
+        let drop = if opset < 12 {
             self.check_inputs(1)?;
-            self.node.attributes(&["ratio"])?.float("ratio")?
+            let ratio = self.node.attributes(&["ratio"])?.float("ratio")?;
+            ratio.map(|ratio| Kind::F32.decimal(ratio))
         } else {
             self.check_inputs(3)?;
             self.node.attributes(&["seed"])?;
-            self.optional(1).map(Constant::float).transpose()?
+            self.optional(1).map(Constant::decimal).transpose()?
         };
-        let drop = decimal(ratio.unwrap_or(0.5));
-        Keep::from_drop(drop).map(Step::Dropout).map_err(|e| e.to_string())
+        Keep::from_drop(drop.unwrap_or(0.5)).map(Step::Dropout).map_err(|e| e.to_string())
     }
 
     fn flatten(&self) -> Result<Step<'a>, String> {
@@ -248,9 +249,4 @@ fn linear<'a>(
     let by_output = transposed != weight.transposed;
     let (outputs, inputs) = if by_output { (rows, columns) } else { (columns, rows) };
     Ok(Linear { weight, by_output, inputs, outputs, alpha, bias })
-}
-
-/// The number that was written as this f32: 0.2, not 0.20000000298.
-fn decimal(x: f32) -> f64 {
-    x.to_string().parse().unwrap_or_else(|_| x.into())
 }
