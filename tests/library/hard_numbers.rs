@@ -1,7 +1,5 @@
 //! Numbers and shapes at the edge: what happens is stated, and happens.
 
-mod backend;
-
 use thinnet::{
     Dropout, Error, Keep,
     data::Batch,
@@ -11,6 +9,8 @@ use thinnet::{
     tensor::{AlignedBuffer, Matrix, MatrixView},
     train::{Schedule, Sgd, Trainer},
 };
+
+use crate::backend;
 
 fn trainer(mlp: Mlp, learning_rate: f64, rows: usize) -> Trainer {
     let sgd = Sgd::new(Schedule::constant(learning_rate));

@@ -1,13 +1,13 @@
 //! Masks are what their definition says, and random.
 
-mod backend;
-
 use serde::Deserialize;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 use thinnet::{
     Isa, Keep,
     mask::{Domain, Mask, Streams, request_seed, scalar},
 };
+
+use crate::backend;
 
 /// A case of `oracle/masks.json`, which `oracle/masks.py` made: a plain Python
 /// program that shares nothing with this crate.
@@ -42,7 +42,7 @@ fn domain(number: u64) -> Domain {
 
 #[test]
 fn known_answers_from_an_independent_program() {
-    let cases: Vec<Case> = serde_json::from_str(include_str!("oracle/masks.json")).unwrap();
+    let cases: Vec<Case> = serde_json::from_str(include_str!("../oracle/masks.json")).unwrap();
     assert!(cases.len() >= 100);
     for case in cases {
         let streams =

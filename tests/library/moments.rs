@@ -1,9 +1,6 @@
 //! Moment propagation against its formulas in f64, against what is exact, and
 //! against Monte-Carlo.
 
-mod backend;
-
-use backend::isa;
 use statrs::distribution::{Continuous, ContinuousCDF, Normal};
 use thinnet::{
     Keep,
@@ -13,6 +10,8 @@ use thinnet::{
     tensor::MatrixView,
     train::{Schedule, Sgd, Trainer},
 };
+
+use crate::backend::isa;
 
 /// Sums of some hundred f32 products, and the normal integral, against f64.
 const ROUNDING: f64 = 5e-5;

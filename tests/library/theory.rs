@@ -1,7 +1,5 @@
 //! The paper's theory, exactly: with all thinned networks enumerated.
 
-mod backend;
-
 use rand_xoshiro::rand_core::Rng;
 use thinnet::{
     Keep,
@@ -11,6 +9,8 @@ use thinnet::{
     predict::Predictor,
     tensor::MatrixView,
 };
+
+use crate::backend;
 
 fn numbers(seed: u64, n: usize) -> Vec<f64> {
     let mut rng = Streams::new(seed, Domain::Noise, 0, 0).rng(0);

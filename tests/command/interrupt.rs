@@ -1,5 +1,4 @@
 //! Ctrl-C and SIGTERM while a training runs.
-#![cfg(unix)]
 
 use std::{
     fs,

@@ -1,7 +1,5 @@
 //! `thinnet convert`, and `inspect` of what comes from elsewhere.
 
-mod program;
-
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -15,7 +13,7 @@ use thinnet::{
     nn::{Activation, Loss, Mlp, Scaling},
 };
 
-use program::succeeds;
+use crate::program::{self, succeeds};
 
 const TOML: &str = "\
 # The nn.Sequential of make.py.

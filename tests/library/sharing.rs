@@ -1,8 +1,5 @@
 //! One predictor for many threads.
 
-mod backend;
-
-use backend::isa;
 use thinnet::{
     Keep,
     data::Batch,
@@ -10,6 +7,8 @@ use thinnet::{
     predict::{MonteCarlo, Predictor, Seeds, Workspace, WorkspacePool},
     tensor::MatrixView,
 };
+
+use crate::backend::isa;
 
 const THREADS: usize = 8;
 const INPUTS: usize = 20;

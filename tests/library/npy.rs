@@ -29,7 +29,7 @@ impl Case {
 }
 
 fn cases() -> BTreeMap<String, Case> {
-    serde_json::from_str(include_str!("oracle/npy.json")).unwrap()
+    serde_json::from_str(include_str!("../oracle/npy.json")).unwrap()
 }
 
 fn bits(matrix: &Matrix) -> Vec<u32> {

@@ -1,6 +1,5 @@
 //! Full disks, read-only and vanished folders: the training goes on, the last
 //! good file stays.
-#![cfg(unix)]
 
 use std::{
     fs::{self, File, Permissions},

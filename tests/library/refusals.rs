@@ -1,7 +1,5 @@
 //! Bad input through the library: a clear error, and nothing changed.
 
-mod backend;
-
 use std::path::Path;
 
 use thinnet::{
@@ -13,6 +11,8 @@ use thinnet::{
     tensor::{Matrix, MatrixView},
     train::{MaxNorm, Schedule, Sgd, Trainer},
 };
+
+use crate::backend;
 
 fn mlp(loss: Loss) -> Mlp {
     Mlp::builder(3).hidden(4, Activation::Relu, Keep::HALF).output(2, loss).build().unwrap()

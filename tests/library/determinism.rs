@@ -1,7 +1,5 @@
 //! The same bits for any number of threads, and batches split at will.
 
-mod backend;
-
 use thinnet::{
     Isa, Keep,
     data::{Batch, Dataset, Split, shuffle},
@@ -9,6 +7,8 @@ use thinnet::{
     predict::Predictor,
     train::{MaxNorm, Schedule, Sgd, Trainer},
 };
+
+use crate::backend;
 
 fn trainer(isa: Isa) -> Trainer {
     let mlp = Mlp::builder(784)

@@ -1,7 +1,5 @@
 //! A resumed training equals the unbroken one.
 
-mod backend;
-
 use std::path::Path;
 
 use thinnet::{
@@ -12,6 +10,8 @@ use thinnet::{
     tensor::MatrixView,
     train::{MaxNorm, Schedule, Settings, Sgd, Trainer, TrainerBuilder},
 };
+
+use crate::backend;
 
 fn mlp(width: usize) -> Mlp {
     Mlp::builder(20)

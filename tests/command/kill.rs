@@ -5,9 +5,8 @@
 //! what happened:
 //!
 //! ```sh
-//! cargo test --release --test kill -- --ignored --nocapture two_hundred_kills
+//! cargo test --release --test command -- --ignored --nocapture two_hundred_kills
 //! ```
-#![cfg(unix)]
 
 use std::{
     fs,

@@ -1,8 +1,5 @@
 //! Weight scaling as estimates: the numbers of `predict`, and what it does not know.
 
-mod backend;
-
-use backend::isa;
 use thinnet::{
     Keep,
     data::Batch,
@@ -10,6 +7,8 @@ use thinnet::{
     predict::{MonteCarlo, Predictor, Seeds},
     tensor::MatrixView,
 };
+
+use crate::backend::isa;
 
 const ROWS: usize = 5;
 

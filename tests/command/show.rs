@@ -1,14 +1,12 @@
 //! The commands that show: `predict`, `inspect`, `explain`, `completions`, `man`.
 
-mod program;
-
 use std::{collections::HashSet, fs};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use thinnet::nn::{Loss, Mlp};
 
-use program::{fails, succeeds};
+use crate::program::{fails, succeeds};
 
 /// A folder with a model `m` and a checkpoint `c` of a small training.
 fn trained() -> TempDir {

@@ -1,8 +1,5 @@
 //! Weights read as bfloat16.
 
-mod backend;
-
-use backend::isa;
 use thinnet::{
     Keep,
     data::{Batch, Dataset, Split},
@@ -11,6 +8,8 @@ use thinnet::{
     tensor::MatrixView,
     train::{Schedule, Sgd, Trainer},
 };
+
+use crate::backend::isa;
 
 /// To nearest, ties to even.
 fn rounded(w: f32) -> f32 {

@@ -1,9 +1,6 @@
 //! Monte-Carlo prediction against the thinned networks themselves, one by one
 //! and in f64.
 
-mod backend;
-
-use backend::isa;
 use thinnet::{
     Isa, Keep,
     data::Batch,
@@ -12,6 +9,8 @@ use thinnet::{
     predict::{Estimate, MonteCarlo, Predictor, Seeds},
     tensor::MatrixView,
 };
+
+use crate::backend::isa;
 
 /// Sums of some hundred f32 products against f64.
 const ROUNDING: f64 = 2e-5;

@@ -1,7 +1,5 @@
 //! Properties that hold for any shape, rate and data.
 
-mod backend;
-
 use proptest::prelude::*;
 use thinnet::{
     Dropout, Isa, Keep,
@@ -12,6 +10,8 @@ use thinnet::{
     tensor::MatrixView,
     train::{Schedule, Sgd, Trainer},
 };
+
+use crate::backend;
 
 fn any_keep() -> impl Strategy<Value = Keep> {
     (1..=Keep::ONE_K).prop_map(|k| Keep::from_k(k).unwrap())

@@ -1,0 +1,14 @@
+//! The command as people and their machines treat it; `cargo test --test command
+//! kill` runs the tests of a file.
+
+mod convert;
+#[cfg(unix)]
+mod interrupt;
+#[cfg(unix)]
+mod kill;
+mod program;
+#[cfg(unix)]
+mod refused_saves;
+mod resume;
+mod show;
+mod usage;

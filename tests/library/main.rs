@@ -1,0 +1,26 @@
+//! The library from outside. One program, as linking one for each file would take
+//! longer than running them; `cargo test --test library masks` runs those of a file.
+
+#[cfg(feature = "ndarray")]
+mod arrays;
+#[path = "../backend/mod.rs"]
+mod backend;
+#[cfg(feature = "digits")]
+mod bf16;
+#[cfg(feature = "digits")]
+mod determinism;
+mod exchange;
+mod hard_numbers;
+mod masks;
+mod models;
+#[cfg(feature = "digits")]
+mod moments;
+mod monte_carlo;
+mod npy;
+mod properties;
+mod refusals;
+mod resume;
+mod settings;
+mod sharing;
+mod theory;
+mod weight_scaling;
