@@ -19,7 +19,7 @@ if ! cargo +nightly --version >/dev/null 2>&1; then
     export RUSTC_BOOTSTRAP=1
 fi
 folder=${CARGO_TARGET_DIR:-target}
-../.ci/tools cargo-fuzz
+../.ci/cargo-fuzz
 
 # Memory that is free again counts as free, or the limit below would mean little.
 export ASAN_OPTIONS=quarantine_size_mb=32${ASAN_OPTIONS:+:$ASAN_OPTIONS}
