@@ -12,10 +12,11 @@ use serde_json::Value;
 use tempfile::TempDir;
 use thinnet::checkpoint::{Contents, WriteLock};
 
+use crate::program::thinnet;
+
 /// A training of 63 steps an epoch.
 fn start(folder: &Path, epochs: &str, more: &[&str]) -> Child {
-    Command::new(assert_cmd::cargo::cargo_bin("thinnet"))
-        .current_dir(folder)
+    thinnet(folder)
         .args(["train", "--hidden=64", "--threads=1", "--report=r.json", "--out=m"])
         .args(["--keep", "0.6", epochs])
         .args(more)
@@ -119,8 +120,7 @@ fn without_a_checkpoint_it_ends_at_once() {
 fn the_second_signal_ends_at_once() {
     let folder = TempDir::new().unwrap();
     let more = ["--hidden=1500,1500", "--batch=8000", "--checkpoint=c", "--checkpoint-every=1"];
-    let mut child = Command::new(assert_cmd::cargo::cargo_bin("thinnet"))
-        .current_dir(folder.path())
+    let mut child = thinnet(folder.path())
         .args(["train", "--threads=1", "--quiet", "--keep=1", "--keep-input=1"])
         .args(more)
         .spawn()

@@ -11,7 +11,7 @@
 use std::{
     fs,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     time::{Duration, Instant},
 };
 
@@ -21,6 +21,8 @@ use thinnet::{
     checkpoint::Contents,
     mask::{Domain, Streams},
 };
+
+use crate::program::thinnet;
 
 /// Steps from one save to the next.
 const INTERVALS: [u32; 4] = [3, 7, 11, 20];
@@ -58,8 +60,7 @@ struct Figures {
 /// The training with a checkpoint, or resumed from it.
 fn start(folder: &Path, every: u32) -> Child {
     let resume = folder.join("checkpoint").exists();
-    Command::new(assert_cmd::cargo::cargo_bin("thinnet"))
-        .current_dir(folder)
+    thinnet(folder)
         .args(TRAINING)
         .args([if resume { "--resume" } else { "--checkpoint" }, "checkpoint"])
         .arg(format!("--checkpoint-every={every}"))

@@ -16,14 +16,15 @@ use std::{
 use tempfile::TempDir;
 use thinnet::checkpoint::Contents;
 
+use crate::program::thinnet;
+
 /// The user `nobody`, whom permissions bind where the tests run as root.
 const NOBODY: u32 = 65534;
 
 /// 40 epochs of 63 steps, with a checkpoint of 100 kB.
 fn training(folder: &Path, checkpoint: &str, every: &str) -> Command {
-    let mut command = Command::new(assert_cmd::cargo::cargo_bin("thinnet"));
+    let mut command = thinnet(folder);
     command
-        .current_dir(folder)
         .args(["train", "--hidden=16", "--epochs=40", "--evaluate-every=40", "--threads=1"])
         .args(["--quiet", checkpoint, "--checkpoint-every", every])
         .stdout(Stdio::piped())

@@ -2,10 +2,11 @@
 
 use std::{fs, path::Path, process::Output};
 
-use assert_cmd::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 use thinnet::checkpoint::{Contents, WriteLock};
+
+use crate::program::thinnet;
 
 /// 3 epochs of 63 steps.
 const TRAINING: [&str; 5] =
@@ -13,8 +14,7 @@ const TRAINING: [&str; 5] =
 
 /// The training in a folder, with more arguments.
 fn train(folder: &Path, more: &[&str]) -> Output {
-    let mut command = Command::cargo_bin("thinnet").unwrap();
-    command.current_dir(folder).args(TRAINING).args(more).output().unwrap()
+    thinnet(folder).args(TRAINING).args(more).output().unwrap()
 }
 
 /// One that has to succeed: its report, and stderr.
@@ -44,8 +44,7 @@ fn step(path: &Path) -> u64 {
 
 /// A checkpoint `c` of the training killed in its course.
 fn killed(folder: &Path) -> u64 {
-    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("thinnet"))
-        .current_dir(folder)
+    let mut child = thinnet(folder)
         .args(TRAINING)
         .args(["--checkpoint=c", "--checkpoint-every=1", "--quiet"])
         .spawn()
@@ -132,13 +131,8 @@ fn other_data_and_settings_are_named() {
         let mut words_of = TRAINING.to_vec();
         // Given twice, an argument would be an error of its own.
         words_of.retain(|given| given.split('=').next() != more.split('=').next());
-        let output = Command::cargo_bin("thinnet")
-            .unwrap()
-            .current_dir(folder)
-            .args(words_of)
-            .args(["--resume=c", "--quiet", more])
-            .output()
-            .unwrap();
+        let output =
+            thinnet(folder).args(words_of).args(["--resume=c", "--quiet", more]).output().unwrap();
         let line = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{more}");
         assert!(line.contains("error: c: ") && line.contains(words), "{more}: {line}");

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use thinnet::nn::{Loss, Mlp};
 
-use crate::program::{fails, succeeds};
+use crate::program::{self, fails, succeeds};
 
 /// A folder with a model `m` and a checkpoint `c` of a small training.
 fn trained() -> TempDir {
@@ -275,11 +275,10 @@ fn completions_and_manual_pages_know_every_command() {
 #[cfg(target_os = "linux")]
 #[test]
 fn colours_are_for_terminals() {
-    let binary = assert_cmd::cargo::cargo_bin("thinnet");
     // util-linux's `script` runs a command on a terminal of its own.
     let on_terminal = |no_color: bool| {
         let mut script = std::process::Command::new("script");
-        let help = format!("'{}' eval --help", binary.display());
+        let help = format!("'{}' eval --help", program::FILE);
         script.args(["-qec", &help, "/dev/null"]).env("TERM", "xterm").env_remove("NO_COLOR");
         script.env_remove("CLICOLOR");
         if no_color {
@@ -305,15 +304,6 @@ fn a_reader_that_leaves_is_no_error() {
     let shown: [&[&str]; 4] =
         [&["predict", "--model=m"], &["inspect", "c"], &["man", "train"], &["completions", "zsh"]];
     for arguments in shown {
-        let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("thinnet"))
-            .args(arguments)
-            .current_dir(folder.path())
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        drop(child.stdout.take());
-        let output = child.wait_with_output().unwrap();
-        assert!(output.status.success() && output.stderr.is_empty(), "{arguments:?}");
+        program::outlives_its_reader(folder.path(), arguments);
     }
 }

@@ -3,25 +3,20 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Output,
 };
 
-use assert_cmd::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 use thinnet::{Isa, data::npy, nn::Mlp, tensor::Matrix};
 
+use crate::program::run;
+
 /// A small training on the embedded digits.
 const SMALL: [&str; 4] = ["train", "--hidden=32", "--epochs=1", "--threads=2"];
 
-/// The command, run in a folder.
-fn thinnet(folder: &Path, arguments: &[&str]) -> Output {
-    Command::cargo_bin("thinnet").unwrap().current_dir(folder).args(arguments).output().unwrap()
-}
-
 /// What a run that has to succeed said on stdout.
 fn succeeds(folder: &Path, arguments: &[&str]) -> String {
-    let output = thinnet(folder, arguments);
+    let output = run(folder, arguments);
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{arguments:?}: {stderr}");
     String::from_utf8(output.stdout).unwrap()
@@ -36,7 +31,7 @@ fn fails(arguments: &[&str], code: i32) -> String {
 }
 
 fn fails_in(folder: &Path, arguments: &[&str], code: i32) -> String {
-    let output = thinnet(folder, arguments);
+    let output = run(folder, arguments);
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
     assert!(output.stdout.is_empty(), "{arguments:?}");
@@ -402,7 +397,7 @@ fn quiet_leaves_results_alone() {
     let run = |more: &str| {
         let mut arguments = SMALL.to_vec();
         arguments.push(more);
-        let output = thinnet(folder.path(), &arguments);
+        let output = run(folder.path(), &arguments);
         assert!(output.status.success());
         output
     };
@@ -413,28 +408,16 @@ fn quiet_leaves_results_alone() {
 
 #[cfg(unix)]
 mod unix {
-    use std::{
-        os::unix::fs::{PermissionsExt, symlink},
-        process::{Command, Stdio},
-    };
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
+    use crate::program::outlives_its_reader;
 
     #[test]
     fn a_reader_that_leaves_is_no_error() {
         let folder = TempDir::new().unwrap();
         for arguments in [&[&SMALL[..], &["--quiet"]].concat()[..], &["--help"]] {
-            let mut child = Command::new(assert_cmd::cargo::cargo_bin("thinnet"))
-                .args(arguments)
-                .current_dir(folder.path())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .spawn()
-                .unwrap();
-            drop(child.stdout.take());
-            let output = child.wait_with_output().unwrap();
-            assert!(output.status.success());
-            assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+            outlives_its_reader(folder.path(), arguments);
         }
     }
 
