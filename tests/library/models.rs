@@ -185,7 +185,8 @@ fn an_unknown_activation_or_loss() {
 #[test]
 fn sizes_that_the_tensors_do_not_have() {
     refused_with(r#"\"inputs\":5"#, r#"\"inputs\":6"#, "[70, 6]");
-    refused_with(r#"\"width\":70"#, r#"\"width\":4611686018427387904"#, "layers.0.weight");
+    let width = format!(r#"\"width\":{}"#, usize::MAX / 4 + 1);
+    refused_with(r#"\"width\":70"#, &width, "layers.0.weight");
     refused_with(r#"\"outputs\":2"#, r#"\"outputs\":0"#, "layers.2.weight");
 }
 

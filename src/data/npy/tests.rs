@@ -89,8 +89,9 @@ fn refuses_header_lengths_that_no_file_holds() {
 #[test]
 fn refuses_sizes_that_no_file_holds() {
     refused(&file("'<f4'", "False", "(60000, 784)", &[0; 24]), "expected 188160000 bytes");
-    refused(&file("'<f8'", "False", "(4294967296, 4294967296)", &[]), "too large");
-    refused(&file("'<f8'", "False", "(9223372036854775807, 2)", &[0; 16]), "too large");
+    let half = usize::MAX / 2;
+    refused(&file("'<f8'", "False", &format!("({half}, {half})"), &[]), "too large");
+    refused(&file("'<f8'", "False", &format!("({half}, 2)"), &[0; 16]), "too large");
     refused(&file("'|u1'", "False", "(1073741825,)", &[]), "at most 1073741824");
     refused(&file("'|u1'", "False", "(18446744073709551616,)", &[]), "whole number");
     refused(&file("'|u1'", "False", "(-1,)", &[]), "whole number");
@@ -101,13 +102,14 @@ fn refuses_sizes_that_no_file_holds() {
 fn a_file_of_no_elements_cannot_ask_for_memory() {
     // Overflow on the way to a product of 0, wide rows that are not there, and rows
     // of nothing.
-    refused(&file("'<f4'", "False", "(4294967296, 4294967296, 0)", &[]), "too large");
+    let half = usize::MAX / 2;
+    refused(&file("'<f4'", "False", &format!("({half}, {half}, 0)"), &[]), "too large");
     for order in ["False", "True"] {
         let wide = read(&file("'<f4'", order, "(0, 1073741824)", &[])).unwrap();
         assert_eq!(wide.matrix().unwrap().columns(), 1 << 30);
         let wide = read(&file("'<f4'", order, "(0, 1073741825)", &[])).unwrap();
         assert!(message(wide.matrix()).contains("too many floats"));
-        let wide = read(&file("'<f4'", order, "(0, 4294967296, 4294967296)", &[])).unwrap();
+        let wide = read(&file("'<f4'", order, &format!("(0, {half}, {half})"), &[])).unwrap();
         assert!(message(wide.matrix()).contains("too many floats"));
         let rows = read(&file("'<f4'", order, "(1073741824, 0)", &[])).unwrap();
         assert!(message(rows.matrix()).contains("at least one element"));

@@ -349,8 +349,11 @@ impl<'a> Tensor<'a> {
         }
         let mut dimensions = [0; MOST_DIMENSIONS];
         for (to, &size) in dimensions.iter_mut().zip(&dims) {
-            *to = usize::try_from(size)
-                .map_err(|_| format!("{} has the size {size}: expected at least 0", short(name)))?;
+            *to = usize::try_from(size).map_err(|_| {
+                let expected =
+                    if size < 0 { "expected at least 0" } else { "more than there can be" };
+                format!("{} has the size {size}: {expected}", short(name))
+            })?;
         }
         Ok(Self { name, kind, dimensions, rank: dims.len(), data, external })
     }
