@@ -67,12 +67,14 @@
 //! - `digits` (part of `cli`): 10,000 digits of MNIST, `Dataset::digits`.
 //! - `ndarray`: views of arrays of that crate (0.17) as [`tensor::MatrixView`], and back.
 
+mod bytes;
 pub mod checkpoint;
 pub mod data;
 pub mod dropout;
 mod error;
 pub mod exchange;
 pub mod explain;
+pub mod files;
 pub mod mask;
 pub mod nn;
 mod parallel;

@@ -3,11 +3,10 @@
 use std::{collections::BTreeMap, path::Path};
 
 use super::{
-    atomic,
     tensors::Reader,
     training::{self, Position},
 };
-use crate::{error::Error, nn::Mlp};
+use crate::{error::Error, files, nn::Mlp};
 
 /// A model file's or a checkpoint's contents.
 ///
@@ -49,7 +48,7 @@ impl Contents {
     /// A file that cannot be read, or is neither a model nor a checkpoint of
     /// this version.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        Self::from_bytes(&atomic::read(path)?, path)
+        Self::from_bytes(&files::read(path)?, path)
     }
 
     /// As [`Self::read`], from a file's bytes; `path` names them in errors.

@@ -12,36 +12,25 @@
 //! [`Trainer::save`](crate::train::Trainer::save).
 //!
 //! Metadata is one JSON string with sorted keys, so that the same model gives
-//! the same bytes. A file is written beside its place, flushed to the disk and
-//! renamed: it appears whole or not at all. What a killed process leaves over is
-//! removed at the next write in that folder ([`write_atomically`]). A run that
-//! saves again and again keeps others from writing its checkpoint with a
-//! [`WriteLock`]. [`Contents`] is for those who only look into a file.
+//! the same bytes. Files are written as [`files`](crate::files) says.
+//! [`Contents`] is for those who only look into a file.
 #![forbid(unsafe_code)]
 
 mod architecture;
-mod atomic;
 mod contents;
 mod floats;
 mod header;
-mod left_over;
-mod lock;
 mod model;
 mod tensors;
 mod training;
 
 pub(crate) use architecture::{Architecture, Versions};
-pub use atomic::{ensure_writable, read, write_atomically};
 pub use contents::{Contents, TrainingState};
 pub(crate) use floats::Kind;
 pub(crate) use header::{begins as header_begins, length as header_length};
-pub use lock::WriteLock;
 pub(crate) use model::KEY as MODEL_KEY;
 pub(crate) use tensors::{Reader, Writer};
 pub(crate) use training::{KEY as CHECKPOINT_KEY, Position, from_bytes, to_bytes};
 
 /// The number of the file formats.
 pub const FORMAT: u32 = 1;
-
-/// The largest file that is read: 16 GiB.
-pub const MOST_BYTES: u64 = 1 << 34;

@@ -4,11 +4,10 @@ use std::path::Path;
 
 use super::{
     architecture::{Architecture, Versions},
-    atomic::{self, write_atomically},
     tensors::{Reader, Writer},
     training,
 };
-use crate::{error::Error, nn::Mlp};
+use crate::{error::Error, files, nn::Mlp};
 
 /// The metadata key.
 pub(crate) const KEY: &str = "thinnet";
@@ -51,7 +50,7 @@ impl Mlp {
     /// # Errors
     /// Parameters that are not finite, or what the system says.
     pub fn save(&self, path: &Path) -> Result<(), Error> {
-        write_atomically(path, &self.to_bytes()?)
+        files::write_atomically(path, &self.to_bytes()?)
     }
 
     /// Loads a model that [`Self::save`] wrote.
@@ -60,6 +59,6 @@ impl Mlp {
     /// The file cannot be read, is larger than [`super::MOST_BYTES`], or as
     /// [`Self::from_bytes`].
     pub fn load(path: &Path) -> Result<Self, Error> {
-        Self::from_bytes(&atomic::read(path)?, path)
+        Self::from_bytes(&files::read(path)?, path)
     }
 }

@@ -6,7 +6,7 @@ use safetensors::{Dtype, SafeTensorError, SafeTensors, tensor::TensorView};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{floats::Kind, header};
-use crate::{error::Error, nn::little_endian};
+use crate::{bytes::little_endian, error::Error};
 
 /// Tensors on their way into a file.
 #[derive(Default)]

@@ -175,12 +175,12 @@ impl Dataset {
             hash.update((size as u64).to_le_bytes());
         }
         for row in 0..self.rows() {
-            hash.update(crate::nn::little_endian(self.inputs.at(row)));
+            hash.update(crate::bytes::little_endian(self.inputs.at(row)));
         }
         for label in &self.labels {
             hash.update(label.to_le_bytes());
         }
-        crate::nn::hexadecimal(&hash.finalize())
+        crate::bytes::hexadecimal(&hash.finalize())
     }
 
     /// The rows before `middle`, and those from it on: to hold rows out.

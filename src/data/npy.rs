@@ -17,8 +17,8 @@ use std::{
 use half::f16;
 
 use crate::{
-    checkpoint::write_atomically,
     error::Error,
+    files::write_atomically,
     tensor::{Matrix, MatrixView},
 };
 use header::Header;
@@ -346,7 +346,7 @@ pub fn matrix_to_bytes(rows: MatrixView<'_>) -> Result<Vec<u8>, Error> {
     let shape = [rows.rows(), rows.columns()];
     let mut bytes = start(Kind::F32, &shape)?;
     for row in 0..rows.rows() {
-        bytes.extend(crate::nn::little_endian(rows.at(row)));
+        bytes.extend(crate::bytes::little_endian(rows.at(row)));
     }
     Ok(bytes)
 }

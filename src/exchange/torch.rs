@@ -9,8 +9,9 @@ use super::{
     sequential::Sequential,
 };
 use crate::{
-    checkpoint::{self, Architecture, MODEL_KEY, Reader, Versions, Writer},
+    checkpoint::{Architecture, MODEL_KEY, Reader, Versions, Writer},
     error::Error,
+    files,
     nn::{Mlp, MlpBuilder, Scaling},
 };
 
@@ -97,10 +98,10 @@ pub fn from_torch(bytes: &[u8], path: &Path, layers: Option<&Layers>) -> Result<
 /// As [`from_torch`], from a file.
 ///
 /// # Errors
-/// The file cannot be read, is larger than [`checkpoint::MOST_BYTES`], or as
+/// The file cannot be read, is larger than [`files::MOST_BYTES`], or as
 /// [`from_torch`].
 pub fn load_torch(path: &Path, layers: Option<&Layers>) -> Result<Mlp, Error> {
-    from_torch(&checkpoint::read(path)?, path, layers)
+    from_torch(&files::read(path)?, path, layers)
 }
 
 /// The network as a state dict of its [`Sequential`], f32, which PyTorch reads

@@ -1,10 +1,9 @@
 //! The digest of a network's parameters.
 
-use std::fmt::Write;
-
 use sha2::{Digest, Sha256};
 
 use super::Mlp;
+use crate::bytes::{hexadecimal, little_endian};
 
 impl Mlp {
     /// SHA-256 over the parameters as little-endian f32, in the order of their
@@ -23,18 +22,4 @@ impl Mlp {
         }
         hexadecimal(&hash.finalize())
     }
-}
-
-/// The bytes in hexadecimal.
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// The elements as little-endian bytes.
-pub(crate) fn little_endian(x: &[f32]) -> Vec<u8> {
-    x.iter().flat_map(|x| x.to_le_bytes()).collect()
 }

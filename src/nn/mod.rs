@@ -23,7 +23,6 @@ pub use builder::MlpBuilder;
 pub use convention::{
     PaperMlp, Scaling, decay_from_paper, learning_rate_from_paper, max_norm_from_paper,
 };
-pub(crate) use digest::{hexadecimal, little_endian};
 pub use ensemble::Ensemble;
 pub(crate) use flow::Flow;
 pub use init::Initialisation;

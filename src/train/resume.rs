@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, path::Path};
 
 use super::{Trainer, TrainerBuilder};
 use crate::{
-    checkpoint::{self, Position, write_atomically},
+    checkpoint::{self, Position},
     error::Error,
+    files::{self, write_atomically},
 };
 
 /// What a training is the training of, besides the trainer's own settings:
@@ -61,7 +62,7 @@ impl TrainerBuilder {
     /// architecture, or made with other settings, whose names and values the
     /// error says; as [`Self::build`].
     pub fn resume(self, path: &Path, settings: &Settings) -> Result<(Trainer, String), Error> {
-        let bytes = checkpoint::read(path)?;
+        let bytes = files::read(path)?;
         self.resume_from_bytes(&bytes, path, settings)
     }
 

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 use tempfile::TempDir;
-use thinnet::checkpoint::{Contents, WriteLock};
+use thinnet::{checkpoint::Contents, files::WriteLock};
 
 use crate::program::thinnet;
 

@@ -4,7 +4,7 @@ use std::{fs, path::Path, process::Output};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use thinnet::checkpoint::{Contents, WriteLock};
+use thinnet::{checkpoint::Contents, files::WriteLock};
 
 use crate::program::thinnet;
 

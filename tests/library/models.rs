@@ -5,7 +5,7 @@ use std::path::Path;
 
 use thinnet::{
     Keep,
-    checkpoint::write_atomically,
+    files::write_atomically,
     nn::{Activation, Loss, Mlp},
 };
 

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use thinnet::{
-    checkpoint::{self, Contents},
+    checkpoint::Contents,
     exchange::{self, FileKind, Layers, Sequential},
+    files,
     nn::{Loss, Mlp, Scaling},
 };
 
@@ -64,7 +65,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let input = arguments.input.as_path();
     let output = Output::check("OUT", &arguments.output)?;
     outputs::all_different(&[&Output::existing("IN", input)?, &output])?;
-    let bytes = checkpoint::read(input)?;
+    let bytes = files::read(input)?;
     let kind = FileKind::of(&bytes, input)?;
     let made = match kind {
         FileKind::Thinnet => {
@@ -127,7 +128,7 @@ impl Arguments {
 /// The description of a network in TOML.
 fn read_layers(file: &Path) -> anyhow::Result<Layers> {
     let name = file.display();
-    let text = String::from_utf8(checkpoint::read(file)?)
+    let text = String::from_utf8(files::read(file)?)
         .map_err(|_| anyhow::anyhow!("{name}: not UTF-8: expected TOML"))?;
     toml::from_str(&text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start);

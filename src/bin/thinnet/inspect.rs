@@ -9,7 +9,7 @@ use thinnet::{
     Keep,
     checkpoint::{self, Contents, TrainingState},
     exchange::{self, FileKind, TensorInfo},
-    mask,
+    files, mask,
     nn::Mlp,
 };
 
@@ -102,7 +102,7 @@ struct Training {
 /// A file that cannot be read, or is none of these.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let file = &arguments.file;
-    let bytes = checkpoint::read(file)?;
+    let bytes = files::read(file)?;
     let mut scaling = None;
     let mut says_loss = true;
     let (kind, network, training) = match FileKind::of(&bytes, file)? {

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use thinnet::{
-    Error, checkpoint,
+    Error,
     data::{Dataset, Split},
     exchange::FileKind,
+    files,
     nn::{Loss, Mlp},
     tensor::Matrix,
 };
@@ -82,8 +83,7 @@ impl ModelAndData {
 
     /// The error, or what has to be done first with a file from elsewhere.
     fn explain(&self, error: Error) -> anyhow::Error {
-        let kind =
-            checkpoint::read(&self.model).and_then(|bytes| FileKind::of(&bytes, &self.model));
+        let kind = files::read(&self.model).and_then(|bytes| FileKind::of(&bytes, &self.model));
         match kind {
             Ok(kind) if kind != FileKind::Thinnet => anyhow::anyhow!(
                 "--model {}: {kind}: expected a model, which `thinnet convert` makes of it",

@@ -7,7 +7,7 @@ use std::{
 
 use thinnet::{
     Error,
-    checkpoint::{WriteLock, ensure_writable, write_atomically},
+    files::{WriteLock, ensure_writable, write_atomically},
 };
 
 use crate::console::usage;

@@ -14,8 +14,8 @@ mod wire;
 use std::path::Path;
 
 use crate::{
-    checkpoint,
     error::Error,
+    files,
     nn::{Loss, Mlp},
 };
 
@@ -65,8 +65,8 @@ fn graph<'a>(bytes: &'a [u8], path: &Path) -> Result<graph::Graph<'a>, Error> {
 /// As [`from_onnx`], from a file.
 ///
 /// # Errors
-/// The file cannot be read, is larger than [`checkpoint::MOST_BYTES`], or as
+/// The file cannot be read, is larger than [`files::MOST_BYTES`], or as
 /// [`from_onnx`].
 pub fn load_onnx(path: &Path, loss: Option<Loss>) -> Result<Mlp, Error> {
-    from_onnx(&checkpoint::read(path)?, path, loss)
+    from_onnx(&files::read(path)?, path, loss)
 }

@@ -1,6 +1,6 @@
 //! When a training is saved, and what it is resumed from.
 
-use thinnet::{checkpoint::WriteLock, data::Dataset, train::Settings};
+use thinnet::{data::Dataset, files::WriteLock, train::Settings};
 
 use super::{Arguments, again::resume_command};
 use crate::{

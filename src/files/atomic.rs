@@ -2,13 +2,13 @@
 
 use std::{
     fs::{File, TryLockError},
-    io::{self, Read, Write},
+    io::{self, Write},
     path::Path,
 };
 
 use tempfile::NamedTempFile;
 
-use super::{MOST_BYTES, left_over};
+use super::left_over;
 use crate::error::Error;
 
 /// How often a temporary file is made anew that another process took away in
@@ -91,27 +91,12 @@ fn of_system(path: &Path, error: io::Error) -> Error {
     Error::Io { path: path.to_owned(), source }
 }
 
-/// Reads a file of at most [`MOST_BYTES`].
-///
-/// # Errors
-/// What the system says, or a larger file.
-pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    let io = |source| Error::Io { path: path.to_owned(), source };
-    let file = File::open(path).map_err(io)?;
-    let mut bytes = Vec::new();
-    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
-    if bytes.len() as u64 > MOST_BYTES {
-        let reason = format!("larger than {MOST_BYTES} bytes");
-        return Err(Error::Format { path: path.to_owned(), reason });
-    }
-    Ok(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
 
     use super::*;
+    use crate::files::read;
 
     #[test]
     fn left_over_files_go_and_those_in_use_and_of_others_stay() {
