@@ -56,7 +56,8 @@
 //!   that names the value and what was expected.
 //! - No threads of its own: work runs on the rayon pool that the caller is in,
 //!   and outside a pool on the calling thread. Nothing is printed, no
-//!   environment variable is read, no state is global.
+//!   environment variable is read, no state is global. In a pool, no lock may be
+//!   held over a call: [`predict::Workspace`] says why.
 //! - A training step and a prediction allocate nothing after the first.
 //! - The same bits for any number of threads; the same masks on every machine.
 //!

@@ -4,9 +4,19 @@
 //! neighbouring items. Outside a pool there is one leaf, on the calling thread:
 //! the library never starts threads. Which thread runs a leaf, and where the
 //! cuts are, cannot matter to results, because an item is never shared.
+//!
+//! While `rayon::join` waits for a stolen half, it runs other jobs of the pool on
+//! the same stack: halves of other work, and requests that are queued there.
+//! Were those divided too, each could start the next one while it waits, until
+//! the stack overflows. So each join marks its thread as [`Waiting`], and
+//! [`divide`] on a marked thread stays there: a request that starts while
+//! another waits never waits itself, and the stack is bounded.
 #![forbid(unsafe_code)]
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    cell::Cell,
+    sync::{Mutex, PoisonError},
+};
 
 use crate::error::Error;
 
@@ -96,9 +106,36 @@ pub(crate) fn threads() -> usize {
     rayon::current_thread_index().map_or(1, |_| rayon::current_num_threads())
 }
 
+thread_local! {
+    /// Whether a join of ours may be waiting further down this thread's stack.
+    static WAITING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The mark of a thread that is in one of our joins. It is taken away when it is
+/// dropped, on unwinding too.
+struct Waiting {
+    before: bool,
+}
+
+impl Waiting {
+    fn mark() -> Self {
+        Self { before: WAITING.replace(true) }
+    }
+
+    fn is_marked() -> bool {
+        WAITING.get()
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        WAITING.set(self.before);
+    }
+}
+
 /// Runs `leaf(first, items)` on runs of neighbouring items that together are
-/// all of `work`; in parallel where `parallel` says so, in leaves of at most
-/// `grain` items.
+/// all of `work`. Where `parallel` says so, and the thread is not waiting in
+/// another of our joins, it runs in parallel, in leaves of at most `grain` items.
 pub(crate) fn divide<D: Divide>(
     parallel: bool,
     grain: usize,
@@ -112,12 +149,13 @@ pub(crate) fn divide<D: Divide>(
         }
         let middle = items / 2;
         let (left, right) = work.split(middle);
+        let _mark = Waiting::mark();
         rayon::join(
             || halve(grain, first, left, leaf),
             || halve(grain, first + middle, right, leaf),
         );
     }
-    if parallel {
+    if parallel && !Waiting::is_marked() {
         halve(grain, 0, work, leaf);
     } else {
         leaf(0, work);
@@ -173,6 +211,8 @@ impl<T: Clone> Clone for PerThread<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     fn number(parallel: bool, len: usize, size: usize, grain: usize) -> Vec<usize> {
@@ -195,6 +235,33 @@ mod tests {
         }
         assert!(!in_pool());
         assert!(pool.install(in_pool));
+    }
+
+    #[test]
+    fn requests_that_start_while_another_waits_do_not_pile_up() {
+        thread_local!(static NESTED: Cell<usize> = const { Cell::new(0) });
+        let most = AtomicUsize::new(0);
+        let request = || {
+            let nested = NESTED.get() + 1;
+            NESTED.set(nested);
+            most.fetch_max(nested, Ordering::Relaxed);
+            assert_eq!(number(true, 64, 1, 1), (0..64).collect::<Vec<_>>());
+            NESTED.set(nested - 1);
+        };
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build().unwrap();
+        pool.scope(|scope| (0..20_000).for_each(|_| scope.spawn(|_| request())));
+        // One that waits, and one that runs serially meanwhile.
+        assert!(most.into_inner() <= 2);
+    }
+
+    #[test]
+    fn a_panic_takes_the_mark_away() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        pool.install(|| {
+            let fails = || divide(true, 1, Runs { data: &mut [0; 2], size: 1 }, &|_, _| panic!());
+            std::panic::catch_unwind(fails).unwrap_err();
+            assert!(!Waiting::is_marked());
+        });
     }
 
     #[test]

@@ -86,6 +86,15 @@ impl Network<'_> {
 }
 
 /// The memory of a prediction, for batches of at most the rows it was made for.
+///
+/// # In a rayon pool
+/// Do not hold a lock or a `RefCell` borrow while you call a predictor or a trainer
+/// inside a rayon pool. While a call waits for another thread's share of its work,
+/// rayon may start another job of the pool on the same stack; if that job wants the
+/// lock that the waiting call holds, it waits for ever, and a `RefCell` panics. This
+/// includes a `Mutex<Workspace>` and a workspace in a `thread_local!`. A
+/// [`WorkspacePool`] is made for this, and a predictor that is
+/// [`serial`](Predictor::serial) never waits inside a call.
 #[derive(Clone, Debug)]
 pub struct Workspace {
     flow: Flow,
@@ -95,6 +104,13 @@ pub struct Workspace {
     /// Made by the first propagation of moments.
     moments: Option<Moments>,
     tallies: Tallies,
+}
+
+impl Workspace {
+    /// Whether it has room for batches of `rows` rows of this network.
+    fn fits(&self, mlp: &Mlp, rows: usize) -> bool {
+        self.flow.check(mlp, rows).is_ok()
+    }
 }
 
 impl<M: Borrow<Mlp>> Predictor<M> {
@@ -117,8 +133,9 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         Self { finite_inputs: false, ..self }
     }
 
-    /// All work stays on the thread that asks, also inside a rayon pool: for
-    /// services whose threads each have requests of their own.
+    /// All work stays on the calling thread, also inside a rayon pool: for services
+    /// whose threads each have requests of their own, and for calls under a lock
+    /// (see [`Workspace`]).
     pub fn serial(self) -> Self {
         Self { serial: true, ..self }
     }

@@ -9,7 +9,15 @@ use super::{Predictor, Workspace};
 use crate::{error::Error, nn::Mlp};
 
 /// Workspaces for the requests of many threads: as many as there were requests at
-/// the same time, each made once. A thread that has one of its own needs none.
+/// the same time, each made once.
+///
+/// A pool serves one network at a time. After a hot swap to a network of another
+/// shape, workspaces that do not fit it are dropped and replaced. Two networks
+/// that serve side by side want a pool each.
+///
+/// No lock is held while a workspace is used, so requests on a rayon pool cannot
+/// block each other: see [`Workspace`] for why a `Mutex` or a `RefCell` around a
+/// single workspace would.
 ///
 /// ```
 /// # use thinnet::{data::Batch, nn::{Loss, Mlp}, tensor::MatrixView};
@@ -43,9 +51,9 @@ impl WorkspacePool {
         Self { most_rows, waiting: Mutex::new(Vec::new()) }
     }
 
-    /// Hands a workspace that waits, or a new one, to `ask`; afterwards it waits for
-    /// the next. The pool's lock is held while one is taken or put back, not while
-    /// it is used.
+    /// Hands a workspace that fits the predictor's network to `ask`, and keeps it for
+    /// the next request. The pool's lock is held while a workspace is taken or put
+    /// back, not while it is used.
     ///
     /// # Errors
     /// More memory than can be allocated.
@@ -54,8 +62,12 @@ impl WorkspacePool {
         predictor: &Predictor<M>,
         ask: impl FnOnce(&mut Workspace) -> R,
     ) -> Result<R, Error> {
-        let waiting = self.waiting().pop();
-        let mut workspace = match waiting {
+        let fitting = {
+            let mut waiting = self.waiting();
+            waiting.retain(|workspace| workspace.fits(predictor.network(), self.most_rows));
+            waiting.pop()
+        };
+        let mut workspace = match fitting {
             Some(workspace) => workspace,
             None => predictor.workspace(self.most_rows)?,
         };

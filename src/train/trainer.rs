@@ -18,7 +18,8 @@ use crate::{
 ///
 /// All memory is made once, for a largest batch. A step runs on the rayon pool
 /// that the caller is in, and outside a pool on the calling thread; its result
-/// is the same bit for bit.
+/// is the same bit for bit. In a pool, do not hold a lock over a step: see
+/// [`Workspace`](crate::predict::Workspace).
 ///
 /// ```
 /// use thinnet::{

@@ -73,6 +73,62 @@ fn eight_threads_get_what_one_would() {
     });
 }
 
+/// While a request waits for its other half, rayon starts the next one on the same
+/// stack: were that divided too, the stack would overflow.
+#[test]
+fn queued_requests_do_not_overflow_the_stack() {
+    let mlp = Mlp::builder(256)
+        .hidden(512, Activation::Relu, Keep::HALF)
+        .hidden(512, Activation::Relu, Keep::HALF)
+        .output(10, Loss::SoftmaxCrossEntropy)
+        .build()
+        .unwrap();
+    let predictor = Predictor::new(mlp).with_isa(isa()).unwrap();
+    let x: Vec<f32> = (0..4 * 256).map(|i| (i as f32).sin()).collect();
+    let batch = Batch::dense(MatrixView::new(&x, 4, 256).unwrap());
+    let answer = |workspace: &mut Workspace| {
+        let y = predictor.predict(&batch, workspace).unwrap();
+        [0, 1, 2, 3].map(|row| y.row(row).unwrap().to_vec())
+    };
+    let want = answer(&mut predictor.workspace(4).unwrap());
+    let workspaces = WorkspacePool::new(4);
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(4).stack_size(128 << 10);
+    threads.build().unwrap().scope(|scope| {
+        for _ in 0..20_000 {
+            scope.spawn(|_| {
+                assert_eq!(workspaces.with(&predictor, answer).unwrap(), want);
+            });
+        }
+    });
+}
+
+/// A hot swap: requests of the network before and of the one after share the pool.
+#[test]
+fn a_pool_replaces_workspaces_of_another_shape() {
+    let old = predictor();
+    let new = |hidden, outputs| {
+        let mlp = Mlp::builder(INPUTS).hidden(hidden, Activation::Relu, Keep::HALF);
+        Predictor::new(mlp.output(outputs, Loss::SquaredError).build().unwrap())
+    };
+    let x = [0.5; INPUTS];
+    let batch = Batch::dense(MatrixView::new(&x, 1, INPUTS).unwrap());
+    let pool = WorkspacePool::new(1);
+    let ask = |predictor: &Predictor| {
+        pool.with(predictor, |workspace| {
+            predictor.predict(&batch, workspace)?;
+            predictor.moments(&batch, workspace)?;
+            let twice = MonteCarlo::new(2)?;
+            predictor.monte_carlo(&batch, &twice, Seeds::Each(&[1]), workspace).map(|_| ())
+        })
+    };
+    for next in [new(31, 3), new(30, 4), predictor()] {
+        // Some wait, made at the same time.
+        pool.with(&old, |_| ask(&old)).unwrap().unwrap().unwrap();
+        ask(&next).unwrap().unwrap();
+        ask(&old).unwrap().unwrap();
+    }
+}
+
 #[test]
 fn a_pool_has_as_many_as_there_were_requests_at_once() {
     let predictor = predictor();
