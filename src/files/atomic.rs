@@ -2,7 +2,7 @@
 
 use std::{
     fs::{File, TryLockError},
-    io::{self, Write},
+    io::{self, BufWriter, Write},
     path::Path,
 };
 
@@ -16,20 +16,38 @@ use crate::error::Error;
 const TRIES: usize = 16;
 
 /// Writes a file so that it is there whole or not at all, and stays there after
-/// a power cut.
-///
-/// It is written beside its place as `.thinnet-XXXXXX.tmp`, locked as long as it
-/// has that name, flushed to the disk and renamed. Files of such names that
-/// nobody holds a lock on were left over by a process that was killed in the
-/// middle of a write: they are removed first.
+/// a power cut: [`write_atomically_with`] for bytes that lie ready.
 ///
 /// # Errors
 /// What the system says; a file that stood there stays as it was.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    write_atomically_with(path, |file| {
+        file.write_all(bytes).map_err(|source| Error::Io { path: path.to_owned(), source })
+    })
+}
+
+/// Writes a file piece by piece, so that it is there whole or not at all, and
+/// stays there after a power cut.
+///
+/// `write` is given a buffered file, empty and at its start. It is written
+/// beside its place as `.thinnet-XXXXXX.tmp`, locked as long as it has that
+/// name, flushed to the disk and renamed. Files of such names that nobody holds
+/// a lock on were left over by a process that was killed in the middle of a
+/// write: they are removed first.
+///
+/// # Errors
+/// What `write` or the system says; a file that stood there stays as it was.
+pub fn write_atomically_with(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<&File>) -> Result<(), Error>,
+) -> Result<(), Error> {
     let io = |error| of_system(path, error);
     let folder = folder_of(path);
-    let mut file = temporary(folder).map_err(io)?;
-    file.write_all(bytes).map_err(io)?;
+    let file = temporary(folder).map_err(io)?;
+    let mut buffered = BufWriter::new(file.as_file());
+    write(&mut buffered)?;
+    buffered.flush().map_err(io)?;
+    drop(buffered);
     file.as_file().sync_all().map_err(io)?;
     // The lock goes with the name's last owner, when `_renamed` is dropped.
     let _renamed = file.persist(path).map_err(|e| io(e.error))?;
@@ -93,7 +111,10 @@ fn of_system(path: &Path, error: io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{
+        fs,
+        io::{Seek, SeekFrom},
+    };
 
     use super::*;
     use crate::files::read;
@@ -136,6 +157,30 @@ mod tests {
             }
         });
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4);
+    }
+
+    #[test]
+    fn pieces_may_be_written_in_any_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let io = |source| Error::Io { path: path.clone(), source };
+        write_atomically_with(&path, |file| {
+            file.write_all(b"..........").map_err(io)?;
+            file.write_all(&[b'x'; 100_000]).map_err(io)?;
+            file.seek(SeekFrom::Start(2)).map_err(io)?;
+            file.write_all(b"first").map_err(io)
+        })
+        .unwrap();
+        let written = read(&path).unwrap();
+        assert_eq!((&written[..11], written.len()), (&b"..first...x"[..], 100_010));
+        // Half of it and an error: nothing of it is seen.
+        let refused = write_atomically_with(&path, |file| {
+            file.write_all(b"half").map_err(io)?;
+            Err(Error::setting("what", 0, "another"))
+        });
+        assert!(matches!(refused, Err(Error::Setting { .. })));
+        assert_eq!(read(&path).unwrap(), written);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

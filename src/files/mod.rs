@@ -11,6 +11,6 @@ mod left_over;
 mod lock;
 mod read;
 
-pub use atomic::{ensure_writable, write_atomically};
+pub use atomic::{ensure_writable, write_atomically, write_atomically_with};
 pub use lock::WriteLock;
 pub use read::{MOST_BYTES, read};
