@@ -342,6 +342,32 @@ fn wrong_arguments_are_named_in_one_line() {
     }
 }
 
+/// A count that no memory or time would suffice for is refused before anything is made of it.
+#[test]
+fn counts_beyond_their_maximum_are_refused() {
+    let most = u64::MAX.to_string();
+    for (command, flag, range) in [
+        ("calibrate", "--bins", "1 to 1000"),
+        ("calibrate", "--samples", "1 to 1000000"),
+        ("predict", "--limit", "1 to 4294967295"),
+        ("explain", "--steps", "1 to 1000000"),
+        ("explain", "--batch", "1 to 1000000"),
+        ("train", "--epochs", "1 to 1000000"),
+        ("train", "--checkpoint-every", "1 to 1000000"),
+        ("train", "--threads", "1 to 1024"),
+        ("train", "--hidden", "1 to 1000000, at most 1000 of them"),
+    ] {
+        for value in [&*most, "1000000000000"] {
+            let line = fails(&[command, flag, value], 2);
+            let named = line.contains(&format!("'{value}' for '{flag} <"));
+            assert!(named && line.contains(range), "{line}");
+        }
+    }
+    // Two that are well alone, and too much together.
+    let line = fails(&["train", "--hidden", "1000000,1000000", "--quiet"], 1);
+    assert!(line.contains("weights of 1000000 x 1000000 elements"), "{line}");
+}
+
 #[test]
 fn what_cannot_be_read_or_written_is_said_before_training() {
     let cases: [(&[&str], &str); 9] = [

@@ -59,9 +59,59 @@ pub enum Command {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{Arg, CommandFactory, builder::ValueParser};
 
     use super::*;
+
+    /// Whether the argument's values are of the type that this parser makes.
+    fn makes(argument: &Arg, parser: ValueParser) -> bool {
+        argument.get_action().takes_values()
+            && argument.get_value_parser().type_id() == parser.type_id()
+    }
+
+    /// Every count and every seed is taken by `numbers`, which names the range, and the
+    /// help of a count states its maximum.
+    #[test]
+    fn every_count_has_a_stated_maximum() {
+        let mut seen = 0;
+        let all = Arguments::command();
+        for command in all.get_subcommands().chain([&all]) {
+            for argument in command.get_arguments() {
+                let count = makes(argument, clap::value_parser!(usize).into());
+                let widths = makes(argument, clap::value_parser!(crate::numbers::Widths).into());
+                let seed = makes(argument, clap::value_parser!(u64).into());
+                if !(count || seed || widths) {
+                    continue;
+                }
+                seen += 1;
+                let flag = format!("--{}", argument.get_long().unwrap());
+                for value in ["0x1", "-1", "1e3", "NaN", "", "18446744073709551616"] {
+                    let mut line = vec!["thinnet"];
+                    if command.get_name() != "thinnet" {
+                        line.push(command.get_name());
+                    }
+                    let with_value = format!("{flag}={value}");
+                    let error = all
+                        .clone()
+                        .try_get_matches_from(line.into_iter().chain([&*with_value]))
+                        .unwrap_err()
+                        .to_string();
+                    if value.is_empty() {
+                        assert!(error.contains(&flag), "{error}");
+                        continue;
+                    }
+                    let named = error.contains(&flag) && error.contains(value);
+                    assert!(named && error.contains("expected"), "{error}");
+                    let range = error.split_once(" from ").expect("a range").1;
+                    let most = range.split([' ', ',', '\n']).nth(2).unwrap();
+                    let help = argument.get_help().unwrap().to_string();
+                    assert!(seed || help.contains(&format!("from 1 to {most}")), "{flag}: {help}");
+                }
+            }
+        }
+        // They were found.
+        assert!(seen >= 25, "{seen}");
+    }
 
     #[test]
     fn clap_finds_no_fault_with_the_arguments() {

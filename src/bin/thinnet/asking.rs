@@ -36,10 +36,11 @@ pub struct Asking {
 #[derive(Clone, Debug, clap::Args)]
 pub struct Sampling {
     #[arg(
-        long, value_name = "K", value_parser = numbers::count, allow_negative_numbers = true,
+        long, value_name = "K", value_parser = numbers::count(numbers::MOST_SAMPLES),
+        allow_negative_numbers = true,
         help = format!(
-            "Thinned networks that each row is asked of, at most where there is a tolerance \
-             [default: {SAMPLES}]"
+            "Thinned networks that each row is asked of, at most where there is a tolerance: from \
+             1 to 1000000 [default: {SAMPLES}]"
         ),
     )]
     samples: Option<usize>,
@@ -51,7 +52,10 @@ pub struct Sampling {
     )]
     tolerance: Option<f64>,
     /// Seed of the thinned networks; a row's are those of this seed and its number
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(
+        long, value_name = "N", default_value_t = 1, value_parser = numbers::seed,
+        allow_negative_numbers = true,
+    )]
     seed: u64,
 }
 

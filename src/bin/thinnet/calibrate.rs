@@ -39,10 +39,10 @@ distance between them, weighted by the rows (Guo et al. 2017). Entropies are in 
 pub struct Arguments {
     #[command(flatten)]
     asked: ModelAndData,
-    /// Bins of the confidence, from 0 to 1
+    /// Equal bins that the confidence is sorted into, from 1 to 1000
     #[arg(
         long, value_name = "N", default_value_t = 10,
-        value_parser = numbers::count, allow_negative_numbers = true,
+        value_parser = numbers::count(numbers::MOST_BINS), allow_negative_numbers = true,
     )]
     bins: usize,
     #[command(flatten)]

@@ -36,14 +36,17 @@ It trains 784-1024-1024-1024-10 on 8,000 of MNIST's digits and counts the errors
 // Flattened into the arguments without a subcommand, whose group has this name.
 #[group(skip)]
 pub struct Arguments {
-    /// Epochs of each of the two trainings
+    /// Epochs of each of the two trainings, from 1 to 1000000
     #[arg(
         long, value_name = "N", default_value_t = recipe::DEMO_EPOCHS,
-        value_parser = numbers::count, allow_negative_numbers = true,
+        value_parser = numbers::count(numbers::MOST_EPOCHS), allow_negative_numbers = true,
     )]
     epochs: usize,
     /// Seed of weights, masks and the order of rows
-    #[arg(long, value_name = "S", default_value_t = recipe::SEED, allow_negative_numbers = true)]
+    #[arg(
+        long, value_name = "S", default_value_t = recipe::SEED, value_parser = numbers::seed,
+        allow_negative_numbers = true,
+    )]
     seed: u64,
     /// Draw both learning curves into this file (SVG)
     #[arg(long, value_name = "FILE", default_value = "thinnet-demo.svg")]

@@ -26,11 +26,17 @@ written. Nothing else should run meanwhile.";
 pub struct Arguments {
     #[command(flatten)]
     asked: ModelAndData,
-    /// Rows of a batch
-    #[arg(long, value_name = "N", default_value_t = 128, value_parser = numbers::count, allow_negative_numbers = true)]
+    /// Rows of a batch, from 1 to 1000000
+    #[arg(
+        long, value_name = "N", default_value_t = 128,
+        value_parser = numbers::count(numbers::MOST_BATCH), allow_negative_numbers = true,
+    )]
     batch: usize,
-    /// Steps to measure
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = numbers::count, allow_negative_numbers = true)]
+    /// Steps to measure, from 1 to 1000000
+    #[arg(
+        long, value_name = "N", default_value_t = 100,
+        value_parser = numbers::count(numbers::MOST_STEPS), allow_negative_numbers = true,
+    )]
     steps: usize,
     /// Print one JSON object
     #[arg(long)]

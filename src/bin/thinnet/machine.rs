@@ -14,9 +14,12 @@ const ISA_NAMES: [&str; 4] = ["auto", "portable", "avx2", "avx512"];
 /// Arguments that change the speed and what is seen of it, never the masks.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Machine {
-    /// Threads to compute with [default: all that this process may use]; the
-    /// result is the same for any number
-    #[arg(long, value_name = "N", value_parser = numbers::threads, allow_negative_numbers = true)]
+    /// Threads to compute with, from 1 to 1024 [default: all that this process may
+    /// use]; the result is the same for any number
+    #[arg(
+        long, value_name = "N", value_parser = numbers::count(numbers::MOST_THREADS),
+        allow_negative_numbers = true,
+    )]
     threads: Option<usize>,
     /// Instruction set; `auto` takes the fastest that this CPU has
     #[arg(

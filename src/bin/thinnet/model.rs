@@ -21,8 +21,11 @@ pub struct ModelAndData {
     model: PathBuf,
     #[command(flatten)]
     data: Data,
-    /// The first N rows of the test set [default: all]
-    #[arg(long, value_name = "N", value_parser = numbers::count, allow_negative_numbers = true)]
+    /// The first N rows of the test set, from 1 to 4294967295 [default: all]
+    #[arg(
+        long, value_name = "N", value_parser = numbers::count(numbers::MOST_ROWS),
+        allow_negative_numbers = true,
+    )]
     limit: Option<usize>,
 }
 

@@ -1,8 +1,38 @@
 //! Value parsers: what is out of range is a usage error that names its flag.
+//!
+//! Every count has a maximum, which its help states: what lies beyond it is a
+//! mistake, and is refused before anything is made of that size.
 
 use std::{fmt, str::FromStr};
 
 use thinnet::Keep;
+
+/// Threads: more than nearly any machine has.
+pub const MOST_THREADS: usize = 1024;
+
+/// Rows of a set: the library numbers them by `u32`.
+pub const MOST_ROWS: usize = u32::MAX as usize;
+
+/// Rows of a batch.
+pub const MOST_BATCH: usize = 1_000_000;
+
+/// Epochs of a training.
+pub const MOST_EPOCHS: usize = 1_000_000;
+
+/// Steps that are measured, or lie between two checkpoints.
+pub const MOST_STEPS: usize = 1_000_000;
+
+/// Thinned networks that a row is asked of.
+pub const MOST_SAMPLES: usize = 1_000_000;
+
+/// Bins of a histogram.
+pub const MOST_BINS: usize = 1000;
+
+/// Units of a layer.
+const MOST_UNITS: usize = 1_000_000;
+
+/// Hidden layers.
+const MOST_LAYERS: usize = 1000;
 
 /// Units of the hidden layers, written `1024,1024`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,10 +42,16 @@ impl FromStr for Widths {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let widths: Result<Vec<_>, _> = text.split(',').map(|width| count(width.trim())).collect();
-        widths
-            .map(Self)
-            .map_err(|_| "expected whole numbers of at least 1, separated by commas".to_owned())
+        let width = count(MOST_UNITS);
+        // One more than allowed tells that there are too many.
+        let widths = text.split(',').take(MOST_LAYERS + 1).map(|text| width(text.trim()));
+        match widths.collect::<Result<Vec<_>, _>>() {
+            Ok(widths) if widths.len() <= MOST_LAYERS => Ok(Self(widths)),
+            _ => Err(format!(
+                "expected whole numbers from 1 to {MOST_UNITS}, at most {MOST_LAYERS} of them, \
+                 separated by commas"
+            )),
+        }
     }
 }
 
@@ -55,18 +91,46 @@ pub fn keep(text: &str) -> Result<f64, String> {
     Keep::new(value).map(|_| value).map_err(|error| error.to_string())
 }
 
-/// How many of something, at least one.
-pub fn count(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(count) if count > 0 => Ok(count),
-        _ => Err("expected a whole number of at least 1".to_owned()),
+/// How many of something: from 1 to `most`. Every count on the command line is
+/// taken by this function.
+pub fn count(most: usize) -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync {
+    move |text| match text.parse() {
+        Ok(count) if (1..=most).contains(&count) => Ok(count),
+        _ => Err(format!("expected a whole number from 1 to {most}")),
     }
 }
 
-/// How many threads: more than any machine has are a mistake.
-pub fn threads(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(threads @ 1..=1024) => Ok(threads),
-        _ => Err("expected a whole number from 1 to 1024".to_owned()),
+/// A seed: any number of 64 bits.
+pub fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("expected a whole number from 0 to {}", u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_end_at_their_maximum() {
+        let five = count(5);
+        assert_eq!([five("1"), five("5")], [Ok(1), Ok(5)]);
+        let beyond = u64::MAX.to_string();
+        let texts = ["0", "-1", "6", "1000000000000", &beyond, "18446744073709551616", "1e3"];
+        for text in texts.into_iter().chain(["", " ", "NaN", "inf", "1.0", "0x1", "1,0"]) {
+            assert_eq!(five(text), Err("expected a whole number from 1 to 5".to_owned()), "{text}");
+        }
+        assert_eq!([seed("0"), seed(&beyond)], [Ok(0), Ok(u64::MAX)]);
+        assert!(seed("18446744073709551616").unwrap_err().ends_with(&beyond));
+    }
+
+    #[test]
+    fn widths_are_bounded_in_number_and_size() {
+        let many = |n: usize| vec!["1"; n].join(",");
+        assert_eq!("3, 4".parse(), Ok(Widths(vec![3, 4])));
+        assert_eq!("1000000".parse(), Ok(Widths(vec![1_000_000])));
+        assert_eq!(many(1000).parse::<Widths>().unwrap().0.len(), 1000);
+        for text in ["", "0", "1,", "1000001", "1e3", "5,-1", &many(1001), &many(1_000_000)] {
+            let message = text.parse::<Widths>().unwrap_err();
+            assert!(message.contains("from 1 to 1000000, at most 1000"), "{message}");
+        }
     }
 }

@@ -45,11 +45,15 @@ pub struct Arguments {
     #[command(flatten)]
     pub data: Data,
     /// Hold out the last N training rows and use them in place of the test set,
-    /// so that settings are chosen without looking at it
-    #[arg(long, value_name = "N", value_parser = numbers::count, allow_negative_numbers = true)]
+    /// so that settings are chosen without looking at it; from 1 to 4294967295
+    #[arg(
+        long, value_name = "N", value_parser = numbers::count(numbers::MOST_ROWS),
+        allow_negative_numbers = true,
+    )]
     pub held_out: Option<usize>,
 
-    /// Units of each hidden layer, from the input to the output
+    /// Units of each hidden layer, from the input to the output: each from 1 to 1000000, at most
+    /// 1000 layers
     #[arg(
         long, value_name = "N,N,..", default_value_t = Widths(recipe::HIDDEN.to_vec()),
         allow_negative_numbers = true, help_heading = "Network",
@@ -83,16 +87,18 @@ pub struct Arguments {
     )]
     initialisation: Initialisation,
 
-    /// Epochs: how often all training rows are seen
+    /// Epochs: how often all training rows are seen, from 1 to 1000000
     #[arg(
         long, value_name = "N", default_value_t = recipe::EPOCHS,
-        value_parser = numbers::count, allow_negative_numbers = true, help_heading = "Training",
+        value_parser = numbers::count(numbers::MOST_EPOCHS), allow_negative_numbers = true,
+        help_heading = "Training",
     )]
     epochs: usize,
-    /// Rows of a batch; an epoch's last batch holds what is left
+    /// Rows of a batch, from 1 to 1000000; an epoch's last batch holds what is left
     #[arg(
         long, value_name = "N", default_value_t = recipe::BATCH,
-        value_parser = numbers::count, allow_negative_numbers = true, help_heading = "Training",
+        value_parser = numbers::count(numbers::MOST_BATCH), allow_negative_numbers = true,
+        help_heading = "Training",
     )]
     batch: usize,
     /// Learning rate at the first step
@@ -149,12 +155,16 @@ pub struct Arguments {
     #[arg(long, group = "bound", help_heading = "Training")]
     no_max_norm: bool,
     /// Seed of weights, masks and the order of rows
-    #[arg(long, value_name = "S", default_value_t = recipe::SEED, allow_negative_numbers = true, help_heading = "Training")]
+    #[arg(
+        long, value_name = "S", default_value_t = recipe::SEED, value_parser = numbers::seed,
+        allow_negative_numbers = true, help_heading = "Training",
+    )]
     seed: u64,
-    /// Measure the test error every N epochs; the last is always measured
+    /// Measure the test error every N epochs, from 1 to 1000000; the last is always measured
     #[arg(
         long, value_name = "N", default_value_t = 1,
-        value_parser = numbers::count, allow_negative_numbers = true, help_heading = "Training",
+        value_parser = numbers::count(numbers::MOST_EPOCHS), allow_negative_numbers = true,
+        help_heading = "Training",
     )]
     evaluate_every: usize,
 
@@ -173,9 +183,12 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", help_heading = "Checkpoints")]
     pub checkpoint: Option<PathBuf>,
     #[arg(
-        long, value_name = "STEPS", value_parser = numbers::count, allow_negative_numbers = true,
-        help_heading = "Checkpoints",
-        help = format!("Steps from one save to the next [default: {}]", recipe::CHECKPOINT_EVERY),
+        long, value_name = "STEPS", value_parser = numbers::count(numbers::MOST_STEPS),
+        allow_negative_numbers = true, help_heading = "Checkpoints",
+        help = format!(
+            "Steps from one save to the next, from 1 to 1000000 [default: {}]",
+            recipe::CHECKPOINT_EVERY
+        ),
     )]
     pub checkpoint_every: Option<usize>,
     /// Go on with the training that this checkpoint holds, given the same data and settings; it is
