@@ -77,6 +77,7 @@ pub mod exchange;
 pub mod explain;
 pub mod files;
 pub mod mask;
+mod memory;
 pub mod nn;
 mod parallel;
 pub mod predict;

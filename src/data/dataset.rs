@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     error::{Error, below},
+    memory::reserve,
     tensor::{Matrix, MatrixView},
 };
 
@@ -23,6 +24,9 @@ pub enum Split {
     /// `t10k-*` or `test-*`, `x_test.npy`
     Test,
 }
+
+/// Floats that are hashed at once.
+const PIECE: usize = 1024;
 
 /// Rows of inputs, each with a class. The readers make numbers from 0 to 1 of bytes.
 #[derive(Clone, Debug)]
@@ -175,7 +179,9 @@ impl Dataset {
             hash.update((size as u64).to_le_bytes());
         }
         for row in 0..self.rows() {
-            hash.update(crate::bytes::little_endian(self.inputs.at(row)));
+            for piece in self.inputs.at(row).chunks(PIECE) {
+                hash.update(crate::bytes::little_endian(piece));
+            }
         }
         for label in &self.labels {
             hash.update(label.to_le_bytes());
@@ -194,7 +200,8 @@ impl Dataset {
             for row in from..to {
                 inputs.at_mut(row - from).copy_from_slice(self.inputs.at(row));
             }
-            let labels = self.labels[from..to].to_vec();
+            let mut labels = reserve("labels", to - from)?;
+            labels.extend_from_slice(&self.labels[from..to]);
             Ok(Self { inputs, labels, classes: self.classes })
         };
         Ok((part(0, middle)?, part(middle, self.rows())?))
