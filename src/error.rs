@@ -155,8 +155,11 @@ pub enum Error {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
+        /// What the system said. The message tells it, so it is not what
+        /// [`std::error::Error::source`] gives: whoever prints the whole chain
+        /// would print it twice.
+        // Written raw, the name is none that `thiserror` takes for the source.
+        r#source: std::io::Error,
     },
     /// A file that is not what it has to be.
     #[error("{}: {reason}", path.display())]
@@ -223,4 +226,24 @@ pub(crate) fn at_most(what: &'static str, most: usize, got: usize) -> Result<(),
 /// `Ok`, or an index that is too large.
 pub(crate) fn below(what: &'static str, bound: usize, index: usize) -> Result<(), Error> {
     if index < bound { Ok(()) } else { Err(Error::Index { what, bound, index }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn a_chain_of_errors_tells_what_the_system_said_once() {
+        let error = crate::files::read("nowhere/to/be/found".as_ref()).unwrap_err();
+        assert!(matches!(&error, Error::Io { source, .. } if source.raw_os_error().is_some()));
+        let mut chain = error.to_string();
+        let mut next = error.source();
+        while let Some(error) = next {
+            chain += &format!(": {error}");
+            next = error.source();
+        }
+        assert_eq!(chain.matches("os error").count(), 1, "{chain}");
+    }
 }

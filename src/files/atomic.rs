@@ -8,7 +8,7 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-use super::left_over;
+use super::{left_over, names, place::Place};
 use crate::error::Error;
 
 /// How often a temporary file is made anew that another process took away in
@@ -19,7 +19,7 @@ const TRIES: usize = 16;
 /// a power cut: [`write_atomically_with`] for bytes that lie ready.
 ///
 /// # Errors
-/// What the system says; a file that stood there stays as it was.
+/// As [`write_atomically_with`].
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     write_atomically_with(path, |file| {
         file.write_all(bytes).map_err(|source| Error::Io { path: path.to_owned(), source })
@@ -30,29 +30,43 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 /// stays there after a power cut.
 ///
 /// `write` is given a buffered file, empty and at its start. It is written
-/// beside its place as `.thinnet-XXXXXX.tmp`, locked as long as it has that
-/// name, flushed to the disk and renamed. Files of such names that nobody holds
-/// a lock on were left over by a process that was killed in the middle of a
-/// write: they are removed first.
+/// beside its place as `.thinnet-unfinished-XXXXXXXXXXXXXXXX.tmp`, locked as long
+/// as it has that name, flushed to the disk and renamed. Files of such names that
+/// nobody holds a lock on were left over by a process that was killed in the
+/// middle of a write: they are removed first.
+///
+/// - A symbolic link stays, and the file is written that it leads to, which need
+///   not exist.
+/// - A new file has the mode that the umask leaves of 0666. One that replaces
+///   another has its permissions, and its owner and group where the system allows
+///   that; where it does not, the mode loses the rights that somebody would gain by
+///   it. While it is written it can be read by no one else either. Setuid, setgid and
+///   sticky bits, access control lists and extended attributes are not kept.
+/// - Of a file with several names (hard links) the one that is written becomes a file
+///   of its own; the other names keep the old contents.
 ///
 /// # Errors
-/// What `write` or the system says; a file that stood there stays as it was.
+/// What `write` or the system says; a folder that is not there; something that is no
+/// regular file stands in the place (a folder, a named pipe, a device, a socket), or
+/// a file that may not be written; a name that only temporary files and the locks of
+/// a [`super::WriteLock`] have. What stood there stays as it was.
 pub fn write_atomically_with(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<&File>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let io = |error| of_system(path, error);
-    let folder = folder_of(path);
-    let file = temporary(folder).map_err(io)?;
+    let place = Place::of(path)?;
+    let file = temporary(&place).map_err(io)?;
+    place.hand_on(file.as_file()).map_err(io)?;
     let mut buffered = BufWriter::new(file.as_file());
     write(&mut buffered)?;
     buffered.flush().map_err(io)?;
     drop(buffered);
     file.as_file().sync_all().map_err(io)?;
     // The lock goes with the name's last owner, when `_renamed` is dropped.
-    let _renamed = file.persist(path).map_err(|e| io(e.error))?;
+    let _renamed = file.persist(&place.path).map_err(|e| io(e.error))?;
     // The rename itself; systems that cannot open a folder have no need of it.
-    if let Ok(folder) = File::open(folder) {
+    if let Ok(folder) = File::open(place.folder()) {
         let _ = folder.sync_all();
     }
     Ok(())
@@ -62,24 +76,26 @@ pub fn write_atomically_with(
 /// temporary file and taking it away again: permissions alone do not tell.
 ///
 /// # Errors
-/// What the system says.
+/// As [`write_atomically_with`].
 pub fn ensure_writable(path: &Path) -> Result<(), Error> {
-    temporary(folder_of(path)).map(drop).map_err(|error| of_system(path, error))
+    temporary(&Place::of(path)?).map(drop).map_err(|error| of_system(path, error))
 }
 
-/// A locked temporary file in a folder from which those left over were removed.
-fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
-    left_over::remove(folder);
+/// A locked temporary file in the place's folder, from which those left over were
+/// removed.
+fn temporary(place: &Place) -> io::Result<NamedTempFile> {
+    left_over::remove(place.folder());
     let mut builder = tempfile::Builder::new();
-    builder.prefix(left_over::PREFIX).suffix(left_over::SUFFIX);
-    // Readable as any new file, not by its owner alone; the umask applies.
+    builder.prefix(names::TEMPORARY).suffix(names::TEMPORARY_END).rand_bytes(names::RANDOM);
+    // Its owner's alone, unless it is to be as any new file; the umask applies.
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
+        let mode = if place.old.is_some() { 0o600 } else { 0o666 };
+        builder.permissions(std::fs::Permissions::from_mode(mode));
     }
     for _ in 0..TRIES {
-        let file = builder.tempfile_in(folder)?;
+        let file = builder.tempfile_in(place.folder())?;
         match file.as_file().try_lock() {
             // Another process may have locked and removed it before.
             Ok(()) if file.path().try_exists()? => return Ok(file),
@@ -91,20 +107,17 @@ fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
     Err(io::ErrorKind::ResourceBusy.into())
 }
 
-/// The folder that a path is in.
-pub(super) fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
-}
-
-/// The system's own error, without the temporary file's name.
+/// The system's own error, without the temporary file's name that the crate
+/// tempfile puts around it.
 fn of_system(path: &Path, error: io::Error) -> Error {
-    let source = match error.raw_os_error() {
+    let inner = error
+        .get_ref()
+        .and_then(|outer| outer.source())
+        .and_then(|inner| inner.downcast_ref::<io::Error>())
+        .unwrap_or(&error);
+    let source = match inner.raw_os_error() {
         Some(number) => io::Error::from_raw_os_error(number),
-        // The kind stays where the crate tempfile adds its name to the message.
-        None => error.kind().into(),
+        None => inner.kind().into(),
     };
     Error::Io { path: path.to_owned(), source }
 }
@@ -122,13 +135,13 @@ mod tests {
     #[test]
     fn left_over_files_go_and_those_in_use_and_of_others_stay() {
         let folder = tempfile::tempdir().unwrap();
-        let dead = folder.path().join(".thinnet-Ab12Cd.tmp");
+        let dead = folder.path().join(".thinnet-unfinished-Ab12Cd34Ef56Gh78.tmp");
         fs::write(&dead, "half").unwrap();
-        let of_others = [".thinnet-notes", "thinnet-Ab12Cd.tmp", ".thinnet-c.lock"];
+        let of_others = [".thinnet-notes", ".thinnet-Ab12Cd.tmp", ".thinnet-c.lock"];
         for name in of_others {
             fs::write(folder.path().join(name), "").unwrap();
         }
-        let alive = temporary(folder.path()).unwrap();
+        let alive = temporary(&Place::of(&folder.path().join("any")).unwrap()).unwrap();
         assert!(!dead.exists(), "removed at the start of a write");
         fs::write(&dead, "half").unwrap();
         write_atomically(&folder.path().join("new"), b"whole").unwrap();
@@ -184,13 +197,14 @@ mod tests {
     }
 
     #[test]
-    fn errors_name_the_file_that_was_asked_for() {
+    fn errors_name_the_file_that_was_asked_for_and_the_missing_folder() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gone/file");
         for error in [write_atomically(&path, b""), ensure_writable(&path)] {
             let message = error.unwrap_err().to_string();
-            assert!(message.starts_with(&path.display().to_string()), "{message}");
-            assert!(!message.contains(left_over::PREFIX), "{message}");
+            let gone = folder.path().join("gone");
+            let expected = format!("{}: no such folder: {}", path.display(), gone.display());
+            assert_eq!(message, expected);
         }
     }
 }

@@ -1,15 +1,11 @@
 //! Temporary files that a killed process left over.
 
 use std::{
-    fs::{self, DirEntry, OpenOptions},
+    fs::{self, OpenOptions},
     path::Path,
 };
 
-/// How the names of temporary files start.
-pub(super) const PREFIX: &str = ".thinnet-";
-
-/// How they end.
-pub(super) const SUFFIX: &str = ".tmp";
+use super::names;
 
 /// Removes a folder's left-over temporary files.
 ///
@@ -18,7 +14,8 @@ pub(super) const SUFFIX: &str = ".tmp";
 /// belongs to nobody. What cannot be looked at or removed stays.
 pub(super) fn remove(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if !is_temporary(&entry) {
+        let is_file = entry.file_type().is_ok_and(|of_file| of_file.is_file());
+        if !is_file || !names::is_temporary(&entry.file_name()) {
             continue;
         }
         // Opened for writing, as some systems ask it for a lock.
@@ -30,11 +27,4 @@ pub(super) fn remove(folder: &Path) {
             let _ = fs::remove_file(entry.path());
         }
     }
-}
-
-/// Whether a file's name is one that a temporary file has.
-fn is_temporary(entry: &DirEntry) -> bool {
-    let name = entry.file_name();
-    name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX))
-        && entry.file_type().is_ok_and(|of_file| of_file.is_file())
 }

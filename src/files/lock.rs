@@ -1,22 +1,18 @@
 //! One writer a checkpoint.
 
 use std::{
-    ffi::OsString,
     fs::{self, File, OpenOptions, TryLockError},
     io::ErrorKind,
     path::{Path, PathBuf},
 };
 
-use super::{atomic::folder_of, left_over::PREFIX};
+use super::{names, place::follow};
 use crate::error::Error;
-
-/// How the names of lock files end.
-const SUFFIX: &str = ".lock";
 
 /// The right to write a file, for a run that writes it again and again.
 ///
-/// It is the system's advisory lock on `.thinnet-NAME.lock` beside the file: it
-/// ends with the process, however that ends. The lock file is removed when the
+/// It is the system's advisory lock on `.thinnet-NAME.lock` beside the file that
+/// the path leads to, symbolic links followed: it ends with the process, however that ends. The lock file is removed when the
 /// right is given up (not on systems other than Unix, where it stays, empty);
 /// one that a killed process left is taken over. Where the file system has no
 /// locks, everybody gets the right.
@@ -30,13 +26,17 @@ impl WriteLock {
     /// Takes the right to write `path`, which need not exist.
     ///
     /// # Errors
-    /// [`Error::InUse`] where another has it, or what the system says.
+    /// [`Error::InUse`] where another has it; a path that is no file's name; something
+    /// other than a lock stands where the lock is to be; or what the system says.
     pub fn take(path: &Path) -> Result<Self, Error> {
         let io = |source| Error::Io { path: path.to_owned(), source };
-        let mut name = OsString::from(PREFIX);
-        name.push(path.file_name().ok_or_else(|| io(ErrorKind::InvalidFilename.into()))?);
-        name.push(SUFFIX);
-        let place = folder_of(path).join(name);
+        let place = follow(path)?;
+        let place = place.with_file_name(names::lock(place.file_name().unwrap_or_default()));
+        // It would be removed with the lock.
+        if fs::symlink_metadata(&place).is_ok_and(|found| !found.is_file() || found.len() > 0) {
+            let reason = "not a lock: expected no file of this name, or an empty one".to_owned();
+            return Err(Error::Format { path: place, reason });
+        }
         loop {
             let file = OpenOptions::new().create(true).write(true).truncate(false).open(&place);
             let file = file.map_err(io)?;

@@ -147,7 +147,7 @@ fn what_cannot_be_resumed_or_saved_is_said_at_once() {
     let line = fails(folder, &["--checkpoint-every=5"], 2);
     assert!(line.contains("--checkpoint-every 5: expected --checkpoint FILE"), "{line}");
     let line = fails(folder, &["--checkpoint=c", "--checkpoint-every=0"], 2);
-    assert!(line.contains("at least 1"), "{line}");
+    assert!(line.contains("from 1 to 1000000"), "{line}");
     let line = fails(folder, &["--resume=c"], 1);
     assert!(line.contains("--resume c: entity not found"), "{line}");
     let line = fails(folder, &["--checkpoint=no/c"], 1);
@@ -174,7 +174,7 @@ fn what_cannot_be_resumed_or_saved_is_said_at_once() {
 fn what_a_killed_run_left_over_is_removed() {
     let folder = TempDir::new().unwrap();
     let folder = folder.path();
-    let left_over = folder.join(".thinnet-aB3dE9.tmp");
+    let left_over = folder.join(".thinnet-unfinished-aB3dE9fG1hI4jK7l.tmp");
     for more in [&[][..], &["--checkpoint=c"], &["--resume=c"]] {
         fs::write(&left_over, "half a checkpoint").unwrap();
         succeeds(folder, more);

@@ -10,6 +10,8 @@ mod bf16;
 #[cfg(feature = "digits")]
 mod determinism;
 mod exchange;
+#[cfg(unix)]
+mod files;
 mod hard_numbers;
 mod masks;
 mod models;
