@@ -24,6 +24,6 @@ mod torch;
 
 pub use format::FileKind;
 pub use layers::Layers;
-pub use onnx::{from_onnx, load_onnx, onnx_loss};
+pub use onnx::{MOST_ONNX_BYTES, from_onnx, load_onnx, onnx_loss};
 pub use sequential::Sequential;
 pub use torch::{TensorInfo, from_torch, load_torch, to_torch, torch_scaling, torch_tensors};

@@ -19,4 +19,4 @@ mod read;
 pub use atomic::{ensure_writable, write_atomically, write_atomically_with};
 pub use identity::Identity;
 pub use lock::WriteLock;
-pub use read::{MOST_BYTES, read};
+pub use read::{MOST_BYTES, read, read_if};

@@ -1,24 +1,112 @@
 //! Files read up to a bound.
 
-use std::{fs::File, io::Read, path::Path};
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
 
 use crate::error::Error;
 
 /// The largest file that is read: 16 GiB.
 pub const MOST_BYTES: u64 = 1 << 34;
 
+/// Bytes that are looked at before the rest of a file is read.
+const FIRST: u64 = 64;
+
 /// Reads a file of at most [`MOST_BYTES`].
 ///
 /// # Errors
-/// What the system says, or a larger file.
+/// What the system says, a larger file, or one that there is no memory for.
 pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    read_if(path, MOST_BYTES, |_| Ok(()))
+}
+
+/// Reads a file of at most `most` bytes whose first 64 (all, where there are fewer) `begins`
+/// lets pass. It gives the reason where it does not, and nothing more is read.
+///
+/// # Errors
+/// What the system says, a larger file, a beginning that is refused, or a file that there is
+/// no memory for.
+pub fn read_if(
+    path: &Path,
+    most: u64,
+    begins: impl FnOnce(&[u8]) -> Result<(), String>,
+) -> Result<Vec<u8>, Error> {
+    let refuse = |reason| Error::Format { path: path.to_owned(), reason };
+    let too_large = || refuse(format!("larger than the {most} bytes that are read of such a file"));
     let io = |source| Error::Io { path: path.to_owned(), source };
     let file = File::open(path).map_err(io)?;
+    let about = file.metadata().map_err(io)?;
+    // Of a pipe it says nothing, and is 0.
+    let stated = if about.is_file() { about.len() } else { 0 };
+
     let mut bytes = Vec::new();
-    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
-    if bytes.len() as u64 > MOST_BYTES {
-        let reason = format!("larger than {MOST_BYTES} bytes");
-        return Err(Error::Format { path: path.to_owned(), reason });
+    (&file).take(FIRST.min(most)).read_to_end(&mut bytes).map_err(io)?;
+    begins(&bytes).map_err(refuse)?;
+    if stated > most {
+        return Err(too_large());
     }
-    Ok(bytes)
+    let no_memory = |size| Error::TooLarge { what: "file", shape: [1, size] };
+    // At most 16 GiB: more than a 32-bit machine can count to cannot be reserved there.
+    let rest = usize::try_from(stated).unwrap_or(usize::MAX).saturating_sub(bytes.len());
+    bytes.try_reserve_exact(rest).map_err(|_| no_memory(rest))?;
+    let left = most.saturating_add(1).saturating_sub(bytes.len() as u64);
+    match file.take(left).read_to_end(&mut bytes) {
+        Ok(_) if bytes.len() as u64 > most => Err(too_large()),
+        Ok(_) => Ok(bytes),
+        Err(error) if error.kind() == io::ErrorKind::OutOfMemory => Err(no_memory(bytes.len())),
+        Err(error) => Err(io(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_up_to_its_bound() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        for size in [0, 1, 63, 64, 65, 1000] {
+            let bytes: Vec<u8> = (0..size).map(|i| i as u8).collect();
+            fs::write(&path, &bytes).unwrap();
+            assert_eq!(read(&path).unwrap(), bytes);
+            assert_eq!(read_if(&path, size, |_| Ok(())).unwrap(), bytes);
+            if size > 0 {
+                let error = read_if(&path, size - 1, |_| Ok(())).unwrap_err().to_string();
+                assert!(error.contains(&format!("larger than the {} bytes", size - 1)), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_rest_is_not_read_where_the_beginning_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("large");
+        // Sparse: all of it would take a while, and 8 GiB.
+        File::create(&path).unwrap().set_len(1 << 33).unwrap();
+        let refused = read_if(&path, MOST_BYTES, |first| {
+            assert_eq!(first, [0; 64]);
+            Err("no beginning".to_owned())
+        });
+        assert!(refused.unwrap_err().to_string().ends_with("large: no beginning"));
+        let refused = read_if(&path, 1 << 20, |_| Ok(())).unwrap_err().to_string();
+        assert!(refused.contains("larger than the 1048576 bytes"), "{refused}");
+    }
+
+    /// Its length says 0.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_without_a_length_is_read_to_its_end() {
+        let status = Path::new("/proc/self/status");
+        assert!(read(status).unwrap().starts_with(b"Name:"));
+        let error = read_if(status, 100, |first| {
+            assert_eq!(first.len(), 64);
+            Ok(())
+        });
+        assert!(error.unwrap_err().to_string().contains("larger than the 100 bytes"));
+    }
 }

@@ -178,6 +178,8 @@ fn what_does_not_go_is_said_in_one_line() {
         fs::write(folder.join("layers.toml"), toml).unwrap();
         fails(folder, &["convert", dict, "out", layers], 1, words);
     }
+    fs::File::create(folder.join("layers.toml")).unwrap().set_len(1 << 33).unwrap();
+    fails(folder, &["convert", dict, "out", layers], 1, "larger than the 1048576 bytes");
     let model = Mlp::builder(2).output(1, Loss::SquaredError).build().unwrap();
     model.save(&folder.join("m")).unwrap();
     fails(folder, &["convert", "m", "out", "--loss=squared_error"], 2, "--loss");

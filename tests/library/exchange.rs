@@ -357,3 +357,19 @@ fn other_graphs_are_refused_with_the_node() {
     let message = exchange::load_onnx(&path, Some(Loss::SquaredError)).unwrap_err().to_string();
     assert!(message.contains("the loss softmax_cross_entropy do, not squared_error"), "{message}");
 }
+
+/// Sparse files of 8 GiB: to read one would take a while, and all memory.
+#[test]
+fn a_file_that_is_no_graph_is_refused_by_its_first_byte_and_its_length() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large.onnx");
+    for (first, words) in [(0, "its first byte is 0"), (8, "larger than the 2147483648 bytes")] {
+        fs::write(&path, [first]).unwrap();
+        fs::File::options().write(true).open(&path).unwrap().set_len(1 << 33).unwrap();
+        let message = exchange::load_onnx(&path, None).unwrap_err().to_string();
+        assert!(message.contains(words), "{message}");
+    }
+    fs::write(&path, "").unwrap();
+    let message = exchange::load_onnx(&path, None).unwrap_err().to_string();
+    assert!(message.contains("empty"), "{message}");
+}

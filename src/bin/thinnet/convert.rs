@@ -33,6 +33,9 @@ their order ([\"fc1\", \"out\"]); `input_keep` and `keep` are the rates of keepi
 A state dict with inverted weights is for the nn.Sequential that is printed: in Python
   model.load_state_dict(safetensors.torch.load_file(\"state_dict.safetensors\"))";
 
+/// The longest description of a network that is read: 1 MiB.
+const MOST_TOML_BYTES: u64 = 1 << 20;
+
 /// The arguments of `thinnet convert`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -128,7 +131,7 @@ impl Arguments {
 /// The description of a network in TOML.
 fn read_layers(file: &Path) -> anyhow::Result<Layers> {
     let name = file.display();
-    let text = String::from_utf8(files::read(file)?)
+    let text = String::from_utf8(files::read_if(file, MOST_TOML_BYTES, |_| Ok(()))?)
         .map_err(|_| anyhow::anyhow!("{name}: not UTF-8: expected TOML"))?;
     toml::from_str(&text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start);

@@ -19,6 +19,9 @@ use crate::{
     nn::{Loss, Mlp},
 };
 
+/// The largest ONNX file that is read: 2 GiB, the most that Protocol Buffers take.
+pub const MOST_ONNX_BYTES: u64 = 1 << 31;
+
 /// The network that an ONNX graph is; `path` names the bytes in errors.
 ///
 /// The way from the graph's input to its output, the only one of floats, has to
@@ -62,11 +65,21 @@ fn graph<'a>(bytes: &'a [u8], path: &Path) -> Result<graph::Graph<'a>, Error> {
     graph::Graph::new(model).map_err(refuse)
 }
 
-/// As [`from_onnx`], from a file.
+/// As [`from_onnx`], from a file. Its first byte is looked at before the others are read.
 ///
 /// # Errors
-/// The file cannot be read, is larger than [`files::MOST_BYTES`], or as
-/// [`from_onnx`].
+/// The file cannot be read, is larger than [`MOST_ONNX_BYTES`], or as [`from_onnx`].
 pub fn load_onnx(path: &Path, loss: Option<Loss>) -> Result<Mlp, Error> {
-    from_onnx(&files::read(path)?, path, loss)
+    from_onnx(&files::read_if(path, MOST_ONNX_BYTES, begins)?, path, loss)
+}
+
+/// Whether an ONNX file can begin like this: with the tag of a field that a model has.
+fn begins(first: &[u8]) -> Result<(), String> {
+    /// The first bytes of the tags, of the fields 1 to 8, 14, 20, 25 and 26.
+    const TAGS: [u8; 12] = [0x08, 0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42, 0x72, 0xa2, 0xca, 0xd2];
+    match first.first() {
+        Some(tag) if TAGS.contains(tag) => Ok(()),
+        Some(byte) => Err(format!("not an ONNX model: its first byte is {byte}, expected 8")),
+        None => Err("empty: expected an ONNX model".to_owned()),
+    }
 }
