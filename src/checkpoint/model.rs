@@ -56,7 +56,7 @@ impl Mlp {
     /// Loads a model that [`Self::save`] wrote.
     ///
     /// # Errors
-    /// The file cannot be read, is larger than [`super::MOST_BYTES`], or as
+    /// The file cannot be read, is larger than [`files::MOST_BYTES`](crate::files::MOST_BYTES), or as
     /// [`Self::from_bytes`].
     pub fn load(path: &Path) -> Result<Self, Error> {
         Self::from_bytes(&files::read(path)?, path)
