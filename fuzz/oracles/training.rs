@@ -143,14 +143,18 @@ impl<'a> Arbitrary<'a> for Case {
         let hidden = (0..if wide { 1 } else { layers })
             .map(|_| Ok((width(u)?, *u.choose(Activation::ALL)?, keep(u)?)))
             .collect::<Result<_>>()?;
+        let outputs = u.int_in_range(1..=80u8)?.into();
+        let loss = *u.choose(Loss::ALL)?;
+        // A softmax is over two classes or more.
+        let least = if loss == Loss::SoftmaxCrossEntropy { 2 } else { 1 };
         Ok(Self {
             wide,
             inputs,
             input_keep,
             sparse,
             hidden,
-            outputs: u.int_in_range(1..=80u8)?.into(),
-            loss: *u.choose(Loss::ALL)?,
+            outputs: least.max(outputs),
+            loss,
             initialisation: *u.choose(Initialisation::ALL)?,
             weight_factor: *u.choose(&[1.0, 0.1, 3.0, 1e-20, 1e-38, 1e18, 1e37, 1.0])?,
             biases: u.arbitrary()?,

@@ -148,6 +148,7 @@ impl Architecture {
             let name = self.scaling.name();
             return Err(file.refuse(format!("scaling {name}: expected inverted")));
         }
+        self.loss.check_outputs(self.outputs).map_err(|error| file.refuse(error.to_string()))?;
         let mut parameters = Vec::with_capacity(self.depth());
         for (_, [weight, bias], inputs, outputs) in self.tensors("") {
             parameters

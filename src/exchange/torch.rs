@@ -202,6 +202,9 @@ impl Source<'_> {
             }
             (given, said) => given.or(said).unwrap_or_default(),
         };
+        let outputs = found[hidden].outputs;
+        let loss = layers.loss.unwrap_or_else(|| default_loss(outputs));
+        loss.check_outputs(outputs).map_err(|error| file.refuse(error.to_string()))?;
         self.network(&found, scaling, || {
             let mut builder = Mlp::builder(found[0].inputs);
             if let Some(keep) = layers.input_keep {
@@ -213,8 +216,7 @@ impl Source<'_> {
             for (layer, &(activation, keep)) in found.iter().zip(&layers.hidden) {
                 builder = builder.hidden(layer.outputs, activation, keep);
             }
-            let outputs = found[hidden].outputs;
-            builder.output(outputs, layers.loss.unwrap_or_else(|| default_loss(outputs)))
+            builder.output(outputs, loss)
         })
     }
 

@@ -36,7 +36,7 @@ impl Mask {
     }
 
     /// The mask that `keep` and `streams` define for `rows` rows, the first of
-    /// which has index `first_row`.
+    /// which has index `first_row`. The row after row 2^64 - 1 is row 0.
     ///
     /// ```
     /// use thinnet::{Isa, Keep, mask::{Domain, Mask, Streams}};

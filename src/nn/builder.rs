@@ -1,12 +1,16 @@
 //! The builder of networks.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer, ser::Error as _};
 
 use super::{Activation, Initialisation, Layer, Loss, Mlp};
 use crate::{error::Error, rate::Keep};
 
-/// Describes an [`Mlp`], layer by layer. In a file of settings keep rates are the k of
-/// k / 65536, and what is left out is as in [`Mlp::builder`].
+/// Describes an [`Mlp`], layer by layer from the input: the hidden layers, then one
+/// output layer. The other calls may stand anywhere; of two that set the same, the
+/// second counts.
+///
+/// In a file of settings keep rates are the k of k / 65536, and what is left out is as
+/// in [`Mlp::builder`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Unchecked")]
 pub struct MlpBuilder {
@@ -18,6 +22,19 @@ pub struct MlpBuilder {
     output: Option<Output>,
     initialisation: Initialisation,
     seed: u64,
+    /// The first call of a layer that came after the output layer. No file can say
+    /// this.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "refuse_late")]
+    late: Option<String>,
+}
+
+/// What is said of a layer that comes after the output layer.
+fn late_error(call: &str) -> Error {
+    Error::setting("call", call, "the hidden layers first, then one output layer")
+}
+
+fn refuse_late<S: Serializer>(late: &Option<String>, _: S) -> Result<S::Ok, S::Error> {
+    Err(S::Error::custom(late_error(late.as_deref().unwrap_or_default())))
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,9 +77,10 @@ impl TryFrom<Unchecked> for MlpBuilder {
         let usual = Self::new(inputs);
         let input_keep = said.input_keep_k.unwrap_or(usual.input_keep);
         let initialisation = said.initialisation.unwrap_or(usual.initialisation);
-        let said = Self { inputs, input_keep, sparse_input, hidden, output, initialisation, seed };
-        said.check()?;
-        Ok(said)
+        let usual =
+            Self { input_keep, sparse_input, hidden, output, initialisation, seed, ..usual };
+        usual.check()?;
+        Ok(usual)
     }
 }
 
@@ -76,7 +94,16 @@ impl MlpBuilder {
             output: None,
             initialisation: Initialisation::He,
             seed: 0,
+            late: None,
         }
+    }
+
+    /// Notes a layer that comes after the output layer.
+    fn layer(mut self, call: impl FnOnce() -> String) -> Self {
+        if self.output.is_some() && self.late.is_none() {
+            self.late = Some(format!("{} after `output`", call()));
+        }
+        self
     }
 
     /// The keep rate of the inputs; [`Keep::ALL`] where it is not called.
@@ -95,15 +122,18 @@ impl MlpBuilder {
 
     /// Adds a hidden layer: its units, their activation, and the keep rate of
     /// their outputs.
-    pub fn hidden(mut self, width: usize, activation: Activation, keep: Keep) -> Self {
-        self.hidden.push(Hidden { width, activation, keep });
-        self
+    pub fn hidden(self, width: usize, activation: Activation, keep: Keep) -> Self {
+        let mut layers = self.layer(|| format!("`hidden` of {width} units"));
+        layers.hidden.push(Hidden { width, activation, keep });
+        layers
     }
 
-    /// The output layer: its units, and the loss that it is trained with.
-    pub fn output(mut self, width: usize, loss: Loss) -> Self {
-        self.output = Some(Output { width, loss });
-        self
+    /// The output layer: its units, and the loss that it is trained with. It is the last
+    /// layer.
+    pub fn output(self, width: usize, loss: Loss) -> Self {
+        let mut layers = self.layer(|| format!("`output` of {width} units"));
+        layers.output = Some(Output { width, loss });
+        layers
     }
 
     /// How weights start; [`Initialisation::He`] where it is not called.
@@ -121,8 +151,8 @@ impl MlpBuilder {
     /// The network with its initial weights.
     ///
     /// # Errors
-    /// No output layer, a layer without units, or more weights than can be
-    /// allocated.
+    /// No output layer, or a layer after it; a layer without units, or a softmax over
+    /// a single one; more weights than can be allocated.
     pub fn build(self) -> Result<Mlp, Error> {
         let (initialisation, seed) = (self.initialisation, self.seed);
         let mut mlp = self.build_zeroed()?;
@@ -146,8 +176,11 @@ impl MlpBuilder {
         Ok(Mlp { input_keep: self.input_keep, sparse_input: self.sparse_input, layers, loss })
     }
 
-    /// The output layer, where every layer has units.
+    /// The output layer, where there can be such a network.
     fn check(&self) -> Result<&Output, Error> {
+        if let Some(call) = &self.late {
+            return Err(late_error(call));
+        }
         let output = self.output.as_ref().ok_or_else(|| {
             Error::setting("output layer", "missing", "a call of `output` before `build`")
         })?;
@@ -157,6 +190,7 @@ impl MlpBuilder {
         if self.hidden.iter().map(|hidden| hidden.width).chain([output.width]).any(|n| n == 0) {
             return Err(Error::setting("layer width", 0, "at least one unit"));
         }
+        output.loss.check_outputs(output.width)?;
         Ok(output)
     }
 }

@@ -27,7 +27,7 @@ use crate::{
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Loss {
-    /// One class of N.
+    /// One class of N, at least two.
     SoftmaxCrossEntropy,
     /// N real values.
     SquaredError,
@@ -59,6 +59,16 @@ impl Loss {
             Self::SquaredError => "squared_error",
             Self::BinaryCrossEntropy => "binary_cross_entropy",
         }
+    }
+
+    /// Whether an output layer of so many units can have this loss.
+    pub(crate) fn check_outputs(self, outputs: usize) -> Result<(), Error> {
+        if self == Self::SoftmaxCrossEntropy && outputs == 1 {
+            let expected = "at least two classes (a softmax over one is always 1: two classes can \
+                            be one output with binary_cross_entropy)";
+            return Err(Error::setting("softmax_cross_entropy outputs", outputs, expected));
+        }
+        Ok(())
     }
 
     const fn target_kind(self) -> &'static str {

@@ -12,67 +12,98 @@ pub enum Schedule {
     /// value
     Constant {
         /// The rate.
-        #[serde(deserialize_with = "finite")]
+        #[serde(deserialize_with = "rate")]
         value: f64,
     },
     /// from + (to - from) t / steps, and `to` from then on.
     Linear {
         /// At step 0.
-        #[serde(deserialize_with = "finite")]
+        #[serde(deserialize_with = "rate")]
         from: f64,
         /// From step `steps` on.
-        #[serde(deserialize_with = "finite")]
+        #[serde(deserialize_with = "rate")]
         to: f64,
-        /// How long it takes.
+        /// How long it takes: at least one step.
+        #[serde(deserialize_with = "steps")]
         steps: u64,
     },
     /// to + (from - to) (1 + cos(π t / steps)) / 2, and `to` from then on
     /// (Loshchilov and Hutter 2016, without restarts).
     Cosine {
         /// At step 0.
-        #[serde(deserialize_with = "finite")]
+        #[serde(deserialize_with = "rate")]
         from: f64,
         /// From step `steps` on.
-        #[serde(deserialize_with = "finite")]
+        #[serde(deserialize_with = "rate")]
         to: f64,
-        /// How long it takes.
+        /// How long it takes: at least one step.
+        #[serde(deserialize_with = "steps")]
         steps: u64,
     },
     /// from / (1 + t / time): the learning rate of the authors' published code,
     /// with time 10,000.
     InverseTime {
         /// At step 0.
-        #[serde(deserialize_with = "finite")]
+        #[serde(deserialize_with = "rate")]
         from: f64,
         /// After this many steps it is half of that.
-        #[serde(deserialize_with = "above_zero")]
+        #[serde(deserialize_with = "time")]
         time: f64,
     },
     /// to - (to - from) e^(-t / time): the momentum of the authors' published
     /// code, 0.99 - 0.49 e^(-t / 100000).
     Saturating {
         /// At step 0.
-        #[serde(deserialize_with = "finite")]
+        #[serde(deserialize_with = "rate")]
         from: f64,
         /// What it tends to.
-        #[serde(deserialize_with = "finite")]
+        #[serde(deserialize_with = "rate")]
         to: f64,
         /// The steps that it takes most of the way.
-        #[serde(deserialize_with = "above_zero")]
+        #[serde(deserialize_with = "time")]
         time: f64,
     },
 }
 
-fn finite<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    let rate = f64::deserialize(deserializer)?;
-    let refused = || D::Error::custom(Error::setting("rate", rate, "a finite number"));
-    rate.is_finite().then_some(rate).ok_or_else(refused)
+/// What is expected of a parameter that no schedule can have.
+type Expected = &'static str;
+
+fn check_rate(rate: f64) -> Result<f64, Expected> {
+    rate.is_finite().then_some(rate).ok_or("finite rates")
 }
 
-fn above_zero<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    let time = f64::deserialize(deserializer)?;
-    let refused = || D::Error::custom(Error::setting("time", time, "a finite number above 0"));
-    (time.is_finite() && time > 0.0).then_some(time).ok_or_else(refused)
+fn check_time(time: f64) -> Result<f64, Expected> {
+    (time.is_finite() && time > 0.0).then_some(time).ok_or("a finite time above 0")
+}
+
+fn check_steps(steps: u64) -> Result<u64, Expected> {
+    (steps > 0).then_some(steps).ok_or("at least one step")
+}
+
+/// A parameter from a file of settings, named in its error.
+fn checked<'de, D, T>(
+    deserializer: D,
+    name: &'static str,
+    check: impl Fn(T) -> Result<T, Expected>,
+) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + ToString + Copy,
+{
+    let value = T::deserialize(deserializer)?;
+    check(value).map_err(|expected| D::Error::custom(Error::setting(name, value, expected)))
+}
+
+fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    checked(deserializer, "rate of a schedule", check_rate)
+}
+
+fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    checked(deserializer, "time of a schedule", check_time)
+}
+
+fn steps<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    checked(deserializer, "steps of a schedule", check_steps)
 }
 
 impl Schedule {
@@ -108,20 +139,28 @@ impl Schedule {
         }
     }
 
-    /// The smallest and the largest rate it can give; NaN where a parameter is
-    /// none that a schedule can have.
-    pub(super) fn range(self) -> (f64, f64) {
-        let (from, to, positive) = match self {
-            Self::Constant { value } => (value, value, 1.0),
-            Self::Linear { from, to, .. } | Self::Cosine { from, to, .. } => (from, to, 1.0),
-            Self::InverseTime { from, time } => (from, 0.0, time),
-            Self::Saturating { from, to, time } => (from, to, time),
+    /// The smallest and the largest rate it can give.
+    ///
+    /// # Errors
+    /// A parameter that no schedule can have: what is expected of it.
+    pub(super) fn range(self) -> Result<(f64, f64), Expected> {
+        let (from, to) = match self {
+            Self::Constant { value } => (value, value),
+            Self::Linear { from, to, steps } | Self::Cosine { from, to, steps } => {
+                check_steps(steps)?;
+                (from, to)
+            }
+            Self::InverseTime { from, time } => {
+                check_time(time)?;
+                (from, 0.0)
+            }
+            Self::Saturating { from, to, time } => {
+                check_time(time)?;
+                (from, to)
+            }
         };
-        if from.is_finite() && to.is_finite() && positive.is_finite() && positive > 0.0 {
-            (from.min(to), from.max(to))
-        } else {
-            (f64::NAN, f64::NAN)
-        }
+        let (from, to) = (check_rate(from)?, check_rate(to)?);
+        Ok((from.min(to), from.max(to)))
     }
 }
 
@@ -140,6 +179,6 @@ mod tests {
         let momentum = Schedule::paper_momentum();
         assert_eq!(momentum.at(0), 0.5);
         assert!((momentum.at(100_000) - (0.99 - 0.49 * (-1.0f64).exp())).abs() < 1e-15);
-        assert_eq!(Schedule::Linear { from: 1.0, to: 0.5, steps: 0 }.at(0), 0.5);
+        assert_eq!(Schedule::Linear { from: 1.0, to: 0.5, steps: 1 }.at(1), 0.5);
     }
 }

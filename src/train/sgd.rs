@@ -28,9 +28,21 @@ pub enum MaxNorm {
 
 fn check_bound(c: f64) -> Result<f64, Error> {
     if !(LEAST_NORM..=f64::from(f32::MAX)).contains(&c) {
-        return Err(Error::setting("max-norm", c, "a number from 1e-15 to 3.4e38"));
+        return Err(Error::setting(
+            "max-norm",
+            c,
+            "a number from 1e-15 to 3.4e38, for the engine's weights too",
+        ));
     }
     Ok(c)
+}
+
+fn check_decay(decay: f64) -> Result<(), Error> {
+    if !(0.0..=f64::from(f32::MAX)).contains(&decay) {
+        let expected = "a number from 0 to 3.4e38, for the engine's weights too";
+        return Err(Error::setting("weight decay", decay, expected));
+    }
+    Ok(())
 }
 
 fn checked_bound<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
@@ -163,21 +175,15 @@ impl Sgd {
     /// have this keep rate.
     pub(super) fn rules(self, t: u64, keep_of_inputs: Keep) -> (Momentum, Momentum) {
         let (rate, momentum) = (self.learning_rate.at(t), self.momentum.at(t) as f32);
-        let (weight_rate, decay) = if self.paper_rates {
-            (
-                learning_rate_from_paper(rate, keep_of_inputs),
-                decay_from_paper(self.weight_decay, keep_of_inputs),
-            )
-        } else {
-            (rate, self.weight_decay)
-        };
+        let weight_rate =
+            if self.paper_rates { learning_rate_from_paper(rate, keep_of_inputs) } else { rate };
         let rule = |rate: f64, decay: f64| Momentum {
             learning_rate: rate as f32,
             momentum,
             decay: decay as f32,
             nesterov: self.nesterov,
         };
-        (rule(weight_rate, decay), rule(rate, 0.0))
+        (rule(weight_rate, self.decay(keep_of_inputs)), rule(rate, 0.0))
     }
 
     /// Names and values of all settings, as checkpoints hold them.
@@ -197,29 +203,35 @@ impl Sgd {
 
     /// Whether every number is one that training can use.
     pub(super) fn check(self) -> Result<(), Error> {
-        let (low, high) = self.learning_rate.range();
-        if !(low >= 0.0 && high <= f64::from(f32::MAX)) {
-            let value = format!("{:?}", self.learning_rate);
-            return Err(Error::setting("learning rate", value, "finite numbers of at least 0"));
-        }
-        let (low, high) = self.momentum.range();
-        if !(low >= 0.0 && (high as f32) < 1.0) {
-            let value = format!("{:?}", self.momentum);
-            return Err(Error::setting("momentum", value, "numbers from 0 to below 1"));
-        }
         // The kernels compute in f32.
-        if !(self.weight_decay >= 0.0 && self.weight_decay <= f64::from(f32::MAX)) {
-            let value = self.weight_decay;
-            return Err(Error::setting(
-                "weight decay",
-                value,
-                "a number of at least 0 that an f32 can hold",
-            ));
-        }
+        let check = |name, schedule: Schedule, most, all| match schedule.range() {
+            Ok((low, high)) if low >= 0.0 && high as f32 <= most => Ok(()),
+            Ok(_) => Err(Error::setting(name, format!("{schedule:?}"), all)),
+            Err(expected) => Err(Error::setting(name, format!("{schedule:?}"), expected)),
+        };
+        check("learning rate", self.learning_rate, f32::MAX, "finite numbers of at least 0")?;
+        check("momentum", self.momentum, 1.0f32.next_down(), "numbers from 0 to below 1")?;
+        check_decay(self.weight_decay)?;
         if let Some(MaxNorm::Engine(c) | MaxNorm::Paper(c)) = self.max_norm {
             check_bound(c)?;
         }
         Ok(())
+    }
+
+    /// Whether they still are where those of the paper's weights become the engine's, in
+    /// a layer whose inputs have this keep rate.
+    pub(super) fn check_layer(self, keep_of_inputs: Keep) -> Result<(), Error> {
+        check_decay(self.decay(keep_of_inputs))?;
+        self.max_norm.map_or(Ok(0.0), |c| check_bound(c.bound(keep_of_inputs))).map(drop)
+    }
+
+    /// The decay of the engine's weights.
+    fn decay(self, keep_of_inputs: Keep) -> f64 {
+        if self.paper_rates {
+            decay_from_paper(self.weight_decay, keep_of_inputs)
+        } else {
+            self.weight_decay
+        }
     }
 }
 

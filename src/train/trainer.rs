@@ -11,6 +11,7 @@ use crate::{
     nn::{Flow, Mlp, Targets},
     parallel::worth_it,
     simd::Isa,
+    tensor::AlignedBuffer,
     thin::{InputBits, LayerState, Lists},
 };
 
@@ -61,7 +62,7 @@ pub struct Trainer {
     /// The masks of the sites that drop; a sparse input has none.
     masks: Vec<Option<Mask>>,
     descent: Descent,
-    losses: Vec<f32>,
+    losses: AlignedBuffer<f32>,
 }
 
 /// A part of a step, in their order.
@@ -130,6 +131,7 @@ impl TrainerBuilder {
         let Self { mlp, sgd, most_rows, seed, isa, finite_inputs } = self;
         isa.require()?;
         sgd.check()?;
+        mlp.keeps().into_iter().try_for_each(|keep| sgd.check_layer(keep))?;
         for (index, layer) in mlp.layers.iter().enumerate() {
             let finite = layer.weights.all_finite() && layer.bias.iter().all(|b| b.is_finite());
             if !finite {
@@ -170,7 +172,7 @@ impl TrainerBuilder {
             flow,
             masks,
             descent,
-            losses: vec![0.0; most_rows],
+            losses: AlignedBuffer::zeroed(most_rows)?,
         })
     }
 }

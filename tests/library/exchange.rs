@@ -235,6 +235,19 @@ fn other_state_dicts_are_refused_with_the_tensor() {
     assert!(message.contains("gone"), "{message}");
 }
 
+/// Files of one output, of which a softmax is always 1, name the file.
+#[test]
+fn a_softmax_over_one_output_is_refused() {
+    let one = Mlp::builder(3).output(1, Loss::SquaredError).build().unwrap();
+    let softmax = Layers::new().loss(Loss::SoftmaxCrossEntropy);
+    let bytes = exchange::to_torch(&one, Scaling::Inverted).unwrap();
+    let path = Path::new("one.safetensors");
+    assert_eq!(exchange::from_torch(&bytes, path, Some(&Layers::new())).unwrap(), one);
+    let message = exchange::from_torch(&bytes, path, Some(&softmax)).unwrap_err().to_string();
+    let words = "one.safetensors: softmax_cross_entropy outputs 1: expected at least two";
+    assert!(message.starts_with(words), "{message}");
+}
+
 #[test]
 fn graphs_of_both_exporters_predict_as_pytorch_does() {
     for exporter in ["script", "dynamo"] {

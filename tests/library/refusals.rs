@@ -138,6 +138,36 @@ fn settings_out_of_range_are_refused() {
     let no_rows = Trainer::builder(mlp(Loss::SoftmaxCrossEntropy), sgd(), 0);
     says(no_rows.build().map(drop), "rows of the largest batch 0");
     says(build(sgd().momentum(Schedule::constant(1.0 - 1e-12))), "momentum");
+    // A schedule says what it lacks.
+    let (from, to) = (0.1, 0.0);
+    for (schedule, part) in [
+        (Schedule::Linear { from, to, steps: 0 }, "steps: 0 }: expected at least one step"),
+        (Schedule::Cosine { from, to, steps: 0 }, "steps: 0 }: expected at least one step"),
+        (Schedule::Linear { from, to: f64::NAN, steps: 1 }, "to: NaN, steps: 1 }: expected finite"),
+        (Schedule::Cosine { from: -1e-9, to, steps: 1 }, "expected finite numbers of at least 0"),
+        (Schedule::InverseTime { from, time: 0.0 }, "time: 0.0 }: expected a finite time above 0"),
+        (Schedule::InverseTime { from, time: f64::INFINITY }, "expected a finite time above 0"),
+        (Schedule::Saturating { from, to, time: -1.0 }, "expected a finite time above 0"),
+        (Schedule::Saturating { from, to, time: f64::NAN }, "expected a finite time above 0"),
+        (Schedule::constant(f64::INFINITY), "expected finite rates"),
+    ] {
+        for (sgd, name) in
+            [(Sgd::new(schedule), "learning rate"), (sgd().momentum(schedule), "momentum")]
+        {
+            let message = build(sgd).unwrap_err().to_string();
+            let negative = name == "momentum" && message.contains("numbers from 0 to below 1");
+            assert!(message.starts_with(name) && (message.contains(part) || negative), "{message}");
+        }
+    }
+    // In range for the paper's weights, out of it for the engine's at this keep rate.
+    let rare = |sgd| {
+        let mlp = Mlp::builder(1).input_keep(Keep::from_k(1).unwrap());
+        let mlp = mlp.output(1, Loss::SquaredError).build().unwrap();
+        Trainer::builder(mlp, sgd, 1).build().map(drop)
+    };
+    rare(sgd().max_norm(MaxNorm::Engine(1e-14)).weight_decay(1e30)).unwrap();
+    says(rare(sgd().max_norm(MaxNorm::Paper(1e-14))), "max-norm 0.000");
+    says(rare(sgd().weight_decay(1e30).paper_rates()), "weight decay 42949");
     let mut broken = mlp(Loss::SquaredError);
     broken.set_weights(1, &[0.0, f32::NAN, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]).unwrap();
     says(Trainer::builder(broken, sgd(), 1).build().map(drop), "layer 1 holds NaN");
@@ -153,6 +183,24 @@ fn networks_that_cannot_be_are_refused() {
     says(Mlp::builder(1).output(0, Loss::SquaredError).build().map(drop), "layer width 0");
     let empty = Mlp::builder(1).hidden(0, relu, Keep::HALF).output(1, Loss::SquaredError);
     says(empty.build().map(drop), "layer width 0");
+    // Layers after the output layer.
+    let output = || Mlp::builder(3).output(2, Loss::SquaredError);
+    let late = "expected the hidden layers first, then one output layer";
+    for (builder, call) in [
+        (output().output(5, Loss::SquaredError), "`output` of 5 units"),
+        (output().hidden(4, relu, Keep::HALF), "`hidden` of 4 units"),
+        (output().hidden(4, relu, Keep::HALF).output(1, Loss::SquaredError), "`hidden` of 4"),
+    ] {
+        // Nor can a file of settings be made of it.
+        let message = serde_json::to_string(&builder).unwrap_err().to_string();
+        assert!(message.contains(late), "{message}");
+        says(builder.clone().build().map(drop), late);
+        says(builder.build().map(drop), call);
+    }
+    let anywhere = output().input_keep(Keep::ALL).input_keep(Keep::HALF).sparse_input().seed(1);
+    assert_eq!(anywhere.build().unwrap().keeps(), [Keep::HALF], "the last call counts");
+    let one_class = Mlp::builder(3).output(1, Loss::SoftmaxCrossEntropy);
+    says(one_class.build().map(drop), "softmax_cross_entropy outputs 1: expected at least two");
     let huge = Mlp::builder(usize::MAX / 2).output(usize::MAX / 2, Loss::SquaredError);
     says(huge.build().map(drop), "more than can be allocated");
     let mut mlp = mlp(Loss::SquaredError);

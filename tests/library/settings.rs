@@ -77,8 +77,8 @@ fn schedules_come_back() {
         r#"{"kind":"linear","from":0.1,"to":0.0,"steps":18446744073709551615}"#,
     );
     comes_back(
-        Schedule::Cosine { from, to, steps: 0 },
-        r#"{"kind":"cosine","from":0.1,"to":0.0,"steps":0}"#,
+        Schedule::Cosine { from, to, steps: 1 },
+        r#"{"kind":"cosine","from":0.1,"to":0.0,"steps":1}"#,
     );
     comes_back(
         Schedule::paper_learning_rate(1.0),
@@ -96,7 +96,11 @@ fn schedules_come_back() {
     refused::<Schedule>(r#"{"kind":"constant"}"#, "missing field `value`");
     for time in ["0.0", "-1.0"] {
         let inverse = format!(r#"{{"kind":"inverse_time","from":1.0,"time":{time}}}"#);
-        refused::<Schedule>(&inverse, "expected a finite number above 0");
+        refused::<Schedule>(&inverse, "expected a finite time above 0");
+    }
+    for kind in ["linear", "cosine"] {
+        let zero = format!(r#"{{"kind":"{kind}","from":0.1,"to":0.0,"steps":0}}"#);
+        refused::<Schedule>(&zero, "steps of a schedule 0: expected at least one step");
     }
 }
 
@@ -139,7 +143,7 @@ fn rates_of_schedules_are_finite() {
     assert_eq!(read(0.5).unwrap(), Schedule::constant(0.5));
     for x in [f64::NAN, f64::INFINITY] {
         let message = read(x).unwrap_err().to_string();
-        assert!(message.contains(&format!("rate {x}: expected a finite number")), "{message}");
+        assert!(message.contains(&format!("rate of a schedule {x}: expected")), "{message}");
     }
 }
 
@@ -233,6 +237,7 @@ fn networks_are_described() {
         Mlp::builder(0).output(2, Loss::SquaredError),
         Mlp::builder(3).output(0, Loss::SquaredError),
         Mlp::builder(3).hidden(0, Activation::Relu, Keep::HALF).output(2, Loss::SquaredError),
+        Mlp::builder(3).output(1, Loss::SoftmaxCrossEntropy),
     ] {
         let json = serde_json::to_string(&bad).unwrap();
         refused::<MlpBuilder>(&json, &bad.build().unwrap_err().to_string());

@@ -127,6 +127,10 @@ impl Data {
     /// there are, or none of two files.
     pub fn read_pair(&self, held_out: Option<usize>) -> anyhow::Result<(Dataset, Dataset)> {
         let train = self.read(Split::Train)?;
+        anyhow::ensure!(
+            train.classes() > 1,
+            "--data {self}: the label of every training row is 0, expected at least two classes"
+        );
         if let Some(held_out) = held_out {
             let rows = train.rows();
             return match rows.checked_sub(held_out) {

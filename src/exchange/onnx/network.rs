@@ -57,6 +57,7 @@ pub(super) fn read(
     let (draft, widths) = Draft::of(graph, size).map_err(refuse)?;
     let (inputs, outputs) = (widths[0], widths[widths.len() - 1]);
     let loss = draft.loss(loss, outputs).map_err(refuse)?;
+    loss.check_outputs(outputs).map_err(|error| refuse(error.to_string()))?;
     let mut mlp = draft.builder(inputs, outputs, loss).build_zeroed()?;
     for (index, layer) in draft.layers.iter().enumerate() {
         layer.fill(&mut mlp.layers[index]).map_err(|reason| refuse(layer.node.refuse(reason)))?;
