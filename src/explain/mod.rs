@@ -61,6 +61,11 @@ pub struct Explanation {
     pub list_seconds: f64,
     /// Seconds for the loss and its gradient.
     pub loss_seconds: f64,
+    /// What is left of the step's seconds: its median less the sum of the parts'. A wait
+    /// for a thread or for the system's scheduler falls now into one part and now into
+    /// another, so that no part's median has it, but the step's has. Near 0 on an idle
+    /// machine, and slightly below it where the parts' medians come from different steps.
+    pub other_seconds: f64,
     /// The layers with weights, from the input on.
     pub layers: Vec<LayerExplanation>,
 }
@@ -232,7 +237,10 @@ impl Log {
                 down: cost(Part::Down(index), down, 16.0 * weights),
             }
         };
-        let layers = (0..=last).map(&mut layer).collect();
+        let layers: Vec<_> = (0..=last).map(&mut layer).collect();
+        let [check, masks, lists, loss] =
+            [Part::Check, Part::Masks, Part::Lists, Part::Loss].map(|part| self.seconds(part));
+        let of_layers: f64 = layers.iter().map(|l| l.up.seconds + l.down.seconds).sum();
         Explanation {
             isa: isa.name(),
             threads,
@@ -241,10 +249,11 @@ impl Log {
             floors,
             seconds: step,
             dense_gflops: dense / step / 1e9,
-            check_seconds: self.seconds(Part::Check),
-            mask_seconds: self.seconds(Part::Masks),
-            list_seconds: self.seconds(Part::Lists),
-            loss_seconds: self.seconds(Part::Loss),
+            check_seconds: check,
+            mask_seconds: masks,
+            list_seconds: lists,
+            loss_seconds: loss,
+            other_seconds: step - (check + masks + lists + loss + of_layers),
             layers,
         }
     }
@@ -303,6 +312,21 @@ mod tests {
             near(last.down, 4.0 * 20.0 * 130.0 * 2.0);
             assert!(first.up.share > 0.0 && first.up.over_floor() > 0.0);
         }
+    }
+
+    /// Steps of which each waits in another part: what no part's median has is left over.
+    #[test]
+    fn what_no_part_has_is_other() {
+        let mlp = Mlp::builder(70).output(2, Loss::SquaredError).build().unwrap();
+        let parts = [Part::Check, Part::Masks, Part::Lists, Part::Up(0), Part::Loss, Part::Down(0)];
+        let mut log = Log::new(1);
+        for waiting in parts {
+            let laps = parts.map(|part| (part, if part == waiting { 95.0 } else { 1.0 }));
+            log.add(laps.to_vec(), &[]);
+        }
+        let floors = Floors { fma_gflops: 1.0, memory_gbytes: 1.0 };
+        let found = log.explain(&mlp, Isa::Portable, 1, 20, floors);
+        assert_eq!((found.seconds, found.mask_seconds, found.other_seconds), (100.0, 1.0, 94.0));
     }
 
     #[test]

@@ -220,7 +220,9 @@ fn a_step_is_explained() {
     let digest = Mlp::load(&folder.join("m")).unwrap().digest();
     let arguments = ["explain", "--model=m", "--batch=20", "--steps=5", "--threads=2"];
     let text = succeeds(folder, &arguments);
-    for part in ["784-32", "32-16", "16-10", "masks", "input lists", "up 1", "down 2+3", "loss"] {
+    for part in
+        ["784-32", "32-16", "16-10", "masks", "input lists", "up 1", "down 2+3", "loss", "other"]
+    {
         assert!(text.contains(part), "{part}: {text}");
     }
     let json = succeeds(folder, &[&arguments[..], &["--json"]].concat());
@@ -235,8 +237,13 @@ fn a_step_is_explained() {
         let share = |cost: &str| layer[cost]["share"].as_f64().unwrap();
         share("up") + share("down")
     };
-    let sum: f64 = layers.iter().map(shares).sum();
-    assert!(sum > 0.0, "{sum}");
+    let of_layers: f64 = layers.iter().map(shares).sum();
+    assert!(of_layers > 0.0, "{of_layers}");
+    let seconds = |name: &str| found[name].as_f64().unwrap_or_else(|| panic!("{name}"));
+    let rest = ["check_seconds", "mask_seconds", "list_seconds", "loss_seconds", "other_seconds"];
+    let rest: f64 = rest.into_iter().map(seconds).sum();
+    // All parts are the whole step, but for rounding.
+    assert!((of_layers + rest / seconds("seconds") - 1.0).abs() < 1e-9);
     assert_eq!(Mlp::load(&folder.join("m")).unwrap().digest(), digest);
     assert!(fails(folder, &["explain", "--model=gone"], 1).contains("gone: "));
     assert!(fails(folder, &["explain", "--model=m", "--batch=0"], 2).contains("--batch"));

@@ -14,7 +14,8 @@ Examples:
   thinnet explain --model mnist.safetensors --data mnist --batch 512 --json
 
 It trains a copy of the network at learning rate 0, which costs what any other does, and measures
-each part: medians over the steps. `up 1` is product 1; `down 2+3, update` is products 2 and 3 in one
+each part: medians over the steps. `other` is what the step's median has beyond those of the parts:
+waiting for threads and for the system's scheduler, near 0 on an idle machine. `up 1` is product 1; `down 2+3, update` is products 2 and 3 in one
 pass with the update. `dense GFLOP/s` is how fast an engine would have to compute that computes all of
 each product. The two floors are what the machine reaches at best with nothing else to do: the
 operations that were left, at its peak of fused multiply-adds, and the weights and velocities read and
@@ -102,13 +103,13 @@ fn table(found: &Explanation) -> Table {
         "over\nfloor",
     ];
     let mut table = table::new(header, &[0, 1, 4]);
-    let other = |part: &str, seconds: f64| {
-        let numbers = [ms(seconds), percent(seconds / found.seconds)];
+    let of_step = |part: &str, seconds: f64| {
+        let numbers = [ms(seconds), share(seconds / found.seconds)];
         row([""; 4].map(str::to_owned), part, numbers)
     };
-    table.add_row(other("check", found.check_seconds));
-    table.add_row(other("masks", found.mask_seconds));
-    table.add_row(other("input lists", found.list_seconds));
+    table.add_row(of_step("check", found.check_seconds));
+    table.add_row(of_step("masks", found.mask_seconds));
+    table.add_row(of_step("input lists", found.list_seconds));
     for (index, layer) in found.layers.iter().enumerate() {
         let name = format!("{index}: {}-{}", layer.inputs, layer.outputs);
         let (density_in, density_out) = (percent(layer.density_in), percent(layer.density_out));
@@ -117,7 +118,8 @@ fn table(found: &Explanation) -> Table {
         table.add_row(row(first, "up 1", cost(&layer.up)));
         table.add_row(row([""; 4].map(str::to_owned), down, cost(&layer.down)));
     }
-    table.add_row(other("loss", found.loss_seconds));
+    table.add_row(of_step("loss", found.loss_seconds));
+    table.add_row(of_step("other", found.other_seconds));
     table
 }
 
@@ -129,7 +131,7 @@ fn row<const N: usize>(layer: [String; 4], part: &str, numbers: [String; N]) -> 
 fn cost(cost: &Cost) -> [String; 7] {
     [
         ms(cost.seconds),
-        percent(cost.share),
+        share(cost.share),
         format!("{:.0}", cost.dense_gflops),
         format!("{:.1}", cost.bytes / 1e6),
         ms(cost.arithmetic_floor_seconds),
@@ -140,6 +142,11 @@ fn cost(cost: &Cost) -> [String; 7] {
 
 fn ms(seconds: f64) -> String {
     format!("{:.3}", 1e3 * seconds)
+}
+
+/// With a digit more than densities have, so that what is printed adds up to 100.
+fn share(part: f64) -> String {
+    format!("{:.1}", 100.0 * part)
 }
 
 fn percent(part: f64) -> String {
