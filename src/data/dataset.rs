@@ -113,6 +113,16 @@ impl Dataset {
         Self::from_npy_folder(folder, split)
     }
 
+    /// The names of the files of a set that [`Self::from_folder`] looks for, of either
+    /// kind.
+    pub fn file_names(split: Split) -> Vec<String> {
+        let mut names = Vec::new();
+        for what in ["images", "labels"] {
+            names.extend([idx_names, npy_names].iter().flat_map(|names| names(split, what)));
+        }
+        names
+    }
+
     pub(super) fn from_idx(images: Idx, labels: Idx, path: &Path) -> Result<Self, Error> {
         let (rows, columns) = match images.dimensions[..] {
             [rows, height, width] => (rows, height.saturating_mul(width)),

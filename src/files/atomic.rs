@@ -54,7 +54,7 @@ pub fn write_atomically_with(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<&File>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let io = |error| of_system(path, error);
+    let io = |source| Error::Io { path: path.to_owned(), source };
     let place = Place::of(path)?;
     let file = temporary(&place).map_err(io)?;
     place.hand_on(file.as_file()).map_err(io)?;
@@ -78,7 +78,8 @@ pub fn write_atomically_with(
 /// # Errors
 /// As [`write_atomically_with`].
 pub fn ensure_writable(path: &Path) -> Result<(), Error> {
-    temporary(&Place::of(path)?).map(drop).map_err(|error| of_system(path, error))
+    let io = |source| Error::Io { path: path.to_owned(), source };
+    temporary(&Place::of(path)?).map(drop).map_err(io)
 }
 
 /// A locked temporary file in the place's folder, from which those left over were
@@ -87,15 +88,22 @@ fn temporary(place: &Place) -> io::Result<NamedTempFile> {
     left_over::remove(place.folder());
     let mut builder = tempfile::Builder::new();
     builder.prefix(names::TEMPORARY).suffix(names::TEMPORARY_END).rand_bytes(names::RANDOM);
+    let mut options = File::options();
+    options.read(true).write(true).create_new(true);
     // Its owner's alone, unless it is to be as any new file; the umask applies.
     #[cfg(unix)]
     {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = if place.old.is_some() { 0o600 } else { 0o666 };
-        builder.permissions(std::fs::Permissions::from_mode(mode));
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(if place.old.is_some() { 0o600 } else { 0o666 });
     }
+    // Opened here, since the crate's errors tell the temporary name.
+    let make = || builder.make_in(place.folder(), |path| options.open(path));
+    let unmade = |error: io::Error| {
+        let message = format!("no file can be made in {}: {error}", place.folder().display());
+        io::Error::new(error.kind(), message)
+    };
     for _ in 0..TRIES {
-        let file = builder.tempfile_in(place.folder())?;
+        let file = make().map_err(unmade)?;
         match file.as_file().try_lock() {
             // Another process may have locked and removed it before.
             Ok(()) if file.path().try_exists()? => return Ok(file),
@@ -105,21 +113,6 @@ fn temporary(place: &Place) -> io::Result<NamedTempFile> {
         }
     }
     Err(io::ErrorKind::ResourceBusy.into())
-}
-
-/// The system's own error, without the temporary file's name that the crate
-/// tempfile puts around it.
-fn of_system(path: &Path, error: io::Error) -> Error {
-    let inner = error
-        .get_ref()
-        .and_then(|outer| outer.source())
-        .and_then(|inner| inner.downcast_ref::<io::Error>())
-        .unwrap_or(&error);
-    let source = match inner.raw_os_error() {
-        Some(number) => io::Error::from_raw_os_error(number),
-        None => inner.kind().into(),
-    };
-    Error::Io { path: path.to_owned(), source }
 }
 
 #[cfg(test)]

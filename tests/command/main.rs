@@ -6,6 +6,8 @@ mod convert;
 mod interrupt;
 #[cfg(unix)]
 mod kill;
+#[cfg(unix)]
+mod outputs;
 mod program;
 #[cfg(unix)]
 mod refused_saves;

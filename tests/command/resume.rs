@@ -149,7 +149,7 @@ fn what_cannot_be_resumed_or_saved_is_said_at_once() {
     let line = fails(folder, &["--checkpoint=c", "--checkpoint-every=0"], 2);
     assert!(line.contains("from 1 to 1000000"), "{line}");
     let line = fails(folder, &["--resume=c"], 1);
-    assert!(line.contains("--resume c: entity not found"), "{line}");
+    assert!(line.contains("--resume c: no such file: expected a checkpoint"), "{line}");
     let line = fails(folder, &["--checkpoint=no/c"], 1);
     assert!(line.contains("--checkpoint no/c"), "{line}");
     let line = fails(folder, &["--checkpoint=c", "--out=./c"], 2);

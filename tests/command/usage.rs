@@ -375,11 +375,11 @@ fn what_cannot_be_read_or_written_is_said_before_training() {
         (&["train", "--data", "."], "no IDX images or NPY images there"),
         (
             &["train", "--out", "no/such/m.safetensors"],
-            "--out no/such/m.safetensors: entity not found",
+            "--out no/such/m.safetensors: no such folder: no/such",
         ),
         (&["train", "--report", "no/r.json", "--out", "m"], "--report no/r.json"),
         (&["train", "--report", "new/"], "not of a folder"),
-        (&["train", "--plot", "."], "--plot .: is not a file"),
+        (&["train", "--plot", "."], "--plot .: expected the name of a file, not of a folder"),
         (&["train", "--out", ""], "--out"),
         (&["demo", "--plot", "no/c.svg"], "--plot no/c.svg"),
         (&["eval", "--model", "no.safetensors"], "no.safetensors"),
@@ -464,7 +464,7 @@ mod unix {
     #[test]
     fn devices_are_not_replaced_by_files() {
         let line = fails(&["train", "--out=/dev/null"], 1);
-        assert!(line.contains("is not a file"), "{line}");
+        assert!(line.contains("--out /dev/null: a device: expected a regular file"), "{line}");
     }
 
     #[test]
@@ -478,6 +478,9 @@ mod unix {
             return;
         }
         let line = fails_in(folder.path(), &["train", "--out=locked/m"], 1);
-        assert!(line.contains("--out locked/m") && line.contains("can be written to"), "{line}");
+        assert!(
+            line.contains("--out locked/m") && line.contains("no file can be made in"),
+            "{line}"
+        );
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     machine::Machine,
     model::ModelAndData,
     numbers,
-    outputs::Output,
+    outputs::{self, Format},
     picture::{Axis, Curve, Panel, draw},
     recipe, table,
 };
@@ -91,7 +91,8 @@ struct Findings {
 /// A file that cannot be read or written, or a network that is not for such data.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let machine = &arguments.machine;
-    let plot = arguments.plot.as_deref().map(|path| Output::check("--plot", path)).transpose()?;
+    let plot = arguments.plot.clone().map(|path| (Format::Svg, ("--plot", path)));
+    let [plot] = outputs::open_given(&arguments.asked.files(), [plot])?;
     let (mlp, test) = arguments.asked.read()?;
     let predictor = Predictor::new(mlp).with_isa(machine.isa)?;
     let rows = test.rows();

@@ -11,7 +11,7 @@ use thinnet::{
 
 use crate::{
     console::{self, usage},
-    outputs::{self, Output},
+    outputs::{self, Format, Output},
 };
 
 /// What stands below the help.
@@ -66,8 +66,10 @@ pub struct Arguments {
 /// A file that cannot be read, is no such network, or cannot be written.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let input = arguments.input.as_path();
-    let output = Output::check("OUT", &arguments.output)?;
-    outputs::all_different(&[&Output::existing("IN", input)?, &output])?;
+    let mut reads = vec![("IN", arguments.input.clone())];
+    reads.extend(arguments.architecture.clone().map(|file| ("--architecture", file)));
+    let output = (Format::Safetensors, ("OUT", arguments.output.clone()));
+    let [output] = outputs::open(&reads, [output])?;
     let bytes = files::read(input)?;
     let kind = FileKind::of(&bytes, input)?;
     let made = match kind {

@@ -13,7 +13,7 @@ use crate::{
     fit::{Fit, Fitting},
     machine::Machine,
     numbers,
-    outputs::Output,
+    outputs::{self, Format},
     picture::{Axis, Curve, Panel, draw},
     plan::Plan,
     progress::Progress,
@@ -84,7 +84,8 @@ impl Arguments {
 /// A picture that cannot be written, or what training says.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let machine = &arguments.machine;
-    let plot = Output::check("--plot", &arguments.plot)?;
+    let plot = (Format::Svg, ("--plot", arguments.plot.clone()));
+    let [plot] = outputs::open(&[], [plot])?;
     let (train, test) = Data::digits().read_pair(None)?;
     let pool = machine.pool()?;
     let plans = [

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use thinnet::predict::{Predictor, evaluate};
 
-use crate::{console, machine::Machine, model::ModelAndData, progress::percent, recipe};
+use crate::{console, machine::Machine, model::ModelAndData, outputs, progress::percent, recipe};
 
 /// What stands below the help.
 const EXAMPLES: &str = "\
@@ -39,6 +39,7 @@ struct Results {
 /// # Errors
 /// A file that cannot be read, or a network that is not for such data.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let [] = outputs::open(&arguments.asked.files(), [])?;
     let (mlp, test) = arguments.asked.read()?;
     let predictor = Predictor::new(mlp).with_isa(arguments.machine.isa)?;
     let mut workspace = predictor.workspace(recipe::EVALUATION_BATCH.min(test.rows()))?;

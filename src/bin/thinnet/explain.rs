@@ -5,7 +5,7 @@ use std::fmt::Write;
 use comfy_table::Table;
 use thinnet::explain::{Cost, Explanation};
 
-use crate::{console, machine::Machine, model::ModelAndData, numbers, table};
+use crate::{console, machine::Machine, model::ModelAndData, numbers, outputs, table};
 
 /// What stands below the help.
 const EXAMPLES: &str = "\
@@ -51,6 +51,7 @@ pub struct Arguments {
 /// # Errors
 /// A file that cannot be read, or a network that is not for such data.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let [] = outputs::open(&arguments.asked.files(), [])?;
     let (mlp, test) = arguments.asked.read()?;
     let Arguments { batch, steps, .. } = *arguments;
     let pool = arguments.machine.pool()?;

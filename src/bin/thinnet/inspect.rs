@@ -13,7 +13,7 @@ use thinnet::{
     nn::Mlp,
 };
 
-use crate::{console, course::Course, progress::percent, report::StoredKeep, table};
+use crate::{console, course::Course, outputs, progress::percent, report::StoredKeep, table};
 
 /// What stands below the help.
 const EXAMPLES: &str = "\
@@ -102,6 +102,7 @@ struct Training {
 /// A file that cannot be read, or is none of these.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let file = &arguments.file;
+    let [] = outputs::open(&[("FILE", file.clone())], [])?;
     let bytes = files::read(file)?;
     let mut scaling = None;
     let mut says_loss = true;

@@ -11,7 +11,7 @@ use thinnet::{
     tensor::Matrix,
 };
 
-use crate::{numbers, source::Data};
+use crate::{numbers, outputs::Named, source::Data};
 
 /// The arguments that name them.
 #[derive(Debug, clap::Args)]
@@ -30,6 +30,13 @@ pub struct ModelAndData {
 }
 
 impl ModelAndData {
+    /// The files that are read.
+    pub fn files(&self) -> Vec<Named> {
+        let mut files = self.data.files();
+        files.push(("--model", self.model.clone()));
+        files
+    }
+
     /// Reads the model and the test set, which have to fit each other.
     ///
     /// # Errors

@@ -1,83 +1,199 @@
 //! Output files: checked before the work, written whole or not at all after it.
 
 use std::{
-    fs, io,
+    ffi::OsStr,
+    fmt, fs,
     path::{Path, PathBuf},
 };
 
 use thinnet::{
     Error,
-    files::{WriteLock, ensure_writable, write_atomically},
+    files::{Identity, WriteLock, ensure_writable, write_atomically},
 };
 
 use crate::console::usage;
 
-/// A file to be written, whose folder was writable when it was asked for.
+/// A file and the flag that named it.
+pub type Named = (&'static str, PathBuf);
+
+/// What is written into a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Models, checkpoints, state dicts.
+    Safetensors,
+    /// Reports.
+    Json,
+    /// Pictures.
+    Svg,
+}
+
+/// Endings of names that say another format than the one that is written; by other
+/// endings a name says nothing.
+const ENDINGS: &[(&str, &[&str])] = &[
+    ("safetensors", &["safetensors"]),
+    ("JSON", &["json"]),
+    ("SVG", &["svg"]),
+    ("ONNX", &["onnx", "ort"]),
+    ("PyTorch's own format", &["pt", "pth", "pt2", "bin", "torch", "torchscript"]),
+    ("pickle", &["pkl", "pickle", "joblib", "dill"]),
+    ("a format of NumPy", &["npy", "npz"]),
+    ("a format of TensorFlow", &["h5", "hdf5", "keras", "pb", "tflite", "index", "meta"]),
+    ("GGUF", &["gguf", "ggml"]),
+    ("a format of Core ML", &["mlmodel", "mlpackage"]),
+    ("OpenVINO or PMML", &["xml", "pmml"]),
+    ("MessagePack", &["msgpack"]),
+    ("MATLAB's format", &["mat"]),
+    ("TOML or YAML", &["toml", "yaml", "yml"]),
+    ("a table", &["csv", "tsv", "parquet", "arrow", "feather", "xlsx", "xls"]),
+    ("a picture of pixels", &["png", "jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff"]),
+    ("a document", &["pdf", "ps", "eps", "html", "htm", "md", "tex"]),
+    ("a compressed file", &["gz", "bz2", "xz", "zst", "zip", "tar", "tgz", "7z"]),
+];
+
+impl Format {
+    /// Its name, and the ending of its files.
+    const fn name(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Safetensors => ("safetensors", "safetensors"),
+            Self::Json => ("JSON", "json"),
+            Self::Svg => ("SVG", "svg"),
+        }
+    }
+
+    /// Whether a file's name may hold it.
+    fn check(self, (flag, path): &Named) -> anyhow::Result<()> {
+        let (own, own_ending) = self.name();
+        let ending = path.extension().and_then(OsStr::to_str).map(str::to_lowercase);
+        let is = |(_, endings): &&(&str, &[&str])| {
+            ending.as_deref().is_some_and(|ending| endings.contains(&ending))
+        };
+        match ENDINGS.iter().find(is) {
+            Some((named, _)) if *named != own => Err(usage(format!(
+                "{flag} {}: the name is that of {named}, but {own} is what is written: expected a \
+                 name such as {}",
+                path.display(),
+                path.with_extension(own_ending).display()
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A file to be written, which was writable when it was asked for, and is none of the
+/// others that a run reads or writes: [`open`] makes it.
 #[derive(Debug)]
 pub struct Output {
     /// The flag that named it.
     flag: &'static str,
     /// As the user wrote it.
     given: PathBuf,
-    /// Without links, so that a link keeps pointing to what it points to.
-    place: PathBuf,
+}
+
+/// The files to be written by a run that reads others, after all that can be known
+/// before the work. Each run goes through here, so that no output is an input, another
+/// output, or where stdout or stderr go. Nothing is touched where one is.
+///
+/// # Errors
+/// Two of them are the same file ([`Identity`]); a name is that of another format;
+/// or as [`ensure_writable`].
+pub fn open<const N: usize>(
+    reads: &[Named],
+    writes: [(Format, Named); N],
+) -> anyhow::Result<[Output; N]> {
+    check(reads, writes.iter())?;
+    Ok(writes.map(Output::new))
+}
+
+/// As [`open`], of those that were asked for.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_given<const N: usize>(
+    reads: &[Named],
+    writes: [Option<(Format, Named)>; N],
+) -> anyhow::Result<[Option<Output>; N]> {
+    check(reads, writes.iter().flatten())?;
+    Ok(writes.map(|file| file.map(Output::new)))
+}
+
+fn check<'a>(
+    reads: &[Named],
+    writes: impl Iterator<Item = &'a (Format, Named)> + Clone,
+) -> anyhow::Result<()> {
+    let mut seen = Vec::new();
+    // What cannot be found is said when it is read.
+    let identified = |named: &Named| Some((named.clone(), Identity::of(&named.1).ok()?));
+    seen.extend(reads.iter().filter_map(identified));
+    for (_, named) in writes.clone() {
+        let id = Identity::of(&named.1).map_err(|error| explain(named, error))?;
+        if let Some((other, _)) = seen.iter().find(|(_, other)| *other == id) {
+            return Err(same(other, named));
+        }
+        seen.push((named.clone(), id));
+    }
+    for stream in streams() {
+        // A pipe or a terminal may be what is read and written at once.
+        if let Some((stream, id)) = identified(&stream)
+            && let Some((other, _)) = seen.iter().find(|(_, other)| *other == id)
+        {
+            return Err(same(&stream, other));
+        }
+    }
+    for (format, named) in writes {
+        format.check(named)?;
+        ensure_writable(&named.1).map_err(|error| explain(named, error))?;
+    }
+    Ok(())
+}
+
+/// Whether both are the same file; what cannot be found is none.
+pub fn are_same(one: &Path, other: &Path) -> bool {
+    let [one, other] = [one, other].map(|path| Identity::of(path).ok());
+    one.is_some() && one == other
+}
+
+/// Where stdout and stderr go, where that is a file.
+fn streams() -> impl Iterator<Item = Named> {
+    [("standard output", "/dev/stdout"), ("standard error", "/dev/stderr")]
+        .map(|(name, path)| (name, PathBuf::from(path)))
+        .into_iter()
+        .filter(|(_, path)| fs::metadata(path).is_ok_and(|found| found.is_file()))
+}
+
+/// The error of two flags that name the same file.
+fn same((flag, path): &Named, (other_flag, other): &Named) -> anyhow::Error {
+    let (path, other) = (path.display(), other.display());
+    usage(if path.to_string() == other.to_string() {
+        format!("{flag} and {other_flag} are both {path}: expected different files")
+    } else {
+        format!(
+            "{flag} and {other_flag} are the same file, {path} and {other}: expected different \
+             files"
+        )
+    })
+}
+
+/// The error with the flag, and with the path as the user wrote it.
+fn explain((flag, given): &Named, error: Error) -> anyhow::Error {
+    let reason: &dyn fmt::Display = match &error {
+        Error::Io { source, .. } => source,
+        Error::Format { path, reason } if path == given => reason,
+        Error::InUse { .. } => {
+            &"another run is writing it, expected a file of its own for each run"
+        }
+        error => error,
+    };
+    anyhow::anyhow!("{flag} {}: {reason}", given.display())
 }
 
 impl Output {
-    /// Looks whether `given` could be written now.
-    ///
-    /// # Errors
-    /// It has no file name, its folder is missing or not writable, or something
-    /// stands there that is not a file.
-    pub fn check(flag: &'static str, given: &Path) -> anyhow::Result<Self> {
-        let refuse = |reason: String| anyhow::anyhow!("{flag} {}: {reason}", given.display());
-        if given.to_string_lossy().ends_with(std::path::is_separator) {
-            return Err(refuse("expected the name of a file, not of a folder".to_owned()));
-        }
-        let place = match fs::metadata(given) {
-            Ok(found) if !found.is_file() => {
-                return Err(refuse("is not a file: expected a new or an existing file".to_owned()));
-            }
-            Ok(_) => fs::canonicalize(given),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let name = given.file_name();
-                let name = name.ok_or_else(|| refuse("expected the name of a file".to_owned()))?;
-                fs::canonicalize(folder(given)).map(|folder| folder.join(name))
-            }
-            Err(error) => Err(error),
-        };
-        // The kind alone: the message would name the trial file below.
-        let unwritable = |error: io::Error| {
-            let reason = error.kind();
-            refuse(format!("{reason} (expected a folder that exists and can be written to)"))
-        };
-        let place = place.map_err(unwritable)?;
-        match ensure_writable(&place) {
-            Err(Error::Io { source, .. }) => return Err(unwritable(source)),
-            tried => tried?,
-        }
-        Ok(Self { flag, given: given.to_owned(), place })
-    }
-
-    /// A file that is only read, to be held against those that are written.
-    ///
-    /// # Errors
-    /// There is no such file.
-    pub fn existing(flag: &'static str, given: &Path) -> anyhow::Result<Self> {
-        let place = fs::canonicalize(given).map_err(|error| {
-            anyhow::anyhow!("{flag} {}: {} (expected a file)", given.display(), error.kind())
-        })?;
-        Ok(Self { flag, given: given.to_owned(), place })
+    fn new((_, (flag, given)): (Format, Named)) -> Self {
+        Self { flag, given }
     }
 
     /// Whether the file is there.
     pub fn exists(&self) -> bool {
-        self.place.exists()
-    }
-
-    /// Whether both are the same file.
-    pub fn is(&self, other: &Self) -> bool {
-        self.place == other.place
+        self.given.exists()
     }
 
     /// Keeps other runs from writing it, as long as the lock lives.
@@ -85,21 +201,7 @@ impl Output {
     /// # Errors
     /// Another run has it, or what the system says.
     pub fn lock(&self) -> anyhow::Result<WriteLock> {
-        WriteLock::take(&self.place).map_err(|error| self.explain(error))
-    }
-
-    /// The error with the flag, and with the path as the user wrote it.
-    fn explain(&self, error: Error) -> anyhow::Error {
-        let (flag, given) = (self.flag, self.given.display());
-        match error {
-            Error::Io { source, .. } => anyhow::anyhow!("{flag} {given}: {source}"),
-            Error::InUse { .. } => {
-                anyhow::anyhow!(
-                    "{flag} {given}: another run is writing it, expected a file of its own for each run"
-                )
-            }
-            error => anyhow::anyhow!("{flag} {given}: {error}"),
-        }
+        WriteLock::take(&self.given).map_err(|error| self.explain(error))
     }
 
     /// Writes the file.
@@ -107,36 +209,15 @@ impl Output {
     /// # Errors
     /// What the system says, with the flag.
     pub fn write(&self, bytes: &[u8]) -> anyhow::Result<()> {
-        write_atomically(&self.place, bytes).map_err(|error| self.explain(error))
+        write_atomically(&self.given, bytes).map_err(|error| self.explain(error))
     }
 
     /// The path as the user wrote it.
     pub fn given(&self) -> &Path {
         &self.given
     }
-}
 
-/// Whether all are different files.
-///
-/// # Errors
-/// Two of them are one.
-pub fn all_different(outputs: &[&Output]) -> anyhow::Result<()> {
-    for (index, output) in outputs.iter().enumerate() {
-        if let Some(other) = outputs[..index].iter().find(|other| other.is(output)) {
-            let (path, flags) = (output.given.display(), (other.flag, output.flag));
-            return Err(usage(format!(
-                "{} and {} are both {path}: expected different files",
-                flags.0, flags.1
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// The folder that a path is in.
-fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
+    fn explain(&self, error: Error) -> anyhow::Error {
+        explain(&(self.flag, self.given.clone()), error)
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     console,
     machine::Machine,
     model::ModelAndData,
-    recipe,
+    outputs, recipe,
 };
 
 /// What stands below the help.
@@ -68,6 +68,7 @@ struct Prediction {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let machine = &arguments.machine;
     let way = arguments.asking.way()?;
+    let [] = outputs::open(&arguments.asked.files(), [])?;
     let (mlp, inputs, labels, rows) = arguments.asked.read_rows()?;
     let predictor = Predictor::new(mlp).with_isa(machine.isa)?;
     let most_rows = recipe::EVALUATION_BATCH.min(rows);

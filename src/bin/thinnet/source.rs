@@ -8,7 +8,7 @@ use thinnet::{
     tensor::Matrix,
 };
 
-use crate::console::usage;
+use crate::{console::usage, outputs::Named};
 
 /// What `--data` names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +67,22 @@ impl Data {
     /// The digits inside this program.
     pub fn digits() -> Self {
         Self { source: Source::Digits, labels: None }
+    }
+
+    /// The files that are read; of a folder all that have the name of a data set's
+    /// file, be they there or not: what is written under it would be read the next time.
+    pub fn files(&self) -> Vec<Named> {
+        let sets = [Split::Train, Split::Test];
+        let mut files = Vec::new();
+        if let Source::Array(path) | Source::Folder(path) = &self.source {
+            files.push(("--data", path.clone()));
+        }
+        if let Source::Folder(path) = &self.source {
+            let names = sets.into_iter().flat_map(Dataset::file_names);
+            files.extend(names.map(|name| ("--data", path.join(name))));
+        }
+        files.extend(self.labels.clone().map(|path| ("--labels", path)));
+        files
     }
 
     /// Reads one of the two sets; what two files hold is either.

@@ -1,12 +1,19 @@
 //! When a training is saved, and what it is resumed from.
 
+use std::{
+    fmt::Display,
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
 use thinnet::{data::Dataset, files::WriteLock, train::Settings};
 
 use super::{Arguments, again::resume_command};
 use crate::{
     console::{Interrupted, usage},
     fit::Fitting,
-    outputs::Output,
+    outputs::{Named, Output, are_same},
     plan::Plan,
     progress::Progress,
     recipe,
@@ -16,7 +23,7 @@ use crate::{
 /// Where a training is saved to and resumed from.
 pub struct Checkpoints {
     /// The checkpoint that it goes on with.
-    pub resumed: Option<Output>,
+    pub resumed: Option<PathBuf>,
     /// The checkpoint that it writes.
     pub file: Output,
     /// Keeps others from writing it.
@@ -24,43 +31,45 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// What the arguments ask for; `None` where that is no checkpoint.
+    /// The file that the arguments ask to write, and the flag that names it.
     ///
     /// # Errors
-    /// As [`Output::check`]; a file that is there already and not resumed, so
-    /// that no training is lost by a forgotten flag; another run's checkpoint.
-    pub fn open(arguments: &Arguments) -> anyhow::Result<Option<Self>> {
-        let (checkpoint, resume) = (&arguments.checkpoint, &arguments.resume);
-        let (flag, path) = match (checkpoint, resume) {
-            (Some(path), _) => ("--checkpoint", path),
-            (None, Some(path)) => ("--resume", path),
-            (None, None) => {
-                return match arguments.checkpoint_every {
-                    None => Ok(None),
-                    Some(steps) => Err(usage(format!(
-                        "--checkpoint-every {steps}: expected --checkpoint FILE or --resume FILE \
-                         beside it"
-                    ))),
+    /// Steps from one save to the next without a file; there is none to go on with.
+    pub fn file(arguments: &Arguments) -> anyhow::Result<Option<Named>> {
+        let Arguments { checkpoint, resume, checkpoint_every, .. } = arguments;
+        if let Some(path) = resume {
+            fs::metadata(path).map_err(|error| {
+                let reason: &dyn Display = match error.kind() {
+                    ErrorKind::NotFound => &"no such file: expected a checkpoint",
+                    _ => &error,
                 };
-            }
-        };
-        let resumed = resume.as_deref().map(|path| Output::existing("--resume", path));
-        let resumed = resumed.transpose()?;
-        let file = Output::check(flag, path)?;
-        let lock = file.lock()?;
-        let goes_on = resumed.as_ref().is_some_and(|resumed| resumed.is(&file));
-        anyhow::ensure!(
-            goes_on || !file.exists(),
-            "{flag} {path}: is there already: expected a new file, or --resume {path} to go on with it",
-            path = path.display()
-        );
-        Ok(Some(Self { resumed, file, _lock: lock }))
+                anyhow::anyhow!("--resume {}: {reason}", path.display())
+            })?;
+        }
+        match (checkpoint, resume, checkpoint_every) {
+            (Some(path), ..) => Ok(Some(("--checkpoint", path.clone()))),
+            (None, Some(path), _) => Ok(Some(("--resume", path.clone()))),
+            (None, None, None) => Ok(None),
+            (None, None, Some(steps)) => Err(usage(format!(
+                "--checkpoint-every {steps}: expected --checkpoint FILE or --resume FILE beside it"
+            ))),
+        }
     }
 
-    /// The files, to be held against the outputs.
-    pub fn files(&self) -> impl Iterator<Item = &Output> {
-        let other = self.resumed.as_ref().filter(|resumed| !resumed.is(&self.file));
-        std::iter::once(&self.file).chain(other)
+    /// Takes the right to write the file.
+    ///
+    /// # Errors
+    /// A file that is there already and not resumed, so that no training is lost by a
+    /// forgotten flag; another run's checkpoint.
+    pub fn open(resumed: Option<&Path>, file: Output) -> anyhow::Result<Self> {
+        let lock = file.lock()?;
+        let goes_on = resumed.is_some_and(|resumed| are_same(resumed, file.given()));
+        anyhow::ensure!(
+            goes_on || !file.exists(),
+            "--checkpoint {path}: is there already: expected a new file, or --resume {path} to go on with it",
+            path = file.given().display()
+        );
+        Ok(Self { resumed: resumed.map(Path::to_owned), file, _lock: lock })
     }
 }
 

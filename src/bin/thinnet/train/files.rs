@@ -1,17 +1,17 @@
-//! The files that `thinnet train` leaves: network, report, picture.
+//! The files of `thinnet train`: checked at its start, left at its end.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{Arguments, checkpoints::Checkpoints};
 use crate::{
     fit::Fit,
-    outputs::{Output, all_different},
+    outputs::{self, Format, Named, Output},
     picture::{Axis, Curve, Panel, draw},
     progress::percent,
     report::Report,
 };
 
-/// The files to be written.
+/// The files to be written at the end.
 pub struct Outputs {
     /// The network.
     pub model: Option<Output>,
@@ -22,23 +22,32 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    /// Looks whether they could be written now.
+    /// Looks whether they, and the checkpoints, could be written now.
     ///
     /// # Errors
-    /// As [`Output::check`], or two are one file, those of checkpoints among them.
-    pub fn check(arguments: &Arguments, checkpoints: Option<&Checkpoints>) -> anyhow::Result<Self> {
-        let check = |flag, path: &Option<PathBuf>| {
-            path.as_deref().map(|path| Output::check(flag, path)).transpose()
-        };
-        let outputs = Self {
-            model: check("--out", &arguments.out)?,
-            report: check("--report", &arguments.report)?,
-            plot: check("--plot", &arguments.plot)?,
-        };
-        let own = [&outputs.model, &outputs.report, &outputs.plot].into_iter().flatten();
-        let all: Vec<_> = checkpoints.into_iter().flat_map(Checkpoints::files).chain(own).collect();
-        all_different(&all)?;
-        Ok(outputs)
+    /// As [`outputs::open_given`] and [`Checkpoints::open`].
+    pub fn open(arguments: &Arguments) -> anyhow::Result<(Self, Option<Checkpoints>)> {
+        let mut reads = arguments.data.files();
+        let checkpoint = Checkpoints::file(arguments)?;
+        if let Some(resumed) = &arguments.resume
+            // The one file that may be read and written.
+            && !checkpoint.as_ref().is_some_and(|(_, file)| outputs::are_same(file, resumed))
+        {
+            reads.push(("--resume", resumed.clone()));
+        }
+        let file = |format, flag, path: &Option<_>| Some((format, (flag, path.clone()?)));
+        let [checkpoint, model, report, plot] = outputs::open_given(
+            &reads,
+            [
+                checkpoint.map(|named: Named| (Format::Safetensors, named)),
+                file(Format::Safetensors, "--out", &arguments.out),
+                file(Format::Json, "--report", &arguments.report),
+                file(Format::Svg, "--plot", &arguments.plot),
+            ],
+        )?;
+        let resumed = arguments.resume.as_deref();
+        let checkpoints = checkpoint.map(|file| Checkpoints::open(resumed, file)).transpose()?;
+        Ok((Self { model, report, plot }, checkpoints))
     }
 
     /// Writes them all; where one fails the others are written still.

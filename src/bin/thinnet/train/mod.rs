@@ -29,8 +29,7 @@ use files::Outputs;
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let machine = &arguments.machine;
     let plan = arguments.plan()?;
-    let checkpoints = Checkpoints::open(arguments)?;
-    let outputs = Outputs::check(arguments, checkpoints.as_ref())?;
+    let (outputs, checkpoints) = Outputs::open(arguments)?;
     let (train, test) = arguments.data.read_pair(arguments.held_out)?;
     let pool = machine.pool()?;
     let (threads, isa) = (machine.threads(), machine.isa);
@@ -71,13 +70,13 @@ fn fit(
 ) -> anyhow::Result<(Fit, anyhow::Result<()>)> {
     let (machine, steps) = (&arguments.machine, plan.steps(train.rows()));
     let settings = checkpoints.map(|_| settings(plan, train, test)).unwrap_or_default();
-    let resumed = checkpoints.and_then(|checkpoints| checkpoints.resumed.as_ref());
+    let resumed = checkpoints.and_then(|checkpoints| checkpoints.resumed.as_deref());
     let mut fitting = match resumed {
         None => Fitting::new(plan, train, test, machine.isa)?,
-        Some(file) => Fitting::resume(plan, train, test, machine.isa, (file.given(), &settings))?,
+        Some(file) => Fitting::resume(plan, train, test, machine.isa, (file, &settings))?,
     };
     if let Some(file) = resumed {
-        let (file, step) = (file.given().display(), fitting.trainer().steps());
+        let (file, step) = (file.display(), fitting.trainer().steps());
         machine.remark(&if fitting.is_done() {
             format!("{file} holds a finished training: nothing is trained, outputs are written")
         } else {
