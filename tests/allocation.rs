@@ -85,6 +85,7 @@ fn steps_and_predictions_allocate_nothing_after_the_first() {
                 let seeds = Seeds::Numbered { base: 1, ids: &ids };
                 predictor.monte_carlo(&batch, &samples, seeds, &mut workspace).unwrap();
                 predictor.moments(&batch, &mut workspace).unwrap();
+                predictor.logit_moments(&batch, &mut workspace).unwrap();
             }
         };
         run(1, &rows);

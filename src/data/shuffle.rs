@@ -1,8 +1,6 @@
 //! The order of rows in an epoch.
 
-use rand_xoshiro::rand_core::Rng;
-
-use crate::mask::{Domain, Streams};
+use crate::mask::{Domain, Streams, permute};
 
 /// Puts the rows 0 to n - 1 in an order that is a pure function of (seed,
 /// epoch, n): Fisher and Yates from the last place down, with unbiased draws
@@ -11,20 +9,7 @@ pub fn shuffle(seed: u64, epoch: u64, order: &mut [u32]) {
     for (place, row) in order.iter_mut().enumerate() {
         *row = place as u32;
     }
-    let mut rng = Streams::new(seed, Domain::Shuffling, 0, epoch).rng(0);
-    let mut draw_below = |n: u64| {
-        // The high half of draw * n, redrawn where it would favour some.
-        let threshold = n.wrapping_neg() % n;
-        loop {
-            let product = u128::from(rng.next_u64()) * u128::from(n);
-            if product as u64 >= threshold {
-                return (product >> 64) as usize;
-            }
-        }
-    };
-    for place in (1..order.len()).rev() {
-        order.swap(place, draw_below(place as u64 + 1));
-    }
+    permute(&mut Streams::new(seed, Domain::Shuffling, 0, epoch).rng(0), order);
 }
 
 #[cfg(test)]

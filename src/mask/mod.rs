@@ -33,6 +33,7 @@ pub(crate) use bernoulli::{LaneWords, fill};
 pub use bits::{Mask, MaskRow};
 /// The crate of the generator, whose types [`Streams::rng`] gives.
 pub use rand_xoshiro;
+pub(crate) use stream::permute;
 pub use stream::{Domain, Streams, request_seed};
 
 /// The number of this definition, written into model files.

@@ -1,6 +1,9 @@
 //! Streams: the random bits of one row, named by what they are for.
 
-use rand_xoshiro::{Xoshiro256PlusPlus, rand_core::SeedableRng};
+use rand_xoshiro::{
+    Xoshiro256PlusPlus,
+    rand_core::{Rng, SeedableRng},
+};
 
 /// The increment of SplitMix64.
 pub(super) const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -66,6 +69,23 @@ impl Streams {
     #[inline]
     pub(crate) fn hashes(self, first_row: u64) -> impl Fn(usize) -> u64 {
         move |i| self.hash(first_row.wrapping_add(i as u64))
+    }
+}
+
+/// Puts `items` into a random order: Fisher and Yates from the last place down, with
+/// unbiased draws by Lemire's method (2019).
+pub(crate) fn permute<T>(rng: &mut Xoshiro256PlusPlus, items: &mut [T]) {
+    for place in (1..items.len()).rev() {
+        let n = place as u64 + 1;
+        // The high half of draw * n, redrawn where it would favour some.
+        let threshold = n.wrapping_neg() % n;
+        let other = loop {
+            let product = u128::from(rng.next_u64()) * u128::from(n);
+            if product as u64 >= threshold {
+                break (product >> 64) as usize;
+            }
+        };
+        items.swap(place, other);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Activations: each unit's formula forward and backward, side by side.
 
+mod normal;
+
 use std::{
     fmt,
     hash::{Hash, Hasher},
@@ -13,6 +15,7 @@ use crate::{
     simd::{Lanes, math},
     thin::Unit,
 };
+use normal::{Rectified, rectified, squashed};
 
 /// The non-linearity of a hidden layer, y = f(z).
 ///
@@ -221,8 +224,8 @@ impl Unit for Relu {
     }
     #[inline(always)]
     fn moments<L: Lanes>(self, l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
-        let Rectified { mean, variance, .. } = rectified(l, mean, deviation);
-        (mean, variance)
+        let Rectified { mean, part, .. } = rectified(l, mean, deviation);
+        (mean, l.mul(deviation, l.sqrt(part)))
     }
 }
 
@@ -248,50 +251,11 @@ impl Unit for LeakyRelu {
         let (a, rest) = (l.splat(self.slope), l.splat(1.0 - self.slope));
         let y = l.mul_add(a, mean, l.mul(rest, r.mean));
         let both = l.mul(l.mul(l.splat(2.0), rest), r.above);
-        let linear = l.mul(l.mul(a, l.add(a, both)), l.mul(deviation, deviation));
-        let variance = l.mul_add(l.mul(rest, rest), r.variance, linear);
-        (y, l.select(l.less(variance, l.splat(0.0)), l.splat(0.0), variance))
+        let part = l.mul_add(l.mul(rest, rest), r.part, l.mul(a, l.add(a, both)));
+        // Rounding can take it below 0, which it never is.
+        let part = l.select(l.less(part, l.splat(0.0)), l.splat(0.0), part);
+        (y, l.mul(deviation, l.sqrt(part)))
     }
-}
-
-/// Mean and variance of max(0, z) where z is normal, and the probability of z > 0.
-struct Rectified<F> {
-    mean: F,
-    variance: F,
-    above: F,
-}
-
-/// With m and s mean and deviation, a = m / s, φ the standard normal density
-/// and Φ its integral: mean m Φ(a) + s φ(a), variance
-/// s² (Φ(a) + a² Φ(a) Φ(-a) - a φ(a) (Φ(a) - Φ(-a)) - φ(a)²). This form of it
-/// does not cancel where a is large.
-#[inline(always)]
-fn rectified<L: Lanes>(l: L, mean: L::F, deviation: L::F) -> Rectified<L::F> {
-    /// From here on, to both sides, nothing of the other side is left.
-    const FAR: f32 = 20.0;
-    const DENSITY_AT_0: f32 = 0.398_942_3;
-    let (zero, one) = (l.splat(0.0), l.splat(1.0));
-    let negative = l.less(mean, zero);
-    let size = l.select(negative, l.sub(zero, mean), mean);
-    // Also where the deviation is 0: the quotient is infinite, or NaN for 0 / 0.
-    let a = l.div(size, deviation);
-    let a = l.select(l.less(a, l.splat(FAR)), a, l.splat(FAR));
-    let tail = math::normal_tail(l, a);
-    let rest = l.sub(one, tail);
-    let density = math::exp(l, l.mul(l.mul(a, a), l.splat(-0.5)));
-    let density = l.mul(density, l.splat(DENSITY_AT_0));
-    // Φ(a) and Φ(-a), and a with its sign.
-    let (above, below) = (l.select(negative, tail, rest), l.select(negative, rest, tail));
-    let a = l.select(negative, l.sub(zero, a), a);
-    let y = l.mul_add(mean, above, l.mul(deviation, density));
-    let both = l.mul(l.mul(a, a), l.mul(above, below));
-    let odd = l.mul(l.mul(a, density), l.sub(above, below));
-    let part = l.sub(l.sub(l.add(above, both), odd), l.mul(density, density));
-    let variance = l.mul(l.mul(deviation, deviation), part);
-    // Rounding can take either below 0, which they never are.
-    let y = l.select(l.less(y, zero), zero, y);
-    let variance = l.select(l.less(variance, zero), zero, variance);
-    Rectified { mean: y, variance, above }
 }
 
 impl Unit for Logistic {
@@ -307,6 +271,10 @@ impl Unit for Logistic {
     fn slope<L: Lanes>(self, l: L, y: L::F) -> L::F {
         l.mul(y, l.sub(l.splat(1.0), y))
     }
+    #[inline(always)]
+    fn moments<L: Lanes>(self, l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
+        squashed(l, self, 1.0, mean, deviation)
+    }
 }
 
 impl Unit for Tanh {
@@ -321,6 +289,11 @@ impl Unit for Tanh {
     #[inline(always)]
     fn slope<L: Lanes>(self, l: L, y: L::F) -> L::F {
         l.sub(l.splat(1.0), l.mul(y, y))
+    }
+    /// tanh z = 2 logistic(2 z) - 1.
+    #[inline(always)]
+    fn moments<L: Lanes>(self, l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
+        squashed(l, self, 2.0, mean, deviation)
     }
 }
 
@@ -338,7 +311,7 @@ impl Unit for Identity {
         l.splat(1.0)
     }
     #[inline(always)]
-    fn moments<L: Lanes>(self, l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
-        (mean, l.mul(deviation, deviation))
+    fn moments<L: Lanes>(self, _: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
+        (mean, deviation)
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     thin::{
         Bf16, Element, Lists, PANEL, Panel, Panels, Tiles, Unit,
         forward::{self, Epilogue, Scale, Weights},
-        moments::{self, Inputs, Variances},
+        moments::{self, Deviations, Inputs},
     },
 };
 
@@ -99,7 +99,7 @@ impl Layer {
 }
 
 impl Layer {
-    /// As [`Layer::forward`] for means and variances, which the outputs' dropout
+    /// As [`Layer::forward`] for means and deviations, which the outputs' dropout
     /// has its part in.
     pub fn forward_moments(
         &self,
@@ -108,15 +108,15 @@ impl Layer {
         x: Inputs<'_>,
         z: [&mut Panels; 2],
         means: &mut Lists,
-        variances: &mut Variances,
+        deviations: &mut Deviations,
     ) {
         let weights = self.with(&self.weights, None);
         let keep = self.keep;
-        let out = (means, variances);
+        let out = (means, deviations);
         self.activation.hand_to(HiddenMoments { isa, parallel, weights, x, keep, z, out });
     }
 
-    /// As [`Layer::output`] for means and variances.
+    /// As [`Layer::output`] for means and deviations.
     pub fn output_moments(&self, isa: Isa, parallel: bool, x: Inputs<'_>, z: [&mut Panels; 2]) {
         moments::output(isa, parallel, self.with(&self.weights, None), x, z);
     }
@@ -153,14 +153,14 @@ struct HiddenMoments<'a> {
     x: Inputs<'a>,
     keep: Keep,
     z: [&'a mut Panels; 2],
-    out: (&'a mut Lists, &'a mut Variances),
+    out: (&'a mut Lists, &'a mut Deviations),
 }
 
 impl WithUnit for HiddenMoments<'_> {
     type Output = ();
 
     fn with<U: Unit>(self, unit: U) {
-        let Self { isa, parallel, weights, x, keep, z, out: (means, variances) } = self;
-        moments::hidden(isa, parallel, weights, x, unit, keep, z, means, variances);
+        let Self { isa, parallel, weights, x, keep, z, out: (means, deviations) } = self;
+        moments::hidden(isa, parallel, weights, x, unit, keep, z, means, deviations);
     }
 }

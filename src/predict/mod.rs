@@ -8,7 +8,7 @@
 //! | [`predict`](Predictor::predict), weight scaling | one pass | one answer for the average of all thinned networks, as bare numbers |
 //! | [`weight_scaling`](Predictor::weight_scaling) | the same | the same answer, with its class and entropy |
 //! | [`monte_carlo`](Predictor::monte_carlo) | a thinned pass for each sample | mean, variance, entropies, quantiles over thinned networks |
-//! | [`moments`](Predictor::moments), moment propagation | one pass of full lists, with three times the arithmetic | mean, variance, entropies, with units of a layer taken to be independent |
+//! | [`moments`](Predictor::moments), moment propagation | one pass of full lists, with three times the arithmetic; for rows with few active units one for each of some masks | mean, variance, entropies, without samples |
 #![forbid(unsafe_code)]
 
 mod evaluate;
@@ -277,16 +277,43 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         monte_carlo::estimate(self.asked(), batch, settings, seeds, workspace)
     }
 
-    /// Mean and variance of the predictions over all thinned networks, in one pass
-    /// without samples: each unit's mean and variance are carried through dropout,
-    /// linear layers and activations (for ReLU those of a rectified normal number).
+    /// Mean and variance of the predictions over all thinned networks without samples:
+    /// each unit's mean and standard deviation are carried through dropout, linear
+    /// layers and activations.
     ///
-    /// The assumptions: units of a layer are independent of each other, and each
-    /// z is normal. So the logits' moments are exact for a network that drops in
-    /// one site alone, with no activation above it; for deep networks
-    /// docs/PERFORMANCE.md has the error that was measured. The outputs' link is
-    /// taken by quadrature: for softmax the 2 N points of the third-degree
-    /// spherical-radial cubature, for the logistic 5 Gauss-Hermite points.
+    /// **Masks.** Units above the first site that drops share what is dropped there.
+    /// Where few of a row's units are active at that site (not zero, or of an activation
+    /// that is never zero), the answer is therefore a mixture over masks of them, with
+    /// moments above each:
+    ///
+    /// | active units | masks | cost |
+    /// |---|---|---|
+    /// | at most 12 | all 2^n with their probabilities | 2^n passes of that row, at most 4,096 |
+    /// | 13 to 64 | none dropped and each single one, with their probabilities, where that happens in an eighth of all cases or more; 64 balanced ones, or fewer where they stand for less, for the rest | at most 129 passes |
+    /// | more | none | one pass with twice the products |
+    ///
+    /// A pass above a mask is thin up to the next site that drops, and costs what a
+    /// Monte-Carlo sample does. The masks depend on how many units are active and on
+    /// the keep rate alone, so an answer depends on its row alone. There are no masks
+    /// where the first site is straight below the output and the loss is squared error:
+    /// the moments are exact there; nor, above 12 units, for binary cross-entropy.
+    ///
+    /// **Activations** of normal z: ReLU, leaky ReLU and identity are exact; for the
+    /// logistic (tanh: twice that) the mean is within 7e-5 and the deviation within
+    /// 0.3 % where the mean of z is from -2 to 2, and within 2.5e-3 anywhere.
+    ///
+    /// **The link** of normal logits: bits, and two classes, which depend on the
+    /// difference of their logits alone, have mean, variance and entropy within 3e-8.
+    /// More classes are taken over 121 fixed draws of all logits: 121 exponentials a
+    /// class and a pass (11 for masks whose probability is below 1/16), and 121 bytes of
+    /// memory a class. Logits that are known have exactly softmax or the logistic.
+    ///
+    /// **Trust.** With at most 12 active units at the only site that drops the answer
+    /// equals the average over all masks. What is assumed beyond that: units of a layer
+    /// are independent given the mask, z is normal, and logits are independent of each
+    /// other. docs/PERFORMANCE.md has the errors that were measured, for deep networks,
+    /// for tables, and for softmax from 2 to 100,000 classes; beside 1,000 classes or
+    /// more whose logits' deviations are 3 or larger, ask for samples.
     ///
     /// # Errors
     /// As [`Self::predict`]; more memory than can be allocated.

@@ -281,12 +281,18 @@ impl Tallies {
         }
     }
 
-    /// The row's moments as `fill` writes them: means, variances, and the mean
-    /// entropy that it returns.
-    pub fn set(&mut self, row: usize, fill: impl FnOnce(&mut [f64], &mut [f64]) -> f64) {
+    /// Mixes moments of the row, mean and variance of each output and the mean entropy,
+    /// with those that are there: they are the part `share` of all so far, 1 for the
+    /// first ones.
+    pub fn mix(&mut self, row: usize, share: f64, [means, variances]: [&[f64]; 2], entropy: f64) {
         let range = row * self.outputs..(row + 1) * self.outputs;
-        let (mean, variance) = (&mut self.mean[range.clone()], &mut self.squares[range]);
-        self.entropies[row] = fill(mean, variance);
+        let to = self.mean[range.clone()].iter_mut().zip(&mut self.squares[range]);
+        for ((mean, variance), (&m, &v)) in to.zip(means.iter().zip(variances)) {
+            let distance = m - *mean;
+            *mean += share * distance;
+            *variance = (1.0 - share) * (*variance + share * distance * distance) + share * v;
+        }
+        self.entropies[row] += share * (entropy - self.entropies[row]);
     }
 
     /// The row's means, whose variances are not known.

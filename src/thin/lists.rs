@@ -257,6 +257,8 @@ impl InputBits<'_> {
 /// Which units of rows that are listed already are kept.
 #[derive(Clone, Copy)]
 pub(crate) enum ThinningBits<'a> {
+    /// All of them.
+    All,
     /// Those of a mask.
     Mask(&'a Mask),
     /// Those that random access keeps, by the rows' hashes.
@@ -267,6 +269,7 @@ impl ThinningBits<'_> {
     #[inline(always)]
     fn kept(self, row: usize, block: usize, offset: u8) -> bool {
         match self {
+            Self::All => true,
             Self::Mask(mask) => mask.at(row).block(block) >> (offset % 64) & 1 == 1,
             Self::Sparse { keep, hashes } => {
                 scalar::kept_at(keep, hashes[row], (block * PANEL) as u64 + u64::from(offset))

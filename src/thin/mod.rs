@@ -17,7 +17,7 @@
 //! | [`backward`] | `dz_below[row][k] = f'(x[row][k]) / p * sum_n s[n] w[k][n] dz[row][n]` at active k |
 //! | [`update`] | `g[k][n] = sum_row x[row][k] dz[row][n]`, and the optimiser's step at once |
 //!
-//! [`moments`] carries a mean and a variance through product 1 in their place.
+//! [`moments`] carries a mean and a standard deviation through product 1 in their place.
 //!
 //! A row's result is summed in an order that only the model and that row's own
 //! list fix: ascending blocks, then units. Each output belongs to one task:
@@ -69,30 +69,11 @@ pub(crate) trait Unit: Copy + Send + Sync {
     /// f'(z) of an active unit, as a function of its value y.
     fn slope<L: Lanes>(self, l: L, y: L::F) -> L::F;
 
-    /// Mean and variance of f(z) where z is normal with this mean and standard
-    /// deviation: Gauss-Hermite quadrature with 5 points, exact for polynomials up
-    /// to degree 9; a unit that has a closed form brings it.
+    /// Mean and standard deviation of f(z) where z is normal with this mean and
+    /// standard deviation; a unit that has a closed form brings it.
     #[inline(always)]
     fn moments<L: Lanes>(self, l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
-        const POINTS: [(f32, f32); 5] = [
-            (-2.856_97, 0.011_257_412),
-            (-1.355_626_2, 0.222_075_92),
-            (0.0, 0.533_333_3),
-            (1.355_626_2, 0.222_075_92),
-            (2.856_97, 0.011_257_412),
-        ];
-        let mut y = [l.splat(0.0); POINTS.len()];
-        let mut sum = l.splat(0.0);
-        for (y, (point, weight)) in y.iter_mut().zip(POINTS) {
-            *y = self.value(l, l.mul_add(deviation, l.splat(point), mean));
-            sum = l.mul_add(l.splat(weight), *y, sum);
-        }
-        let mut variance = l.splat(0.0);
-        for (y, (_, weight)) in y.into_iter().zip(POINTS) {
-            let distance = l.sub(y, sum);
-            variance = l.mul_add(l.mul(distance, distance), l.splat(weight), variance);
-        }
-        (sum, variance)
+        moments::quadrature(l, self, mean, deviation)
     }
 }
 

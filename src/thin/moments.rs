@@ -1,13 +1,16 @@
-//! Mean and variance through a layer, in one visit of each tile.
+//! Mean and standard deviation through a layer, in one visit of each tile.
 //!
-//! The inputs are taken to be independent of each other, which they are not:
-//! they share what is below them. With means m and variances v:
+//! The inputs are taken to be independent of each other, which they are not where
+//! they share what is below them. With means m and standard deviations s:
 //!
 //! | | mean | variance |
 //! |---|---|---|
-//! | dropout, y = r x / p | m | v / p + m² (1 - p) / p |
-//! | z[n] = b[n] + sum_k w[k][n] x[k] | b[n] + sum_k w[k][n] m[k] | sum_k w[k][n]² v[k] |
+//! | dropout, y = r x / p | m | (s² + m² (1 - p)) / p |
+//! | z[n] = b[n] + sum_k w[k][n] x[k] | b[n] + sum_k w[k][n] m[k] | sum_k (w[k][n] s[k])² |
 //! | y = f(z), z taken to be normal | [`Unit::moments`] | [`Unit::moments`] |
+//!
+//! Deviations are kept, not variances: those of inputs of 1e20 are numbers, and so
+//! is what a weight of 1e-20 makes of them.
 
 use super::{
     Lists, PANEL, Panel, Panels, Tile, Unit, VECTORS, add_scaled,
@@ -27,14 +30,14 @@ use crate::{
     tensor::AlignedBuffer,
 };
 
-/// The variances of the values of lists, each where its value is.
+/// The standard deviations of the values of lists, each where its value is.
 #[derive(Clone, Debug)]
-pub(crate) struct Variances(AlignedBuffer<f32>);
+pub(crate) struct Deviations(AlignedBuffer<f32>);
 
-impl Variances {
+impl Deviations {
     /// For lists of this capacity.
     pub(crate) fn with_capacity(rows: usize, width: usize) -> Result<Self, Error> {
-        let too_large = Error::TooLarge { what: "variances", shape: [rows, width] };
+        let too_large = Error::TooLarge { what: "deviations", shape: [rows, width] };
         let rows = rows.checked_add(1).and_then(|rows| rows.checked_mul(PANEL));
         let size = rows.and_then(|room| room.checked_mul(width.div_ceil(PANEL)));
         Ok(Self(AlignedBuffer::zeroed(size.ok_or(too_large)?)?))
@@ -50,13 +53,13 @@ impl Variances {
     }
 
     /// What dropout with this keep rate makes of values that are known:
-    /// x² (1 - p) / p.
+    /// |x| sqrt((1 - p) / p).
     pub(crate) fn drop_known(&mut self, keep: Keep, x: &Lists) {
-        let odds = (1.0 - keep.get()) / keep.get();
+        let factor = ((1.0 - keep.get()) / keep.get()).sqrt() as f32;
         let runs = self.runs_mut(x.rows(), x.blocks());
-        for (b, variances) in runs.data.chunks_mut(runs.size).enumerate() {
-            for (variance, &x) in variances.iter_mut().zip(x.block(b).values()) {
-                *variance = x * x * odds as f32;
+        for (b, deviations) in runs.data.chunks_mut(runs.size).enumerate() {
+            for (deviation, &x) in deviations.iter_mut().zip(x.block(b).values()) {
+                *deviation = x.abs() * factor;
             }
         }
     }
@@ -66,16 +69,16 @@ impl Variances {
 #[derive(Clone, Copy)]
 pub(crate) struct Inputs<'a> {
     pub means: &'a Lists,
-    pub variances: &'a Variances,
+    pub deviations: &'a Deviations,
 }
 
-/// The sums over inputs for panel `n`: of w m, and of w² v.
+/// For panel `n` the sums over inputs of w m, and the roots of those of (w s)².
 struct Sums<'a> {
     weights: Weights<'a>,
     n: usize,
     x: Inputs<'a>,
     means: &'a mut [Panel],
-    variances: &'a mut [Panel],
+    deviations: &'a mut [Panel],
 }
 
 impl Kernel for Sums<'_> {
@@ -94,20 +97,23 @@ impl Kernel for Sums<'_> {
 impl Sums<'_> {
     #[inline(always)]
     fn product<L: Lanes, const V: usize>(self, l: L, ahead: bool) {
-        let Self { weights, n, x, means, variances } = self;
+        let Self { weights, n, x, means, deviations } = self;
         means.fill([0.0; PANEL]);
-        variances.fill([0.0; PANEL]);
+        deviations.fill([0.0; PANEL]);
         let (rows, blocks) = (x.means.rows(), x.means.blocks());
         // Two sums a row where the plain product has one.
         const HALF: usize = ROWS / 2;
-        let parts = means.chunks_mut(HALF).zip(variances.chunks_mut(HALF));
-        for (part, (means, variances)) in parts.enumerate() {
+        let parts = means.chunks_mut(HALF).zip(deviations.chunks_mut(HALF));
+        for (part, (means, squares)) in parts.enumerate() {
             for b in 0..blocks {
                 let tile = |b| &weights.w.block(b)[n];
                 let next = (ahead && b + 1 < blocks).then(|| tile(b + 1));
-                let x = (x.means.block(b), x.variances.block(rows, b));
-                pass::<L, V>(l, tile(b), next, x, part * HALF, means, variances);
+                let x = (x.means.block(b), x.deviations.block(rows, b));
+                pass::<L, V>(l, tile(b), next, x, part * HALF, means, squares);
             }
+        }
+        for (row, squares) in deviations.iter_mut().enumerate() {
+            roots::<L, V>(l, weights, n, x, row, squares);
         }
     }
 }
@@ -118,31 +124,134 @@ fn pass<L: Lanes, const V: usize>(
     l: L,
     tile: &Tile,
     next: Option<&Tile>,
-    (x, variances): (Block<'_>, &[f32]),
+    (x, deviations): (Block<'_>, &[f32]),
     first: usize,
     to_means: &mut [Panel],
-    to_variances: &mut [Panel],
+    to_squares: &mut [Panel],
 ) {
     let rows = to_means.len();
-    for (i, (to_mean, to_variance)) in to_means.iter_mut().zip(to_variances).enumerate() {
+    for (i, (to_mean, to_square)) in to_means.iter_mut().zip(to_squares).enumerate() {
         if let Some(next) = next {
             prefetch_part(l, next, i, rows);
         }
         let (offsets, means) = x.of(first + i);
-        let variances = &variances[x.range(first + i)];
+        let deviations = &deviations[x.range(first + i)];
         let mut mean: [L::F; V] = load(l, to_mean);
-        let mut variance: [L::F; V] = load(l, to_variance);
-        for ((&offset, &m), &v) in offsets.iter().zip(means).zip(variances) {
+        let mut square: [L::F; V] = load(l, to_square);
+        for ((&offset, &m), &s) in offsets.iter().zip(means).zip(deviations) {
             let w: [L::F; V] = load(l, input(tile, offset));
             mean = add_scaled(l, l.splat(m), w, mean);
-            let v = l.splat(v);
-            for (variance, w) in variance.iter_mut().zip(w) {
-                *variance = l.mul_add(l.mul(v, w), w, *variance);
+            let s = l.splat(s);
+            for (square, w) in square.iter_mut().zip(w) {
+                let part = l.mul(w, s);
+                *square = l.mul_add(part, part, *square);
             }
         }
         store(l, mean, to_mean);
-        store(l, variance, to_variance);
+        store(l, square, to_square);
     }
+}
+
+/// The roots of a row's sums of squares. A sum that overflowed, or is so small that
+/// squares in it may have underflowed, is added up once more in f64.
+#[inline(always)]
+fn roots<L: Lanes, const V: usize>(
+    l: L,
+    weights: Weights<'_>,
+    n: usize,
+    x: Inputs<'_>,
+    row: usize,
+    squares: &mut Panel,
+) {
+    /// What is lost beside it in squares below f32's smallest normal number, 1e-38,
+    /// is less than rounding for up to 1,000 of them.
+    const SMALLEST: f32 = 1e-28;
+    let mut sums: [L::F; V] = load(l, squares);
+    let mut again = 0;
+    for (c, sum) in sums.iter_mut().enumerate() {
+        let sound = l.less(l.splat(SMALLEST), *sum) & l.less(*sum, l.splat(f32::INFINITY));
+        again |= u64::from(!sound) << (c * LANES);
+        *sum = l.sqrt(*sum);
+    }
+    store(l, sums, squares);
+    again &= valid_bits(weights.w.outputs(), n);
+    if again != 0 && (0..x.means.blocks()).any(|b| spreads(x, row, b)) {
+        for (unit, root) in squares.iter_mut().enumerate() {
+            if again >> unit & 1 == 1 {
+                *root = exact_root(weights, n, x, row, unit);
+            }
+        }
+    }
+}
+
+/// Whether the row has an input in the block whose deviation is not 0.
+fn spreads(x: Inputs<'_>, row: usize, b: usize) -> bool {
+    let range = x.means.block(b).range(row);
+    x.deviations.block(x.means.rows(), b)[range].iter().any(|&s| s != 0.0)
+}
+
+/// sqrt(sum_k (w[k][n] s[k])²) for unit `unit` of panel `n`, in f64.
+#[cold]
+fn exact_root(weights: Weights<'_>, n: usize, x: Inputs<'_>, row: usize, unit: usize) -> f32 {
+    let mut sum = 0.0;
+    for b in 0..x.means.blocks() {
+        let (tile, block) = (&weights.w.block(b)[n], x.means.block(b));
+        let (offsets, _) = block.of(row);
+        let deviations = &x.deviations.block(x.means.rows(), b)[block.range(row)];
+        for (&offset, &s) in offsets.iter().zip(deviations) {
+            let part = f64::from(input(tile, offset)[unit]) * f64::from(s);
+            sum += part * part;
+        }
+    }
+    sum.sqrt() as f32
+}
+
+/// sqrt(x² + y²) for x >= 0, without their squares.
+#[inline(always)]
+fn hypotenuse<L: Lanes>(l: L, x: L::F, y: L::F) -> L::F {
+    let zero = l.splat(0.0);
+    let y = l.select(l.less(y, zero), l.sub(zero, y), y);
+    let below = l.less(x, y);
+    let (large, small) = (l.select(below, y, x), l.select(below, x, y));
+    let ratio = l.div(small, large);
+    let both = l.mul(large, l.sqrt(l.mul_add(ratio, ratio, l.splat(1.0))));
+    // Where one is 0 it is the other, and a NaN of either stays.
+    l.select(l.less(zero, small), both, l.add(large, small))
+}
+
+/// Mean and standard deviation of f(z), z normal, by Gauss-Hermite quadrature with 9
+/// points, exact for polynomials up to degree 17.
+#[inline(always)]
+pub(crate) fn quadrature<L: Lanes, U: Unit>(
+    l: L,
+    unit: U,
+    mean: L::F,
+    deviation: L::F,
+) -> (L::F, L::F) {
+    /// SciPy's `roots_hermitenorm(9)`, weights over sqrt(2 pi).
+    const POINTS: [(f32, f32); 9] = [
+        (-4.512_746, 2.234_584_4e-5),
+        (-3.205_429, 2.789_141_3e-3),
+        (-2.076_848, 0.049_916_407),
+        (-1.023_255_7, 0.244_097_5),
+        (0.0, 0.406_349_2),
+        (1.023_255_7, 0.244_097_5),
+        (2.076_848, 0.049_916_407),
+        (3.205_429, 2.789_141_3e-3),
+        (4.512_746, 2.234_584_4e-5),
+    ];
+    let mut y = [l.splat(0.0); POINTS.len()];
+    let mut sum = l.splat(0.0);
+    for (y, (point, weight)) in y.iter_mut().zip(POINTS) {
+        *y = unit.value(l, l.mul_add(deviation, l.splat(point), mean));
+        sum = l.mul_add(l.splat(weight), *y, sum);
+    }
+    let mut variance = l.splat(0.0);
+    for (y, (_, weight)) in y.into_iter().zip(POINTS) {
+        let distance = l.sub(y, sum);
+        variance = l.mul_add(l.mul(distance, distance), l.splat(weight), variance);
+    }
+    (sum, l.sqrt(variance))
 }
 
 /// From the moments of z to those of the dropped outputs, into lists.
@@ -152,9 +261,9 @@ struct Activate<'a, U> {
     unit: U,
     keep: Keep,
     means: &'a [Panel],
-    variances: &'a [Panel],
+    deviations: &'a [Panel],
     out: ListRuns<'a>,
-    out_variances: &'a mut [f32],
+    out_deviations: &'a mut [f32],
 }
 
 impl<U: Unit> Kernel for Activate<'_, U> {
@@ -162,32 +271,33 @@ impl<U: Unit> Kernel for Activate<'_, U> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        let Self { weights, n, unit, keep, means, variances, out, out_variances } = self;
+        let Self { weights, n, unit, keep, means, deviations, out, out_deviations } = self;
         let bias: [L::F; VECTORS] = load(l, &weights.scale.bias[n]);
         let valid = valid_bits(weights.w.outputs(), n);
-        let (scale, dropped) = (l.splat(keep.scale()), l.splat((1.0 - keep.get()) as f32));
-        let zero = l.splat(0.0);
+        let (p, zero) = (keep.get(), l.splat(0.0));
+        let scale = l.splat((1.0 / p).sqrt() as f32);
+        let dropped = l.splat((1.0 - p).sqrt() as f32);
         let (ends, offsets, values) = (out.0.data, out.1.data, out.2.data);
         ends[0] = 0;
         let mut at = 0;
-        for (row, (mean, variance)) in means.iter().zip(variances).enumerate() {
+        for (row, (mean, deviation)) in means.iter().zip(deviations).enumerate() {
             let mean: [L::F; VECTORS] = load(l, mean);
-            let variance: [L::F; VECTORS] = load(l, variance);
+            let deviation: [L::F; VECTORS] = load(l, deviation);
             for c in 0..VECTORS {
                 let z = l.add(mean[c], bias[c]);
-                let (y, v) = unit.moments(l, z, l.sqrt(variance[c]));
-                let v = l.mul(scale, l.mul_add(l.mul(dropped, y), y, v));
+                let (y, s) = unit.moments(l, z, deviation[c]);
+                let s = l.mul(scale, hypotenuse(l, s, l.mul(dropped, y)));
                 // All but 0 ± 0; NaN too.
                 let known = l.less(y, zero) | l.less(zero, y) | l.is_nan(y);
                 let active =
-                    (known | l.less(zero, v) | l.is_nan(v)) & (valid >> (c * LANES)) as u16;
-                if let (Some(values), Some(variances), Some(offsets)) = (
+                    (known | l.less(zero, s) | l.is_nan(s)) & (valid >> (c * LANES)) as u16;
+                if let (Some(values), Some(deviations), Some(offsets)) = (
                     values[at..].first_chunk_mut(),
-                    out_variances[at..].first_chunk_mut(),
+                    out_deviations[at..].first_chunk_mut(),
                     offsets[at..].first_chunk_mut(),
                 ) {
                     l.compress(active, y, (c * LANES) as u8, values, offsets);
-                    l.compress(active, v, (c * LANES) as u8, variances, offsets);
+                    l.compress(active, s, (c * LANES) as u8, deviations, offsets);
                 }
                 at += active.count_ones() as usize;
             }
@@ -196,7 +306,7 @@ impl<U: Unit> Kernel for Activate<'_, U> {
     }
 }
 
-/// A hidden layer: means and variances in and out; `z` is working memory.
+/// A hidden layer: means and deviations in and out; `z` is working memory.
 #[expect(clippy::too_many_arguments, reason = "two of each operand")]
 pub(crate) fn hidden<U: Unit>(
     isa: Isa,
@@ -207,23 +317,23 @@ pub(crate) fn hidden<U: Unit>(
     keep: Keep,
     z: [&mut Panels; 2],
     out: &mut Lists,
-    out_variances: &mut Variances,
+    out_deviations: &mut Deviations,
 ) {
-    let (rows, [means, variances]) = (x.means.rows(), z);
+    let (rows, [means, deviations]) = (x.means.rows(), z);
     means.set_rows(rows);
-    variances.set_rows(rows);
+    deviations.set_rows(rows);
     out.set_rows(rows);
-    let out_variances = out_variances.runs_mut(rows, out.blocks());
-    let z = (means.runs_mut(), variances.runs_mut());
-    each(parallel, (z, (out.runs_mut(), out_variances)), &|n, (z, out)| {
-        let (means, variances) = (z.0.data, z.1.data);
-        let (out, out_variances) = (out.0, out.1.data);
-        isa.dispatch(Sums { weights, n, x, means: &mut *means, variances: &mut *variances });
-        isa.dispatch(Activate { weights, n, unit, keep, means, variances, out, out_variances });
+    let out_deviations = out_deviations.runs_mut(rows, out.blocks());
+    let z = (means.runs_mut(), deviations.runs_mut());
+    each(parallel, (z, (out.runs_mut(), out_deviations)), &|n, (z, out)| {
+        let (means, deviations) = (z.0.data, z.1.data);
+        let (out, out_deviations) = (out.0, out.1.data);
+        isa.dispatch(Sums { weights, n, x, means: &mut *means, deviations: &mut *deviations });
+        isa.dispatch(Activate { weights, n, unit, keep, means, deviations, out, out_deviations });
     });
 }
 
-/// The output layer: means and variances in, those of z out.
+/// The output layer: means and deviations in, those of z out.
 pub(crate) fn output(
     isa: Isa,
     parallel: bool,
@@ -231,12 +341,12 @@ pub(crate) fn output(
     x: Inputs<'_>,
     z: [&mut Panels; 2],
 ) {
-    let (rows, [means, variances]) = (x.means.rows(), z);
+    let (rows, [means, deviations]) = (x.means.rows(), z);
     means.set_rows(rows);
-    variances.set_rows(rows);
-    each(parallel, (means.runs_mut(), variances.runs_mut()), &|n, z| {
-        let (means, variances) = (z.0.data, z.1.data);
-        isa.dispatch(Sums { weights, n, x, means: &mut *means, variances });
+    deviations.set_rows(rows);
+    each(parallel, (means.runs_mut(), deviations.runs_mut()), &|n, z| {
+        let (means, deviations) = (z.0.data, z.1.data);
+        isa.dispatch(Sums { weights, n, x, means: &mut *means, deviations });
         for mean in means {
             for (mean, bias) in mean.iter_mut().zip(&weights.scale.bias[n]) {
                 *mean += bias;

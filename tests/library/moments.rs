@@ -20,21 +20,21 @@ fn keep(rate: f64) -> Keep {
     Keep::new(rate).unwrap()
 }
 
-/// 5 Gauss-Hermite points and their weights, for the standard normal density.
-const POINTS: [(f64, f64); 5] = [
-    (-2.856970013872806, 0.01125741132772069),
-    (-1.355626179974266, 0.22207592200561264),
-    (0.0, 0.5333333333333333),
-    (1.355626179974266, 0.22207592200561264),
-    (2.856970013872806, 0.01125741132772069),
-];
+/// What the closed form of the logistic and of tanh is off by: the project's stated
+/// error for each mean and deviation, which in a sum of 130 weights of some 0.1 adds
+/// up to less than this.
+const SQUASHED: f64 = 2e-3;
 
-/// Mean and variance of f of a normal number.
-fn quadrature(f: impl Fn(f64) -> f64, mean: f64, variance: f64) -> (f64, f64) {
-    let y = |point: f64| f(mean + variance.sqrt() * point);
-    let first: f64 = POINTS.iter().map(|&(point, weight)| weight * y(point)).sum();
-    let spread = POINTS.iter().map(|&(point, weight)| weight * (y(point) - first).powi(2));
-    (first, spread.sum())
+/// Mean and variance of f of a normal number: the trapezoid rule, 40 points a
+/// deviation.
+fn integral(f: impl Fn(f64) -> f64, mean: f64, variance: f64) -> (f64, f64) {
+    let nodes = || (-360..=360).map(|i| f64::from(i) / 40.0);
+    let weight = |x: f64| (-0.5 * x * x).exp();
+    let sum: f64 = nodes().map(weight).sum();
+    let y = |x: f64| f(mean + variance.sqrt() * x);
+    let first = nodes().map(|x| weight(x) * y(x)).sum::<f64>() / sum;
+    let spread = nodes().map(|x| weight(x) * (y(x) - first).powi(2));
+    (first, spread.sum::<f64>() / sum)
 }
 
 fn activated(activation: Activation, mean: f64, variance: f64) -> (f64, f64) {
@@ -59,7 +59,7 @@ fn activated(activation: Activation, mean: f64, variance: f64) -> (f64, f64) {
             let both = a * a * variance + (1.0 - a).powi(2) * spread;
             (a * mean + (1.0 - a) * first, both + 2.0 * a * (1.0 - a) * variance * above)
         }
-        other => quadrature(|z| other.value(z), mean, variance),
+        other => integral(|z| other.value(z), mean, variance),
     }
 }
 
@@ -107,14 +107,15 @@ fn the_logits_moments_are_those_of_the_formulas() {
     // Few rows and many, more than one part of a pass.
     for count in [1, 20, 150] {
         let x = rows(count);
+        // More active units than have masks.
         for (input, hidden) in [(0.8, [0.5, 0.75]), (1.0, [0.5, 0.7]), (1.0, [1.0, 0.6])] {
             let leaky = |slope: f32| Activation::LeakyRelu(Slope::new(slope).unwrap());
             for activation in Activation::ALL.iter().chain(&[leaky(0.3), leaky(1.5)]) {
                 for outputs in [3, 70] {
                     let mlp = Mlp::builder(100)
                         .input_keep(keep(input))
-                        .hidden(130, *activation, keep(hidden[0]))
-                        .hidden(66, Activation::Relu, keep(hidden[1]))
+                        .hidden(260, *activation, keep(hidden[0]))
+                        .hidden(200, Activation::Relu, keep(hidden[1]))
                         .output(outputs, Loss::SquaredError)
                         .seed(4)
                         .build()
@@ -127,10 +128,13 @@ fn the_logits_moments_are_those_of_the_formulas() {
                         let want =
                             twin(&mlp, &[*activation, Activation::Relu], &x[row * 100..][..100]);
                         for (output, &(mean, variance)) in want.iter().enumerate() {
+                            let squashes =
+                                matches!(activation, Activation::Logistic | Activation::Tanh);
+                            let error = if squashes { SQUASHED / ROUNDING } else { 1.0 };
                             let got = f64::from(means.row(row).unwrap()[output]);
-                            close(got, mean, 1.0 + mean.abs(), "mean");
+                            close(got, mean, error * (1.0 + mean.abs()), "mean");
                             let got = f64::from(variances.row(row).unwrap()[output]);
-                            close(got, variance, 1.0 + variance, "variance");
+                            close(got, variance, error * (1.0 + variance), "variance");
                         }
                     }
                 }
@@ -189,14 +193,6 @@ fn with_dropout_below_the_output_alone_they_are_exact() {
     }
 }
 
-fn softmax(z: &[f64]) -> Vec<f64> {
-    Loss::SoftmaxCrossEntropy.link(z)
-}
-
-fn entropy(p: &[f64]) -> f64 {
-    p.iter().map(|&p| if p > 0.0 { -p * p.ln() } else { 0.0 }).sum()
-}
-
 fn network(loss: Loss) -> Mlp {
     Mlp::builder(100)
         .input_keep(keep(0.8))
@@ -207,43 +203,15 @@ fn network(loss: Loss) -> Mlp {
         .unwrap()
 }
 
-#[test]
-fn class_probabilities_are_those_of_the_cubature_s_points() {
-    let x = rows(3);
-    let mlp = network(Loss::SoftmaxCrossEntropy);
-    let predictor = Predictor::new(&mlp).with_isa(isa()).unwrap();
-    let mut workspace = predictor.workspace(3).unwrap();
-    let mut others = predictor.workspace(3).unwrap();
-    let [means, variances] = predictor.logit_moments(&view(&x), &mut others).unwrap();
-    let answers = predictor.moments(&view(&x), &mut workspace).unwrap();
-    for (row, answer) in answers.iter().enumerate() {
-        let z: Vec<f64> = means.row(row).unwrap().iter().map(|&z| f64::from(z)).collect();
-        let mut points = Vec::new();
-        for (j, &v) in variances.row(row).unwrap().iter().enumerate() {
-            for sign in [-1.0, 1.0] {
-                let mut z = z.clone();
-                z[j] += sign * (7.0 * f64::from(v)).sqrt();
-                points.push(softmax(&z));
-            }
-        }
-        let mean = |f: &dyn Fn(&[f64]) -> f64| {
-            points.iter().map(|p| f(p)).sum::<f64>() / points.len() as f64
-        };
-        for i in 0..7 {
-            let m = mean(&|p| p[i]);
-            close(answer.mean()[i], m, 1e-4, "mean");
-            close(answer.variance().unwrap()[i], mean(&|p| (p[i] - m).powi(2)), 1e-4, "variance");
-        }
-        assert!((answer.mean().iter().sum::<f64>() - 1.0).abs() < 1e-12);
-        let own = mean(&entropy);
-        close(answer.expected_entropy().unwrap(), own, 1e-4, "expected entropy");
-        let disagreement = entropy(answer.mean()) - own;
-        close(answer.mutual_information().unwrap(), disagreement, 1e-4, "mutual information");
-    }
+fn entropy(p: &[f64]) -> f64 {
+    p.iter().map(|&p| if p > 0.0 { -p * p.ln() } else { 0.0 }).sum()
 }
 
+/// The error of the logistic's moments for a normal logit.
+const LOGISTIC: f64 = 1e-7;
+
 #[test]
-fn bits_are_those_of_the_quadrature() {
+fn bits_are_those_of_the_integral() {
     let x = rows(2);
     let mlp = network(Loss::BinaryCrossEntropy);
     let predictor = Predictor::new(&mlp).with_isa(isa()).unwrap();
@@ -257,12 +225,12 @@ fn bits_are_those_of_the_quadrature() {
             let (z, v) = (means.row(row).unwrap()[i], variances.row(row).unwrap()[i]);
             let (z, v) = (f64::from(z), f64::from(v));
             let logistic = |z: f64| 1.0 / (1.0 + (-z).exp());
-            let (mean, variance) = quadrature(logistic, z, v);
-            close(answer.mean()[i], mean, 1e-4, "mean");
-            close(answer.variance().unwrap()[i], variance, 1e-4, "variance");
-            own += quadrature(|z| entropy(&[logistic(z), 1.0 - logistic(z)]), z, v).0;
+            let (mean, variance) = integral(logistic, z, v);
+            assert!((answer.mean()[i] - mean).abs() < LOGISTIC, "{:?} {mean}", answer.mean());
+            assert!((answer.variance().unwrap()[i] - variance).abs() < LOGISTIC);
+            own += integral(|z| entropy(&[logistic(z), 1.0 - logistic(z)]), z, v).0;
         }
-        close(answer.expected_entropy().unwrap(), own, 1e-4, "expected entropy");
+        assert!((answer.expected_entropy().unwrap() - own).abs() < 7.0 * LOGISTIC);
     }
 }
 
@@ -344,6 +312,301 @@ fn the_error_of_a_deep_network_stays_as_it_was_measured() {
         eprintln!("quantile {part}: error {error:.4}, ratio of standard deviations {ratio:.3}");
     }
     assert!(at(&errors, 0.5) < 0.045 && at(&errors, 1.0) < 0.16, "{errors:?}");
+}
+
+/// A network that adds its inputs up: `weights` rows of an output each.
+fn linear(inputs: usize, input: Keep, weights: &[f32], loss: Loss) -> Mlp {
+    let outputs = weights.len() / inputs;
+    let mut mlp = Mlp::builder(inputs).input_keep(input).output(outputs, loss).build().unwrap();
+    mlp.set_weights(0, weights).unwrap();
+    mlp
+}
+
+/// What one row says: means, variances, mutual information.
+fn one_row(mlp: &Mlp, x: &[f32]) -> (Vec<f64>, Vec<f64>, Option<f64>) {
+    let predictor = Predictor::new(mlp).with_isa(isa()).unwrap();
+    let mut workspace = predictor.workspace(1).unwrap();
+    let batch = Batch::dense(MatrixView::new(x, 1, x.len()).unwrap());
+    let answers = predictor.moments(&batch, &mut workspace).unwrap();
+    let answer = answers.row(0).unwrap();
+    (answer.mean().to_vec(), answer.variance().unwrap().to_vec(), answer.mutual_information())
+}
+
+/// What few masks leave to rounding.
+const ENUMERATED: f64 = 1e-6;
+
+/// One input that is there or not: logits [80, 0] or [0, 0].
+#[test]
+fn one_input_is_there_or_not() {
+    let mlp = linear(1, Keep::HALF, &[40.0, 0.0], Loss::SoftmaxCrossEntropy);
+    let (mean, variance, information) = one_row(&mlp, &[1.0]);
+    for (got, want) in mean.iter().zip([0.75, 0.25]) {
+        assert!((got - want).abs() < ENUMERATED, "{mean:?}");
+    }
+    assert!(variance.iter().all(|v| (v - 0.0625).abs() < ENUMERATED), "{variance:?}");
+    let want = entropy(&[0.75, 0.25]) - 0.5 * 2f64.ln();
+    assert!((information.unwrap() - want).abs() < ENUMERATED, "{information:?}");
+}
+
+/// Four units that say the same of one input, of 16 masks: the logits are c 2 [50, -50,
+/// 0] with c of them kept.
+#[test]
+fn few_hidden_units_are_enumerated() {
+    for (units, rate) in [(1, 0.5), (4, 0.5), (4, 0.9), (12, 0.75)] {
+        let keep = keep(rate);
+        let mut mlp = Mlp::builder(1)
+            .hidden(units, Activation::Identity, keep)
+            .output(3, Loss::SoftmaxCrossEntropy)
+            .build()
+            .unwrap();
+        mlp.set_weights(0, &vec![1.0; units]).unwrap();
+        let rows = [vec![50.0; units], vec![-50.0; units], vec![0.0; units]];
+        mlp.set_weights(1, &rows.concat()).unwrap();
+        let (mean, variance, information) = one_row(&mlp, &[1.0]);
+        // Without a unit all classes are alike, else the first is certain.
+        let none = (1.0 - keep.get()).powi(units as i32);
+        let first = 1.0 - none * 2.0 / 3.0;
+        assert!((mean[0] - first).abs() < ENUMERATED, "{units}: {mean:?}, not {first}");
+        assert!(
+            (mean[1] - none / 3.0).abs() < ENUMERATED && (mean[2] - none / 3.0).abs() < ENUMERATED
+        );
+        let spread = none * (1.0 - none) * 4.0 / 9.0;
+        assert!((variance[0] - spread).abs() < ENUMERATED, "{variance:?}, not {spread}");
+        let want = entropy(&[first, none / 3.0, none / 3.0]) - none * 3f64.ln();
+        assert!((information.unwrap() - want).abs() < ENUMERATED, "{information:?}, not {want}");
+    }
+    // The figures that were published for four at 0.5.
+    let none: f64 = 1.0 / 16.0;
+    assert!((1.0 - none * 2.0 / 3.0 - 0.9583).abs() < 1e-4);
+}
+
+/// Wide logits that nothing was divided by: every answer is one.
+#[test]
+fn bytes_that_were_not_divided_have_probabilities() {
+    let data = Dataset::digits(Split::Test).unwrap();
+    let mlp = Mlp::builder(784)
+        .input_keep(keep(0.8))
+        .hidden(64, Activation::Relu, Keep::HALF)
+        .output(10, Loss::SoftmaxCrossEntropy)
+        .seed(3)
+        .build()
+        .unwrap();
+    let predictor = Predictor::new(mlp).with_isa(isa()).unwrap();
+    let mut workspace = predictor.workspace(64).unwrap();
+    for first in (0..256).step_by(64) {
+        let row = |row| data.inputs().row(row).unwrap().iter().map(|x| x * 255.0);
+        let bytes: Vec<f32> = (first..first + 64).flat_map(row).collect();
+        let batch = Batch::dense(MatrixView::new(&bytes, 64, 784).unwrap());
+        for answer in predictor.moments(&batch, &mut workspace).unwrap().iter() {
+            let mean = answer.mean();
+            assert!(mean.iter().all(|p| (0.0..=1.0).contains(p)), "{mean:?}");
+            assert!((mean.iter().sum::<f64>() - 1.0).abs() < 1e-12, "{mean:?}");
+            assert!(answer.variance().unwrap().iter().all(|v| (0.0..=0.25).contains(v)));
+            let (entropy, own) = (answer.entropy().unwrap(), answer.expected_entropy().unwrap());
+            assert!(own >= 0.0 && entropy >= own - 1e-12, "{entropy} {own}");
+        }
+    }
+}
+
+/// Where the result is a number, so is what it is made from.
+#[test]
+fn squares_neither_overflow_nor_vanish() {
+    // 100 equal inputs of which half is dropped: 80 of them, variance 80 (x w)².
+    for (x, w) in [(1e20f32, 1e-20f32), (1e-20, 1e20), (1e30, 1e-30), (1e-30, 1.0), (1e15, 1e4)] {
+        for activation in
+            [None, Some(Activation::Identity), Some(Activation::LeakyRelu(Slope::DEFAULT))]
+        {
+            let mut row = [x; 100];
+            row[80..].fill(0.0);
+            let mut mlp = Mlp::builder(100).input_keep(Keep::HALF);
+            if let Some(activation) = activation {
+                mlp = mlp.hidden(1, activation, Keep::ALL);
+            }
+            let mut mlp = mlp.output(1, Loss::SquaredError).build().unwrap();
+            mlp.set_weights(0, &[w; 100]).unwrap();
+            if activation.is_some() {
+                mlp.set_weights(1, &[1.0]).unwrap();
+            }
+            let (mean, variance, _) = one_row(&mlp, &row);
+            let size = f64::from(x) * f64::from(w);
+            assert!(
+                (mean[0] / (80.0 * size) - 1.0).abs() < 1e-4,
+                "{x} {w} {activation:?}: {mean:?}"
+            );
+            let want = 80.0 * size * size;
+            assert!(
+                (variance[0] / want - 1.0).abs() < 1e-4,
+                "{x} {w} {activation:?}: {variance:?}"
+            );
+        }
+    }
+    let (_, variance, _) = one_row(&linear(1, Keep::HALF, &[1e-20], Loss::SquaredError), &[1e20]);
+    assert!((variance[0] - 1.0).abs() < 1e-6, "{variance:?}");
+}
+
+/// A table whose target is a smooth function of all columns, and a network with 50
+/// hidden units that was trained on it.
+fn table(columns: usize, input: Keep, hidden: &[Keep]) -> (Mlp, Vec<f32>) {
+    const ROWS: usize = 400;
+    let x: Vec<f32> = (0..ROWS * columns)
+        .map(|i| (i as f32 * 0.754_877_7).fract() + ((i * i) as f32 * 0.569_840_3).fract() - 1.0)
+        .map(|x| 2.0 * x)
+        .collect();
+    let y = x.chunks(columns).map(|x| {
+        let sum: f32 = x.iter().enumerate().map(|(i, x)| x * (i as f32 + 1.0).sin()).sum();
+        sum.sin() + 0.5 * x[0] * x[1] + 0.3 * x[2]
+    });
+    let y: Vec<f32> = y.collect();
+    let mut builder = Mlp::builder(columns).input_keep(input);
+    for &keep in hidden {
+        builder = builder.hidden(50, Activation::Relu, keep);
+    }
+    let mlp = builder.output(1, Loss::SquaredError).seed(1).build().unwrap();
+    let sgd = Sgd::new(Schedule::constant(0.02)).momentum(Schedule::constant(0.9));
+    let mut trainer = Trainer::builder(mlp, sgd, 40).isa(isa()).seed(1).build().unwrap();
+    for _ in 0..60 {
+        for (x, y) in x.chunks(40 * columns).zip(y.chunks(40)) {
+            let batch = Batch::dense(MatrixView::new(x, 40, columns).unwrap());
+            let y = MatrixView::new(y, 40, 1).unwrap();
+            trainer.step(&batch, Targets::Values(y)).unwrap();
+        }
+    }
+    (trainer.into_network(), x)
+}
+
+/// Of the first rows: the median ratio of deviations to those of samples, and the mean
+/// distances of moments and of weight scaling from the samples' mean, over deviations.
+fn against_samples(mlp: &Mlp, x: &[f32], rows: usize, samples: usize) -> [f64; 3] {
+    let columns = mlp.inputs();
+    let predictor = Predictor::new(mlp).with_isa(isa()).unwrap();
+    let batch = Batch::dense(MatrixView::new(&x[..rows * columns], rows, columns).unwrap());
+    let [mut sampling, mut scaling, mut moments] =
+        std::array::from_fn(|_| predictor.workspace(rows).unwrap());
+    let ids: Vec<u64> = (0..rows as u64).collect();
+    let settings = MonteCarlo::new(samples).unwrap();
+    let seeds = Seeds::Numbered { base: 5, ids: &ids };
+    let sampled = predictor.monte_carlo(&batch, &settings, seeds, &mut sampling).unwrap();
+    let scaled = predictor.weight_scaling(&batch, &mut scaling).unwrap();
+    let answers = predictor.moments(&batch, &mut moments).unwrap();
+    let (mut ratios, mut errors) = (Vec::new(), [0.0; 2]);
+    for ((answer, sampled), scaled) in answers.iter().zip(sampled.iter()).zip(scaled.iter()) {
+        let deviation = sampled.deviation(0).unwrap();
+        ratios.push(answer.deviation(0).unwrap() / deviation);
+        for (error, other) in errors.iter_mut().zip([answer, scaled]) {
+            *error += (other.mean()[0] - sampled.mean()[0]).abs() / deviation / rows as f64;
+        }
+    }
+    ratios.sort_by(f64::total_cmp);
+    [ratios[rows / 2], errors[0], errors[1]]
+}
+
+/// 2,000 samples know a deviation to 2 to 6 % in one standard error (the more the rarer
+/// units are dropped), the median of 20 rows to a quarter of that; the bounds are those
+/// that are promised, far beyond it.
+#[test]
+fn few_inputs_have_the_deviations_of_samples() {
+    for (columns, hidden) in [(8, 1), (8, 0), (16, 1), (40, 0)] {
+        for drop in [0.005, 0.05, 0.2] {
+            let rate = Keep::from_drop(drop).unwrap();
+            let hidden = if hidden == 1 { rate } else { Keep::ALL };
+            let (mlp, x) = table(columns, rate, &[hidden]);
+            let [ratio, error, scaled] = against_samples(&mlp, &x, 20, 2000);
+            eprintln!("{columns} {drop} {hidden}: {ratio:.3} {error:.4} {scaled:.4}");
+            assert!((0.8..1.25).contains(&ratio), "{columns} {drop}: {ratio}");
+            // What the samples' own mean is off by, sqrt(2 / (pi n)), is in both.
+            assert!(error <= scaled + 0.018, "{columns} {drop}: {error}, scaled {scaled}");
+        }
+    }
+}
+
+/// Prints what docs/PERFORMANCE.md says of tables: `cargo test --release --test library
+/// -- --ignored --nocapture tables_beside`.
+#[test]
+#[ignore = "20,000 samples of 100 rows for each of 24 networks"]
+fn tables_beside_20_000_samples() {
+    println!(
+        "| network | drop | deviations | mean | mean, weight scaling |\n|---|---|---|---|---|"
+    );
+    for columns in [8, 16, 40, 100] {
+        for layers in [0, 1, 2] {
+            for drop in [0.005, 0.05, 0.2] {
+                let rate = Keep::from_drop(drop).unwrap();
+                let hidden = match layers {
+                    0 => vec![Keep::ALL],
+                    layers => vec![rate; layers],
+                };
+                let (mlp, x) = table(columns, rate, &hidden);
+                let [ratio, error, scaled] = against_samples(&mlp, &x, 100, 20_000);
+                println!(
+                    "| {columns}-{hidden:?} | {drop} | {ratio:.3} | {error:.4} | {scaled:.4} |"
+                );
+                if columns == 8 && layers < 2 {
+                    assert!((0.8..1.25).contains(&ratio), "{columns} {drop}: {ratio}");
+                    assert!(error <= scaled + 0.006, "{columns} {drop}: {error} {scaled}");
+                }
+            }
+        }
+    }
+}
+
+/// Rows with few active units, with some, with many and with none share a batch.
+#[test]
+fn an_answer_depends_on_its_row_alone() {
+    const ROWS: usize = 90;
+    let mut x = rows(ROWS);
+    for (row, x) in x.chunks_mut(100).enumerate() {
+        let active = [100, 5, 40, 0, 12, 64, 13][row % 7];
+        x[active..].fill(0.0);
+    }
+    for loss in [Loss::SoftmaxCrossEntropy, Loss::BinaryCrossEntropy] {
+        let mlp = network(loss);
+        let predictor = Predictor::new(&mlp).with_isa(isa()).unwrap();
+        let mut workspace = predictor.workspace(ROWS).unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        let bits = |predictor: &Predictor<&Mlp>, workspace: &mut _, x: &[f32]| -> Vec<u64> {
+            let answers = predictor.moments(&view(x), workspace).unwrap();
+            let rows = answers.iter().flat_map(|answer| {
+                let own = [answer.expected_entropy().unwrap()];
+                let all = answer.mean().iter().chain(answer.variance().unwrap()).copied();
+                all.chain(own).collect::<Vec<_>>()
+            });
+            rows.map(f64::to_bits).collect()
+        };
+        let together = bits(&predictor, &mut workspace, &x);
+        let serial = predictor.clone().serial();
+        assert_eq!(pool.install(|| bits(&serial, &mut workspace, &x)), together);
+        assert_eq!(pool.install(|| bits(&predictor, &mut workspace, &x)), together);
+        let mut alone = predictor.workspace(1).unwrap();
+        for (row, want) in x.chunks(100).zip(together.chunks(together.len() / ROWS)) {
+            assert_eq!(bits(&predictor, &mut alone, row), want);
+        }
+    }
+}
+
+/// Allowed, it reaches every figure of its row, and no other row.
+#[test]
+fn nan_reaches_every_figure() {
+    for &loss in Loss::ALL {
+        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for active in [3, 30, 100] {
+                let mlp = network(loss);
+                let predictor =
+                    Predictor::new(&mlp).with_isa(isa()).unwrap().allow_non_finite_inputs();
+                let mut workspace = predictor.workspace(2).unwrap();
+                let mut x = rows(2);
+                x[active..100].fill(0.0);
+                x[1] = value;
+                let Ok(answers) = predictor.moments(&view(&x), &mut workspace) else { continue };
+                let [bad, good] = [0, 1].map(|row| answers.row(row).unwrap());
+                let finite = |x: &[f64]| x.iter().all(|x| x.is_finite());
+                assert!(finite(good.mean()) && finite(good.variance().unwrap()));
+                let unknown = |x: &[f64]| x.iter().all(|x| x.is_nan());
+                assert!(unknown(bad.mean()) || value.is_infinite() && loss == Loss::SquaredError);
+                assert!(unknown(bad.variance().unwrap()), "{loss} {value} {active}");
+                assert!(bad.expected_entropy().is_none_or(f64::is_nan), "{loss} {value} {active}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -1,0 +1,157 @@
+use super::{SQUASHED_DEVIATION, SQUASHED_MEAN};
+use crate::{
+    nn::activation::{Activation, Slope, WithUnit},
+    simd::{Isa, Kernel, LANES, Lanes},
+    thin::Unit,
+};
+
+/// Rounding in f32 of a mean and a deviation in closed form, relative to the largest
+/// of m and s.
+const CLOSED: f64 = 2e-5;
+
+struct Ask<'a> {
+    isa: Isa,
+    mean: &'a [f32; LANES],
+    deviation: &'a [f32; LANES],
+}
+
+struct Asked<'a, U>(Ask<'a>, U);
+
+impl<U: Unit> Kernel for Asked<'_, U> {
+    type Output = [[f32; LANES]; 2];
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) -> Self::Output {
+        let Self(Ask { mean, deviation, .. }, unit) = self;
+        let (mean, deviation) = unit.moments(l, l.load(mean), l.load(deviation));
+        let mut out = [[0.0; LANES]; 2];
+        l.store(mean, &mut out[0]);
+        l.store(deviation, &mut out[1]);
+        out
+    }
+}
+
+impl WithUnit for Ask<'_> {
+    type Output = [[f32; LANES]; 2];
+
+    fn with<U: Unit>(self, unit: U) -> Self::Output {
+        self.isa.dispatch(Asked(self, unit))
+    }
+}
+
+/// Mean and deviation in one lane, while the others hold other numbers.
+fn moments(isa: Isa, f: Activation, mean: f32, deviation: f32) -> [f32; 2] {
+    let (mut means, mut deviations) = ([1.0; LANES], [0.1; LANES]);
+    // Neighbours of little spread and of much.
+    deviations[2..9].fill(30.0);
+    (means[5], deviations[5]) = (mean, deviation);
+    let [mean, deviation] =
+        f.hand_to(Ask { isa, mean: &means, deviation: &deviations }).map(|lanes| lanes[5]);
+    // Alone it has the same bits.
+    let (means, deviations) = ([means[5]; LANES], [deviations[5]; LANES]);
+    let alone = f.hand_to(Ask { isa, mean: &means, deviation: &deviations }).map(|lanes| lanes[5]);
+    assert_eq!(alone.map(f32::to_bits), [mean, deviation].map(f32::to_bits));
+    [mean, deviation]
+}
+
+/// The trapezoid rule over 9 deviations to both sides, 400 points each.
+fn reference(f: Activation, m: f64, s: f64) -> [f64; 2] {
+    const EACH: i32 = 3600;
+    let nodes = || (-EACH..=EACH).map(|i| f64::from(i) / 400.0);
+    let weight = |x: f64| libm::exp(-0.5 * x * x);
+    let sum: f64 = nodes().map(weight).sum();
+    let mean = nodes().map(|x| weight(x) * f.value(m + s * x)).sum::<f64>() / sum;
+    let square = |x: f64| weight(x) * (f.value(m + s * x) - mean).powi(2);
+    [mean, (nodes().map(square).sum::<f64>() / sum).sqrt()]
+}
+
+fn all() -> Vec<Activation> {
+    let leaky = [0.3, 1.5].map(|slope| Activation::LeakyRelu(Slope::new(slope).unwrap()));
+    Activation::ALL.iter().copied().chain(leaky).collect()
+}
+
+#[test]
+fn every_mean_and_deviation_has_the_stated_error() {
+    for isa in Isa::available() {
+        for f in all() {
+            for s in [0.0f32, 1e-3, 0.1, 0.5, 0.74, 0.76, 1.0, 1.49, 1.51, 2.0, 4.0, 10.0, 100.0] {
+                for m in [0.0f32, 0.3, 1.2, 3.0, 5.0, 8.0, 12.0, 20.0] {
+                    for m in [m, -m] {
+                        let got = moments(isa, f, m, s).map(f64::from);
+                        let want = reference(f, m.into(), s.into());
+                        let error = match f {
+                            Activation::Logistic => [SQUASHED_MEAN, SQUASHED_DEVIATION],
+                            Activation::Tanh => [2.0 * SQUASHED_MEAN, 2.0 * SQUASHED_DEVIATION],
+                            _ => [CLOSED * f64::from(m.abs().max(s)); 2],
+                        };
+                        for ((got, want), error) in got.iter().zip(want).zip(error) {
+                            // Of the kink's place among the reference's nodes.
+                            let error = error + 1e-6 * f64::from(s);
+                            assert!(
+                                (got - want).abs() <= error,
+                                "{isa} {f} {m} {s}: {got}, not {want}"
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Where the mean is not far from where the slope is, the deviation is much closer.
+#[test]
+fn near_the_slope_deviations_are_close() {
+    for isa in Isa::available() {
+        for s in [0.01f32, 0.3, 0.74, 0.8, 1.4, 1.6, 3.0, 10.0] {
+            for m in [0.0f32, 0.5, 1.0, 2.0] {
+                for f in [Activation::Logistic, Activation::Tanh] {
+                    let got = f64::from(moments(isa, f, m, s)[1]);
+                    let want = reference(f, m.into(), s.into())[1];
+                    assert!(
+                        (got / want - 1.0).abs() < 3e-3,
+                        "{isa} {f} {m} {s}: {got}, not {want}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn numbers_near_both_ends_of_the_range_stay_numbers() {
+    for isa in Isa::available() {
+        for f in all() {
+            for m in [0.0f32, 1e-30, 1.0, 1e30] {
+                for s in [0.0f32, 1e-30, 1.0, 1e30] {
+                    for m in [m, -m] {
+                        let [mean, deviation] = moments(isa, f, m, s);
+                        let sound = mean.is_finite() && deviation.is_finite();
+                        assert!(sound && deviation >= 0.0, "{isa} {f} {m} {s}: {mean} {deviation}");
+                    }
+                }
+            }
+        }
+        for size in [1e-30f32, 1e20, 1e30] {
+            // Of max(0, z) with mean 0 the variance is s² (1/2 - 1 / (2 pi)).
+            let [mean, deviation] = moments(isa, Activation::Relu, 0.0, size);
+            assert!((mean / size - 0.398_942_3).abs() < 1e-5);
+            assert!((deviation / size - 0.583_819_4).abs() < 1e-5, "{deviation}");
+            assert_eq!(moments(isa, Activation::Identity, 1.0, size), [1.0, size]);
+        }
+    }
+}
+
+#[test]
+fn nan_stays() {
+    for isa in Isa::available() {
+        for f in all() {
+            for (m, s) in [(f32::NAN, 1.0), (f32::NAN, 0.0), (f32::NAN, 9.0), (1.0, f32::NAN)] {
+                let [mean, deviation] = moments(isa, f, m, s);
+                let known = f == Activation::Identity;
+                assert!(mean.is_nan() || known && m.is_finite(), "{isa} {f} {m} {s}: {mean}");
+                assert!(deviation.is_nan() || m.is_nan() && s.is_finite(), "{isa} {f} {m} {s}");
+            }
+        }
+    }
+}

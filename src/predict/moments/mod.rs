@@ -1,0 +1,303 @@
+//! Moment propagation: mean and standard deviation of every unit are carried
+//! through dropout, linear layers and activations (assumed-density filtering; for
+//! dropout Wang and Manning 2013, "Fast dropout training"), above masks of the first
+//! site that drops, where its units are few ([`strata`]).
+//!
+//! Exact up to z of the layer above the first site that drops. Beyond it the units
+//! of a layer are taken to be independent given the mask, and each z to be normal.
+
+mod draws;
+mod link;
+mod logistic;
+mod strata;
+
+use super::{
+    Network, Workspace,
+    uncertainty::{Estimates, Tallies},
+};
+use crate::{
+    data::Batch,
+    error::Error,
+    mask::{Mask, WORD, words_of},
+    nn::{Flow, Loss, Mlp},
+    rate::Keep,
+    tensor::{Matrix, MatrixView},
+    thin::{
+        InputBits, Lists, PANEL, Panels, ThinningBits,
+        moments::{Deviations, Inputs},
+    },
+};
+use link::Link;
+use strata::{ENUMERATED, MOST_UNITS, Strata};
+
+/// Pairs of a row and a mask that go up together: what the kernel takes at once.
+const PASS: usize = 64;
+
+/// The memory of moment propagation.
+#[derive(Clone, Debug)]
+pub(super) struct Moments {
+    /// Lists and z hold means, of the pairs of a pass.
+    flow: Flow,
+    /// Of the inputs of each layer.
+    deviations: Vec<Deviations>,
+    /// Of z of each layer.
+    z: Vec<Panels>,
+    /// Of the pairs' first site that drops.
+    mask: Mask,
+    pairs: Vec<Pair>,
+    /// The pairs' rows of the batch, as [`Lists::thin`] takes them.
+    requests: Vec<usize>,
+    /// The units that are active at the first site in one row.
+    active: Vec<usize>,
+    strata: Strata,
+    link: Link,
+    /// Variances of the logits, row by row.
+    variances: Matrix,
+}
+
+/// A row above one mask, or above all of them.
+#[derive(Clone, Copy, Debug)]
+struct Pair {
+    row: usize,
+    /// Which of the row's masks it is.
+    number: usize,
+    /// The mask's probability.
+    weight: f64,
+    /// The same over that of the row's masks up to this one.
+    share: f64,
+}
+
+/// Where dropout begins.
+#[derive(Clone, Copy)]
+struct Start {
+    /// The first site that drops, or else the last one.
+    site: usize,
+    keep: Keep,
+    /// The next one that drops.
+    next: Option<usize>,
+    /// Rows with fewer active units there have masks.
+    few: usize,
+}
+
+impl Start {
+    fn of(mlp: &Mlp, link: Loss) -> Self {
+        let last = mlp.depth() - 1;
+        let drops = |&site: &usize| mlp.keep_below(site).drops();
+        let site = (0..=last).find(drops).unwrap_or(last);
+        // Straight below the output the logits' moments are exact.
+        let few = match link {
+            _ if !mlp.keep_below(site).drops() => 0,
+            Loss::SquaredError if site == last => 0,
+            // Each output looks at one logit, a sum of many terms.
+            Loss::BinaryCrossEntropy if site == last => ENUMERATED + 1,
+            _ => MOST_UNITS + 1,
+        };
+        Self { site, keep: mlp.keep_below(site), next: (site + 1..=last).find(drops), few }
+    }
+}
+
+impl Moments {
+    /// Those of a workspace, made where they are not there yet.
+    fn of<'w>(
+        there: &'w mut Option<Self>,
+        mlp: &Mlp,
+        most_rows: usize,
+    ) -> Result<&'w mut Self, Error> {
+        Ok(match there {
+            Some(moments) => moments,
+            None => there.insert(Self::new(mlp, most_rows)?),
+        })
+    }
+
+    fn new(mlp: &Mlp, most_rows: usize) -> Result<Self, Error> {
+        let widths = mlp.widths();
+        let deviations = widths[..mlp.depth()].iter();
+        let deviations = deviations.map(|&width| Deviations::with_capacity(PASS, width));
+        let z = widths[1..].iter().map(|&width| Panels::with_capacity(PASS, width));
+        Ok(Self {
+            flow: Flow::with_capacity(mlp, PASS)?,
+            deviations: deviations.collect::<Result<_, _>>()?,
+            z: z.collect::<Result<_, _>>()?,
+            mask: Mask::ones(PASS, widths[..mlp.depth()].iter().copied().max().unwrap_or(0))?,
+            pairs: Vec::with_capacity(PASS),
+            requests: Vec::with_capacity(PASS),
+            active: Vec::with_capacity(MOST_UNITS),
+            strata: Strata::new(),
+            link: Link::new(mlp.outputs())?,
+            variances: Matrix::zeroed(most_rows, mlp.outputs())?,
+        })
+    }
+
+    /// Up through the layers from `below` on, from the pass's lists into it; `site`
+    /// is the next site that drops, where there is one. Means of the logits in the
+    /// flow, deviations here.
+    fn up(&mut self, network: Network<'_>, parallel: bool, below: usize, site: Option<usize>) {
+        let Network { mlp, isa, .. } = network;
+        let known = below..site.unwrap_or(mlp.depth());
+        self.flow.forward(mlp, None, isa, parallel, known, |_| None, |_| None, |_| ());
+        let Some(site) = site else { return };
+        self.deviations[site].drop_known(mlp.keep_below(site), &self.flow.lists[site]);
+        for (index, layer) in mlp.layers.iter().enumerate().skip(site) {
+            let (lists, above) = self.flow.lists.split_at_mut(index + 1);
+            let (deviations, deviations_above) = self.deviations.split_at_mut(index + 1);
+            let x = Inputs { means: &lists[index], deviations: &deviations[index] };
+            let z = [&mut self.flow.z[index], &mut self.z[index]];
+            match (above.first_mut(), deviations_above.first_mut()) {
+                (Some(means), Some(deviations)) => {
+                    layer.forward_moments(isa, parallel, x, z, means, deviations);
+                }
+                _ => layer.output_moments(isa, parallel, x, z),
+            }
+        }
+    }
+
+    /// Whether row `row` has few active units; where it has, they are in `active`.
+    fn find_active(&mut self, lists: &Lists, row: usize, few: usize) -> bool {
+        let blocks = || (0..lists.blocks()).map(|b| (b, lists.block(b).of(row).0));
+        if blocks().map(|(_, offsets)| offsets.len()).sum::<usize>() >= few {
+            return false;
+        }
+        self.active.clear();
+        for (b, offsets) in blocks() {
+            self.active.extend(offsets.iter().map(|&offset| b * PANEL + usize::from(offset)));
+        }
+        true
+    }
+
+    /// Adds a row above one mask to the next pass: bit i of it is the row's active unit
+    /// number i.
+    fn push(&mut self, pair: Pair, mask: u64) {
+        let words = words_of(self.mask.width());
+        let row = &mut self.mask.words_mut()[self.pairs.len() * words..][..words];
+        row.fill(0);
+        for (i, &unit) in self.active.iter().enumerate() {
+            row[unit / WORD] |= (mask >> i & 1) << (unit % WORD);
+        }
+        self.pairs.push(pair);
+    }
+
+    /// The rows of the batch that have few active units, above masks of those.
+    fn above_masks(&mut self, network: Network<'_>, start: Start, from: &Lists, to: &mut Tallies) {
+        for row in 0..from.rows() {
+            if !self.find_active(from, row, start.few) {
+                continue;
+            }
+            let mut total = 0.0;
+            for number in 0.. {
+                let (masks, weights) = self.strata.of(self.active.len(), start.keep, start.site);
+                let Some((&mask, &weight)) = masks.get(number).zip(weights.get(number)) else {
+                    break;
+                };
+                total += weight;
+                self.push(Pair { row, number, weight, share: weight / total }, mask);
+                if self.pairs.len() == PASS {
+                    self.pass(network, start, true, from, to);
+                }
+            }
+        }
+        self.pass(network, start, true, from, to);
+    }
+
+    /// The other rows, with all that is dropped taken by its moments.
+    fn without_masks(
+        &mut self,
+        network: Network<'_>,
+        start: Start,
+        from: &Lists,
+        to: &mut Tallies,
+    ) {
+        for row in 0..from.rows() {
+            if self.find_active(from, row, start.few) {
+                continue;
+            }
+            self.pairs.push(Pair { row, number: 0, weight: 1.0, share: 1.0 });
+            if self.pairs.len() == PASS {
+                self.pass(network, start, false, from, to);
+            }
+        }
+        self.pass(network, start, false, from, to);
+    }
+
+    /// Sends the pairs up, with the masks that were pushed or without, and tallies what
+    /// comes out.
+    fn pass(
+        &mut self,
+        network: Network<'_>,
+        start: Start,
+        masked: bool,
+        from: &Lists,
+        to: &mut Tallies,
+    ) {
+        self.requests.clear();
+        self.requests.extend(self.pairs.iter().map(|pair| pair.row));
+        let parallel = network.parallel(self.pairs.len());
+        let (keep, bits, drops) = if masked {
+            (start.keep, ThinningBits::Mask(&self.mask), start.next)
+        } else {
+            (Keep::ALL, ThinningBits::All, start.keep.drops().then_some(start.site))
+        };
+        self.flow.lists[start.site].thin(parallel, keep, from, &self.requests, bits);
+        self.up(network, parallel, start.site, drops);
+        let last = network.mlp.depth() - 1;
+        for (i, pair) in self.pairs.iter().enumerate() {
+            self.link.take(i, &self.flow.z[last], drops.map(|_| &self.z[last]));
+            let entropy = self.link.moments(pair.number, pair.weight);
+            to.mix(pair.row, pair.share, [&self.link.mean, &self.link.variance], entropy);
+        }
+        self.pairs.clear();
+    }
+}
+
+/// Moments of the predictions of a batch that was checked, through this loss's link,
+/// into the tallies.
+fn gather(
+    network: Network<'_>,
+    batch: &Batch<'_>,
+    link: Loss,
+    workspace: &mut Workspace,
+) -> Result<(), Error> {
+    let Network { mlp, isa, .. } = network;
+    let Workspace { flow, predictions, moments, tallies, .. } = workspace;
+    let (rows, most_rows) = (batch.rows(), predictions.rows());
+    let moments = Moments::of(moments, mlp, most_rows)?;
+    moments.link.set_loss(link)?;
+    tallies.clear(link, rows, most_rows, 0)?;
+    let (start, parallel) = (Start::of(mlp, link), network.parallel(rows));
+    flow.enter(mlp, isa, parallel, rows, InputBits::All, &|row| batch.at(row));
+    flow.forward(mlp, None, isa, parallel, 0..start.site, |_| None, |_| None, |_| ());
+    let from = &flow.lists[start.site];
+    moments.above_masks(network, start, from, tallies);
+    moments.without_masks(network, start, from, tallies);
+    Ok(())
+}
+
+/// Moments of the predictions of a batch that was checked.
+pub(super) fn estimate<'w>(
+    network: Network<'_>,
+    batch: &Batch<'_>,
+    workspace: &'w mut Workspace,
+) -> Result<Estimates<'w>, Error> {
+    gather(network, batch, network.mlp.loss(), workspace)?;
+    Ok(workspace.tallies.estimates())
+}
+
+/// Means and variances of the logits of a batch that was checked.
+pub(super) fn logits<'w>(
+    network: Network<'_>,
+    batch: &Batch<'_>,
+    workspace: &'w mut Workspace,
+) -> Result<[MatrixView<'w>; 2], Error> {
+    // The identity is squared error's link.
+    gather(network, batch, Loss::SquaredError, workspace)?;
+    let Workspace { predictions, moments, tallies, .. } = workspace;
+    let variances = &mut Moments::of(moments, network.mlp, predictions.rows())?.variances;
+    for (row, answer) in tallies.estimates().iter().enumerate() {
+        for (to, &z) in predictions.at_mut(row).iter_mut().zip(answer.mean()) {
+            *to = z as f32;
+        }
+        for (to, &v) in variances.at_mut(row).iter_mut().zip(answer.variance().unwrap_or(&[])) {
+            *to = v as f32;
+        }
+    }
+    Ok([predictions.first_rows(batch.rows()), variances.first_rows(batch.rows())])
+}
