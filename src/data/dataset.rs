@@ -34,6 +34,8 @@ pub struct Dataset {
     inputs: Matrix,
     labels: Vec<u32>,
     classes: usize,
+    /// Height and width.
+    image_shape: Option<[usize; 2]>,
 }
 
 impl Dataset {
@@ -47,7 +49,7 @@ impl Dataset {
         let most = labels.iter().max().map_or(0, |&most| u64::from(most) + 1);
         let classes = usize::try_from(most)
             .map_err(|_| Error::setting("class", most - 1, "one that can be counted to"))?;
-        Ok(Self { inputs, labels, classes })
+        Ok(Self { inputs, labels, classes, image_shape: None })
     }
 
     /// Images and labels in IDX, plain or gzipped; bytes become x / 255.
@@ -124,10 +126,11 @@ impl Dataset {
     }
 
     pub(super) fn from_idx(images: Idx, labels: Idx, path: &Path) -> Result<Self, Error> {
-        let (rows, columns) = match images.dimensions[..] {
-            [rows, height, width] => (rows, height.saturating_mul(width)),
-            _ => (0, 0),
+        let (rows, shape) = match images.dimensions[..] {
+            [rows, height, width] => (rows, [height, width]),
+            _ => (0, [0, 0]),
         };
+        let columns = shape[0].saturating_mul(shape[1]);
         if labels.elements.len() != rows {
             return Err(Error::Format {
                 path: path.to_owned(),
@@ -152,7 +155,14 @@ impl Dataset {
                 *x = f32::from(byte) / 255.0;
             }
         }
-        Self::new(inputs, labels.elements.iter().map(|&label| u32::from(label)).collect())
+        let labels = labels.elements.iter().map(|&label| u32::from(label)).collect();
+        Ok(Self { image_shape: Some(shape), ..Self::new(inputs, labels)? })
+    }
+
+    /// Height and width of the rows' images, where the data say that they are images: of
+    /// IDX files and of the embedded digits. NPY files and rows of one's own do not.
+    pub fn image_shape(&self) -> Option<[usize; 2]> {
+        self.image_shape
     }
 
     /// How many rows.
@@ -212,7 +222,7 @@ impl Dataset {
             }
             let mut labels = reserve("labels", to - from)?;
             labels.extend_from_slice(&self.labels[from..to]);
-            Ok(Self { inputs, labels, classes: self.classes })
+            Ok(Self { inputs, labels, ..*self })
         };
         Ok((part(0, middle)?, part(middle, self.rows())?))
     }

@@ -110,7 +110,8 @@ fn calibration_counts_every_row_once() {
     let arguments =
         ["calibrate", "--model=m", "--limit=300", "--samples=20", "--bins=7", "--plot=p.svg"];
     let text = succeeds(folder, &arguments);
-    for part in ["expected calibration error", "turned by 90°", "noise", "moments"] {
+    let probes = ["data", "turned by 90°", "columns shuffled", "outside the ranges"];
+    for part in ["expected calibration error", "moments", "* fewer than 30 rows"] {
         assert!(text.contains(part), "{part}: {text}");
     }
     let svg = fs::read_to_string(folder.join("p.svg")).unwrap();
@@ -130,17 +131,19 @@ fn calibration_counts_every_row_once() {
         assert!((1.0 - right - number(found, "test_error")).abs() < 1e-12);
         let apart = sum(&|bin| (number(bin, "accuracy") - number(bin, "confidence")).abs());
         assert!((apart - number(found, "expected_calibration_error")).abs() < 1e-12);
-        let digits = &found["means"][0];
-        assert!(
-            (sum(&|bin| number(bin, "confidence")) - number(digits, "confidence")).abs() < 1e-9
-        );
+        let data = &found["means"][0];
+        assert!((sum(&|bin| number(bin, "confidence")) - number(data, "confidence")).abs() < 1e-9);
         for (i, bin) in bins.iter().enumerate() {
             let confidence = 7.0 * number(bin, "confidence");
             let empty = number(bin, "rows") == 0.0;
             assert!(empty || (i as f64..=(i + 1) as f64).contains(&confidence), "{bin}");
+            let [low, high] = [0, 1].map(|end| bin["accuracy_interval"][end].as_f64().unwrap());
+            let accuracy = number(bin, "accuracy");
+            assert!(low <= accuracy && accuracy <= high && (empty || high - low < 1.0), "{bin}");
         }
-        assert_eq!(found["means"].as_array().unwrap().len(), 3);
-        assert_eq!(digits["mutual_information"].is_null(), method == "scale");
+        let asked: Vec<_> = found["means"].as_array().unwrap().iter().map(|m| &m["rows"]).collect();
+        assert_eq!(asked, probes);
+        assert_eq!(data["mutual_information"].is_null(), method == "scale");
     }
     let line = fails(folder, &["calibrate", "--model=m", "--bins=0"], 2);
     assert!(line.contains("--bins <N>'"), "{line}");

@@ -240,10 +240,16 @@ fn arrays_are_read() {
     let eval = [&["eval", "--model=m", "--json", "--limit=7"][..], &files].concat();
     let eval: Value = serde_json::from_str(&succeeds(folder, &eval)).unwrap();
     assert_eq!(eval["rows"], 7);
-    succeeds(
-        folder,
-        &[&["calibrate", "--model=m", "--samples=5", "--limit=50"][..], &files].concat(),
-    );
+    // Four columns are no image of 2 x 2, and nothing here is a digit.
+    let calibrate = ["calibrate", "--model=m", "--samples=5", "--limit=50"];
+    let calibrated = succeeds(folder, &[&calibrate[..], &files].concat());
+    assert!(calibrated.contains("columns shuffled") && calibrated.contains("outside the ranges"));
+    assert!(!calibrated.contains("turned") && !calibrated.contains("digit"), "{calibrated}");
+    // A class by itself cannot be told from others.
+    npy::write_labels(&at("zeros.npy"), &[0; 100]).unwrap();
+    let one_class = ["train", "--data=x.npy", "--labels=zeros.npy", "--held-out=20"];
+    let line = fails_in(folder, &one_class, 1);
+    assert!(line.contains("every training row is 0, expected at least two classes"), "{line}");
 
     // The same rows in a folder give the same network.
     fs::create_dir(at("own.npy")).unwrap();

@@ -6,9 +6,8 @@ use comfy_table::Table;
 use serde::Serialize;
 use thinnet::{
     data::{Batch, Dataset},
-    mask::{Domain, Streams},
     predict::{Predictor, Workspace},
-    tensor::{Matrix, MatrixView},
+    tensor::MatrixView,
 };
 
 use crate::{
@@ -18,8 +17,8 @@ use crate::{
     model::ModelAndData,
     numbers,
     outputs::{self, Format},
-    picture::{Axis, Curve, Panel, draw},
-    recipe, table,
+    picture::{Curve, Panel, Weight, draw},
+    probes, recipe, table,
 };
 
 /// What stands below the help.
@@ -31,7 +30,16 @@ Examples:
 The rows are sorted into bins of equal width by the probability of the class that they are taken
 for (the confidence). Where a network is calibrated, the part of a bin's rows that it is right
 about (the accuracy) is the bin's mean confidence; the expected calibration error is the mean
-distance between them, weighted by the rows (Guo et al. 2017). Entropies are in nats.";
+distance between them, weighted by the rows (Guo et al. 2017). The 95 % interval of the accuracy is
+Wilson's; bins of fewer than 30 rows are marked with *, and hollow in the diagram.
+
+Beside the data the network is asked about rows that it was not trained for, of which it should be
+less sure: the data's columns shuffled, each on its own; numbers outside of their column's, below the
+least or above the largest by half to all of the distance between those; and images, where IDX files
+or the digits say that they are square ones, turned by 90°. Entropies are in nats.";
+
+/// Of fewer rows an accuracy says little: its interval is up to a third of all wide.
+const FEW: usize = 30;
 
 /// The arguments of `thinnet calibrate`.
 #[derive(Debug, clap::Args)]
@@ -62,7 +70,31 @@ pub struct Arguments {
 struct Bin {
     rows: usize,
     accuracy: f64,
+    /// Of 95 %; from 0 to 1 where there are no rows.
+    accuracy_interval: [f64; 2],
     confidence: f64,
+}
+
+impl Bin {
+    /// Whether its accuracy says little.
+    fn is_few(&self) -> bool {
+        (1..FEW).contains(&self.rows)
+    }
+}
+
+/// Wilson's score interval (1927) of a probability at 95 %, of which a part `part` of n
+/// was observed.
+fn wilson(part: f64, n: usize) -> [f64; 2] {
+    // The normal's quantile 0.975, squared.
+    let z2 = 1.959_964 * 1.959_964;
+    if n == 0 {
+        return [0.0, 1.0];
+    }
+    let n = n as f64;
+    let centre = part + z2 / (2.0 * n);
+    let half = (z2 * (part * (1.0 - part) / n + z2 / (4.0 * n * n))).sqrt();
+    let of = |end: f64| (end / (1.0 + z2 / n)).clamp(0.0, 1.0);
+    [of(centre - half), of(centre + half)]
 }
 
 /// Means over some rows.
@@ -81,7 +113,7 @@ struct Findings {
     test_error: f64,
     expected_calibration_error: f64,
     bins: Vec<Bin>,
-    /// Of the digits, and of what is none.
+    /// Of the data, and of rows that are none of it.
     means: Vec<Means>,
 }
 
@@ -98,15 +130,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let rows = test.rows();
     let most_rows = recipe::EVALUATION_BATCH.min(rows);
     let mut workspace = predictor.workspace(most_rows)?;
-    let others = others(&test, rows)?;
+    let probes = probes::of(&test)?;
     let ways = [Way::Scale, arguments.sampling.way()?, Way::Moments];
     let findings = machine.pool()?.install(|| {
         let mut ask = |way, x| asked(way, &predictor, x, rows, &mut workspace);
         let mut findings = Vec::new();
         for way in ways {
             let answers = ask(way, test.inputs())?;
-            let mut means = vec![Means::of("digits", &answers)];
-            for (name, x) in &others {
+            let mut means = vec![Means::of("data", &answers)];
+            for (name, x) in &probes {
                 means.push(Means::of(name, &ask(way, x.view())?));
             }
             findings.push(Findings::of(way, &answers, &test, arguments.bins, means));
@@ -119,35 +151,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     console::results(&if arguments.json {
         serde_json::to_string_pretty(&findings)? + "\n"
     } else {
-        format!("{}\n\n{}\n", reliability(&findings), means(&findings))
+        let few = findings.iter().flat_map(|found| &found.bins).any(Bin::is_few);
+        let note = if few { format!("\n* fewer than {FEW} rows") } else { String::new() };
+        format!("{}{note}\n\n{}\n", reliability(&findings), means(&findings))
     })
-}
-
-/// The rows turned by a quarter, where they are square images, and noise.
-fn others(data: &Dataset, rows: usize) -> anyhow::Result<Vec<(&'static str, Matrix)>> {
-    let columns = data.inputs().columns();
-    let side = columns.isqrt();
-    let mut found = Vec::new();
-    if side * side == columns {
-        let mut turned = Matrix::zeroed(rows, columns)?;
-        for row in 0..rows {
-            let (from, to) = (data.inputs().row(row)?, turned.row_mut(row)?);
-            for (i, to) in to.iter_mut().enumerate() {
-                *to = from[(side - 1 - i % side) * side + i / side];
-            }
-        }
-        found.push(("turned by 90°", turned));
-    }
-    let mut noise = Matrix::zeroed(rows, columns)?;
-    let streams = Streams::new(0, Domain::Noise, 0, 0);
-    for row in 0..rows {
-        for (i, x) in noise.row_mut(row)?.iter_mut().enumerate() {
-            // 24 bits, from 0 to below 1.
-            *x = (streams.hash((row * columns + i) as u64) >> 40) as f32 / (1 << 24) as f32;
-        }
-    }
-    found.push(("noise", noise));
-    Ok(found)
 }
 
 fn asked(
@@ -201,6 +208,7 @@ impl Findings {
         for bin in &mut found {
             let rows = bin.rows.max(1) as f64;
             (bin.accuracy, bin.confidence) = (bin.accuracy / rows, bin.confidence / rows);
+            bin.accuracy_interval = wilson(bin.accuracy, bin.rows);
         }
         Self {
             method: way.name(),
@@ -219,19 +227,28 @@ fn percent(part: f64) -> String {
 /// The bins that have rows, and below them the errors.
 fn reliability(findings: &[Findings]) -> Table {
     let mut table = table::new(
-        ["confidence, %", "method", "rows", "mean confidence, %", "accuracy, %"],
+        [
+            "confidence, %",
+            "method",
+            "rows",
+            "mean confidence, %",
+            "accuracy, %",
+            "95 % interval, %",
+        ],
         &[0, 1],
     );
     for found in findings {
         let bins = found.bins.len() as f64;
+        let decimals = usize::from(100 % found.bins.len() != 0);
         for (i, bin) in found.bins.iter().enumerate().filter(|(_, bin)| bin.rows > 0) {
             let edge = |i: usize| 100.0 * i as f64 / bins;
             table.add_row([
-                format!("{:.0} to {:.0}", edge(i), edge(i + 1)),
+                format!("{:.decimals$} to {:.decimals$}", edge(i), edge(i + 1)),
                 found.method.to_owned(),
-                bin.rows.to_string(),
+                format!("{}{}", bin.rows, if bin.is_few() { " *" } else { "" }),
                 percent(bin.confidence),
                 percent(bin.accuracy),
+                bin.accuracy_interval.map(percent).join(" to "),
             ]);
         }
     }
@@ -251,12 +268,12 @@ fn means(findings: &[Findings]) -> Table {
     let mut table = table::new(header, &[0, 1]);
     for found in findings {
         for (i, means) in found.means.iter().enumerate() {
-            let of_digits = |part| if i == 0 { percent(part) } else { String::new() };
+            let of_data = |part| if i == 0 { percent(part) } else { String::new() };
             table.add_row([
                 found.method.to_owned(),
                 means.rows.to_owned(),
-                of_digits(found.test_error),
-                of_digits(found.expected_calibration_error),
+                of_data(found.test_error),
+                of_data(found.expected_calibration_error),
                 percent(means.confidence),
                 format!("{:.4}", means.entropy),
                 means.mutual_information.map_or(String::new(), |mean| format!("{mean:.4}")),
@@ -269,13 +286,40 @@ fn means(findings: &[Findings]) -> Table {
 /// Accuracy over confidence, as the text of an SVG file.
 fn diagram(findings: &[Findings]) -> anyhow::Result<String> {
     let curve = |found: &Findings| {
-        let bins = found.bins.iter().filter(|bin| bin.rows > 0);
-        let points = bins.map(|bin| (100.0 * bin.confidence, 100.0 * bin.accuracy)).collect();
+        let points = found.bins.iter().filter(|bin| bin.rows > 0).map(|bin| {
+            let interval = bin.accuracy_interval.map(|end| 100.0 * end);
+            let weight = Weight { rows: bin.rows, few: bin.is_few(), interval };
+            ((100.0 * bin.confidence, 100.0 * bin.accuracy), weight)
+        });
         let error = percent(found.expected_calibration_error);
-        Curve::new(format!("{}: expected calibration error {error} %", found.method), points)
+        Curve::bins(format!("{}: expected calibration error {error} %", found.method), points)
     };
-    let calibrated = Curve::new("calibrated".to_owned(), vec![(0.0, 0.0), (100.0, 100.0)]);
+    let calibrated = Curve::line("calibrated", vec![(0.0, 0.0), (100.0, 100.0)]);
     let curves = findings.iter().map(curve).chain([calibrated]).collect();
-    let panel = Panel { x: "mean confidence, %", y: "accuracy, %", axis: Axis::Parts, curves };
+    let note = format!(
+        "A circle's area: the bin's rows; hollow: fewer than {FEW}. Bars: 95 % intervals (Wilson)."
+    );
+    let panel = Panel { x: "mean confidence, %", y: "accuracy, %", note: &note, curves };
     draw("How often it is right, and how often it says so", &[panel])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Newcombe 1998, table I: intervals of 81 of 263, 15 of 148, 0 of 20 and 1 of 29.
+    #[test]
+    fn intervals_are_wilsons() {
+        for (k, n, want) in [
+            (81.0, 263, [0.2553, 0.3662]),
+            (15.0, 148, [0.0624, 0.1605]),
+            (0.0, 20, [0.0, 0.1611]),
+            (1.0, 29, [0.0061, 0.1718]),
+        ] {
+            for (got, want) in wilson(k / n as f64, n).into_iter().zip(want) {
+                assert!((got - want).abs() < 5e-5, "{k} of {n}: {got}, {want}");
+            }
+        }
+        assert_eq!(wilson(0.0, 0), [0.0, 1.0]);
+    }
 }

@@ -14,7 +14,7 @@ use crate::{
     machine::Machine,
     numbers,
     outputs::{self, Format},
-    picture::{Axis, Curve, Panel, draw},
+    picture::{Curve, Panel, draw},
     plan::Plan,
     progress::Progress,
     recipe,
@@ -151,6 +151,6 @@ fn table(names: &[&str], fits: &[Fit]) -> Table {
 fn picture(names: &[&str], fits: &[Fit]) -> anyhow::Result<String> {
     let curves =
         names.iter().zip(fits).map(|(name, fit)| Curve::test_error(name, &fit.curves)).collect();
-    let panel = Panel { x: "epoch", y: "test error, %", axis: Axis::Whole, curves };
+    let panel = Panel { x: "epoch", y: "test error, %", note: "", curves };
     draw("The same network without and with dropout", &[panel])
 }

@@ -28,6 +28,7 @@ mod outputs;
 mod picture;
 mod plan;
 mod predict;
+mod probes;
 mod progress;
 mod recipe;
 mod report;

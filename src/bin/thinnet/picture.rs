@@ -4,27 +4,48 @@ use plotters::prelude::*;
 
 use crate::course::Epoch;
 
-/// Width and height of a panel in pixels.
+/// Width and height of a panel without its legend in pixels.
 const PANEL: (u32, u32) = (640, 440);
 
 /// Colours that are told apart in grey and by the colour-blind (Okabe and Ito).
 const COLOURS: [RGBColor; 4] =
     [RGBColor(0, 114, 178), RGBColor(213, 94, 0), RGBColor(0, 158, 115), RGBColor(120, 120, 120)];
 
-/// A line.
+/// Height of a line of the legend in pixels.
+const LEGEND_LINE: i32 = 20;
+
+/// The radius in pixels of the circle of the most rows, whose area the others' rows are
+/// a part of.
+const LARGEST: f64 = 9.0;
+
+/// The least radius that is seen.
+const LEAST: f64 = 2.0;
+
+/// A line, and what stands on it.
 pub struct Curve {
     /// What the legend says of it; empty where there is only one.
     label: String,
     points: Vec<(f64, f64)>,
+    marks: Marks,
 }
 
-/// What stands along the x axis.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Axis {
-    /// Whole numbers.
-    Whole,
-    /// Parts of 100.
-    Parts,
+/// What stands on a line's points.
+enum Marks {
+    None,
+    Dots,
+    /// How much stands behind each point.
+    Bins(Vec<Weight>),
+}
+
+/// How much stands behind a point.
+#[derive(Clone, Copy, Debug)]
+pub struct Weight {
+    /// The rows that it is of: the circle's area.
+    pub rows: usize,
+    /// Whether they are few: the circle is hollow.
+    pub few: bool,
+    /// From where to where the point may lie along y: a bar.
+    pub interval: [f64; 2],
 }
 
 /// Axes with some lines.
@@ -33,16 +54,39 @@ pub struct Panel<'a> {
     pub x: &'a str,
     /// What the lines show.
     pub y: &'a str,
-    /// The numbers of the x axis.
-    pub axis: Axis,
+    /// The last line of the legend; empty where there is nothing more to say.
+    pub note: &'a str,
     /// The lines, at most as many as there are colours.
     pub curves: Vec<Curve>,
 }
 
+impl Panel<'_> {
+    /// What the legend has, with its colours.
+    fn labelled(&self) -> impl Iterator<Item = (&Curve, RGBColor)> {
+        self.curves.iter().zip(COLOURS).filter(|(curve, _)| !curve.label.is_empty())
+    }
+
+    /// In pixels.
+    fn legend_height(&self) -> i32 {
+        LEGEND_LINE * (self.labelled().count() + usize::from(!self.note.is_empty())) as i32
+    }
+}
+
 impl Curve {
     /// Points, and what the legend says of them.
-    pub fn new(label: String, points: Vec<(f64, f64)>) -> Self {
-        Self { label, points }
+    fn new(label: String, points: Vec<(f64, f64)>) -> Self {
+        Self { label, points, marks: Marks::Dots }
+    }
+
+    /// A line without dots.
+    pub fn line(label: &str, points: Vec<(f64, f64)>) -> Self {
+        Self { label: label.to_owned(), points, marks: Marks::None }
+    }
+
+    /// Points with what stands behind each.
+    pub fn bins(label: String, points: impl IntoIterator<Item = ((f64, f64), Weight)>) -> Self {
+        let (points, weights) = points.into_iter().unzip();
+        Self { label, points, marks: Marks::Bins(weights) }
     }
 
     /// Test error in percent, where it was measured; `name` is whose it is, and
@@ -55,6 +99,14 @@ impl Curve {
             (name, Some((_, end))) => format!("{name}: {end:.2} % at the end"),
         };
         Self::new(label, points)
+    }
+
+    /// How much stands behind each point, where that is told.
+    fn weights(&self) -> &[Weight] {
+        match &self.marks {
+            Marks::Bins(weights) => weights,
+            Marks::None | Marks::Dots => &[],
+        }
     }
 
     /// Mean loss of the thinned networks.
@@ -70,7 +122,8 @@ impl Curve {
 /// None that a backend in memory gives.
 pub fn draw(title: &str, panels: &[Panel<'_>]) -> anyhow::Result<String> {
     let mut svg = String::new();
-    let size = (PANEL.0 * panels.len() as u32, PANEL.1);
+    let legend = panels.iter().map(Panel::legend_height).max().unwrap_or(0);
+    let size = (PANEL.0 * panels.len() as u32, PANEL.1 + legend as u32);
     let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
     draw_on(&area, title, panels).map_err(|error| anyhow::anyhow!("drawing: {error}"))?;
     drop(area);
@@ -98,10 +151,13 @@ fn draw_panel(
     area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
     panel: &Panel<'_>,
 ) -> Result<(), Failure> {
+    // The legend stands above the axes, where no point can be.
+    let (legend, axes) = area.split_vertically(panel.legend_height());
+    draw_legend(&legend, panel)?;
     let points = || panel.curves.iter().flat_map(|curve| &curve.points);
     let last = points().fold(1.0, |last: f64, point| last.max(point.0));
     let top = points().fold(f64::MIN_POSITIVE, |top: f64, point| top.max(point.1));
-    let mut chart = ChartBuilder::on(area)
+    let mut chart = ChartBuilder::on(&axes)
         .margin(12)
         .x_label_area_size(42)
         .y_label_area_size(58)
@@ -117,30 +173,89 @@ fn draw_panel(
         .axis_desc_style(("sans-serif", 15))
         .light_line_style(TRANSPARENT)
         .draw()?;
+    let most_rows = panel.curves.iter().flat_map(Curve::weights).map(|weight| weight.rows).max();
     for (curve, colour) in panel.curves.iter().zip(COLOURS) {
-        let style = colour.stroke_width(2);
-        let line = chart.draw_series(LineSeries::new(curve.points.iter().copied(), style))?;
-        if !curve.label.is_empty() {
-            line.label(&curve.label)
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], style));
-        }
+        let width = if curve.weights().is_empty() { 2 } else { 1 };
+        let style = colour.stroke_width(width);
+        chart.draw_series(LineSeries::new(curve.points.iter().copied(), style))?;
         // A single point makes no line.
-        let dots = curve.points.iter().map(|&point| Circle::new(point, 3, colour.filled()));
-        chart.draw_series(dots)?;
-    }
-    if panel.curves.iter().any(|curve| !curve.label.is_empty()) {
-        // Errors fall; parts rise.
-        let place = match panel.axis {
-            Axis::Whole => SeriesLabelPosition::UpperRight,
-            Axis::Parts => SeriesLabelPosition::UpperLeft,
+        if let Marks::Dots = curve.marks {
+            let dots = curve.points.iter().map(|&point| Circle::new(point, 3, colour.filled()));
+            chart.draw_series(dots)?;
+        }
+        let weighed = || curve.points.iter().copied().zip(curve.weights());
+        chart.draw_series(weighed().map(|((x, _), weight)| {
+            let bar = weight.interval.map(|end| (x, end));
+            PathElement::new(bar, colour.mix(0.5).stroke_width(2))
+        }))?;
+        let circle = |(point, weight): ((f64, f64), &Weight), style: ShapeStyle| {
+            let part = weight.rows as f64 / most_rows.unwrap_or(1) as f64;
+            Circle::new(point, (LARGEST * part.sqrt()).max(LEAST).round() as i32, style)
         };
-        chart
-            .configure_series_labels()
-            .position(place)
-            .background_style(WHITE.mix(0.8))
-            .border_style(BLACK.mix(0.3))
-            .label_font(("sans-serif", 15))
-            .draw()?;
+        chart.draw_series(weighed().map(|at| {
+            let inside = if at.1.few { WHITE.filled() } else { colour.mix(0.7).filled() };
+            circle(at, inside)
+        }))?;
+        chart.draw_series(weighed().map(|at| circle(at, style)))?;
     }
     Ok(())
+}
+
+fn draw_legend(
+    area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
+    panel: &Panel<'_>,
+) -> Result<(), Failure> {
+    let mut y = 0;
+    for (curve, colour) in panel.labelled() {
+        let stroke = [(70, y + 9), (94, y + 9)];
+        area.draw(&PathElement::new(stroke, colour.stroke_width(2)))?;
+        area.draw(&Text::new(curve.label.clone(), (102, y + 2), ("sans-serif", 15)))?;
+        y += LEGEND_LINE;
+    }
+    if !panel.note.is_empty() {
+        area.draw(&Text::new(panel.note.to_owned(), (70, y + 3), ("sans-serif", 13)))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The numbers of an attribute in all elements of a kind.
+    fn numbers(svg: &str, element: &str, attribute: &str) -> Vec<f64> {
+        let value = |tag: &str| {
+            let (_, rest) = tag.split_once(&format!(" {attribute}=\"")).unwrap();
+            rest.split('"').next().unwrap().parse().unwrap()
+        };
+        svg.split(&format!("<{element}")).skip(1).map(value).collect()
+    }
+
+    #[test]
+    fn no_point_is_hidden_and_circles_say_how_many_rows() {
+        let weight = |rows| Weight { rows, few: rows < 30, interval: [40.0, 60.0] };
+        let points = [((0.0, 100.0), weight(1)), ((100.0, 100.0), weight(1600))];
+        let bins = Curve::bins("bins".to_owned(), points);
+        let middle = Curve::bins("middle".to_owned(), [((50.0, 50.0), weight(400))]);
+        let curves = vec![bins, middle, Curve::line("line", vec![(0.0, 0.0), (100.0, 100.0)])];
+        let svg = draw("title", &[Panel { x: "x", y: "y", note: "note", curves }]).unwrap();
+
+        // Each circle is its inside and its edge; of the few rows the inside is white.
+        let mut radii = numbers(&svg, "circle", "r");
+        radii.sort_by(f64::total_cmp);
+        assert_eq!(radii, [2.0, 2.0, 5.0, 5.0, 9.0, 9.0]);
+        let white =
+            svg.split("<circle").skip(1).filter(|tag| tag.contains("fill=\"#FFFFFF\"")).count();
+        assert_eq!(white, 1);
+        // All of them lie below the last line of the legend.
+        let circles = numbers(&svg, "circle", "cy");
+        let texts = numbers(&svg, "text", "y");
+        let contents: Vec<&str> =
+            svg.split("<text").skip(1).map(|text| text.lines().nth(1).unwrap().trim()).collect();
+        for label in ["bins", "middle", "line", "note"] {
+            let at = contents.iter().position(|&text| text == label).unwrap();
+            let bottom = texts[at] + f64::from(LEGEND_LINE);
+            assert!(circles.iter().all(|&y| y - LARGEST > bottom - 1.0), "{label}: {circles:?}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use super::{Arguments, checkpoints::Checkpoints};
 use crate::{
     fit::Fit,
     outputs::{self, Format, Named, Output},
-    picture::{Axis, Curve, Panel, draw},
+    picture::{Curve, Panel, draw},
     progress::percent,
     report::Report,
 };
@@ -85,6 +85,6 @@ fn picture(fit: &Fit, report: &Report<'_>) -> anyhow::Result<String> {
     let name = if report.data.test_set == "test" { "test error, %" } else { "held-out error, %" };
     let end = percent(report.test_error);
     let title = format!("thinnet train: {end} wrong after {} updates", report.steps);
-    let panel = |y, curve| Panel { x: "epoch", y, axis: Axis::Whole, curves: vec![curve] };
+    let panel = |y, curve| Panel { x: "epoch", y, note: "", curves: vec![curve] };
     draw(&title, &[panel(name, error), panel("training loss", loss)])
 }
