@@ -1,6 +1,10 @@
 //! Memory that may be refused.
 #![forbid(unsafe_code)]
 
+use std::hint::black_box;
+
+use bytemuck::Zeroable;
+
 use crate::error::Error;
 
 /// An empty vector with room for `len` elements; `what` names them in the error.
@@ -8,4 +12,33 @@ pub(crate) fn reserve<T>(what: &'static str, len: usize) -> Result<Vec<T>, Error
     let mut elements = Vec::new();
     elements.try_reserve_exact(len).map_err(|_| Error::TooLarge { what, shape: [1, len] })?;
     Ok(elements)
+}
+
+/// A vector of zeros, `[rows][columns]`; `what` names them in the error.
+pub(crate) fn zeros<T: Zeroable + Clone>(
+    what: &'static str,
+    shape: [usize; 2],
+) -> Result<Vec<T>, Error> {
+    let too_large = || Error::TooLarge { what, shape };
+    let size = shape[0].checked_mul(shape[1]).ok_or_else(too_large)?;
+    let mut elements = reserve(what, size).map_err(|_| too_large())?;
+    elements.resize(size, T::zeroed());
+    Ok(elements)
+}
+
+/// Puts one more element behind the others; `what` names them in the error.
+pub(crate) fn push<T>(what: &'static str, elements: &mut Vec<T>, element: T) -> Result<(), Error> {
+    let len = elements.len() + 1;
+    elements.try_reserve(1).map_err(|_| Error::TooLarge { what, shape: [1, len] })?;
+    elements.push(element);
+    Ok(())
+}
+
+/// Whether so many bytes can be reserved now: before parsers and writers of text,
+/// which abort where they find no memory.
+pub(crate) fn ensure_room(what: &'static str, bytes: usize) -> Result<(), Error> {
+    let room: Vec<u8> = reserve(what, bytes)?;
+    // Or the compiler would not ask for it.
+    black_box(&room);
+    Ok(())
 }

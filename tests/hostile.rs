@@ -162,6 +162,7 @@ fn as_f16(file: &[u8]) -> Vec<u8> {
     let (length, rest) = file.split_first_chunk::<8>().unwrap();
     let (header, data) = rest.split_at(u64::from_le_bytes(*length) as usize);
     let mut header: serde_json::Value = serde_json::from_slice(header).unwrap();
+    header["__metadata__"].as_object_mut().unwrap().remove("thinnet.digest").unwrap();
     for (name, tensor) in header.as_object_mut().unwrap() {
         if name != "__metadata__" {
             tensor["dtype"] = "F16".into();

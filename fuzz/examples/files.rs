@@ -14,7 +14,10 @@ use thinnet::{
     Keep, exchange,
     nn::{Activation, Loss, Mlp, Scaling},
 };
-use thinnet_fuzz::checkpoint_reader::{settings, step, trainer_builder};
+use thinnet_fuzz::{
+    checkpoint_reader::{settings, step, trainer_builder},
+    file_contents::with_digest,
+};
 
 #[path = "../../tests/hostile_files/mod.rs"]
 mod hostile_files;
@@ -35,18 +38,27 @@ fn with_header(file: &[u8], change: impl Fn(&str) -> String) -> Vec<u8> {
     bytes
 }
 
-/// The file with another text in its header, in all places.
+/// The file with another text in its header, in all places, and its digest.
 fn replaced(file: &[u8], from: &str, to: &str) -> Vec<u8> {
-    with_header(file, |header| {
+    with_digest(&with_header(file, |header| {
         assert!(header.contains(from), "{from} in {header}");
         header.replace(from, to)
-    })
+    }))
 }
 
-/// The file with the last element of its last tensor replaced.
+/// The file with the last element of its last tensor replaced, and its digest.
 fn with_last(file: &[u8], x: f32) -> Vec<u8> {
     let mut bytes = file[..file.len() - 4].to_vec();
     bytes.extend(x.to_le_bytes());
+    with_digest(&bytes)
+}
+
+/// The file with one bit of its last element changed, and the old digest.
+fn flipped(file: &[u8]) -> Vec<u8> {
+    let mut bytes = file.to_vec();
+    if let Some(last) = bytes.last_mut() {
+        *last ^= 1;
+    }
     bytes
 }
 
@@ -68,32 +80,42 @@ fn models() -> Result<Vec<(&'static str, Vec<u8>)>> {
             "bad-count",
             replaced(
                 &linear,
-                r#"\"hidden\":[]"#,
-                r#"\"hidden\":[{\"activation\":\"relu\",\"keep_k\":1,\"width\":1}]"#,
+                r#"\"layers\":["#,
+                r#"\"layers\":[{\"activation\":\"relu\",\"kind\":\"dense\",\"noise\":{\"kind\":\"none\"},\"width\":1},"#,
             ),
         ),
         ("bad-dtype", replaced(&linear, "F32", "I32")),
-        ("bad-format", replaced(&linear, r#"\"format\":1"#, r#"\"format\":2"#)),
+        ("bad-flipped", flipped(&linear)),
+        ("bad-format", replaced(&linear, r#"\"format\":2"#, r#"\"format\":1"#)),
         ("bad-header-length", long_header),
         (
             "bad-huge-width",
-            replaced(&linear, r#"\"outputs\":1"#, r#"\"outputs\":18446744073709551615"#),
+            replaced(&linear, r#"\"width\":1"#, r#"\"width\":18446744073709551615"#),
         ),
         ("bad-infinite", with_last(&linear, f32::INFINITY)),
         ("bad-keep", replaced(&deep, r#"\"keep_k\":32768"#, r#"\"keep_k\":65537"#)),
         ("bad-name", replaced(&linear, "layers.0.bias", "layers.1.bias")),
-        ("bad-no-inputs", replaced(&linear, r#"\"inputs\":2"#, r#"\"inputs\":0"#)),
+        ("bad-kind", replaced(&linear, r#"\"kind\":\"dense\""#, r#"\"kind\":\"convolution\""#)),
+        ("bad-no-digest", replaced(&linear, "thinnet.digest", "thinnet.digits")),
+        ("bad-no-inputs", replaced(&linear, r#"\"width\":2"#, r#"\"width\":0"#)),
+        (
+            "bad-noise",
+            replaced(&linear, r#"\"noise\":{\"kind\":\"none\"}"#, r#"\"noise\":{\"kind\":\"gaussian\"}"#),
+        ),
         ("bad-offsets", replaced(&linear, "[4,12]", "[0,8]")),
         ("bad-shape", replaced(&linear, "[1,2]", "[2,1]")),
         ("bad-truncated", deep[..deep.len() - 1].to_vec()),
-        ("bad-unknown-field", replaced(&linear, r#"\"inputs\":2"#, r#"\"inputs\":2,\"x\":0"#)),
+        (
+            "bad-unknown-field",
+            replaced(&linear, r#"\"kind\":\"none\""#, r#"\"kind\":\"none\",\"x\":0"#),
+        ),
         ("deep", deep),
         ("negative-zero", with_last(&linear, -0.0)),
         (
             "other-metadata",
-            replaced(&linear, r#""__metadata__":{"#, r#""__metadata__":{"format":"pt","#),
+            replaced(&linear, r#","thinnet":"#, r#","format":"pt","thinnet":"#),
         ),
-        ("spaces", replaced(&linear, r#"\"inputs\":2"#, r#"  \"inputs\" :  2"#)),
+        ("spaces", replaced(&linear, r#"\"width\":2"#, r#"  \"width\" :  2"#)),
         ("linear", linear),
     ])
 }
@@ -108,10 +130,24 @@ fn checkpoints() -> Result<Vec<(&'static str, Vec<u8>)>> {
     Ok(vec![
         ("bad-architecture", replaced(&fresh, r#"\"keep_k\":32768"#, r#"\"keep_k\":32767"#)),
         ("bad-data", replaced(&fresh, "abc", "abd")),
+        ("bad-factor", {
+            let mut bytes = later.clone();
+            // Of the last unit: pending.layers.1 is followed by velocities.
+            let velocities = 4 * (3 * 4 + 4 + 4 * 2 + 2);
+            let at = bytes.len() - velocities - 4;
+            bytes[at..at + 4].copy_from_slice(&1.5_f32.to_le_bytes());
+            with_digest(&bytes)
+        }),
+        ("bad-flipped", flipped(&later)),
         ("bad-model", trainer.network().to_bytes()?),
         ("bad-nan", with_last(&later, f32::NAN)),
         ("bad-negative-step", replaced(&later, r#"\"step\":3"#, r#"\"step\":-3"#)),
+        ("bad-optimiser", replaced(&fresh, r#"\"kind\":\"sgd\""#, r#"\"kind\":\"adam\""#)),
         ("bad-seed", replaced(&fresh, r#"\"mask seed\":\"7\""#, r#"\"mask seed\":\"8\""#)),
+        (
+            "bad-states",
+            replaced(&fresh, r#"[\"velocity\"]"#, r#"[\"velocity\",\"second_moment\"]"#),
+        ),
         ("bad-setting-more", replaced(&fresh, r#"\"data\":"#, r#"\"day\":\"1\",\"data\":"#)),
         ("bad-truncated", later[..later.len() - 4].to_vec()),
         ("bad-velocity-name", replaced(&fresh, "velocity.layers.1.bias", "velocity.layers.2.bias")),

@@ -6,7 +6,7 @@ use arbitrary::{Arbitrary, Unstructured};
 
 pub mod checkpoint_reader;
 pub mod dropout;
-mod file_contents;
+pub mod file_contents;
 pub mod idx_reader;
 pub mod mask_words;
 pub mod model_reader;

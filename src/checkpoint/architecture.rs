@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::tensors::{Reader, Writer};
+use super::{
+    floats::Kind,
+    reader::Reader,
+    tensor::{From as Source, Tensor, To},
+};
 use crate::{
     error::Error,
     mask,
@@ -11,47 +15,137 @@ use crate::{
     thin::Tiles,
 };
 
-/// What the metadata says; the fields stand in the order of their names.
+/// What the metadata says: as it is written, of any network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Architecture {
+struct Said {
     format: u32,
-    hidden: Vec<Hidden>,
-    input_keep_k: Keep,
-    inputs: usize,
+    input: Input,
+    /// Those with weights, the output layer last.
+    layers: Vec<Layer>,
     loss: Loss,
     mask_format: u32,
-    outputs: usize,
     scaling: Scaling,
-    sparse_input: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Hidden {
-    activation: Activation,
-    keep_k: Keep,
+struct Input {
+    noise: Noise,
+    sparse: bool,
     width: usize,
+}
+
+/// A layer with weights, and the noise of its outputs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+enum Layer {
+    Dense { activation: Activation, noise: Noise, width: usize },
+}
+
+/// What a dropout site does to its units in training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+enum Noise {
+    /// Nothing. Not a unit variant: those take unknown fields.
+    None {},
+    /// Drops each unit, which is kept with probability k / 65536, k below that.
+    Bernoulli { keep_k: u32 },
+}
+
+impl From<Keep> for Noise {
+    fn from(keep: Keep) -> Self {
+        if keep.drops() { Self::Bernoulli { keep_k: keep.k() } } else { Self::None {} }
+    }
+}
+
+impl TryFrom<Noise> for Keep {
+    type Error = Error;
+
+    fn try_from(noise: Noise) -> Result<Self, Error> {
+        match noise {
+            Noise::None {} => Ok(Self::ALL),
+            // One way to say it, so that the same model gives the same bytes.
+            Noise::Bernoulli { keep_k: Self::ONE_K } => Err(Error::setting(
+                "keep_k of Bernoulli noise",
+                Self::ONE_K,
+                "a number below it, or noise of kind `none`",
+            )),
+            Noise::Bernoulli { keep_k } => Self::from_k(keep_k),
+        }
+    }
+}
+
+/// A multilayer perceptron without its parameters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Said", into = "Said")]
+pub(crate) struct Architecture {
+    inputs: usize,
+    input_keep: Keep,
+    sparse_input: bool,
+    /// Width, activation and keep rate of each.
+    hidden: Vec<(usize, Activation, Keep)>,
+    outputs: usize,
+    loss: Loss,
+    scaling: Scaling,
 }
 
 impl From<&Mlp> for Architecture {
     fn from(mlp: &Mlp) -> Self {
-        let hidden = mlp.layers[..mlp.depth() - 1].iter().map(|layer| Hidden {
-            activation: layer.activation,
-            keep_k: layer.keep,
-            width: layer.weights.outputs(),
-        });
+        let hidden = mlp.layers[..mlp.depth() - 1].iter();
+        Self {
+            inputs: mlp.inputs(),
+            input_keep: mlp.input_keep,
+            sparse_input: mlp.sparse_input,
+            hidden: hidden.map(|l| (l.weights.outputs(), l.activation, l.keep)).collect(),
+            outputs: mlp.outputs(),
+            loss: mlp.loss,
+            scaling: Scaling::Inverted,
+        }
+    }
+}
+
+impl From<Architecture> for Said {
+    fn from(said: Architecture) -> Self {
+        let Architecture { inputs, input_keep, sparse_input, hidden, outputs, loss, scaling } =
+            said;
+        let output = (outputs, Activation::Identity, Keep::ALL);
+        let layer = |(width, activation, keep): (usize, Activation, Keep)| Layer::Dense {
+            activation,
+            noise: keep.into(),
+            width,
+        };
         Self {
             format: super::FORMAT,
-            hidden: hidden.collect(),
-            input_keep_k: mlp.input_keep,
-            inputs: mlp.inputs(),
-            loss: mlp.loss,
+            input: Input { noise: input_keep.into(), sparse: sparse_input, width: inputs },
+            layers: hidden.into_iter().chain([output]).map(layer).collect(),
+            loss,
             mask_format: mask::FORMAT,
-            outputs: mlp.outputs(),
-            scaling: Scaling::Inverted,
-            sparse_input: mlp.sparse_input,
+            scaling,
         }
+    }
+}
+
+impl TryFrom<Said> for Architecture {
+    type Error = Error;
+
+    fn try_from(said: Said) -> Result<Self, Error> {
+        let Said { input, layers, loss, scaling, .. } = said;
+        let layer = |Layer::Dense { activation, noise, width }| {
+            Ok((width, activation, Keep::try_from(noise)?))
+        };
+        let mut hidden = layers.into_iter().map(layer).collect::<Result<Vec<_>, Error>>()?;
+        let expected = "at least the output layer";
+        let output = hidden.pop().ok_or_else(|| Error::setting("layers", "[]", expected))?;
+        let (outputs, activation, keep) = output;
+        if activation != Activation::Identity || keep.drops() {
+            let value = format!("{activation} with keep rate {keep}");
+            let expected = "identity without noise: what follows is the loss's";
+            return Err(Error::setting("activation of the output layer", value, expected));
+        }
+        let (input_keep, sparse_input) = (Keep::try_from(input.noise)?, input.sparse);
+        let inputs = input.width;
+        Ok(Self { inputs, input_keep, sparse_input, hidden, outputs, loss, scaling })
     }
 }
 
@@ -71,59 +165,41 @@ impl Versions {
     }
 }
 
+/// The names of weight and bias of a layer.
+pub(super) fn names(prefix: &str, layer: usize) -> [String; 2] {
+    ["weight", "bias"].map(|what| format!("{prefix}layers.{layer}.{what}"))
+}
+
 impl Architecture {
     /// Layers with weights.
     pub fn depth(&self) -> usize {
         self.hidden.len() + 1
     }
 
-    /// The tensors of a set of parameters: for each layer its number, the names
-    /// of weight and bias, and inputs and outputs.
-    pub fn tensors(&self, prefix: &str) -> Vec<(usize, [String; 2], usize, usize)> {
-        let mut inputs = self.inputs;
-        let widths = self.hidden.iter().map(|hidden| hidden.width).chain([self.outputs]);
-        widths
-            .enumerate()
-            .map(|(layer, outputs)| {
-                let names = ["weight", "bias"].map(|what| format!("{prefix}layers.{layer}.{what}"));
-                let of_layer = (layer, names, inputs, outputs);
-                inputs = outputs;
-                of_layer
-            })
-            .collect()
-    }
-
     /// Units of the input, of each hidden layer and of the output.
     pub fn widths(&self) -> Vec<usize> {
-        let hidden = self.hidden.iter().map(|hidden| hidden.width);
+        let hidden = self.hidden.iter().map(|(width, ..)| *width);
         [self.inputs].into_iter().chain(hidden).chain([self.outputs]).collect()
     }
 
     /// The keep rate of each layer's inputs.
     pub fn keeps(&self) -> Vec<Keep> {
-        let hidden = self.hidden.iter().map(|hidden| hidden.keep_k);
-        [self.input_keep_k].into_iter().chain(hidden).collect()
+        [self.input_keep].into_iter().chain(self.hidden.iter().map(|(.., keep)| *keep)).collect()
     }
 
     /// The activations of the hidden layers.
     pub fn activations(&self) -> Vec<Activation> {
-        self.hidden.iter().map(|hidden| hidden.activation).collect()
+        self.hidden.iter().map(|(_, activation, _)| *activation).collect()
     }
 
-    /// Puts a set of parameters, or of velocities, into a file: each layer's
-    /// weights and biases, whose padding is left out.
-    pub fn push<'a>(
-        &self,
-        file: &mut Writer,
-        prefix: &str,
-        of_layer: impl Fn(usize) -> (&'a Tiles, &'a [f32]),
-    ) -> Result<(), Error> {
-        for (layer, [weight, bias], inputs, outputs) in self.tensors(prefix) {
-            let (weights, biases) = of_layer(layer);
-            file.push(weight, vec![outputs, inputs], &weights.to_rows())?;
-            file.push(bias, vec![outputs], &biases[..outputs])?;
+    /// In one line, keep rates as k of k/65536.
+    pub fn describe(&self) -> String {
+        let sparse = if self.sparse_input { ", sparse" } else { "" };
+        let mut text = format!("{} (keep {}{sparse})", self.inputs, self.input_keep.k());
+        for (width, activation, keep) in &self.hidden {
+            text += &format!("-{width} {activation} (keep {})", keep.k());
         }
-        Ok(())
+        text + &format!("-{} {}", self.outputs, self.loss)
     }
 
     /// The form of the weights.
@@ -136,41 +212,82 @@ impl Architecture {
         Self { scaling, ..self }
     }
 
-    /// Puts the network's parameters into a file.
-    pub fn push_network(&self, file: &mut Writer, mlp: &Mlp) -> Result<(), Error> {
-        self.push(file, "", |layer| (&mlp.layers[layer].weights, &mlp.layers[layer].bias))
+    /// Whether the file holds parameters of this shape, or what an optimiser
+    /// keeps of them, under names that start with `prefix`; before memory is
+    /// asked for.
+    pub fn check_tensors(&self, file: &Reader<'_>, prefix: &str) -> Result<(), Error> {
+        for (layer, pair) in self.widths().windows(2).enumerate() {
+            let [weight, bias] = names(prefix, layer);
+            file.find(&weight, &[pair[1], pair[0]], &[Kind::F32])?;
+            file.find(&bias, &pair[1..], &[Kind::F32])?;
+        }
+        Ok(())
     }
 
-    /// The network with the file's parameters. Sizes are held against the
-    /// file's tensors before anything is made.
-    pub fn network(&self, file: &Reader<'_>) -> Result<Mlp, Error> {
+    /// Whether the weights are those of a model or checkpoint, and there.
+    pub fn check_network(&self, file: &Reader<'_>) -> Result<(), Error> {
         if self.scaling != Scaling::Inverted {
             let name = self.scaling.name();
             return Err(file.refuse(format!("scaling {name}: expected inverted")));
         }
         self.loss.check_outputs(self.outputs).map_err(|error| file.refuse(error.to_string()))?;
-        let mut parameters = Vec::with_capacity(self.depth());
-        for (_, [weight, bias], inputs, outputs) in self.tensors("") {
-            parameters
-                .push((file.read(&weight, &[outputs, inputs])?, file.read(&bias, &[outputs])?));
-        }
-        let mut mlp = self.builder().build_zeroed()?;
-        for (layer, (weights, bias)) in parameters.iter().enumerate() {
-            mlp.set_weights(layer, weights)?;
-            mlp.set_bias(layer, bias)?;
-        }
-        Ok(mlp)
+        self.check_tensors(file, "")
     }
 
     /// The network as its builder takes it.
     pub fn builder(&self) -> MlpBuilder {
-        let mut builder = Mlp::builder(self.inputs).input_keep(self.input_keep_k);
+        let mut builder = Mlp::builder(self.inputs).input_keep(self.input_keep);
         if self.sparse_input {
             builder = builder.sparse_input();
         }
-        for hidden in &self.hidden {
-            builder = builder.hidden(hidden.width, hidden.activation, hidden.keep_k);
+        for &(width, activation, keep) in &self.hidden {
+            builder = builder.hidden(width, activation, keep);
         }
         builder.output(self.outputs, self.loss)
     }
+}
+
+/// A layer's weights and biases, or what an optimiser keeps of them, on their
+/// way into a file; `bias` may be filled up.
+pub(super) fn saved<'m>(
+    prefix: &str,
+    layer: usize,
+    weights: &'m Tiles,
+    bias: &'m [f32],
+) -> [Tensor<Source<'m>>; 2] {
+    let (inputs, outputs) = (weights.inputs(), weights.outputs());
+    let [of_weights, of_bias] = names(prefix, layer);
+    [
+        Tensor::new(of_weights, vec![outputs, inputs], Source::Weights(weights)),
+        Tensor::new(of_bias, vec![outputs], Source::Values(&bias[..outputs])),
+    ]
+}
+
+/// The same on their way out of a file.
+pub(super) fn loaded<'m>(
+    prefix: &str,
+    layer: usize,
+    weights: &'m mut Tiles,
+    bias: &'m mut [f32],
+) -> [Tensor<To<'m>>; 2] {
+    let (inputs, outputs) = (weights.inputs(), weights.outputs());
+    let [of_weights, of_bias] = names(prefix, layer);
+    [
+        Tensor::new(of_weights, vec![outputs, inputs], To::Weights(weights)),
+        Tensor::new(of_bias, vec![outputs], To::Values(&mut bias[..outputs])),
+    ]
+}
+
+/// All parameters of a network on their way into a file.
+pub(super) fn saved_network(mlp: &Mlp) -> Vec<Tensor<Source<'_>>> {
+    let layers = mlp.layers.iter().enumerate();
+    layers.flat_map(|(index, layer)| saved("", index, &layer.weights, &layer.bias)).collect()
+}
+
+/// All parameters of a network on their way out of a file.
+pub(super) fn loaded_network(mlp: &mut Mlp) -> Vec<Tensor<To<'_>>> {
+    let layers = mlp.layers.iter_mut().enumerate();
+    layers
+        .flat_map(|(index, layer)| loaded("", index, &mut layer.weights, &mut layer.bias))
+        .collect()
 }

@@ -1,22 +1,20 @@
-//! A safetensors header, looked through before the crate reads it.
+//! A safetensors header, held against the size of the data behind it.
 //!
-//! The crate keeps what the header states in memory, many times its length
-//! where a hostile one is made for it; takes the last of two tensors with the
-//! same name; and adds up sizes unchecked. So this comes first, and keeps
-//! nothing but the metadata and the names.
+//! Not read by the crate of that name, which keeps what a header states many
+//! times over where a hostile one is made for it, takes the last of two tensors
+//! with the same name, adds up sizes unchecked, and wants the whole file in
+//! memory.
 
-use std::{
-    collections::{HashMap, HashSet},
-    fmt,
-};
+use std::{collections::HashMap, fmt};
 
+use safetensors::Dtype;
 use serde::{
     Deserialize, Deserializer,
     de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
 /// The most tensors of a file.
-const MOST_TENSORS: usize = 20_000;
+pub(super) const MOST_TENSORS: usize = 20_000;
 
 /// The most metadata keys of a file.
 const MOST_KEYS: usize = 1000;
@@ -24,8 +22,8 @@ const MOST_KEYS: usize = 1000;
 /// The longest name of a tensor, in bytes.
 const LONGEST_NAME: usize = 1024;
 
-/// The longest header, in bytes: the crate holds most of it several times.
-const LONGEST: usize = 16 << 20;
+/// The longest header, in bytes.
+pub(super) const LONGEST: usize = 16 << 20;
 
 /// The most dimensions of a tensor.
 const MOST_DIMENSIONS: usize = 8;
@@ -46,25 +44,73 @@ pub(crate) fn begins(bytes: &[u8]) -> bool {
     length[4..] == [0; 4] && rest.first().is_none_or(|&first| first == b'{')
 }
 
-/// The metadata of a file's bytes. Those whose header is no JSON object of their
-/// length are left for the crate to refuse.
-pub(super) fn metadata(bytes: &[u8]) -> Result<HashMap<String, String>, String> {
-    let Some(length) = length(bytes) else { return Ok(HashMap::new()) };
-    if length > LONGEST {
-        return Err(format!("a header of {length} bytes: expected at most {LONGEST}"));
-    }
-    let (header, data) = bytes[8..].split_at(length);
-    let header: Header = serde_json::from_slice(header).map_err(|e| e.to_string())?;
-    if header.end > data.len() as u64 {
-        return Err(format!("a tensor ends at byte {} of {}", header.end, data.len()));
-    }
-    Ok(header.metadata)
+/// What a header states.
+pub(super) struct Header {
+    pub metadata: HashMap<String, String>,
+    /// In the order in which they lie in the file, without gaps.
+    pub tensors: Vec<Entry>,
 }
 
-struct Header {
-    metadata: HashMap<String, String>,
-    /// Of the tensor that ends last.
-    end: u64,
+/// A tensor in the file.
+pub(super) struct Entry {
+    pub name: String,
+    pub dtype: Dtype,
+    pub shape: Vec<usize>,
+    /// Where it starts and ends in the data.
+    offsets: (u64, u64),
+}
+
+impl Entry {
+    /// Its bytes.
+    pub fn size(&self) -> u64 {
+        self.offsets.1 - self.offsets.0
+    }
+
+    /// The bytes that such a tensor has, where that can be counted.
+    fn size_of_shape(&self) -> Option<u64> {
+        let count = self.shape.iter().try_fold(1_u64, |count, &n| count.checked_mul(n as u64))?;
+        let bits = count.checked_mul(self.dtype.bitsize() as u64)?;
+        bits.is_multiple_of(8).then_some(bits / 8)
+    }
+}
+
+impl Header {
+    /// Reads a header, behind which the file has so many bytes of data. The
+    /// tensors have to lie one behind the other, from the first byte to the
+    /// last.
+    pub fn read(json: &[u8], data: u64) -> Result<Self, String> {
+        let mut header: Self = serde_json::from_slice(json).map_err(|e| e.to_string())?;
+        let tensors = &mut header.tensors;
+        let end = tensors.iter().map(|tensor| tensor.offsets.0.max(tensor.offsets.1)).max();
+        if let Some(end) = end.filter(|&end| end > data) {
+            return Err(format!("a tensor ends at byte {end} of {data}"));
+        }
+        tensors.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        if let Some(pair) = tensors.windows(2).find(|pair| pair[0].name == pair[1].name) {
+            return Err(format!("{} stands there twice", pair[0].name));
+        }
+        tensors.sort_by_key(|tensor| tensor.offsets);
+        let mut end = 0;
+        for tensor in tensors {
+            let Entry { name, dtype, shape, offsets: (from, to) } = &*tensor;
+            if *from != end || to < from {
+                return Err(format!("{name} lies at bytes {from} to {to}: expected from {end} on"));
+            }
+            let size = tensor.size_of_shape();
+            if size != Some(to - from) {
+                let size = size.map_or("a whole number of".to_owned(), |size| size.to_string());
+                return Err(format!(
+                    "{name}, {dtype:?} {shape:?}, has {} bytes: expected {size} bytes",
+                    to - from
+                ));
+            }
+            end = *to;
+        }
+        if end != data {
+            return Err(format!("{data} bytes of tensors: expected {end}"));
+        }
+        Ok(header)
+    }
 }
 
 impl<'de> Deserialize<'de> for Header {
@@ -79,10 +125,16 @@ impl<'de> Deserialize<'de> for Header {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
-                let mut header = Header { metadata: HashMap::new(), end: 0 };
-                let mut names = HashSet::new();
+                let mut metadata = None;
+                let mut tensors = Vec::new();
                 while let Some(name) = map.next_key::<String>()? {
-                    if names.len() > MOST_TENSORS {
+                    if name == "__metadata__" {
+                        if metadata.replace(map.next_value::<Metadata>()?.0).is_some() {
+                            return Err(A::Error::custom(format!("{name} stands there twice")));
+                        }
+                        continue;
+                    }
+                    if tensors.len() == MOST_TENSORS {
                         return Err(A::Error::custom(format!("more than {MOST_TENSORS} tensors")));
                     }
                     if name.len() > LONGEST_NAME {
@@ -91,21 +143,10 @@ impl<'de> Deserialize<'de> for Header {
                             format!("a name of {n} bytes: expected at most {LONGEST_NAME}");
                         return Err(A::Error::custom(expected));
                     }
-                    if names.contains(&name) {
-                        return Err(A::Error::custom(format!("{name} stands there twice")));
-                    }
-                    if name == "__metadata__" {
-                        header.metadata = map.next_value::<Metadata>()?.0;
-                    } else {
-                        let Info { dtype, data_offsets: (from, to), .. } = map.next_value()?;
-                        if dtype.len() > LONGEST_NAME {
-                            return Err(A::Error::custom(format!("dtype of {name} is too long")));
-                        }
-                        header.end = header.end.max(from).max(to);
-                    }
-                    names.insert(name);
+                    let Info { dtype, shape, data_offsets: offsets } = map.next_value()?;
+                    tensors.push(Entry { name, dtype, shape: shape.0, offsets });
                 }
-                Ok(header)
+                Ok(Header { metadata: metadata.unwrap_or_default(), tensors })
             }
         }
 
@@ -143,19 +184,17 @@ impl<'de> Deserialize<'de> for Metadata {
     }
 }
 
-/// What the header states of a tensor: no field besides these, which the crate
-/// would keep.
+/// What the header states of a tensor, and nothing else.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Info {
-    dtype: String,
-    #[serde(rename = "shape")]
-    _shape: Shape,
+    dtype: Dtype,
+    shape: Shape,
     data_offsets: (u64, u64),
 }
 
-/// A few numbers, which are not kept.
-struct Shape;
+/// A few numbers.
+struct Shape(Vec<usize>);
 
 impl<'de> Deserialize<'de> for Shape {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -169,13 +208,15 @@ impl<'de> Deserialize<'de> for Shape {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut sizes: A) -> Result<Shape, A::Error> {
+                let mut shape = Vec::new();
                 for _ in 0..MOST_DIMENSIONS {
-                    if sizes.next_element::<u64>()?.is_none() {
-                        return Ok(Shape);
+                    match sizes.next_element()? {
+                        None => return Ok(Shape(shape)),
+                        Some(size) => shape.push(size),
                     }
                 }
                 match sizes.next_element::<IgnoredAny>()? {
-                    None => Ok(Shape),
+                    None => Ok(Shape(shape)),
                     Some(_) => Err(A::Error::invalid_length(MOST_DIMENSIONS + 1, &self)),
                 }
             }
@@ -190,9 +231,7 @@ mod tests {
     use super::*;
 
     fn refused(header: &str, words: &str) {
-        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
-        bytes.extend(header.as_bytes());
-        let reason = metadata(&bytes).unwrap_err();
+        let reason = Header::read(header.as_bytes(), 0).map(drop).unwrap_err();
         assert!(reason.contains(words), "{reason}");
     }
 
@@ -211,9 +250,33 @@ mod tests {
             format!("{{{}}}", entries.join(","))
         };
         let entry = r#"{"dtype":"F32","shape":[0],"data_offsets":[0,0]}"#;
-        refused(&many(MOST_TENSORS + 2, entry), "more than 20000 tensors");
+        refused(&many(MOST_TENSORS + 1, entry), "more than 20000 tensors");
         let keys = many(MOST_KEYS + 1, r#""""#);
         refused(&format!(r#"{{"__metadata__":{keys}}}"#), "at most 1000 metadata keys");
+    }
+
+    #[test]
+    fn tensors_lie_behind_each_other() {
+        let tensors = |a: &str, b: &str| {
+            format!(
+                r#"{{"a":{{"dtype":"F32","shape":[2],"data_offsets":{a}}},
+                    "b":{{"dtype":"F16","shape":[2,1],"data_offsets":{b}}}}}"#
+            )
+        };
+        let read = |header: &str, data| Header::read(header.as_bytes(), data).map(drop);
+        assert_eq!(read(&tensors("[0,8]", "[8,12]"), 12), Ok(()));
+        assert_eq!(read(&tensors("[4,12]", "[0,4]"), 12), Ok(()), "in any order");
+        for (a, b, words) in [
+            ("[0,8]", "[4,8]", "b lies at bytes 4 to 8: expected from 8 on"),
+            ("[1,9]", "[9,13]", "a lies at bytes 1 to 9: expected from 0 on"),
+            ("[0,8]", "[8,10]", "b, F16 [2, 1], has 2 bytes: expected 4 bytes"),
+            ("[8,0]", "[8,12]", "a lies at bytes 8 to 0"),
+        ] {
+            let reason = read(&tensors(a, b), 13).unwrap_err();
+            assert!(reason.contains(words), "{reason}");
+        }
+        let reason = read(&tensors("[0,8]", "[8,12]"), 13).unwrap_err();
+        assert!(reason.contains("13 bytes of tensors: expected 12"), "{reason}");
     }
 
     #[test]

@@ -1,14 +1,21 @@
 //! Checkpoints of a training.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    architecture::{Architecture, Versions},
-    tensors::{Reader, Writer},
+    architecture::{Architecture, Versions, loaded, loaded_network, names, saved, saved_network},
+    floats::Kind,
+    reader::{Reader, Verify},
+    tensor::{Allowed, From as Source, Tensor, To},
+    writer::Writer,
 };
-use crate::{error::Error, nn::Mlp, thin::LayerState};
+use crate::{
+    error::Error,
+    nn::Mlp,
+    thin::{LayerState, update::nothing_pending},
+};
 
 /// The metadata key.
 pub(crate) const KEY: &str = "thinnet.checkpoint";
@@ -17,40 +24,45 @@ pub(crate) const KEY: &str = "thinnet.checkpoint";
 /// one more.
 const MOST_STEPS: u64 = u64::MAX / 2;
 
-/// What stands before the names of velocities.
-const VELOCITY: &str = "velocity.";
+/// The one state of gradient descent.
+const VELOCITY: &str = "velocity";
 
 /// The name of the factors that max-norm left pending in a layer.
 fn pending(layer: usize) -> String {
     format!("pending.layers.{layer}")
 }
 
-/// A training at a step. Weights are raw: what is pending stands beside them.
-#[derive(Clone, Debug)]
-pub(crate) struct Snapshot {
-    pub mlp: Mlp,
-    pub states: Vec<LayerState>,
-    pub position: Position,
+/// What stands before the names of an optimiser's state.
+fn prefix(state: &str) -> String {
+    format!("{state}.")
 }
 
-/// Where the training stands, and what it is the training of. The fields stand
-/// in the order of their names.
+/// Where the training stands, and what it is the training of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Position {
     /// The caller's own text.
     pub notes: String,
-    /// Names and values of all settings, and the data's fingerprint.
+    /// Names and values of the settings that are not the optimiser's, and the
+    /// data's fingerprint.
     pub settings: BTreeMap<String, String>,
     /// Updates done.
     pub step: u64,
 }
 
-/// The fields stand in the order of their names.
+/// The optimiser: names and values of its settings, and the names of what it
+/// keeps of each parameter, which the names of those tensors start with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+enum Optimiser {
+    Sgd { settings: BTreeMap<String, String>, states: Vec<String> },
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Metadata {
     architecture: Architecture,
+    optimiser: Optimiser,
     position: Position,
 }
 
@@ -60,44 +72,127 @@ struct OfArchitecture {
     architecture: Versions,
 }
 
-/// The checkpoint's bytes. Parameters or velocities that are not finite are
-/// refused.
-pub(crate) fn to_bytes(
-    mlp: &Mlp,
-    states: &[LayerState],
-    position: &Position,
-) -> Result<Vec<u8>, Error> {
-    let architecture = Architecture::from(mlp);
-    let mut file = Writer::default();
-    architecture.push_network(&mut file, mlp)?;
-    let velocity = |layer: usize| (&states[layer].velocity, &*states[layer].bias_velocity);
-    architecture.push(&mut file, VELOCITY, velocity)?;
+/// A checkpoint to be written. Weights are raw: what is pending stands beside
+/// them. `optimiser` are the settings of gradient descent, and `max_norm` says
+/// whether it bounds weights. Numbers that could not be read again are refused.
+pub(crate) fn writer<'m>(
+    mlp: &'m Mlp,
+    states: &'m [LayerState],
+    optimiser: BTreeMap<String, String>,
+    position: Position,
+    max_norm: bool,
+) -> Result<Writer<'m>, Error> {
+    let mut tensors = saved_network(mlp);
     for (layer, state) in states.iter().enumerate() {
-        let outputs = state.velocity.outputs();
-        file.push(pending(layer), vec![outputs], &state.pending[..outputs])?;
+        let LayerState { velocity, bias_velocity, pending: factors } = state;
+        let outputs = velocity.outputs();
+        let factors = Source::Values(&factors[..outputs]);
+        tensors.extend(saved(&prefix(VELOCITY), layer, velocity, bias_velocity));
+        tensors.push(
+            Tensor::new(pending(layer), vec![outputs], factors)
+                .allowing(allowed_factors(max_norm, position.step)),
+        );
     }
-    file.finish(KEY, &Metadata { architecture, position: position.clone() })
+    let optimiser = Optimiser::Sgd { settings: optimiser, states: vec![VELOCITY.to_owned()] };
+    let metadata = Metadata { architecture: Architecture::from(mlp), optimiser, position };
+    Writer::new(tensors, KEY, &metadata)
 }
 
-/// The training that a file's bytes hold; `path` names them in errors.
-pub(crate) fn from_bytes(bytes: &[u8], path: &Path) -> Result<Snapshot, Error> {
-    let file = Reader::new(bytes, path)?;
-    let expected = "a checkpoint that a training saved";
-    file.metadata::<OfArchitecture>(KEY, expected)?.architecture.check(&file)?;
-    let Metadata { architecture, position } = file.metadata(KEY, expected)?;
-    if position.step > MOST_STEPS {
-        let step = position.step;
-        return Err(file.refuse(format!("step {step}: expected at most {MOST_STEPS}")));
+/// The factors that can be pending: nothing is before the first step, and
+/// without max-norm.
+fn allowed_factors(max_norm: bool, step: u64) -> Allowed {
+    if max_norm && step > 0 { Allowed::Factors } else { Allowed::Only(1.0) }
+}
+
+/// A checkpoint whose metadata was read, and whose tensors are still to be read.
+pub(crate) struct Saved<'a> {
+    file: Reader<'a>,
+    pub architecture: Architecture,
+    /// Names and values of the optimiser's settings.
+    pub optimiser: BTreeMap<String, String>,
+    pub position: Position,
+}
+
+impl<'a> Saved<'a> {
+    /// Looks at all that the file says, but the numbers of its tensors.
+    pub fn open(file: Reader<'a>) -> Result<Self, Error> {
+        let expected = "a checkpoint that a training saved";
+        file.metadata::<OfArchitecture>(KEY, expected)?.architecture.check(&file)?;
+        let Metadata { architecture, optimiser, position } = file.metadata(KEY, expected)?;
+        let Optimiser::Sgd { settings: optimiser, states } = optimiser;
+        if states != [VELOCITY] {
+            let reason = format!("states {states:?} of the optimiser: expected [{VELOCITY:?}]");
+            return Err(file.refuse(reason));
+        }
+        if position.step > MOST_STEPS {
+            let step = position.step;
+            return Err(file.refuse(format!("step {step}: expected at most {MOST_STEPS}")));
+        }
+        // Weights and biases, as often as there are states of them besides, and
+        // what is pending.
+        file.check_count((2 * (1 + states.len()) + 1) * architecture.depth())?;
+        architecture.check_network(&file)?;
+        for state in &states {
+            architecture.check_tensors(&file, &prefix(state))?;
+        }
+        for (layer, &width) in architecture.widths()[1..].iter().enumerate() {
+            file.find(&pending(layer), &[width], &[Kind::F32])?;
+        }
+        Ok(Self { file, architecture, optimiser, position })
     }
-    file.check_count(5 * architecture.depth())?;
-    let mlp = architecture.network(&file)?;
-    let mut states = Vec::with_capacity(architecture.depth());
-    for (layer, [weight, bias], inputs, outputs) in architecture.tensors(VELOCITY) {
-        let mut state = LayerState::new(inputs, outputs)?;
-        state.velocity.set_rows(&file.read(&weight, &[outputs, inputs])?)?;
-        state.bias_velocity[..outputs].copy_from_slice(&file.read(&bias, &[outputs])?);
-        state.pending[..outputs].copy_from_slice(&file.read(&pending(layer), &[outputs])?);
-        states.push(state);
+
+    /// The error of this file.
+    pub fn refuse(&self, reason: String) -> Error {
+        self.file.refuse(reason)
     }
-    Ok(Snapshot { mlp, states, position })
+
+    /// Reads network and states to their places, which have the architecture of
+    /// the file; `max_norm` says whether the optimiser bounds weights. Where it
+    /// fails, what they hold is unspecified.
+    pub fn load(
+        self,
+        mlp: &mut Mlp,
+        states: &mut [LayerState],
+        max_norm: bool,
+    ) -> Result<(), Error> {
+        let step = self.position.step;
+        let factors = allowed_factors(max_norm, step);
+        // Nothing has moved before the first step.
+        let velocities = if step == 0 { Allowed::Only(0.0) } else { Allowed::Finite };
+        let mut tensors = loaded_network(mlp);
+        for (layer, state) in states.iter_mut().enumerate() {
+            let LayerState { velocity, bias_velocity, pending: to } = state;
+            let outputs = velocity.outputs();
+            let of_state = loaded(&prefix(VELOCITY), layer, velocity, bias_velocity);
+            tensors.extend(of_state.map(|tensor| tensor.allowing(velocities)));
+            let to = To::Values(&mut to[..outputs]);
+            tensors.push(Tensor::new(pending(layer), vec![outputs], to).allowing(factors));
+        }
+        self.file.load(tensors, &[Kind::F32], Verify::Digest)
+    }
+
+    /// The network as it was at that step, what was pending multiplied out.
+    /// Velocities are looked at and not kept.
+    pub fn into_network(self, verify: Verify) -> Result<Mlp, Error> {
+        let Self { file, architecture, .. } = self;
+        let mut mlp = architecture.builder().build_zeroed()?;
+        let factors = mlp.layers.iter().map(|layer| nothing_pending(layer.weights.outputs()));
+        let mut factors = factors.collect::<Result<Vec<_>, Error>>()?;
+        let mut tensors = loaded_network(&mut mlp);
+        for (layer, (factors, pair)) in
+            factors.iter_mut().zip(architecture.widths().windows(2)).enumerate()
+        {
+            let (inputs, outputs) = (pair[0], pair[1]);
+            let [weight, bias] = names(&prefix(VELOCITY), layer);
+            tensors.push(Tensor::new(weight, vec![outputs, inputs], To::Nowhere));
+            tensors.push(Tensor::new(bias, vec![outputs], To::Nowhere));
+            let to = To::Values(&mut factors[..outputs]);
+            tensors.push(Tensor::new(pending(layer), vec![outputs], to).allowing(Allowed::Factors));
+        }
+        file.load(tensors, &[Kind::F32], verify)?;
+        for (layer, factors) in mlp.layers.iter_mut().zip(&factors) {
+            layer.weights.scale_outputs(factors.as_chunks().0);
+        }
+        Ok(mlp)
+    }
 }

@@ -36,7 +36,7 @@ impl FileKind {
         if header_length(bytes).is_none() && (named || begins) {
             return Ok(Self::Onnx);
         }
-        let file = Reader::new(bytes, path)?;
+        let file = Reader::of_bytes(bytes, path)?;
         Ok(if [MODEL_KEY, CHECKPOINT_KEY].into_iter().any(|key| file.has(key)) {
             Self::Thinnet
         } else if file.has(torch::KEY) {

@@ -9,9 +9,10 @@ use super::{
     sequential::Sequential,
 };
 use crate::{
-    checkpoint::{Architecture, MODEL_KEY, Reader, Versions, Writer},
+    checkpoint::{
+        Architecture, From as Source, Kind, MODEL_KEY, Reader, Tensor, To, Verify, Versions, Writer,
+    },
     error::Error,
-    files,
     nn::{Mlp, MlpBuilder, Scaling},
 };
 
@@ -36,11 +37,11 @@ pub struct TensorInfo {
 /// # Errors
 /// Bytes that are no safetensors file.
 pub fn torch_tensors(bytes: &[u8], path: &Path) -> Result<Vec<TensorInfo>, Error> {
-    let file = Reader::new(bytes, path)?;
-    let tensors = file.tensors().into_iter().map(|(name, dtype, shape)| TensorInfo {
+    let file = Reader::of_bytes(bytes, path)?;
+    let tensors = file.tensors().map(|(name, dtype, shape)| TensorInfo {
         name: name.to_owned(),
         dtype: format!("{dtype:?}"),
-        shape,
+        shape: shape.to_owned(),
     });
     Ok(tensors.collect())
 }
@@ -51,7 +52,7 @@ pub fn torch_tensors(bytes: &[u8], path: &Path) -> Result<Vec<TensorInfo>, Error
 /// # Errors
 /// Bytes that are no safetensors file, or metadata of another version.
 pub fn torch_scaling(bytes: &[u8], path: &Path) -> Result<Option<Scaling>, Error> {
-    Source { file: Reader::new(bytes, path)?, size: bytes.len() }.scaling()
+    StateDict { file: Reader::of_bytes(bytes, path)? }.scaling()
 }
 
 /// The network with this state dict, f32, f16 or bfloat16; `path` names the
@@ -75,10 +76,15 @@ pub fn torch_scaling(bytes: &[u8], path: &Path) -> Result<Option<Scaling>, Error
 /// # Errors
 /// Bytes that are no safetensors file; tensors that are not those of such
 /// layers, do not fit on each other, or hold what is not finite; no `layers` and
-/// no metadata of ours.
+/// no metadata of ours; metadata with a digest that the bytes do not have (a
+/// program that changes what [`to_torch`] wrote has to leave the metadata key
+/// `thinnet.digest` out); more memory than can be allocated.
 pub fn from_torch(bytes: &[u8], path: &Path, layers: Option<&Layers>) -> Result<Mlp, Error> {
-    let file = Reader::new(bytes, path)?;
-    let source = Source { file, size: bytes.len() };
+    read(Reader::of_bytes(bytes, path)?, layers)
+}
+
+fn read(file: Reader<'_>, layers: Option<&Layers>) -> Result<Mlp, Error> {
+    let source = StateDict { file };
     if let Some(layers) = layers {
         return source.described(layers);
     }
@@ -98,10 +104,10 @@ pub fn from_torch(bytes: &[u8], path: &Path, layers: Option<&Layers>) -> Result<
 /// As [`from_torch`], from a file.
 ///
 /// # Errors
-/// The file cannot be read, is larger than [`files::MOST_BYTES`], or as
+/// The file cannot be read, is larger than [`MOST_BYTES`](crate::files::MOST_BYTES), or as
 /// [`from_torch`].
 pub fn load_torch(path: &Path, layers: Option<&Layers>) -> Result<Mlp, Error> {
-    from_torch(&files::read(path)?, path, layers)
+    read(Reader::open(path)?, layers)
 }
 
 /// The network as a state dict of its [`Sequential`], f32, which PyTorch reads
@@ -110,29 +116,48 @@ pub fn load_torch(path: &Path, layers: Option<&Layers>) -> Result<Mlp, Error> {
 /// rounded once, and are not what `nn.Dropout` takes.
 ///
 /// # Errors
-/// Parameters that are NaN or infinite.
+/// Parameters that are NaN or infinite, more bytes than can be allocated, or a
+/// file that is too large to be read again.
 pub fn to_torch(mlp: &Mlp, scaling: Scaling) -> Result<Vec<u8>, Error> {
-    let in_paper = (scaling == Scaling::Paper).then(|| mlp.to_paper());
-    let written = in_paper.as_ref().map_or(mlp, |paper| paper.paper_weights());
-    let mut file = Writer::default();
-    for (layer, name) in Sequential::from(mlp).names().enumerate() {
-        let weights = &mlp.layers[layer].weights;
-        let (inputs, outputs) = (weights.inputs(), weights.outputs());
-        file.push(format!("{name}weight"), vec![outputs, inputs], &written.weights(layer)?)?;
-        file.push(format!("{name}bias"), vec![outputs], written.bias(layer)?)?;
+    writer(mlp, scaling)?.into_bytes()
+}
+
+/// As [`to_torch`], straight into a file, which appears whole or not at all.
+///
+/// # Errors
+/// As [`to_torch`], or what the system says.
+pub fn save_torch(mlp: &Mlp, scaling: Scaling, path: &Path) -> Result<(), Error> {
+    writer(mlp, scaling)?.save(path)
+}
+
+fn writer(mlp: &Mlp, scaling: Scaling) -> Result<Writer<'_>, Error> {
+    let mut tensors = Vec::with_capacity(2 * mlp.depth());
+    for (index, name) in Sequential::from(mlp).names().enumerate() {
+        let layer = &mlp.layers[index];
+        let (inputs, outputs) = (layer.weights.inputs(), layer.weights.outputs());
+        let [weight, bias] = ["weight", "bias"].map(|what| format!("{name}{what}"));
+        let weights = Source::Weights(&layer.weights);
+        let factor = match scaling {
+            Scaling::Paper => 1.0 / mlp.keep_below(index).get(),
+            Scaling::Inverted => 1.0,
+        };
+        tensors.push(Tensor::new(weight, vec![outputs, inputs], weights).times(factor));
+        tensors.push(Tensor::new(bias, vec![outputs], Source::Values(&layer.bias[..outputs])));
     }
-    file.finish(KEY, &Architecture::from(mlp).with_scaling(scaling))
+    Writer::new(tensors, KEY, &Architecture::from(mlp).with_scaling(scaling))
 }
 
 /// A file on its way to a network.
-struct Source<'a> {
+struct StateDict<'a> {
     file: Reader<'a>,
-    size: usize,
 }
 
-impl Source<'_> {
+/// The kinds of numbers that networks are kept in.
+const KINDS: [Kind; 3] = [Kind::F32, Kind::F16, Kind::Bf16];
+
+impl StateDict<'_> {
     /// What [`to_torch`] wrote.
-    fn described_by_itself(&self) -> Result<Mlp, Error> {
+    fn described_by_itself(self) -> Result<Mlp, Error> {
         let file = &self.file;
         let architecture = self.architecture()?;
         file.check_count(2 * architecture.depth())?;
@@ -142,10 +167,10 @@ impl Source<'_> {
             &architecture.activations(),
         );
         let found: Vec<_> = architecture
-            .tensors("")
-            .into_iter()
+            .widths()
+            .windows(2)
             .zip(sequential.names())
-            .map(|((_, _, inputs, outputs), name)| Found { name, inputs, outputs })
+            .map(|(pair, name)| Found { name, inputs: pair[0], outputs: pair[1] })
             .collect();
         let mut biases = found.iter().map(|layer| format!("{}bias", layer.name));
         if let Some(missing) = biases.find(|bias| !file.has_tensor(bias)) {
@@ -170,7 +195,7 @@ impl Source<'_> {
     }
 
     /// A state dict, of which `layers` says the rest.
-    fn described(&self, layers: &Layers) -> Result<Mlp, Error> {
+    fn described(self, layers: &Layers) -> Result<Mlp, Error> {
         let file = &self.file;
         let mut found = self.linear_layers()?;
         match &layers.names {
@@ -223,8 +248,7 @@ impl Source<'_> {
     /// The file's layers, all of whose tensors are those of linear ones.
     fn linear_layers(&self) -> Result<Vec<Found>, Error> {
         let mut layers = Vec::new();
-        let tensors = self.file.tensors();
-        for (name, dtype, shape) in &tensors {
+        for (name, dtype, shape) in self.file.tensors() {
             let refuse = |expected: &str| {
                 self.file.refuse(format!("{name} is {dtype:?} {shape:?}: expected {expected}"))
             };
@@ -242,7 +266,7 @@ impl Source<'_> {
                 layers.push(Found { name: layer, inputs, outputs });
             } else if let Some(layer) = of("bias") {
                 let weight = format!("{layer}weight");
-                if tensors.binary_search_by_key(&weight.as_str(), |(name, ..)| name).is_err() {
+                if !self.file.has_tensor(&weight) {
                     return Err(refuse(&format!("{weight} beside it")));
                 }
             } else {
@@ -278,44 +302,40 @@ impl Source<'_> {
 
     /// The network, with the parameters of these layers.
     fn network(
-        &self,
+        self,
         found: &[Found],
         scaling: Scaling,
         builder: impl FnOnce() -> MlpBuilder,
     ) -> Result<Mlp, Error> {
-        let file = &self.file;
-        let tensors: Vec<_> = found
-            .iter()
-            .map(|Found { name, inputs, outputs }| {
-                let [weight, bias] = ["weight", "bias"].map(|what| format!("{name}{what}"));
-                let weights = file.floats(&weight, &[*outputs, *inputs])?;
-                let biases = if file.has_tensor(&bias) {
-                    Some(file.floats(&bias, &[*outputs])?)
-                } else {
-                    None
-                };
-                Ok(((weight, weights), (bias, biases)))
-            })
-            .collect::<Result<_, Error>>()?;
+        let file = self.file;
+        for Found { name, inputs, outputs } in found {
+            let [weight, bias] = ["weight", "bias"].map(|what| format!("{name}{what}"));
+            file.find(&weight, &[*outputs, *inputs], &KINDS)?;
+            if file.has_tensor(&bias) {
+                file.find(&bias, &[*outputs], &KINDS)?;
+            }
+        }
         let inputs = found.first().map(|layer| layer.inputs);
         let widths: Vec<_> =
             inputs.into_iter().chain(found.iter().map(|layer| layer.outputs)).collect();
-        room::check(&widths, self.size).map_err(|reason| file.refuse(reason))?;
+        room::check(&widths, file.size()).map_err(|reason| file.refuse(reason))?;
         let mut mlp = builder().build_zeroed()?;
-        for (layer, ((weight, weights), (bias, biases))) in tensors.into_iter().enumerate() {
-            let factor = scaling.to_inverted(mlp.keep_below(layer));
-            let inputs = found[layer].inputs;
-            let layer = &mut mlp.layers[layer];
-            for (index, w) in weights.enumerate() {
-                let scaled = (f64::from(w) * factor) as f32;
-                file.check_finite(&weight, w)?;
-                layer.weights.set(index / inputs, index % inputs, scaled);
-            }
-            for (to, b) in layer.bias.iter_mut().zip(biases.into_iter().flatten()) {
-                file.check_finite(&bias, b)?;
-                *to = b;
+        let keeps = mlp.keeps();
+        let mut tensors = Vec::with_capacity(2 * found.len());
+        for ((layer, keep), Found { name, inputs, outputs }) in
+            mlp.layers.iter_mut().zip(keeps).zip(found)
+        {
+            let [weight, bias] = ["weight", "bias"].map(|what| format!("{name}{what}"));
+            let weights =
+                Tensor::new(weight, vec![*outputs, *inputs], To::Weights(&mut layer.weights));
+            tensors.push(weights.times(scaling.to_inverted(keep)));
+            if file.has_tensor(&bias) {
+                let to = To::Values(&mut layer.bias[..*outputs]);
+                tensors.push(Tensor::new(bias, vec![*outputs], to));
             }
         }
+        // One that another program wrote from it has none.
+        file.load(tensors, &KINDS, Verify::WherePresent)?;
         Ok(mlp)
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize, Serializer, ser::Error as _};
 
 use super::{Activation, Initialisation, Layer, Loss, Mlp};
-use crate::{error::Error, rate::Keep};
+use crate::{error::Error, memory::reserve, rate::Keep};
 
 /// Describes an [`Mlp`], layer by layer from the input: the hidden layers, then one
 /// output layer. The other calls may stand anywhere; of two that set the same, the
@@ -168,7 +168,7 @@ impl MlpBuilder {
         let Output { width, loss } = *self.check()?;
         let output = Hidden { width, activation: Activation::Identity, keep: Keep::ALL };
         let mut inputs = self.inputs;
-        let mut layers = Vec::with_capacity(self.hidden.len() + 1);
+        let mut layers = reserve("layers", self.hidden.len() + 1)?;
         for Hidden { width, activation, keep } in self.hidden.into_iter().chain([output]) {
             layers.push(Layer::zeroed(inputs, width, activation, keep)?);
             inputs = width;

@@ -39,6 +39,16 @@ impl Layer {
         Ok(Self { weights, bias, activation, keep })
     }
 
+    /// A copy.
+    ///
+    /// # Errors
+    /// More than can be allocated.
+    pub fn try_clone(&self) -> Result<Self, Error> {
+        let Self { activation, keep, .. } = *self;
+        let (weights, bias) = (self.weights.try_clone()?, self.bias.try_clone()?);
+        Ok(Self { weights, bias, activation, keep })
+    }
+
     pub fn bias_panels(&self) -> &[Panel] {
         self.bias.as_chunks().0
     }

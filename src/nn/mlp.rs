@@ -76,6 +76,17 @@ impl Mlp {
         }
     }
 
+    /// A copy, as [`Clone`] makes it, which aborts where this is an error.
+    ///
+    /// # Errors
+    /// More memory than can be allocated.
+    pub fn try_clone(&self) -> Result<Self, Error> {
+        let layers = self.layers.iter().map(Layer::try_clone);
+        let layers = layers.collect::<Result<_, _>>()?;
+        let Self { input_keep, sparse_input, loss, .. } = *self;
+        Ok(Self { input_keep, sparse_input, layers, loss })
+    }
+
     /// The network whose weights are multiplied by what `states` left pending.
     pub(crate) fn settled(mut self, states: &[LayerState]) -> Self {
         for (layer, state) in self.layers.iter_mut().zip(states) {
@@ -99,21 +110,6 @@ impl Mlp {
         self.sparse_input
     }
 
-    /// The architecture in one line, keep rates as k of k/65536.
-    pub(crate) fn describe(&self) -> String {
-        let mut text = format!("{} (keep {}", self.inputs(), self.input_keep.k());
-        text += if self.sparse_input { ", sparse)" } else { ")" };
-        for (index, layer) in self.layers.iter().enumerate() {
-            let width = layer.weights.outputs();
-            text += &if index + 1 < self.depth() {
-                format!("-{width} {} (keep {})", layer.activation, layer.keep.k())
-            } else {
-                format!("-{width} {}", self.loss)
-            };
-        }
-        text
-    }
-
     /// Weights and biases together.
     pub fn parameters(&self) -> usize {
         self.layers.iter().map(|l| (l.weights.inputs() + 1) * l.weights.outputs()).sum()
@@ -123,10 +119,10 @@ impl Mlp {
     /// `nn.Linear` has them.
     ///
     /// # Errors
-    /// There is no such layer.
+    /// There is no such layer, or more than can be allocated.
     pub fn weights(&self, layer: usize) -> Result<Vec<f32>, Error> {
         below("layer", self.depth(), layer)?;
-        Ok(self.layers[layer].weights.to_rows())
+        self.layers[layer].weights.to_rows()
     }
 
     /// The biases of a layer.

@@ -5,5 +5,4 @@ mod buffer;
 mod matrix;
 
 pub use buffer::AlignedBuffer;
-pub(crate) use matrix::padded;
 pub use matrix::{Matrix, MatrixView};

@@ -30,7 +30,7 @@ fn numbers(seed: u64, n: usize, density: f64) -> Vec<f32> {
 fn tiles(w: &[f32], inputs: usize, outputs: usize) -> Tiles {
     let mut tiles = Tiles::zeroed(inputs, outputs).unwrap();
     tiles.set_rows(w).unwrap();
-    assert_eq!(tiles.to_rows(), w);
+    assert_eq!(tiles.to_rows().unwrap(), w);
     tiles
 }
 

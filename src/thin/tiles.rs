@@ -5,6 +5,7 @@ use bytemuck::Pod;
 use super::{PANEL, Panel, Tile, VECTORS, load, prefetch_part};
 use crate::{
     error::{Error, same_size},
+    memory::zeros,
     parallel::Runs,
     simd::{LANES, Lanes},
     tensor::AlignedBuffer,
@@ -141,8 +142,7 @@ impl Tiles {
     }
 
     fn index(&self, output: usize, input: usize) -> usize {
-        let tile = input / PANEL * self.panels() + output / PANEL;
-        (tile * PANEL + input % PANEL) * PANEL + output % PANEL
+        index(self.panels(), output, input)
     }
 
     pub(crate) fn get(&self, output: usize, input: usize) -> f32 {
@@ -160,18 +160,62 @@ impl Tiles {
     }
 
     /// The weights `[outputs][inputs]`, as PyTorch's `nn.Linear` has them.
-    pub(crate) fn to_rows(&self) -> Vec<f32> {
-        (0..self.outputs).flat_map(|output| self.column(output)).collect()
+    ///
+    /// # Errors
+    /// More than can be allocated.
+    pub(crate) fn to_rows(&self) -> Result<Vec<f32>, Error> {
+        let mut rows = zeros("weights", [self.outputs, self.inputs])?;
+        self.copy_rows(0, &mut rows);
+        Ok(rows)
+    }
+
+    /// Copies the weights from number `start` on, counted as in
+    /// [`Self::to_rows`], as many as `to` takes and all but padding.
+    pub(crate) fn copy_rows(&self, start: usize, to: &mut [f32]) {
+        for (to, index) in to.iter_mut().zip(self.indices(start)) {
+            *to = self.data[index];
+        }
+    }
+
+    /// Puts these weights in the places from number `start` on, counted as in
+    /// [`Self::to_rows`].
+    pub(crate) fn put_rows(&mut self, start: usize, from: &[f32]) {
+        for (&from, index) in from.iter().zip(self.indices(start)) {
+            self.data[index] = from;
+        }
+    }
+
+    /// Where the weights lie from number `start` on, in the order of
+    /// [`Self::to_rows`].
+    fn indices(&self, start: usize) -> impl Iterator<Item = usize> + use<> {
+        let (inputs, outputs, panels) = (self.inputs, self.outputs, self.panels());
+        let first = start.checked_div(inputs).unwrap_or(outputs);
+        (first..outputs).flat_map(move |output| {
+            let from = if output == first { start % inputs } else { 0 };
+            (from..inputs).map(move |input| index(panels, output, input))
+        })
+    }
+
+    /// A copy.
+    ///
+    /// # Errors
+    /// More than can be allocated.
+    pub(crate) fn try_clone(&self) -> Result<Self, Error> {
+        let (inputs, outputs) = (self.inputs, self.outputs);
+        Ok(Self { data: self.data.try_clone()?, inputs, outputs })
     }
 
     /// Takes weights `[outputs][inputs]`.
     pub(crate) fn set_rows(&mut self, rows: &[f32]) -> Result<(), Error> {
         same_size("weights of a layer", self.outputs * self.inputs, rows.len())?;
-        for (output, row) in rows.chunks_exact(self.inputs).enumerate() {
-            for (input, &weight) in row.iter().enumerate() {
-                self.set(output, input, weight);
-            }
-        }
+        self.put_rows(0, rows);
         Ok(())
     }
+}
+
+/// Where a weight lies in the tiles of a layer that has so many panels.
+#[inline(always)]
+fn index(panels: usize, output: usize, input: usize) -> usize {
+    let tile = input / PANEL * panels + output / PANEL;
+    (tile * PANEL + input % PANEL) * PANEL + output % PANEL
 }

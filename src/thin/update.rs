@@ -40,13 +40,10 @@ pub(crate) struct LayerState {
 impl LayerState {
     /// At the start: no velocity, nothing pending.
     pub(crate) fn new(inputs: usize, outputs: usize) -> Result<Self, Error> {
-        let padded = outputs.next_multiple_of(PANEL);
-        let mut pending = AlignedBuffer::zeroed(padded)?;
-        pending.fill(1.0);
         Ok(Self {
             velocity: Tiles::zeroed(inputs, outputs)?,
-            bias_velocity: AlignedBuffer::zeroed(padded)?,
-            pending,
+            bias_velocity: AlignedBuffer::zeroed(outputs.next_multiple_of(PANEL))?,
+            pending: nothing_pending(outputs)?,
         })
     }
 
@@ -54,6 +51,13 @@ impl LayerState {
     pub(crate) fn settle(&self, weights: &mut Tiles) {
         weights.scale_outputs(self.pending.as_chunks().0);
     }
+}
+
+/// The factors of a layer in which nothing is pending.
+pub(crate) fn nothing_pending(outputs: usize) -> Result<AlignedBuffer<f32>, Error> {
+    let mut factors = AlignedBuffer::zeroed(outputs.next_multiple_of(PANEL))?;
+    factors.fill(1.0);
+    Ok(factors)
 }
 
 /// The optimiser's step on a block.

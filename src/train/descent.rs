@@ -4,6 +4,7 @@
 use super::{LayerGradient, sgd::Momentum};
 use crate::{
     error::Error,
+    memory::zeros,
     nn::{Activation, Flow, Mlp, WithUnit},
     parallel::PerThread,
     rate::Keep,
@@ -96,8 +97,10 @@ impl Descent {
         let mut g = Tiles::zeroed(weights.inputs(), weights.outputs())?;
         let (activation, way) = self.way(mlp, isa, parallel, flow, index);
         activation.hand_to(Collect { way, weights, pending, g: &mut g });
-        let bias = self.bias_gradients[index][..weights.outputs()].to_vec();
-        Ok(LayerGradient { weights: g.to_rows(), bias })
+        let outputs = weights.outputs();
+        let mut bias = zeros("bias gradient", [1, outputs])?;
+        bias.copy_from_slice(&self.bias_gradients[index][..outputs]);
+        Ok(LayerGradient { weights: g.to_rows()?, bias })
     }
 
     /// What both forms need of layer `index`, and the activation below it.

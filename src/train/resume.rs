@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, path::Path};
 
 use super::{Trainer, TrainerBuilder};
 use crate::{
-    checkpoint::{self, Position},
+    checkpoint::{self, Architecture, Position, Reader, Saved, Writer},
     error::Error,
-    files::{self, write_atomically},
+    memory::ensure_room,
 };
 
 /// What a training is the training of, besides the trainer's own settings:
@@ -22,34 +22,53 @@ impl Trainer {
     ///
     /// # Errors
     /// Parameters or velocities that are NaN or infinite, or a setting of the
-    /// caller's under a name that the trainer uses.
+    /// caller's under a name that the trainer uses; more bytes than can be
+    /// allocated, or than can be read again.
     pub fn to_bytes(&self, settings: &Settings, notes: &str) -> Result<Vec<u8>, Error> {
-        let position = Position {
-            notes: notes.to_owned(),
-            settings: join(self.own_settings(), settings)?,
-            step: self.steps(),
-        };
-        let (mlp, states) = self.raw();
-        checkpoint::to_bytes(mlp, states, &position)
+        self.checkpoint(settings, notes)?.into_bytes()
     }
 
-    /// Saves a checkpoint; the file appears whole or not at all.
+    /// Saves a checkpoint; the file appears whole or not at all. The tensors go
+    /// straight to it: no copy of them is made.
     ///
     /// # Errors
     /// As [`Self::to_bytes`], or what the system says.
     pub fn save(&self, path: &Path, settings: &Settings, notes: &str) -> Result<(), Error> {
-        write_atomically(path, &self.to_bytes(settings, notes)?)
+        self.checkpoint(settings, notes)?.save(path)
+    }
+
+    fn checkpoint(&self, settings: &Settings, notes: &str) -> Result<Writer<'_>, Error> {
+        // Refuses names that the trainer uses, also those that are not kept with
+        // the caller's.
+        join(self.own_settings(), settings)?;
+        ensure_room("notes", notes.len())?;
+        let position = Position {
+            notes: notes.to_owned(),
+            settings: join(self.other_settings(), settings)?,
+            step: self.steps(),
+        };
+        let (mlp, states) = self.raw();
+        let sgd = self.optimiser();
+        checkpoint::of_training(mlp, states, sgd.settings(), position, sgd.has_max_norm())
     }
 
     /// Names and values of all that decides what training does.
     fn own_settings(&self) -> Settings {
         let mut settings = self.optimiser().settings();
-        settings.insert("mask seed".to_owned(), self.seed().to_string());
+        settings.extend(self.other_settings());
+        settings
+    }
+
+    /// Those that are not the optimiser's.
+    fn other_settings(&self) -> Settings {
         // Backends that fuse give the same bits as each other; where products
         // are rounded before they are added, the bits are others.
         let rounding = if self.isa().fuses() { "fused multiply-add" } else { "product rounded" };
-        settings.insert("arithmetic".to_owned(), rounding.to_owned());
-        settings
+        [
+            ("mask seed".to_owned(), self.seed().to_string()),
+            ("arithmetic".to_owned(), rounding.to_owned()),
+        ]
+        .into()
     }
 }
 
@@ -62,8 +81,7 @@ impl TrainerBuilder {
     /// architecture, or made with other settings, whose names and values the
     /// error says; as [`Self::build`].
     pub fn resume(self, path: &Path, settings: &Settings) -> Result<(Trainer, String), Error> {
-        let bytes = files::read(path)?;
-        self.resume_from_bytes(&bytes, path, settings)
+        self.resume_from(Reader::open(path)?, path, settings)
     }
 
     /// As [`Self::resume`], from a file's bytes; `path` names them in errors.
@@ -76,7 +94,16 @@ impl TrainerBuilder {
         path: &Path,
         settings: &Settings,
     ) -> Result<(Trainer, String), Error> {
-        let saved = checkpoint::from_bytes(bytes, path)?;
+        self.resume_from(Reader::of_bytes(bytes, path)?, path, settings)
+    }
+
+    fn resume_from(
+        self,
+        file: Reader<'_>,
+        path: &Path,
+        settings: &Settings,
+    ) -> Result<(Trainer, String), Error> {
+        let mut saved = Saved::open(file)?;
         let mut trainer = self.build()?;
         let now = join(trainer.own_settings(), settings)?;
         let differs = |what: &str, saved: &str, now: &str| Error::Resume {
@@ -85,20 +112,25 @@ impl TrainerBuilder {
             saved: saved.to_owned(),
             now: now.to_owned(),
         };
-        let (was, is) = (saved.mlp.describe(), trainer.raw().0.describe());
-        if was != is {
+        let architecture = Architecture::from(trainer.raw().0);
+        if saved.architecture != architecture {
+            let (was, is) = (saved.architecture.describe(), architecture.describe());
             return Err(differs("network", &was, &is));
         }
-        for name in saved.position.settings.keys().chain(now.keys()) {
-            let (was, is) = (saved.position.settings.get(name), now.get(name));
+        let others = std::mem::take(&mut saved.position.settings);
+        let then = join(std::mem::take(&mut saved.optimiser), &others);
+        let then = then.map_err(|error| saved.refuse(error.to_string()))?;
+        for name in then.keys().chain(now.keys()) {
+            let (was, is) = (then.get(name), now.get(name));
             if was != is {
                 let text =
                     |value: Option<&String>| value.map_or("not set", String::as_str).to_owned();
                 return Err(differs(name, &text(was), &text(is)));
             }
         }
-        let notes = saved.position.notes;
-        trainer.restore(saved.mlp, saved.states, saved.position.step);
+        let (step, notes) = (saved.position.step, std::mem::take(&mut saved.position.notes));
+        let max_norm = trainer.optimiser().has_max_norm();
+        trainer.restore(step, |mlp, states| saved.load(mlp, states, max_norm))?;
         Ok((trainer, notes))
     }
 }

@@ -171,6 +171,11 @@ impl Sgd {
         self.max_norm.map(|max_norm| max_norm.bound(keep_of_inputs) as f32)
     }
 
+    /// Whether weights are bounded.
+    pub(super) fn has_max_norm(self) -> bool {
+        self.max_norm.is_some()
+    }
+
     /// The rules of weights and of biases at step `t`, in a layer whose inputs
     /// have this keep rate.
     pub(super) fn rules(self, t: u64, keep_of_inputs: Keep) -> (Momentum, Momentum) {

@@ -349,9 +349,18 @@ impl Trainer {
     ///
     /// Between steps the trainer keeps the weights into each unit as a factor,
     /// which max-norm left, times what it stores; in the copy they are
-    /// multiplied out.
+    /// multiplied out. A copy for which there is no memory aborts the process,
+    /// as a clone does: [`Self::try_network`] does not.
     pub fn network(&self) -> Mlp {
         self.mlp.clone().settled(&self.states)
+    }
+
+    /// As [`Self::network`].
+    ///
+    /// # Errors
+    /// More memory than can be allocated.
+    pub fn try_network(&self) -> Result<Mlp, Error> {
+        Ok(self.mlp.try_clone()?.settled(&self.states))
     }
 
     /// The network, and the optimiser's state forgotten.
@@ -369,11 +378,15 @@ impl Trainer {
         (&self.mlp, &self.states)
     }
 
-    /// Takes the state of another trainer of the same shape.
-    pub(super) fn restore(&mut self, mlp: Mlp, states: Vec<LayerState>, step: u64) {
-        self.mlp = mlp;
-        self.states = states;
+    /// Takes a step, and the network and states that `fill` puts there. Where that
+    /// fails, the trainer is of no more use.
+    pub(super) fn restore(
+        &mut self,
+        step: u64,
+        fill: impl FnOnce(&mut Mlp, &mut [LayerState]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         self.step = step;
+        fill(&mut self.mlp, &mut self.states)
     }
 
     /// Updates done.

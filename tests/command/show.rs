@@ -167,7 +167,7 @@ fn a_model_and_a_checkpoint_are_inspected() {
     let digest = Mlp::load(&folder.join("m")).unwrap().digest();
     for found in [&model, &checkpoint] {
         assert_eq!(found["digest"], digest);
-        assert_eq!((&found["format"], &found["mask_format"]), (&json!(1), &json!(1)));
+        assert_eq!((&found["format"], &found["mask_format"]), (&json!(2), &json!(1)));
         assert_eq!((&found["inputs"], &found["outputs"]), (&json!(784), &json!(10)));
         assert_eq!(found["parameters"], 785 * 32 + 33 * 16 + 17 * 10);
         assert_eq!(found["loss"], "softmax_cross_entropy");

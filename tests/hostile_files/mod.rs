@@ -232,7 +232,7 @@ pub fn torch() -> Vec<Hostile> {
         hostile(
             "bad-long-dtype",
             of_entries(&[entry("0.weight", &long, "1", 0, 4)], 4),
-            "too long",
+            "unknown variant `xxx",
         ),
         hostile(
             "bad-long-header",

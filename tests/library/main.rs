@@ -12,6 +12,7 @@ mod determinism;
 mod exchange;
 #[cfg(unix)]
 mod files;
+mod formats;
 mod hard_numbers;
 mod masks;
 mod models;

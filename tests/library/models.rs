@@ -158,22 +158,51 @@ fn no_metadata_of_ours() {
 #[test]
 fn metadata_that_is_not_an_architecture() {
     refused(&file(r#"{"__metadata__":{"thinnet":"{"}}"#, b""), "metadata");
-    refused_with("input_keep_k", "input_keep_x", "input_keep_x");
+    refused_with("mask_format", "mask_formal", "mask_format");
+    refused_with("scaling", "scalinx", "scalinx");
 }
 
 #[test]
 fn another_version() {
-    refused_with(r#"\"format\":1"#, r#"\"format\":2"#, "format 2: expected 1");
+    refused_with(r#"\"format\":2"#, r#"\"format\":3"#, "format 3: expected 2");
     refused_with(r#"\"mask_format\":1"#, r#"\"mask_format\":9"#, "mask format 9: expected 1");
     // One that says more than this version knows.
-    let newer = r#"\"a_new_field\":7,\"format\":2"#;
-    refused_with(r#"\"format\":1"#, newer, "format 2: expected 1");
+    let newer = r#"\"a_new_field\":7,\"format\":3"#;
+    refused_with(r#"\"format\":2"#, newer, "format 3: expected 2");
 }
 
 #[test]
 fn a_keep_rate_out_of_range() {
-    refused_with(r#"\"input_keep_k\":52429"#, r#"\"input_keep_k\":65537"#, "65537");
-    refused_with(r#"\"input_keep_k\":52429"#, r#"\"input_keep_k\":0"#, "0");
+    refused_with(r#"\"keep_k\":52429"#, r#"\"keep_k\":65537"#, "65537");
+    refused_with(r#"\"keep_k\":52429"#, r#"\"keep_k\":0"#, "0");
+    // A second way to say that nothing is dropped.
+    refused_with(r#"\"keep_k\":52429"#, r#"\"keep_k\":65536"#, "noise of kind `none`");
+}
+
+#[test]
+fn kinds_and_fields_that_are_unknown() {
+    refused_with(r#"\"kind\":\"dense\""#, r#"\"kind\":\"convolution\""#, "`convolution`");
+    refused_with(r#"\"kind\":\"bernoulli\""#, r#"\"kind\":\"gaussian\""#, "`gaussian`");
+    for (from, to) in [
+        (r#"\"kind\":\"dense\""#, r#"\"bias\":true,\"kind\":\"dense\""#),
+        (r#"\"kind\":\"none\""#, r#"\"bias\":true,\"kind\":\"none\""#),
+        (r#"\"kind\":\"bernoulli\""#, r#"\"bias\":true,\"kind\":\"bernoulli\""#),
+        (r#"\"sparse\":true"#, r#"\"bias\":true,\"sparse\":true"#),
+        (r#"\"mask_format\":1"#, r#"\"bias\":true,\"mask_format\":1"#),
+    ] {
+        refused_with(from, to, "unknown field `bias`");
+    }
+}
+
+#[test]
+fn an_output_layer_with_an_activation_or_noise() {
+    let output = r#"{\"activation\":\"identity\",\"kind\":\"dense\",\"noise\":{\"kind\":\"none\"},\"width\":2}"#;
+    for other in [
+        output.replace("identity", "tanh"),
+        output.replace(r#"\"kind\":\"none\""#, r#"\"kind\":\"bernoulli\",\"keep_k\":1"#),
+    ] {
+        refused_with(output, &other, "activation of the output layer");
+    }
 }
 
 #[test]
@@ -184,10 +213,10 @@ fn an_unknown_activation_or_loss() {
 
 #[test]
 fn sizes_that_the_tensors_do_not_have() {
-    refused_with(r#"\"inputs\":5"#, r#"\"inputs\":6"#, "[70, 6]");
+    refused_with(r#"\"width\":5"#, r#"\"width\":6"#, "[70, 6]");
     let width = format!(r#"\"width\":{}"#, usize::MAX / 4 + 1);
     refused_with(r#"\"width\":70"#, &width, "layers.0.weight");
-    refused_with(r#"\"outputs\":2"#, r#"\"outputs\":0"#, "layers.2.weight");
+    refused_with(r#"\"width\":2"#, r#"\"width\":0"#, "layers.2.weight");
 }
 
 #[test]

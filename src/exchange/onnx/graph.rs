@@ -3,7 +3,11 @@
 use std::collections::{HashMap, hash_map::Entry};
 
 use super::proto::{Model, Node, Tensor, ValueInfo, is_standard, kind, short};
-use crate::checkpoint::Kind;
+use crate::{
+    checkpoint::Kind,
+    error::Error,
+    memory::{self, zeros},
+};
 
 /// The versions of the standard operators whose nodes mean what is read here.
 const OPSETS: std::ops::RangeInclusive<i64> = 7..=28;
@@ -62,19 +66,24 @@ impl<'a> Graph<'a> {
             let (first, last) = OPSETS.into_inner();
             return Err(format!("standard operators {opset}: expected version {first} to {last}"));
         }
-        let mut initialisers = HashMap::with_capacity(model.initialisers.len());
+        let no_memory = |_| "more names than there is memory for".to_owned();
+        let mut initialisers = HashMap::new();
+        initialisers.try_reserve(model.initialisers.len()).map_err(no_memory)?;
         for tensor in model.initialisers {
             if initialisers.insert(tensor.name, tensor).is_some() {
                 return Err(format!("initialiser {} stands there twice", short(tensor.name)));
             }
         }
-        let mut makers = HashMap::with_capacity(model.nodes.len());
+        let mut makers = HashMap::new();
+        makers.try_reserve(model.nodes.len()).map_err(no_memory)?;
         for (index, node) in model.nodes.iter().enumerate() {
             for (place, name) in node.outputs()?.into_iter().enumerate() {
                 // An output that is left out.
                 if name.is_empty() {
                     continue;
                 }
+                // A node can have many outputs.
+                makers.try_reserve(1).map_err(no_memory)?;
                 match makers.entry(name) {
                     Entry::Vacant(entry) if !initialisers.contains_key(name) => {
                         entry.insert((index, place));
@@ -111,12 +120,13 @@ impl<'a> Graph<'a> {
     /// The chain of nodes from the graph's input to its output, and that input.
     pub fn chain(&self) -> Result<(Vec<Link<'a>>, &ValueInfo<'a>), String> {
         let mut value = self.output()?;
+        let text = |error: Error| error.to_string();
         let mut chain = Vec::new();
-        let mut seen = vec![false; self.nodes.len()];
+        let mut seen = zeros("nodes", [1, self.nodes.len()]).map_err(text)?;
         while let Some(&(index, place)) = self.makers.get(value) {
             let node = self.nodes[index];
             let refuse = |reason: String| node.refuse(reason);
-            if std::mem::replace(&mut seen[index], true) {
+            if std::mem::replace(&mut seen[index], 1_u8) == 1 {
                 return Err(refuse("stands in a circle".to_owned()));
             }
             if place != 0 {
@@ -127,7 +137,7 @@ impl<'a> Graph<'a> {
             }
             let link = self.link(node).map_err(refuse)?;
             value = link.1;
-            chain.push(link.0);
+            memory::push("nodes", &mut chain, link.0).map_err(text)?;
         }
         chain.reverse();
         let input = self.inputs.iter().find(|input| input.name == value);

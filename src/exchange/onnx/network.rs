@@ -10,6 +10,7 @@ use super::{
 use crate::{
     error::Error,
     exchange::{layers::default_loss, room},
+    memory::{self, reserve, zeros},
     nn::{Activation, Loss, Mlp, MlpBuilder},
     rate::Keep,
 };
@@ -152,7 +153,8 @@ impl<'a> Draft<'a> {
         }
         self.columns = Some(outputs);
         let (more, norm, activation, keep) = (None, None, None, None);
-        self.layers.push(Layer { node, linear, more, norm, activation, keep });
+        let layer = Layer { node, linear, more, norm, activation, keep };
+        memory::push("layers", &mut self.layers, layer).map_err(|error| error.to_string())?;
         // At once: many layers can share one large tensor.
         room::check(&self.all_widths(), self.size)
     }
@@ -309,7 +311,7 @@ impl Layer<'_> {
     /// g (z - m) + d where a normalisation follows, g = s / sqrt(v + ε).
     fn fill(&self, into: &mut crate::nn::Layer) -> Result<(), String> {
         let Linear { weight, by_output, inputs, outputs, alpha, .. } = &self.linear;
-        let gains = self.norm.as_ref().map(|norm| norm.gains()).transpose()?;
+        let gains = self.norm.as_ref().map(|norm| norm.gains(*outputs)).transpose()?;
         let gain = |output: usize| gains.as_ref().map_or(1.0, |gains| gains[output]);
         for (index, w) in weight.elements().enumerate() {
             let (output, input) = if *by_output {
@@ -320,7 +322,7 @@ impl Layer<'_> {
             let scaled = finite(weight.name, w)? * f64::from(*alpha) * gain(output);
             into.weights.set(output, input, representable(weight.name, scaled)?);
         }
-        let mut bias = vec![0.0; *outputs];
+        let mut bias = zeros("biases", [1, *outputs]).map_err(|error| error.to_string())?;
         let added = self.more.as_ref().map(|more| (more, 1.0));
         for (vector, factor) in self.linear.bias.iter().map(|(b, beta)| (b, *beta)).chain(added) {
             for (to, b) in bias.iter_mut().zip(vector.elements()) {
@@ -352,18 +354,18 @@ fn representable(name: &str, x: f64) -> Result<f32, String> {
 
 impl Norm<'_> {
     /// s / sqrt(v + ε)
-    fn gains(&self) -> Result<Vec<f64>, String> {
-        let pairs = self.scale.elements().zip(self.variance.elements());
-        pairs
-            .map(|(scale, variance)| {
-                let scale = finite(self.scale.name, scale)?;
-                let variance = finite(self.variance.name, variance)? + f64::from(self.epsilon);
-                if variance <= 0.0 {
-                    let name = short(self.variance.name);
-                    return Err(format!("{name} and epsilon are {variance}: expected above 0"));
-                }
-                Ok(scale / variance.sqrt())
-            })
-            .collect()
+    fn gains(&self, outputs: usize) -> Result<Vec<f64>, String> {
+        let mut gains = reserve("gains", outputs).map_err(|error| error.to_string())?;
+        let pairs = self.scale.elements().zip(self.variance.elements()).take(outputs);
+        for (scale, variance) in pairs {
+            let scale = finite(self.scale.name, scale)?;
+            let variance = finite(self.variance.name, variance)? + f64::from(self.epsilon);
+            if variance <= 0.0 {
+                let name = short(self.variance.name);
+                return Err(format!("{name} and epsilon are {variance}: expected above 0"));
+            }
+            gains.push(scale / variance.sqrt());
+        }
+        Ok(gains)
     }
 }

@@ -2,6 +2,7 @@
 //! field numbers these are. Fields that are not read are skipped.
 
 use super::wire::{Fields, Value};
+use crate::memory;
 
 /// The most nodes, initialisers, inputs or outputs of a graph, each.
 const MOST: usize = 4000;
@@ -67,8 +68,7 @@ fn push<T>(into: &mut Vec<T>, item: T, what: &str, most: usize) -> Result<(), St
     if into.len() == most {
         return Err(format!("more than {most} {what}"));
     }
-    into.push(item);
-    Ok(())
+    memory::push("list", into, item).map_err(|error| error.to_string())
 }
 
 /// `ModelProto`, and the `GraphProto` in it.

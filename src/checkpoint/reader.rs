@@ -1,0 +1,274 @@
+//! Files on their way in: the header first, then the tensors straight to their
+//! places.
+
+use std::{
+    fs::{self, File},
+    io::{ErrorKind, Read},
+    path::Path,
+};
+
+use safetensors::Dtype;
+use serde::de::DeserializeOwned;
+
+use super::{
+    digest::{self, Running},
+    floats::Kind,
+    header::{Entry, Header, LONGEST},
+    tensor::{AT_ONCE, Tensor, To},
+};
+use crate::{
+    error::Error,
+    files::{self, MOST_BYTES},
+    memory::{ensure_room, reserve, zeros},
+};
+
+/// Whether a file is held against its digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verify {
+    /// It has to have one, which has to be right.
+    Digest,
+    /// Where it has one, that has to be right.
+    WherePresent,
+    /// No.
+    Nothing,
+}
+
+/// A file whose header was read and held against the file's size, and whose
+/// tensors are still to be read.
+pub(crate) struct Reader<'a> {
+    header: Header,
+    /// The numbers of the tensors, in the order of their names.
+    by_name: Vec<usize>,
+    /// What the header leaves of the file.
+    data: Box<dyn Read + 'a>,
+    size: u64,
+    /// `None` where the header has no digest in its place.
+    digest: Option<Running>,
+    path: &'a Path,
+}
+
+impl<'a> Reader<'a> {
+    /// Opens a file. One that says no size, such as a pipe, is read first.
+    pub fn open(path: &'a Path) -> Result<Self, Error> {
+        let io = |source| Error::Io { path: path.to_owned(), source };
+        let found = fs::metadata(path).map_err(io)?;
+        if !found.is_file() {
+            let bytes = files::read(path)?;
+            let size = bytes.len() as u64;
+            return Self::new(std::io::Cursor::new(bytes), size, path);
+        }
+        let file = File::open(path).map_err(io)?;
+        let size = file.metadata().map_err(io)?.len();
+        if size > MOST_BYTES {
+            let reason = format!("larger than {MOST_BYTES} bytes");
+            return Err(Error::Format { path: path.to_owned(), reason });
+        }
+        Self::new(file, size, path)
+    }
+
+    /// From a file's bytes; `path` names them in errors.
+    pub fn of_bytes(bytes: &'a [u8], path: &'a Path) -> Result<Self, Error> {
+        Self::new(bytes, bytes.len() as u64, path)
+    }
+
+    fn new(mut data: impl Read + 'a, size: u64, path: &'a Path) -> Result<Self, Error> {
+        let refuse = |reason: String| Error::Format {
+            path: path.to_owned(),
+            reason: format!("not a safetensors file: {}", cut(reason)),
+        };
+        let mut length = [0; size_of::<u64>()];
+        let Some(behind) = size.checked_sub(length.len() as u64) else {
+            return Err(refuse(format!("{size} bytes: expected at least {}", length.len())));
+        };
+        read(&mut data, &mut length, path)?;
+        let length = u64::from_le_bytes(length);
+        let Some(of_data) = behind.checked_sub(length) else {
+            let reason =
+                format!("invalid header length {length}: expected at most {behind}, what follows");
+            return Err(refuse(reason));
+        };
+        let Some(length) = usize::try_from(length).ok().filter(|&length| length <= LONGEST) else {
+            return Err(refuse(format!("a header of {length} bytes: expected at most {LONGEST}")));
+        };
+        let mut json = zeros("header", [1, length])?;
+        read(&mut data, &mut json, path)?;
+        if json.first() != Some(&b'{') {
+            return Err(refuse("the header is not JSON: expected it to start with {".to_owned()));
+        }
+        // What parsing it can take: strings, names and shapes.
+        ensure_room("header", length.saturating_mul(4))?;
+        let header = Header::read(&json, of_data).map_err(refuse)?;
+        let digest = Running::new(&json);
+        let mut by_name: Vec<_> = (0..header.tensors.len()).collect();
+        by_name.sort_unstable_by_key(|&index| &header.tensors[index].name);
+        Ok(Self { header, by_name, data: Box::new(data), size, digest, path })
+    }
+
+    /// The error of this file.
+    pub fn refuse(&self, reason: String) -> Error {
+        Error::Format { path: self.path.to_owned(), reason }
+    }
+
+    /// Bytes of the file.
+    pub fn size(&self) -> usize {
+        usize::try_from(self.size).unwrap_or(usize::MAX)
+    }
+
+    /// Whether there is such a metadata key.
+    pub fn has(&self, key: &str) -> bool {
+        self.header.metadata.contains_key(key)
+    }
+
+    /// The metadata of a key; `expected` says what file has it.
+    pub fn metadata<T: DeserializeOwned>(&self, key: &str, expected: &str) -> Result<T, Error> {
+        let json =
+            self.header.metadata.get(key).ok_or_else(|| {
+                self.refuse(format!("no metadata key `{key}`: expected {expected}"))
+            })?;
+        serde_json::from_str(json)
+            .map_err(|e| self.refuse(format!("metadata `{key}`: {}", cut(e.to_string()))))
+    }
+
+    /// Whether a format number is the one that this version reads.
+    pub fn check_version(&self, what: &str, got: u32, expected: u32) -> Result<(), Error> {
+        if got == expected {
+            return Ok(());
+        }
+        Err(self.refuse(format!("{what} {got}: expected {expected}")))
+    }
+
+    /// Whether the file has as many tensors as it should.
+    pub fn check_count(&self, expected: usize) -> Result<(), Error> {
+        let got = self.header.tensors.len();
+        if got == expected {
+            return Ok(());
+        }
+        Err(self.refuse(format!("{got} tensors: expected {expected}")))
+    }
+
+    /// Whether there is such a tensor.
+    pub fn has_tensor(&self, name: &str) -> bool {
+        self.number(name).is_some()
+    }
+
+    fn number(&self, name: &str) -> Option<usize> {
+        let name_of = |&index: &usize| self.header.tensors[index].name.as_str();
+        let at = self.by_name.binary_search_by_key(&name, name_of).ok()?;
+        Some(self.by_name[at])
+    }
+
+    /// Name, element kind and shape of all tensors, in the order of their names.
+    pub fn tensors(&self) -> impl Iterator<Item = (&str, Dtype, &[usize])> {
+        self.by_name.iter().map(|&index| {
+            let Entry { name, dtype, shape, .. } = &self.header.tensors[index];
+            (name.as_str(), *dtype, shape.as_slice())
+        })
+    }
+
+    /// Where the file has a tensor of this shape and one of these kinds.
+    pub fn find(&self, name: &str, shape: &[usize], kinds: &[Kind]) -> Result<usize, Error> {
+        let index = self.number(name);
+        let index = index.ok_or_else(|| self.refuse(format!("no tensor {name}: expected one")))?;
+        let Entry { dtype, shape: got, .. } = &self.header.tensors[index];
+        if got == shape && kind(*dtype).is_some_and(|kind| kinds.contains(&kind)) {
+            return Ok(index);
+        }
+        let expected = match kinds {
+            [Kind::F32] => "F32",
+            _ => "F32, F16 or BF16",
+        };
+        Err(self.refuse(format!("{name} is {dtype:?} {got:?}: expected {expected} {shape:?}")))
+    }
+
+    /// Reads the file to its end: these tensors to their places, which
+    /// [`Self::find`] has found them fit for; others are only hashed. Where it
+    /// fails, what the places hold is unspecified.
+    pub fn load(
+        mut self,
+        wanted: Vec<Tensor<To<'_>>>,
+        kinds: &[Kind],
+        verify: Verify,
+    ) -> Result<(), Error> {
+        let stated = self.header.metadata.remove(digest::KEY);
+        let mut digest = match (verify, &stated) {
+            (Verify::Nothing, _) | (Verify::WherePresent, None) => None,
+            (_, Some(_)) if self.digest.is_some() => self.digest.take(),
+            _ => {
+                return Err(self.refuse(format!(
+                    "no digest: expected `{}` as the first thing in its header",
+                    digest::KEY
+                )));
+            }
+        };
+        let count = self.header.tensors.len();
+        let mut places: Vec<Option<Tensor<To<'_>>>> = reserve("tensors of a file", count)?;
+        places.resize_with(count, || None);
+        for tensor in wanted {
+            let index = self.find(&tensor.name, &tensor.shape, kinds)?;
+            places[index] = Some(tensor);
+        }
+        let (mut numbers, mut bytes) = ([0.0; AT_ONCE], [0; AT_ONCE * size_of::<f32>()]);
+        for (index, mut place) in places.into_iter().enumerate() {
+            let Entry { dtype, .. } = self.header.tensors[index];
+            let (kind, mut left) = (kind(dtype), self.header.tensors[index].size());
+            let mut start = 0;
+            while left > 0 {
+                let part = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+                let part = &mut bytes[..part];
+                left -= part.len() as u64;
+                read(&mut self.data, part, self.path)?;
+                if let Some(digest) = &mut digest {
+                    digest.update(part);
+                }
+                let (Some(tensor), Some(kind)) = (&mut place, kind) else { continue };
+                let mut filled = 0;
+                for (to, x) in numbers.iter_mut().zip(kind.read(part)) {
+                    *to = tensor.convert(x).map_err(|reason| self.refuse(reason))?;
+                    filled += 1;
+                }
+                // Twice as many f16 as f32 fit into the bytes.
+                tensor.memory.put(start, &numbers[..filled]);
+                start += filled;
+            }
+        }
+        match digest.map(Running::finish) {
+            Some(digest) if Some(&digest) != stated.as_ref() => Err(self.refuse(format!(
+                "its bytes do not have the digest that it states: damaged, or changed by another                  program (SHA-256 is {digest}, `{}` says {})",
+                digest::KEY,
+                cut(stated.unwrap_or_default())
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The kind of number that a network may be kept in.
+fn kind(dtype: Dtype) -> Option<Kind> {
+    match dtype {
+        Dtype::F32 => Some(Kind::F32),
+        Dtype::F16 => Some(Kind::F16),
+        Dtype::BF16 => Some(Kind::Bf16),
+        _ => None,
+    }
+}
+
+/// Fills `to`, or says that the file became shorter while it was read.
+fn read(from: &mut impl Read, to: &mut [u8], path: &Path) -> Result<(), Error> {
+    from.read_exact(to).map_err(|source| match source.kind() {
+        ErrorKind::UnexpectedEof => {
+            let reason = "ends before its last byte: expected it not to change".to_owned();
+            Error::Format { path: path.to_owned(), reason }
+        }
+        _ => Error::Io { path: path.to_owned(), source },
+    })
+}
+
+/// A reason that may hold a text of the file, which may be as long as it.
+fn cut(mut reason: String) -> String {
+    const MOST: usize = 500;
+    if let Some((end, _)) = reason.char_indices().nth(MOST) {
+        reason.truncate(end);
+        reason.push_str("...");
+    }
+    reason
+}

@@ -1,0 +1,111 @@
+//! Tensors of files and the memory that they go to and come from.
+
+use crate::thin::Tiles;
+
+/// Numbers that are copied at once.
+pub(super) const AT_ONCE: usize = 4096;
+
+/// A tensor of a file; P is the memory of its numbers.
+pub(crate) struct Tensor<P> {
+    pub name: String,
+    pub shape: Vec<usize>,
+    /// What its numbers are multiplied by on their way, in f64.
+    pub factor: f64,
+    /// Which numbers may stand in the file.
+    pub allowed: Allowed,
+    pub memory: P,
+}
+
+impl<P> Tensor<P> {
+    /// One of finite numbers, as they are.
+    pub fn new(name: String, shape: Vec<usize>, memory: P) -> Self {
+        Self { name, shape, factor: 1.0, allowed: Allowed::Finite, memory }
+    }
+
+    /// One of other numbers.
+    pub fn allowing(self, allowed: Allowed) -> Self {
+        Self { allowed, ..self }
+    }
+
+    /// One whose numbers are multiplied on their way.
+    pub fn times(self, factor: f64) -> Self {
+        Self { factor, ..self }
+    }
+
+    /// A number on its way; or why it must not be there.
+    pub(super) fn convert(&self, x: f32) -> Result<f32, String> {
+        let scaled = if self.factor == 1.0 { x } else { (f64::from(x) * self.factor) as f32 };
+        if self.allowed.allows(x) && scaled.is_finite() {
+            return Ok(scaled);
+        }
+        Err(format!("{} holds {x}: expected {}", self.name, self.allowed.text()))
+    }
+}
+
+/// Where a tensor's numbers come from.
+#[derive(Clone, Copy)]
+pub(crate) enum From<'m> {
+    /// Weights, without padding.
+    Weights(&'m Tiles),
+    Values(&'m [f32]),
+}
+
+/// Where a tensor's numbers go.
+pub(crate) enum To<'m> {
+    /// Weights, without padding.
+    Weights(&'m mut Tiles),
+    Values(&'m mut [f32]),
+    /// They are looked at, and forgotten.
+    Nowhere,
+}
+
+impl From<'_> {
+    /// Copies the numbers from number `start` on.
+    pub(super) fn copy(self, start: usize, to: &mut [f32]) {
+        match self {
+            Self::Weights(tiles) => tiles.copy_rows(start, to),
+            Self::Values(values) => to.copy_from_slice(&values[start..][..to.len()]),
+        }
+    }
+}
+
+impl To<'_> {
+    /// Takes the numbers from number `start` on.
+    pub(super) fn put(&mut self, start: usize, from: &[f32]) {
+        match self {
+            Self::Weights(tiles) => tiles.put_rows(start, from),
+            Self::Values(values) => values[start..][..from.len()].copy_from_slice(from),
+            Self::Nowhere => {}
+        }
+    }
+}
+
+/// Which numbers a tensor may hold.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Allowed {
+    /// Finite ones.
+    Finite,
+    /// This one alone.
+    Only(f32),
+    /// Factors of max-norm: above 0 and at most 1.
+    Factors,
+}
+
+impl Allowed {
+    fn allows(self, x: f32) -> bool {
+        match self {
+            Self::Finite => x.is_finite(),
+            Self::Only(one) => x == one,
+            Self::Factors => x > 0.0 && x <= 1.0,
+        }
+    }
+
+    /// What is expected, for errors.
+    fn text(self) -> String {
+        match self {
+            Self::Finite => "finite numbers".to_owned(),
+            Self::Only(one) => format!("{one} alone"),
+            Self::Factors => "factors above 0 and at most 1".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Files on their way out: safetensors with one metadata key and a digest.
+
+use std::{
+    io::{self, Cursor, Seek, SeekFrom, Write},
+    path::Path,
+};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    digest::{BLANK, PLACE, Running, START},
+    header::{LONGEST, MOST_TENSORS},
+    tensor::{AT_ONCE, From, Tensor},
+};
+use crate::{
+    bytes::write_little_endian,
+    error::Error,
+    files::{MOST_BYTES, write_atomically_with},
+    memory::{ensure_room, reserve},
+};
+
+/// A file to be written, whose tensors are still where they belong.
+pub(crate) struct Writer<'m> {
+    tensors: Vec<Tensor<From<'m>>>,
+    header: String,
+    size: u64,
+}
+
+impl<'m> Writer<'m> {
+    /// A file of these tensors, with metadata under this key.
+    pub fn new(
+        mut tensors: Vec<Tensor<From<'m>>>,
+        key: &str,
+        metadata: &impl Serialize,
+    ) -> Result<Self, Error> {
+        if tensors.len() > MOST_TENSORS {
+            let n = tensors.len();
+            return Err(Error::TooMany { what: "tensors of a file", most: MOST_TENSORS, got: n });
+        }
+        tensors.sort_by(|a, b| a.name.cmp(&b.name));
+        let metadata = text(&sorted(value(metadata)?))?;
+        ensure_room("header", metadata.len().saturating_mul(4))?;
+        let (key, metadata) = (text(&key)?, text(&metadata)?);
+        let mut header = format!("{START}{BLANK}\",{key}:{metadata}}}");
+        let mut end = 0;
+        for Tensor { name, shape, .. } in &tensors {
+            let from = end;
+            end += shape.iter().map(|&n| n as u64).product::<u64>() * size_of::<f32>() as u64;
+            let (name, shape) = (text(name)?, text(shape)?);
+            header += &format!(
+                ",{name}:{{\"dtype\":\"F32\",\"shape\":{shape},\"data_offsets\":[{from},{end}]}}"
+            );
+        }
+        header.push('}');
+        // As the format's own writer does, so that numbers lie aligned.
+        while !header.len().is_multiple_of(8) {
+            header.push(' ');
+        }
+        if header.len() > LONGEST {
+            let n = header.len();
+            return Err(Error::TooMany { what: "bytes of a file's header", most: LONGEST, got: n });
+        }
+        let size = (size_of::<u64>() + header.len()) as u64 + end;
+        if size > MOST_BYTES {
+            let expected = "at most 17179869184, which can be read again";
+            return Err(Error::setting("bytes of a file", size, expected));
+        }
+        Ok(Self { tensors, header, size })
+    }
+
+    /// The file's bytes.
+    pub fn into_bytes(self) -> Result<Vec<u8>, Error> {
+        let too_large = || Error::TooLarge { what: "bytes of a file", shape: [1, usize::MAX] };
+        let size = usize::try_from(self.size).map_err(|_| too_large())?;
+        let mut to = Cursor::new(reserve("bytes of a file", size)?);
+        self.write(&mut to, Path::new(""))?;
+        Ok(to.into_inner())
+    }
+
+    /// Writes the file, whole or not at all.
+    pub fn save(self, path: &Path) -> Result<(), Error> {
+        write_atomically_with(path, |file| self.write(file, path))
+    }
+
+    /// Writes header and tensors, and then the digits of the digest.
+    fn write(self, to: &mut (impl Write + Seek), path: &Path) -> Result<(), Error> {
+        let io = |source: io::Error| Error::Io { path: path.to_owned(), source };
+        let header = self.header.as_bytes();
+        to.write_all(&(header.len() as u64).to_le_bytes()).map_err(io)?;
+        to.write_all(header).map_err(io)?;
+        let mut digest = Running::new(header);
+        let (mut numbers, mut bytes) = ([0.0; AT_ONCE], [0; AT_ONCE * size_of::<f32>()]);
+        for tensor in &self.tensors {
+            let count: usize = tensor.shape.iter().product();
+            for start in (0..count).step_by(AT_ONCE) {
+                let part = &mut numbers[..AT_ONCE.min(count - start)];
+                tensor.memory.copy(start, part);
+                for x in &mut *part {
+                    *x = tensor.convert(*x).map_err(|reason| {
+                        Error::setting("parameters", reason, "numbers that can be read again")
+                    })?;
+                }
+                let bytes = write_little_endian(part, &mut bytes);
+                if let Some(digest) = &mut digest {
+                    digest.update(bytes);
+                }
+                to.write_all(bytes).map_err(io)?;
+            }
+        }
+        if let Some(digest) = digest {
+            to.seek(SeekFrom::Start(PLACE)).map_err(io)?;
+            to.write_all(digest.finish().as_bytes()).map_err(io)?;
+        }
+        Ok(())
+    }
+}
+
+fn value(metadata: &impl Serialize) -> Result<Value, Error> {
+    serde_json::to_value(metadata).map_err(unwritable)
+}
+
+fn text(of: &(impl Serialize + ?Sized)) -> Result<String, Error> {
+    serde_json::to_string(of).map_err(unwritable)
+}
+
+fn unwritable(error: serde_json::Error) -> Error {
+    Error::setting("file", error, "metadata that JSON can hold")
+}
+
+/// The same with the keys of all objects sorted, whatever order other crates
+/// have serde_json keep them in.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(object) => {
+            let mut entries: Vec<_> = object.into_iter().collect();
+            entries.sort_by(|a, b| a.0.cmp(&b.0));
+            Value::Object(entries.into_iter().map(|(key, value)| (key, sorted(value))).collect())
+        }
+        Value::Array(values) => Value::Array(values.into_iter().map(sorted).collect()),
+        other => other,
+    }
+}

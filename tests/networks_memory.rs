@@ -1,0 +1,198 @@
+//! Where there is no memory for a network, its files or its workspaces, that is an
+//! error, and what stood there stays: nothing aborts.
+
+mod failing;
+#[allow(dead_code, reason = "files of other tests")]
+mod hostile_files;
+
+use std::{fs, path::Path};
+
+use failing::{Failing, refuse_each};
+use thinnet::{
+    Error, Keep,
+    checkpoint::Contents,
+    data::Batch,
+    exchange::{self, FileKind, Layers},
+    nn::{Activation, Loss, Mlp, MlpBuilder, Scaling, Targets},
+    predict::{MonteCarlo, Predictor, Seeds},
+    tensor::Matrix,
+    train::{MaxNorm, Schedule, Settings, Sgd, Trainer, TrainerBuilder},
+};
+
+#[global_allocator]
+static ALLOCATOR: Failing = Failing;
+
+/// Rows of a batch.
+const ROWS: usize = 96;
+
+/// All of whose layers, and activations of a batch, are large.
+fn builder() -> MlpBuilder {
+    Mlp::builder(200)
+        .input_keep(Keep::new(0.8).unwrap())
+        .hidden(300, Activation::Relu, Keep::HALF)
+        .hidden(260, Activation::Tanh, Keep::HALF)
+        .output(70, Loss::SoftmaxCrossEntropy)
+}
+
+fn trainer(mlp: &Mlp) -> TrainerBuilder {
+    let sgd = Sgd::new(Schedule::constant(0.01)).momentum(Schedule::constant(0.9));
+    Trainer::builder(mlp.clone(), sgd.max_norm(MaxNorm::Engine(0.5)), ROWS)
+}
+
+fn step(trainer: &mut Trainer, x: &Matrix) -> f32 {
+    let classes: Vec<u32> = (0..ROWS as u32).map(|i| i % 70).collect();
+    trainer.step(&Batch::dense(x.view()), Targets::Classes(&classes)).unwrap()
+}
+
+fn rows() -> Matrix {
+    let x: Vec<f32> = (0..ROWS * 200).map(|i| (i % 17) as f32 / 17.0).collect();
+    Matrix::from_rows(&x, ROWS, 200).unwrap()
+}
+
+/// As [`refuse_each`], of an operation that makes large requests.
+fn refused<T>(work: impl FnMut() -> Result<T, Error>) {
+    assert!(refuse_each(work) > 0);
+}
+
+#[test]
+fn networks_and_their_copies() {
+    refused(|| builder().build());
+    let mlp = builder().build().unwrap();
+    refused(|| mlp.try_clone());
+    refused(|| mlp.weights(0));
+    assert_eq!(refuse_each(|| Ok::<_, Error>(mlp.digest())), 0);
+}
+
+#[test]
+fn trainers_and_their_gradients() {
+    let (mlp, x) = (builder().build().unwrap(), rows());
+    let classes = [1; ROWS];
+    // The builder is used up, and made where nothing is refused.
+    let mut builders = (0..64).map(|_| trainer(&mlp)).collect::<Vec<_>>().into_iter();
+    refused(|| builders.next().expect("a builder for each").build());
+    let mut trainer = trainer(&mlp).build().unwrap();
+    step(&mut trainer, &x);
+    let before = trainer.network().digest();
+    refused(|| trainer.try_network());
+    refused(|| trainer.gradients(&Batch::dense(x.view()), Targets::Classes(&classes)));
+    assert_eq!(trainer.network().digest(), before);
+    // A step takes no memory of its own.
+    let mut again = trainer.clone();
+    step(&mut again, &x);
+    step(&mut trainer, &x);
+    assert_eq!(again.network().digest(), trainer.network().digest());
+}
+
+#[test]
+fn models_are_saved_and_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    let mlp = builder().build().unwrap();
+    // Straight from the network: no request is large.
+    assert_eq!(refuse_each(|| mlp.save(&path)), 0);
+    let bytes = fs::read(&path).unwrap();
+    refused(|| mlp.to_bytes());
+    refused(|| Mlp::load(&path));
+    refused(|| Mlp::from_bytes(&bytes, &path));
+    refused(|| Contents::read(&path));
+    assert!(Mlp::load(&path).unwrap() == mlp);
+}
+
+#[test]
+fn trainings_are_saved_and_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    let (mlp, x) = (builder().build().unwrap(), rows());
+    let mut running = trainer(&mlp).build().unwrap();
+    step(&mut running, &x);
+    let settings = Settings::new();
+    assert_eq!(refuse_each(|| running.save(&path, &settings, "notes")), 0);
+    let bytes = fs::read(&path).unwrap();
+    // Notes that are large: the old file stays where there is no memory for them.
+    let notes = "n".repeat(100_000);
+    step(&mut running, &x);
+    let digest = running.network().digest();
+    // By its length, as to read it would be refused.
+    let stays = || fs::metadata(&path).unwrap().len() == bytes.len() as u64;
+    refused(|| {
+        assert!(stays());
+        running.save(&path, &settings, &notes)
+    });
+    assert!(!stays());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    assert_eq!(running.network().digest(), digest);
+    refused(|| running.to_bytes(&settings, ""));
+    refused(|| Contents::read(&path));
+    let builders = || (0..64).map(|_| trainer(&mlp)).collect::<Vec<_>>().into_iter();
+    let mut next = builders();
+    refused(|| next.next().expect("a builder for each").resume(&path, &settings));
+    let mut next = builders();
+    refused(|| {
+        next.next().expect("a builder for each").resume_from_bytes(&bytes, &path, &settings)
+    });
+    let (mut resumed, read) = trainer(&mlp).resume(&path, &settings).unwrap();
+    assert_eq!(read, notes);
+    assert_eq!(step(&mut resumed, &x), step(&mut running, &x));
+    assert_eq!(resumed.network().digest(), running.network().digest());
+}
+
+#[test]
+fn predictions() {
+    let (mlp, x) = (builder().build().unwrap(), rows());
+    let batch = Batch::dense(x.view());
+    refused(|| Predictor::new(&mlp).bf16_weights());
+    let predictor = Predictor::new(&mlp);
+    refused(|| predictor.workspace(ROWS));
+    let seeds: Vec<u64> = (0..ROWS as u64).collect();
+    let fifty = MonteCarlo::new(50).unwrap().keep_samples();
+    refused(|| {
+        let mut workspace = predictor.workspace(ROWS)?;
+        predictor.monte_carlo(&batch, &fifty, Seeds::Each(&seeds), &mut workspace).map(drop)
+    });
+    refused(|| {
+        let mut workspace = predictor.workspace(ROWS)?;
+        predictor.moments(&batch, &mut workspace).map(drop)
+    });
+    refused(|| {
+        let mut workspace = predictor.workspace(ROWS)?;
+        predictor.weight_scaling(&batch, &mut workspace).map(drop)
+    });
+    // A workspace in which a prediction was refused is as good as before.
+    let mut workspace = predictor.workspace(ROWS).unwrap();
+    refused(|| {
+        predictor.monte_carlo(&batch, &fifty, Seeds::Each(&seeds), &mut workspace).map(drop)
+    });
+    let mut fresh = predictor.workspace(ROWS).unwrap();
+    let row = |workspace: &mut _| {
+        let estimates = predictor.monte_carlo(&batch, &fifty, Seeds::Each(&seeds), workspace);
+        estimates.unwrap().row(ROWS - 1).unwrap().mean().to_vec()
+    };
+    assert_eq!(row(&mut workspace), row(&mut fresh));
+}
+
+#[test]
+fn networks_from_elsewhere_and_for_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state_dict");
+    let mlp = builder().build().unwrap();
+    for scaling in [Scaling::Inverted, Scaling::Paper] {
+        assert_eq!(refuse_each(|| exchange::save_torch(&mlp, scaling, &path)), 0);
+        refused(|| exchange::to_torch(&mlp, scaling));
+    }
+    let bytes = fs::read(&path).unwrap();
+    let layers = Layers::new()
+        .hidden(Activation::Relu, Keep::HALF)
+        .hidden(Activation::Tanh, Keep::HALF)
+        .scaling(Scaling::Paper);
+    for layers in [None, Some(&layers)] {
+        refused(|| exchange::load_torch(&path, layers));
+        refused(|| exchange::from_torch(&bytes, &path, layers));
+    }
+    assert_eq!(refuse_each(|| FileKind::of(&bytes, &path)), 0);
+    // Wide layers, and many.
+    for (layers, width) in [(3, 300), (1000, 1)] {
+        let bytes = hostile_files::shared(layers, width);
+        let path = Path::new("a.onnx");
+        refused(|| exchange::from_onnx(&bytes, path, None));
+    }
+}
