@@ -2,8 +2,18 @@
 
 mod failing;
 
+use std::path::Path;
+
 use failing::{Failing, LARGE, refuse_each};
-use thinnet::{data::Dataset, tensor::Matrix};
+use thinnet::{
+    Error,
+    data::{
+        Dataset, idx,
+        npy::{self, Npy},
+    },
+    files,
+    tensor::Matrix,
+};
 
 #[global_allocator]
 static ALLOCATOR: Failing = Failing;
@@ -31,5 +41,47 @@ fn rows_are_split_or_refused() {
 #[test]
 fn a_fingerprint_takes_no_memory() {
     let data = Dataset::new(Matrix::zeroed(2, MANY).unwrap(), vec![0, 1]).unwrap();
-    assert_eq!(refuse_each(|| Ok::<_, thinnet::Error>(data.fingerprint())), 0);
+    assert_eq!(refuse_each(|| Ok::<_, Error>(data.fingerprint())), 0);
+}
+
+#[test]
+fn arrays_are_read_and_written_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.npy");
+    let matrix = Matrix::zeroed(2, MANY).unwrap();
+    let labels = vec![1; MANY];
+    assert_eq!(refuse_each(|| npy::write_matrix(&path, matrix.view())), 1);
+    assert_eq!(refuse_each(|| npy::read_inputs(&path)), 1);
+    // The bytes, and the matrix that is made of them.
+    assert_eq!(refuse_each(|| Npy::read(&path)?.matrix()), 2);
+    assert_eq!(refuse_each(|| npy::write_labels(&path, &labels)), 1);
+    assert_eq!(refuse_each(|| npy::read_labels(&path)), 1);
+    assert_eq!(refuse_each(|| Npy::read(&path)?.labels()), 2);
+    assert_eq!(refuse_each(|| files::read(&path)), 1);
+}
+
+#[test]
+fn images_are_read_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let [images, labels] = ["images", "labels"].map(|name| folder.path().join(name));
+    let rows = (MANY as u32).to_be_bytes();
+    let one = [0, 0, 0, 1];
+    let pixels = vec![7; 4 * MANY];
+    let four = [0, 0, 0, 4];
+    std::fs::write(&images, [&[0, 0, 8, 3][..], &rows, &one, &four, &pixels].concat()).unwrap();
+    std::fs::write(&labels, [&[0, 0, 8, 1][..], &rows, &pixels[..MANY]].concat()).unwrap();
+    // No more than the matrix and the labels.
+    assert_eq!(refuse_each(|| Dataset::from_idx_files(&images, &labels)), 2);
+    assert_eq!(refuse_each(|| idx::read(&images, 3)), 1);
+}
+
+/// Memory that grows is refused wherever it does.
+#[test]
+fn a_gzipped_file_is_read_or_refused() {
+    let bytes = [&[0, 0, 8, 1, 0, 0x40, 0, 0][..], &vec![7; 4 << 20]].concat();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut gzip, &bytes).unwrap();
+    let bytes = gzip.finish().unwrap();
+    let refused = refuse_each(|| idx::from_bytes(&bytes, 1, Path::new("a-file")));
+    assert!((2..=6).contains(&refused), "{refused}");
 }

@@ -4,10 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    idx::{self, Idx},
-    npy::Npy,
-};
+use super::{idx, npy, source::Source};
 use crate::{
     error::{Error, below},
     memory::reserve,
@@ -58,7 +55,7 @@ impl Dataset {
     /// A file that cannot be read or is no such file, or another number of
     /// labels than images.
     pub fn from_idx_files(images: &Path, labels: &Path) -> Result<Self, Error> {
-        Self::from_idx(idx::read(images, 3)?, idx::read(labels, 1)?, labels)
+        Self::from_idx(Source::open(images)?, || Source::open(labels))
     }
 
     /// The files of MNIST's names in a folder: `train-images-idx3-ubyte` and so
@@ -73,21 +70,20 @@ impl Dataset {
 
     /// Rows and labels in NPY: a matrix, or images as an array of more dimensions, and
     /// one whole number a row. Bytes become x / 255, other elements stay what they
-    /// are: see [`Npy::inputs`] and [`Npy::labels`].
+    /// are: see [`npy::Npy::inputs`] and [`npy::Npy::labels`].
     ///
     /// # Errors
     /// A file that cannot be read or is no such file, or another number of labels
     /// than rows.
     pub fn from_npy_files(inputs: &Path, labels: &Path) -> Result<Self, Error> {
-        let matrix = Npy::read(inputs)?.inputs()?;
-        let classes = Npy::read(labels)?.labels()?;
-        if classes.len() != matrix.rows() {
-            return Err(Error::Format {
-                path: labels.to_owned(),
-                reason: format!("{} labels: expected {}, one a row", classes.len(), matrix.rows()),
-            });
-        }
-        Self::new(matrix, classes)
+        let matrix = npy::read_inputs(inputs)?;
+        let classes = npy::read_labels_of(labels, matrix.rows())?;
+        Self::new(matrix, classes).map_err(|error| match error {
+            Error::Class { .. } => {
+                Error::Format { path: labels.to_owned(), reason: error.to_string() }
+            }
+            error => error,
+        })
     }
 
     /// The NPY files of usual names in a folder: `x_train.npy` and `y_train.npy`, or
@@ -125,38 +121,14 @@ impl Dataset {
         names
     }
 
-    pub(super) fn from_idx(images: Idx, labels: Idx, path: &Path) -> Result<Self, Error> {
-        let (rows, shape) = match images.dimensions[..] {
-            [rows, height, width] => (rows, [height, width]),
-            _ => (0, [0, 0]),
-        };
-        let columns = shape[0].saturating_mul(shape[1]);
-        if labels.elements.len() != rows {
-            return Err(Error::Format {
-                path: path.to_owned(),
-                reason: format!("{} labels: expected {rows}, one an image", labels.elements.len()),
-            });
-        }
-        // Rows are padded to cache lines and bytes become floats, so that a small
-        // file of small images could ask for much.
-        let padded = columns.next_multiple_of(16).saturating_mul(rows);
-        if padded > idx::MOST_ELEMENTS {
-            return Err(Error::Format {
-                path: path.to_owned(),
-                reason: format!(
-                    "{rows} images of {columns} pixels take {padded} floats: expected at most {}",
-                    idx::MOST_ELEMENTS
-                ),
-            });
-        }
-        let mut inputs = Matrix::zeroed(rows, columns)?;
-        for (row, image) in images.elements.chunks_exact(columns.max(1)).enumerate() {
-            for (x, &byte) in inputs.at_mut(row).iter_mut().zip(image) {
-                *x = f32::from(byte) / 255.0;
-            }
-        }
-        let labels = labels.elements.iter().map(|&label| u32::from(label)).collect();
-        Ok(Self { image_shape: Some(shape), ..Self::new(inputs, labels)? })
+    /// The labels are opened when the images have been read: both may be pipes of one writer.
+    pub(super) fn from_idx<'a>(
+        images: Source<'_>,
+        labels: impl FnOnce() -> Result<Source<'a>, Error>,
+    ) -> Result<Self, Error> {
+        let (inputs, shape) = idx::images(images)?;
+        let classes = idx::labels(labels()?, inputs.rows())?;
+        Ok(Self { image_shape: Some(shape), ..Self::new(inputs, classes)? })
     }
 
     /// Height and width of the rows' images, where the data say that they are images: of
@@ -230,7 +202,8 @@ impl Dataset {
 
 /// The first of these files that the folder holds.
 fn find(folder: &Path, what: &str, names: &[String]) -> Result<PathBuf, Error> {
-    let there = names.iter().map(|name| folder.join(name)).find(|path| path.is_file());
+    let there =
+        names.iter().map(|name| folder.join(name)).find(|path| path.exists() && !path.is_dir());
     there.ok_or_else(|| Error::Format {
         path: folder.to_owned(),
         reason: format!("no {what} there: expected one of {}", names.join(", ")),

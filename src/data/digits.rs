@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Dataset, Split, idx};
+use super::{Dataset, Split, source::Source};
 use crate::error::Error;
 
 /// The file of a set, and the name it goes by in errors.
@@ -30,12 +30,9 @@ impl Dataset {
             }
             Split::Test => (file!("t10k-images-idx3-ubyte.gz"), file!("t10k-labels-idx1-ubyte.gz")),
         };
-        let labels_name = Path::new(labels.1);
-        Self::from_idx(
-            idx::from_bytes(images.0, 3, Path::new(images.1))?,
-            idx::from_bytes(labels.0, 1, labels_name)?,
-            labels_name,
-        )
+        let [images, labels] =
+            [images, labels].map(|(bytes, name)| Source::of_bytes(bytes, Path::new(name)));
+        Self::from_idx(images, || Ok(labels))
     }
 }
 

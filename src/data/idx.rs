@@ -3,15 +3,10 @@
 //! Big-endian: two zero bytes, the element type (8 = unsigned byte), the number
 //! of dimensions, each dimension as u32, then the elements.
 
-use std::{
-    fs::File,
-    io::{BufReader, Read},
-    path::Path,
-};
+use std::path::Path;
 
-use flate2::bufread::MultiGzDecoder;
-
-use crate::error::Error;
+use super::source::{MOST_ELEMENTS, Source, shape_of_rows};
+use crate::{error::Error, tensor::Matrix};
 
 /// What an IDX file of unsigned bytes holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,25 +18,16 @@ pub struct Idx {
     pub elements: Vec<u8>,
 }
 
-/// The most elements that are read: 1 GiB.
-pub const MOST_ELEMENTS: usize = 1 << 30;
-
-/// The most that deflate can make of a byte (1032, by its format).
-const MOST_EXPANSION: u64 = 1032;
-
 /// Reads an IDX file of unsigned bytes with `dimensions` dimensions, plain or
-/// gzipped (told apart by the first bytes, not the name).
+/// gzipped (told apart by the first byte, not the name).
 ///
 /// # Errors
 /// More than 255 dimensions are asked for, which the format cannot say; the
 /// file cannot be read, is not such a file, is longer or shorter than its
-/// header says, or says more than [`MOST_ELEMENTS`]. Memory stays within the
-/// size that the file can really hold.
+/// header says, or says more than [`MOST_ELEMENTS`](super::MOST_ELEMENTS). A gzipped file
+/// becomes at most 256 MiB, and 256 bytes for each of its own.
 pub fn read(path: &Path, dimensions: usize) -> Result<Idx, Error> {
-    let io = |source| Error::Io { path: path.to_owned(), source };
-    let file = File::open(path).map_err(io)?;
-    let size = file.metadata().map_err(io)?.len();
-    parse(BufReader::new(file), size, dimensions, path)
+    Opened::new(Source::open(path)?, dimensions)?.whole()
 }
 
 /// Reads IDX bytes as [`read`] does; `path` names them in errors.
@@ -49,74 +35,99 @@ pub fn read(path: &Path, dimensions: usize) -> Result<Idx, Error> {
 /// # Errors
 /// As [`read`].
 pub fn from_bytes(bytes: &[u8], dimensions: usize, path: &Path) -> Result<Idx, Error> {
-    parse(bytes, bytes.len() as u64, dimensions, path)
+    Opened::new(Source::of_bytes(bytes, path), dimensions)?.whole()
 }
 
-fn parse(
-    mut from: impl std::io::BufRead,
-    size: u64,
-    dimensions: usize,
-    path: &Path,
-) -> Result<Idx, Error> {
-    let io = |source| Error::Io { path: path.to_owned(), source };
-    if from.fill_buf().map_err(io)?.starts_with(&[0x1f, 0x8b]) {
-        elements(MultiGzDecoder::new(from), size.saturating_mul(MOST_EXPANSION), dimensions, path)
-    } else {
-        elements(from, size, dimensions, path)
-    }
+/// The images of a file, each a row of its pixels / 255, and their height and width.
+pub(super) fn images(source: Source<'_>) -> Result<(Matrix, [usize; 2]), Error> {
+    Opened::new(source, 3)?.images()
 }
 
-/// Reads header and elements; the file holds at most `most` bytes.
-fn elements(mut from: impl Read, most: u64, dimensions: usize, path: &Path) -> Result<Idx, Error> {
-    let Ok(code) = u8::try_from(dimensions) else {
-        return Err(Error::setting("dimensions of an IDX file", dimensions, "at most 255"));
-    };
-    let format = |reason: String| Error::Format { path: path.to_owned(), reason };
-    let unreadable = |error: std::io::Error| format(format!("cannot be read whole: {error}"));
-    let mut magic = [0; 4];
-    from.read_exact(&mut magic).map_err(unreadable)?;
-    let expected = [0, 0, 8, code];
-    if magic != expected {
-        return Err(format(format!(
-            "not an IDX file of bytes with {dimensions} dimensions: expected the first bytes {expected:?}, got {magic:?}"
-        )));
-    }
-    let mut sizes = Vec::with_capacity(dimensions);
-    for _ in 0..dimensions {
-        let mut word = [0; 4];
-        from.read_exact(&mut word).map_err(unreadable)?;
-        sizes.push(u32::from_be_bytes(word) as usize);
-    }
-    let count = sizes
-        .iter()
-        .try_fold(1usize, |product, &size| product.checked_mul(size))
-        .filter(|&count| count <= MOST_ELEMENTS)
-        .ok_or_else(|| {
-            format(format!(
+/// The labels of a file of `rows` labels.
+pub(super) fn labels(source: Source<'_>, rows: usize) -> Result<Vec<u32>, Error> {
+    Opened::new(source, 1)?.labels(rows)
+}
+
+/// A file whose header has been read.
+struct Opened<'a> {
+    sizes: Vec<usize>,
+    /// The product of the sizes.
+    count: usize,
+    source: Source<'a>,
+}
+
+impl<'a> Opened<'a> {
+    fn new(source: Source<'a>, dimensions: usize) -> Result<Self, Error> {
+        let Ok(code) = u8::try_from(dimensions) else {
+            return Err(Error::setting("dimensions of an IDX file", dimensions, "at most 255"));
+        };
+        let mut source = source.unpacked()?;
+        let mut magic = [0; 4];
+        source.exactly(&mut magic)?;
+        let expected = [0, 0, 8, code];
+        if magic != expected {
+            return Err(source.refuse(format!(
+                "not an IDX file of bytes with {dimensions} dimensions: expected the first bytes {expected:?}, got {magic:?}"
+            )));
+        }
+        let mut sizes = Vec::with_capacity(dimensions);
+        for _ in 0..dimensions {
+            let mut word = [0; 4];
+            source.exactly(&mut word)?;
+            sizes.push(u32::from_be_bytes(word) as usize);
+        }
+        let product = sizes.iter().try_fold(1usize, |product, &size| product.checked_mul(size));
+        let Some(count) = product.filter(|&count| count <= MOST_ELEMENTS) else {
+            return Err(source.refuse(format!(
                 "sizes {sizes:?} are too large: expected at most {MOST_ELEMENTS} elements"
-            ))
+            )));
+        };
+        Ok(Self { sizes, count, source })
+    }
+
+    /// Whether the elements can be there, and become so many bytes of memory.
+    fn bears(&self, memory: u64) -> Result<(), Error> {
+        self.source.bears(self.count as u64, memory, &format!("sizes {:?}", self.sizes))
+    }
+
+    fn end(&mut self) -> Result<(), Error> {
+        self.source.end(&format!("the {} elements that its sizes {:?} say", self.count, self.sizes))
+    }
+
+    fn whole(mut self) -> Result<Idx, Error> {
+        self.bears(self.count as u64)?;
+        let elements = self.source.take(self.count)?;
+        self.end()?;
+        Ok(Idx { dimensions: self.sizes, elements })
+    }
+
+    fn images(mut self) -> Result<(Matrix, [usize; 2]), Error> {
+        let (rows, image) = match self.sizes[..] {
+            [rows, height, width] => (rows, [height, width]),
+            _ => (0, [0, 0]),
+        };
+        let columns = image[0].saturating_mul(image[1]);
+        let memory = shape_of_rows([rows, columns], format!("sizes {:?}", self.sizes))
+            .map_err(|reason| self.source.refuse(reason))?;
+        self.bears(memory)?;
+        let matrix = self.source.rows([rows, columns], 1, |bytes, pixels| {
+            pixels.iter_mut().zip(bytes).for_each(|(x, &byte)| *x = f32::from(byte) / 255.0);
+            Ok(())
         })?;
-    if count as u64 > most {
-        return Err(format(format!(
-            "truncated: sizes {sizes:?} need {count} bytes, the file can hold at most {most}"
-        )));
+        self.end()?;
+        Ok((matrix, image))
     }
-    // Grows with what really comes: a header cannot make it large.
-    let mut elements = Vec::new();
-    from.by_ref().take(count as u64).read_to_end(&mut elements).map_err(unreadable)?;
-    if elements.len() != count {
-        return Err(format(format!(
-            "truncated: expected {count} elements, got {}",
-            elements.len()
-        )));
+
+    fn labels(mut self, rows: usize) -> Result<Vec<u32>, Error> {
+        if self.count != rows {
+            let reason = format!("{} labels: expected {rows}, one an image", self.count);
+            return Err(self.source.refuse(reason));
+        }
+        self.bears(rows as u64 * size_of::<u32>() as u64)?;
+        let labels = self.source.numbers("labels", rows, 1, |_, bytes| Ok(u32::from(bytes[0])))?;
+        self.end()?;
+        Ok(labels)
     }
-    let mut beyond = [0];
-    if from.read(&mut beyond).map_err(unreadable)? != 0 {
-        return Err(format(format!(
-            "bytes behind the {count} elements that its sizes {sizes:?} say"
-        )));
-    }
-    Ok(Idx { dimensions: sizes, elements })
 }
 
 #[cfg(test)]
@@ -202,5 +213,64 @@ mod tests {
         bytes[crc] ^= 1;
         assert!(from_bytes(&bytes, 2, Path::new("")).is_err());
         assert!(from_bytes(&[0x1f, 0x8b], 2, Path::new("")).is_err());
+        assert!(from_bytes(&[0x1f], 2, Path::new("")).is_err());
+    }
+
+    /// As zcat reads them.
+    #[test]
+    fn reads_several_members_and_zeros_behind_the_last() {
+        let bytes = file([0, 0, 8, 2], &[2, 3], &[1, 2, 3, 4, 5, 255]);
+        let want = from_bytes(&bytes, 2, Path::new("")).unwrap();
+        let whole = gzip(&bytes);
+        let parts = [gzip(&bytes[..7]), gzip(&[]), gzip(&bytes[7..]), gzip(&[])].concat();
+        for file in [&whole, &parts] {
+            for zeros in [0, 1, 511, 100_000] {
+                let padded = [file.as_slice(), &vec![0; zeros]].concat();
+                assert_eq!(from_bytes(&padded, 2, Path::new("")).unwrap(), want, "{zeros}");
+            }
+        }
+        for behind in [b"x".as_slice(), b"\0\0x", &[0, 0, 0x1f, 0x8b], &[0xff; 100_000]] {
+            let error = from_bytes(&[&whole, behind].concat(), 2, Path::new("")).unwrap_err();
+            assert!(error.to_string().contains("behind its last gzip member"), "{error}");
+        }
+        // A member that is none, and one more whole file.
+        assert!(from_bytes(&[whole.as_slice(), &[0x1f, 0]].concat(), 2, Path::new("")).is_err());
+        let twice = from_bytes(&[whole.clone(), whole].concat(), 2, Path::new("")).unwrap_err();
+        assert!(twice.to_string().contains("bytes behind the 6 elements"), "{twice}");
+    }
+
+    /// 1 KiB or so of zeros, a header of 1 GiB before them.
+    #[test]
+    fn refuses_a_gzipped_file_that_becomes_too_much() {
+        let large = gzip(&file([0, 0, 8, 3], &[1024, 1024, 1024], &[0; 1024]));
+        let narrow = gzip(&file([0, 0, 8, 3], &[5_000_000, 1, 1], &[0; 1024]));
+        for (bytes, memory) in [(large, 4_294_967_296u64), (narrow, 320_000_000)] {
+            let path = Path::new("the-file");
+            let error = images(Source::of_bytes(&bytes, path)).unwrap_err().to_string();
+            assert!(error.contains(&format!("take {memory} bytes of memory")), "{error}");
+            let most = (256 << 20) + 256 * bytes.len();
+            assert!(error.contains(&format!("at most {most} of a gzipped file")), "{error}");
+        }
+        let elements = gzip(&file([0, 0, 8, 1], &[1 << 29], &[0; 1024]));
+        let error = from_bytes(&elements, 1, Path::new("")).unwrap_err().to_string();
+        assert!(error.contains("take 536870912 bytes of memory"), "{error}");
+    }
+
+    #[test]
+    fn refuses_images_without_pixels_and_another_number_of_labels() {
+        let path = Path::new("the-file");
+        let images = |sizes: &[u32], bytes: &[u8]| {
+            let bytes = file([0, 0, 8, 3], sizes, bytes);
+            images(Source::of_bytes(&bytes, path)).map_err(|error| error.to_string())
+        };
+        assert!(images(&[2, 3, 0], &[]).unwrap_err().contains("at least one element"));
+        assert!(images(&[67_108_865, 1, 1], &[]).unwrap_err().contains("too many floats"));
+        assert_eq!(
+            images(&[2, 1, 3], &[0, 51, 255, 1, 2, 3]).unwrap().0.row(0).unwrap(),
+            [0.0, 0.2, 1.0]
+        );
+        let bytes = file([0, 0, 8, 1], &[1 << 29], &[]);
+        let error = labels(Source::of_bytes(&bytes, path), 2).unwrap_err().to_string();
+        assert!(error.contains("536870912 labels: expected 2, one an image"), "{error}");
     }
 }

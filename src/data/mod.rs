@@ -5,10 +5,13 @@ mod batch;
 mod dataset;
 #[cfg(feature = "digits")]
 mod digits;
+mod gzip;
 pub mod idx;
 pub mod npy;
 mod shuffle;
+mod source;
 
 pub use batch::Batch;
 pub use dataset::{Dataset, Split};
 pub use shuffle::shuffle;
+pub use source::MOST_ELEMENTS;

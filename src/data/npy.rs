@@ -8,24 +8,17 @@
 
 mod header;
 
-use std::{
-    fs::File,
-    io::{BufReader, Read},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use half::f16;
 
+use super::source::{MOST_ELEMENTS, Source, not_finite, shape_of_rows};
 use crate::{
     error::Error,
     files::write_atomically,
     tensor::{Matrix, MatrixView},
 };
 use header::Header;
-
-/// The most elements that are read, and the most floats that a matrix may take,
-/// whose rows are padded to cache lines: 2^30.
-pub const MOST_ELEMENTS: usize = 1 << 30;
 
 /// What the elements are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -148,17 +141,15 @@ pub struct Npy {
 }
 
 impl Npy {
-    /// Reads a file.
+    /// Reads a file. Its elements are kept as they are: [`read_inputs`] and [`read_labels`] take
+    /// less memory.
     ///
     /// # Errors
     /// The file cannot be read, is no such file, is longer or shorter than its
-    /// header says, or says more than [`MOST_ELEMENTS`]. Memory stays within the
-    /// file's size.
+    /// header says, or says more than [`MOST_ELEMENTS`](super::MOST_ELEMENTS). Memory stays within
+    /// the file's size, and through a pipe within twice what came.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let io = |source| Error::Io { path: path.to_owned(), source };
-        let file = File::open(path).map_err(io)?;
-        let size = file.metadata().map_err(io)?.len();
-        Self::parse(BufReader::new(file), size, path)
+        Opened::new(Source::open(path)?)?.whole()
     }
 
     /// Reads a file's bytes as [`Self::read`] does; `path` names them in errors.
@@ -166,45 +157,7 @@ impl Npy {
     /// # Errors
     /// As [`Self::read`].
     pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, Error> {
-        Self::parse(bytes, bytes.len() as u64, path)
-    }
-
-    fn parse(mut from: impl Read, size: u64, path: &Path) -> Result<Self, Error> {
-        let format = |reason| Error::Format { path: path.to_owned(), reason };
-        let (header, length) = header::read(&mut from, size).map_err(format)?;
-        let (kind, dimensions) = (header.kind, &header.dimensions);
-        let product = dimensions.iter().try_fold(1usize, |all, &one| all.checked_mul(one));
-        let count = product.filter(|&count| count <= MOST_ELEMENTS).ok_or_else(|| {
-            format(format!(
-                "shape {dimensions:?} is too large: expected at most {MOST_ELEMENTS} elements"
-            ))
-        })?;
-        // Below 2^33.
-        let (bytes, there) = (count as u64 * kind.size() as u64, size.saturating_sub(length));
-        if bytes > there {
-            return Err(format(format!(
-                "truncated: shape {dimensions:?} of {}: expected {bytes} bytes, there are {there}",
-                kind.name()
-            )));
-        }
-        let mut elements = Vec::new();
-        elements
-            .try_reserve_exact(bytes as usize)
-            .map_err(|_| Error::TooLarge { what: "array", shape: [1, count] })?;
-        let unreadable = |error| format(format!("cannot be read whole: {error}"));
-        from.by_ref().take(bytes).read_to_end(&mut elements).map_err(unreadable)?;
-        if elements.len() as u64 != bytes {
-            return Err(format(format!(
-                "truncated: expected {bytes} bytes of elements, got {}",
-                elements.len()
-            )));
-        }
-        if from.read(&mut [0]).map_err(unreadable)? != 0 {
-            return Err(format(format!(
-                "bytes behind the {count} elements: expected as many as its shape {dimensions:?} says"
-            )));
-        }
-        Ok(Self { header, elements, path: path.to_owned() })
+        Opened::new(Source::of_bytes(bytes, path))?.whole()
     }
 
     /// What the elements are.
@@ -224,46 +177,9 @@ impl Npy {
     ///
     /// # Errors
     /// Fewer than two dimensions, rows without elements, or more floats than
-    /// [`MOST_ELEMENTS`], padding counted, or than can be allocated.
+    /// [`MOST_ELEMENTS`](super::MOST_ELEMENTS), padding counted, or than can be allocated.
     pub fn matrix(&self) -> Result<Matrix, Error> {
-        let [rows, inner @ ..] = self.dimensions() else {
-            return Err(self.refused("a single number: expected rows"));
-        };
-        // The product of all is known not to overflow, unless there are no rows.
-        let columns = inner.iter().try_fold(1usize, |all, &one| all.checked_mul(one));
-        let dimensions = self.dimensions();
-        if inner.is_empty() || columns == Some(0) {
-            let shape = format!("shape {dimensions:?}: expected rows of at least one element");
-            return Err(self.refused(shape));
-        }
-        let padded = columns
-            .and_then(|columns| columns.checked_next_multiple_of(16)?.checked_mul((*rows).max(1)));
-        let (Some(columns), Some(_)) = (columns, padded.filter(|&floats| floats <= MOST_ELEMENTS))
-        else {
-            return Err(self.refused(format!(
-                "shape {dimensions:?} takes too many floats, as each row is padded to a multiple \
-                 of 16: expected at most {MOST_ELEMENTS}"
-            )));
-        };
-        let mut matrix = Matrix::zeroed(*rows, columns)?;
-        if *rows == 0 {
-            // As wide as it says it is, which nothing in the file bears out.
-            return Ok(matrix);
-        }
-        let Header { kind, big_endian, fortran_order, .. } = self.header;
-        let value = |element: &[u8]| kind.value(word(element, big_endian));
-        let along = if fortran_order { *rows } else { columns };
-        for (i, elements) in self.elements.chunks_exact(along * kind.size()).enumerate() {
-            let elements = elements.chunks_exact(kind.size()).map(value);
-            if fortran_order {
-                // The first dimension runs fastest: whole columns follow each other.
-                let column = column(i, inner);
-                elements.enumerate().for_each(|(row, x)| matrix.at_mut(row)[column] = x);
-            } else {
-                matrix.at_mut(i).iter_mut().zip(elements).for_each(|(to, x)| *to = x);
-            }
-        }
-        Ok(matrix)
+        self.opened().rows(Values::AsTheyAre)
     }
 
     /// The rows of a data set: as [`Self::matrix`], where bytes (`u1`) become
@@ -272,18 +188,7 @@ impl Npy {
     /// # Errors
     /// As [`Self::matrix`]; NaN, infinity, or a number beyond the range of f32.
     pub fn inputs(&self) -> Result<Matrix, Error> {
-        let mut matrix = self.matrix()?;
-        if self.kind() == Kind::U8 {
-            for row in 0..matrix.rows() {
-                matrix.at_mut(row).iter_mut().for_each(|x| *x /= 255.0);
-            }
-        }
-        if let Some((row, column, value)) = matrix.view().find_non_finite() {
-            return Err(self.refused(format!(
-                "element {column} of row {row} is {value}: expected a number that an f32 can hold"
-            )));
-        }
-        Ok(matrix)
+        self.opened().rows(Values::Inputs)
     }
 
     /// The array as classes.
@@ -292,31 +197,195 @@ impl Npy {
     /// Not one dimension, or an element that is no whole number of at least 0, or one
     /// above 2^32 - 1; more than can be allocated.
     pub fn labels(&self) -> Result<Vec<u32>, Error> {
-        let [rows] = self.dimensions()[..] else {
-            let shape = format!("shape {:?}: expected one dimension of labels", self.dimensions());
-            return Err(self.refused(shape));
-        };
-        let (kind, big_endian) = (self.header.kind, self.header.big_endian);
-        let mut labels = Vec::new();
-        labels
-            .try_reserve_exact(rows)
-            .map_err(|_| Error::TooLarge { what: "labels", shape: [1, rows] })?;
-        for (row, bytes) in self.elements.chunks_exact(kind.size()).enumerate() {
-            let label = kind.number(word(bytes, big_endian));
-            if !(0.0..=f64::from(u32::MAX)).contains(&label) || label.fract() != 0.0 {
-                return Err(self.refused(format!(
-                    "label {label} at row {row}: expected a whole number from 0 to {}",
-                    u32::MAX
-                )));
-            }
-            labels.push(label as u32);
-        }
-        Ok(labels)
+        self.opened().labels()
     }
 
-    fn refused(&self, reason: impl Into<String>) -> Error {
-        Error::Format { path: self.path.clone(), reason: reason.into() }
+    fn opened(&self) -> Opened<'_> {
+        let source = Source::of_bytes(&self.elements, &self.path);
+        Opened { header: self.header.clone(), source }
     }
+}
+
+/// Reads a file as [`Npy::read`] and [`Npy::inputs`] do, straight into the matrix. Through a pipe
+/// memory grows with what comes.
+///
+/// # Errors
+/// As both.
+pub fn read_inputs(path: &Path) -> Result<Matrix, Error> {
+    Opened::new(Source::open(path)?)?.rows(Values::Inputs)
+}
+
+/// Reads a file as [`Npy::read`] and [`Npy::labels`] do, straight into the labels.
+///
+/// # Errors
+/// As both.
+pub fn read_labels(path: &Path) -> Result<Vec<u32>, Error> {
+    Opened::new(Source::open(path)?)?.labels()
+}
+
+/// As [`read_labels`], where another number of labels than `rows` is refused before it is read.
+pub(super) fn read_labels_of(path: &Path, rows: usize) -> Result<Vec<u32>, Error> {
+    let file = Opened::new(Source::open(path)?)?;
+    match file.header.dimensions[..] {
+        [labels] if labels != rows => {
+            Err(file.source.refuse(format!("{labels} labels: expected {rows}, one a row")))
+        }
+        _ => file.labels(),
+    }
+}
+
+/// What is made of the elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Values {
+    AsTheyAre,
+    /// Parts of 255 of bytes; all finite.
+    Inputs,
+}
+
+/// A file whose header has been read.
+struct Opened<'a> {
+    header: Header,
+    source: Source<'a>,
+}
+
+impl<'a> Opened<'a> {
+    fn new(mut source: Source<'a>) -> Result<Self, Error> {
+        let header = header::read(&mut source)?;
+        Ok(Self { header, source })
+    }
+
+    /// How many elements the shape says, if they can be there.
+    fn count(&self) -> Result<usize, Error> {
+        let Header { kind, dimensions, .. } = &self.header;
+        let product = dimensions.iter().try_fold(1usize, |all, &one| all.checked_mul(one));
+        let Some(count) = product.filter(|&count| count <= MOST_ELEMENTS) else {
+            return Err(self.source.refuse(format!(
+                "shape {dimensions:?} is too large: expected at most {MOST_ELEMENTS} elements"
+            )));
+        };
+        // Below 2^33.
+        let bytes = count as u64 * kind.size() as u64;
+        self.source.bears(bytes, bytes, &format!("shape {dimensions:?} of {}", kind.name()))?;
+        Ok(count)
+    }
+
+    fn end(&mut self) -> Result<(), Error> {
+        self.source.end(&format!("the elements of shape {:?}", self.header.dimensions))
+    }
+
+    fn whole(mut self) -> Result<Npy, Error> {
+        let bytes = self.count()?.checked_mul(self.header.kind.size());
+        let bytes = bytes.ok_or(Error::TooLarge { what: "array", shape: [1, usize::MAX] })?;
+        let elements = self.source.take(bytes)?;
+        self.end()?;
+        Ok(Npy { elements, path: self.source.path().to_owned(), header: self.header })
+    }
+
+    fn rows(mut self, values: Values) -> Result<Matrix, Error> {
+        self.count()?;
+        let Header { kind, big_endian, fortran_order, ref dimensions } = self.header;
+        let [rows, inner @ ..] = &dimensions[..] else {
+            return Err(self.source.refuse("a single number: expected rows"));
+        };
+        // The product of all is known not to overflow, unless there are no rows.
+        let columns = inner.iter().fold(1usize, |all, &one| all.saturating_mul(one));
+        let shape = [*rows, if inner.is_empty() { 0 } else { columns }];
+        shape_of_rows(shape, format!("shape {dimensions:?}"))
+            .map_err(|reason| self.source.refuse(reason))?;
+        let fill = |bytes: &[u8], to: &mut [f32]| fill(kind, big_endian, values, bytes, to);
+        let matrix = if fortran_order {
+            columns_first(&mut self.source, shape, inner, kind.size(), fill)?
+        } else {
+            self.source.rows(shape, kind.size(), fill)?
+        };
+        self.end()?;
+        Ok(matrix)
+    }
+
+    fn labels(mut self) -> Result<Vec<u32>, Error> {
+        let count = self.count()?;
+        let Header { kind, big_endian, ref dimensions, .. } = self.header;
+        if dimensions.len() != 1 {
+            let shape = format!("shape {dimensions:?}: expected one dimension of labels");
+            return Err(self.source.refuse(shape));
+        }
+        let labels = self.source.numbers("labels", count, kind.size(), |row, bytes| {
+            let label = kind.number(word(bytes, big_endian));
+            if (0.0..=f64::from(u32::MAX)).contains(&label) && label.fract() == 0.0 {
+                return Ok(label as u32);
+            }
+            // 1e300 would be 301 digits.
+            let label = if label.abs() < 1e20 { label.to_string() } else { format!("{label:?}") };
+            Err(format!(
+                "label {label} at row {row}: expected a whole number from 0 to {}",
+                u32::MAX
+            ))
+        })?;
+        self.end()?;
+        Ok(labels)
+    }
+}
+
+/// Floats of elements, or which of them is not finite and what it is.
+fn fill(
+    kind: Kind,
+    big_endian: bool,
+    values: Values,
+    bytes: &[u8],
+    to: &mut [f32],
+) -> Result<(), (usize, f64)> {
+    let elements = bytes.chunks_exact(kind.size()).map(|element| word(element, big_endian));
+    to.iter_mut().zip(elements).for_each(|(to, bits)| *to = kind.value(bits));
+    if values == Values::AsTheyAre {
+        return Ok(());
+    }
+    if kind == Kind::U8 {
+        to.iter_mut().for_each(|x| *x /= 255.0);
+    }
+    match to.iter().position(|x| !x.is_finite()) {
+        None => Ok(()),
+        Some(at) => {
+            let element = &bytes[at * kind.size()..][..kind.size()];
+            Err((at, kind.number(word(element, big_endian))))
+        }
+    }
+}
+
+/// Rows of elements in Fortran order, where the first dimension runs fastest: whole columns
+/// follow each other. `inner` are the sizes of the others.
+fn columns_first(
+    source: &mut Source<'_>,
+    [rows, columns]: [usize; 2],
+    inner: &[usize],
+    size: usize,
+    fill: impl Fn(&[u8], &mut [f32]) -> Result<(), (usize, f64)>,
+) -> Result<Matrix, Error> {
+    let (count, path) = (rows * columns, source.path());
+    if source.left().is_none() {
+        // The first column needs all rows: so the matrix is made when all has come.
+        let bytes = source.take(count * size)?;
+        let mut source = Source::of_bytes(&bytes, path);
+        return columns_first(&mut source, [rows, columns], inner, size, fill);
+    }
+    let mut matrix = Matrix::zeroed(rows, columns)?;
+    let mut floats = [0.0; 256];
+    source.pieces(count, size, |first, bytes| {
+        let (mut at, mut rest) = (first, bytes);
+        while !rest.is_empty() {
+            // To the end of the column, of the piece, or of the buffer.
+            let (row, column) = (at % rows, column(at / rows, inner));
+            let run = (rows - row).min(rest.len() / size).min(floats.len());
+            let (now, later) = rest.split_at(run * size);
+            fill(now, &mut floats[..run])
+                .map_err(|(beyond, x)| not_finite(path, row + beyond, column, x))?;
+            for (row, &x) in (row..).zip(&floats[..run]) {
+                matrix.at_mut(row)[column] = x;
+            }
+            (at, rest) = (at + run, later);
+        }
+        Ok(())
+    })?;
+    Ok(matrix)
 }
 
 /// The place in C order of the `number`th place in Fortran order, in an array of
@@ -346,7 +415,7 @@ pub fn matrix_to_bytes(rows: MatrixView<'_>) -> Result<Vec<u8>, Error> {
     let shape = [rows.rows(), rows.columns()];
     let mut bytes = start(Kind::F32, &shape)?;
     for row in 0..rows.rows() {
-        bytes.extend(crate::bytes::little_endian(rows.at(row)));
+        bytes.extend(rows.at(row).iter().flat_map(|x| x.to_le_bytes()));
     }
     Ok(bytes)
 }

@@ -34,12 +34,23 @@ impl<T: Pod> AlignedBuffer<T> {
         const {
             assert!(size_of::<T>() > 0 && LINE.is_multiple_of(size_of::<T>()));
         }
+        let mut buffer = Self { lines: Vec::new(), len: 0, element: PhantomData };
+        buffer.grow(len)?;
+        Ok(buffer)
+    }
+
+    /// Appends zeros until there are `len` elements; a longer buffer stays as it is.
+    ///
+    /// # Errors
+    /// More than can be allocated; the buffer stays as it was.
+    pub(crate) fn grow(&mut self, len: usize) -> Result<(), Error> {
         let too_large = || Error::TooLarge { what: "aligned buffer", shape: [1, len] };
         let lines = len.checked_mul(size_of::<T>()).ok_or_else(too_large)?.div_ceil(LINE);
-        let mut memory = Vec::new();
-        memory.try_reserve_exact(lines).map_err(|_| too_large())?;
-        memory.resize(lines, f32x16::ZERO);
-        Ok(Self { lines: memory, len, element: PhantomData })
+        let more = lines.saturating_sub(self.lines.len());
+        self.lines.try_reserve_exact(more).map_err(|_| too_large())?;
+        self.lines.resize(self.lines.len() + more, f32x16::ZERO);
+        self.len = self.len.max(len);
+        Ok(())
     }
 
     /// A copy; `clone` aborts where this is an error.
@@ -112,6 +123,19 @@ mod tests {
             assert_eq!((floats.len(), bytes.len()), (len, len));
             assert!(floats.iter().all(|&x| x.to_bits() == 0) && bytes.iter().all(|&x| x == 0));
         }
+    }
+
+    #[test]
+    fn grows_by_zeros_and_keeps_what_was_there() {
+        let mut buffer = AlignedBuffer::<f32>::zeroed(3).unwrap();
+        buffer.fill(7.0);
+        for len in [17, 5, 100] {
+            buffer.grow(len).unwrap();
+            assert_eq!(buffer.len(), len.max(17));
+            assert!(buffer[..3].iter().all(|&x| x == 7.0));
+            assert!(buffer[3..].iter().all(|&x| x.to_bits() == 0));
+        }
+        assert!(buffer.grow(usize::MAX).is_err() && buffer.len() == 100);
     }
 
     #[test]

@@ -6,6 +6,11 @@ mod arrays;
 use super::{AlignedBuffer, buffer::LINE};
 use crate::error::{Error, below, same_size};
 
+/// Floats from the start of a row of so many columns to the next: whole cache lines.
+pub(crate) fn padded(columns: usize) -> Option<usize> {
+    columns.checked_next_multiple_of(LINE / size_of::<f32>())
+}
+
 /// A row-major matrix whose rows are padded to whole cache lines; the padding
 /// is always zero.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,10 +28,25 @@ impl Matrix {
     /// More than can be allocated.
     pub fn zeroed(rows: usize, columns: usize) -> Result<Self, Error> {
         let too_large = || Error::TooLarge { what: "matrix", shape: [rows, columns] };
-        let stride =
-            columns.checked_next_multiple_of(LINE / size_of::<f32>()).ok_or_else(too_large)?;
+        let stride = padded(columns).ok_or_else(too_large)?;
         let len = rows.checked_mul(stride).ok_or_else(too_large)?;
         let data = AlignedBuffer::zeroed(len).map_err(|_| too_large())?;
+        Ok(Self { data, rows, columns, stride })
+    }
+
+    /// Rows that are padded as [`padded`] says, with zeros.
+    ///
+    /// # Errors
+    /// `data` has not as many elements.
+    pub(crate) fn from_padded(
+        data: AlignedBuffer<f32>,
+        rows: usize,
+        columns: usize,
+    ) -> Result<Self, Error> {
+        let too_large = || Error::TooLarge { what: "matrix", shape: [rows, columns] };
+        let stride = padded(columns).ok_or_else(too_large)?;
+        let len = rows.checked_mul(stride).ok_or_else(too_large)?;
+        same_size("elements of a padded matrix", len, data.len())?;
         Ok(Self { data, rows, columns, stride })
     }
 

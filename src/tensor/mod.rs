@@ -5,4 +5,5 @@ mod buffer;
 mod matrix;
 
 pub use buffer::AlignedBuffer;
+pub(crate) use matrix::padded;
 pub use matrix::{Matrix, MatrixView};

@@ -268,7 +268,7 @@ fn arrays_are_read() {
         (&["train", "--data=x.npy", "--labels=y.npy"], "expected --held-out N", 2),
         (&["train", "--labels=y.npy"], "--labels y.npy: expected --data FILE.npy", 2),
         (&["eval", "--model=m", "--data=x.npy"], "expected --labels FILE.npy", 2),
-        (&["predict", "--model=m", "--data=bad.npy"], "bad.npy: cannot be read whole", 1),
+        (&["predict", "--model=m", "--data=bad.npy"], "bad.npy: truncated", 1),
         (&["predict", "--model=m", "--data=none.npy"], "none.npy: ", 1),
         (&["predict", "--model=m", "--data=y.npy"], "y.npy: shape [100]: expected rows", 1),
         (

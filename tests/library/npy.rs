@@ -1,10 +1,13 @@
 //! NPY files that NumPy wrote, against what it says they hold.
 
+#[cfg(unix)]
+use std::process::Command;
 use std::{collections::BTreeMap, fs, path::Path};
 
 use serde::Deserialize;
 use tempfile::TempDir;
 use thinnet::{
+    Error,
     data::{
         Dataset, Split,
         npy::{self, Npy},
@@ -42,6 +45,10 @@ fn what_numpy_wrote_is_read_as_numpy_reads_it() {
     let cases = cases();
     assert!(cases.len() > 40);
     for (name, case) in &cases {
+        // Its oracle is little-endian.
+        if cfg!(target_endian = "big") && name.starts_with("spelled-") && !name.contains('>') {
+            continue;
+        }
         let npy = Npy::from_bytes(&case.bytes(), Path::new(name)).unwrap();
         assert_eq!(npy.dimensions(), case.shape, "{name}");
         if let Some(rows) = &case.rows {
@@ -120,4 +127,68 @@ fn a_folder_of_arrays_is_a_data_set() {
     assert_eq!((test.rows(), test.classes()), (2, 4));
     let (inputs, labels) = test.into_parts();
     assert_eq!((inputs.rows(), labels), (2, vec![0, 3]));
+}
+
+/// Pipes, whose length says 0: more than they hold at once, in both orders, and gzipped IDX.
+#[cfg(unix)]
+#[test]
+fn files_are_read_through_pipes() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for name in ["x.npy", "y.npy", "images", "labels"] {
+        assert!(Command::new("mkfifo").arg(at(name)).status().unwrap().success());
+    }
+    let rows = 3000;
+    let elements: Vec<f32> = (0..rows * 100).map(|i| i as f32).collect();
+    let matrix = Matrix::from_rows(&elements, rows, 100).unwrap();
+    let labels: Vec<u32> = (0..rows as u32).map(|i| i % 7).collect();
+    let x = npy::matrix_to_bytes(matrix.view()).unwrap();
+    let y = npy::labels_to_bytes(&labels).unwrap();
+    // One writer after the other, as a shell would do it.
+    let read = |files: &[(&str, &[u8])], read: &dyn Fn() -> Result<Dataset, Error>| {
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for (name, bytes) in files {
+                    // A reader that refuses the file closes the pipe.
+                    let _ = fs::write(at(name), bytes);
+                }
+            });
+            read()
+        })
+    };
+    let npy = || Dataset::from_npy_files(&at("x.npy"), &at("y.npy"));
+    let data = read(&[("x.npy", &x), ("y.npy", &y)], &npy).unwrap();
+    assert_eq!(data.labels(), labels);
+    let (inputs, _) = data.into_parts();
+    assert_eq!(inputs, matrix);
+
+    let turned: Vec<f32> = (0..rows * 100).map(|i| elements[i % rows * 100 + i / rows]).collect();
+    let turned = Matrix::from_rows(&turned, 100, rows).unwrap();
+    let mut fortran = npy::matrix_to_bytes(turned.view()).unwrap();
+    let header = String::from_utf8(fortran[10..128].to_vec()).unwrap();
+    let header = header.replace("False", "True ").replace("(100, 3000)", "(3000, 100)");
+    fortran[10..128].copy_from_slice(header.as_bytes());
+    let data = read(&[("x.npy", &fortran), ("y.npy", &y)], &npy).unwrap();
+    assert_eq!(data.into_parts().0, matrix);
+
+    let mut images = vec![0, 0, 8, 3, 0, 0, 0x0b, 0xb8, 0, 0, 0, 10, 0, 0, 0, 10];
+    images.extend((0..rows * 100).map(|i| i as u8));
+    let mut few = vec![0, 0, 8, 1, 0, 0, 0x0b, 0xb8];
+    few.extend(labels.iter().map(|&label| label as u8));
+    let idx = || Dataset::from_idx_files(&at("images"), &at("labels"));
+    let data = read(&[("images", &gzip(&images)), ("labels", &few)], &idx).unwrap();
+    assert_eq!((data.labels(), data.rows()), (&labels[..], rows));
+    assert_eq!(data.inputs().row(2).unwrap()[55], f32::from(255_u8) / 255.0);
+
+    // A pipe that ends too early, and a header of much that never comes.
+    let error = read(&[("x.npy", &x[..1000])], &npy).unwrap_err().to_string();
+    assert!(error.contains("truncated: expected"), "{error}");
+}
+
+#[cfg(unix)]
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
 }

@@ -7,12 +7,15 @@
 
 For each file its bytes in hexadecimal, its shape, and its elements in C order as
 the numbers that float32 (`rows`) or Python's int (`labels`) gives of them. Every
-element type in both byte orders, Fortran order, more than two dimensions, and the
-three versions of the format.
+element type in both byte orders, Fortran order, more than two dimensions, the
+three versions of the format, and headers that NumPy does not write but reads: those
+of Python 2, and other names of the elements.
 """
 
 import io
 import json
+import struct
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +52,46 @@ def labels(array):
     }
 
 
+def spelled(elements, shape="(2, 3)", order="False", version=1, header=None):
+    """A file whose header is put together here, as np.load reads it on this little-endian machine."""
+    header = header or f"{{'descr': {elements}, 'fortran_order': {order}, 'shape': {shape}, }}"
+    numbers = np.arange(6 * 8, dtype=np.uint8) % 61
+    length = struct.pack("<H" if version == 1 else "<I", len(header))
+    start = b"\x93NUMPY" + bytes([version, 0]) + length + header.encode()
+    with warnings.catch_warnings():
+        # It says that Python 2 wrote it.
+        warnings.simplefilter("ignore")
+        for size in (1, 2, 4, 8):
+            # The one that has enough bytes and none behind.
+            file = start + numbers[: 6 * size].tobytes()
+            try:
+                array = np.load(io.BytesIO(file))
+            except ValueError:
+                continue
+            if array.nbytes == 6 * size:
+                floats = [float(x) for x in array.astype(np.float32).ravel(order="C")]
+                return {"bytes": file.hex(), "shape": list(array.shape), "rows": floats}
+    raise ValueError(f"NumPy does not read {header}")
+
+
+def spellings():
+    for name in ["b1", "u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8", *"?bBhHiIqQefd"]:
+        for order in ["", "=", "|", "<", ">"]:
+            yield f"spelled-{order}{name}", spelled(repr(order + name))
+    for name in (
+        "bool bool_ uint8 ubyte uint16 ushort uint32 uintc uint64 ulonglong int8 byte int16 short int32 intc "
+        "int64 longlong float16 half float32 single float64 double float"
+    ).split():
+        yield f"spelled-{name}", spelled(repr(name))
+    for version in (1, 2):
+        yield f"python-2-{version}", spelled("'<f4'", "(2L, 3L)", version=version)
+        keys = "{u'shape': (2L, 3L), u'fortran_order': True, u'descr': u'<f4'}"
+        yield f"python-2-unicode-{version}", spelled("", version=version, header=keys)
+    yield "python-2-one", spelled("'<i2'", "(6L, 1 L, )")
+    quotes = '  {"shape":(2,\n3,),\t"fortran_order":False,\x0c"descr":"<i4",}\n\n'
+    yield "spelled-quotes", spelled("", version=3, header=quotes)
+
+
 def cases():
     for order in "<>":
         for width in (2, 4, 8):
@@ -73,6 +116,7 @@ def cases():
     yield "one-row", rows(counted.reshape(1, 24))
     yield "version-2", rows(counted.reshape(8, 3), (2, 0))
     yield "version-3", rows(counted.reshape(3, 8), (3, 0))
+    yield from spellings()
 
 
 if __name__ == "__main__":

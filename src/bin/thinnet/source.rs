@@ -4,7 +4,7 @@
 use std::{convert::Infallible, fmt, path::PathBuf, str::FromStr};
 
 use thinnet::{
-    data::{Dataset, Split, npy::Npy},
+    data::{Dataset, Split, npy},
     tensor::Matrix,
 };
 
@@ -126,7 +126,7 @@ impl Data {
     /// As [`Self::read`].
     pub fn read_rows(&self) -> anyhow::Result<(Matrix, Option<Vec<u32>>)> {
         if let (Source::Array(inputs), None) = (&self.source, &self.labels) {
-            let rows = Npy::read(inputs)?.inputs()?;
+            let rows = npy::read_inputs(inputs)?;
             anyhow::ensure!(rows.rows() > 0, "--data {self}: has no rows");
             return Ok((rows, None));
         }

@@ -1,11 +1,10 @@
 //! What stands before the elements of an NPY file.
 
-use std::io::Read;
-
 use super::Kind;
+use crate::{data::source::Source, error::Error};
 
 /// The longest header that is read; NumPy's own limit.
-const LONGEST: u64 = 10_000;
+const LONGEST: u32 = 10_000;
 
 /// The most dimensions; NumPy's own limit.
 const MOST_DIMENSIONS: usize = 64;
@@ -22,48 +21,45 @@ pub(super) struct Header {
     pub dimensions: Vec<usize>,
 }
 
-/// The header of a file of `size` bytes, and the bytes that it took.
-pub(super) fn read(from: &mut impl Read, size: u64) -> Result<(Header, u64), String> {
+/// Reads the header.
+pub(super) fn read(from: &mut Source<'_>) -> Result<Header, Error> {
     let mut magic = [0; 8];
-    exactly(from, &mut magic)?;
+    from.exactly(&mut magic)?;
     let [.., major, minor] = magic;
     if magic[..6] != MAGIC {
-        return Err(format!(
+        return Err(from.refuse(format!(
             "not an NPY file: expected the first bytes {MAGIC:?}, got {:?}",
             &magic[..6]
-        ));
+        )));
     }
-    let (length, before) = match (major, minor) {
+    let length = match (major, minor) {
         (1, 0) => {
             let mut bytes = [0; 2];
-            exactly(from, &mut bytes)?;
-            (u64::from(u16::from_le_bytes(bytes)), 10)
+            from.exactly(&mut bytes)?;
+            u32::from(u16::from_le_bytes(bytes))
         }
         (2 | 3, 0) => {
             let mut bytes = [0; 4];
-            exactly(from, &mut bytes)?;
-            (u64::from(u32::from_le_bytes(bytes)), 12)
+            from.exactly(&mut bytes)?;
+            u32::from_le_bytes(bytes)
         }
-        _ => return Err(format!("version {major}.{minor}: expected 1.0, 2.0 or 3.0")),
+        _ => {
+            let version = format!("version {major}.{minor}: expected 1.0, 2.0 or 3.0");
+            return Err(from.refuse(version));
+        }
     };
-    let there = size.saturating_sub(before);
-    if length > LONGEST.min(there) {
-        return Err(format!(
-            "a header of {length} bytes: expected at most {LONGEST}, and the {there} that are there"
-        ));
+    if length > LONGEST {
+        let reason = format!("a header of {length} bytes: expected at most {LONGEST}");
+        return Err(from.refuse(reason));
     }
+    from.bears(length.into(), 0, &format!("a header of {length} bytes"))?;
     let mut text = vec![0; length as usize];
-    exactly(from, &mut text)?;
+    from.exactly(&mut text)?;
     // Up to version 2.0 it is Latin-1, then UTF-8; what may stand in it is ASCII.
-    let text = std::str::from_utf8(&text)
-        .ok()
-        .filter(|text| text.is_ascii())
-        .ok_or("a header that is not ASCII: expected one of an array without named fields")?;
-    Ok((Text { rest: text }.header()?, before + length))
-}
-
-fn exactly(from: &mut impl Read, bytes: &mut [u8]) -> Result<(), String> {
-    from.read_exact(bytes).map_err(|error| format!("cannot be read whole: {error}"))
+    let text = std::str::from_utf8(&text).ok().filter(|text| text.is_ascii()).ok_or_else(|| {
+        from.refuse("a header that is not ASCII: expected one of an array without named fields")
+    })?;
+    Text { rest: text, python_2: major < 3 }.header().map_err(|reason| from.refuse(reason))
 }
 
 /// What `np.save` writes before such elements, little-endian and in C order: padded
@@ -90,9 +86,63 @@ pub(super) fn to_bytes(kind: Kind, dimensions: &[usize]) -> Vec<u8> {
     bytes
 }
 
+/// The element that NumPy takes a `descr` for, and whether it is big-endian. Before a short name
+/// may stand `<`, `>`, or for this machine's order `=`, `|` or nothing.
+fn element(descr: &str) -> Option<(Kind, bool)> {
+    if let Some((kind, _)) = LONG_NAMES.iter().find(|(_, names)| names.contains(&descr)) {
+        return Some((*kind, NATIVE));
+    }
+    let (big_endian, name) = match descr.split_at_checked(1) {
+        Some(("<", name)) => (false, name),
+        Some((">", name)) => (true, name),
+        Some(("=" | "|", name)) => (NATIVE, name),
+        _ => (NATIVE, descr),
+    };
+    let of_one = |kind: &Kind| LETTERS.contains(&(name, *kind));
+    let kind = Kind::ALL.iter().copied().find(|kind| kind.name() == name || of_one(kind))?;
+    Some((kind, big_endian && kind.size() > 1))
+}
+
+/// Whether this machine is big-endian.
+const NATIVE: bool = cfg!(target_endian = "big");
+
+/// NumPy's names of one letter; those whose size differs between systems (`l`, `p`) are not read.
+const LETTERS: [(&str, Kind); 12] = [
+    ("?", Kind::Bool),
+    ("b", Kind::I8),
+    ("B", Kind::U8),
+    ("h", Kind::I16),
+    ("H", Kind::U16),
+    ("i", Kind::I32),
+    ("I", Kind::U32),
+    ("q", Kind::I64),
+    ("Q", Kind::U64),
+    ("e", Kind::F16),
+    ("f", Kind::F32),
+    ("d", Kind::F64),
+];
+
+/// NumPy's long names, as hand-written files have them.
+const LONG_NAMES: [(Kind, &[&str]); 12] = [
+    (Kind::Bool, &["bool", "bool_"]),
+    (Kind::U8, &["uint8", "ubyte"]),
+    (Kind::U16, &["uint16", "ushort"]),
+    (Kind::U32, &["uint32", "uintc"]),
+    (Kind::U64, &["uint64", "ulonglong"]),
+    (Kind::I8, &["int8", "byte"]),
+    (Kind::I16, &["int16", "short"]),
+    (Kind::I32, &["int32", "intc"]),
+    (Kind::I64, &["int64", "longlong"]),
+    (Kind::F16, &["float16", "half"]),
+    (Kind::F32, &["float32", "single"]),
+    (Kind::F64, &["float64", "double", "float"]),
+];
+
 /// A header's text that is left.
 struct Text<'a> {
     rest: &'a str,
+    /// Whether Python 2 may have written it, whose long numbers end in `L`.
+    python_2: bool,
 }
 
 impl<'a> Text<'a> {
@@ -141,21 +191,18 @@ impl<'a> Text<'a> {
         if self.rest.starts_with('[') {
             return Err("elements with fields: expected numbers".to_owned());
         }
+        if self.rest.starts_with('(') {
+            return Err("elements that are arrays: expected numbers".to_owned());
+        }
         let name = self.string()?;
-        let known = Kind::ALL.iter().copied().find_map(|kind| {
-            let order = name.strip_suffix(kind.name())?;
-            let big_endian = match order {
-                "<" => false,
-                ">" => true,
-                "|" if kind.size() == 1 => false,
-                _ => return None,
+        element(name).ok_or_else(|| {
+            let what = match name.trim_start_matches(['<', '>', '=', '|']) {
+                "O" | "object" => " (Python objects)",
+                _ => "",
             };
-            Some((kind, big_endian))
-        });
-        known.ok_or_else(|| {
             let names: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
             format!(
-                "elements of type `{name}`: expected `<` or `>` and one of {}",
+                "elements of type `{name}`{what}: expected `<` or `>` and one of {}",
                 names.join(", ")
             )
         })
@@ -193,18 +240,25 @@ impl<'a> Text<'a> {
     fn number(&mut self) -> Result<usize, String> {
         self.skip();
         let end = self.rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(self.rest.len());
-        let number = self.rest[..end].parse().map_err(|_| {
+        let digits = &self.rest[..end];
+        // To Python 3 `010` is an error, to Python 2 it is 8.
+        let leads_with_0 = digits.starts_with('0') && digits.bytes().any(|digit| digit != b'0');
+        let number = digits.parse().ok().filter(|_| !leads_with_0).ok_or_else(|| {
             self.instead_of("a whole number of at least 0 that this machine can count to")
         })?;
         self.rest = &self.rest[end..];
+        if self.python_2 {
+            self.takes("L");
+        }
         Ok(number)
     }
 
-    /// A quoted text without escapes.
+    /// A quoted text without escapes; Python 2 writes `u` before one of Unicode.
     fn string(&mut self) -> Result<&'a str, String> {
         self.skip();
+        let quoted = self.rest.strip_prefix(['u', 'U']).unwrap_or(self.rest);
         for quote in ['\'', '"'] {
-            if let Some(inside) = self.rest.strip_prefix(quote)
+            if let Some(inside) = quoted.strip_prefix(quote)
                 && let Some((text, rest)) = inside.split_once(quote)
                 && !text.contains('\\')
             {
@@ -216,7 +270,7 @@ impl<'a> Text<'a> {
     }
 
     fn skip(&mut self) {
-        self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
+        self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r', '\x0c']);
     }
 
     fn takes(&mut self, token: &str) -> bool {

@@ -70,8 +70,8 @@ fn refuses_every_truncation() {
 
 #[test]
 fn refuses_bytes_behind_the_end() {
-    refused(&file("'<f4'", "False", "(2, 3)", &[0; 25]), "behind the 6 elements");
-    refused(&file("'<f4'", "False", "(0, 3)", &[0; 1]), "behind the 0 elements");
+    refused(&file("'<f4'", "False", "(2, 3)", &[0; 25]), "behind the elements of shape [2, 3]");
+    refused(&file("'<f4'", "False", "(0, 3)", &[0; 1]), "behind the elements of shape [0, 3]");
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn refuses_header_lengths_that_no_file_holds() {
     refused(&bytes, "a header of 4294967295 bytes");
     let mut bytes = file("'<f4'", "False", "(1, 1)", &[0; 4]);
     bytes[8..10].copy_from_slice(&9999u16.to_le_bytes());
-    refused(&bytes, "the 64 that are there");
+    refused(&bytes, "there are 64");
     // One that is there, and longer than NumPy reads.
     refused(&with_header([3, 0], &" ".repeat(10_001), &[]), "at most 10000");
 }
@@ -118,7 +118,10 @@ fn a_file_of_no_elements_cannot_ask_for_memory() {
 
 #[test]
 fn refuses_pickled_objects() {
-    refused(&file("'|O'", "False", "(1,)", b"\x80\x04]"), "elements of type `|O`");
+    for descr in ["|O", "O", "object"] {
+        let bytes = file(&format!("'{descr}'"), "False", "(1,)", b"\x80\x04]");
+        refused(&bytes, &format!("elements of type `{descr}` (Python objects)"));
+    }
 }
 
 #[test]
@@ -129,10 +132,20 @@ fn refuses_structures() {
 
 #[test]
 fn refuses_other_elements() {
-    for descr in ["<c8", "<U3", "|S3", "<M8[s]", "<f16", "=f4", "|f4", "f4", "<<f4", "|V4", ""] {
+    for descr in [
+        "<c8", "<U3", "|S3", "<M8[s]", "<f16", "g", "<<f4", "|V4", "", "<", "@f4", "!f4", " f4",
+        "f4 ", "F4", "<float32", "l", "<p", "é", "<é",
+    ] {
         let bytes = file(&format!("'{descr}'"), "False", "(1,)", &[0; 16]);
-        refused(&bytes, &format!("elements of type `{descr}`"));
+        let reason = if descr.is_ascii() {
+            format!("elements of type `{descr}`")
+        } else {
+            "not ASCII".into()
+        };
+        refused(&bytes, &reason);
     }
+    refused(&file("('<f4', (2,))", "False", "(1,)", &[0; 8]), "elements that are arrays");
+    refused(&file("'f4,i4'", "False", "(1,)", &[0; 8]), "elements of type `f4,i4`");
 }
 
 #[test]
@@ -221,5 +234,67 @@ fn inputs_are_numbers_and_bytes_become_parts_of_one() {
     for x in [f64::NAN, f64::INFINITY, 1e39] {
         assert!(of(x).matrix().is_ok());
         assert!(message(of(x).inputs()).contains("element 0 of row 0"));
+    }
+}
+
+/// What NumPy does not read either, or what no version of Python means the same by.
+#[test]
+fn refuses_numbers_that_are_no_sizes() {
+    for shape in ["(1l,)", "(1LL,)", "(L,)", "(01,)", "(0x1,)", "(1.,)", "(True,)", "(1,,)", "(1L)"]
+    {
+        refused(&file("'<f4'", "False", shape, &[0; 4]), "expected");
+    }
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1L,)}";
+    assert!(read(&with_header([2, 0], header, &[0; 4])).is_ok());
+    // Python 2 wrote no version 3.0.
+    refused(&with_header([3, 0], header, &[0; 4]), "expected `)`");
+}
+
+#[test]
+fn a_number_beyond_f32_is_named_as_it_is() {
+    let one = |x: f64| read(&file("'<f8'", "False", "(1, 1)", &x.to_le_bytes())).unwrap();
+    assert!(message(one(1e300).inputs()).contains("element 0 of row 0 is 1e300: expected"));
+    assert!(message(one(-f64::MAX).inputs()).contains(" is -1.7976931348623157e308: "));
+    let two = |order| read(&file("'<f4'", order, "(2, 3)", &nan_at(5))).unwrap().inputs();
+    assert!(message(two("False")).contains("element 2 of row 1 is NaN"));
+    let two = |order| read(&file("'<f4'", order, "(2, 3)", &nan_at(3))).unwrap().inputs();
+    assert!(message(two("True")).contains("element 1 of row 1 is NaN"));
+    let label = read(&file("'<f8'", "False", "(1,)", &1e300_f64.to_le_bytes())).unwrap().labels();
+    assert!(message(label).contains("label 1e300 at row 0"));
+}
+
+/// Six floats of which one is NaN.
+fn nan_at(place: usize) -> Vec<u8> {
+    let mut floats = [0.0; 6];
+    floats[place] = f32::NAN;
+    floats.iter().flat_map(|x: &f32| x.to_le_bytes()).collect()
+}
+
+/// Long enough to be read in several pieces, with rows and columns that end inside of one.
+#[test]
+fn pieces_put_together_are_the_array() {
+    for [rows, columns] in [[3, 20_001], [20_001, 3], [257, 259]] {
+        let number = |row: usize, column: usize| (row * columns + column) as u32;
+        for order in ["False", "True"] {
+            let mut bytes = Vec::new();
+            for at in 0..rows * columns {
+                let x = if order == "True" {
+                    number(at % rows, at / rows)
+                } else {
+                    number(at / columns, at % columns)
+                };
+                bytes.extend(x.to_le_bytes());
+            }
+            let npy = file("'<u4'", order, &format!("({rows}, {columns})"), &bytes);
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("x.npy");
+            std::fs::write(&path, &npy).unwrap();
+            let matrix = read_inputs(&path).unwrap();
+            assert_eq!(matrix, read(&npy).unwrap().inputs().unwrap());
+            for row in 0..rows {
+                let want = (0..columns).map(|column| number(row, column) as f32);
+                assert!(matrix.row(row).unwrap().iter().copied().eq(want), "{row}");
+            }
+        }
     }
 }

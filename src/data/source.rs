@@ -1,0 +1,324 @@
+//! The bytes of a data file, taken from the first on.
+//!
+//! What a header states is held against the file's length before memory is asked for. Where the
+//! length is not known (a pipe, or what a gzipped file unpacks to), memory grows with the bytes
+//! that really come.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Read},
+    path::Path,
+};
+
+use super::gzip::{self, Members};
+use crate::{
+    error::Error,
+    tensor::{AlignedBuffer, Matrix, padded},
+};
+
+/// The most elements that are read of a file, and the most floats that are made of it, where rows
+/// are padded to cache lines: 2^30.
+pub const MOST_ELEMENTS: usize = 1 << 30;
+
+/// Bytes that are read, and turned into numbers, at once.
+const PIECE: usize = 16 << 10;
+
+/// Bytes that memory begins with where the length is not known.
+const START: usize = 1 << 20;
+
+/// What a gzipped file may become in memory, however short it is: 256 MiB, more than MNIST takes.
+const UNPACKED: u64 = 256 << 20;
+
+/// What it may become besides, for each of its bytes: elements of one byte that are packed 64-fold
+/// and become floats.
+const UNPACKED_EACH: u64 = 256;
+
+/// What is known of the bytes that can still come.
+#[derive(Clone, Copy, Debug)]
+enum Length {
+    /// So many, at most.
+    Known(u64),
+    /// A gzipped file of so many bytes; 0 where not even that is known.
+    Gzipped(u64),
+    /// A pipe or a device.
+    Unknown,
+}
+
+/// See the head of this file.
+pub(super) struct Source<'a> {
+    from: Box<dyn BufRead + 'a>,
+    length: Length,
+    /// For errors.
+    path: &'a Path,
+}
+
+impl<'a> Source<'a> {
+    /// The bytes of a file.
+    pub fn open(path: &'a Path) -> Result<Self, Error> {
+        let io = |source| Error::Io { path: path.to_owned(), source };
+        let file = File::open(path).map_err(io)?;
+        let about = file.metadata().map_err(io)?;
+        // Files that the system makes up as they are read have the length 0.
+        let length = match about.len() {
+            length @ 1.. if about.is_file() => Length::Known(length),
+            _ => Length::Unknown,
+        };
+        Ok(Self { from: Box::new(BufReader::with_capacity(PIECE, file)), length, path })
+    }
+
+    /// Bytes in memory; `path` names them in errors.
+    pub fn of_bytes(bytes: &'a [u8], path: &'a Path) -> Self {
+        Self { from: Box::new(bytes), length: Length::Known(bytes.len() as u64), path }
+    }
+
+    /// What a gzipped file unpacks to, told apart by its first byte; any other file as it is.
+    pub fn unpacked(mut self) -> Result<Self, Error> {
+        if gzip::peek(&mut self.from).map_err(|error| self.unreadable(error))?
+            != Some(gzip::FIRST_BYTE)
+        {
+            return Ok(self);
+        }
+        let length = match self.length {
+            Length::Known(length) | Length::Gzipped(length) => length,
+            Length::Unknown => 0,
+        };
+        let from = BufReader::with_capacity(PIECE, Members::new(self.from));
+        Ok(Self { from: Box::new(from), length: Length::Gzipped(length), path: self.path })
+    }
+
+    /// The file that the bytes are of.
+    pub fn path(&self) -> &'a Path {
+        self.path
+    }
+
+    /// An error that names the file.
+    pub fn refuse(&self, reason: impl Into<String>) -> Error {
+        refused(self.path, reason)
+    }
+
+    /// How many bytes can still come, where that is known.
+    pub fn left(&self) -> Option<u64> {
+        match self.length {
+            Length::Known(left) => Some(left),
+            Length::Gzipped(_) | Length::Unknown => None,
+        }
+    }
+
+    /// Whether `bytes` can come of which `memory` bytes are made; `stated` says by what.
+    pub fn bears(&self, bytes: u64, memory: u64, stated: &str) -> Result<(), Error> {
+        match self.length {
+            Length::Known(left) if bytes > left => Err(self
+                .refuse(format!("truncated: {stated}: expected {bytes} bytes, there are {left}"))),
+            Length::Gzipped(length) => {
+                let most = UNPACKED.saturating_add(UNPACKED_EACH.saturating_mul(length));
+                if memory <= most {
+                    return Ok(());
+                }
+                Err(self.refuse(format!(
+                    "gzipped, {stated}, which take {memory} bytes of memory: expected at most \
+                     {most} of a gzipped file of {length} bytes, or a file that is not gzipped"
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Fills `bytes`.
+    pub fn exactly(&mut self, bytes: &mut [u8]) -> Result<(), Error> {
+        let mut got = 0;
+        while got < bytes.len() {
+            match self.from.read(&mut bytes[got..]) {
+                Ok(0) => {
+                    let expected = bytes.len();
+                    return Err(self.refuse(format!(
+                        "truncated: expected {expected} more bytes, there are {got}"
+                    )));
+                }
+                Ok(more) => got += more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.unreadable(error)),
+            }
+        }
+        if let Length::Known(left) = &mut self.length {
+            *left = left.saturating_sub(got as u64);
+        }
+        Ok(())
+    }
+
+    /// The next `count` bytes.
+    pub fn take(&mut self, count: usize) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        while bytes.len() < count {
+            let from = bytes.len();
+            let room = self.growth().room(from + 1, count, 1);
+            bytes
+                .try_reserve_exact(room - from)
+                .map_err(|_| Error::TooLarge { what: "bytes of a file", shape: [1, count] })?;
+            bytes.resize(room, 0);
+            self.exactly(&mut bytes[from..])?;
+        }
+        Ok(bytes)
+    }
+
+    /// The next `count` elements of `size` bytes, in pieces; `each` also gets the number of a
+    /// piece's first element.
+    pub fn pieces(
+        &mut self,
+        count: usize,
+        size: usize,
+        mut each: impl FnMut(usize, &[u8]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut buffer = [0; PIECE];
+        let most = PIECE / size;
+        for first in (0..count).step_by(most) {
+            let piece = &mut buffer[..most.min(count - first) * size];
+            self.exactly(piece)?;
+            each(first, piece)?;
+        }
+        Ok(())
+    }
+
+    /// The next `count` elements of `size` bytes, each made a number by its place and its bytes.
+    pub fn numbers<T>(
+        &mut self,
+        what: &'static str,
+        count: usize,
+        size: usize,
+        number: impl Fn(usize, &[u8]) -> Result<T, String>,
+    ) -> Result<Vec<T>, Error> {
+        let (growth, path) = (self.growth(), self.path);
+        let mut numbers = Vec::new();
+        self.pieces(count, size, |first, bytes| {
+            let needed = first + bytes.len() / size;
+            if needed > numbers.capacity() {
+                let room = growth.room(needed, count, size_of::<T>());
+                numbers
+                    .try_reserve_exact(room - first)
+                    .map_err(|_| Error::TooLarge { what, shape: [1, count] })?;
+            }
+            for (place, bytes) in (first..).zip(bytes.chunks_exact(size)) {
+                numbers.push(number(place, bytes).map_err(|reason| refused(path, reason))?);
+            }
+            Ok(())
+        })?;
+        Ok(numbers)
+    }
+
+    /// The next rows times columns elements of `size` bytes as rows of floats. `fill` turns bytes
+    /// into the floats that it is given, or says which of them does not fit and what it is.
+    pub fn rows(
+        &mut self,
+        [rows, columns]: [usize; 2],
+        size: usize,
+        fill: impl Fn(&[u8], &mut [f32]) -> Result<(), (usize, f64)>,
+    ) -> Result<Matrix, Error> {
+        let too_large = || Error::TooLarge { what: "matrix", shape: [rows, columns] };
+        let stride = padded(columns).ok_or_else(too_large)?;
+        let floats = rows.checked_mul(stride).ok_or_else(too_large)?;
+        let (growth, path) = (self.growth(), self.path);
+        let mut matrix = AlignedBuffer::zeroed(0)?;
+        self.pieces(rows * columns, size, |first, bytes| {
+            let end = first + bytes.len() / size;
+            let needed = (end - 1) / columns * stride + (end - 1) % columns + 1;
+            if needed > matrix.len() {
+                let room = growth.room(needed, floats, size_of::<f32>());
+                matrix.grow(room).map_err(|_| too_large())?;
+            }
+            let (mut at, mut rest) = (first, bytes);
+            while !rest.is_empty() {
+                // To the end of the row, or of the piece.
+                let (row, column) = (at / columns, at % columns);
+                let run = (columns - column).min(rest.len() / size);
+                let (now, later) = rest.split_at(run * size);
+                fill(now, &mut matrix[row * stride + column..][..run])
+                    .map_err(|(beyond, x)| not_finite(path, row, column + beyond, x))?;
+                (at, rest) = (at + run, later);
+            }
+            Ok(())
+        })?;
+        // The padding of the last row.
+        matrix.grow(floats).map_err(|_| too_large())?;
+        Matrix::from_padded(matrix, rows, columns)
+    }
+
+    /// Whether nothing more comes; `all` says what came.
+    pub fn end(&mut self, all: &str) -> Result<(), Error> {
+        match gzip::peek(&mut self.from) {
+            Ok(None) => Ok(()),
+            Ok(Some(_)) => {
+                Err(self.refuse(format!("bytes behind {all}: expected the end of the file")))
+            }
+            Err(error) => Err(self.unreadable(error)),
+        }
+    }
+
+    fn growth(&self) -> Growth {
+        Growth { length_known: matches!(self.length, Length::Known(_)) }
+    }
+
+    /// What the system says, or what is wrong with the file's gzip.
+    fn unreadable(&self, error: io::Error) -> Error {
+        if error.raw_os_error().is_some() {
+            return Error::Io { path: self.path.to_owned(), source: error };
+        }
+        self.refuse(format!("cannot be read whole: {error}"))
+    }
+}
+
+/// How memory grows.
+#[derive(Clone, Copy)]
+struct Growth {
+    length_known: bool,
+}
+
+impl Growth {
+    /// For how many of `count` elements of `size` bytes in memory there has to be room when
+    /// `needed` have come: for all where the file is known to be as long. Otherwise for half of
+    /// all, a quarter and so on: at most twice as many as came, and at the end no more than all.
+    fn room(self, needed: usize, count: usize, size: usize) -> usize {
+        let mut room = count;
+        if !self.length_known {
+            let least = needed.max(START / size);
+            while room / 2 >= least {
+                room = room.div_ceil(2);
+            }
+        }
+        room
+    }
+}
+
+/// Whether a matrix may have this shape: rows of something, and together no more than
+/// [`MOST_ELEMENTS`] floats. `stated` is the shape as the file states it. Gives the bytes that the
+/// matrix takes.
+pub(super) fn shape_of_rows(
+    [rows, columns]: [usize; 2],
+    stated: impl std::fmt::Display,
+) -> Result<u64, String> {
+    if columns == 0 {
+        return Err(format!("{stated}: expected rows of at least one element"));
+    }
+    // At least one row: nothing in a file without rows bears out how wide it says it is.
+    padded(columns)
+        .and_then(|stride| stride.checked_mul(rows.max(1)))
+        .filter(|&floats| floats <= MOST_ELEMENTS)
+        .map(|floats| (floats * size_of::<f32>()) as u64)
+        .ok_or_else(|| {
+            format!(
+                "{stated} takes too many floats, as each row is padded to a multiple of 16: \
+                 expected at most {MOST_ELEMENTS}"
+            )
+        })
+}
+
+/// An element that is no finite f32.
+pub(super) fn not_finite(path: &Path, row: usize, column: usize, x: f64) -> Error {
+    // `{:?}` prints 1e300 as such, not its 301 digits.
+    let reason = format!(
+        "element {column} of row {row} is {x:?}: expected a finite number that an f32 can hold"
+    );
+    refused(path, reason)
+}
+
+fn refused(path: &Path, reason: impl Into<String>) -> Error {
+    Error::Format { path: path.to_owned(), reason: reason.into() }
+}
