@@ -3,7 +3,7 @@
 
 use thinnet::{
     Isa, Keep,
-    data::{Batch, Dataset, Split, shuffle},
+    data::{Batch, Dataset, Split, epoch_order},
     nn::{Activation, Loss, Mlp, Targets},
     train::{Schedule, Sgd, Trainer},
 };
@@ -23,7 +23,7 @@ impl Digits {
     pub fn load() -> Self {
         let set = Dataset::digits(Split::Train).unwrap();
         let mut order = vec![0; set.rows()];
-        shuffle(1, 0, &mut order);
+        epoch_order(1, 0, &mut order);
         let batches = order
             .chunks_exact(BATCH)
             .map(|rows| {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use thinnet::{
     Error, Keep,
-    data::{Batch, Dataset, Split, shuffle},
+    data::{Batch, Dataset, Split, epoch_order},
     nn::{Activation, Loss, Mlp, Targets},
     predict::Predictor,
     train::{Schedule, Sgd, Trainer},
@@ -40,7 +40,7 @@ fn train(
     let mut trainer = Trainer::builder(mlp, sgd, BATCH).seed(seed).build()?;
     let mut order = vec![0; digits.rows()];
     for epoch in 0..epochs {
-        shuffle(seed, epoch, &mut order);
+        epoch_order(seed, epoch, &mut order);
         for rows in order.chunks(BATCH) {
             let classes: Vec<u32> = rows.iter().map(|&i| digits.labels()[i as usize]).collect();
             let batch = Batch::gather(digits.inputs(), rows)?;

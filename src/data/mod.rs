@@ -13,5 +13,5 @@ mod source;
 
 pub use batch::Batch;
 pub use dataset::{Dataset, Split};
-pub use shuffle::shuffle;
+pub use shuffle::{epoch_order, shuffle};
 pub use source::MOST_ELEMENTS;

@@ -2,14 +2,29 @@
 
 use crate::mask::{Domain, Streams, permute};
 
-/// Puts the rows 0 to n - 1 in an order that is a pure function of (seed,
-/// epoch, n): Fisher and Yates from the last place down, with unbiased draws
-/// by Lemire's method (2019), from the shuffling stream of step = epoch.
-pub fn shuffle(seed: u64, epoch: u64, order: &mut [u32]) {
+/// Shuffles the items of a slice. Where each item goes is a pure function of (seed,
+/// epoch, number of items): Fisher and Yates from the last place down, with
+/// unbiased draws by Lemire's method (2019), from the shuffling stream of step =
+/// epoch.
+///
+/// ```
+/// let mut rows = [1000, 2000, 3000, 4000, 5000];
+/// thinnet::data::shuffle(7, 0, &mut rows);
+/// assert_ne!(rows, [1000, 2000, 3000, 4000, 5000]);
+/// rows.sort();
+/// assert_eq!(rows, [1000, 2000, 3000, 4000, 5000]);
+/// ```
+pub fn shuffle<T>(seed: u64, epoch: u64, items: &mut [T]) {
+    permute(&mut Streams::new(seed, Domain::Shuffling, 0, epoch).rng(0), items);
+}
+
+/// Writes the order of an epoch's rows over `order`, whatever it held: the numbers 0
+/// to n - 1, [shuffled](shuffle).
+pub fn epoch_order(seed: u64, epoch: u64, order: &mut [u32]) {
     for (place, row) in order.iter_mut().enumerate() {
         *row = place as u32;
     }
-    permute(&mut Streams::new(seed, Domain::Shuffling, 0, epoch).rng(0), order);
+    shuffle(seed, epoch, order);
 }
 
 #[cfg(test)]
@@ -20,15 +35,25 @@ mod tests {
     fn every_row_stands_once_and_epochs_differ() {
         for n in [0, 1, 2, 1000] {
             let mut order = vec![0; n];
-            shuffle(5, 1, &mut order);
+            epoch_order(5, 1, &mut order);
             let first = order.clone();
             order.sort_unstable();
             assert!(order.iter().enumerate().all(|(i, &row)| row as usize == i));
-            shuffle(5, 1, &mut order);
+            epoch_order(5, 1, &mut order);
             assert_eq!(order, first);
-            shuffle(5, 2, &mut order);
+            epoch_order(5, 2, &mut order);
             assert!(n < 1000 || order != first);
         }
+    }
+
+    #[test]
+    fn items_are_permuted_and_not_replaced() {
+        let mut order = [0; 5];
+        epoch_order(5, 1, &mut order);
+        let mut rows = ["a", "b", "c", "d", "e"];
+        let want = order.map(|place| rows[place as usize]);
+        shuffle(5, 1, &mut rows);
+        assert_eq!(rows, want);
     }
 
     #[test]
@@ -38,7 +63,7 @@ mod tests {
         let mut counts = std::collections::BTreeMap::new();
         for epoch in 0..6000 {
             let mut order = [0; 3];
-            shuffle(1, epoch, &mut order);
+            epoch_order(1, epoch, &mut order);
             *counts.entry(order).or_insert(0.0) += 1.0;
         }
         let chi: f64 = counts.values().map(|n: &f64| (n - 1000.0).powi(2) / 1000.0).sum();

@@ -2,7 +2,7 @@
 
 use thinnet::{
     Isa, Keep,
-    data::{Batch, Dataset, Split, shuffle},
+    data::{Batch, Dataset, Split, epoch_order},
     nn::{Activation, Loss, Mlp, Targets},
     predict::Predictor,
     train::{MaxNorm, Schedule, Sgd, Trainer},
@@ -28,7 +28,7 @@ fn trainer(isa: Isa) -> Trainer {
 fn train(isa: Isa, digits: &Dataset) -> (String, Vec<f32>) {
     let mut trainer = trainer(isa);
     let mut order = vec![0; digits.rows()];
-    shuffle(5, 0, &mut order);
+    epoch_order(5, 0, &mut order);
     let mut losses = Vec::new();
     for chosen in order.chunks(100).take(20) {
         let classes: Vec<u32> = chosen.iter().map(|&i| digits.labels()[i as usize]).collect();

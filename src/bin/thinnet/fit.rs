@@ -4,7 +4,7 @@ use std::{path::Path, time::Instant};
 
 use thinnet::{
     Error, Isa,
-    data::{Batch, Dataset, shuffle},
+    data::{Batch, Dataset, epoch_order},
     nn::Targets,
     predict::{Evaluation, Predictor, Workspace, evaluate},
     train::{Settings, Trainer, TrainerBuilder},
@@ -173,7 +173,7 @@ impl<'a> Fitting<'a> {
         let (plan, epoch) = (self.plan, self.course.curves.len());
         let (of_epoch, order) = &mut self.order;
         if *of_epoch != Some(epoch) {
-            shuffle(plan.seed, epoch as u64, order);
+            epoch_order(plan.seed, epoch as u64, order);
             *of_epoch = Some(epoch);
         }
         let first = step * plan.batch;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 use thinnet::{
     Keep,
-    data::{Batch, Dataset, Split, shuffle},
+    data::{Batch, Dataset, Split, epoch_order},
     nn::{Activation, Loss, Mlp, Targets},
     predict::{Predictor, evaluate},
     train::{MaxNorm, Schedule, Sgd, Trainer},
@@ -58,7 +58,7 @@ fn train(settings: &Settings) -> Outcome<()> {
     let mut taken = Duration::ZERO;
     for epoch in 0..settings.epochs {
         let started = Instant::now();
-        shuffle(settings.seed, epoch, &mut order);
+        epoch_order(settings.seed, epoch, &mut order);
         for chosen in order.chunks_exact(settings.batch) {
             classes.clear();
             classes.extend(chosen.iter().map(|&row| rows.labels()[row as usize]));
