@@ -181,22 +181,25 @@ impl Dataset {
         crate::bytes::hexadecimal(&hash.finalize())
     }
 
-    /// The rows before `middle`, and those from it on: to hold rows out.
+    /// The rows before `middle`, and those from it on, as they stand: to hold rows out
+    /// for validation, [`Self::hold_out`] chooses them by chance.
     ///
     /// # Errors
     /// There are not as many rows, or the copies cannot be allocated.
     pub fn split_at(&self, middle: usize) -> Result<(Self, Self), Error> {
         below("row to split at", self.rows().saturating_add(1), middle)?;
-        let part = |from: usize, to: usize| -> Result<Self, Error> {
-            let mut inputs = Matrix::zeroed(to - from, self.inputs.columns())?;
-            for row in from..to {
-                inputs.at_mut(row - from).copy_from_slice(self.inputs.at(row));
-            }
-            let mut labels = reserve("labels", to - from)?;
-            labels.extend_from_slice(&self.labels[from..to]);
-            Ok(Self { inputs, labels, ..*self })
-        };
-        Ok((part(0, middle)?, part(middle, self.rows())?))
+        Ok((self.copy(0..middle)?, self.copy(middle..self.rows())?))
+    }
+
+    /// A copy of some rows, which are there; it has as many classes as the whole.
+    pub(super) fn copy(&self, rows: impl ExactSizeIterator<Item = usize>) -> Result<Self, Error> {
+        let mut inputs = Matrix::zeroed(rows.len(), self.inputs.columns())?;
+        let mut labels = reserve("labels", rows.len())?;
+        for (to, from) in rows.enumerate() {
+            inputs.at_mut(to).copy_from_slice(self.inputs.at(from));
+            labels.push(self.labels[from]);
+        }
+        Ok(Self { inputs, labels, ..*self })
     }
 }
 

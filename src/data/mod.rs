@@ -6,6 +6,7 @@ mod dataset;
 #[cfg(feature = "digits")]
 mod digits;
 mod gzip;
+mod hold_out;
 pub mod idx;
 pub mod npy;
 mod shuffle;

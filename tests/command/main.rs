@@ -6,6 +6,7 @@ mod convert;
 mod interrupt;
 #[cfg(unix)]
 mod kill;
+mod measures;
 #[cfg(unix)]
 mod outputs;
 mod program;

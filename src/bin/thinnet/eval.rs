@@ -3,7 +3,10 @@
 use serde::Serialize;
 use thinnet::predict::{Predictor, evaluate};
 
-use crate::{console, machine::Machine, model::ModelAndData, outputs, progress::percent, recipe};
+use crate::{
+    baseline::Baseline, console, machine::Machine, model::ModelAndData, outputs, progress::percent,
+    recipe,
+};
 
 /// What stands below the help.
 const EXAMPLES: &str = "\
@@ -30,6 +33,7 @@ struct Results {
     rows: usize,
     wrong: usize,
     test_error: f64,
+    baseline: Baseline,
     loss: f64,
     digest: String,
 }
@@ -49,16 +53,21 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         rows: evaluation.rows,
         wrong: evaluation.wrong.len(),
         test_error: evaluation.error(),
+        baseline: Baseline::new(&test, &test),
         loss: evaluation.loss,
         digest: predictor.network().digest(),
     };
+    if let Some(remark) = results.baseline.remark(results.wrong) {
+        arguments.machine.remark(&remark);
+    }
     console::results(&if arguments.json {
         serde_json::to_string_pretty(&results)? + "\n"
     } else {
-        let Results { rows, wrong, test_error, loss, .. } = results;
-        let error = percent(test_error);
+        let Results { rows, wrong, test_error, baseline, loss, .. } = results;
+        let (error, baseline) = (percent(test_error), baseline.text());
         format!(
-            "rows           {rows}\nwrong          {wrong}\ntest error     {error}\nloss           {loss:.6}\n"
+            "rows           {rows}\nwrong          {wrong}\ntest error     {error}\n\
+             baseline       {baseline}\nloss           {loss:.6}\n"
         )
     })
 }

@@ -11,6 +11,7 @@
 
 mod arguments;
 mod asking;
+mod baseline;
 mod calibrate;
 mod console;
 mod convert;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use thinnet::{Isa, Keep, mask};
 
-use crate::{course::Epoch, fit::Fit, plan::Plan};
+use crate::{baseline::Baseline, course::Epoch, fit::Fit, plan::Plan};
 
 /// The report of one training.
 #[derive(Debug, Serialize)]
@@ -20,6 +20,8 @@ pub struct Report<'a> {
     pub test_error: f64,
     /// How many that are.
     pub test_wrong: usize,
+    /// What the most frequent class of the training rows gets wrong of them.
+    pub baseline: Baseline,
     /// Its mean loss on the test rows.
     pub test_loss: f64,
     /// Mean loss of the last epoch's thinned networks.
@@ -103,7 +105,13 @@ impl From<Keep> for StoredKeep {
 
 impl<'a> Report<'a> {
     /// The report of a training of `plan` that gave `fit`.
-    pub fn new(data: Data, plan: &'a Plan, fit: &'a Fit, threads: usize, isa: Isa) -> Self {
+    pub fn new(
+        data: Data,
+        baseline: Baseline,
+        plan: &'a Plan,
+        fit: &'a Fit,
+        (threads, isa): (usize, Isa),
+    ) -> Self {
         Self {
             thinnet: env!("CARGO_PKG_VERSION"),
             mask_format: mask::FORMAT,
@@ -111,6 +119,7 @@ impl<'a> Report<'a> {
             settings: plan,
             test_error: fit.evaluation.error(),
             test_wrong: fit.evaluation.wrong.len(),
+            baseline,
             test_loss: fit.evaluation.loss,
             train_loss: fit.curves.last().map_or(f64::NAN, |last| last.train_loss),
             steps: fit.steps,

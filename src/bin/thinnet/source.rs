@@ -135,26 +135,26 @@ impl Data {
     }
 
     /// What to train on and what to measure the error on: the training and the
-    /// test set, or with `held_out` the training set without and with only its
-    /// last rows, the test set being left unread.
+    /// test set, or with `held_out` rows and a seed, the training set without some
+    /// rows and those rows ([`Dataset::hold_out`]), the test set being left unread.
     ///
     /// # Errors
     /// As [`Self::read`]; sets of different widths; more rows held out than
     /// there are, or none of two files.
-    pub fn read_pair(&self, held_out: Option<usize>) -> anyhow::Result<(Dataset, Dataset)> {
+    pub fn read_pair(&self, held_out: Option<(usize, u64)>) -> anyhow::Result<(Dataset, Dataset)> {
         let train = self.read(Split::Train)?;
         anyhow::ensure!(
             train.classes() > 1,
             "--data {self}: the label of every training row is 0, expected at least two classes"
         );
-        if let Some(held_out) = held_out {
+        if let Some((held_out, seed)) = held_out {
             let rows = train.rows();
-            return match rows.checked_sub(held_out) {
-                None | Some(0) => Err(usage(format!(
+            if held_out >= rows {
+                return Err(usage(format!(
                     "--held-out {held_out}: expected fewer than the {rows} training rows"
-                ))),
-                Some(middle) => Ok(train.split_at(middle)?),
-            };
+                )));
+            }
+            return Ok(train.hold_out(held_out, seed)?);
         }
         if let Source::Array(_) = self.source {
             return Err(usage(format!(

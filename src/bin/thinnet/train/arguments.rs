@@ -25,7 +25,7 @@ Examples:
     thinnet train --out digits.safetensors --plot curves.svg
   MNIST from a folder, with the paper's max-norm, settings chosen on held-out rows:
     thinnet train --data mnist --held-out 10000 --max-norm-paper 2 --epochs 50 --report r.json
-  Arrays of one's own, the last 1,000 rows held out to measure the error:
+  Arrays of one's own, 1,000 rows held out to measure the error:
     thinnet train --data rows.npy --labels classes.npy --held-out 1000 --out own.safetensors
   The same network without dropout:
     thinnet train --keep-input 1 --keep 1
@@ -44,8 +44,9 @@ pub struct Arguments {
     /// The rows.
     #[command(flatten)]
     pub data: Data,
-    /// Hold out the last N training rows and use them in place of the test set,
-    /// so that settings are chosen without looking at it; from 1 to 4294967295
+    /// Hold out N training rows and use them in place of the test set, so that
+    /// settings are chosen without looking at it; from 1 to 4294967295. They are
+    /// chosen at random by --seed, of each class as many as its share of the rows
     #[arg(
         long, value_name = "N", value_parser = numbers::count(numbers::MOST_ROWS),
         allow_negative_numbers = true,

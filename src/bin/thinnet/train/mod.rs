@@ -12,6 +12,7 @@ use std::fmt::Write;
 use thinnet::data::Dataset;
 
 use crate::{
+    baseline::Baseline,
     console,
     fit::{Fit, Fitting},
     plan::Plan,
@@ -30,7 +31,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let machine = &arguments.machine;
     let plan = arguments.plan()?;
     let (outputs, checkpoints) = Outputs::open(arguments)?;
-    let (train, test) = arguments.data.read_pair(arguments.held_out)?;
+    let (train, test) =
+        arguments.data.read_pair(arguments.held_out.map(|rows| (rows, plan.seed)))?;
     let pool = machine.pool()?;
     let (threads, isa) = (machine.threads(), machine.isa);
     machine.remark(&format!(
@@ -47,7 +49,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (fit, saved) =
         pool.install(|| fit(arguments, &plan, &train, &test, checkpoints.as_ref()))?;
     let data = describe(arguments, &train, &test, &fit);
-    let report = Report::new(data, &plan, &fit, threads, isa);
+    let baseline = Baseline::new(&train, &test);
+    let report = Report::new(data, baseline, &plan, &fit, (threads, isa));
+    if let Some(remark) = baseline.remark(report.test_wrong) {
+        machine.remark(&remark);
+    }
     let written = outputs.write(&report, &fit);
     let mut text = results(arguments, &report);
     if written.is_ok() {
@@ -116,6 +122,7 @@ fn results(arguments: &Arguments, report: &Report<'_>) -> String {
     let (wrong, rows) = (report.test_wrong, report.data.test_rows);
     let name = if arguments.held_out.is_some() { "held-out error" } else { "test error" };
     line(&mut text, name, format_args!("{} ({wrong} of {rows} wrong)", percent(report.test_error)));
+    line(&mut text, "baseline", report.baseline.text());
     line(&mut text, "training loss", format_args!("{:.6}", report.train_loss));
     line(&mut text, "updates", format_args!("{} in {:.1} s", report.steps, report.seconds));
     if let StepMs { median: Some(median), min: Some(min) } = report.step_ms {

@@ -1,0 +1,151 @@
+//! Rows held out for validation.
+
+use super::Dataset;
+use crate::{
+    error::Error,
+    mask::{Domain, Streams, permute},
+    memory::reserve,
+};
+
+/// The layer of the shuffling stream that chooses rows: layer 0 orders epochs.
+const STREAM: u64 = 1;
+
+impl Dataset {
+    /// Holds `rows` rows out: the rest, to train on, and those rows, to measure the
+    /// error on. Both keep the order that the rows stand in.
+    ///
+    /// The rows are chosen by chance and stratified by class: of a class with n of
+    /// the N rows, `n * rows / N` are held out, rounded down, and what is missing to
+    /// `rows` is taken, one each, from the classes with the largest remainders (the
+    /// first of equal ones). A class's last row is held out only where there is no
+    /// other choice. The choice is a pure function of (seed, labels, rows).
+    ///
+    /// ```
+    /// use thinnet::{data::Dataset, tensor::Matrix};
+    ///
+    /// // Sorted by class, as files often are.
+    /// let labels = vec![0, 0, 0, 0, 0, 0, 1, 1, 1];
+    /// let data = Dataset::new(Matrix::zeroed(9, 2)?, labels)?;
+    /// let (train, held_out) = data.hold_out(3, 1)?;
+    /// assert_eq!(train.labels(), [0, 0, 0, 0, 1, 1]);
+    /// assert_eq!(held_out.labels(), [0, 0, 1]);
+    /// # Ok::<(), thinnet::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// There are fewer rows, or the copies cannot be allocated.
+    pub fn hold_out(&self, rows: usize, seed: u64) -> Result<(Self, Self), Error> {
+        let all = self.rows();
+        crate::error::at_most("rows to hold out", all, rows)?;
+        let quotas = self.quotas(rows)?;
+        // The rows by class; within a class in a random order.
+        let mut order = reserve("rows", all)?;
+        order.extend(0..all);
+        permute(&mut Streams::new(seed, Domain::Shuffling, STREAM, 0).rng(0), &mut order);
+        let mut left = quotas;
+        let mut held_out = reserve("rows", rows)?;
+        let mut kept = reserve("rows", all - rows)?;
+        for row in order {
+            let left = &mut left[self.labels()[row] as usize];
+            if *left > 0 {
+                *left -= 1;
+                held_out.push(row);
+            } else {
+                kept.push(row);
+            }
+        }
+        kept.sort_unstable();
+        held_out.sort_unstable();
+        Ok((self.copy(kept.into_iter())?, self.copy(held_out.into_iter())?))
+    }
+
+    /// How many rows of each class are held out; together `rows`, which there are.
+    fn quotas(&self, rows: usize) -> Result<Vec<usize>, Error> {
+        let mut counts = reserve("classes", self.classes())?;
+        counts.resize(self.classes(), 0_usize);
+        for &label in self.labels() {
+            counts[label as usize] += 1;
+        }
+        let all = self.rows().max(1) as u128;
+        let share = |n: usize| n as u128 * rows as u128;
+        let mut quotas = reserve("classes", counts.len())?;
+        quotas.extend(counts.iter().map(|&n| (share(n) / all) as usize));
+        let mut missing = rows - quotas.iter().sum::<usize>();
+        let mut others = reserve("classes", counts.len())?;
+        others.extend(0..counts.len());
+        // Sorting is stable: the first of equal ones stays first.
+        others.sort_by_key(|&class| {
+            let last = counts[class] == quotas[class] + 1;
+            (last, std::cmp::Reverse(share(counts[class]) % all))
+        });
+        for class in others {
+            if missing > 0 && counts[class] > quotas[class] {
+                quotas[class] += 1;
+                missing -= 1;
+            }
+        }
+        Ok(quotas)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::Matrix;
+
+    fn data(counts: &[usize]) -> Dataset {
+        let labels: Vec<u32> =
+            (0..).zip(counts).flat_map(|(class, &n)| std::iter::repeat_n(class, n)).collect();
+        let numbers: Vec<f32> = (0..labels.len()).map(|row| row as f32).collect();
+        let inputs = Matrix::from_rows(&numbers, labels.len(), 1).unwrap();
+        Dataset::new(inputs, labels).unwrap()
+    }
+
+    fn counts(data: &Dataset) -> Vec<usize> {
+        (0..data.classes())
+            .map(|c| data.labels().iter().filter(|&&l| l as usize == c).count())
+            .collect()
+    }
+
+    #[test]
+    fn every_class_gives_its_share() {
+        for (of, rows, held_out) in [
+            (vec![60, 30, 10], 10, vec![6, 3, 1]),
+            (vec![60, 30, 10], 100, vec![60, 30, 10]),
+            (vec![60, 30, 10], 0, vec![0, 0, 0]),
+            // Shares 1.5, 0.75, 0.75: each would lose its last row.
+            (vec![2, 1, 1], 3, vec![1, 1, 1]),
+            // Shares 1.7, 0.86, 0.43.
+            (vec![4, 2, 1], 3, vec![2, 1, 0]),
+            (vec![5, 0, 5], 3, vec![2, 0, 1]),
+            (vec![1, 1, 1, 1], 2, vec![1, 1, 0, 0]),
+        ] {
+            let (train, test) = data(&of).hold_out(rows, 3).unwrap();
+            assert_eq!(counts(&test), held_out, "{of:?}");
+            let rest: Vec<_> = of.iter().zip(&held_out).map(|(n, held)| n - held).collect();
+            assert_eq!(counts(&train), rest, "{of:?}");
+            assert_eq!(train.classes(), test.classes());
+        }
+        assert!(data(&[2, 2]).hold_out(5, 0).is_err());
+    }
+
+    #[test]
+    fn each_row_is_in_one_of_the_two_with_its_label() {
+        let data = data(&[50, 30, 20]);
+        let numbers = |data: &Dataset| -> Vec<usize> {
+            (0..data.rows()).map(|row| data.inputs().row(row).unwrap()[0] as usize).collect()
+        };
+        let (train, test) = data.hold_out(30, 1).unwrap();
+        for part in [&train, &test] {
+            assert!(numbers(part).is_sorted());
+            for (number, label) in numbers(part).into_iter().zip(part.labels()) {
+                assert_eq!(data.labels()[number], *label);
+            }
+        }
+        let mut all = [numbers(&train), numbers(&test)].concat();
+        all.sort_unstable();
+        assert!(all.into_iter().eq(0..100));
+        assert_eq!(numbers(&data.hold_out(30, 1).unwrap().1), numbers(&test));
+        assert_ne!(numbers(&data.hold_out(30, 2).unwrap().1), numbers(&test));
+    }
+}

@@ -1,0 +1,73 @@
+//! What a training is measured on, and against.
+
+use std::{fs, path::Path};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use thinnet::{data::npy, tensor::Matrix};
+
+use crate::program::{run, succeeds};
+
+const COLUMNS: usize = 8;
+
+/// Writes rows of noise around `signal(class, column)`, with their classes.
+fn write(folder: &Path, classes: &[u32], signal: impl Fn(u32, usize) -> f32) {
+    let mut rows = Vec::new();
+    for (row, &class) in classes.iter().enumerate() {
+        for column in 0..COLUMNS {
+            let noise = ((row * COLUMNS + column) as f32 * 12.9898).sin() * 43758.547;
+            rows.push(signal(class, column) + 0.2 * noise.fract());
+        }
+    }
+    let rows = Matrix::from_rows(&rows, classes.len(), COLUMNS).unwrap();
+    npy::write_matrix(&folder.join("x.npy"), rows.view()).unwrap();
+    npy::write_labels(&folder.join("y.npy"), classes).unwrap();
+}
+
+/// A training on those rows, and what it said on stderr.
+fn train(folder: &Path, more: &[&str]) -> (Value, String) {
+    let mut arguments = vec!["train", "--data=x.npy", "--labels=y.npy", "--hidden=32"];
+    arguments.extend(["--keep-input=1", "--report=r.json", "--out=m", "--batch=32"]);
+    arguments.extend(more);
+    let output = run(folder, &arguments);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{stderr}");
+    (serde_json::from_slice(&fs::read(folder.join("r.json")).unwrap()).unwrap(), stderr)
+}
+
+/// Held out from the end, the last class alone would be tested, and never trained.
+#[test]
+fn rows_sorted_by_class_are_held_out_by_chance() {
+    let folder = TempDir::new().unwrap();
+    let classes: Vec<u32> = (0..3).flat_map(|class| [class; 100]).collect();
+    write(folder.path(), &classes, |class, column| f32::from(column % 3 == class as usize));
+    let (report, _) = train(folder.path(), &["--held-out=60", "--epochs=10"]);
+    assert!(report["test_error"].as_f64().unwrap() < 0.1, "{report}");
+    // 20 of each class.
+    assert_eq!(report["baseline"]["wrong"], 40);
+    let (again, _) = train(folder.path(), &["--held-out=60", "--epochs=10"]);
+    assert_eq!(again["digest"], report["digest"]);
+}
+
+/// An error of 5 % is nothing where 5 % of the rows are of the other class.
+#[test]
+fn the_error_stands_beside_that_of_one_constant_answer() {
+    let folder = TempDir::new().unwrap();
+    let classes: Vec<u32> = (0..400).map(|row| u32::from(row % 20 == 7)).collect();
+    write(folder.path(), &classes, |_, _| 0.5);
+    let (report, said) =
+        train(folder.path(), &["--held-out=100", "--epochs=2", "--learning-rate=0.01"]);
+    assert_eq!(report["test_wrong"], 5);
+    let baseline = &report["baseline"];
+    assert_eq!((&baseline["class"], &baseline["wrong"]), (&0.into(), &5.into()));
+    assert!(said.contains("no better than always answering class 0"), "{said}");
+
+    let eval = ["eval", "--model=m", "--data=x.npy", "--labels=y.npy"];
+    let output = run(folder.path(), &eval);
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(shown.contains("baseline       5.00 % (always class 0)"), "{shown}");
+    assert!(String::from_utf8(output.stderr).unwrap().contains("no better"));
+    let json = [&eval[..], &["--json", "--quiet"]].concat();
+    let json: Value = serde_json::from_str(&succeeds(folder.path(), &json)).unwrap();
+    assert_eq!(json["baseline"]["wrong"], 20);
+}
