@@ -48,7 +48,7 @@ fn naive(keep: Keep, streams: Streams, x: &[f32]) -> Vec<u32> {
     }
     let mut y = Vec::new();
     for (row, x) in x.chunks(ROW).enumerate() {
-        let words = scalar::words(keep, &mut streams.rng(row as u64), x.len());
+        let words: Vec<u64> = scalar::words(keep, &mut streams.rng(row as u64), x.len()).collect();
         for (unit, &x) in x.iter().enumerate() {
             let kept = words[unit / 64] >> (unit % 64) & 1 == 1;
             y.push(if kept { canonical(x * keep.scale()) } else { 0 });

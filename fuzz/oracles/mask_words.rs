@@ -60,7 +60,8 @@ pub fn check(case: Case) {
         assert_eq!((mask.rows(), mask.width()), (rows, width));
         for row in 0..rows {
             let words = mask.row(row).unwrap().words();
-            let want = scalar::words(keep, &mut streams.rng(row_number(row)), width);
+            let want: Vec<u64> =
+                scalar::words(keep, &mut streams.rng(row_number(row)), width).collect();
             assert_eq!(words, want, "{isa} row {row}");
             nothing_beyond_the_width(words, width);
         }

@@ -12,7 +12,8 @@ fn streams() -> Streams {
 fn naive(keep: Keep, x: &[f32]) -> Vec<f32> {
     let mut y = Vec::new();
     for (row, x) in x.chunks(ROW).enumerate() {
-        let words = scalar::words(keep, &mut streams().rng(row as u64), x.len());
+        let words: Vec<u64> =
+            scalar::words(keep, &mut streams().rng(row as u64), x.len()).collect();
         for (unit, &x) in x.iter().enumerate() {
             let kept = words[unit / 64] >> (unit % 64) & 1 == 1;
             y.push(if kept { x * keep.scale() } else { 0.0 });

@@ -137,7 +137,8 @@ mod tests {
                             fill(isa, keep, streams.hashes(first_row), width, &mut out);
                             for (row, got) in out.chunks(words).enumerate() {
                                 let row = first_row.wrapping_add(row as u64);
-                                let want = scalar::words(keep, &mut streams.rng(row), width);
+                                let want: Vec<u64> =
+                                    scalar::words(keep, &mut streams.rng(row), width).collect();
                                 assert_eq!(got, want, "{isa} k {k} width {width} row {row}");
                             }
                         }

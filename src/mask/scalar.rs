@@ -29,18 +29,18 @@ pub fn word(keep: Keep, rng: &mut Xoshiro256PlusPlus) -> u64 {
     word
 }
 
-/// The words of a row of `width` units; bits beyond the width are 0.
+/// The words of a row of `width` units, drawn one by one; bits beyond the width are 0.
 ///
 /// ```
 /// use thinnet::{Keep, mask::{Domain, Streams, scalar}};
 ///
 /// let streams = Streams::new(42, Domain::Training, 1, 0);
-/// let words = scalar::words(Keep::HALF, &mut streams.rng(7), 100);
+/// let words: Vec<u64> = scalar::words(Keep::HALF, &mut streams.rng(7), 100).collect();
 /// assert_eq!(words.len(), 2);
 /// assert_eq!(words[1] >> 36, 0);
 /// ```
-pub fn words(keep: Keep, rng: &mut Xoshiro256PlusPlus, width: usize) -> Vec<u64> {
-    (0..words_of(width)).map(|i| word(keep, rng) & valid_bits(width, i)).collect()
+pub fn words(keep: Keep, rng: &mut Xoshiro256PlusPlus, width: usize) -> impl Iterator<Item = u64> {
+    (0..words_of(width)).map(move |i| word(keep, rng) & valid_bits(width, i))
 }
 
 /// Whether a sparse site keeps `unit`, from the row hash alone.

@@ -98,7 +98,7 @@ fn the_three_ways_to_predict_say_how_sure_they_are() {
     refused(&["--method=scale", "--samples=3"], "--samples and --tolerance are for --method mc");
     refused(&["--method=moments", "--tolerance=1"], "--samples and --tolerance are for");
     refused(&["--samples=0"], "expected a whole number from 1 to 1000000");
-    refused(&["--tolerance=-1"], "expected a finite number of at least 0");
+    refused(&["--tolerance=-1"], "expected a number from 0 to 3.4e38");
     refused(&["--method=median"], "[possible values: scale, mc, moments]");
     refused(&["--seed=x"], "--seed <N>'");
 }

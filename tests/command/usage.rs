@@ -330,7 +330,7 @@ fn wrong_arguments_are_named_in_one_line() {
         (&["train", "--learning-rate", "-1"], "--learning-rate <X>'"),
         (&["train", "--learning-rate", "1e39"], "--learning-rate <X>'"),
         (&["train", "--momentum", "1"], "from 0 to below 1"),
-        (&["train", "--max-norm", "0"], "above 0"),
+        (&["train", "--max-norm", "0"], "from 1e-15 to 3.4e38"),
         (&["train", "--max-norm", "1", "--max-norm-paper", "2"], "cannot be used with"),
         (&["train", "--schedule", "paper", "--momentum", "0.9"], "--momentum 0.9"),
         (&["train", "--out", "same", "--report", "./same"], "--out and --report"),

@@ -3,7 +3,7 @@
 use thinnet::{
     Dropout, Error, Keep,
     data::Batch,
-    mask::{Domain, Mask, Streams},
+    mask::{Domain, Mask, Streams, scalar},
     nn::{Activation, Loss, Mlp, Targets},
     predict::Predictor,
     tensor::{AlignedBuffer, Matrix, MatrixView},
@@ -142,20 +142,6 @@ fn where_every_unit_of_a_row_is_dropped_the_bias_alone_learns() {
 }
 
 #[test]
-fn one_class_has_loss_zero_and_nothing_to_learn() {
-    let mlp = classifier(3, 5, Keep::ALL, 1);
-    let before = mlp.digest();
-    let mut trainer = trainer(mlp, 0.1, 1);
-    let x = [1.0, 2.0, 3.0];
-    assert_eq!(trainer.step(&Batch::dense(view(&x, 3)), Targets::Classes(&[0])).unwrap(), 0.0);
-    assert_eq!(trainer.network().digest(), before);
-    let predictor = Predictor::new(trainer.network()).with_isa(backend::isa()).unwrap();
-    let mut workspace = predictor.workspace(1).unwrap();
-    let y = predictor.predict(&Batch::dense(view(&x, 3)), &mut workspace).unwrap();
-    assert_eq!(y.row(0).unwrap(), [1.0]);
-}
-
-#[test]
 fn width_one_and_batch_one_learn() {
     let mlp = Mlp::builder(1).hidden(1, Activation::Identity, Keep::ALL);
     let mlp = mlp.output(1, Loss::SquaredError).seed(3).build().unwrap();
@@ -180,6 +166,9 @@ fn no_rows_are_refused_in_training_and_nothing_to_predict() {
     let op = Dropout::new(Keep::HALF);
     op.forward(Streams::new(0, Domain::Training, 0, 0), &[], &mut []).unwrap();
     assert_eq!(Mask::ones(0, 0).unwrap().count(), 0);
+    // Words are drawn as they are asked for, of however wide a row.
+    let rng = &mut Streams::new(0, Domain::Training, 0, 0).rng(0);
+    assert_eq!(scalar::words(Keep::HALF, rng, usize::MAX).take(3).count(), 3);
 }
 
 #[test]

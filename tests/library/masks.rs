@@ -51,7 +51,9 @@ fn known_answers_from_an_independent_program() {
         let want: Vec<u64> = case.words.iter().map(|word| hex(word)).collect();
         assert_eq!(streams.hash(row), hex(&case.hash));
         if case.kind == "stream" {
-            assert_eq!(scalar::words(keep, &mut streams.rng(row), case.width), want);
+            assert!(
+                scalar::words(keep, &mut streams.rng(row), case.width).eq(want.iter().copied())
+            );
             for isa in Isa::available() {
                 let mask = Mask::draw(isa, keep, streams, row, 3, case.width).unwrap();
                 assert_eq!(mask.row(0).unwrap().words(), want);

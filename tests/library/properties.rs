@@ -83,7 +83,8 @@ proptest! {
         let tail_row = first_row.wrapping_add(cut as u64);
         let tail = Mask::draw(isa, keep, streams, tail_row, rows - cut, width).unwrap();
         for row in 0..rows {
-            let want = scalar::words(keep, &mut streams.rng(first_row.wrapping_add(row as u64)), width);
+            let rng = &mut streams.rng(first_row.wrapping_add(row as u64));
+            let want: Vec<u64> = scalar::words(keep, rng, width).collect();
             prop_assert_eq!(mask.row(row).unwrap().words(), &want[..]);
             let part = if row < cut { head.row(row) } else { tail.row(row - cut) };
             prop_assert_eq!(part.unwrap().words(), &want[..]);
@@ -137,12 +138,14 @@ proptest! {
         rows in 1usize..12,
         seed: u64,
     ) {
-        let (inputs, outputs) = (widths[0], widths[widths.len() - 1]);
-        let mut builder = Mlp::builder(inputs).seed(seed).output(outputs, loss);
+        // A softmax is over two classes or more.
+        let least = if loss == Loss::SoftmaxCrossEntropy { 2 } else { 1 };
+        let (inputs, outputs) = (widths[0], widths[widths.len() - 1].max(least));
+        let mut builder = Mlp::builder(inputs).seed(seed);
         for &width in &widths[1..widths.len() - 1] {
             builder = builder.hidden(width, activation, Keep::HALF);
         }
-        let mlp = builder.build().unwrap();
+        let mlp = builder.output(outputs, loss).build().unwrap();
         let streams = Streams::new(seed, Domain::Noise, 0, 0);
         let x: Vec<f32> = (0..rows * inputs)
             .map(|i| streams.hash(i as u64) as f32 / u64::MAX as f32 - 0.3)
@@ -173,7 +176,7 @@ proptest! {
     fn steps_work_at_any_shape(
         inputs in 1usize..300,
         hidden in 1usize..300,
-        outputs in 1usize..70,
+        outputs in 2usize..70,
         // From about 20 rows the work is divided over the pool.
         rows in 1usize..40,
         keep in any_keep(),

@@ -62,22 +62,20 @@ impl fmt::Display for Widths {
     }
 }
 
-/// A number whose nearest f32, which the engine computes with, is in a range.
-fn number(text: &str, expected: &str, fits: impl Fn(f32) -> bool) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if (value as f32).is_finite() && fits(value as f32) => Ok(value),
-        _ => Err(format!("expected {expected}")),
-    }
+/// A number that is in a range, as is its nearest f32, which the engine computes with.
+fn number(text: &str, expected: &str, fits: impl Fn(f64) -> bool) -> Result<f64, String> {
+    let both_fit = |&value: &f64| [value, f64::from(value as f32)].into_iter().all(&fits);
+    text.parse().ok().filter(both_fit).ok_or_else(|| format!("expected {expected}"))
 }
 
 /// A finite number of at least 0.
 pub fn at_least_zero(text: &str) -> Result<f64, String> {
-    number(text, "a finite number of at least 0", |x| x >= 0.0)
+    number(text, "a number from 0 to 3.4e38", |x| (0.0..f64::INFINITY).contains(&x))
 }
 
-/// A finite number above 0.
-pub fn above_zero(text: &str) -> Result<f64, String> {
-    number(text, "a finite number above 0", |x| x > 0.0)
+/// A bound on the norm of weights.
+pub fn norm(text: &str) -> Result<f64, String> {
+    number(text, "a number from 1e-15 to 3.4e38", |x| (1e-15..f64::INFINITY).contains(&x))
 }
 
 /// A momentum: from 0 to below 1.
@@ -120,6 +118,19 @@ mod tests {
         }
         assert_eq!([seed("0"), seed(&beyond)], [Ok(0), Ok(u64::MAX)]);
         assert!(seed("18446744073709551616").unwrap_err().ends_with(&beyond));
+    }
+
+    #[test]
+    fn numbers_are_in_range_before_they_are_rounded() {
+        for text in ["0", "-0", "1e-50", "3.4e38"] {
+            assert!(at_least_zero(text).is_ok(), "{text}");
+        }
+        for text in ["", "NaN", "inf", "-inf", "-1", "-1e-50", "1e39", "1e400", "0x1", "1,5"] {
+            assert!(at_least_zero(text).is_err(), "{text}");
+            assert!(momentum(text).is_err() && keep(text).is_err() && norm(text).is_err());
+        }
+        assert!(norm("1e-14").is_ok() && norm("1e-16").is_err() && norm("0").is_err());
+        assert!(momentum("0.99").is_ok() && momentum("0.999999999999").is_err());
     }
 
     #[test]

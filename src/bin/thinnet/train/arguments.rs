@@ -136,14 +136,14 @@ pub struct Arguments {
     weight_decay: f64,
     #[arg(
         long, value_name = "C", group = "bound",
-        value_parser = numbers::above_zero, allow_negative_numbers = true,
+        value_parser = numbers::norm, allow_negative_numbers = true,
         help_heading = "Training",
         help = "Bound on the norm of the weights into each unit",
     )]
     max_norm: Option<f64>,
     #[arg(
         long, value_name = "C", group = "bound",
-        value_parser = numbers::above_zero, allow_negative_numbers = true,
+        value_parser = numbers::norm, allow_negative_numbers = true,
         help_heading = "Training",
         help = format!(
             "The same bound as the paper states it: C times the keep rate of the layer's inputs \
