@@ -22,6 +22,9 @@ pub enum Split {
     Test,
 }
 
+/// The most classes, 2^20: a label beyond them is a number of something else.
+pub const MOST_CLASSES: usize = 1 << 20;
+
 /// Floats that are hashed at once.
 const PIECE: usize = 1024;
 
@@ -40,12 +43,16 @@ impl Dataset {
     /// and one.
     ///
     /// # Errors
-    /// Not a label for each row.
+    /// Not a label for each row, or a label that is not below [`MOST_CLASSES`].
     pub fn new(inputs: Matrix, labels: Vec<u32>) -> Result<Self, Error> {
         crate::error::same_size("labels of a data set", inputs.rows(), labels.len())?;
-        let most = labels.iter().max().map_or(0, |&most| u64::from(most) + 1);
-        let classes = usize::try_from(most)
-            .map_err(|_| Error::setting("class", most - 1, "one that can be counted to"))?;
+        let mut classes = 0;
+        for (row, &class) in labels.iter().enumerate() {
+            if class as usize >= MOST_CLASSES {
+                return Err(Error::Class { row, class, classes: MOST_CLASSES });
+            }
+            classes = classes.max(class as usize + 1);
+        }
         Ok(Self { inputs, labels, classes, image_shape: None })
     }
 
@@ -145,6 +152,17 @@ impl Dataset {
     /// How many classes: the largest label and one.
     pub fn classes(&self) -> usize {
         self.classes
+    }
+
+    /// How many rows each class has.
+    ///
+    /// # Errors
+    /// More than can be allocated.
+    pub fn class_counts(&self) -> Result<Vec<usize>, Error> {
+        let mut counts = reserve("classes", self.classes)?;
+        counts.resize(self.classes, 0);
+        self.labels.iter().for_each(|&class| counts[class as usize] += 1);
+        Ok(counts)
     }
 
     /// The rows.

@@ -61,11 +61,7 @@ impl Dataset {
 
     /// How many rows of each class are held out; together `rows`, which there are.
     fn quotas(&self, rows: usize) -> Result<Vec<usize>, Error> {
-        let mut counts = reserve("classes", self.classes())?;
-        counts.resize(self.classes(), 0_usize);
-        for &label in self.labels() {
-            counts[label as usize] += 1;
-        }
+        let counts = self.class_counts()?;
         let all = self.rows().max(1) as u128;
         let share = |n: usize| n as u128 * rows as u128;
         let mut quotas = reserve("classes", counts.len())?;

@@ -13,6 +13,6 @@ mod shuffle;
 mod source;
 
 pub use batch::Batch;
-pub use dataset::{Dataset, Split};
+pub use dataset::{Dataset, MOST_CLASSES, Split};
 pub use shuffle::{epoch_order, shuffle};
 pub use source::MOST_ELEMENTS;

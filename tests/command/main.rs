@@ -2,6 +2,7 @@
 //! kill` runs the tests of a file.
 
 mod convert;
+mod data;
 #[cfg(unix)]
 mod interrupt;
 #[cfg(unix)]

@@ -1,14 +1,28 @@
 //! Where rows come from: a folder of IDX or NPY files, two NPY files, or the
 //! embedded digits.
 
-use std::{convert::Infallible, fmt, path::PathBuf, str::FromStr};
+use std::{
+    convert::Infallible,
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use thinnet::{
     data::{Dataset, Split, npy},
     tensor::Matrix,
 };
 
-use crate::{console::usage, outputs::Named};
+use crate::{
+    console::{self, usage},
+    outputs::Named,
+};
+
+/// So many classes may have no rows, however few labels there are.
+const ANY_CLASSES: usize = 1024;
+
+/// And so many for each label that occurs.
+const CLASSES_EACH: usize = 16;
 
 /// What `--data` names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +31,7 @@ enum Source {
     Digits,
     /// A folder with the usual file names.
     Folder(PathBuf),
-    /// An NPY file of rows.
+    /// An NPY file of rows, or a pipe of one.
     Array(PathBuf),
 }
 
@@ -29,10 +43,18 @@ impl FromStr for Source {
         let extension = path.extension().unwrap_or_default();
         Ok(match text {
             "digits" => Self::Digits,
-            _ if extension.eq_ignore_ascii_case("npy") && !path.is_dir() => Self::Array(path),
+            _ if path.is_dir() => Self::Folder(path),
+            _ if extension.eq_ignore_ascii_case("npy") || is_stream(&path) => Self::Array(path),
             _ => Self::Folder(path),
         })
     }
+}
+
+/// Whether it is a pipe or a device, or one of the names that the system has for a program's own
+/// open files: /dev/stdin, and /dev/fd/63 of a shell's `<(...)`.
+fn is_stream(path: &Path) -> bool {
+    path.metadata()
+        .is_ok_and(|about| !about.is_dir() && !about.is_file() || path.starts_with("/dev"))
 }
 
 impl fmt::Display for Source {
@@ -154,6 +176,7 @@ impl Data {
                     "--held-out {held_out}: expected fewer than the {rows} training rows"
                 )));
             }
+            self.check_classes(&train, &train)?;
             return Ok(train.hold_out(held_out, seed)?);
         }
         if let Source::Array(_) = self.source {
@@ -167,6 +190,34 @@ impl Data {
             columns == of_test,
             "--data {self}: test images have {of_test} pixels, expected the {columns} of training"
         );
+        self.check_classes(&train, &test)?;
         Ok((train, test))
+    }
+
+    /// Refuses labels that are hardly classes: a network has an output for each number up to the
+    /// largest label, so one wrong label can make it huge. Classes without a row get a warning.
+    fn check_classes(&self, train: &Dataset, test: &Dataset) -> anyhow::Result<()> {
+        let larger = if test.classes() > train.classes() { test } else { train };
+        let classes = larger.classes();
+        let counts = train.class_counts()?;
+        let occur = counts.iter().filter(|&&count| count > 0).count();
+        if classes > ANY_CLASSES.max(CLASSES_EACH * occur) {
+            let label = classes - 1;
+            let row = larger.labels().iter().position(|&class| class as usize == label);
+            let row = row.unwrap_or_default();
+            anyhow::bail!(
+                "--data {self}: label {label} at row {row} asks for {classes} outputs, though only \
+                 {occur} labels occur: expected classes numbered from 0"
+            );
+        }
+        let empty = classes - occur;
+        if empty > 0 {
+            let first = counts.iter().position(|&count| count == 0).unwrap_or(counts.len());
+            console::remark(&format!(
+                "warning: --data {self}: {empty} of {classes} classes have no training row, the \
+                 first of them class {first} (classes are numbered from 0)"
+            ));
+        }
+        Ok(())
     }
 }

@@ -1,0 +1,112 @@
+//! Data of one's own: labels that are no classes, and files that are pipes.
+
+use std::{fs, path::Path};
+
+use tempfile::TempDir;
+use thinnet::{data::npy, tensor::Matrix};
+
+use crate::program::{fails, run};
+
+const TRAIN: [&str; 7] = [
+    "train",
+    "--data=x.npy",
+    "--labels=y.npy",
+    "--held-out=33",
+    "--hidden=4",
+    "--epochs=1",
+    "--quiet",
+];
+
+/// A folder with a table of 333 rows, whose labels these are in turn but for row 17's.
+fn table(labels: &[u32], of_row_17: u32) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let rows: Vec<f32> = (0..333 * 4).map(|i| (i * 37 % 101) as f32 / 100.0).collect();
+    let rows = Matrix::from_rows(&rows, 333, 4).unwrap();
+    npy::write_matrix(&folder.path().join("x.npy"), rows.view()).unwrap();
+    let mut labels: Vec<u32> = labels.iter().copied().cycle().take(333).collect();
+    labels[17] = of_row_17;
+    npy::write_labels(&folder.path().join("y.npy"), &labels).unwrap();
+    folder
+}
+
+fn warning(folder: &Path) -> String {
+    let output = run(folder, &TRAIN);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{stderr}");
+    stderr
+}
+
+#[test]
+fn a_label_that_is_no_class_is_named_before_a_network_is_made() {
+    for label in [1 << 20, 20_000_000, u32::MAX] {
+        let line = fails(table(&[0, 1, 2], label).path(), &TRAIN, 1);
+        let part = format!("y.npy: class {label} at row 17: expected one of 0 to 1048575");
+        assert!(line.contains(&part), "{line}");
+    }
+    for label in [1024, 900_000, (1 << 20) - 1] {
+        let line = fails(table(&[0, 1, 2], label).path(), &TRAIN, 1);
+        let part = format!("label {label} at row 17 asks for {} outputs, though", label + 1);
+        assert!(line.contains(&part) && line.contains("only 4 labels occur"), "{line}");
+    }
+}
+
+#[test]
+fn classes_without_a_row_get_a_warning() {
+    assert_eq!(warning(table(&[0, 1, 2], 1).path()), "");
+    let from_1: Vec<u32> = (1..=10).collect();
+    let line = warning(table(&from_1, 1).path());
+    assert!(line.contains("1 of 11 classes have no training row, the first of them class 0"));
+    let line = warning(table(&[0, 1], 1023).path());
+    assert!(line.contains("1021 of 1024 classes have no training row, the first of them class 2"));
+    // Many classes of a few rows each are classes.
+    let many: Vec<u32> = (0..300).map(|i| 15 * i).collect();
+    let line = warning(table(&many, 0).path());
+    assert!(line.contains("4186 of 4486 classes"), "{line}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_table_is_read_through_a_pipe() {
+    use std::{
+        io::Write,
+        process::{Command, Stdio},
+    };
+
+    use crate::program::thinnet;
+
+    let folder = table(&[0, 1, 2], 0);
+    let folder = folder.path();
+    let train = [&TRAIN[..], &["--out=m"]].concat();
+    assert!(run(folder, &train).status.success());
+    let predict = ["predict", "--model=m", "--data"];
+    let expected = run(folder, &[&predict[..], &["x.npy"]].concat());
+    assert!(expected.status.success() && !expected.stdout.is_empty());
+
+    // A pipe of any name.
+    assert!(Command::new("mkfifo").arg(folder.join("pipe")).status().unwrap().success());
+    let child = thinnet(folder)
+        .args(predict)
+        .arg("pipe")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    fs::write(folder.join("pipe"), fs::read(folder.join("x.npy")).unwrap()).unwrap();
+    assert_eq!(child.wait_with_output().unwrap(), expected);
+
+    // Standard input, as a pipe and as a file.
+    let mut child = thinnet(folder)
+        .args(predict)
+        .arg("/dev/stdin")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let bytes = fs::read(folder.join("x.npy")).unwrap();
+    child.stdin.take().unwrap().write_all(&bytes).unwrap();
+    assert_eq!(child.wait_with_output().unwrap(), expected);
+    let file = fs::File::open(folder.join("x.npy")).unwrap();
+    let output = thinnet(folder).args(predict).arg("/dev/stdin").stdin(file).output().unwrap();
+    assert_eq!(output, expected);
+}
