@@ -77,7 +77,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             arguments.only(kind, &["--scaling"])?;
             let network = Contents::from_bytes(&bytes, input)?.network;
             let scaling = arguments.scaling.unwrap_or_default();
-            output.write(&exchange::to_torch(&network, scaling)?)?;
+            output.save(|path| exchange::save_torch(&network, scaling, path))?;
             let what = format!("a state dict, weights {scaling}");
             // With weights in another form it is not that module.
             let for_python = scaling == Scaling::Inverted;
@@ -108,7 +108,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             exchange::from_torch(&bytes, input, Some(&layers))?
         }
     };
-    output.write(&made.to_bytes()?)?;
+    output.save(|path| made.save(path))?;
     console::results(&text(&output, "a model", &made, false))
 }
 

@@ -212,6 +212,14 @@ impl Output {
         write_atomically(&self.given, bytes).map_err(|error| self.explain(error))
     }
 
+    /// Has the library write the file: `save` is told where.
+    ///
+    /// # Errors
+    /// Those of `save`, with the flag.
+    pub fn save(&self, save: impl FnOnce(&Path) -> Result<(), Error>) -> anyhow::Result<()> {
+        save(&self.given).map_err(|error| self.explain(error))
+    }
+
     /// The path as the user wrote it.
     pub fn given(&self) -> &Path {
         &self.given

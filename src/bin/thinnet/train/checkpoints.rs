@@ -151,6 +151,6 @@ impl<'a> Saver<'a> {
     /// What the system says; the last checkpoint stays.
     pub fn save(&self, fitting: &Fitting<'_>) -> anyhow::Result<()> {
         let notes = fitting.course().to_notes()?;
-        self.file.write(&fitting.trainer().to_bytes(self.settings, &notes)?)
+        self.file.save(|path| fitting.trainer().save(path, self.settings, &notes))
     }
 }

@@ -56,7 +56,7 @@ impl Outputs {
     /// What the system says, of all that failed.
     pub fn write(&self, report: &Report<'_>, fit: &Fit) -> anyhow::Result<()> {
         let written = [
-            self.model.as_ref().map(|file| file.write(&fit.predictor.network().to_bytes()?)),
+            self.model.as_ref().map(|file| file.save(|path| fit.predictor.network().save(path))),
             self.report.as_ref().map(|file| file.write(&report.to_bytes()?)),
             self.plot.as_ref().map(|file| file.write(picture(fit, report)?.as_bytes())),
         ];
