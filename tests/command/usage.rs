@@ -245,6 +245,14 @@ fn arrays_are_read() {
     let calibrated = succeeds(folder, &[&calibrate[..], &files].concat());
     assert!(calibrated.contains("columns shuffled") && calibrated.contains("outside the ranges"));
     assert!(!calibrated.contains("turned") && !calibrated.contains("digit"), "{calibrated}");
+    // A class that the network does not have can never be right.
+    let with_others: Vec<u32> = (0..100).map(|row| if row == 7 { 2 } else { row % 2 }).collect();
+    npy::write_labels(&at("others.npy"), &with_others).unwrap();
+    for command in ["eval", "predict", "calibrate", "explain"] {
+        let arguments = [command, "--model=m", "--data=x.npy", "--labels=others.npy"];
+        let line = fails_in(folder, &arguments, 1);
+        assert!(line.contains("row 7 has the class 2, expected one of the 2 from 0 on"), "{line}");
+    }
     // A class by itself cannot be told from others.
     npy::write_labels(&at("zeros.npy"), &[0; 100]).unwrap();
     let one_class = ["train", "--data=x.npy", "--labels=zeros.npy", "--held-out=20"];

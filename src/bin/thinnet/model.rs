@@ -45,7 +45,7 @@ impl ModelAndData {
     pub fn read(&self) -> anyhow::Result<(Mlp, Dataset)> {
         let mlp = self.read_model()?;
         let test = self.data.read(Split::Test)?;
-        self.check(&mlp, test.inputs().columns())?;
+        self.check(&mlp, test.inputs().columns(), test.labels())?;
         Ok((
             mlp,
             match self.limit {
@@ -63,7 +63,7 @@ impl ModelAndData {
     pub fn read_rows(&self) -> anyhow::Result<(Mlp, Matrix, Option<Vec<u32>>, usize)> {
         let mlp = self.read_model()?;
         let (rows, labels) = self.data.read_rows()?;
-        self.check(&mlp, rows.columns())?;
+        self.check(&mlp, rows.columns(), labels.as_deref().unwrap_or_default())?;
         let limit = rows.rows().min(self.limit.unwrap_or(usize::MAX));
         Ok((mlp, rows, labels, limit))
     }
@@ -80,7 +80,8 @@ impl ModelAndData {
         Ok(mlp)
     }
 
-    fn check(&self, mlp: &Mlp, columns: usize) -> anyhow::Result<()> {
+    /// Whether the network is one for rows of so many columns with such labels.
+    fn check(&self, mlp: &Mlp, columns: usize, labels: &[u32]) -> anyhow::Result<()> {
         anyhow::ensure!(
             mlp.inputs() == columns,
             "--model {}: takes {} inputs, expected the {columns} of --data {}",
@@ -88,6 +89,16 @@ impl ModelAndData {
             mlp.inputs(),
             self.data
         );
+        let classes = mlp.outputs();
+        if let Some(row) = labels.iter().position(|&label| label as usize >= classes) {
+            anyhow::bail!(
+                "--data {}: row {row} has the class {}, expected one of the {classes} from 0 on that \
+                 --model {} has",
+                self.data,
+                labels[row],
+                self.model.display()
+            );
+        }
         Ok(())
     }
 
