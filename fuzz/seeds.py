@@ -47,7 +47,11 @@ def bomb(members, rest, sizes):
 
 
 def npy(descr, shape, elements, fortran=False, version=1, length=None):
-    header = f"{{'descr': {descr!r}, 'fortran_order': {fortran}, 'shape': {shape!r}, }}".encode()
+    header = f"{{'descr': {descr!r}, 'fortran_order': {fortran}, 'shape': {shape!r}, }}"
+    return npy_of(header.encode(), elements, version, length)
+
+
+def npy_of(header, elements, version=1, length=None):
     length = len(header) if length is None else length
     head = b"\x93NUMPY" + bytes([version, 0]) + struct.pack("<H" if version == 1 else "<I", length)
     return head + header + elements
@@ -109,6 +113,9 @@ def main():
     images = idx([2, 2, 3], range(12))
     write("idx_reader", "images", images)
     write("idx_reader", "images-gzip", gzip.compress(images, mtime=0))
+    members = gzip.compress(images[:9], mtime=0) + gzip.compress(images[9:], mtime=0)
+    write("idx_reader", "images-gzip-padded", members + bytes(512))
+    write("idx_reader", "images-gzip-behind", members + b"\0x")
     write("idx_reader", "labels", idx([5], [5, 0, 4, 1, 9]))
     write("idx_reader", "truncated", idx([60000, 28, 28], [0] * 4))
     write("idx_reader", "too-large", idx([2**32 - 1] * 3, []))
@@ -133,6 +140,12 @@ def main():
     write("npy_reader", "no-rows", npy("<f4", (0, 3), b""))
     write("npy_reader", "many-dimensions", npy("|i1", (1,) * 64, b"\xff", True))
     write("npy_reader", "no-rows-wide", npy("<f4", (0, 2**30), b"", True))
+    python_2 = b"{u'shape': (2L, 3L), u'fortran_order': True, u'descr': u'=f4'}"
+    write("npy_reader", "python-2", npy_of(python_2, six))
+    write("npy_reader", "bad-python-2", npy_of(python_2, six, version=3))
+    write("npy_reader", "short-name", npy("?", (6,), bytes([0, 1, 1, 0, 255, 0])))
+    write("npy_reader", "long-name", npy("float32", (2, 3), six))
+    write("npy_reader", "bad-octal", npy_of(b"{'shape': (06,), 'fortran_order': False, 'descr': '<f4'}", six))
     write("npy_reader", "bad-wide", npy("<f4", (0, 2**40, 2**40), b""))
     write("npy_reader", "bad-no-columns", npy("<f4", (2**30, 0), b""))
     write("npy_reader", "bad-negative-label", npy("<i4", (1,), struct.pack("<i", -1)))

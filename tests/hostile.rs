@@ -5,12 +5,15 @@ mod hostile_files;
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
+    fs,
+    io::Write,
     path::Path,
     sync::atomic::{AtomicUsize, Ordering},
 };
 
 use thinnet::{
     Error, Keep,
+    data::Dataset,
     exchange::{self, FileKind, Layers},
     nn::{Activation, Loss, Mlp, Scaling},
 };
@@ -54,10 +57,10 @@ static ALLOCATOR: Peak = Peak;
 
 /// What `read` says of a file, and the most memory that was there at once with
 /// the file itself, in bytes.
-fn measured(
+fn measured<T>(
     bytes: &[u8],
-    read: impl FnOnce(&[u8], &Path) -> Result<Mlp, Error>,
-) -> (Result<Mlp, String>, usize) {
+    read: impl FnOnce(&[u8], &Path) -> Result<T, Error>,
+) -> (Result<T, String>, usize) {
     let before = NOW.load(Ordering::Relaxed);
     MOST.store(before, Ordering::Relaxed);
     let read = read(bytes, Path::new("a-file")).map_err(|error| error.to_string());
@@ -86,6 +89,7 @@ fn onnx(bytes: &[u8], path: &Path) -> Result<Mlp, Error> {
 /// One test only: others at the same time would be counted too.
 #[test]
 fn hostile_files_are_refused_and_take_little_memory() {
+    data_files_take_what_they_hold();
     let taken = measured(&[0; 10], |bytes, path| {
         std::hint::black_box(vec![1_u8; 1 << 20]);
         onnx(bytes, path)
@@ -151,6 +155,70 @@ fn hostile_files_are_refused_and_take_little_memory() {
         read.unwrap();
         fits(name, bytes.len(), most);
     }
+}
+
+/// What data files take is what they hold, as it comes, whatever their headers state.
+fn data_files_take_what_they_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    let [images, labels] = ["images", "labels"].map(|name| folder.path().join(name));
+    let file = |path: &Path, sizes: &[u32], elements: usize, gzipped: bool| {
+        let mut bytes = vec![0, 0, 8, sizes.len() as u8];
+        sizes.iter().for_each(|size| bytes.extend(size.to_be_bytes()));
+        bytes.resize(bytes.len() + elements, 7);
+        if gzipped {
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            gzip.write_all(&bytes).unwrap();
+            bytes = gzip.finish().unwrap();
+        }
+        fs::write(path, bytes).unwrap();
+    };
+    let read = || {
+        let (data, most) = measured(&[], |_, _| Dataset::from_idx_files(&images, &labels));
+        (data.map(|data| data.rows()), most)
+    };
+    /// Buffers, and the state of inflate.
+    const SMALL: usize = 256 << 10;
+    const MIB: usize = 1 << 20;
+    file(&labels, &[8192], 8192, false);
+
+    // 6.4 MB of images: the matrix of 25.7 MB and nothing else but 32 KB of labels.
+    let all = 8192 * 784;
+    let matrix = 4 * all;
+    file(&images, &[8192, 28, 28], all, false);
+    let (rows, most) = read();
+    assert_eq!(rows, Ok(8192));
+    println!("plain: {most}");
+    assert!((matrix..matrix + SMALL).contains(&most), "{most}");
+    // Gzipped, it grows: half of it is there while it is moved the last time.
+    file(&images, &[8192, 28, 28], all, true);
+    let (rows, most) = read();
+    assert_eq!(rows, Ok(8192));
+    println!("gzipped: {most}");
+    assert!(most <= matrix + matrix / 2 + SMALL, "{most}");
+
+    // 512 MiB are stated, which are refused, or 256, of which 8 come.
+    file(&images, &[8192, 128, 128], 0, true);
+    let (rows, most) = read();
+    assert!(rows.unwrap_err().contains("take 536870912 bytes of memory"));
+    assert!(most <= SMALL, "{most}");
+    file(&images, &[8192, 64, 128], 2 * MIB, true);
+    let (rows, most) = read();
+    assert!(rows.unwrap_err().contains("truncated"));
+    println!("truncated: {most}");
+    assert!(most <= 3 * 8 * MIB + SMALL, "{most}");
+
+    // One image that is no end of pixels, of which few come.
+    file(&images, &[1, 8192, 8192], 2 * MIB, true);
+    let (rows, most) = read();
+    assert!(rows.unwrap_err().contains("truncated"));
+    assert!(most <= 3 * 8 * MIB + SMALL, "{most}");
+
+    // Labels that no image has.
+    file(&images, &[2, 1, 1], 2, false);
+    file(&labels, &[1 << 28], 1 << 20, true);
+    let (rows, most) = read();
+    assert!(rows.unwrap_err().contains("268435456 labels: expected 2"));
+    assert!(most <= SMALL, "{most}");
 }
 
 fn onnx_files() -> Vec<Vec<u8>> {
