@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, File},
-    io::{ErrorKind, Read},
+    io::{Cursor, ErrorKind, Read},
     path::Path,
 };
 
@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use super::{
     digest::{self, Running},
     floats::Kind,
-    header::{Entry, Header, LONGEST},
+    header::{Entry, Header, LONGEST, begins},
     tensor::{AT_ONCE, Tensor, To},
 };
 use crate::{
@@ -21,6 +21,9 @@ use crate::{
     files::{self, MOST_BYTES},
     memory::{ensure_room, reserve, zeros},
 };
+
+/// How many bytes are looked at before the header.
+const FIRST: u64 = 64;
 
 /// Whether a file is held against its digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +58,7 @@ impl<'a> Reader<'a> {
         if !found.is_file() {
             let bytes = files::read(path)?;
             let size = bytes.len() as u64;
-            return Self::new(std::io::Cursor::new(bytes), size, path);
+            return Self::new(Cursor::new(bytes), size, path);
         }
         let file = File::open(path).map_err(io)?;
         let size = file.metadata().map_err(io)?.len();
@@ -76,6 +79,15 @@ impl<'a> Reader<'a> {
             path: path.to_owned(),
             reason: format!("not a safetensors file: {}", cut(reason)),
         };
+        // What another format is told by.
+        let mut first = vec![0; size.min(FIRST) as usize];
+        read(&mut data, &mut first, path)?;
+        if !begins(&first)
+            && let Some(reason) = files::foreign(&first, path)
+        {
+            return Err(refuse(reason));
+        }
+        let mut data = Cursor::new(first).chain(data);
         let mut length = [0; size_of::<u64>()];
         let Some(behind) = size.checked_sub(length.len() as u64) else {
             return Err(refuse(format!("{size} bytes: expected at least {}", length.len())));

@@ -6,6 +6,7 @@ use super::torch;
 use crate::{
     checkpoint::{CHECKPOINT_KEY, MODEL_KEY, Reader, header_begins, header_length},
     error::Error,
+    files::foreign,
 };
 
 /// What a file is, as its first bytes and its name say.
@@ -27,13 +28,14 @@ impl FileKind {
     ///
     /// # Errors
     /// Bytes that are neither safetensors nor, by the name's ending `.onnx` or
-    /// their first one, ONNX.
+    /// their first one, ONNX; the error says what else they are, where they are known.
     pub fn of(bytes: &[u8], path: &Path) -> Result<Self, Error> {
         /// The tag of the format's version, with which every writer begins.
         const IR_VERSION: u8 = 8;
         let named = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("onnx"));
         let begins = bytes.first() == Some(&IR_VERSION) && !header_begins(bytes);
-        if header_length(bytes).is_none() && (named || begins) {
+        let known = header_length(bytes).is_some() || foreign(bytes, path).is_some();
+        if !known && (named || begins) {
             return Ok(Self::Onnx);
         }
         let file = Reader::of_bytes(bytes, path)?;

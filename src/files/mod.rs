@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod atomic;
+mod foreign;
 mod identity;
 mod left_over;
 mod lock;
@@ -17,6 +18,7 @@ mod place;
 mod read;
 
 pub use atomic::{ensure_writable, write_atomically, write_atomically_with};
+pub(crate) use foreign::foreign;
 pub use identity::Identity;
 pub use lock::WriteLock;
 pub use read::{MOST_BYTES, read, read_if};

@@ -62,6 +62,8 @@ impl Slope {
     /// PyTorch's default, 0.01.
     pub const DEFAULT: Self = Self(0.01);
 
+    const NAME: &str = "slope of leaky_relu";
+
     /// # Errors
     /// A slope that is not above 0, or not finite.
     ///
@@ -78,7 +80,7 @@ impl Slope {
         if slope > 0.0 && slope.is_finite() {
             return Ok(Self(slope));
         }
-        Err(Error::setting("slope of leaky_relu", slope, "a finite number above 0"))
+        Err(Error::setting(Self::NAME, slope, "a finite number above 0"))
     }
 
     /// The number.
@@ -177,8 +179,10 @@ impl FromStr for Activation {
 
     fn from_str(name: &str) -> Result<Self, Error> {
         let slope = name.strip_prefix("leaky_relu(").and_then(|rest| rest.strip_suffix(')'));
-        if let Some(slope) = slope.and_then(|slope| slope.parse().ok()) {
-            return Slope::new(slope).map(Self::LeakyRelu);
+        if let Some((text, slope)) = slope.and_then(|text| Some((text, text.parse().ok()?))) {
+            // As it is written: 1e39 is infinite as an f32, and 1e-50 is 0.
+            let refused = |_| Error::setting(Slope::NAME, text, "a number above 0, also as an f32");
+            return Slope::new(slope).map(Self::LeakyRelu).map_err(refused);
         }
         Self::ALL.iter().copied().find(|activation| activation.name() == name).ok_or_else(|| {
             Error::UnknownName {

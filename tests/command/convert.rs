@@ -184,3 +184,36 @@ fn what_does_not_go_is_said_in_one_line() {
     model.save(&folder.join("m")).unwrap();
     fails(folder, &["convert", "m", "out", "--loss=squared_error"], 2, "--loss");
 }
+
+/// By what they hold, whatever their names are.
+#[test]
+fn files_that_torch_save_wrote_are_told_what_makes_safetensors_of_them() {
+    let folder = TempDir::new().unwrap();
+    let folder = folder.path();
+    let mut zip = b"PK\x03\x04".to_vec();
+    zip.resize(26, 0);
+    zip.extend([16, 0, 0, 0]);
+    zip.extend(b"archive/data.pkl\x80\x02}q\x00.");
+    let legacy = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.".to_vec();
+    for (bytes, name) in [(&zip, "m.pt"), (&legacy, "m.pth"), (&zip, "m.onnx"), (&legacy, "m.bin")]
+    {
+        fs::write(folder.join(name), bytes).unwrap();
+        let line = format!(
+            "import torch; from safetensors.torch import save_file; save_file(torch.load(\"{name}\", \
+             map_location=\"cpu\"), \"m.safetensors\")"
+        );
+        fails(folder, &["convert", name, "out"], 1, &line);
+        fails(folder, &["convert", name, "out", "--architecture=none.toml"], 1, &line);
+        fails(folder, &["inspect", name], 1, &line);
+        for command in ["eval", "predict", "calibrate", "explain"] {
+            fails(folder, &[command, "--model", name], 1, &line);
+        }
+        fails(folder, &["train", "--resume", name, "--checkpoint=new", "--quiet"], 1, &line);
+        for error in [
+            Mlp::load(&folder.join(name)).unwrap_err(),
+            exchange::load_torch(&folder.join(name), None).unwrap_err(),
+        ] {
+            assert!(error.to_string().contains("import torch"), "{error}");
+        }
+    }
+}

@@ -315,7 +315,7 @@ fn the_demo_compares_two_networks() {
 
 #[test]
 fn wrong_arguments_are_named_in_one_line() {
-    let cases: [(&[&str], &str); 29] = [
+    let cases: [(&[&str], &str); 33] = [
         (&["trian"], "'trian'"),
         (&["train", "--epoch", "3"], "'--epochs'"),
         (&["train", "--keep", "0"], "--keep <P>': keep rate 0: expected"),
@@ -336,7 +336,11 @@ fn wrong_arguments_are_named_in_one_line() {
         (&["train", "--activation", "leaky_relu(0)"], "slope of leaky_relu 0"),
         (&["train", "--schedule", "stairs"], "cosine"),
         (&["train", "--learning-rate", "-1"], "--learning-rate <X>'"),
-        (&["train", "--learning-rate", "1e39"], "--learning-rate <X>'"),
+        (&["train", "--learning-rate", "1e39"], "'1e39' for '--learning-rate <X>': it is inf as"),
+        (&["train", "--learning-rate", "inf"], "--learning-rate <X>': expected a finite number"),
+        (&["train", "--max-norm", "1e-50"], "it is 0 as an f32: expected a finite number above 0"),
+        (&["train", "--momentum", "0.999999999"], "it is 1 as an f32: expected a number from 0"),
+        (&["train", "--activation", "leaky_relu(1e39)"], "slope of leaky_relu 1e39: expected"),
         (&["train", "--momentum", "1"], "from 0 to below 1"),
         (&["train", "--max-norm", "0"], "from 1e-15 to 3.4e38"),
         (&["train", "--max-norm", "1", "--max-norm-paper", "2"], "cannot be used with"),
@@ -384,9 +388,10 @@ fn counts_beyond_their_maximum_are_refused() {
 
 #[test]
 fn what_cannot_be_read_or_written_is_said_before_training() {
-    let cases: [(&[&str], &str); 9] = [
+    let cases: [(&[&str], &str); 10] = [
         (&["train", "--data", "nowhere"], "--data nowhere: no such folder"),
         (&["train", "--data", "."], "no IDX images or NPY images there"),
+        (&["train", "--data", "gone.csv"], "--data gone.csv: no such folder"),
         (
             &["train", "--out", "no/such/m.safetensors"],
             "--out no/such/m.safetensors: no such folder: no/such",
@@ -403,6 +408,25 @@ fn what_cannot_be_read_or_written_is_said_before_training() {
         assert!(line.contains(part), "{line}");
     }
     let folder = TempDir::new().unwrap();
+    for (file, part) in [
+        (
+            "table.csv",
+            "numpy.save(\"table.npy\", numpy.loadtxt(\"table.csv\", delimiter=\",\", skiprows=1))",
+        ),
+        ("table.tsv", "numpy.loadtxt(\"table.tsv\", delimiter=\"\\t\", skiprows=1)"),
+        ("x.npz", "numpy.save(\"x.npy\", numpy.load(\"x.npz\")[\"NAME\"])"),
+        ("m.safetensors", "is no folder (expected a folder of IDX or NPY files, a file whose name"),
+    ] {
+        fs::write(folder.path().join(file), "1,2\n").unwrap();
+        for command in [&["train"][..], &["predict", "--model", "m"]] {
+            if command[0] == "predict" {
+                let mlp = Mlp::builder(2).output(2, thinnet::nn::Loss::SoftmaxCrossEntropy);
+                mlp.build().unwrap().save(&folder.path().join("m")).unwrap();
+            }
+            let line = fails_in(folder.path(), &[command, &["--data", file]].concat(), 1);
+            assert!(line.contains(part) && line.contains("ends in .npy"), "{line}");
+        }
+    }
     fs::write(folder.path().join("text"), "no model").unwrap();
     let line = fails_in(folder.path(), &["eval", "--model", "text"], 1);
     assert!(line.contains("not a safetensors file"), "{line}");

@@ -64,8 +64,13 @@ impl fmt::Display for Widths {
 
 /// A number that is in a range, as is its nearest f32, which the engine computes with.
 fn number(text: &str, expected: &str, fits: impl Fn(f64) -> bool) -> Result<f64, String> {
-    let both_fit = |&value: &f64| [value, f64::from(value as f32)].into_iter().all(&fits);
-    text.parse().ok().filter(both_fit).ok_or_else(|| format!("expected {expected}"))
+    let value = text.parse().ok().filter(|&value| fits(value));
+    let value = value.ok_or_else(|| format!("expected {expected}"))?;
+    let rounded = value as f32;
+    if fits(rounded.into()) {
+        return Ok(value);
+    }
+    Err(format!("it is {rounded} as an f32: expected {expected}"))
 }
 
 /// A finite number of at least 0.

@@ -128,11 +128,7 @@ impl Data {
             }
             (Source::Digits, None) => Dataset::digits(split)?,
             (Source::Folder(folder), None) => {
-                anyhow::ensure!(
-                    folder.is_dir(),
-                    "--data {self}: no such folder (expected a folder of IDX or NPY files, a file \
-                     whose name ends in .npy, or `digits`)"
-                );
+                anyhow::ensure!(folder.is_dir(), "--data {self}: {}", no_folder(folder));
                 Dataset::from_folder(folder, split)?
             }
         };
@@ -219,5 +215,37 @@ impl Data {
             ));
         }
         Ok(())
+    }
+}
+
+/// What it is that is no folder, and what is expected.
+fn no_folder(path: &Path) -> String {
+    let expected = "expected a folder of IDX or NPY files, a file whose name ends in .npy, or \
+                    `digits`";
+    let path_is = |endings: &[&str]| {
+        let ending = path.extension().unwrap_or_default();
+        endings.iter().any(|one| ending.eq_ignore_ascii_case(one))
+    };
+    let python = |path: &Path| format!("{:?}", path.display().to_string());
+    let array = python(&path.with_extension("npy"));
+    let of_numpy = |load: String| {
+        format!(
+            "this line of Python makes a .npy file of it: import numpy; numpy.save({array}, {load})"
+        )
+    };
+    if !path.exists() {
+        format!("no such folder ({expected})")
+    } else if path_is(&["csv", "tsv", "tab", "txt", "dat"]) {
+        let separator = if path_is(&["tsv", "tab"]) { "\"\\t\"" } else { "\",\"" };
+        let load = format!("numpy.loadtxt({}, delimiter={separator}, skiprows=1)", python(path));
+        format!(
+            "tables as text are not read ({expected}); of numbers below a line of names {}",
+            of_numpy(load)
+        )
+    } else if path_is(&["npz"]) {
+        let load = format!("numpy.load({})[\"NAME\"]", python(path));
+        format!("archives are not read ({expected}); {}", of_numpy(load))
+    } else {
+        format!("is no folder ({expected})")
     }
 }

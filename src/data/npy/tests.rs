@@ -298,3 +298,24 @@ fn pieces_put_together_are_the_array() {
         }
     }
 }
+
+/// Where it stands is told as NumPy counts, in either order.
+#[test]
+fn numbers_that_f32_cannot_hold_are_told_with_their_place() {
+    let place = |fortran: &str, shape: &str, at: usize, number: f64| {
+        let mut numbers = [0.0; 12];
+        numbers[at] = number;
+        let bytes: Vec<u8> = numbers.into_iter().flat_map(f64::to_le_bytes).collect();
+        message(read(&file("'<f8'", fortran, shape, &bytes)).unwrap().inputs())
+    };
+    for (fortran, shape, at, number, words) in [
+        ("False", "(4, 3)", 5, -1e300, "element 2 of row 1 is -1e300: expected a finite number"),
+        ("True", "(4, 3)", 5, 1e300, "element 1 of row 1 is 1e300: "),
+        // 9 is [1, 1, 1]: the fourth of the second row.
+        ("True", "(2, 3, 2)", 9, 3.5e38, "element 3 of row 1 is 3.5e38: "),
+        ("False", "(1, 12)", 1, f64::NEG_INFINITY, "element 1 of row 0 is -inf: "),
+    ] {
+        let found = place(fortran, shape, at, number);
+        assert!(found.contains(words), "{found}");
+    }
+}
