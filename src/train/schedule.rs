@@ -1,5 +1,7 @@
 //! Schedules of the learning rate and the momentum.
 
+use std::fmt;
+
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::error::Error;
@@ -104,6 +106,28 @@ fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
 
 fn steps<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     checked(deserializer, "steps of a schedule", check_steps)
+}
+
+/// As in `0.1 to 0 in a straight line over 4690 steps`.
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // `{:?}` prints 1e30 as such, not its 31 digits.
+        match self {
+            Self::Constant { value } => write!(f, "{value:?}"),
+            Self::Linear { from, to, steps } => {
+                write!(f, "{from:?} to {to:?} in a straight line over {steps} steps")
+            }
+            Self::Cosine { from, to, steps } => {
+                write!(f, "{from:?} to {to:?} in half a cosine wave over {steps} steps")
+            }
+            Self::InverseTime { from, time } => {
+                write!(f, "{from:?} / (1 + t / {time:?}) at step t")
+            }
+            Self::Saturating { from, to, time } => {
+                write!(f, "{to:?} - ({to:?} - {from:?}) e^(-t / {time:?}) at step t")
+            }
+        }
+    }
 }
 
 impl Schedule {

@@ -211,8 +211,8 @@ impl Sgd {
         // The kernels compute in f32.
         let check = |name, schedule: Schedule, most, all| match schedule.range() {
             Ok((low, high)) if low >= 0.0 && high as f32 <= most => Ok(()),
-            Ok(_) => Err(Error::setting(name, format!("{schedule:?}"), all)),
-            Err(expected) => Err(Error::setting(name, format!("{schedule:?}"), expected)),
+            Ok(_) => Err(Error::setting(name, schedule, all)),
+            Err(expected) => Err(Error::setting(name, schedule, expected)),
         };
         check("learning rate", self.learning_rate, f32::MAX, "finite numbers of at least 0")?;
         check("momentum", self.momentum, 1.0f32.next_down(), "numbers from 0 to below 1")?;

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM while a training runs.
+//! Ctrl-C, SIGTERM and SIGHUP while a training runs.
 
 use std::{
     fs,
@@ -70,7 +70,7 @@ fn the_first_signal_saves_and_says_how_to_go_on() {
     };
     let expected = report(folder.path());
 
-    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+    for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
         let folder = TempDir::new().unwrap();
         let more = ["--checkpoint", "a file", "--checkpoint-every=10"];
         let child = start(folder.path(), "--epochs=12", &more);
@@ -101,7 +101,7 @@ fn the_first_signal_saves_and_says_how_to_go_on() {
 #[test]
 fn without_a_checkpoint_it_ends_at_once() {
     let folder = TempDir::new().unwrap();
-    for (signal, number) in [("INT", 2), ("TERM", 15)] {
+    for (signal, number) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
         if is_ignored(signal) {
             continue;
         }
@@ -112,6 +112,28 @@ fn without_a_checkpoint_it_ends_at_once() {
         assert_eq!(output.status.signal(), Some(number));
         assert!(names(folder.path()).is_empty());
     }
+}
+
+/// A run that a shell started in the background, or by `nohup`, goes on.
+#[cfg(target_os = "linux")]
+#[test]
+fn signals_that_were_ignored_at_the_start_stay_ignored() {
+    let folder = TempDir::new().unwrap();
+    let train = "exec \"$0\" train --hidden=64 --threads=1 --quiet --epochs=12 --checkpoint=c \
+                 --checkpoint-every=10 --out=m";
+    let child = Command::new("sh")
+        .current_dir(folder.path())
+        .args(["-c", &format!("trap '' INT HUP; {train}"), crate::program::FILE])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_for(&folder.path().join("c"));
+    send(&child, "INT");
+    send(&child, "HUP");
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(folder.path().join("m").exists());
 }
 
 /// Steps that take about a second each: the first signal waits for the one in

@@ -24,14 +24,19 @@ fn write(folder: &Path, classes: &[u32], signal: impl Fn(u32, usize) -> f32) {
     npy::write_labels(&folder.join("y.npy"), classes).unwrap();
 }
 
-/// A training on those rows, and what it said on stderr.
-fn train(folder: &Path, more: &[&str]) -> (Value, String) {
+/// A training on those rows: whether it ended well, and what it said on stderr.
+fn try_train(folder: &Path, more: &[&str]) -> (bool, String) {
     let mut arguments = vec!["train", "--data=x.npy", "--labels=y.npy", "--hidden=32"];
     arguments.extend(["--keep-input=1", "--report=r.json", "--out=m", "--batch=32"]);
     arguments.extend(more);
     let output = run(folder, &arguments);
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success(), "{stderr}");
+    (output.status.success(), String::from_utf8(output.stderr).unwrap())
+}
+
+/// Its report, and what it said on stderr.
+fn train(folder: &Path, more: &[&str]) -> (Value, String) {
+    let (ended_well, stderr) = try_train(folder, more);
+    assert!(ended_well, "{stderr}");
     (serde_json::from_slice(&fs::read(folder.join("r.json")).unwrap()).unwrap(), stderr)
 }
 
@@ -70,4 +75,41 @@ fn the_error_stands_beside_that_of_one_constant_answer() {
     let json = [&eval[..], &["--json", "--quiet"]].concat();
     let json: Value = serde_json::from_str(&succeeds(folder.path(), &json)).unwrap();
     assert_eq!(json["baseline"]["wrong"], 20);
+}
+
+/// A table of raw numbers: the first updates leave no hidden unit above 0.
+#[test]
+fn a_network_whose_units_all_died_is_told_of() {
+    let folder = TempDir::new().unwrap();
+    let classes: Vec<u32> = (0..400).map(|row| row % 3).collect();
+    write(folder.path(), &classes, |class, column| {
+        if column == 5 { 9000.0 } else { f32::from(column % 3 == class as usize) * 500.0 }
+    });
+    let (_, said) = train(folder.path(), &["--held-out=100", "--epochs=10"]);
+    assert!(said.contains("every unit of hidden layer 1 is 0 for every row"), "{said}");
+    assert!(said.contains("(column 5): scale them"), "{said}");
+}
+
+#[test]
+fn what_diverged_is_given_advice_that_fits() {
+    let folder = TempDir::new().unwrap();
+    let classes: Vec<u32> = (0..100).map(|row| row % 2).collect();
+    let diverges = |size: f32, rate: &str| {
+        write(folder.path(), &classes, |class, column| {
+            size * f32::from(column % 2 == class as usize)
+        });
+        let rate = format!("--learning-rate={rate}");
+        let (ended_well, said) = try_train(folder.path(), &["--held-out=20", "--epochs=5", &rate]);
+        let last = said.lines().last().unwrap().to_owned();
+        assert!(!ended_well && last.starts_with("error: training diverged"), "{said}");
+        last
+    };
+    // No rate would do.
+    for size in [1e20, 3e38] {
+        let said = diverges(size, "0.1");
+        assert!(said.contains("the inputs reach") && said.contains("scale them"), "{said}");
+    }
+    // Here it is the rate.
+    let said = diverges(1.0, "1e30");
+    assert!(said.ends_with("; try a --learning-rate below 1e30"), "{said}");
 }

@@ -141,11 +141,14 @@ fn settings_out_of_range_are_refused() {
     // A schedule says what it lacks.
     let (from, to) = (0.1, 0.0);
     for (schedule, part) in [
-        (Schedule::Linear { from, to, steps: 0 }, "steps: 0 }: expected at least one step"),
-        (Schedule::Cosine { from, to, steps: 0 }, "steps: 0 }: expected at least one step"),
-        (Schedule::Linear { from, to: f64::NAN, steps: 1 }, "to: NaN, steps: 1 }: expected finite"),
+        (Schedule::Linear { from, to, steps: 0 }, "over 0 steps: expected at least one step"),
+        (Schedule::Cosine { from, to, steps: 0 }, "over 0 steps: expected at least one step"),
+        (
+            Schedule::Linear { from, to: f64::NAN, steps: 1 },
+            "to NaN in a straight line over 1 steps: expected finite",
+        ),
         (Schedule::Cosine { from: -1e-9, to, steps: 1 }, "expected finite numbers of at least 0"),
-        (Schedule::InverseTime { from, time: 0.0 }, "time: 0.0 }: expected a finite time above 0"),
+        (Schedule::InverseTime { from, time: 0.0 }, "t / 0.0) at step t: expected a finite time above 0"),
         (Schedule::InverseTime { from, time: f64::INFINITY }, "expected a finite time above 0"),
         (Schedule::Saturating { from, to, time: -1.0 }, "expected a finite time above 0"),
         (Schedule::Saturating { from, to, time: f64::NAN }, "expected a finite time above 0"),

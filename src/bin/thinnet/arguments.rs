@@ -37,7 +37,7 @@ pub struct Arguments {
 pub enum Command {
     /// Train one network without and with dropout, and compare them
     Demo(demo::Arguments),
-    /// Train a network on labelled images, and save it
+    /// Train a network on labelled rows, and save it
     Train(Box<train::Arguments>),
     /// Say how well a saved network does on a test set
     Eval(eval::Arguments),

@@ -3,7 +3,7 @@
 use std::{path::Path, time::Instant};
 
 use thinnet::{
-    Error, Isa,
+    Isa,
     data::{Batch, Dataset, epoch_order},
     nn::Targets,
     predict::{Evaluation, Predictor, Workspace, evaluate},
@@ -12,6 +12,7 @@ use thinnet::{
 
 use crate::{
     course::{Course, Epoch},
+    health::Health,
     plan::Plan,
     progress::Progress,
     recipe,
@@ -55,6 +56,7 @@ pub struct Fitting<'a> {
     trainer: Trainer,
     workspace: Workspace,
     course: Course,
+    health: Health,
     resumed_at_step: Option<u64>,
     /// The rows in the order of the epoch whose number from 0 stands beside.
     order: (Option<usize>, Vec<u32>),
@@ -124,6 +126,7 @@ impl<'a> Fitting<'a> {
             test,
             trainer,
             course,
+            health: Health::new(train),
             resumed_at_step: None,
             order: (None, vec![0; train.rows()]),
             classes: Vec::with_capacity(plan.batch.min(train.rows())),
@@ -150,7 +153,7 @@ impl<'a> Fitting<'a> {
     ///
     /// # Errors
     /// As [`Trainer::step`] and [`evaluate`]; where the loss or the parameters
-    /// left the finite numbers, with the advice to lower the learning rate.
+    /// left the finite numbers, with what to do about it.
     pub fn advance(&mut self, progress: &mut Progress) -> anyhow::Result<()> {
         let started = Instant::now();
         let of_epoch = self.plan.steps_per_epoch(self.train.rows());
@@ -171,6 +174,7 @@ impl<'a> Fitting<'a> {
     /// Step `step` of the present epoch.
     fn step(&mut self, step: usize, progress: &mut Progress) -> anyhow::Result<()> {
         let (plan, epoch) = (self.plan, self.course.curves.len());
+        let steps = plan.steps_per_epoch(self.train.rows());
         let (of_epoch, order) = &mut self.order;
         if *of_epoch != Some(epoch) {
             epoch_order(plan.seed, epoch as u64, order);
@@ -184,13 +188,15 @@ impl<'a> Fitting<'a> {
         let clock = Instant::now();
         let loss = self.trainer.step(&batch, Targets::Classes(&self.classes));
         self.times.push(clock.elapsed().as_secs_f64() * 1e3);
-        let loss = loss.map_err(|error| explain(plan, error))?;
+        let loss = loss.map_err(|error| self.health.explain(plan, error))?;
         self.course.losses += f64::from(loss) * chosen.len() as f64;
         progress.step(loss);
+        if let Some(warning) = self.health.after(step, steps, || self.trainer.densities()) {
+            progress.warn(&warning);
+        }
         if epoch + 1 == plan.epochs {
-            let steps = plan.steps_per_epoch(self.train.rows()) as f64;
             for (sum, density) in self.course.densities.iter_mut().zip(self.trainer.densities()) {
-                *sum += density / steps;
+                *sum += density / steps as f64;
             }
         }
         Ok(())
@@ -216,7 +222,7 @@ impl<'a> Fitting<'a> {
 
     /// The errors of the network as it is now.
     fn evaluate(&mut self) -> anyhow::Result<Evaluation> {
-        self.trainer.ensure_finite().map_err(|error| explain(self.plan, error))?;
+        self.trainer.ensure_finite().map_err(|error| self.health.explain(self.plan, error))?;
         let predictor = Predictor::new(self.trainer.try_network()?).with_isa(self.isa)?;
         Ok(evaluate(&predictor, self.test, &mut self.workspace)?)
     }
@@ -266,15 +272,4 @@ fn builder(
     let mlp = plan.network(train.inputs().columns(), train.classes().max(test.classes()))?;
     let trainer = Trainer::builder(mlp, plan.optimiser(rows), plan.batch.min(rows));
     Ok(trainer.seed(plan.seed).isa(isa))
-}
-
-/// Adds what to do about it.
-fn explain(plan: &Plan, error: Error) -> anyhow::Error {
-    match error {
-        Error::NonFiniteLoss { .. } | Error::NonFiniteParameters { .. } => anyhow::anyhow!(
-            "training diverged, no model is written: {error}; try a --learning-rate below {:?}",
-            plan.learning_rate
-        ),
-        _ => error.into(),
-    }
 }

@@ -1,17 +1,27 @@
-//! Ctrl-C and SIGTERM, noticed where it suits.
+//! Ctrl-C, SIGTERM and SIGHUP, noticed where it suits.
 
 use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
+#[cfg(unix)]
+use signal_hook::consts::SIGHUP;
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     flag,
 };
 
-/// Watches for the two signals from now to the end of the process. The first
-/// that comes is only noted; a second one ends the process at once.
+/// What asks a process to end. SIGHUP comes when its terminal is closed.
+#[cfg(unix)]
+const SIGNALS: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
+#[cfg(not(unix))]
+const SIGNALS: [i32; 2] = [SIGINT, SIGTERM];
+
+/// Watches for these signals from now to the end of the process, but not for those
+/// that were ignored when it started: by `nohup`, or by a shell that started it in the
+/// background. The first that comes is only noted; a second one ends the process at
+/// once.
 #[derive(Debug)]
 pub struct Signals {
     /// The number of the signal that came, or 0.
@@ -26,7 +36,8 @@ impl Signals {
     pub fn watch() -> anyhow::Result<Self> {
         let caught = Arc::new(AtomicUsize::new(0));
         let again = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
+        let ignored = ignored();
+        for signal in SIGNALS.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0) {
             // In this order: only the second signal finds the flag set.
             flag::register_conditional_default(signal, Arc::clone(&again))?;
             flag::register(signal, Arc::clone(&again))?;
@@ -41,5 +52,30 @@ impl Signals {
             0 => None,
             signal => u8::try_from(signal).ok(),
         }
+    }
+}
+
+/// The signals that this process ignores, signal n in bit n - 1. Only Linux tells
+/// without unsafe code; elsewhere none are said to be.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    parse_ignored(&status).unwrap_or_default()
+}
+
+/// The mask of ignored signals in a Linux process's status.
+fn parse_ignored(status: &str) -> Option<u64> {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    u64::from_str_radix(mask.trim(), 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ignored_signals_are_read_from_the_status() {
+        let status = "SigBlk:\t0000000000000000\nSigIgn:\t0000000000001003\nSigCgt:\t0\n";
+        assert_eq!(parse_ignored(status), Some(0x1003));
+        assert_eq!(parse_ignored("Name:\tthinnet\n"), None);
     }
 }

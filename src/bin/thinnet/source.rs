@@ -184,7 +184,7 @@ impl Data {
         let (columns, of_test) = (train.inputs().columns(), test.inputs().columns());
         anyhow::ensure!(
             columns == of_test,
-            "--data {self}: test images have {of_test} pixels, expected the {columns} of training"
+            "--data {self}: the test rows have {of_test} inputs, expected the {columns} of the training rows"
         );
         self.check_classes(&train, &test)?;
         Ok((train, test))

@@ -33,8 +33,8 @@ Examples:
     thinnet train --epochs 500 --out m.safetensors --checkpoint run.ckpt
     thinnet train --epochs 500 --out m.safetensors --resume run.ckpt
 
-With a checkpoint, Ctrl-C and SIGTERM end the training after the step in progress: it is saved, and
-the exit code is 130 or 143. A second signal ends it at once.
+With a checkpoint, Ctrl-C, SIGTERM and SIGHUP end the training after the step in progress: it is saved, and
+the exit code is 130, 143 or 129. A second signal ends it at once.
 A keep rate is the probability that a unit stays: PyTorch's Dropout(0.2) is 0.8 here.";
 
 /// The arguments of `thinnet train`.
@@ -179,7 +179,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub plot: Option<PathBuf>,
 
-    /// Save the training to this file while it runs, so that it can go on after Ctrl-C, SIGTERM or
+    /// Save the training to this file while it runs, so that it can go on after Ctrl-C, SIGTERM, SIGHUP or
     /// a crash; a file that is there already is not touched, unless it is the one resumed
     #[arg(long, value_name = "FILE", help_heading = "Checkpoints")]
     pub checkpoint: Option<PathBuf>,

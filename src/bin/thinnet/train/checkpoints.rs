@@ -101,7 +101,7 @@ pub struct Saver<'a> {
 }
 
 impl<'a> Saver<'a> {
-    /// From now on Ctrl-C and SIGTERM wait for a checkpoint.
+    /// From now on Ctrl-C, SIGTERM and SIGHUP wait for a checkpoint.
     ///
     /// # Errors
     /// What the system says.

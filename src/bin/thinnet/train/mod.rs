@@ -1,4 +1,4 @@
-//! `thinnet train`: one network on labelled images.
+//! `thinnet train`: one network on labelled rows.
 
 mod again;
 mod arguments;
