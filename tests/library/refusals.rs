@@ -148,7 +148,10 @@ fn settings_out_of_range_are_refused() {
             "to NaN in a straight line over 1 steps: expected finite",
         ),
         (Schedule::Cosine { from: -1e-9, to, steps: 1 }, "expected finite numbers of at least 0"),
-        (Schedule::InverseTime { from, time: 0.0 }, "t / 0.0) at step t: expected a finite time above 0"),
+        (
+            Schedule::InverseTime { from, time: 0.0 },
+            "t / 0.0) at step t: expected a finite time above 0",
+        ),
         (Schedule::InverseTime { from, time: f64::INFINITY }, "expected a finite time above 0"),
         (Schedule::Saturating { from, to, time: -1.0 }, "expected a finite time above 0"),
         (Schedule::Saturating { from, to, time: f64::NAN }, "expected a finite time above 0"),
