@@ -176,3 +176,49 @@ fn a_folder_that_vanishes() {
         |sub| fs::rename(&elsewhere, sub).unwrap(),
     );
 }
+
+/// A rename asks only for the right to write the folder; and an owner who cannot be kept
+/// is not let in by the way.
+#[test]
+fn a_file_of_others_is_replaced_where_it_may_be_written() {
+    let folder = TempDir::new().unwrap();
+    if fs::metadata(folder.path()).unwrap().uid() != 0 {
+        eprintln!("skipped: this user cannot run the command as another");
+        return;
+    }
+    chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for (name, owner, mode) in [
+        ("read_only", NOBODY, 0o444),
+        ("of_root", 0, 0o644),
+        ("open", 0, 0o666),
+        ("but_not_to_the_group", 0, 0o606),
+        ("own", NOBODY, 0o640),
+    ] {
+        fs::write(at(name), "old").unwrap();
+        chown(at(name), Some(owner), Some(owner)).unwrap();
+        fs::set_permissions(at(name), Permissions::from_mode(mode)).unwrap();
+    }
+    let mlp = thinnet::nn::Mlp::builder(2).output(2, thinnet::nn::Loss::SoftmaxCrossEntropy);
+    mlp.build().unwrap().save(&at("m")).unwrap();
+    let convert = |name: &str| {
+        let mut command = thinnet(folder.path());
+        command.args(["convert", "m", name]).uid(NOBODY).gid(NOBODY);
+        command.output().ok()
+    };
+    for name in ["read_only", "of_root"] {
+        let Some(output) = convert(name) else {
+            eprintln!("skipped: `nobody` cannot run the command here");
+            return;
+        };
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.starts_with(&format!("error: OUT {name}: Permission denied")), "{stderr}");
+        assert_eq!(fs::read(at(name)).unwrap(), b"old");
+    }
+    for (name, mode) in [("open", 0o666), ("but_not_to_the_group", 0o600), ("own", 0o640)] {
+        assert!(convert(name).unwrap().status.success(), "{name}");
+        let found = fs::metadata(at(name)).unwrap();
+        assert_eq!((found.uid(), found.gid()), (NOBODY, NOBODY), "{name}");
+        assert_eq!(found.mode() & 0o7777, mode, "{name}");
+    }
+}

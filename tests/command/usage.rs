@@ -337,8 +337,8 @@ fn wrong_arguments_are_named_in_one_line() {
         (&["train", "--schedule", "stairs"], "cosine"),
         (&["train", "--learning-rate", "-1"], "--learning-rate <X>'"),
         (&["train", "--learning-rate", "1e39"], "'1e39' for '--learning-rate <X>': it is inf as"),
-        (&["train", "--learning-rate", "inf"], "--learning-rate <X>': expected a finite number"),
-        (&["train", "--max-norm", "1e-50"], "it is 0 as an f32: expected a finite number above 0"),
+        (&["train", "--learning-rate", "inf"], "--learning-rate <X>': expected a number from 0 to"),
+        (&["train", "--max-norm", "1e-50"], "--max-norm <C>': expected a number from 1e-15"),
         (&["train", "--momentum", "0.999999999"], "it is 1 as an f32: expected a number from 0"),
         (&["train", "--activation", "leaky_relu(1e39)"], "slope of leaky_relu 1e39: expected"),
         (&["train", "--momentum", "1"], "from 0 to below 1"),
@@ -427,6 +427,12 @@ fn what_cannot_be_read_or_written_is_said_before_training() {
             assert!(line.contains(part) && line.contains("ends in .npy"), "{line}");
         }
     }
+    let arguments = ["train", "--data=x.npy", "--labels=table.csv", "--held-out=1"];
+    let line = fails_in(folder.path(), &arguments, 1);
+    assert!(
+        line.contains("--labels table.csv: a table is not read: expected a .npy file"),
+        "{line}"
+    );
     fs::write(folder.path().join("text"), "no model").unwrap();
     let line = fails_in(folder.path(), &["eval", "--model", "text"], 1);
     assert!(line.contains("not a safetensors file"), "{line}");

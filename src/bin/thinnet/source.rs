@@ -114,7 +114,12 @@ impl Data {
     /// hold no rows.
     pub fn read(&self, split: Split) -> anyhow::Result<Dataset> {
         let data = match (&self.source, &self.labels) {
-            (Source::Array(inputs), Some(labels)) => Dataset::from_npy_files(inputs, labels)?,
+            (Source::Array(inputs), Some(labels)) => {
+                if let Some(reason) = no_array(labels, "a .npy file of labels") {
+                    anyhow::bail!("--labels {}: {reason}", labels.display());
+                }
+                Dataset::from_npy_files(inputs, labels)?
+            }
             (Source::Array(_), None) => {
                 return Err(usage(format!(
                     "--data {self}: expected --labels FILE.npy beside it, with a label for each row"
@@ -218,34 +223,36 @@ impl Data {
     }
 }
 
-/// What it is that is no folder, and what is expected.
+/// What is wrong with a path that has to be a folder.
 fn no_folder(path: &Path) -> String {
-    let expected = "expected a folder of IDX or NPY files, a file whose name ends in .npy, or \
-                    `digits`";
-    let path_is = |endings: &[&str]| {
-        let ending = path.extension().unwrap_or_default();
-        endings.iter().any(|one| ending.eq_ignore_ascii_case(one))
-    };
-    let python = |path: &Path| format!("{:?}", path.display().to_string());
-    let array = python(&path.with_extension("npy"));
-    let of_numpy = |load: String| {
-        format!(
-            "this line of Python makes a .npy file of it: import numpy; numpy.save({array}, {load})"
-        )
-    };
+    let expected = "a folder of IDX or NPY files, a file whose name ends in .npy, or `digits`";
     if !path.exists() {
-        format!("no such folder ({expected})")
-    } else if path_is(&["csv", "tsv", "tab", "txt", "dat"]) {
-        let separator = if path_is(&["tsv", "tab"]) { "\"\\t\"" } else { "\",\"" };
-        let load = format!("numpy.loadtxt({}, delimiter={separator}, skiprows=1)", python(path));
-        format!(
-            "tables as text are not read ({expected}); of numbers below a line of names {}",
-            of_numpy(load)
-        )
-    } else if path_is(&["npz"]) {
-        let load = format!("numpy.load({})[\"NAME\"]", python(path));
-        format!("archives are not read ({expected}); {}", of_numpy(load))
-    } else {
-        format!("is no folder ({expected})")
+        return format!("no such folder (expected {expected})");
     }
+    no_array(path, expected).unwrap_or_else(|| format!("is no folder (expected {expected})"))
+}
+
+/// What is wrong with a file that has numbers, as its name says, but not as NPY; and what
+/// makes a NPY file of it.
+fn no_array(path: &Path, expected: &str) -> Option<String> {
+    let ending = path.extension()?.to_str()?.to_lowercase();
+    let python = |path: &Path| format!("{:?}", path.display().to_string());
+    let table = |separator| {
+        let load = format!("numpy.loadtxt({}, delimiter={separator}, skiprows=1)", python(path));
+        ("a table is not read", "one of numbers, below a line of names", load)
+    };
+    let (what, of, load) = match &*ending {
+        "csv" | "txt" | "dat" => table("\",\""),
+        "tsv" | "tab" => table("\"\\t\""),
+        "npz" => {
+            let load = format!("numpy.load({})[\"NAME\"]", python(path));
+            ("an archive is not read", "the array NAME in it", load)
+        }
+        _ => return None,
+    };
+    let array = python(&path.with_extension("npy"));
+    Some(format!(
+        "{what}: expected {expected}; this line of Python makes a .npy file of {of}: import numpy; \
+         numpy.save({array}, {load})"
+    ))
 }
