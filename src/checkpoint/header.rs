@@ -28,12 +28,13 @@ pub(super) const LONGEST: usize = 16 << 20;
 /// The most dimensions of a tensor.
 const MOST_DIMENSIONS: usize = 8;
 
-/// The length of the header that a safetensors file states, where its bytes look
-/// like one: the length is followed by as much, which starts as JSON does.
-pub(crate) fn length(bytes: &[u8]) -> Option<usize> {
-    let (length, rest) = bytes.split_first_chunk::<8>()?;
-    let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
-    (length <= rest.len() && rest.first() == Some(&b'{')).then_some(length)
+/// Whether a file of `size` bytes that starts like this looks like a safetensors
+/// file: the length of its header is followed by as much, which starts as JSON
+/// does.
+pub(crate) fn looks_whole(start: &[u8], size: u64) -> bool {
+    let Some((length, rest)) = start.split_first_chunk::<8>() else { return false };
+    let behind = size.saturating_sub(length.len() as u64);
+    u64::from_le_bytes(*length) <= behind && rest.first() == Some(&b'{')
 }
 
 /// Whether these are the first bytes of a safetensors file, which may be cut off

@@ -59,7 +59,7 @@ mod writer;
 pub(crate) use architecture::{Architecture, Versions};
 pub use contents::{Contents, TrainingState};
 pub(crate) use floats::Kind;
-pub(crate) use header::{begins as header_begins, length as header_length};
+pub(crate) use header::{begins as header_begins, looks_whole};
 pub(crate) use model::KEY as MODEL_KEY;
 pub(crate) use reader::{Reader, Verify};
 pub(crate) use tensor::{From, Tensor, To};

@@ -4,9 +4,9 @@ use std::{fmt, path::Path};
 
 use super::torch;
 use crate::{
-    checkpoint::{CHECKPOINT_KEY, MODEL_KEY, Reader, header_begins, header_length},
+    checkpoint::{CHECKPOINT_KEY, MODEL_KEY, Reader, header_begins, looks_whole},
     error::Error,
-    files::foreign,
+    files::{self, foreign},
 };
 
 /// What a file is, as its first bytes and its name say.
@@ -30,15 +30,36 @@ impl FileKind {
     /// Bytes that are neither safetensors nor, by the name's ending `.onnx` or
     /// their first one, ONNX; the error says what else they are, where they are known.
     pub fn of(bytes: &[u8], path: &Path) -> Result<Self, Error> {
+        Self::by(bytes, bytes.len() as u64, path, || Reader::of_bytes(bytes, path))
+    }
+
+    /// As [`Self::of`], of a file, of which the first bytes or the header are read.
+    /// Of a pipe nothing is left to be read again.
+    ///
+    /// # Errors
+    /// The file cannot be read, or as [`Self::of`].
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let (start, size) = files::start(path)?;
+        Self::by(&start, size, path, || Reader::open(path))
+    }
+
+    /// The kind of a file of `size` bytes that starts with `bytes`, and whose header
+    /// `reader` reads.
+    fn by<'a>(
+        bytes: &[u8],
+        size: u64,
+        path: &Path,
+        reader: impl FnOnce() -> Result<Reader<'a>, Error>,
+    ) -> Result<Self, Error> {
         /// The tag of the format's version, with which every writer begins.
         const IR_VERSION: u8 = 8;
         let named = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("onnx"));
         let begins = bytes.first() == Some(&IR_VERSION) && !header_begins(bytes);
-        let known = header_length(bytes).is_some() || foreign(bytes, path).is_some();
+        let known = looks_whole(bytes, size) || foreign(bytes, path).is_some();
         if !known && (named || begins) {
             return Ok(Self::Onnx);
         }
-        let file = Reader::of_bytes(bytes, path)?;
+        let file = reader()?;
         Ok(if [MODEL_KEY, CHECKPOINT_KEY].into_iter().any(|key| file.has(key)) {
             Self::Thinnet
         } else if file.has(torch::KEY) {

@@ -27,5 +27,6 @@ pub use layers::Layers;
 pub use onnx::{MOST_ONNX_BYTES, from_onnx, load_onnx, onnx_loss};
 pub use sequential::Sequential;
 pub use torch::{
-    TensorInfo, from_torch, load_torch, save_torch, to_torch, torch_scaling, torch_tensors,
+    TensorInfo, from_torch, load_torch, load_torch_scaling, load_torch_tensors, save_torch,
+    to_torch, torch_scaling, torch_tensors,
 };

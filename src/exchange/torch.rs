@@ -37,13 +37,24 @@ pub struct TensorInfo {
 /// # Errors
 /// Bytes that are no safetensors file.
 pub fn torch_tensors(bytes: &[u8], path: &Path) -> Result<Vec<TensorInfo>, Error> {
-    let file = Reader::of_bytes(bytes, path)?;
+    Ok(tensors(&Reader::of_bytes(bytes, path)?))
+}
+
+/// As [`torch_tensors`], from a file, of which the header alone is read.
+///
+/// # Errors
+/// The file cannot be read, or as [`torch_tensors`].
+pub fn load_torch_tensors(path: &Path) -> Result<Vec<TensorInfo>, Error> {
+    Ok(tensors(&Reader::open(path)?))
+}
+
+fn tensors(file: &Reader<'_>) -> Vec<TensorInfo> {
     let tensors = file.tensors().map(|(name, dtype, shape)| TensorInfo {
         name: name.to_owned(),
         dtype: format!("{dtype:?}"),
         shape: shape.to_owned(),
     });
-    Ok(tensors.collect())
+    tensors.collect()
 }
 
 /// The form of the weights that a state dict says: one that [`to_torch`] wrote.
@@ -53,6 +64,14 @@ pub fn torch_tensors(bytes: &[u8], path: &Path) -> Result<Vec<TensorInfo>, Error
 /// Bytes that are no safetensors file, or metadata of another version.
 pub fn torch_scaling(bytes: &[u8], path: &Path) -> Result<Option<Scaling>, Error> {
     StateDict { file: Reader::of_bytes(bytes, path)? }.scaling()
+}
+
+/// As [`torch_scaling`], from a file, of which the header alone is read.
+///
+/// # Errors
+/// The file cannot be read, or as [`torch_scaling`].
+pub fn load_torch_scaling(path: &Path) -> Result<Option<Scaling>, Error> {
+    StateDict { file: Reader::open(path)? }.scaling()
 }
 
 /// The network with this state dict, f32, f16 or bfloat16; `path` names the

@@ -14,6 +14,21 @@ pub const MOST_BYTES: u64 = 1 << 34;
 /// Bytes that are looked at before the rest of a file is read.
 const FIRST: u64 = 64;
 
+/// The first 64 bytes of a file, fewer where it is shorter, and its size; of what
+/// is no regular file the bytes that were read.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn start(path: &Path) -> Result<(Vec<u8>, u64), Error> {
+    let io = |source| Error::Io { path: path.to_owned(), source };
+    let file = File::open(path).map_err(io)?;
+    let about = file.metadata().map_err(io)?;
+    let mut bytes = Vec::new();
+    file.take(FIRST).read_to_end(&mut bytes).map_err(io)?;
+    let size = if about.is_file() { about.len() } else { bytes.len() as u64 };
+    Ok((bytes, size))
+}
+
 /// Reads a file of at most [`MOST_BYTES`].
 ///
 /// # Errors

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use thinnet::{
-    checkpoint::Contents,
     exchange::{self, FileKind, Layers, Sequential},
     files,
     nn::{Loss, Mlp, Scaling},
@@ -11,6 +10,7 @@ use thinnet::{
 
 use crate::{
     console::{self, usage},
+    given::Given,
     outputs::{self, Format, Output},
 };
 
@@ -70,12 +70,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     reads.extend(arguments.architecture.clone().map(|file| ("--architecture", file)));
     let output = (Format::Safetensors, ("OUT", arguments.output.clone()));
     let [output] = outputs::open(&reads, [output])?;
-    let bytes = files::read(input)?;
-    let kind = FileKind::of(&bytes, input)?;
+    let given = Given::open(input)?;
+    let kind = given.kind();
     let made = match kind {
         FileKind::Thinnet => {
             arguments.only(kind, &["--scaling"])?;
-            let network = Contents::from_bytes(&bytes, input)?.network;
+            let network = given.contents()?.network;
             let scaling = arguments.scaling.unwrap_or_default();
             output.save(|path| exchange::save_torch(&network, scaling, path))?;
             let what = format!("a state dict, weights {scaling}");
@@ -85,11 +85,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         FileKind::Onnx => {
             arguments.only(kind, &["--loss"])?;
-            exchange::from_onnx(&bytes, input, arguments.loss)?
+            given.graph(arguments.loss)?
         }
         FileKind::Exported if arguments.architecture.is_none() => {
             arguments.only(kind, &["--architecture"])?;
-            exchange::from_torch(&bytes, input, None)?
+            given.state_dict(None)?
         }
         _ => {
             let Some(file) = &arguments.architecture else {
@@ -105,7 +105,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             if let Some(loss) = arguments.loss {
                 layers = layers.loss(loss);
             }
-            exchange::from_torch(&bytes, input, Some(&layers))?
+            given.state_dict(Some(&layers))?
         }
     };
     output.save(|path| made.save(path))?;

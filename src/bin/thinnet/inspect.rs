@@ -8,12 +8,14 @@ use serde::Serialize;
 use thinnet::{
     Keep,
     checkpoint::{self, Contents, TrainingState},
-    exchange::{self, FileKind, TensorInfo},
-    files, mask,
+    exchange::{FileKind, TensorInfo},
+    mask,
     nn::Mlp,
 };
 
-use crate::{console, course::Course, outputs, progress::percent, report::StoredKeep, table};
+use crate::{
+    console, course::Course, given::Given, outputs, progress::percent, report::StoredKeep, table,
+};
 
 /// What stands below the help.
 const EXAMPLES: &str = "\
@@ -42,7 +44,7 @@ pub struct Arguments {
 #[derive(Debug, Serialize)]
 struct Inspection {
     kind: &'static str,
-    bytes: usize,
+    bytes: u64,
     /// Of thinnet's own files.
     format: Option<u32>,
     mask_format: Option<u32>,
@@ -75,7 +77,7 @@ struct Layer {
 #[derive(Debug, Serialize)]
 struct Tensors {
     kind: &'static str,
-    bytes: usize,
+    bytes: u64,
     tensors: Vec<Tensor>,
 }
 
@@ -103,20 +105,20 @@ struct Training {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let file = &arguments.file;
     let [] = outputs::open(&[("FILE", file.clone())], [])?;
-    let bytes = files::read(file)?;
+    let given = Given::open(file)?;
     let mut scaling = None;
     let mut says_loss = true;
-    let (kind, network, training) = match FileKind::of(&bytes, file)? {
+    let (kind, network, training) = match given.kind() {
         FileKind::Onnx => {
-            says_loss = exchange::onnx_loss(&bytes, file)?.is_some();
-            ("ONNX graph", exchange::from_onnx(&bytes, file, None)?, None)
+            says_loss = given.loss_of_graph()?.is_some();
+            ("ONNX graph", given.graph(None)?, None)
         }
         FileKind::Exported => {
-            scaling = exchange::torch_scaling(&bytes, file)?.map(|scaling| scaling.to_string());
-            ("state dict", exchange::from_torch(&bytes, file, None)?, None)
+            scaling = given.scaling()?.map(|scaling| scaling.to_string());
+            ("state dict", given.state_dict(None)?, None)
         }
         FileKind::StateDict => {
-            let tensors = Tensors::new(bytes.len(), exchange::torch_tensors(&bytes, file)?);
+            let tensors = Tensors::new(given.size(), given.tensors()?);
             return console::results(&if arguments.json {
                 serde_json::to_string_pretty(&tensors)? + "\n"
             } else {
@@ -124,12 +126,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             });
         }
         _ => {
-            let Contents { network, training, .. } = Contents::from_bytes(&bytes, file)?;
+            let Contents { network, training, .. } = given.contents()?;
             (if training.is_some() { "checkpoint" } else { "model" }, network, training)
         }
     };
     let notes = training.as_ref().map(|training| training.notes.clone());
-    let mut inspection = Inspection::new(kind, bytes.len(), &network, training);
+    let mut inspection = Inspection::new(kind, given.size(), &network, training);
     inspection.scaling = scaling;
     inspection.loss = inspection.loss.filter(|_| says_loss);
     console::results(&if arguments.json {
@@ -140,7 +142,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 impl Inspection {
-    fn new(kind: &'static str, bytes: usize, mlp: &Mlp, training: Option<TrainingState>) -> Self {
+    fn new(kind: &'static str, bytes: u64, mlp: &Mlp, training: Option<TrainingState>) -> Self {
         let widths = mlp.widths();
         let activations = mlp.activations();
         let layer = |(index, keep): (usize, Keep)| Layer {
@@ -231,7 +233,7 @@ impl Inspection {
 }
 
 impl Tensors {
-    fn new(bytes: usize, tensors: Vec<TensorInfo>) -> Self {
+    fn new(bytes: u64, tensors: Vec<TensorInfo>) -> Self {
         let tensor = |TensorInfo { name, dtype, shape, .. }| Tensor { name, dtype, shape };
         let tensors = tensors.into_iter().map(tensor).collect();
         Self { kind: "tensors", bytes, tensors }

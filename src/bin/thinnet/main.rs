@@ -20,6 +20,7 @@ mod demo;
 mod eval;
 mod explain;
 mod fit;
+mod given;
 mod health;
 mod inspect;
 mod machine;

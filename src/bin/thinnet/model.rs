@@ -6,7 +6,6 @@ use thinnet::{
     Error,
     data::{Dataset, Split},
     exchange::FileKind,
-    files,
     nn::{Loss, Mlp},
     tensor::Matrix,
 };
@@ -104,9 +103,10 @@ impl ModelAndData {
 
     /// The error, or what has to be done first with a file from elsewhere.
     fn explain(&self, error: Error) -> anyhow::Error {
-        let kind = files::read(&self.model).and_then(|bytes| FileKind::of(&bytes, &self.model));
-        match kind {
-            Ok(kind) if kind != FileKind::Thinnet => anyhow::anyhow!(
+        // Of a pipe there is nothing left to be read.
+        let is_file = self.model.metadata().is_ok_and(|about| about.is_file());
+        match is_file.then(|| FileKind::read(&self.model)) {
+            Some(Ok(kind)) if kind != FileKind::Thinnet => anyhow::anyhow!(
                 "--model {}: {kind}: expected a model, which `thinnet convert` makes of it",
                 self.model.display()
             ),
