@@ -34,9 +34,10 @@ distance between them, weighted by the rows (Guo et al. 2017). The 95 % interval
 Wilson's; bins of fewer than 30 rows are marked with *, and hollow in the diagram.
 
 Beside the data the network is asked about rows that it was not trained for, of which it should be
-less sure: the data's columns shuffled, each on its own; numbers outside of their column's, below the
-least or above the largest by half to all of the distance between those; and images, where IDX files
-or the digits say that they are square ones, turned by 90°. Entropies are in nats.";
+less sure: the data's columns shuffled, each on its own, which changes nothing where columns are
+independent; numbers outside of their column's, below the least or above the largest by half to all of
+the distance between those; and images, where IDX files or the digits say that they are square ones,
+turned by 90°. Entropies are in nats.";
 
 /// Of fewer rows an accuracy says little: its interval is up to a third of all wide.
 const FEW: usize = 30;
@@ -139,7 +140,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let answers = ask(way, test.inputs())?;
             let mut means = vec![Means::of("data", &answers)];
             for (name, x) in &probes {
-                means.push(Means::of(name, &ask(way, x.view())?));
+                let answers = ask(way, x.view());
+                let answers = answers.map_err(|error| anyhow::anyhow!("rows {name}: {error}"))?;
+                means.push(Means::of(name, &answers));
             }
             findings.push(Findings::of(way, &answers, &test, arguments.bins, means));
         }
