@@ -31,10 +31,7 @@ impl Place {
         let path = follow(given)?;
         let refuse = |reason: String| Error::Format { path: given.to_owned(), reason };
         if path.file_name().is_some_and(names::is_ours) {
-            return Err(refuse(
-                "a name of the files that are there while others are written: expected another"
-                    .to_owned(),
-            ));
+            return Err(refuse("a name of temporary or lock files: expected another".to_owned()));
         }
         let io = |source| Error::Io { path: given.to_owned(), source };
         let old = match fs::symlink_metadata(&path) {

@@ -227,7 +227,7 @@ impl Data {
 fn no_folder(path: &Path) -> String {
     let expected = "a folder of IDX or NPY files, a file whose name ends in .npy, or `digits`";
     if !path.exists() {
-        return format!("no such folder (expected {expected})");
+        return format!("no such folder or file (expected {expected})");
     }
     no_array(path, expected).unwrap_or_else(|| format!("is no folder (expected {expected})"))
 }
