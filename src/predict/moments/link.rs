@@ -3,12 +3,14 @@
 use std::ops::Range;
 
 use super::{
+    average::Average,
     draws::Draws,
     logistic::{Bit, Logistic},
 };
 use crate::{
     error::Error,
     nn::Loss,
+    simd::Isa,
     tensor::AlignedBuffer,
     thin::{PANEL, Panels},
 };
@@ -23,8 +25,8 @@ pub(super) struct Link {
     loss: Loss,
     /// Of the row's logits: means, standard deviations.
     z: [AlignedBuffer<f64>; 2],
-    /// Of one draw: z, then e^(z - largest z).
-    drawn: AlignedBuffer<f64>,
+    /// Of one draw.
+    drawn: [AlignedBuffer<f64>; 2],
     /// Of the row's predictions.
     pub mean: AlignedBuffer<f64>,
     /// Of the row's predictions.
@@ -40,7 +42,7 @@ impl Link {
         Ok(Self {
             loss: Loss::SquaredError,
             z: [zeros()?, zeros()?],
-            drawn: zeros()?,
+            drawn: [zeros()?, zeros()?],
             mean: zeros()?,
             variance: zeros()?,
             logistic: Logistic::new(),
@@ -71,13 +73,14 @@ impl Link {
 
     /// Moments of the predictions into `mean` and `variance`; returns the mean entropy.
     /// `weight` is that of the row's mask number `number`.
-    pub fn moments(&mut self, number: usize, weight: f64) -> f64 {
+    pub fn moments(&mut self, isa: Isa, number: usize, weight: f64) -> f64 {
         match (self.loss, &self.draws) {
             (Loss::SquaredError, _) => self.identity(),
             (Loss::BinaryCrossEntropy, _) => self.bits(),
             (Loss::SoftmaxCrossEntropy, None) => self.two_classes(),
             (Loss::SoftmaxCrossEntropy, Some(_)) => {
-                self.classes(if weight >= HEAVY { Draws::all() } else { Draws::share(number) })
+                let heavy = weight >= HEAVY;
+                self.classes(isa, if heavy { Draws::all() } else { Draws::share(number) })
             }
         }
     }
@@ -115,48 +118,15 @@ impl Link {
     }
 
     /// Softmax of independent normal numbers, over the draws.
-    fn classes(&mut self, draws: Range<usize>) -> f64 {
-        let Self { z: [z, s], drawn, mean, variance, draws: Some(table), .. } = self else {
+    fn classes(&mut self, isa: Isa, range: Range<usize>) -> f64 {
+        let Self { z: [z, s], drawn, mean, variance, draws: Some(draws), .. } = self else {
             return f64::NAN;
         };
-        mean.fill(0.0);
-        variance.fill(0.0);
         // Without a deviation all draws are the same.
         let known = s.iter().all(|&s| s == 0.0);
-        let draws = if known { draws.start..draws.start + 1 } else { draws };
-        let (count, mut entropy) = (draws.len() as f64, 0.0);
-        for (number, draw) in draws.enumerate() {
-            let mut top = f64::NEG_INFINITY;
-            let normal = table.of(draw);
-            for ((x, normal), (&z, &s)) in drawn.iter_mut().zip(normal).zip(z.iter().zip(s.iter()))
-            {
-                *x = z + s * normal;
-                // NaN is taken, and stays.
-                top = if *x > top || x.is_nan() { *x } else { top };
-            }
-            // Of e, and of e times its logarithm.
-            let (mut sum, mut products) = (0.0, 0.0);
-            for x in drawn.iter_mut() {
-                let below = *x - top;
-                *x = libm::exp(below);
-                sum += *x;
-                // lim e^x x = 0
-                products += if *x == 0.0 { 0.0 } else { *x * below };
-            }
-            entropy += libm::log(sum) - products / sum;
-            let part = 1.0 / (number + 1) as f64;
-            let to = mean.iter_mut().zip(variance.iter_mut());
-            for ((mean, squares), e) in to.zip(drawn.iter()) {
-                let p = e / sum;
-                let before = p - *mean;
-                *mean += part * before;
-                *squares += before * (p - *mean);
-            }
-        }
-        for squares in variance.iter_mut() {
-            *squares /= count;
-        }
-        entropy / count
+        let range = if known { range.start..range.start + 1 } else { range };
+        let [x, e] = drawn;
+        isa.dispatch(Average { draws, range, z, s, drawn: [x, e], mean, variance })
     }
 }
 

@@ -6,6 +6,7 @@
 //! Exact up to z of the layer above the first site that drops. Beyond it the units
 //! of a layer are taken to be independent given the mask, and each z to be normal.
 
+mod average;
 mod draws;
 mod link;
 mod logistic;
@@ -241,7 +242,7 @@ impl Moments {
         let last = network.mlp.depth() - 1;
         for (i, pair) in self.pairs.iter().enumerate() {
             self.link.take(i, &self.flow.z[last], drops.map(|_| &self.z[last]));
-            let entropy = self.link.moments(pair.number, pair.weight);
+            let entropy = self.link.moments(network.isa, pair.number, pair.weight);
             to.mix(pair.row, pair.share, [&self.link.mean, &self.link.variance], entropy);
         }
         self.pairs.clear();

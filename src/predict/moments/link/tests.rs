@@ -25,7 +25,7 @@ fn link(loss: Loss, z: &[f64], s: &[f64], weight: f64) -> Softmax {
     link.set_loss(loss).unwrap();
     link.z[0].copy_from_slice(z);
     link.z[1].copy_from_slice(s);
-    let entropy = link.moments(3, weight);
+    let entropy = link.moments(Isa::detect(), 3, weight);
     Softmax { mean: link.mean.to_vec(), variance: link.variance.to_vec(), entropy }
 }
 
