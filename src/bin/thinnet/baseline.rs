@@ -1,7 +1,7 @@
 //! What a network has to beat: always the same answer.
 
 use serde::Serialize;
-use thinnet::data::Dataset;
+use thinnet::{Error, data::Dataset};
 
 use crate::progress::percent;
 
@@ -18,17 +18,17 @@ pub struct Baseline {
 
 impl Baseline {
     /// The most frequent class of `known`, as the answer to every row of `asked`.
-    pub fn new(known: &Dataset, asked: &Dataset) -> Self {
-        let mut counts = vec![0_usize; known.classes()];
-        for &label in known.labels() {
-            counts[label as usize] += 1;
-        }
+    ///
+    /// # Errors
+    /// There is no memory for a number for each class.
+    pub fn new(known: &Dataset, asked: &Dataset) -> Result<Self, Error> {
+        let counts = known.class_counts()?;
         // The last of equal maxima, so the smallest class first.
         let most = (0..counts.len()).rev().max_by_key(|&class| counts[class]);
         let class = most.unwrap_or_default();
         let right = asked.labels().iter().filter(|&&label| label as usize == class).count();
         let wrong = asked.rows() - right;
-        Self { class, wrong, error: wrong as f64 / asked.rows().max(1) as f64 }
+        Ok(Self { class, wrong, error: wrong as f64 / asked.rows().max(1) as f64 })
     }
 
     /// What stands beside the network's error.
@@ -56,11 +56,11 @@ mod tests {
 
     #[test]
     fn the_class_is_that_of_the_known_rows() {
-        let baseline = Baseline::new(&data(&[2, 2, 1, 0]), &data(&[2, 1, 1, 1]));
+        let baseline = Baseline::new(&data(&[2, 2, 1, 0]), &data(&[2, 1, 1, 1])).unwrap();
         assert_eq!(baseline, Baseline { class: 2, wrong: 3, error: 0.75 });
         assert_eq!(baseline.text(), "75.00 % (always class 2)");
         assert!(baseline.remark(3).is_some() && baseline.remark(2).is_none());
         // The smallest of equally frequent ones.
-        assert_eq!(Baseline::new(&data(&[3, 1, 1, 3]), &data(&[1])).class, 1);
+        assert_eq!(Baseline::new(&data(&[3, 1, 1, 3]), &data(&[1])).unwrap().class, 1);
     }
 }

@@ -14,6 +14,7 @@ use crate::{
     asking::{Answer, Sampling, Way},
     console,
     machine::Machine,
+    memory,
     model::ModelAndData,
     numbers,
     outputs::{self, Format},
@@ -167,8 +168,8 @@ fn asked(
     rows: usize,
     workspace: &mut Workspace,
 ) -> anyhow::Result<Vec<Answer>> {
-    let order: Vec<u32> = (0..rows as u32).collect();
-    let mut answers = Vec::new();
+    let order = memory::row_numbers(rows)?;
+    let mut answers = memory::reserve("answers", rows)?;
     for chosen in order.chunks(recipe::EVALUATION_BATCH) {
         let batch = Batch::gather(x, chosen)?;
         answers.extend(way.answers(predictor, &batch, chosen, workspace)?);

@@ -53,7 +53,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         rows: evaluation.rows,
         wrong: evaluation.wrong.len(),
         test_error: evaluation.error(),
-        baseline: Baseline::new(&test, &test),
+        baseline: Baseline::new(&test, &test)?,
         loss: evaluation.loss,
         digest: predictor.network().digest(),
     };

@@ -13,6 +13,7 @@ use thinnet::{
 use crate::{
     course::{Course, Epoch},
     health::Health,
+    memory,
     plan::Plan,
     progress::Progress,
     recipe,
@@ -128,8 +129,8 @@ impl<'a> Fitting<'a> {
             course,
             health: Health::new(train),
             resumed_at_step: None,
-            order: (None, vec![0; train.rows()]),
-            classes: Vec::with_capacity(plan.batch.min(train.rows())),
+            order: (None, memory::row_numbers(train.rows())?),
+            classes: memory::reserve("classes", plan.batch.min(train.rows()))?,
             times: Vec::new(),
             evaluation: None,
         })

@@ -25,6 +25,7 @@ mod health;
 mod inspect;
 mod machine;
 mod manual;
+mod memory;
 mod model;
 mod numbers;
 mod outputs;

@@ -9,6 +9,7 @@ use crate::{
     asking::{Answer, Asking},
     console,
     machine::Machine,
+    memory,
     model::ModelAndData,
     outputs, recipe,
 };
@@ -73,7 +74,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let predictor = Predictor::new(mlp).with_isa(machine.isa)?;
     let most_rows = recipe::EVALUATION_BATCH.min(rows);
     let mut workspace = predictor.workspace(most_rows)?;
-    let order: Vec<u32> = (0..rows as u32).collect();
+    let order = memory::row_numbers(rows)?;
     machine.pool()?.install(|| {
         for chosen in order.chunks(most_rows) {
             let batch = Batch::gather(inputs.view(), chosen)?;

@@ -49,7 +49,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (fit, saved) =
         pool.install(|| fit(arguments, &plan, &train, &test, checkpoints.as_ref()))?;
     let data = describe(arguments, &train, &test, &fit);
-    let baseline = Baseline::new(&train, &test);
+    let baseline = Baseline::new(&train, &test)?;
     let report = Report::new(data, baseline, &plan, &fit, (threads, isa));
     if let Some(remark) = baseline.remark(report.test_wrong) {
         machine.remark(&remark);
