@@ -50,13 +50,24 @@ pub(crate) struct Reader<'a> {
     path: &'a Path,
 }
 
+/// Whether a safetensors file can begin like this, or what begins so.
+pub(crate) fn ensure_begins(first: &[u8], path: &Path) -> Result<(), String> {
+    if begins(first) {
+        return Ok(());
+    }
+    let reason = files::foreign(first, path).unwrap_or_else(|| {
+        "expected the length of a header, below 4 GiB, in 8 bytes, and behind it `{`".to_owned()
+    });
+    Err(format!("not a safetensors file: {reason}"))
+}
+
 impl<'a> Reader<'a> {
     /// Opens a file. One that says no size, such as a pipe, is read first.
     pub fn open(path: &'a Path) -> Result<Self, Error> {
         let io = |source| Error::Io { path: path.to_owned(), source };
         let found = fs::metadata(path).map_err(io)?;
         if !found.is_file() {
-            let bytes = files::read(path)?;
+            let bytes = files::read_if(path, MOST_BYTES, |first| ensure_begins(first, path))?;
             let size = bytes.len() as u64;
             return Self::new(Cursor::new(bytes), size, path);
         }

@@ -2,9 +2,9 @@
 
 use std::{fmt, path::Path};
 
-use super::torch;
+use super::{onnx, torch};
 use crate::{
-    checkpoint::{CHECKPOINT_KEY, MODEL_KEY, Reader, header_begins, looks_whole},
+    checkpoint::{CHECKPOINT_KEY, MODEL_KEY, Reader, ensure_begins, header_begins, looks_whole},
     error::Error,
     files::{self, foreign},
 };
@@ -43,6 +43,23 @@ impl FileKind {
         Self::by(&start, size, path, || Reader::open(path))
     }
 
+    /// As [`Self::of`], with the bytes of the file, of at most [`files::MOST_BYTES`]: for a pipe,
+    /// which can be read once. What can be no such file is refused by its first bytes, before the
+    /// others are read.
+    ///
+    /// # Errors
+    /// The file cannot be read, or as [`Self::of`].
+    pub fn read_whole(path: &Path) -> Result<(Self, Vec<u8>), Error> {
+        let bytes = files::read_if(path, files::MOST_BYTES, |first| {
+            // As long as can be: how long it is nobody knows.
+            if is_onnx(first, u64::MAX, path) {
+                return onnx::begins(first);
+            }
+            ensure_begins(first, path)
+        })?;
+        Ok((Self::of(&bytes, path)?, bytes))
+    }
+
     /// The kind of a file of `size` bytes that starts with `bytes`, and whose header
     /// `reader` reads.
     fn by<'a>(
@@ -51,12 +68,7 @@ impl FileKind {
         path: &Path,
         reader: impl FnOnce() -> Result<Reader<'a>, Error>,
     ) -> Result<Self, Error> {
-        /// The tag of the format's version, with which every writer begins.
-        const IR_VERSION: u8 = 8;
-        let named = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("onnx"));
-        let begins = bytes.first() == Some(&IR_VERSION) && !header_begins(bytes);
-        let known = looks_whole(bytes, size) || foreign(bytes, path).is_some();
-        if !known && (named || begins) {
+        if is_onnx(bytes, size, path) {
             return Ok(Self::Onnx);
         }
         let file = reader()?;
@@ -68,6 +80,16 @@ impl FileKind {
             Self::StateDict
         })
     }
+}
+
+/// Whether a file of `size` bytes that starts with `bytes` is to be read as ONNX.
+fn is_onnx(bytes: &[u8], size: u64, path: &Path) -> bool {
+    /// The tag of the format's version, with which every writer begins.
+    const IR_VERSION: u8 = 8;
+    let named = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("onnx"));
+    let begins = bytes.first() == Some(&IR_VERSION) && !header_begins(bytes);
+    let known = looks_whole(bytes, size) || foreign(bytes, path).is_some();
+    !known && (named || begins)
 }
 
 impl fmt::Display for FileKind {

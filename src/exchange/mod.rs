@@ -24,7 +24,7 @@ mod torch;
 
 pub use format::FileKind;
 pub use layers::Layers;
-pub use onnx::{MOST_ONNX_BYTES, from_onnx, load_onnx, onnx_loss};
+pub use onnx::{MOST_ONNX_BYTES, from_onnx, load_onnx, onnx_loss, read_onnx};
 pub use sequential::Sequential;
 pub use torch::{
     TensorInfo, from_torch, load_torch, load_torch_scaling, load_torch_tensors, save_torch,

@@ -217,3 +217,27 @@ fn files_that_torch_save_wrote_are_told_what_makes_safetensors_of_them() {
         }
     }
 }
+
+/// Sparse files of 8 GiB: to read one would take a while, and all memory.
+#[test]
+fn large_files_that_are_no_networks_are_refused_by_their_first_bytes() {
+    let folder = TempDir::new().unwrap();
+    let folder = folder.path();
+    for (name, first, words) in [
+        ("zeros", "", "not a safetensors file"),
+        ("table.csv", "a,b,c\n1,2,3\n", "not a safetensors file"),
+        ("zeros.onnx", "", "not an ONNX model: its first byte is 0"),
+    ] {
+        fs::write(folder.join(name), first).unwrap();
+        let file = fs::File::options().write(true).open(folder.join(name)).unwrap();
+        file.set_len(1 << 33).unwrap();
+        fails(folder, &["convert", name, "out"], 1, words);
+        fails(folder, &["inspect", name], 1, words);
+    }
+    fails(folder, &["predict", "--model=zeros"], 1, "zeros: not a safetensors file");
+    // One that never ends.
+    #[cfg(target_os = "linux")]
+    for arguments in [&["inspect", "/dev/zero"][..], &["predict", "--model=/dev/zero"]] {
+        fails(folder, arguments, 1, "/dev/zero: not a safetensors file: expected the length");
+    }
+}

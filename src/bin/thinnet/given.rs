@@ -6,7 +6,6 @@ use thinnet::{
     Error,
     checkpoint::Contents,
     exchange::{self, FileKind, Layers, TensorInfo},
-    files,
     nn::{Loss, Mlp, Scaling},
 };
 
@@ -29,10 +28,11 @@ impl<'a> Given<'a> {
         let about = fs::metadata(path).map_err(of)?;
         let (kind, bytes) = if about.is_file() {
             let kind = FileKind::read(path)?;
-            (kind, if kind == FileKind::Onnx { Some(files::read(path)?) } else { None })
+            let is_onnx = kind == FileKind::Onnx;
+            (kind, if is_onnx { Some(exchange::read_onnx(path)?) } else { None })
         } else {
-            let bytes = files::read(path)?;
-            (FileKind::of(&bytes, path)?, Some(bytes))
+            let (kind, bytes) = FileKind::read_whole(path)?;
+            (kind, Some(bytes))
         };
         let size = bytes.as_ref().map_or(about.len(), |bytes| bytes.len() as u64);
         Ok(Self { path, kind, bytes, size })

@@ -65,16 +65,25 @@ fn graph<'a>(bytes: &'a [u8], path: &Path) -> Result<graph::Graph<'a>, Error> {
     graph::Graph::new(model).map_err(refuse)
 }
 
-/// As [`from_onnx`], from a file. Its first byte is looked at before the others are read.
+/// As [`from_onnx`], from a file: see [`read_onnx`].
 ///
 /// # Errors
-/// The file cannot be read, is larger than [`MOST_ONNX_BYTES`], or as [`from_onnx`].
+/// As [`read_onnx`], or as [`from_onnx`].
 pub fn load_onnx(path: &Path, loss: Option<Loss>) -> Result<Mlp, Error> {
-    from_onnx(&files::read_if(path, MOST_ONNX_BYTES, begins)?, path, loss)
+    from_onnx(&read_onnx(path)?, path, loss)
+}
+
+/// The bytes of an ONNX file. Its first byte is looked at before the others are read.
+///
+/// # Errors
+/// The file cannot be read, cannot be ONNX by its first byte, or is larger than
+/// [`MOST_ONNX_BYTES`].
+pub fn read_onnx(path: &Path) -> Result<Vec<u8>, Error> {
+    files::read_if(path, MOST_ONNX_BYTES, begins)
 }
 
 /// Whether an ONNX file can begin like this: with the tag of a field that a model has.
-fn begins(first: &[u8]) -> Result<(), String> {
+pub(super) fn begins(first: &[u8]) -> Result<(), String> {
     /// The first bytes of the tags, of the fields 1 to 8, 14, 20, 25 and 26.
     const TAGS: [u8; 12] = [0x08, 0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42, 0x72, 0xa2, 0xca, 0xd2];
     match first.first() {
