@@ -24,7 +24,7 @@ pub struct Idx {
 /// # Errors
 /// More than 255 dimensions are asked for, which the format cannot say; the
 /// file cannot be read, is not such a file, is longer or shorter than its
-/// header says, or says more than [`MOST_ELEMENTS`](super::MOST_ELEMENTS). A gzipped file
+/// header says, or says more than [`MOST_ELEMENTS`]. A gzipped file
 /// becomes at most 256 MiB, and 256 bytes for each of its own.
 pub fn read(path: &Path, dimensions: usize) -> Result<Idx, Error> {
     Opened::new(Source::open(path)?, dimensions)?.whole()

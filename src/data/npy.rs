@@ -146,7 +146,7 @@ impl Npy {
     ///
     /// # Errors
     /// The file cannot be read, is no such file, is longer or shorter than its
-    /// header says, or says more than [`MOST_ELEMENTS`](super::MOST_ELEMENTS). Memory stays within
+    /// header says, or says more than [`MOST_ELEMENTS`]. Memory stays within
     /// the file's size, and through a pipe within twice what came.
     pub fn read(path: &Path) -> Result<Self, Error> {
         Opened::new(Source::open(path)?)?.whole()
@@ -177,7 +177,7 @@ impl Npy {
     ///
     /// # Errors
     /// Fewer than two dimensions, rows without elements, or more floats than
-    /// [`MOST_ELEMENTS`](super::MOST_ELEMENTS), padding counted, or than can be allocated.
+    /// [`MOST_ELEMENTS`], padding counted, or than can be allocated.
     pub fn matrix(&self) -> Result<Matrix, Error> {
         self.opened().rows(Values::AsTheyAre)
     }
