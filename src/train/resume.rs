@@ -41,7 +41,8 @@ impl Trainer {
         // Refuses names that the trainer uses, also those that are not kept with
         // the caller's.
         join(self.own_settings(), settings)?;
-        ensure_room("notes", notes.len())?;
+        // As text, as JSON, and as JSON in JSON, whose writers cannot be refused memory.
+        ensure_room("notes", notes.len().saturating_mul(8))?;
         let position = Position {
             notes: notes.to_owned(),
             settings: join(self.other_settings(), settings)?,
