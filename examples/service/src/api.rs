@@ -6,8 +6,9 @@
 //! | `GET /health` | 200 once it serves |
 //! | `GET /metrics` | for Prometheus |
 //!
-//! 400: not JSON, or not such JSON (which has no NaN, and no number beyond f32). 413: a body beyond the limit. 422: inputs or
-//! settings that the network does not take. 503: the queue is full, or the service
+//! 400: not JSON, or not such JSON (which has no NaN, and no number beyond f32). 413: a
+//! body beyond the limit. 422: inputs or settings that the network does not take, such
+//! as inputs so large that its sums overflow. 503: the queue is full, or the service
 //! ends.
 
 use std::{sync::Arc, time::Instant};
@@ -20,11 +21,11 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use serde::{Deserialize, Serialize};
-use thinnet::predict::MonteCarlo;
+use serde::Deserialize;
+use thinnet::predict::{Method, MonteCarlo};
 
 use crate::{
-    gather::{Answer, Question, Queue, Refused, Way},
+    gather::{Question, Queue, Refused},
     metrics::Metrics,
 };
 
@@ -65,20 +66,6 @@ struct Request {
     tolerance: Option<f64>,
 }
 
-#[derive(Debug, Serialize)]
-struct Reply {
-    class: usize,
-    mean: Vec<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    variance: Option<Vec<f64>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    entropy: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mutual_information: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    samples: Option<usize>,
-}
-
 /// A status and what to say.
 type Failure = (StatusCode, String);
 
@@ -103,6 +90,7 @@ async fn metrics(State(service): State<Service>) -> Response {
 async fn predict(State(service): State<Service>, body: Result<Bytes, BytesRejection>) -> Response {
     let started = Instant::now();
     service.metrics.asked();
+    let mut waiting = Waiting { metrics: &service.metrics, answered: false };
     let answer = match body {
         Ok(body) => answer(&service, &body).await,
         Err(rejection) => Err((rejection.status(), rejection.body_text())),
@@ -111,12 +99,27 @@ async fn predict(State(service): State<Service>, body: Result<Bytes, BytesReject
         Ok(text) => (StatusCode::OK, text),
         Err((status, error)) => (status, serde_json::json!({ "error": error }).to_string()),
     };
+    waiting.answered = true;
     service.metrics.answered(status.as_u16(), started.elapsed().as_secs_f64());
     let mut response = (status, [(header::CONTENT_TYPE, "application/json")], text).into_response();
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
+}
+
+/// A request in progress, which its client may leave: then this is dropped.
+struct Waiting<'a> {
+    metrics: &'a Metrics,
+    answered: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.metrics.hung_up();
+        }
+    }
 }
 
 async fn answer(service: &Service, body: &[u8]) -> Result<String, Failure> {
@@ -130,9 +133,7 @@ async fn answer(service: &Service, body: &[u8]) -> Result<String, Failure> {
         Refused::Closing => (StatusCode::SERVICE_UNAVAILABLE, "the service ends".to_owned()),
         Refused::Predictor(error) => (StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
     })?;
-    let Answer { class, mean, variance, entropy, mutual_information, samples } = answer;
-    let reply = Reply { class, mean, variance, entropy, mutual_information, samples };
-    serde_json::to_string(&reply)
+    serde_json::to_string(&answer)
         .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
 }
 
@@ -143,7 +144,7 @@ fn question(service: &Service, request: Request) -> Result<Question, Failure> {
         let expected = service.inputs;
         return refuse(format!("inputs: {} numbers, expected {expected}", inputs.len()));
     }
-    let way = match mode {
+    let method = match mode {
         Mode::Mc => {
             let (samples, most) = (samples.unwrap_or(SAMPLES), service.most_samples);
             if samples > most {
@@ -154,15 +155,15 @@ fn question(service: &Service, request: Request) -> Result<Question, Failure> {
                 None => Ok(settings),
             });
             match settings {
-                Ok(settings) => Way::MonteCarlo(settings),
+                Ok(settings) => Method::MonteCarlo(settings),
                 Err(error) => return refuse(error.to_string()),
             }
         }
         _ if samples.is_some() || tolerance.is_some() => {
             return refuse("samples and tolerance are for the mode mc".to_owned());
         }
-        Mode::Scale => Way::Scale,
-        Mode::Moments => Way::Moments,
+        Mode::Scale => Method::WeightScaling,
+        Mode::Moments => Method::Moments,
     };
-    Ok(Question { inputs, way, seed })
+    Ok(Question { inputs, method, seed })
 }

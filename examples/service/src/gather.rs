@@ -2,7 +2,8 @@
 //!
 //! One thread is the only one that predicts: it takes a request, waits for more up
 //! to a stated time, and asks the network for all of them at once. A request's
-//! answer does not depend on those that it is gathered with.
+//! answer does not depend on those that it is gathered with, and the work of a client
+//! that hung up is dropped.
 
 use std::{
     sync::{Arc, mpsc},
@@ -14,23 +15,16 @@ use thinnet::{
     Error,
     data::Batch,
     nn::Mlp,
-    predict::{Estimate, MonteCarlo, Predictor, Seeds, Workspace},
+    predict::{Method, Prediction, Predictor, Seeds, Workspace},
     tensor::MatrixView,
 };
 use tokio::sync::oneshot;
 
 use crate::metrics::Metrics;
 
-/// How to predict.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Way {
-    /// Weight scaling.
-    Scale,
-    /// Monte-Carlo.
-    MonteCarlo(MonteCarlo),
-    /// Moment propagation.
-    Moments,
-}
+/// Samples of Monte-Carlo that are computed at once: so much work may be done for a
+/// client that hangs up meanwhile, and the samples of one request where it wants more.
+const SAMPLES_AT_ONCE: usize = 1024;
 
 /// What one request asks.
 #[derive(Debug)]
@@ -38,26 +32,9 @@ pub struct Question {
     /// As many finite numbers as the network has inputs.
     pub inputs: Vec<f32>,
     /// In which way.
-    pub way: Way,
+    pub method: Method,
     /// Of the thinned networks.
     pub seed: u64,
-}
-
-/// What it is told.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
-    /// The output with the largest mean.
-    pub class: usize,
-    /// Mean of each output.
-    pub mean: Vec<f64>,
-    /// Variance of each output; unknown to weight scaling.
-    pub variance: Option<Vec<f64>>,
-    /// Entropy of the mean, in nats.
-    pub entropy: Option<f64>,
-    /// What the thinned networks disagree by, in nats.
-    pub mutual_information: Option<f64>,
-    /// Thinned networks that were asked.
-    pub samples: Option<usize>,
 }
 
 /// Why there is no answer.
@@ -84,7 +61,7 @@ pub struct Limits {
 
 struct Job {
     question: Question,
-    answer: oneshot::Sender<Result<Answer, Error>>,
+    answer: oneshot::Sender<Result<Prediction, Error>>,
 }
 
 /// The way into the queue. When the last one is dropped, what waits is answered,
@@ -110,7 +87,7 @@ impl Queue {
     }
 
     /// Waits for the answer to a question.
-    pub async fn ask(&self, question: Question) -> Result<Answer, Refused> {
+    pub async fn ask(&self, question: Question) -> Result<Prediction, Refused> {
         let (sender, answer) = oneshot::channel();
         self.jobs.try_send(Job { question, answer: sender }).map_err(|error| match error {
             mpsc::TrySendError::Full(_) => Refused::Full,
@@ -134,13 +111,12 @@ impl Predicting {
         while let Ok(first) = self.waiting.recv() {
             jobs.push(first);
             self.gather(&mut jobs);
-            self.metrics.predicted(jobs.len());
             // Those that ask alike are one batch.
-            while let Some(way) = jobs.first().map(|job| job.question.way) {
+            while let Some(method) = jobs.first().map(|job| job.question.method) {
                 let (alike, others): (Vec<_>, Vec<_>) =
-                    jobs.drain(..).partition(|job| job.question.way == way);
+                    jobs.drain(..).partition(|job| job.question.method == method);
                 jobs.extend(others);
-                self.answer(way, alike);
+                self.answer(&method, alike);
             }
         }
     }
@@ -159,51 +135,54 @@ impl Predicting {
         }
     }
 
-    fn answer(&mut self, way: Way, jobs: Vec<Job>) {
-        let x: Vec<f32> = jobs.iter().flat_map(|job| job.question.inputs.iter().copied()).collect();
-        let seeds: Vec<u64> = jobs.iter().map(|job| job.question.seed).collect();
-        match self.predict(way, &x, &seeds) {
+    /// Answers requests that ask alike, in parts; whoever hung up before the part's turn
+    /// is not computed for.
+    fn answer(&mut self, method: &Method, mut jobs: Vec<Job>) {
+        let at_once = match method {
+            Method::MonteCarlo(settings) => SAMPLES_AT_ONCE.div_ceil(settings.samples()),
+            _ => self.limits.batch,
+        };
+        loop {
+            jobs.retain(|job| !job.answer.is_closed());
+            if jobs.is_empty() {
+                return;
+            }
+            let later = jobs.split_off(at_once.min(jobs.len()));
+            self.answer_together(method, jobs);
+            jobs = later;
+        }
+    }
+
+    /// Where the network refuses a row, the others are answered all the same.
+    fn answer_together(&mut self, method: &Method, jobs: Vec<Job>) {
+        match self.predict(method, &jobs) {
             // Whoever does not wait any more needs no answer.
             Ok(answers) => jobs.into_iter().zip(answers).for_each(|(job, answer)| {
                 let _ = job.answer.send(Ok(answer));
             }),
-            Err(error) => jobs.into_iter().for_each(|job| {
-                let error = Error::Setting {
-                    name: "request",
-                    value: error.to_string(),
-                    expected: "inputs that the network takes",
-                };
-                let _ = job.answer.send(Err(error));
+            Err(_) if jobs.len() > 1 => jobs.into_iter().for_each(|job| {
+                if !job.answer.is_closed() {
+                    self.answer_together(method, vec![job]);
+                }
             }),
+            Err(error) => {
+                if let Some(job) = jobs.into_iter().next() {
+                    let _ = job.answer.send(Err(error));
+                }
+            }
         }
     }
 
-    fn predict(&mut self, way: Way, x: &[f32], seeds: &[u64]) -> Result<Vec<Answer>, Error> {
+    fn predict(&mut self, method: &Method, jobs: &[Job]) -> Result<Vec<Prediction>, Error> {
         let Self { predictor, workspace, metrics, .. } = self;
+        let x: Vec<f32> = jobs.iter().flat_map(|job| job.question.inputs.iter().copied()).collect();
+        let seeds: Vec<u64> = jobs.iter().map(|job| job.question.seed).collect();
         let inputs = predictor.network().inputs();
-        let batch = Batch::dense(MatrixView::new(x, seeds.len(), inputs)?);
-        let found = match way {
-            Way::Scale => predictor.weight_scaling(&batch, workspace)?,
-            Way::MonteCarlo(settings) => {
-                predictor.monte_carlo(&batch, &settings, Seeds::Each(seeds), workspace)?
-            }
-            Way::Moments => predictor.moments(&batch, workspace)?,
-        };
-        let answers: Vec<_> = found.iter().map(Answer::of).collect();
+        let batch = Batch::dense(MatrixView::new(&x, jobs.len(), inputs)?);
+        let found = predictor.estimate(&batch, method, Seeds::Each(&seeds), workspace)?;
+        let answers: Vec<_> = found.iter().map(|answer| answer.to_prediction()).collect();
+        metrics.predicted(jobs.len());
         answers.iter().filter_map(|answer| answer.samples).for_each(|n| metrics.sampled(n));
         Ok(answers)
-    }
-}
-
-impl Answer {
-    fn of(estimate: Estimate<'_>) -> Self {
-        Self {
-            class: estimate.class(),
-            mean: estimate.mean().to_vec(),
-            variance: estimate.variance().map(<[f64]>::to_vec),
-            entropy: estimate.entropy(),
-            mutual_information: estimate.mutual_information(),
-            samples: (estimate.samples() > 0).then_some(estimate.samples()),
-        }
     }
 }

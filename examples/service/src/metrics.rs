@@ -22,6 +22,7 @@ pub struct Metrics {
     registry: Registry,
     questions: Counter,
     answers: Family<Status, Counter>,
+    hangups: Counter,
     seconds: Histogram,
     samples: Histogram,
     rows: Histogram,
@@ -35,16 +36,18 @@ impl Default for Metrics {
         let seconds = Histogram::new(exponential_buckets(50e-6, 2.0, 17));
         let samples = Histogram::new(exponential_buckets(1.0, 2.0, 15));
         let rows = Histogram::new(exponential_buckets(1.0, 2.0, 10));
-        let questions = Counter::default();
-        let text = "Requests to /predict that were read; those without an answer are in progress";
+        let (questions, hangups) = (Counter::default(), Counter::default());
+        let text = "Requests to /predict that were read: answered, hung up, or in progress";
         registry.register("questions", text, questions.clone());
         registry.register("answers", "Answers to /predict", answers.clone());
+        let text = "Requests to /predict whose clients did not wait for the answer";
+        registry.register("hangups", text, hangups.clone());
         let text = "Time from a request's body to its answer";
         registry.register("latency_seconds", text, seconds.clone());
         let text = "Thinned networks asked for a Monte-Carlo answer";
         registry.register("samples", text, samples.clone());
         registry.register("batch_rows", "Requests in a batch", rows.clone());
-        Self { registry, questions, answers, seconds, samples, rows }
+        Self { registry, questions, answers, hangups, seconds, samples, rows }
     }
 }
 
@@ -58,6 +61,11 @@ impl Metrics {
     pub fn answered(&self, status: u16, seconds: f64) {
         self.answers.get_or_create(&Status { status }).inc();
         self.seconds.observe(seconds);
+    }
+
+    /// A client did not wait for its answer.
+    pub fn hung_up(&self) {
+        self.hangups.inc();
     }
 
     /// A batch was predicted.

@@ -172,6 +172,68 @@ fn a_full_queue_is_answered_with_503_and_the_rest_is_served() {
     assert!(text.contains("mutual_information"));
 }
 
+/// A row that overflows the network is refused by itself; those that it is gathered with
+/// are answered.
+#[test]
+fn answers_that_are_not_finite_are_422() {
+    let service = Running::start(40, &["--gather-us", "200000"]);
+    let address = service.address;
+    for mode in ["scale", "mc", "moments"] {
+        let answers: Vec<_> = std::thread::scope(|scope| {
+            let asking: Vec<_> = (0..6)
+                .map(|row| {
+                    let inputs = if row % 3 == 1 { vec![3e38; INPUTS] } else { inputs(row) };
+                    let body = json!({ "inputs": inputs, "mode": mode }).to_string();
+                    scope.spawn(move || ask(address, "POST", "/predict", body.as_bytes()))
+                })
+                .collect();
+            asking.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        for (row, (status, text)) in answers.into_iter().enumerate() {
+            assert!(!text.contains("null"), "{text}");
+            if row % 3 == 1 {
+                assert!(status == 422 && text.contains("at row 0"), "{mode} {status} {text}");
+                assert!(text.contains("expected a finite number"), "{mode} {text}");
+            } else {
+                assert!(status == 200 && text.contains("\"mean\""), "{mode} {status} {text}");
+            }
+        }
+    }
+}
+
+/// What clients asked that hung up is not computed: the samples of those that waited are
+/// all that were taken.
+#[test]
+fn nothing_is_computed_for_clients_that_hung_up() {
+    let service = Running::start(512, &["--batch", "64", "--samples", "100000"]);
+    let address = service.address;
+    let long = json!({ "inputs": inputs(0), "mode": "mc", "samples": 40_000 }).to_string();
+    let metric = |line: &str| service.ask("GET", "/metrics", b"").1.contains(line);
+    let wait_for = |line: &str| {
+        while !metric(line) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    };
+    let first = std::thread::spawn(move || ask(address, "POST", "/predict", long.as_bytes()).0);
+    wait_for("thinnet_questions_total 1\n");
+    // They are read while the first is computed, and leave.
+    let mut leaving: Vec<_> = (0..6).map(|_| TcpStream::connect(address).unwrap()).collect();
+    for (row, stream) in leaving.iter_mut().enumerate() {
+        let body = slow(row);
+        let head = "POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length:";
+        write!(stream, "{head} {}\r\n\r\n", body.len()).unwrap();
+        stream.write_all(&body).unwrap();
+    }
+    wait_for("thinnet_questions_total 7\n");
+    drop(leaving);
+    wait_for("thinnet_hangups_total 6\n");
+    assert!(!metric("status=\"200\""), "the first was over too early to show anything");
+    assert_eq!(first.join().unwrap(), 200);
+    let mc = json!({ "inputs": inputs(1), "mode": "mc", "samples": 30 });
+    assert_eq!(service.predict(&mc).0, 200);
+    assert!(metric("thinnet_samples_sum 40030"), "{}", service.ask("GET", "/metrics", b"").1);
+}
+
 #[test]
 fn what_was_begun_is_answered_on_shutdown() {
     let limits = ["--queue", "100", "--batch", "4", "--shutdown-s", "100"];

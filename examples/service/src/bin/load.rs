@@ -93,8 +93,12 @@ fn requests(mode: &str) -> anyhow::Result<Vec<Vec<u8>>> {
     (0..digits.rows().min(500)).map(request).collect()
 }
 
-/// Answers a second of connections that never rest.
-async fn capacity(arguments: &Arguments, requests: Arc<Vec<Vec<u8>>>) -> anyhow::Result<f64> {
+/// Answers a second of connections that never rest, and how many more were answered with
+/// 503: then the connection waits a moment and asks again.
+async fn capacity(
+    arguments: &Arguments,
+    requests: Arc<Vec<Vec<u8>>>,
+) -> anyhow::Result<(f64, usize)> {
     let started = Instant::now();
     let end = started + Duration::from_secs_f64(arguments.seconds);
     let (address, each) = (arguments.address, arguments.requests / arguments.connections);
@@ -103,22 +107,30 @@ async fn capacity(arguments: &Arguments, requests: Arc<Vec<Vec<u8>>>) -> anyhow:
             let requests = requests.clone();
             tokio::spawn(async move {
                 let mut connection = Connection::open(address).await?;
-                let mut answers = 0;
+                let (mut answers, mut refused) = (0, 0);
                 while answers < each && Instant::now() < end {
-                    let status = connection.ask(&requests[(first * 31 + answers) % requests.len()]);
-                    let status = status.await?;
-                    ensure!(status == 200, "status {status}: is the queue shorter than the load?");
-                    answers += 1;
+                    let request = &requests[(first * 31 + answers) % requests.len()];
+                    match connection.ask(request).await? {
+                        200 => answers += 1,
+                        503 => {
+                            refused += 1;
+                            tokio::time::sleep(Duration::from_millis(1)).await;
+                        }
+                        status => bail!("status {status}"),
+                    }
                 }
-                Ok(answers)
+                Ok((answers, refused))
             })
         })
         .collect();
-    let mut answers = 0;
+    let (mut answers, mut refused) = (0, 0);
     for one in asking {
-        answers += one.await??;
+        let of_one: (usize, usize) = one.await??;
+        (answers, refused) = (answers + of_one.0, refused + of_one.1);
     }
-    Ok(answers as f64 / started.elapsed().as_secs_f64())
+    let seconds = started.elapsed().as_secs_f64();
+    ensure!(answers > 0, "no answers within {seconds:.1} s, and {refused} of status 503");
+    Ok((answers as f64 / seconds, refused))
 }
 
 /// Latencies in seconds, ascending, and the answers that were no 200.
@@ -181,9 +193,9 @@ async fn main() -> anyhow::Result<()> {
     ensure!(arguments.connections > 0, "--connections 0: expected at least one");
     ensure!(arguments.seconds > 0.0, "--seconds {}: expected more than 0", arguments.seconds);
     let requests = Arc::new(requests(&arguments.mode)?);
-    let most = capacity(&arguments, requests.clone()).await?;
+    let (most, refused) = capacity(&arguments, requests.clone()).await?;
     println!(
-        "mode {}: {most:.0} answers a second at {} connections",
+        "mode {}: {most:.0} answers a second at {} connections, {refused} of status 503",
         arguments.mode, arguments.connections
     );
     println!(
