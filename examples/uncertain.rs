@@ -12,10 +12,11 @@ fn main() -> Result<(), Error> {
     let batch = Batch::gather(digits.inputs(), &[7])?;
     let samples = MonteCarlo::new(1000)?.tolerance(0.01)?; // fewer where they suffice
     let answers = predictor.monte_carlo(&batch, &samples, Seeds::Each(&[1]), &mut workspace)?;
-    let (answer, class) = (answers.row(0)?, answers.row(0)?.class());
-    println!("a {class}: {:.3} ± {:.3}", answer.mean()[class], answer.deviation(class)?);
+    let answer = answers.row(0)?;
+    let Some(class) = answer.class() else { return Ok(()) }; // a regression has none
+    println!("a {class}: {:.3} ± {:.3}", answer.mean()[class], answer.std_dev(class)?);
     let apart = answer.mutual_information().unwrap_or_default();
-    println!("{} samples, {apart:.3} nats apart", answer.samples());
+    println!("{} samples, {apart:.3} nats apart", answer.samples().unwrap_or_default());
     let answers = predictor.moments(&batch, &mut workspace)?; // the same without samples
     println!("in one pass: {:.3}", answers.row(0)?.mean()[class]);
     let quick = predictor.bf16_weights()?; // a single row takes as long as its weights are read

@@ -211,6 +211,16 @@ impl Error {
     ) -> Self {
         Self::Setting { name, value: value.to_string(), expected }
     }
+
+    /// The same of a batch whose row 0 is row `first` of a whole.
+    pub(crate) fn in_batch(self, first: usize) -> Self {
+        match self {
+            Self::NonFinite { what, row, column, value } => {
+                Self::NonFinite { what, row: first + row, column, value }
+            }
+            other => other,
+        }
+    }
 }
 
 /// `Ok`, or the two sizes that differ.

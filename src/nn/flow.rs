@@ -47,6 +47,27 @@ impl Flow {
         at_most("rows of a batch", self.capacity, rows)
     }
 
+    /// Whether all sums of the layers `layers`, which were computed, are finite. An
+    /// activation may hide one that is not: ReLU makes 0 of minus infinity, and the
+    /// logistic makes 1 of a sum that overflowed. `number(row)` is what the error
+    /// calls a row.
+    ///
+    /// # Errors
+    /// The first row with a sum that is NaN or infinite.
+    pub fn check_finite(
+        &self,
+        isa: Isa,
+        layers: Range<usize>,
+        number: impl Fn(usize) -> usize,
+    ) -> Result<(), Error> {
+        let last = self.z.len() - 1;
+        for index in layers {
+            let what = if index == last { "logit" } else { "sum into a hidden unit" };
+            self.z[index].check_finite(isa, what, &number)?;
+        }
+        Ok(())
+    }
+
     /// The batch's rows into the first layer's lists.
     pub fn enter<'a>(
         &mut self,

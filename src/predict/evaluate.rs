@@ -31,41 +31,64 @@ impl Evaluation {
 
 /// Predicts every row of `data`, in batches as large as the workspace takes.
 ///
+/// The loss of a row is that of training, from the logits z: z_c - z_t - ln p_c with
+/// the label t and the most probable class c. So it has no largest value, which -ln p_t
+/// has where p_t is too small for a number.
+///
 /// # Errors
-/// A network whose loss is not softmax cross-entropy; a width or a label that
-/// it does not have; predictions that are NaN, where its sums overflowed.
+/// A network whose loss is not softmax cross-entropy; a width or a label that it does
+/// not have; [`Error::NonFinite`] as of [`Predictor::predict`], with the row's number in
+/// `data`. Where non-finite inputs are allowed, a row whose probabilities are NaN is
+/// wrong, and the loss is NaN.
 pub fn evaluate<M: Borrow<Mlp>>(
     predictor: &Predictor<M>,
     data: &Dataset,
     workspace: &mut Workspace,
 ) -> Result<Evaluation, Error> {
-    let classes = predictor.network().outputs();
-    let loss = predictor.network().loss();
+    let mlp = predictor.network();
+    let (classes, loss) = (mlp.outputs(), mlp.loss());
     if loss != Loss::SoftmaxCrossEntropy {
         return Err(Error::setting("loss", loss, "softmax_cross_entropy, which has classes"));
+    }
+    if let Some(row) = data.labels().iter().position(|&class| class as usize >= classes) {
+        return Err(Error::Class { row, class: data.labels()[row], classes });
     }
     let most_rows = workspace.predictions.rows().max(1);
     let mut sum = Evaluation { rows: data.rows(), wrong: Vec::new(), loss: 0.0 };
     let order: Vec<u32> = (0..data.rows() as u32).collect();
-    for chosen in order.chunks(most_rows) {
+    let mut of_labels = Vec::new();
+    for (chunk, chosen) in order.chunks(most_rows).enumerate() {
+        let first = chunk * most_rows;
+        let labels = &data.labels()[first..][..chosen.len()];
         let batch = Batch::gather(data.inputs(), chosen)?;
-        let answers = predictor.weight_scaling(&batch, workspace)?;
-        for (answer, &index) in answers.iter().zip(chosen) {
-            let class = data.labels()[index as usize];
-            let p = answer.mean();
-            let Some(&of_label) = p.get(class as usize) else {
-                return Err(Error::Class { row: index as usize, class, classes });
-            };
-            if let Some(column) = p.iter().position(|p| p.is_nan()) {
-                let (what, row, value) = ("prediction", index as usize, p[column] as f32);
-                return Err(Error::NonFinite { what, row, column, value });
+        predictor.forward(&batch, workspace).map_err(|error| error.in_batch(first))?;
+        let Workspace { flow, predictions, .. } = &mut *workspace;
+        let z = &mut flow.z[mlp.depth() - 1];
+        // Of the label and of the largest, before the link takes their place.
+        of_labels.clear();
+        of_labels.extend(labels.iter().enumerate().map(|(row, &t)| {
+            let largest = most(classes, |class| z.get(row, class));
+            f64::from(z.get(row, largest)) - f64::from(z.get(row, t as usize))
+        }));
+        loss.predictions(predictor.isa, z, predictions);
+        for (row, (&label, above)) in labels.iter().zip(&of_labels).enumerate() {
+            let p = predictions.at(row);
+            let class = most(classes, |class| p[class]);
+            // NaN is no label's.
+            if class != label as usize || p[class].is_nan() {
+                sum.wrong.push(first + row);
             }
-            if answer.class() != class as usize {
-                sum.wrong.push(index as usize);
-            }
-            sum.loss -= libm::log(of_label.max(f32::MIN_POSITIVE.into()));
+            sum.loss += above - libm::log(p[class].into());
         }
     }
     sum.loss /= data.rows().max(1) as f64;
     Ok(sum)
+}
+
+/// The class with the largest number, the first of equal ones; of NaN the first.
+fn most(classes: usize, of: impl Fn(usize) -> f32) -> usize {
+    (1..classes).fold(0, |best, class| {
+        let (a, b) = (of(best), of(class));
+        if b > a || b.is_nan() && !a.is_nan() { class } else { best }
+    })
 }

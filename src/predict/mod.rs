@@ -12,17 +12,19 @@
 #![forbid(unsafe_code)]
 
 mod evaluate;
+mod method;
 mod moments;
 mod monte_carlo;
 mod pool;
 mod uncertainty;
 
 pub use evaluate::{Evaluation, evaluate};
+pub use method::{Method, Prediction};
 pub use monte_carlo::{MonteCarlo, Seeds};
 pub use pool::WorkspacePool;
-pub use uncertainty::{Estimate, Estimates};
+pub use uncertainty::{Estimate, EstimateIter, Estimates};
 
-use std::borrow::Borrow;
+use std::{borrow::Borrow, ops::Range};
 
 use moments::Moments;
 use monte_carlo::Samples;
@@ -76,9 +78,26 @@ struct Network<'a> {
     halves: Option<&'a [Tiles<Bf16>]>,
     isa: Isa,
     serial: bool,
+    /// Whether what is not finite is refused.
+    finite: bool,
 }
 
 impl Network<'_> {
+    /// The gate that every answer passes: whether the sums of the layers `layers`,
+    /// which were computed, are finite. `number(row)` is the row's number in the batch.
+    /// All are let pass where non-finite inputs are allowed.
+    ///
+    /// # Errors
+    /// The first row that has a sum which is not.
+    fn gate(
+        self,
+        flow: &Flow,
+        layers: Range<usize>,
+        number: impl Fn(usize) -> usize,
+    ) -> Result<(), Error> {
+        if self.finite { flow.check_finite(self.isa, layers, number) } else { Ok(()) }
+    }
+
     /// Whether a pass of so many rows is to be divided.
     fn parallel(self, rows: usize) -> bool {
         !self.serial && worth_it(rows.saturating_mul(self.mlp.parameters()))
@@ -127,8 +146,11 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         Ok(Self { isa: isa.require()?, ..self })
     }
 
-    /// Inputs may be NaN or infinite; they spread as IEEE 754 says. Without
-    /// this call they are refused.
+    /// Inputs, and what the network makes of them, may be NaN or infinite: they spread
+    /// as IEEE 754 says, to every figure that is derived from them. Without this call
+    /// a row with an input, a sum into a unit or an answer that is not finite is
+    /// refused, in every way to predict: sums that overflowed say nothing about the
+    /// row, however sure a softmax makes them look.
     pub fn allow_non_finite_inputs(self) -> Self {
         Self { finite_inputs: false, ..self }
     }
@@ -176,8 +198,9 @@ impl<M: Borrow<Mlp>> Predictor<M> {
     /// Probabilities of the classes or bits, or values, a row each.
     ///
     /// # Errors
-    /// More rows than the workspace takes, another width than the network's,
-    /// or inputs that are not finite.
+    /// More rows than the workspace takes, or another width than the network's;
+    /// [`Error::NonFinite`] with the first row that has an input which is not finite or
+    /// makes a sum in the network overflow (see [`Self::allow_non_finite_inputs`]).
     pub fn predict<'w>(
         &self,
         batch: &Batch<'_>,
@@ -203,7 +226,7 @@ impl<M: Borrow<Mlp>> Predictor<M> {
     /// # let batch = Batch::dense(MatrixView::new(&row, 1, 3)?);
     /// let answers = predictor.weight_scaling(&batch, &mut workspace)?;
     /// let answer = answers.row(0)?;
-    /// println!("a {}: {:.3}", answer.class(), answer.mean()[answer.class()]);
+    /// println!("class {:?} of {:.3?}", answer.class(), answer.mean());
     /// assert!(answer.entropy().is_some() && answer.variance().is_none());
     /// # Ok::<(), thinnet::Error>(())
     /// ```
@@ -218,6 +241,7 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         self.predict(batch, workspace)?;
         let Workspace { predictions, tallies, .. } = workspace;
         tallies.clear(self.network().loss(), batch.rows(), predictions.rows(), 0)?;
+        tallies.without_spread();
         for row in 0..batch.rows() {
             tallies.set_mean(row, predictions.at(row));
         }
@@ -259,7 +283,7 @@ impl<M: Borrow<Mlp>> Predictor<M> {
     /// let answers = predictor.monte_carlo(&batch, &fifty, Seeds::Each(&[7]), &mut workspace)?;
     /// let answer = answers.row(0)?;
     /// let (class, sure) = (answer.class(), answer.mutual_information() < Some(0.1));
-    /// # assert!(class < 2 && sure);
+    /// # assert!(class < Some(2) && sure);
     /// # Ok::<(), thinnet::Error>(())
     /// ```
     ///
@@ -341,8 +365,8 @@ impl<M: Borrow<Mlp>> Predictor<M> {
     }
 
     fn asked(&self) -> Network<'_> {
-        let Self { isa, serial, .. } = *self;
-        Network { mlp: self.network(), halves: self.halves.as_deref(), isa, serial }
+        let Self { isa, serial, finite_inputs: finite, .. } = *self;
+        Network { mlp: self.network(), halves: self.halves.as_deref(), isa, serial, finite }
     }
 
     /// Whether the batch is one for this network and fits the workspace.
@@ -359,6 +383,6 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         let flow = &mut workspace.flow;
         flow.enter(mlp, isa, parallel, rows, InputBits::All, &|row| batch.at(row));
         flow.forward(mlp, halves, isa, parallel, 0..mlp.depth(), |_| None, |_| None, |_| ());
-        Ok(())
+        network.gate(flow, 0..mlp.depth(), |row| row)
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     data::Batch,
     error::{Error, same_size},
     mask::{Domain, Mask, Streams, request_seed},
-    nn::{Flow, Mlp},
+    nn::{Flow, Loss, Mlp},
     tensor::Matrix,
     thin::{InputBits, ThinningBits},
 };
@@ -24,7 +24,7 @@ use crate::{
 /// Rows of a pass: what the products take at once.
 const PASS: usize = 128;
 
-/// Samples of a request between two looks at its standard error.
+/// Samples of a request between two looks at how well its means are known.
 const ROUND: usize = 16;
 
 /// How many thinned networks a prediction samples (Monte-Carlo model averaging,
@@ -75,9 +75,22 @@ impl MonteCarlo {
         Ok(Self { samples, tolerance: None, keep_samples: false })
     }
 
-    /// Fewer samples for a row where they suffice: it is done when the standard
-    /// error of each output's mean, sqrt(variance / samples), is at most
-    /// `tolerance`, which is looked at after every 16 samples.
+    /// Fewer samples for a row where they suffice: it is done when for each output
+    ///
+    /// `sqrt(sum (y - mean)² + 2 d²) / n <= tolerance`
+    ///
+    /// over its n samples y so far, which is looked at after every 16. That is the
+    /// standard error of the mean as if two more samples had been at the distance d: a
+    /// few equal samples say little about the next one.
+    ///
+    /// - Of **probabilities** d is 1. So at least sqrt(2) / tolerance samples are taken,
+    ///   and the root mean square error is at most about `tolerance`: of an output that
+    ///   is 1 with a probability of 0.2 % to 50 % and otherwise 0, the mean is off by
+    ///   at most twice the tolerance in 93 % of rows or more.
+    /// - The scale of **values** (squared error) is not known beforehand: d is the
+    ///   distance between the least and the largest sample, at least 64 samples are
+    ///   taken, and a row with an output whose samples are all equal takes all. What
+    ///   happens in fewer than 1 of 20 samples may still be missed.
     ///
     /// # Errors
     /// Negative, or not a finite number.
@@ -88,9 +101,11 @@ impl MonteCarlo {
         Ok(Self { tolerance: Some(tolerance), ..self })
     }
 
-    /// Keeps what every sample said, for [`quantile`](super::Estimate::quantile):
-    /// memory for rows x outputs x samples numbers, where it otherwise does not
-    /// depend on the samples.
+    /// Keeps what every sample said, for [`sample`](super::Estimate::sample),
+    /// [`quantile`](super::Estimate::quantile) and
+    /// [`log_likelihood`](super::Estimate::log_likelihood): memory for twice rows x
+    /// outputs x samples numbers (in the order of the samples, and sorted), where it
+    /// otherwise does not depend on the samples.
     pub fn keep_samples(self) -> Self {
         Self { keep_samples: true, ..self }
     }
@@ -100,8 +115,8 @@ impl MonteCarlo {
         self.samples
     }
 
-    /// Whether a row with `done` samples, whose outputs' standard errors are at
-    /// most `error`, needs no more.
+    /// Whether a row with `done` samples, whose means are known to within `error`, needs
+    /// no more.
     fn suffices(&self, done: usize, error: impl FnOnce() -> f64) -> bool {
         let looked_at = done.is_multiple_of(ROUND);
         done >= self.samples || looked_at && self.tolerance.is_some_and(|most| error() <= most)
@@ -182,7 +197,7 @@ impl Samples {
         self.numbers.clear();
         for row in 0..rows {
             let done = tallies.samples(row);
-            if settings.suffices(done, || tallies.standard_error(row)) {
+            if settings.suffices(done, || tallies.error_bound(row)) {
                 continue;
             }
             let room = PASS - self.requests.len();
@@ -235,6 +250,7 @@ impl Samples {
         let masks = &self.masks;
         let mask = |site: usize| mlp.keep_below(site).drops().then(|| &masks[site]);
         self.flow.forward(mlp, halves, isa, parallel, first..mlp.depth(), mask, |_| None, |_| ());
+        network.gate(&self.flow, first..mlp.depth(), |pair| self.requests[pair])?;
         let logits = &mut self.flow.z[mlp.depth() - 1];
         mlp.loss().predictions(isa, logits, &mut self.predictions);
         Ok(())
@@ -258,16 +274,24 @@ pub(super) fn estimate<'w>(
         None => samples.insert(Samples::new(mlp)?),
     };
     samples.flow.check(mlp, rows.min(PASS))?;
-    let kept = if settings.keep_samples { settings.samples } else { 0 };
+    let first = (0..mlp.depth()).find(|&site| mlp.keep_below(site).drops());
+    // Where nothing is dropped there is one network, and one sample.
+    let most = if first.is_some() { settings.samples } else { 1 };
+    let kept = if settings.keep_samples { most } else { 0 };
     tallies.clear(mlp.loss(), rows, predictions.rows(), kept)?;
+    if settings.tolerance.is_some() && mlp.loss() == Loss::SquaredError {
+        tallies.with_ranges(predictions.rows())?;
+    }
+    if first.is_some() && settings.samples == 1 {
+        tallies.without_spread();
+    }
 
     let parallel = |rows| network.parallel(rows);
     flow.enter(mlp, isa, parallel(rows), rows, InputBits::All, &|row| batch.at(row));
-    let first = (0..mlp.depth()).find(|&site| mlp.keep_below(site).drops());
     let alike = first.unwrap_or(mlp.depth());
     flow.forward(mlp, halves, isa, parallel(rows), 0..alike, |_| None, |_| None, |_| ());
+    network.gate(flow, 0..alike, |row| row)?;
     let Some(first) = first else {
-        // Nothing is dropped: there is one network, and it has answered.
         mlp.loss().predictions(isa, &mut flow.z[mlp.depth() - 1], predictions);
         for row in 0..rows {
             tallies.add(row, predictions.at(row));

@@ -1,7 +1,10 @@
 //! What a prediction says, and how sure it is.
 
+use std::ops::Range;
+
+use super::Prediction;
 use crate::{
-    error::{Error, below},
+    error::{Error, below, same_size},
     nn::Loss,
 };
 
@@ -48,16 +51,22 @@ pub struct Estimates<'w> {
 /// let samples = MonteCarlo::new(500)?.keep_samples();
 /// let answers = predictor.monte_carlo(&asked, &samples, Seeds::Each(&[1, 2]), &mut workspace)?;
 /// let (near, far) = (answers.row(0)?, answers.row(1)?);
-/// let [low, high] = near.interval(0, 1.96)?; // 95 % where values are normal
+/// // Where the curve is: 1.96 standard deviations, 95 % of a normal distribution.
+/// let [low, high] = near.interval(0, 1.96)?;
 /// let band = [near.quantile(0, 0.025)?, near.quantile(0, 0.975)?]; // 95 % of the samples
 /// println!("{:.2}, {low:.2} to {high:.2}; {band:.2?}", near.mean()[0]);
 /// assert!(low < (-1.5f64).sin() && (-1.5f64).sin() < high);
-/// let [near, far] = [near, far].map(|answer| answer.deviation(0));
-/// assert!(near? < far?);
+/// // Where a new target is, if the targets' noise has a standard deviation of 0.1.
+/// let precision = 1.0 / (0.1 * 0.1);
+/// let [lower, higher] = near.predictive_interval(0, 1.96, precision)?;
+/// assert!(lower < low && high < higher);
+/// let likely = near.log_likelihood(&[-1.0], precision)?;
+/// assert!(likely > near.log_likelihood(&[1.0], precision)?);
+/// assert!(near.std_dev(0)? < far.std_dev(0)?);
 ///
 /// // The same in one pass, without samples.
 /// let answers = predictor.moments(&asked, &mut workspace)?;
-/// assert!(answers.row(0)?.deviation(0)? < answers.row(1)?.deviation(0)?);
+/// assert!(answers.row(0)?.std_dev(0)? < answers.row(1)?.std_dev(0)?);
 /// # Ok::<(), thinnet::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
@@ -68,9 +77,11 @@ pub struct Estimate<'w> {
     /// Empty where it is not known.
     variance: &'w [f64],
     expected_entropy: f64,
-    /// `[outputs][samples]`, each output's ascending; empty where they were not
-    /// kept.
+    /// `[samples][outputs]`, in the order in which they were taken; empty where they
+    /// were not kept.
     kept: &'w [f32],
+    /// `[outputs][samples]`, each output's ascending.
+    sorted: &'w [f32],
 }
 
 impl<'w> Estimates<'w> {
@@ -85,32 +96,74 @@ impl<'w> Estimates<'w> {
     /// There is no such row.
     pub fn row(self, row: usize) -> Result<Estimate<'w>, Error> {
         below("row of the estimates", self.rows(), row)?;
-        let Tallies { loss, outputs, counts, mean, squares, entropies, kept, each, spread } =
-            self.tallies;
-        let (outputs, samples) = (*outputs, counts[row]);
-        let kept = &kept[row * outputs * each..][..outputs * each];
-        let variance = &squares[row * outputs..][..outputs];
-        Ok(Estimate {
-            loss: *loss,
+        Ok(self.at(row))
+    }
+
+    /// A row that is known to exist.
+    fn at(self, row: usize) -> Estimate<'w> {
+        let tallies = self.tallies;
+        let (outputs, samples, each) = (tallies.outputs, tallies.counts[row], tallies.each);
+        let room = row * outputs * each;
+        let kept_samples = outputs * samples.min(each);
+        let variance = &tallies.squares[row * outputs..][..outputs];
+        Estimate {
+            loss: tallies.loss,
             samples,
-            mean: &mean[row * outputs..][..outputs],
-            variance: if *spread { variance } else { &[] },
-            expected_entropy: entropies[row],
-            kept: &kept[..outputs * samples.min(*each)],
-        })
+            mean: &tallies.mean[row * outputs..][..outputs],
+            variance: if tallies.spread { variance } else { &[] },
+            expected_entropy: tallies.entropies[row],
+            kept: &tallies.kept[room..][..kept_samples],
+            sorted: &tallies.sorted[room..][..kept_samples],
+        }
     }
 
     /// All rows'.
-    pub fn iter(self) -> impl Iterator<Item = Estimate<'w>> {
-        (0..self.rows()).filter_map(move |row| self.row(row).ok())
+    pub fn iter(self) -> EstimateIter<'w> {
+        EstimateIter { estimates: self, rows: 0..self.rows() }
     }
 }
 
+impl<'w> IntoIterator for Estimates<'w> {
+    type Item = Estimate<'w>;
+    type IntoIter = EstimateIter<'w>;
+
+    fn into_iter(self) -> EstimateIter<'w> {
+        self.iter()
+    }
+}
+
+/// The rows of [`Estimates`], in order.
+#[derive(Clone, Debug)]
+pub struct EstimateIter<'w> {
+    estimates: Estimates<'w>,
+    rows: Range<usize>,
+}
+
+impl<'w> Iterator for EstimateIter<'w> {
+    type Item = Estimate<'w>;
+
+    fn next(&mut self) -> Option<Estimate<'w>> {
+        self.rows.next().map(|row| self.estimates.at(row))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.rows.size_hint()
+    }
+}
+
+impl DoubleEndedIterator for EstimateIter<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.rows.next_back().map(|row| self.estimates.at(row))
+    }
+}
+
+impl ExactSizeIterator for EstimateIter<'_> {}
+
 impl<'w> Estimate<'w> {
-    /// How many thinned networks were asked: none by weight scaling and by moment
-    /// propagation.
-    pub fn samples(&self) -> usize {
-        self.samples
+    /// How many thinned networks were sampled. None for weight scaling and moment
+    /// propagation, which sample none.
+    pub fn samples(&self) -> Option<usize> {
+        (self.samples > 0).then_some(self.samples)
     }
 
     /// The mean of each output.
@@ -119,8 +172,9 @@ impl<'w> Estimate<'w> {
     }
 
     /// The variance of each output from one thinned network to the next: of
-    /// samples `sum (y - mean)² / (samples - 1)`, and 0 for a single one. None for
-    /// weight scaling, which does not know it.
+    /// samples `sum (y - mean)² / (samples - 1)`, and 0 where nothing is dropped. None
+    /// for weight scaling, and for a single sample of many thinned networks, which do
+    /// not know it.
     pub fn variance(&self) -> Option<&'w [f64]> {
         (self.variance.len() == self.mean.len()).then_some(self.variance)
     }
@@ -128,20 +182,28 @@ impl<'w> Estimate<'w> {
     /// The standard deviation of an output, sqrt(variance).
     ///
     /// # Errors
-    /// There is no such output, or weight scaling was asked.
-    pub fn deviation(&self, output: usize) -> Result<f64, Error> {
-        below("output", self.mean.len(), output)?;
-        let variance = self.variance().ok_or_else(|| {
-            Error::setting("variance", "not known", "monte_carlo or moments to be asked")
-        })?;
-        Ok(variance[output].sqrt())
+    /// There is no such output, or the variance is not known.
+    pub fn std_dev(&self, output: usize) -> Result<f64, Error> {
+        Ok(self.variance_of(output)?.sqrt())
     }
 
-    /// The output with the largest mean, the first of equal ones: the class, for
-    /// softmax cross-entropy.
-    pub fn class(&self) -> usize {
+    fn variance_of(&self, output: usize) -> Result<f64, Error> {
+        below("output", self.mean.len(), output)?;
+        let variance = self.variance().ok_or_else(|| {
+            let expected = "moments, or monte_carlo with two samples or more";
+            Error::setting("variance", "not known", expected)
+        })?;
+        Ok(variance[output])
+    }
+
+    /// The class with the largest mean, the first of equal ones. None where the outputs
+    /// are no classes (only softmax cross-entropy has them), and where a mean is NaN.
+    pub fn class(&self) -> Option<usize> {
         let y = self.mean;
-        (1..y.len()).fold(0, |best, i| if y[i] > y[best] { i } else { best })
+        if self.loss != Loss::SoftmaxCrossEntropy || y.iter().any(|y| y.is_nan()) {
+            return None;
+        }
+        Some((1..y.len()).fold(0, |best, i| if y[i] > y[best] { i } else { best }))
     }
 
     /// The predictive entropy in nats, that of the mean probabilities: of the
@@ -151,7 +213,8 @@ impl<'w> Estimate<'w> {
     }
 
     /// The mean of the thinned networks' own entropies, in nats: what they
-    /// themselves are unsure of. None for squared error and for weight scaling.
+    /// themselves are unsure of. None for squared error and where the variance is not
+    /// known.
     pub fn expected_entropy(&self) -> Option<f64> {
         self.variance()?;
         (self.loss != Loss::SquaredError).then_some(self.expected_entropy)
@@ -159,44 +222,179 @@ impl<'w> Estimate<'w> {
 
     /// Entropy less expected entropy, in nats: what the thinned networks do not
     /// agree on (Houlsby et al. 2011, who call it the information that the
-    /// parameters would give). None for squared error and for weight scaling.
+    /// parameters would give). None for squared error and where the variance is not
+    /// known.
     pub fn mutual_information(&self) -> Option<f64> {
-        // Rounding can take it below 0, which it never is.
-        Some((self.entropy()? - self.expected_entropy()?).max(0.0))
+        let difference = self.entropy()? - self.expected_entropy()?;
+        // Rounding can take it below 0, which it never is. NaN stays.
+        Some(if difference < 0.0 { 0.0 } else { difference })
     }
 
-    /// The mean of an output, less and plus `deviations` standard deviations:
-    /// 1.96 for 95 % where the thinned networks' values are normal.
+    /// The mean of an output, less and plus `z` standard deviations of the thinned
+    /// networks: `z` is 1.96 for 95 % where their values are normal.
+    ///
+    /// It says where the mean of the target lies, as far as the thinned networks know.
+    /// It does not say where a target lies: those have a noise of their own, which is
+    /// not in it. See [`Self::predictive_interval`].
     ///
     /// # Errors
-    /// As [`Self::deviation`].
-    pub fn interval(&self, output: usize, deviations: f64) -> Result<[f64; 2], Error> {
-        let spread = deviations * self.deviation(output)?;
-        Ok([self.mean[output] - spread, self.mean[output] + spread])
+    /// There is no such output, the variance is not known, or `z` is negative or no
+    /// finite number.
+    pub fn interval(&self, output: usize, z: f64) -> Result<[f64; 2], Error> {
+        let variance = self.variance_of(output)?;
+        self.around(output, z, variance)
     }
 
-    /// The value that the part `part` of the samples does not exceed, between two
-    /// samples on the straight line through them (NumPy's default).
+    /// The interval of `z` standard deviations in which a target lies, whose noise has
+    /// the precision `precision` (1 / variance):
+    ///
+    /// `mean ± z sqrt(variance + 1 / precision)`
+    ///
+    /// with tau for the precision in Gal and Ghahramani 2016. The noise of a trained network is the mean squared error on
+    /// rows that it was not trained on, less its mean variance there.
     ///
     /// # Errors
-    /// There is no such output, `part` is not from 0 to 1, or the samples were not
-    /// kept: see [`keep_samples`](super::MonteCarlo::keep_samples).
-    pub fn quantile(&self, output: usize, part: f64) -> Result<f64, Error> {
-        below("output", self.mean.len(), output)?;
-        if !(0.0..=1.0).contains(&part) {
-            return Err(Error::setting("part of the samples", part, "a number from 0 to 1"));
+    /// As [`Self::interval`]; a loss other than squared error; a precision that is not a
+    /// finite number above 0.
+    pub fn predictive_interval(
+        &self,
+        output: usize,
+        z: f64,
+        precision: f64,
+    ) -> Result<[f64; 2], Error> {
+        let noise = 1.0 / self.check_precision(precision)?;
+        let variance = self.variance_of(output)?;
+        self.around(output, z, variance + noise)
+    }
+
+    fn around(&self, output: usize, z: f64, variance: f64) -> Result<[f64; 2], Error> {
+        if !(z.is_finite() && z >= 0.0) {
+            let expected = "a finite number of at least 0 (1.96 for 95 %)";
+            return Err(Error::setting("standard deviations z", z, expected));
         }
-        let each = self.kept.len() / self.mean.len();
-        let sorted = &self.kept[output * each..][..each];
-        let Some(last) = sorted.len().checked_sub(1) else {
-            return Err(Error::setting("samples", "not kept", "MonteCarlo::keep_samples"));
+        let half = z * variance.sqrt();
+        Ok([self.mean[output] - half, self.mean[output] + half])
+    }
+
+    fn check_precision(&self, precision: f64) -> Result<f64, Error> {
+        if self.loss != Loss::SquaredError {
+            return Err(Error::setting(
+                "loss",
+                self.loss,
+                "squared_error, whose targets have noise",
+            ));
+        }
+        if !(precision.is_finite() && precision > 0.0 && (1.0 / precision).is_finite()) {
+            return Err(Error::setting("precision", precision, "a finite number above 0"));
+        }
+        Ok(precision)
+    }
+
+    /// The outputs of sample `number`, of one thinned network: so they are a sample of
+    /// all outputs together. Samples are in the order in which they were taken.
+    ///
+    /// # Errors
+    /// There is no such sample, or they were not kept: see
+    /// [`keep_samples`](super::MonteCarlo::keep_samples).
+    pub fn sample(&self, number: usize) -> Result<&'w [f32], Error> {
+        let outputs = self.mean.len();
+        let samples = self.kept_samples()?;
+        below("sample", samples, number)?;
+        Ok(&self.kept[number * outputs..][..outputs])
+    }
+
+    fn kept_samples(&self) -> Result<usize, Error> {
+        match self.kept.len() / self.mean.len() {
+            0 => Err(Error::setting("samples", "not kept", "MonteCarlo::keep_samples")),
+            samples => Ok(samples),
+        }
+    }
+
+    /// The log density of the target `t`, whose D outputs have a noise of the precision
+    /// `precision` (1 / variance), tau, under the mixture of the T samples y:
+    ///
+    /// `ln (1/T sum_s exp(-tau/2 |t - y_s|²)) + D/2 ln tau - D/2 ln 2 pi`
+    ///
+    /// (Gal and Ghahramani 2016, the predictive log-likelihood of regression), without
+    /// overflow. Of a class's label it is the logarithm of the class's mean.
+    ///
+    /// # Errors
+    /// Not a value for each output, or one that is not finite; samples that were not
+    /// kept; a loss other than squared error; a precision that is not a finite number
+    /// above 0.
+    pub fn log_likelihood(&self, target: &[f32], precision: f64) -> Result<f64, Error> {
+        let outputs = self.mean.len();
+        let precision = self.check_precision(precision)?;
+        same_size("values of the target", outputs, target.len())?;
+        if let Some(column) = target.iter().position(|t| !t.is_finite()) {
+            let value = target[column];
+            return Err(Error::NonFinite { what: "target", row: 0, column, value });
+        }
+        let samples = self.kept_samples()?;
+        let exponent = |sample: &[f32]| {
+            let differences = target.iter().zip(sample).map(|(&t, &y)| f64::from(t) - f64::from(y));
+            -0.5 * precision * differences.map(|d| d * d).sum::<f64>()
         };
-        let place = part * last as f64;
+        let exponents = || self.kept.chunks_exact(outputs).map(exponent);
+        // NaN is taken, and stays.
+        let top =
+            exponents().fold(f64::NEG_INFINITY, |a, b| if a > b || a.is_nan() { a } else { b });
+        let sum = match top {
+            // Every sample is infinitely far.
+            f64::NEG_INFINITY => top,
+            _ => top + libm::log(exponents().map(|e| libm::exp(e - top)).sum::<f64>()),
+        };
+        let each = libm::log(precision) - libm::log(std::f64::consts::TAU);
+        Ok(sum - libm::log(samples as f64) + 0.5 * outputs as f64 * each)
+    }
+
+    /// The value that the part `q` of the samples does not exceed, from 0 to 1: 0.5 for
+    /// the median. Between two samples it is on the straight line through them (NumPy's
+    /// default). NaN where a sample is.
+    ///
+    /// # Errors
+    /// There is no such output, `q` is not from 0 to 1, or the samples were not
+    /// kept: see [`keep_samples`](super::MonteCarlo::keep_samples).
+    pub fn quantile(&self, output: usize, q: f64) -> Result<f64, Error> {
+        below("output", self.mean.len(), output)?;
+        if !(0.0..=1.0).contains(&q) {
+            return Err(Error::setting("quantile q", q, "a number from 0 to 1"));
+        }
+        let samples = self.kept_samples()?;
+        let sorted = &self.sorted[output * samples..][..samples];
+        let last = samples - 1;
+        // The total order has NaN at its ends, by its sign.
+        if sorted[0].is_nan() || sorted[last].is_nan() {
+            return Ok(f64::NAN);
+        }
+        let place = q * last as f64;
         let (below, rest) = (place as usize, place.fract());
         let (a, b) = (f64::from(sorted[below]), f64::from(sorted[(below + 1).min(last)]));
-        Ok(a + (b - a) * rest)
+        // Between equal infinities, or on the lower of two, there is nothing to add.
+        Ok(if rest == 0.0 || a == b { a } else { a + (b - a) * rest })
+    }
+
+    /// All of it but the samples, as a value of its own.
+    pub fn to_prediction(&self) -> Prediction {
+        Prediction {
+            class: self.class(),
+            mean: self.mean.to_vec(),
+            variance: self.variance().map(<[f64]>::to_vec),
+            entropy: self.entropy(),
+            expected_entropy: self.expected_entropy(),
+            mutual_information: self.mutual_information(),
+            samples: self.samples(),
+        }
     }
 }
+
+/// Samples, as far away as any may be, that are added to those that were taken: few
+/// samples that are alike do not show that the next ones are.
+const UNSEEN: f64 = 2.0;
+
+/// The fewest samples of values, whose scale is not known beforehand, before an early
+/// stop: what happens in 5 % of them has been seen in all but 4 % of rows.
+const FEWEST_VALUES: usize = 64;
 
 /// What the samples of each row said so far.
 #[derive(Clone, Debug)]
@@ -212,9 +410,13 @@ pub(super) struct Tallies {
     squares: Vec<f64>,
     /// Of each row: the mean entropy of a sample.
     entropies: Vec<f64>,
-    /// `[rows][outputs][each]` samples, where they are kept.
+    /// `[rows][each][outputs]` samples, where they are kept.
     kept: Vec<f32>,
+    /// The same as `[rows][outputs][samples]`, ascending.
+    sorted: Vec<f32>,
     each: usize,
+    /// `[rows][outputs]`: the least and the largest sample, where values end early.
+    ranges: Vec<[f32; 2]>,
     /// Whether variances and entropies are known.
     spread: bool,
 }
@@ -229,7 +431,9 @@ impl Tallies {
             squares: Vec::new(),
             entropies: Vec::new(),
             kept: Vec::new(),
+            sorted: Vec::new(),
             each: 0,
+            ranges: Vec::new(),
             spread: true,
         }
     }
@@ -244,6 +448,7 @@ impl Tallies {
         each: usize,
     ) -> Result<(), Error> {
         (self.loss, self.each, self.spread) = (loss, each, true);
+        self.ranges.clear();
         let outputs = self.outputs;
         zeros(&mut self.counts, 0, [rows, 1], most_rows)?;
         zeros(&mut self.mean, 0.0, [rows, outputs], most_rows)?;
@@ -251,7 +456,9 @@ impl Tallies {
         zeros(&mut self.entropies, 0.0, [rows, 1], most_rows)?;
         let size = outputs.checked_mul(each);
         let size = size.ok_or(Error::TooLarge { what: "samples", shape: [outputs, each] })?;
-        zeros(&mut self.kept, 0.0, [rows, size], if each == 0 { 0 } else { most_rows })
+        let most_rows = if each == 0 { 0 } else { most_rows };
+        zeros(&mut self.kept, 0.0, [rows, size], most_rows)?;
+        zeros(&mut self.sorted, 0.0, [rows, size], most_rows)
     }
 
     pub fn samples(&self, row: usize) -> usize {
@@ -273,11 +480,14 @@ impl Tallies {
         if let Some(entropy) = self.loss.entropy(y.iter().map(|&y| f64::from(y))) {
             self.entropies[row] += (entropy - self.entropies[row]) / n;
         }
-        if number < self.each {
-            let kept = &mut self.kept[row * outputs * self.each..][..outputs * self.each];
-            for (kept, &y) in kept.chunks_exact_mut(self.each).zip(y) {
-                kept[number] = y;
+        if let Some(ranges) = self.ranges.get_mut(row * outputs..) {
+            for ([low, high], &y) in ranges.iter_mut().zip(y) {
+                // A NaN is in the sums of squares.
+                (*low, *high) = (low.min(y), high.max(y));
             }
+        }
+        if number < self.each {
+            self.kept[(row * self.each + number) * outputs..][..outputs].copy_from_slice(y);
         }
     }
 
@@ -295,26 +505,51 @@ impl Tallies {
         self.entropies[row] += share * (entropy - self.entropies[row]);
     }
 
-    /// The row's means, whose variances are not known.
-    pub fn set_mean(&mut self, row: usize, y: &[f32]) {
+    /// Notes how far values lie apart, for [`Self::error_bound`] of squared error.
+    pub fn with_ranges(&mut self, most_rows: usize) -> Result<(), Error> {
+        let empty = [f32::INFINITY, f32::NEG_INFINITY];
+        zeros(&mut self.ranges, empty, [self.counts.len(), self.outputs], most_rows)
+    }
+
+    /// Variances and mean entropies are not known.
+    pub fn without_spread(&mut self) {
         self.spread = false;
+    }
+
+    /// The row's means.
+    pub fn set_mean(&mut self, row: usize, y: &[f32]) {
         let mean = &mut self.mean[row * self.outputs..][..self.outputs];
         for (mean, &y) in mean.iter_mut().zip(y) {
             *mean = y.into();
         }
     }
 
-    /// The largest standard error of the means of a row's outputs; infinite before
-    /// there are two samples.
-    pub fn standard_error(&self, row: usize) -> f64 {
-        let n = self.counts[row] as f64;
-        if n < 2.0 {
+    /// What an early stop compares with its tolerance, the largest of the row's outputs:
+    /// sqrt(sum (y - mean)² + 2 d²) / n, as [`super::MonteCarlo::tolerance`] says.
+    pub fn error_bound(&self, row: usize) -> f64 {
+        let n = self.counts[row];
+        let values = self.loss == Loss::SquaredError;
+        if n == 0 || values && n < FEWEST_VALUES {
             return f64::INFINITY;
         }
-        let squares = &self.squares[row * self.outputs..][..self.outputs];
-        // A NaN stays, and nothing is enough then.
-        let most = squares.iter().fold(0.0, |a: f64, &b| if a.is_nan() || b <= a { a } else { b });
-        (most / (n - 1.0) / n).sqrt()
+        let outputs = row * self.outputs..(row + 1) * self.outputs;
+        let mut most = 0.0;
+        for output in outputs {
+            let distance = if values {
+                let [low, high] = self.ranges[output];
+                f64::from(high) - f64::from(low)
+            } else {
+                1.0
+            };
+            if distance == 0.0 {
+                // Values that are all equal do not tell how far another one may lie.
+                return f64::INFINITY;
+            }
+            let sum = self.squares[output] + UNSEEN * distance * distance;
+            // A NaN stays, and nothing is enough then.
+            most = if sum > most || sum.is_nan() { sum } else { most };
+        }
+        most.sqrt() / n as f64
     }
 
     /// The samples are all there.
@@ -326,11 +561,12 @@ impl Tallies {
                 *squares /= degrees;
             }
             if each > 0 {
-                // Rows of the samples that were taken, without gaps.
-                let kept = &mut self.kept[row * outputs * each..][..outputs * each];
-                for output in 0..outputs {
-                    kept.copy_within(output * each..output * each + count, output * count);
-                    kept[output * count..][..count].sort_unstable_by(f32::total_cmp);
+                let (kept, sorted) = (&self.kept[row * outputs * each..], &mut self.sorted);
+                let sorted = sorted[row * outputs * each..].chunks_mut(count).take(outputs);
+                for (output, sorted) in sorted.enumerate() {
+                    let samples = kept.iter().skip(output).step_by(outputs);
+                    sorted.iter_mut().zip(samples).for_each(|(to, &y)| *to = y);
+                    sorted.sort_unstable_by(f32::total_cmp);
                 }
             }
         }
@@ -343,7 +579,8 @@ impl Tallies {
     }
 }
 
-/// Makes `shape` zeros of `memory`, which has room for `most_rows` rows of them.
+/// Makes `shape` elements `zero` of `memory`, which has room for
+/// `most_rows` rows of them.
 fn zeros<T: Clone>(
     memory: &mut Vec<T>,
     zero: T,

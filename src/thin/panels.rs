@@ -1,7 +1,12 @@
 //! Sums of a layer's rows: `[N/64][rows][64]`.
 
-use super::{PANEL, Panel};
-use crate::{error::Error, parallel::Runs, tensor::AlignedBuffer};
+use super::{PANEL, Panel, VECTORS, load};
+use crate::{
+    error::Error,
+    parallel::Runs,
+    simd::{Isa, Kernel, Lanes},
+    tensor::AlignedBuffer,
+};
 
 /// Pre-activations z, or the loss's gradient dz in them, one memory for both.
 /// Panel-major, so that the rows of a panel are neighbours and their cache
@@ -63,5 +68,53 @@ impl Panels {
     /// One element.
     pub(crate) fn get(&self, row: usize, unit: usize) -> f32 {
         self.at(unit / PANEL, row)[unit % PANEL]
+    }
+
+    /// Whether all numbers are finite. In the error they are called `what`, and rows
+    /// as `number` says.
+    ///
+    /// # Errors
+    /// The first row that has a number which is NaN or infinite.
+    pub(crate) fn check_finite(
+        &self,
+        isa: Isa,
+        what: &'static str,
+        number: impl Fn(usize) -> usize,
+    ) -> Result<(), Error> {
+        let used = &self.data.as_chunks().0[..self.panels * self.rows];
+        if isa.dispatch(AllFinite(used)) {
+            return Ok(());
+        }
+        // The search only where there is one.
+        let units = 0..self.panels * PANEL;
+        let mut all = (0..self.rows).flat_map(|row| units.clone().map(move |unit| (row, unit)));
+        let Some((row, column)) = all.find(|&(row, unit)| !self.get(row, unit).is_finite()) else {
+            return Ok(());
+        };
+        Err(Error::NonFinite { what, row: number(row), column, value: self.get(row, column) })
+    }
+}
+
+/// Whether all numbers are finite: 0 times any other is NaN, and stays in a sum.
+struct AllFinite<'a>(&'a [Panel]);
+
+impl Kernel for AllFinite<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) -> bool {
+        let zero = l.splat(0.0);
+        let mut sums = [zero; VECTORS];
+        for panel in self.0 {
+            let x: [L::F; VECTORS] = load(l, panel);
+            for (sum, x) in sums.iter_mut().zip(x) {
+                *sum = l.mul_add(x, zero, *sum);
+            }
+        }
+        let mut found = 0;
+        for sum in sums {
+            found |= l.is_nan(sum);
+        }
+        found == 0
     }
 }

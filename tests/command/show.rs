@@ -29,7 +29,14 @@ fn predictions_are_one_line_a_row() {
         let json: Value = serde_json::from_str(json).unwrap();
         let of_json = ["row", "label", "class", "probability"]
             .map(|name| json[name].as_f64().unwrap_or_else(|| panic!("{name}")));
-        assert_eq!((fields.len(), fields[0]), (4, row as f64));
+        assert_eq!((fields.len(), fields[0]), (14, row as f64));
+        let probabilities = json["probabilities"].as_array().unwrap();
+        let probabilities: Vec<f64> = probabilities.iter().map(|p| p.as_f64().unwrap()).collect();
+        // Printed to 6 places.
+        let same = |(a, b): (&f64, &f64)| (a - b).abs() < 1e-6;
+        assert!(probabilities.len() == 10 && fields[4..].iter().zip(&probabilities).all(same));
+        assert!((probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-5);
+        assert_eq!(probabilities[of_json[2] as usize], of_json[3]);
         assert_eq!(fields[..3], of_json[..3]);
         assert!((fields[3] - of_json[3]).abs() < 1e-6);
         assert!((0.1..=1.0).contains(&of_json[3]) && of_json[2] < 10.0, "{text}");
@@ -70,7 +77,7 @@ fn the_three_ways_to_predict_say_how_sure_they_are() {
     assert_eq!(predict(&["--method=mc", "--samples=40", "--seed=1", "--threads=2"]), mc);
     assert_ne!(predict(&["--samples=40", "--seed=2"]), mc);
     for ((scale, mc), moments) in scale.iter().zip(&mc).zip(&moments) {
-        assert_eq!((scale.len(), mc.len(), moments.len()), (4, 7, 6));
+        assert_eq!((scale.len(), mc.len(), moments.len()), (14, 17, 16));
         assert_eq!((&mc[..2], &moments[..2]), (&scale[..2], &scale[..2]));
         for sure in [mc, moments] {
             let (entropy, information) = (sure[4], sure[5]);

@@ -1,6 +1,7 @@
 //! The library from outside. One program, as linking one for each file would take
 //! longer than running them; `cargo test --test library masks` runs those of a file.
 
+mod answers;
 #[cfg(feature = "ndarray")]
 mod arrays;
 #[path = "../backend/mod.rs"]

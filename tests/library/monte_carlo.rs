@@ -101,7 +101,7 @@ fn estimates_are_those_of_the_thinned_networks_that_the_seed_names() {
                 let x = &x[row * 100..][..100];
                 let seed = request_seed(9, id);
                 let said: Vec<_> = (0..SAMPLES as u64).map(|s| sample(&mlp, seed, s, x)).collect();
-                assert_eq!(answer.samples(), SAMPLES);
+                assert_eq!(answer.samples(), Some(SAMPLES));
                 for output in 0..3 {
                     let of_output = || said.iter().map(|y| y[output]);
                     let m = mean(of_output());
@@ -117,6 +117,10 @@ fn estimates_are_those_of_the_thinned_networks_that_the_seed_names() {
                     close(answer.quantile(output, 0.25).unwrap(), sorted[9], "quartile");
                     close(answer.quantile(output, 0.0).unwrap(), sorted[0], "least");
                     close(answer.quantile(output, 1.0).unwrap(), sorted[36], "most");
+                    for (number, y) in said.iter().enumerate() {
+                        let sample = answer.sample(number).unwrap();
+                        close(sample[output].into(), y[output], "sample");
+                    }
                     let between = sorted[0] + 0.5 * (sorted[1] - sorted[0]);
                     let part = 0.5 / 36.0;
                     close(answer.quantile(output, part).unwrap(), between, "between");
@@ -142,7 +146,7 @@ fn bits(answer: &Estimate<'_>) -> Vec<u64> {
     numbers
         .chain(entropies)
         .map(f64::to_bits)
-        .chain([answer.samples() as u64, answer.class() as u64])
+        .chain([answer.samples().unwrap() as u64, answer.class().unwrap() as u64])
         .collect()
 }
 
@@ -187,15 +191,16 @@ fn a_tolerance_ends_the_sampling_where_the_mean_is_known_well_enough() {
     let seeds = Seeds::Each(&[1, 2, 3, 4, 5, 6, 7, 8]);
     let settings = MonteCarlo::new(200).unwrap().tolerance(0.02).unwrap();
     let error = |answer: &Estimate<'_>| {
-        let n = answer.samples() as f64;
-        answer.variance().unwrap().iter().map(|v| (v / n).sqrt()).fold(0.0, f64::max)
+        let n = answer.samples().unwrap() as f64;
+        let bound = |v: &f64| (v * (n - 1.0) + 2.0).sqrt() / n;
+        answer.variance().unwrap().iter().map(bound).fold(0.0, f64::max)
     };
     let answers = predictor.monte_carlo(&view(&x), &settings, seeds, &mut workspace).unwrap();
-    let used: Vec<usize> = answers.iter().map(|answer| answer.samples()).collect();
+    let used: Vec<usize> = answers.iter().map(|answer| answer.samples().unwrap()).collect();
     let all: Vec<_> = answers.iter().map(|answer| bits(&answer)).collect();
     for answer in answers.iter() {
-        assert!(answer.samples() == 200 || answer.samples() % 16 == 0);
-        assert!(answer.samples() == 200 || error(&answer) <= 0.02);
+        let n = answer.samples().unwrap();
+        assert!(n == 200 || n % 16 == 0 && error(&answer) <= 0.02);
     }
     let distinct: std::collections::BTreeSet<_> = used.iter().collect();
     assert!(distinct.len() > 1 && used.iter().any(|&n| n < 200), "{used:?}");
@@ -258,7 +263,7 @@ fn a_network_that_drops_nothing_is_asked_once() {
     let seeds = Seeds::Each(&[1, 2]);
     let answers = predictor.monte_carlo(&view(&x), &settings, seeds, &mut workspace).unwrap();
     let answer = answers.row(1).unwrap();
-    assert_eq!((answer.samples(), answer.variance()), (1, Some(&[0.0; 3][..])));
+    assert_eq!((answer.samples(), answer.variance()), (Some(1), Some(&[0.0; 3][..])));
     assert_eq!(answer.mean(), want.iter().map(|&y| f64::from(y)).collect::<Vec<_>>());
 }
 
@@ -350,7 +355,7 @@ fn what_cannot_be_asked_is_refused_by_name() {
     let message = |result: Result<f64, thinnet::Error>| result.unwrap_err().to_string();
     assert_eq!(message(answer.quantile(3, 0.5)), "output 3: expected one below 3");
     assert!(message(answer.quantile(0, 0.5)).contains("not kept"));
-    assert!(message(answer.quantile(0, 1.5)).contains("part of the samples 1.5"));
+    assert!(message(answer.quantile(0, 1.5)).contains("quantile q 1.5"));
     assert!(answers.row(2).is_err() && answer.interval(3, 1.0).is_err());
 }
 
@@ -362,4 +367,72 @@ fn no_rows_are_no_answers() {
     let answers =
         predictor.monte_carlo(&view(&[]), &settings, Seeds::Each(&[]), &mut workspace).unwrap();
     assert_eq!(answers.rows(), 0);
+}
+
+/// An input of 1 that drops with probability `rate` and a linear output of weight `size`
+/// beside a second output that never moves.
+fn flipping(rate: f64, loss: Loss, size: f32) -> Mlp {
+    let mut mlp = Mlp::builder(1).input_keep(keep(rate)).output(2, loss).build().unwrap();
+    mlp.set_weights(0, &[size, 0.0]).unwrap();
+    mlp
+}
+
+/// Rows whose class flips with 2 to 50 %: the means that an early stop gives are as near
+/// to the truth as its tolerance says. Over 400 rows the root mean square error of a
+/// sound rule is 1 tolerance, with a relative deviation of 3.5 % where errors are normal
+/// and some 10 % where they are rare: 1.3 is 3 of those away. Of the rule without the
+/// two unseen samples it is 1.6 at 10 % and 0.03, 3.2 at 5 % and 0.01.
+#[test]
+fn an_early_stop_is_as_near_as_its_tolerance() {
+    const ROWS: usize = 400;
+    let x = vec![1.0f32; ROWS];
+    let ids: Vec<u64> = (0..ROWS as u64).collect();
+    let batch = Batch::dense(MatrixView::new(&x, ROWS, 1).unwrap());
+    for (rate, tolerance) in
+        [(0.02, 0.03), (0.05, 0.03), (0.1, 0.03), (0.5, 0.03), (0.05, 0.01), (0.95, 0.03)]
+    {
+        // Softmax of [2000, 0] is [1, 0]; of [0, 0] it is [0.5, 0.5]: a step of 0.5. Of a
+        // bit it is the same: 1 or 0.5.
+        for loss in [Loss::SoftmaxCrossEntropy, Loss::BinaryCrossEntropy] {
+            let predictor = Predictor::new(flipping(rate, loss, 2e3)).with_isa(isa()).unwrap();
+            let mut workspace = predictor.workspace(ROWS).unwrap();
+            let settings = MonteCarlo::new(20_000).unwrap().tolerance(tolerance).unwrap();
+            let seeds = Seeds::Numbered { base: 1, ids: &ids };
+            let answers = predictor.monte_carlo(&batch, &settings, seeds, &mut workspace).unwrap();
+            let want = 0.5 + 0.5 * keep(rate).get();
+            let errors = answers.iter().map(|answer| answer.mean()[0] - want);
+            let squares: f64 = errors.clone().map(|e| e * e).sum();
+            let rms = (squares / ROWS as f64).sqrt() / tolerance;
+            let near = errors.filter(|e| e.abs() <= 2.0 * tolerance).count();
+            assert!(rms < 1.3, "{loss} {rate}: rms error of {rms} tolerances");
+            assert!(near * 100 >= ROWS * 90, "{loss} {rate}: {near} rows of {ROWS}");
+            let least = answers.iter().filter_map(|answer| answer.samples()).min().unwrap();
+            assert!(least as f64 >= 2f64.sqrt() / tolerance, "{least} samples");
+        }
+    }
+}
+
+/// A value that flips between 0 and 1000 with 5 %: rows that end early have seen it, and
+/// one that never moves does not end early.
+#[test]
+fn values_that_are_all_equal_end_no_row_early() {
+    const ROWS: usize = 200;
+    let x = vec![1.0f32; ROWS];
+    let ids: Vec<u64> = (0..ROWS as u64).collect();
+    let batch = Batch::dense(MatrixView::new(&x, ROWS, 1).unwrap());
+    let settings = MonteCarlo::new(640).unwrap().tolerance(20.0).unwrap();
+    let seeds = Seeds::Numbered { base: 1, ids: &ids };
+    // The second output never moves.
+    let predictor = Predictor::new(flipping(0.05, Loss::SquaredError, 50.0));
+    let mut workspace = predictor.workspace(ROWS).unwrap();
+    let answers = predictor.monte_carlo(&batch, &settings, seeds, &mut workspace).unwrap();
+    assert!(answers.iter().all(|answer| answer.samples() == Some(640)));
+
+    let mut mlp = flipping(0.05, Loss::SquaredError, 50.0);
+    mlp.set_weights(0, &[50.0, 50.0]).unwrap();
+    let predictor = Predictor::new(mlp).with_isa(isa()).unwrap();
+    let answers = predictor.monte_carlo(&batch, &settings, seeds, &mut workspace).unwrap();
+    let used = || answers.iter().map(|answer| answer.samples().unwrap());
+    assert!(used().min() >= Some(64) && used().any(|n| n < 640));
+    assert!(answers.iter().all(|answer| answer.variance().unwrap()[0] > 0.0));
 }

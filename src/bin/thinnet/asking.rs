@@ -1,9 +1,10 @@
-//! The three ways to ask a network, and what they answer.
+//! The arguments that choose a way to predict.
 
 use clap::ValueEnum;
 use thinnet::{
+    Error,
     data::Batch,
-    predict::{Estimate, MonteCarlo, Predictor, Seeds, Workspace},
+    predict::{Estimates, Method, MonteCarlo, Predictor, Seeds, Workspace},
 };
 
 use crate::{console::usage, numbers};
@@ -11,9 +12,9 @@ use crate::{console::usage, numbers};
 /// Samples of a row where `--samples` does not say.
 pub const SAMPLES: usize = 50;
 
-/// The way to predict.
+/// What `--method` takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Method {
+pub enum Name {
     /// Weight scaling: one pass of the whole network
     Scale,
     /// Monte-Carlo: thinned networks are sampled
@@ -27,7 +28,7 @@ pub enum Method {
 pub struct Asking {
     /// How to predict [default: scale, or mc where --samples or --tolerance is given]
     #[arg(long, value_name = "NAME", value_enum)]
-    method: Option<Method>,
+    method: Option<Name>,
     #[command(flatten)]
     sampling: Sampling,
 }
@@ -59,30 +60,11 @@ pub struct Sampling {
     seed: u64,
 }
 
-/// A way to predict, with its settings.
+/// A way to predict, and the seed of what it samples.
 #[derive(Clone, Copy, Debug)]
-pub enum Way {
-    /// Weight scaling.
-    Scale,
-    /// Monte-Carlo with this seed.
-    MonteCarlo(MonteCarlo, u64),
-    /// Moment propagation.
-    Moments,
-}
-
-/// What a row is taken for, and how sure that is.
-#[derive(Clone, Copy, Debug)]
-pub struct Answer {
-    /// The most probable class.
-    pub class: usize,
-    /// Its probability.
-    pub probability: f64,
-    /// The entropy of the classes' probabilities, in nats.
-    pub entropy: f64,
-    /// What the thinned networks disagree by, in nats; unknown to weight scaling.
-    pub mutual_information: Option<f64>,
-    /// Thinned networks that were asked.
-    pub samples: Option<usize>,
+pub struct Way {
+    method: Method,
+    seed: u64,
 }
 
 impl Sampling {
@@ -100,7 +82,7 @@ impl Sampling {
             Some(tolerance) => settings.tolerance(tolerance)?,
             None => settings,
         };
-        Ok(Way::MonteCarlo(settings, self.seed))
+        Ok(Way { method: Method::MonteCarlo(settings), seed: self.seed })
     }
 }
 
@@ -112,27 +94,32 @@ impl Asking {
     pub fn way(&self) -> anyhow::Result<Way> {
         let method = match self.method {
             Some(method) => method,
-            None if self.sampling.given() => Method::Mc,
-            None => Method::Scale,
+            None if self.sampling.given() => Name::Mc,
+            None => Name::Scale,
         };
         match method {
-            Method::Mc => self.sampling.way(),
+            Name::Mc => self.sampling.way(),
             _ if self.sampling.given() => {
                 Err(usage("--samples and --tolerance are for --method mc, which samples"))
             }
-            Method::Scale => Ok(Way::Scale),
-            Method::Moments => Ok(Way::Moments),
+            Name::Scale => Ok(Way::without_samples(Method::WeightScaling)),
+            Name::Moments => Ok(Way::without_samples(Method::Moments)),
         }
     }
 }
 
 impl Way {
+    /// A way that samples nothing.
+    pub fn without_samples(method: Method) -> Self {
+        Self { method, seed: 0 }
+    }
+
     /// The name that `--method` takes.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Scale => "scale",
-            Self::MonteCarlo(..) => "mc",
-            Self::Moments => "moments",
+        match self.method {
+            Method::WeightScaling => "scale",
+            Method::MonteCarlo(_) => "mc",
+            Method::Moments => "moments",
         }
     }
 
@@ -140,44 +127,23 @@ impl Way {
     /// `rows`.
     ///
     /// # Errors
-    /// Probabilities that are NaN, where the network's sums overflow.
-    pub fn answers(
+    /// A row whose inputs or answer are not finite, by its number in the data set.
+    pub fn answers<'w>(
         self,
         predictor: &Predictor,
         batch: &Batch<'_>,
         rows: &[u32],
-        workspace: &mut Workspace,
-    ) -> anyhow::Result<Vec<Answer>> {
-        let estimates = match self {
-            Self::Scale => predictor.weight_scaling(batch, workspace)?,
-            Self::MonteCarlo(settings, base) => {
-                let ids: Vec<u64> = rows.iter().map(|&row| row.into()).collect();
-                let seeds = Seeds::Numbered { base, ids: &ids };
-                predictor.monte_carlo(batch, &settings, seeds, workspace)?
-            }
-            Self::Moments => predictor.moments(batch, workspace)?,
-        };
-        let answers: Vec<_> = estimates.iter().map(Answer::of).collect();
-        for (answer, row) in answers.iter().zip(rows) {
-            anyhow::ensure!(
-                answer.entropy.is_finite(),
-                "row {row}: the network's output is NaN or infinite, expected probabilities"
-            );
-        }
-        Ok(answers)
-    }
-}
-
-impl Answer {
-    fn of(estimate: Estimate<'_>) -> Self {
-        let class = estimate.class();
-        Self {
-            class,
-            probability: estimate.mean()[class],
-            // There is one: the network's loss is softmax cross-entropy.
-            entropy: estimate.entropy().unwrap_or(f64::NAN),
-            mutual_information: estimate.mutual_information(),
-            samples: (estimate.samples() > 0).then_some(estimate.samples()),
-        }
+        workspace: &'w mut Workspace,
+    ) -> anyhow::Result<Estimates<'w>> {
+        let ids: Vec<u64> = rows.iter().map(|&row| row.into()).collect();
+        let seeds = Seeds::Numbered { base: self.seed, ids: &ids };
+        Ok(predictor.estimate(batch, &self.method, seeds, workspace).map_err(
+            |error| match error {
+                Error::NonFinite { what, row, column, value } => {
+                    Error::NonFinite { what, row: rows[row] as usize, column, value }
+                }
+                other => other,
+            },
+        )?)
     }
 }

@@ -2,16 +2,17 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use comfy_table::Table;
 use serde::Serialize;
 use thinnet::{
     data::{Batch, Dataset},
-    predict::{Predictor, Workspace},
+    predict::{Estimate, Method, Predictor, Workspace},
     tensor::MatrixView,
 };
 
 use crate::{
-    asking::{Answer, Sampling, Way},
+    asking::{Sampling, Way},
     console,
     machine::Machine,
     memory,
@@ -99,6 +100,29 @@ fn wilson(part: f64, n: usize) -> [f64; 2] {
     [of(centre - half), of(centre + half)]
 }
 
+/// What is taken from a row's answer.
+#[derive(Clone, Copy, Debug)]
+struct Answer {
+    class: usize,
+    /// Of the class.
+    probability: f64,
+    entropy: f64,
+    mutual_information: Option<f64>,
+}
+
+impl Answer {
+    fn of(estimate: Estimate<'_>) -> anyhow::Result<Self> {
+        let class = estimate.class().zip(estimate.entropy());
+        let (class, entropy) = class.context("the network's outputs are no classes")?;
+        Ok(Self {
+            class,
+            probability: estimate.mean()[class],
+            entropy,
+            mutual_information: estimate.mutual_information(),
+        })
+    }
+}
+
 /// Means over some rows.
 #[derive(Debug, Serialize)]
 struct Means {
@@ -133,7 +157,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let most_rows = recipe::EVALUATION_BATCH.min(rows);
     let mut workspace = predictor.workspace(most_rows)?;
     let probes = probes::of(&test)?;
-    let ways = [Way::Scale, arguments.sampling.way()?, Way::Moments];
+    let [scale, moments] = [Method::WeightScaling, Method::Moments].map(Way::without_samples);
+    let ways = [scale, arguments.sampling.way()?, moments];
     let findings = machine.pool()?.install(|| {
         let mut ask = |way, x| asked(way, &predictor, x, rows, &mut workspace);
         let mut findings = Vec::new();
@@ -172,7 +197,9 @@ fn asked(
     let mut answers = memory::reserve("answers", rows)?;
     for chosen in order.chunks(recipe::EVALUATION_BATCH) {
         let batch = Batch::gather(x, chosen)?;
-        answers.extend(way.answers(predictor, &batch, chosen, workspace)?);
+        for estimate in way.answers(predictor, &batch, chosen, workspace)? {
+            answers.push(Answer::of(estimate)?);
+        }
     }
     Ok(answers)
 }

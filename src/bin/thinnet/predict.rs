@@ -2,16 +2,15 @@
 
 use std::fmt::Write;
 
+use anyhow::Context;
 use serde::Serialize;
-use thinnet::{data::Batch, predict::Predictor};
+use thinnet::{
+    data::Batch,
+    predict::{Estimates, Predictor},
+};
 
 use crate::{
-    asking::{Answer, Asking},
-    console,
-    machine::Machine,
-    memory,
-    model::ModelAndData,
-    outputs, recipe,
+    asking::Asking, console, machine::Machine, memory, model::ModelAndData, outputs, recipe,
 };
 
 /// What stands below the help.
@@ -27,9 +26,11 @@ Examples:
 
 Each line holds a row's number (from 0), its label (- where --data is a .npy file and there are no
 --labels), the class that the network takes it for, and the probability that it gives to that
-class, separated by tabs; or a JSON object of these. Of a folder the test set is used. With
---method mc or moments follow the entropy of the classes' probabilities and the mutual information
-that the thinned networks disagree by (both in nats), with mc the number of samples.";
+class, separated by tabs. With --method mc or moments follow the entropy of the classes'
+probabilities and the mutual information that the thinned networks disagree by (both in nats), with
+mc the number of samples. Last come the probabilities of all classes, in their order. With --json a
+line is an object of these. Of a folder the test set is used. A row whose answer is not finite is
+an error.";
 
 /// The arguments of `thinnet predict`.
 #[derive(Debug, clap::Args)]
@@ -60,6 +61,8 @@ struct Prediction {
     mutual_information: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     samples: Option<usize>,
+    /// Of each class.
+    probabilities: Vec<f32>,
 }
 
 /// Runs `thinnet predict`.
@@ -79,7 +82,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         for chosen in order.chunks(most_rows) {
             let batch = Batch::gather(inputs.view(), chosen)?;
             let answers = way.answers(&predictor, &batch, chosen, &mut workspace)?;
-            console::results(&lines(chosen, labels.as_deref(), &answers, arguments.json)?)?;
+            console::results(&lines(chosen, labels.as_deref(), answers, arguments.json)?)?;
         }
         Ok(())
     })
@@ -89,20 +92,24 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 fn lines(
     chosen: &[u32],
     labels: Option<&[u32]>,
-    answers: &[Answer],
+    answers: Estimates<'_>,
     json: bool,
 ) -> anyhow::Result<String> {
     let mut text = String::new();
     for (&row, answer) in chosen.iter().zip(answers) {
+        let class = answer.class().context("the network's outputs are no classes")?;
+        let probabilities: Vec<f32> = answer.mean().iter().map(|&p| p as f32).collect();
+        let mutual_information = answer.mutual_information();
         let line = Prediction {
             row,
             label: labels.map(|labels| labels[row as usize]),
-            class: answer.class,
-            probability: answer.probability as f32,
-            // Weight scaling has one number to tell.
-            entropy: answer.mutual_information.map(|_| answer.entropy),
-            mutual_information: answer.mutual_information,
-            samples: answer.samples,
+            class,
+            probability: probabilities[class],
+            // Weight scaling tells no uncertainty.
+            entropy: answer.entropy().filter(|_| mutual_information.is_some()),
+            mutual_information,
+            samples: answer.samples(),
+            probabilities,
         };
         if json {
             text.push_str(&serde_json::to_string(&line)?);
@@ -116,6 +123,9 @@ fn lines(
             }
             if let Some(samples) = line.samples {
                 let _ = write!(text, "\t{samples}");
+            }
+            for probability in &line.probabilities {
+                let _ = write!(text, "\t{probability:.6}");
             }
         }
         text.push('\n');

@@ -132,11 +132,33 @@ impl Moments {
     /// Up through the layers from `below` on, from the pass's lists into it; `site`
     /// is the next site that drops, where there is one. Means of the logits in the
     /// flow, deviations here.
-    fn up(&mut self, network: Network<'_>, parallel: bool, below: usize, site: Option<usize>) {
+    fn up(
+        &mut self,
+        network: Network<'_>,
+        parallel: bool,
+        below: usize,
+        site: Option<usize>,
+    ) -> Result<(), Error> {
         let Network { mlp, isa, .. } = network;
         let known = below..site.unwrap_or(mlp.depth());
         self.flow.forward(mlp, None, isa, parallel, known, |_| None, |_| None, |_| ());
-        let Some(site) = site else { return };
+        if let Some(site) = site {
+            self.up_with_deviations(network, parallel, site);
+        }
+        let row = |pair: usize| self.requests[pair];
+        network.gate(&self.flow, below..mlp.depth(), row)?;
+        if network.finite
+            && let Some(site) = site
+        {
+            for deviations in &self.z[site..] {
+                deviations.check_finite(isa, "standard deviation of a sum", row)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn up_with_deviations(&mut self, network: Network<'_>, parallel: bool, site: usize) {
+        let Network { mlp, isa, .. } = network;
         self.deviations[site].drop_known(mlp.keep_below(site), &self.flow.lists[site]);
         for (index, layer) in mlp.layers.iter().enumerate().skip(site) {
             let (lists, above) = self.flow.lists.split_at_mut(index + 1);
@@ -178,7 +200,13 @@ impl Moments {
     }
 
     /// The rows of the batch that have few active units, above masks of those.
-    fn above_masks(&mut self, network: Network<'_>, start: Start, from: &Lists, to: &mut Tallies) {
+    fn above_masks(
+        &mut self,
+        network: Network<'_>,
+        start: Start,
+        from: &Lists,
+        to: &mut Tallies,
+    ) -> Result<(), Error> {
         for row in 0..from.rows() {
             if !self.find_active(from, row, start.few) {
                 continue;
@@ -192,11 +220,11 @@ impl Moments {
                 total += weight;
                 self.push(Pair { row, number, weight, share: weight / total }, mask);
                 if self.pairs.len() == PASS {
-                    self.pass(network, start, true, from, to);
+                    self.pass(network, start, true, from, to)?;
                 }
             }
         }
-        self.pass(network, start, true, from, to);
+        self.pass(network, start, true, from, to)
     }
 
     /// The other rows, with all that is dropped taken by its moments.
@@ -206,17 +234,17 @@ impl Moments {
         start: Start,
         from: &Lists,
         to: &mut Tallies,
-    ) {
+    ) -> Result<(), Error> {
         for row in 0..from.rows() {
             if self.find_active(from, row, start.few) {
                 continue;
             }
             self.pairs.push(Pair { row, number: 0, weight: 1.0, share: 1.0 });
             if self.pairs.len() == PASS {
-                self.pass(network, start, false, from, to);
+                self.pass(network, start, false, from, to)?;
             }
         }
-        self.pass(network, start, false, from, to);
+        self.pass(network, start, false, from, to)
     }
 
     /// Sends the pairs up, with the masks that were pushed or without, and tallies what
@@ -228,7 +256,7 @@ impl Moments {
         masked: bool,
         from: &Lists,
         to: &mut Tallies,
-    ) {
+    ) -> Result<(), Error> {
         self.requests.clear();
         self.requests.extend(self.pairs.iter().map(|pair| pair.row));
         let parallel = network.parallel(self.pairs.len());
@@ -238,7 +266,7 @@ impl Moments {
             (Keep::ALL, ThinningBits::All, start.keep.drops().then_some(start.site))
         };
         self.flow.lists[start.site].thin(parallel, keep, from, &self.requests, bits);
-        self.up(network, parallel, start.site, drops);
+        self.up(network, parallel, start.site, drops)?;
         let last = network.mlp.depth() - 1;
         for (i, pair) in self.pairs.iter().enumerate() {
             self.link.take(i, &self.flow.z[last], drops.map(|_| &self.z[last]));
@@ -246,6 +274,7 @@ impl Moments {
             to.mix(pair.row, pair.share, [&self.link.mean, &self.link.variance], entropy);
         }
         self.pairs.clear();
+        Ok(())
     }
 }
 
@@ -262,14 +291,16 @@ fn gather(
     let (rows, most_rows) = (batch.rows(), predictions.rows());
     let moments = Moments::of(moments, mlp, most_rows)?;
     moments.link.set_loss(link)?;
+    // A batch that was refused may have left some.
+    moments.pairs.clear();
     tallies.clear(link, rows, most_rows, 0)?;
     let (start, parallel) = (Start::of(mlp, link), network.parallel(rows));
     flow.enter(mlp, isa, parallel, rows, InputBits::All, &|row| batch.at(row));
     flow.forward(mlp, None, isa, parallel, 0..start.site, |_| None, |_| None, |_| ());
+    network.gate(flow, 0..start.site, |row| row)?;
     let from = &flow.lists[start.site];
-    moments.above_masks(network, start, from, tallies);
-    moments.without_masks(network, start, from, tallies);
-    Ok(())
+    moments.above_masks(network, start, from, tallies)?;
+    moments.without_masks(network, start, from, tallies)
 }
 
 /// Moments of the predictions of a batch that was checked.
@@ -296,8 +327,14 @@ pub(super) fn logits<'w>(
         for (to, &z) in predictions.at_mut(row).iter_mut().zip(answer.mean()) {
             *to = z as f32;
         }
-        for (to, &v) in variances.at_mut(row).iter_mut().zip(answer.variance().unwrap_or(&[])) {
+        let to = variances.at_mut(row).iter_mut();
+        for (column, (to, &v)) in to.zip(answer.variance().unwrap_or(&[])).enumerate() {
             *to = v as f32;
+            // The square of a deviation that is finite.
+            if network.finite && !to.is_finite() {
+                let (what, value) = ("variance of a logit", *to);
+                return Err(Error::NonFinite { what, row, column, value });
+            }
         }
     }
     Ok([predictions.first_rows(batch.rows()), variances.first_rows(batch.rows())])

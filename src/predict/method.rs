@@ -1,0 +1,125 @@
+//! The ways to predict as one value, and an answer that owns what it says.
+
+use std::borrow::Borrow;
+
+use serde::{Deserialize, Serialize, Serializer, ser::Error as _};
+
+use super::{Estimates, MonteCarlo, Predictor, Seeds, Workspace};
+use crate::{data::Batch, error::Error, nn::Mlp};
+
+/// A way to predict, with its settings.
+///
+/// ```
+/// # use thinnet::{data::Batch, nn::{Loss, Mlp}, tensor::MatrixView};
+/// use thinnet::predict::{Method, MonteCarlo, Predictor, Seeds};
+///
+/// # let mlp = Mlp::builder(3).output(2, Loss::SoftmaxCrossEntropy).build()?;
+/// # let row = [0.1, 0.2, 0.3];
+/// let predictor = Predictor::new(mlp);
+/// let mut workspace = predictor.workspace(1)?;
+/// let batch = Batch::dense(MatrixView::new(&row, 1, 3)?);
+/// for method in [Method::WeightScaling, Method::MonteCarlo(MonteCarlo::new(50)?)] {
+///     let answers = predictor.estimate(&batch, &method, Seeds::Each(&[7]), &mut workspace)?;
+///     let answer = answers.row(0)?.to_prediction();
+///     println!("{}: class {:?} of {:?}", method.name(), answer.class, answer.mean);
+/// }
+/// # Ok::<(), thinnet::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// [`Predictor::weight_scaling`].
+    #[default]
+    WeightScaling,
+    /// [`Predictor::monte_carlo`].
+    MonteCarlo(MonteCarlo),
+    /// [`Predictor::moments`].
+    Moments,
+}
+
+impl Method {
+    /// The name in files: `weight_scaling`, `monte_carlo`, `moments`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::WeightScaling => "weight_scaling",
+            Self::MonteCarlo(_) => "monte_carlo",
+            Self::Moments => "moments",
+        }
+    }
+}
+
+impl<M: Borrow<Mlp>> Predictor<M> {
+    /// Predicts in this way. Only Monte-Carlo looks at the seeds.
+    ///
+    /// # Errors
+    /// As [`Self::weight_scaling`], [`Self::monte_carlo`] and [`Self::moments`].
+    pub fn estimate<'w>(
+        &self,
+        batch: &Batch<'_>,
+        method: &Method,
+        seeds: Seeds<'_>,
+        workspace: &'w mut Workspace,
+    ) -> Result<Estimates<'w>, Error> {
+        match method {
+            Method::WeightScaling => self.weight_scaling(batch, workspace),
+            Method::MonteCarlo(settings) => self.monte_carlo(batch, settings, seeds, workspace),
+            Method::Moments => self.moments(batch, workspace),
+        }
+    }
+}
+
+/// What an [`Estimate`](super::Estimate) says, in memory of its own:
+/// [`to_prediction`](super::Estimate::to_prediction) makes it.
+///
+/// As JSON it is an object of these fields, without those that are `None`. A number
+/// that is not finite is an error of the serialiser: JSON has none, and `null` would
+/// hide it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Prediction {
+    /// The most probable class, where the outputs are classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class: Option<usize>,
+    /// The mean of each output: of probabilities those of the classes or bits.
+    #[serde(serialize_with = "finite_numbers")]
+    pub mean: Vec<f64>,
+    /// The variance of each output from one thinned network to the next, where it is
+    /// known.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "known_numbers")]
+    pub variance: Option<Vec<f64>>,
+    /// The entropy of the mean probabilities, in nats.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "known_number")]
+    pub entropy: Option<f64>,
+    /// The thinned networks' mean entropy, in nats.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "known_number")]
+    pub expected_entropy: Option<f64>,
+    /// What the thinned networks disagree by, in nats.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "known_number")]
+    pub mutual_information: Option<f64>,
+    /// How many thinned networks were sampled, where any were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub samples: Option<usize>,
+}
+
+/// Numbers, all of them finite.
+fn finite_numbers<S: Serializer>(numbers: &[f64], to: S) -> Result<S::Ok, S::Error> {
+    match numbers.iter().find(|number| !number.is_finite()) {
+        Some(number) => {
+            Err(S::Error::custom(format!("prediction {number}: expected a finite number")))
+        }
+        None => numbers.serialize(to),
+    }
+}
+
+fn known_numbers<S: Serializer>(numbers: &Option<Vec<f64>>, to: S) -> Result<S::Ok, S::Error> {
+    finite_numbers(numbers.as_deref().unwrap_or(&[]), to)
+}
+
+fn known_number<S: Serializer>(number: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
+    match number {
+        Some(number) if !number.is_finite() => {
+            Err(S::Error::custom(format!("prediction {number}: expected a finite number")))
+        }
+        _ => number.serialize(to),
+    }
+}
