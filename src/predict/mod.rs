@@ -317,10 +317,10 @@ impl<M: Borrow<Mlp>> Predictor<M> {
     /// | more | none | one pass with twice the products |
     ///
     /// A pass above a mask is thin up to the next site that drops, and costs what a
-    /// Monte-Carlo sample does. The masks depend on how many units are active and on
-    /// the keep rate alone, so an answer depends on its row alone. There are no masks
+    /// Monte-Carlo sample does. The masks depend on how many units are active, on the
+    /// site and its keep rate, so an answer depends on its row alone. There are no masks
     /// where the first site is straight below the output and the loss is squared error:
-    /// the moments are exact there; nor, above 12 units, for binary cross-entropy.
+    /// the moments are exact there.
     ///
     /// **Activations** of normal z: ReLU, leaky ReLU and identity are exact; for the
     /// logistic (tanh: twice that) the mean is within 7e-5 and the deviation within

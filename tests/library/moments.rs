@@ -348,6 +348,28 @@ fn one_input_is_there_or_not() {
     assert!((information.unwrap() - want).abs() < ENUMERATED, "{information:?}");
 }
 
+/// The same beside many inputs that say next to nothing: half of the balanced masks
+/// drop it, give or take one of 64.
+#[test]
+fn one_input_decides_among_many() {
+    for (inputs, drop) in [(13, 0.5), (40, 0.5), (64, 0.3), (20, 0.02)] {
+        let rate = Keep::from_drop(drop).unwrap();
+        let mut bits = vec![1e-3; inputs];
+        bits[inputs / 2] = 40.0;
+        let classes = [bits.clone(), vec![0.0; inputs]].concat();
+        for (loss, weights) in
+            [(Loss::BinaryCrossEntropy, bits), (Loss::SoftmaxCrossEntropy, classes)]
+        {
+            let (mean, variance, _) =
+                one_row(&linear(inputs, rate, &weights, loss), &vec![1.0; inputs]);
+            let want = 1.0 - drop / 2.0;
+            assert!((mean[0] - want).abs() < 0.02, "{loss} {inputs} {drop}: {mean:?}, not {want}");
+            let want = drop * (1.0 - drop) / 4.0;
+            assert!((variance[0] - want).abs() < 0.01, "{loss} {inputs} {drop}: {variance:?}");
+        }
+    }
+}
+
 /// Four units that say the same of one input, of 16 masks: the logits are c 2 [50, -50,
 /// 0] with c of them kept.
 #[test]

@@ -29,7 +29,7 @@ use crate::{
     },
 };
 use link::Link;
-use strata::{ENUMERATED, MOST_UNITS, Strata};
+use strata::{MOST_UNITS, Strata};
 
 /// Pairs of a row and a mask that go up together: what the kernel takes at once.
 const PASS: usize = 64;
@@ -86,13 +86,8 @@ impl Start {
         let drops = |&site: &usize| mlp.keep_below(site).drops();
         let site = (0..=last).find(drops).unwrap_or(last);
         // Straight below the output the logits' moments are exact.
-        let few = match link {
-            _ if !mlp.keep_below(site).drops() => 0,
-            Loss::SquaredError if site == last => 0,
-            // Each output looks at one logit, a sum of many terms.
-            Loss::BinaryCrossEntropy if site == last => ENUMERATED + 1,
-            _ => MOST_UNITS + 1,
-        };
+        let exact = link == Loss::SquaredError && site == last;
+        let few = if exact || !mlp.keep_below(site).drops() { 0 } else { MOST_UNITS + 1 };
         Self { site, keep: mlp.keep_below(site), next: (site + 1..=last).find(drops), few }
     }
 }

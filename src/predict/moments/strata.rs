@@ -28,7 +28,7 @@ use crate::{
 pub(super) const MOST_UNITS: usize = 64;
 
 /// Active units up to which all masks are taken.
-pub(super) const ENUMERATED: usize = 12;
+const ENUMERATED: usize = 12;
 
 /// Balanced masks for all cases. A deviation is known from them to 9 % or better.
 const MASKS: usize = 64;
