@@ -18,7 +18,7 @@ fn main() -> Result<(), Error> {
     let apart = answer.mutual_information().unwrap_or_default();
     println!("{} samples, {apart:.3} nats apart", answer.samples().unwrap_or_default());
     let answers = predictor.moments(&batch, &mut workspace)?; // the same without samples
-    println!("in one pass: {:.3}", answers.row(0)?.mean()[class]);
+    println!("by moments: {:.3}", answers.row(0)?.mean()[class]);
     let quick = predictor.bf16_weights()?; // a single row takes as long as its weights are read
     let answers = quick.weight_scaling(&batch, &mut workspace)?; // says nothing of networks apart
     println!("quickest: {:.3}", answers.row(0)?.mean()[class]);
