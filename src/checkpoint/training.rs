@@ -146,6 +146,12 @@ impl<'a> Saved<'a> {
         self.file.refuse(reason)
     }
 
+    /// Whether the file has the digest that it states: of one that says something
+    /// else than was expected, which may be damage.
+    pub fn verify(self) -> Result<(), Error> {
+        self.file.load(Vec::new(), &[], Verify::Digest)
+    }
+
     /// Reads network and states to their places, which have the architecture of
     /// the file; `max_norm` says whether the optimiser bounds weights. Where it
     /// fails, what they hold is unspecified.

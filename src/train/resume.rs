@@ -114,20 +114,22 @@ impl TrainerBuilder {
             now: now.to_owned(),
         };
         let architecture = Architecture::from(trainer.raw().0);
-        if saved.architecture != architecture {
-            let (was, is) = (saved.architecture.describe(), architecture.describe());
-            return Err(differs("network", &was, &is));
-        }
         let others = std::mem::take(&mut saved.position.settings);
         let then = join(std::mem::take(&mut saved.optimiser), &others);
         let then = then.map_err(|error| saved.refuse(error.to_string()))?;
-        for name in then.keys().chain(now.keys()) {
-            let (was, is) = (then.get(name), now.get(name));
-            if was != is {
+        let mut names = then.keys().chain(now.keys());
+        let difference = if saved.architecture == architecture {
+            names.find(|&name| then.get(name) != now.get(name)).map(|name| {
                 let text =
                     |value: Option<&String>| value.map_or("not set", String::as_str).to_owned();
-                return Err(differs(name, &text(was), &text(is)));
-            }
+                differs(name, &text(then.get(name)), &text(now.get(name)))
+            })
+        } else {
+            let (was, is) = (saved.architecture.describe(), architecture.describe());
+            Some(differs("network", &was, &is))
+        };
+        if let Some(difference) = difference {
+            return Err(saved.verify().err().unwrap_or(difference));
         }
         let (step, notes) = (saved.position.step, std::mem::take(&mut saved.position.notes));
         let max_norm = trainer.optimiser().has_max_norm();

@@ -298,6 +298,19 @@ fn checkpoints_that_no_training_saves_are_refused() {
     refused(&twice, "momentum");
 }
 
+/// And not called the checkpoint of another training.
+#[test]
+fn damage_to_settings_is_damage() {
+    let bytes = trainer().to_bytes(&settings(), "").unwrap();
+    let at = bytes.windows(3).position(|bytes| bytes == b"abc").unwrap();
+    let mut changed = bytes.clone();
+    changed[at + 2] ^= 1;
+    let message = resume(&changed).map(drop).unwrap_err().to_string();
+    assert!(message.contains("digest") && message.contains("damaged"), "{message}");
+    let other = resume(&with_header(&bytes, "abc", "abd")).map(drop).unwrap_err().to_string();
+    assert!(other.contains("data was abd"), "{other}");
+}
+
 /// Without max-norm nothing is ever pending.
 #[test]
 fn factors_without_max_norm_are_refused() {
