@@ -11,10 +11,10 @@ use failing::{Failing, refuse_each};
 use thinnet::{
     Error, Keep,
     checkpoint::Contents,
-    data::Batch,
+    data::{Batch, Dataset},
     exchange::{self, FileKind, Layers},
     nn::{Activation, Loss, Mlp, MlpBuilder, Scaling, Targets},
-    predict::{MonteCarlo, Predictor, Seeds},
+    predict::{MonteCarlo, Predictor, Seeds, evaluate},
     tensor::Matrix,
     train::{MaxNorm, Schedule, Settings, Sgd, Trainer, TrainerBuilder},
 };
@@ -160,6 +160,19 @@ fn predictions() {
         estimates.unwrap().row(ROWS - 1).unwrap().mean().to_vec()
     };
     assert_eq!(row(&mut workspace), row(&mut fresh));
+}
+
+/// Of so many rows that their numbers alone are large.
+#[test]
+fn evaluations() {
+    const MANY: usize = 20_000;
+    let mlp = Mlp::builder(1).output(2, Loss::SoftmaxCrossEntropy).build().unwrap();
+    let data = Dataset::new(Matrix::zeroed(MANY, 1).unwrap(), vec![1; MANY]).unwrap();
+    let predictor = Predictor::new(&mlp);
+    let mut workspace = predictor.workspace(MANY).unwrap();
+    refused(|| evaluate(&predictor, &data, &mut workspace));
+    let evaluation = evaluate(&predictor, &data, &mut workspace).unwrap();
+    assert_eq!(evaluation.wrong.len(), MANY, "all are a tie, and of the other class");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::{Predictor, Workspace};
 use crate::{
     data::{Batch, Dataset},
     error::Error,
+    memory::reserve,
     nn::{Loss, Mlp},
 };
 
@@ -54,9 +55,12 @@ pub fn evaluate<M: Borrow<Mlp>>(
         return Err(Error::Class { row, class: data.labels()[row], classes });
     }
     let most_rows = workspace.predictions.rows().max(1);
-    let mut sum = Evaluation { rows: data.rows(), wrong: Vec::new(), loss: 0.0 };
-    let order: Vec<u32> = (0..data.rows() as u32).collect();
-    let mut of_labels = Vec::new();
+    let rows = data.rows();
+    let wrong = reserve("numbers of rows that are wrong", rows)?;
+    let mut sum = Evaluation { rows, wrong, loss: 0.0 };
+    let mut order: Vec<u32> = reserve("numbers of rows", rows)?;
+    order.extend(0..rows as u32);
+    let mut of_labels = reserve("losses of a batch", most_rows.min(rows))?;
     for (chunk, chosen) in order.chunks(most_rows).enumerate() {
         let first = chunk * most_rows;
         let labels = &data.labels()[first..][..chosen.len()];
