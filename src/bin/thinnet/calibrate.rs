@@ -68,7 +68,8 @@ pub struct Arguments {
     machine: Machine,
 }
 
-/// Rows that were sorted into a bin.
+/// Rows that were sorted into a bin. Where there are none, the means are NaN, which is
+/// `null` in JSON.
 #[derive(Clone, Debug, Default, Serialize)]
 struct Bin {
     rows: usize,
@@ -237,7 +238,7 @@ impl Findings {
         let all = answers.len().max(1) as f64;
         let apart: f64 = found.iter().map(|bin| (bin.accuracy - bin.confidence).abs()).sum();
         for bin in &mut found {
-            let rows = bin.rows.max(1) as f64;
+            let rows = bin.rows as f64;
             (bin.accuracy, bin.confidence) = (bin.accuracy / rows, bin.confidence / rows);
             bin.accuracy_interval = wilson(bin.accuracy, bin.rows);
         }
