@@ -56,8 +56,15 @@
 //!   that names the value and what was expected.
 //! - No threads of its own: work runs on the rayon pool that the caller is in,
 //!   and outside a pool on the calling thread. Nothing is printed, no
-//!   environment variable is read, no state is global. In a pool, no lock may be
-//!   held over a call: [`predict::Workspace`] says why.
+//!   environment variable is read, no state is global but a mark on a thread that
+//!   waits in a pool. In a pool, no lock may be held over a call:
+//!   [`predict::Workspace`] says why.
+//! - Memory that is not there is an error, with nothing changed, for every request
+//!   of 64 KiB or more. Smaller ones may abort the process, as may `Clone` and
+//!   [`train::Trainer::network`] of a large network: [`nn::Mlp::try_clone`] and
+//!   [`train::Trainer::try_network`] do not.
+//! - No confident answer from NaN: an input, a sum or an answer that is not finite is
+//!   refused with its row.
 //! - A training step and a prediction allocate nothing after the first.
 //! - The same bits for any number of threads; the same masks on every machine.
 //!
