@@ -7,7 +7,7 @@ mod schedule;
 mod sgd;
 mod trainer;
 
-pub use resume::Settings;
+pub use resume::{Settings, describe_setting};
 pub use schedule::Schedule;
 pub use sgd::{MaxNorm, Sgd};
 pub(crate) use trainer::Part;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{Trainer, TrainerBuilder};
+use super::{MaxNorm, Schedule, Trainer, TrainerBuilder};
 use crate::{
     checkpoint::{self, Architecture, Position, Reader, Saved, Writer},
     error::Error,
@@ -14,6 +14,30 @@ use crate::{
 /// data's fingerprint ([`crate::data::Dataset::fingerprint`]) and the batch
 /// size.
 pub type Settings = BTreeMap<String, String>;
+
+/// The value of a setting as people write it. Checkpoints hold the trainer's schedules
+/// and its max-norm as JSON; every other value is shown as it stands.
+///
+/// ```
+/// use thinnet::train::describe_setting;
+///
+/// let rate = r#"{"kind":"linear","from":0.1,"to":0.0,"steps":4690}"#;
+/// let text = describe_setting("learning rate", rate);
+/// assert_eq!(text, "0.1 to 0.0 in a straight line over 4690 steps");
+/// assert_eq!(describe_setting("initialisation", "he"), "he");
+/// ```
+pub fn describe_setting(name: &str, value: &str) -> String {
+    let text = match name {
+        "learning rate" | "momentum" => {
+            serde_json::from_str(value).map(|schedule: Schedule| schedule.to_string())
+        }
+        "max-norm" => serde_json::from_str(value).map(|max_norm: Option<MaxNorm>| {
+            max_norm.map_or_else(|| "none".to_owned(), |max_norm| max_norm.to_string())
+        }),
+        _ => return value.to_owned(),
+    };
+    text.unwrap_or_else(|_| value.to_owned())
+}
 
 impl Trainer {
     /// The checkpoint's bytes: raw weights, velocities, the position, the
@@ -110,8 +134,8 @@ impl TrainerBuilder {
         let differs = |what: &str, saved: &str, now: &str| Error::Resume {
             path: path.to_owned(),
             what: what.to_owned(),
-            saved: saved.to_owned(),
-            now: now.to_owned(),
+            saved: describe_setting(what, saved),
+            now: describe_setting(what, now),
         };
         let architecture = Architecture::from(trainer.raw().0);
         let others = std::mem::take(&mut saved.position.settings);
@@ -120,9 +144,9 @@ impl TrainerBuilder {
         let mut names = then.keys().chain(now.keys());
         let difference = if saved.architecture == architecture {
             names.find(|&name| then.get(name) != now.get(name)).map(|name| {
-                let text =
-                    |value: Option<&String>| value.map_or("not set", String::as_str).to_owned();
-                differs(name, &text(then.get(name)), &text(now.get(name)))
+                let [was, is] = [then.get(name), now.get(name)]
+                    .map(|value| value.map_or("not set", String::as_str));
+                differs(name, was, is)
             })
         } else {
             let (was, is) = (saved.architecture.describe(), architecture.describe());

@@ -108,7 +108,7 @@ fn steps<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     checked(deserializer, "steps of a schedule", check_steps)
 }
 
-/// As in `0.1 to 0 in a straight line over 4690 steps`.
+/// As in `0.1 to 0.0 in a straight line over 4690 steps`.
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // `{:?}` prints 1e30 as such, not its 31 digits.

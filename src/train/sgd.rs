@@ -1,5 +1,7 @@
 //! Stochastic gradient descent with momentum, weight decay and max-norm.
 
+use std::fmt;
+
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::Schedule;
@@ -47,6 +49,17 @@ fn check_decay(decay: f64) -> Result<(), Error> {
 
 fn checked_bound<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     check_bound(f64::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+/// As in `2.0 times the keep rate of a layer's inputs`.
+impl fmt::Display for MaxNorm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // `{:?}` prints 1e30 as such, not its 31 digits.
+        match self {
+            Self::Engine(c) => write!(f, "{c:?}"),
+            Self::Paper(c) => write!(f, "{c:?} times the keep rate of a layer's inputs"),
+        }
+    }
 }
 
 impl MaxNorm {

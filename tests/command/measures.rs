@@ -6,7 +6,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use thinnet::{data::npy, tensor::Matrix};
 
-use crate::program::{run, succeeds};
+use crate::program::run;
 
 const COLUMNS: usize = 8;
 
@@ -60,20 +60,22 @@ fn the_error_stands_beside_that_of_one_constant_answer() {
     let folder = TempDir::new().unwrap();
     let classes: Vec<u32> = (0..400).map(|row| u32::from(row % 20 == 7)).collect();
     write(folder.path(), &classes, |_, _| 0.5);
-    let (report, said) =
-        train(folder.path(), &["--held-out=100", "--epochs=2", "--learning-rate=0.01"]);
+    // Warnings stay with --quiet.
+    let more = ["--held-out=100", "--epochs=2", "--learning-rate=0.01", "--quiet"];
+    let (report, said) = train(folder.path(), &more);
     assert_eq!(report["test_wrong"], 5);
     let baseline = &report["baseline"];
     assert_eq!((&baseline["class"], &baseline["wrong"]), (&0.into(), &5.into()));
-    assert!(said.contains("no better than always answering class 0"), "{said}");
+    let warning = "warning: the network is no better than always answering class 0\n";
+    assert_eq!(said, warning);
 
     let eval = ["eval", "--model=m", "--data=x.npy", "--labels=y.npy"];
     let output = run(folder.path(), &eval);
     let shown = String::from_utf8(output.stdout).unwrap();
     assert!(shown.contains("baseline       5.00 % (always class 0)"), "{shown}");
-    assert!(String::from_utf8(output.stderr).unwrap().contains("no better"));
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), warning);
     let json = [&eval[..], &["--json", "--quiet"]].concat();
-    let json: Value = serde_json::from_str(&succeeds(folder.path(), &json)).unwrap();
+    let json: Value = serde_json::from_slice(&run(folder.path(), &json).stdout).unwrap();
     assert_eq!(json["baseline"]["wrong"], 20);
 }
 
@@ -88,6 +90,23 @@ fn a_network_whose_units_all_died_is_told_of() {
     let (_, said) = train(folder.path(), &["--held-out=100", "--epochs=10"]);
     assert!(said.contains("every unit of hidden layer 1 is 0 for every row"), "{said}");
     assert!(said.contains("(column 5): scale them"), "{said}");
+    assert!(said.contains("warning: the first batch's loss is "), "{said}");
+}
+
+/// Nobody is better than a constant answer on rows of one class.
+#[test]
+fn a_network_without_errors_is_not_warned_of() {
+    let folder = TempDir::new().unwrap();
+    let classes: Vec<u32> = (0..300).map(|row| row % 3).collect();
+    write(folder.path(), &classes, |class, column| f32::from(column % 3 == class as usize));
+    let more = ["--held-out=60", "--epochs=10", "--quiet"];
+    let (_, said) = train(folder.path(), &more);
+    assert_eq!(said, "");
+    let eval = ["eval", "--model=m", "--data=x.npy", "--labels=y.npy", "--limit=1"];
+    let output = run(folder.path(), &eval);
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(shown.contains("test error     0.00 %"), "{shown}");
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
 }
 
 #[test]
@@ -108,6 +127,7 @@ fn what_diverged_is_given_advice_that_fits() {
     for size in [1e20, 3e38] {
         let said = diverges(size, "0.1");
         assert!(said.contains("the inputs reach") && said.contains("scale them"), "{said}");
+        assert!(!said.contains("--learning-rate"), "{said}");
     }
     // Here it is the rate.
     let said = diverges(1.0, "1e30");

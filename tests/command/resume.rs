@@ -115,13 +115,22 @@ fn other_data_and_settings_are_named() {
         ("--epochs=4", "epochs was 3 when it was saved, and is 4 now"),
         ("--batch=100", "batch was 128"),
         ("--seed=2", "mask seed was 1"),
-        ("--held-out=500", "data: test was"),
+        (
+            "--held-out=500",
+            "data: held out was no rows when it was saved, and is 500 rows by seed 1 now",
+        ),
         ("--evaluate-every=2", "evaluate every was 1"),
         ("--initialisation=glorot", "initialisation was he"),
         ("--hidden=17", "network was 784"),
         ("--keep=0.6", "network was 784"),
-        ("--learning-rate=0.2", "learning rate was"),
-        ("--no-max-norm", "max-norm was"),
+        (
+            "--learning-rate=0.2",
+            "learning rate was 0.1 to 0.0 in a straight line over 189 steps when",
+        ),
+        (
+            "--no-max-norm",
+            "max-norm was 1.5 times the keep rate of a layer's inputs when it was saved, and is none now",
+        ),
         ("--isa=portable", "arithmetic was"),
     ] {
         if more == "--isa=portable" && thinnet::Isa::detect() == thinnet::Isa::Portable {

@@ -205,7 +205,14 @@ fn a_model_and_a_checkpoint_are_inspected() {
     }
     assert!(!text.contains("step"));
     let text = succeeds(folder, &["inspect", "c"]);
-    for part in ["checkpoint", "step           63", "epochs done    1", "batch: 128", &digest] {
+    for part in [
+        "checkpoint",
+        "step           63",
+        "epochs done    1",
+        "batch: 128",
+        "0.0 in a straight line",
+        &digest,
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
     fs::write(folder.join("text"), "neither").unwrap();

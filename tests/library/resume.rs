@@ -98,9 +98,17 @@ fn another_network_is_refused() {
 #[test]
 fn other_settings_of_the_trainer_are_refused() {
     let other = |sgd: Sgd| Trainer::builder(mlp(70), sgd, 8).seed(5).isa(backend::isa());
-    refused(other(sgd(0.2)), &settings(), ["learning rate", "0.2"]);
+    refused(
+        other(sgd(0.2)),
+        &settings(),
+        ["learning rate was 0.3", "is 0.2 to 0.0 in a straight line"],
+    );
     refused(other(sgd(0.3).weight_decay(0.0)), &settings(), ["weight decay", "0.0001"]);
-    refused(other(sgd(0.3).max_norm(MaxNorm::Engine(1.0))), &settings(), ["max-norm", "engine"]);
+    refused(
+        other(sgd(0.3).max_norm(MaxNorm::Engine(1.0))),
+        &settings(),
+        ["max-norm was 1.0 times", "is 1.0 now"],
+    );
     refused(other(sgd(0.3).paper_rates()), &settings(), ["paper's rates", "true"]);
     refused(builder().seed(6), &settings(), ["mask seed", "6"]);
 }
@@ -126,6 +134,9 @@ fn a_setting_that_is_called_none_is_one_all_the_same() {
     let mut more = settings();
     more.insert("day".to_owned(), "none".to_owned());
     refused(builder(), &more, ["day was not set", "none"]);
+    // As it stands: only the trainer's own are described.
+    more.insert("day".to_owned(), r#"{"kind":"constant","value":1}"#.to_owned());
+    refused(builder(), &more, ["day was not set", r#"is {"kind":"#]);
 }
 
 #[test]

@@ -37,10 +37,11 @@ impl Baseline {
     }
 
     /// What has to be said of a network that gets `wrong` rows wrong, where it is no
-    /// better.
-    pub fn remark(&self, wrong: usize) -> Option<String> {
-        (wrong >= self.wrong)
-            .then(|| format!("the network is no better than always answering class {}", self.class))
+    /// better. One without errors needs no excuse: rows of one class are no test.
+    pub fn warning(&self, wrong: usize) -> Option<String> {
+        (wrong > 0 && wrong >= self.wrong).then(|| {
+            format!("warning: the network is no better than always answering class {}", self.class)
+        })
     }
 }
 
@@ -59,7 +60,9 @@ mod tests {
         let baseline = Baseline::new(&data(&[2, 2, 1, 0]), &data(&[2, 1, 1, 1])).unwrap();
         assert_eq!(baseline, Baseline { class: 2, wrong: 3, error: 0.75 });
         assert_eq!(baseline.text(), "75.00 % (always class 2)");
-        assert!(baseline.remark(3).is_some() && baseline.remark(2).is_none());
+        assert!(baseline.warning(3).is_some() && baseline.warning(2).is_none());
+        let one_class = Baseline::new(&data(&[1]), &data(&[1])).unwrap();
+        assert!(one_class.warning(1).is_some() && one_class.warning(0).is_none());
         // The smallest of equally frequent ones.
         assert_eq!(Baseline::new(&data(&[3, 1, 1, 3]), &data(&[1])).unwrap().class, 1);
     }

@@ -57,8 +57,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         loss: evaluation.loss,
         digest: predictor.network().digest(),
     };
-    if let Some(remark) = results.baseline.remark(results.wrong) {
-        arguments.machine.remark(&remark);
+    if let Some(warning) = results.baseline.warning(results.wrong) {
+        console::remark(&warning);
     }
     console::results(&if arguments.json {
         serde_json::to_string_pretty(&results)? + "\n"

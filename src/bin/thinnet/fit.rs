@@ -57,7 +57,7 @@ pub struct Fitting<'a> {
     trainer: Trainer,
     workspace: Workspace,
     course: Course,
-    health: Health,
+    health: Health<'a>,
     resumed_at_step: Option<u64>,
     /// The rows in the order of the epoch whose number from 0 stands beside.
     order: (Option<usize>, Vec<u32>),
@@ -127,7 +127,7 @@ impl<'a> Fitting<'a> {
             test,
             trainer,
             course,
-            health: Health::new(train),
+            health: Health::new(plan, train),
             resumed_at_step: None,
             order: (None, memory::row_numbers(train.rows())?),
             classes: memory::reserve("classes", plan.batch.min(train.rows()))?,
@@ -189,10 +189,12 @@ impl<'a> Fitting<'a> {
         let clock = Instant::now();
         let loss = self.trainer.step(&batch, Targets::Classes(&self.classes));
         self.times.push(clock.elapsed().as_secs_f64() * 1e3);
-        let loss = loss.map_err(|error| self.health.explain(plan, error))?;
+        let loss = loss.map_err(|error| self.health.explain(error))?;
         self.course.losses += f64::from(loss) * chosen.len() as f64;
         progress.step(loss);
-        if let Some(warning) = self.health.after(step, steps, || self.trainer.densities()) {
+        let first = (self.trainer.steps() == 1).then(|| self.health.after_first(loss)).flatten();
+        let silent = self.health.after((step, steps), chosen.len(), || self.trainer.densities());
+        for warning in first.into_iter().chain(silent) {
             progress.warn(&warning);
         }
         if epoch + 1 == plan.epochs {
@@ -223,7 +225,7 @@ impl<'a> Fitting<'a> {
 
     /// The errors of the network as it is now.
     fn evaluate(&mut self) -> anyhow::Result<Evaluation> {
-        self.trainer.ensure_finite().map_err(|error| self.health.explain(self.plan, error))?;
+        self.trainer.ensure_finite().map_err(|error| self.health.explain(error))?;
         let predictor = Predictor::new(self.trainer.try_network()?).with_isa(self.isa)?;
         Ok(evaluate(&predictor, self.test, &mut self.workspace)?)
     }

@@ -11,6 +11,7 @@ use thinnet::{
     exchange::{FileKind, TensorInfo},
     mask,
     nn::Mlp,
+    train::describe_setting,
 };
 
 use crate::{
@@ -206,7 +207,7 @@ impl Inspection {
                 }
             }
             for (name, value) in &training.settings {
-                line("setting", &format_args!("{name}: {value}"));
+                line("setting", &format_args!("{name}: {}", describe_setting(name, value)));
             }
         }
         let _ = writeln!(text, "{}", self.table());

@@ -4,8 +4,8 @@
 //! [`calibrate`], [`inspect`], [`convert`], [`explain`], and [`manual`] for completions and manual
 //! pages. They share the training loop in [`fit`] and the default settings in [`recipe`]. Results go
 //! to stdout, progress and remarks to stderr. An error is one line; the exit
-//! code is 2 where the arguments were wrong, 130 or 143 where a signal ended a
-//! training that was saved, and 1 for all the rest. Only help has colours, on
+//! code is 2 where the arguments were wrong, 130, 143 or 129 where a signal
+//! ended a training that was saved, and 1 for all the rest. Only help has colours, on
 //! terminals where `NO_COLOR` is not set.
 #![forbid(unsafe_code)]
 

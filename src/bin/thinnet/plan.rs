@@ -53,7 +53,7 @@ pub struct Plan {
     pub weight_decay: f64,
     /// Bound on the norm of the weights into a unit.
     pub max_norm: Option<MaxNorm>,
-    /// Seed of weights, masks and the order of rows.
+    /// Seed of weights, masks, the order of rows and the choice of those held out.
     pub seed: u64,
     /// Epochs from one evaluation to the next; the last is always evaluated.
     pub evaluate_every: usize,

@@ -41,7 +41,7 @@ pub struct Report<'a> {
     pub threads: usize,
     /// Instruction set that it ran on.
     pub isa: &'static str,
-    /// Seed of weights, masks and the order of rows.
+    /// Seed of weights, masks, the order of rows and the choice of those held out.
     pub seed: u64,
     /// The keep rates as they are stored.
     pub keep: Keeps,

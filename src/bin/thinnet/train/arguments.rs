@@ -46,7 +46,7 @@ pub struct Arguments {
     pub data: Data,
     /// Hold out N training rows and use them in place of the test set, so that
     /// settings are chosen without looking at it; from 1 to 4294967295. They are
-    /// chosen at random by --seed, of each class as many as its share of the rows
+    /// chosen at random by --seed, from each class in proportion to its rows
     #[arg(
         long, value_name = "N", value_parser = numbers::count(numbers::MOST_ROWS),
         allow_negative_numbers = true,
@@ -155,7 +155,7 @@ pub struct Arguments {
     /// No bound on the norm of weights
     #[arg(long, group = "bound", help_heading = "Training")]
     no_max_norm: bool,
-    /// Seed of weights, masks and the order of rows
+    /// Seed of weights, masks, the order of rows and the choice of those held out
     #[arg(
         long, value_name = "S", default_value_t = recipe::SEED, value_parser = numbers::seed,
         allow_negative_numbers = true, help_heading = "Training",

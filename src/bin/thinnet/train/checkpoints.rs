@@ -76,9 +76,11 @@ impl Checkpoints {
 /// What has to be the same when a training is resumed, besides what the trainer
 /// itself knows. The names sort before the trainer's, so that an error names
 /// the cause: with other data the schedule differs too.
-pub fn settings(plan: &Plan, train: &Dataset, test: &Dataset) -> Settings {
+pub fn settings(plan: &Plan, held_out: Option<usize>, train: &Dataset, test: &Dataset) -> Settings {
+    let held_out = held_out.map(|rows| format!("{rows} rows by seed {}", plan.seed));
     [
         ("batch", plan.batch.to_string()),
+        ("data: held out", held_out.unwrap_or_else(|| "no rows".to_owned())),
         ("data: test", test.fingerprint()),
         ("data: training", train.fingerprint()),
         ("epochs", plan.epochs.to_string()),

@@ -51,8 +51,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let data = describe(arguments, &train, &test, &fit);
     let baseline = Baseline::new(&train, &test)?;
     let report = Report::new(data, baseline, &plan, &fit, (threads, isa));
-    if let Some(remark) = baseline.remark(report.test_wrong) {
-        machine.remark(&remark);
+    if let Some(warning) = baseline.warning(report.test_wrong) {
+        console::remark(&warning);
     }
     let written = outputs.write(&report, &fit);
     let mut text = results(arguments, &report);
@@ -75,7 +75,8 @@ fn fit(
     checkpoints: Option<&Checkpoints>,
 ) -> anyhow::Result<(Fit, anyhow::Result<()>)> {
     let (machine, steps) = (&arguments.machine, plan.steps(train.rows()));
-    let settings = checkpoints.map(|_| settings(plan, train, test)).unwrap_or_default();
+    let settings =
+        checkpoints.map(|_| settings(plan, arguments.held_out, train, test)).unwrap_or_default();
     let resumed = checkpoints.and_then(|checkpoints| checkpoints.resumed.as_deref());
     let mut fitting = match resumed {
         None => Fitting::new(plan, train, test, machine.isa)?,
