@@ -36,6 +36,11 @@ impl Flow {
         })
     }
 
+    /// The same for predictions, which are refused where sums are not finite.
+    pub fn watched(self) -> Self {
+        Self { z: self.z.into_iter().map(Panels::watched).collect(), ..self }
+    }
+
     /// Whether `rows` rows of this network fit.
     pub fn check(&self, mlp: &Mlp, rows: usize) -> Result<(), Error> {
         same_size("layers that the workspace was made for", self.z.len(), mlp.depth())?;

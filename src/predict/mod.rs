@@ -187,7 +187,7 @@ impl<M: Borrow<Mlp>> Predictor<M> {
     /// More than can be allocated.
     pub fn workspace(&self, most_rows: usize) -> Result<Workspace, Error> {
         Ok(Workspace {
-            flow: Flow::with_capacity(self.network(), most_rows)?,
+            flow: Flow::with_capacity(self.network(), most_rows)?.watched(),
             predictions: Matrix::zeroed(most_rows, self.network().outputs())?,
             samples: None,
             moments: None,

@@ -181,7 +181,7 @@ impl Samples {
         let widths = mlp.widths();
         let masks = widths[..mlp.depth()].iter().map(|&width| Mask::ones(PASS, width));
         Ok(Self {
-            flow: Flow::with_capacity(mlp, PASS)?,
+            flow: Flow::with_capacity(mlp, PASS)?.watched(),
             masks: masks.collect::<Result<_, _>>()?,
             predictions: Matrix::zeroed(PASS, mlp.outputs())?,
             requests: Vec::with_capacity(PASS),

@@ -179,10 +179,13 @@ pub(crate) fn hidden<U: Unit, E: Element>(
 ) {
     z.set_rows(x.rows());
     out.set_rows(x.rows());
+    let watch = z.watch(isa);
     each(parallel, (z.runs_mut(), out.runs_mut()), &|n, (sums, out)| {
         isa.dispatch(Sums { weights, n, x, first: 0, sums: &mut *sums.data });
+        watch.look(sums.data);
         isa.dispatch(Activate { scale: weights.scale, n, epilogue, sums: sums.data, out });
     });
+    z.set_watched(watch);
 }
 
 /// Bias and what is pending, where no activation follows.
@@ -218,9 +221,11 @@ pub(crate) fn output<E: Element>(
     z: &mut Panels,
 ) {
     z.set_rows(x.rows());
+    let watch = z.watch(isa);
     let panel = |n, first, sums: &mut [Panel]| {
         isa.dispatch(Sums { weights, n, x, first, sums: &mut *sums });
-        isa.dispatch(Logits { scale: weights.scale, n, sums });
+        isa.dispatch(Logits { scale: weights.scale, n, sums: &mut *sums });
+        watch.look(sums);
     };
     if z.panels() == 1 {
         // A single panel is divided by its rows.
@@ -229,4 +234,5 @@ pub(crate) fn output<E: Element>(
     } else {
         each(parallel, z.runs_mut(), &|n, sums| panel(n, 0, sums.data));
     }
+    z.set_watched(watch);
 }

@@ -1,5 +1,7 @@
 //! Sums of a layer's rows: `[N/64][rows][64]`.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::{PANEL, Panel, VECTORS, load};
 use crate::{
     error::Error,
@@ -16,6 +18,10 @@ pub(crate) struct Panels {
     data: AlignedBuffer<f32>,
     rows: usize,
     panels: usize,
+    /// Whether products look at what they write here, and what they found: while it is
+    /// still in the core's cache, that costs next to nothing.
+    watched: bool,
+    finite: bool,
 }
 
 impl Panels {
@@ -26,7 +32,23 @@ impl Panels {
             .checked_mul(PANEL)
             .and_then(|width| width.checked_mul(rows))
             .ok_or(Error::TooLarge { what: "pre-activations", shape: [rows, width] })?;
-        Ok(Self { data: AlignedBuffer::zeroed(size)?, rows, panels })
+        let data = AlignedBuffer::zeroed(size)?;
+        Ok(Self { data, rows, panels, watched: false, finite: true })
+    }
+
+    /// The same, but product 1 looks whether what it writes is finite.
+    pub(crate) fn watched(self) -> Self {
+        Self { watched: true, ..self }
+    }
+
+    /// What product 1 has to note of the panels that it writes.
+    pub(crate) fn watch(&self, isa: Isa) -> Watch {
+        Watch { isa: self.watched.then_some(isa), finite: AtomicBool::new(true) }
+    }
+
+    /// What it found in all of them.
+    pub(crate) fn set_watched(&mut self, watch: Watch) {
+        self.finite = watch.finite.into_inner();
     }
 
     /// Holds `rows` rows from now on, of unspecified contents; the caller has
@@ -82,7 +104,8 @@ impl Panels {
         number: impl Fn(usize) -> usize,
     ) -> Result<(), Error> {
         let used = &self.data.as_chunks().0[..self.panels * self.rows];
-        if isa.dispatch(AllFinite(used)) {
+        let finite = if self.watched { self.finite } else { isa.dispatch(AllFinite(used)) };
+        if finite {
             return Ok(());
         }
         // The search only where there is one.
@@ -92,6 +115,22 @@ impl Panels {
             return Ok(());
         };
         Err(Error::NonFinite { what, row: number(row), column, value: self.get(row, column) })
+    }
+}
+
+/// What product 1 finds in the panels that it writes, on any thread.
+pub(crate) struct Watch {
+    /// None where nobody asks.
+    isa: Option<Isa>,
+    finite: AtomicBool,
+}
+
+impl Watch {
+    /// Looks at rows of a panel whose sums are complete.
+    pub(crate) fn look(&self, panel: &[Panel]) {
+        if self.isa.is_some_and(|isa| !isa.dispatch(AllFinite(panel))) {
+            self.finite.store(false, Ordering::Relaxed);
+        }
     }
 }
 
