@@ -16,6 +16,7 @@ mod method;
 mod moments;
 mod monte_carlo;
 mod pool;
+mod tallies;
 mod uncertainty;
 
 pub use evaluate::{Evaluation, evaluate};
@@ -28,7 +29,7 @@ use std::{borrow::Borrow, ops::Range};
 
 use moments::Moments;
 use monte_carlo::Samples;
-use uncertainty::Tallies;
+use tallies::Tallies;
 
 use crate::{
     data::Batch,

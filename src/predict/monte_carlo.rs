@@ -8,10 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Network, Workspace,
-    uncertainty::{Estimates, Tallies},
-};
+use super::{Network, Workspace, tallies::Tallies, uncertainty::Estimates};
 use crate::{
     data::Batch,
     error::{Error, same_size},

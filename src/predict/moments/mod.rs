@@ -12,10 +12,7 @@ mod link;
 mod logistic;
 mod strata;
 
-use super::{
-    Network, Workspace,
-    uncertainty::{Estimates, Tallies},
-};
+use super::{Network, Workspace, tallies::Tallies, uncertainty::Estimates};
 use crate::{
     data::Batch,
     error::Error,

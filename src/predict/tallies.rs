@@ -1,0 +1,212 @@
+//! What the samples of rows say together, gathered one by one.
+
+use super::uncertainty::Estimates;
+use crate::{error::Error, nn::Loss};
+
+/// Samples, as far away as any may be, that are added to those that were taken: few
+/// samples that are alike do not show that the next ones are.
+const UNSEEN: f64 = 2.0;
+
+/// The fewest samples of values, whose scale is not known beforehand, before an early
+/// stop: what happens in 5 % of them has been seen in all but 4 % of rows.
+const FEWEST_VALUES: usize = 64;
+
+/// What the samples of each row said so far.
+#[derive(Clone, Debug)]
+pub(super) struct Tallies {
+    pub loss: Loss,
+    pub outputs: usize,
+    /// Of each row.
+    pub counts: Vec<usize>,
+    /// `[rows][outputs]`
+    pub mean: Vec<f64>,
+    /// `[rows][outputs]`: sums of squared distances from the mean, in the end
+    /// variances.
+    pub squares: Vec<f64>,
+    /// Of each row: the mean entropy of a sample.
+    pub entropies: Vec<f64>,
+    /// `[rows][each][outputs]` samples, where they are kept.
+    pub kept: Vec<f32>,
+    /// The same as `[rows][outputs][samples]`, ascending.
+    pub sorted: Vec<f32>,
+    pub each: usize,
+    /// `[rows][outputs]`: the least and the largest sample, where values end early.
+    pub ranges: Vec<[f32; 2]>,
+    /// Whether variances and entropies are known.
+    pub spread: bool,
+}
+
+impl Tallies {
+    pub fn new(loss: Loss, outputs: usize) -> Self {
+        Self {
+            loss,
+            outputs,
+            counts: Vec::new(),
+            mean: Vec::new(),
+            squares: Vec::new(),
+            entropies: Vec::new(),
+            kept: Vec::new(),
+            sorted: Vec::new(),
+            each: 0,
+            ranges: Vec::new(),
+            spread: true,
+        }
+    }
+
+    /// No samples of `rows` rows yet, of which `each` are to be kept; memory is
+    /// made for `most_rows`.
+    pub fn clear(
+        &mut self,
+        loss: Loss,
+        rows: usize,
+        most_rows: usize,
+        each: usize,
+    ) -> Result<(), Error> {
+        (self.loss, self.each, self.spread) = (loss, each, true);
+        self.ranges.clear();
+        let outputs = self.outputs;
+        zeros(&mut self.counts, 0, [rows, 1], most_rows)?;
+        zeros(&mut self.mean, 0.0, [rows, outputs], most_rows)?;
+        zeros(&mut self.squares, 0.0, [rows, outputs], most_rows)?;
+        zeros(&mut self.entropies, 0.0, [rows, 1], most_rows)?;
+        let size = outputs.checked_mul(each);
+        let size = size.ok_or(Error::TooLarge { what: "samples", shape: [outputs, each] })?;
+        let most_rows = if each == 0 { 0 } else { most_rows };
+        zeros(&mut self.kept, 0.0, [rows, size], most_rows)?;
+        zeros(&mut self.sorted, 0.0, [rows, size], most_rows)
+    }
+
+    pub fn samples(&self, row: usize) -> usize {
+        self.counts[row]
+    }
+
+    /// Takes the row's next sample, by Welford's recurrence.
+    pub fn add(&mut self, row: usize, y: &[f32]) {
+        let (outputs, number) = (self.outputs, self.counts[row]);
+        let n = (number + 1) as f64;
+        self.counts[row] += 1;
+        let mean = &mut self.mean[row * outputs..][..outputs];
+        let squares = &mut self.squares[row * outputs..][..outputs];
+        for ((mean, squares), &y) in mean.iter_mut().zip(squares).zip(y) {
+            let before = f64::from(y) - *mean;
+            *mean += before / n;
+            *squares += before * (f64::from(y) - *mean);
+        }
+        if let Some(entropy) = self.loss.entropy(y.iter().map(|&y| f64::from(y))) {
+            self.entropies[row] += (entropy - self.entropies[row]) / n;
+        }
+        if let Some(ranges) = self.ranges.get_mut(row * outputs..) {
+            for ([low, high], &y) in ranges.iter_mut().zip(y) {
+                // A NaN is in the sums of squares.
+                (*low, *high) = (low.min(y), high.max(y));
+            }
+        }
+        if number < self.each {
+            self.kept[(row * self.each + number) * outputs..][..outputs].copy_from_slice(y);
+        }
+    }
+
+    /// Mixes moments of the row, mean and variance of each output and the mean entropy,
+    /// with those that are there: they are the part `share` of all so far, 1 for the
+    /// first ones.
+    pub fn mix(&mut self, row: usize, share: f64, [means, variances]: [&[f64]; 2], entropy: f64) {
+        let range = row * self.outputs..(row + 1) * self.outputs;
+        let to = self.mean[range.clone()].iter_mut().zip(&mut self.squares[range]);
+        for ((mean, variance), (&m, &v)) in to.zip(means.iter().zip(variances)) {
+            let distance = m - *mean;
+            *mean += share * distance;
+            *variance = (1.0 - share) * (*variance + share * distance * distance) + share * v;
+        }
+        self.entropies[row] += share * (entropy - self.entropies[row]);
+    }
+
+    /// Notes how far values lie apart, for [`Self::error_bound`] of squared error.
+    pub fn with_ranges(&mut self, most_rows: usize) -> Result<(), Error> {
+        let empty = [f32::INFINITY, f32::NEG_INFINITY];
+        zeros(&mut self.ranges, empty, [self.counts.len(), self.outputs], most_rows)
+    }
+
+    /// Variances and mean entropies are not known.
+    pub fn without_spread(&mut self) {
+        self.spread = false;
+    }
+
+    /// The row's means.
+    pub fn set_mean(&mut self, row: usize, y: &[f32]) {
+        let mean = &mut self.mean[row * self.outputs..][..self.outputs];
+        for (mean, &y) in mean.iter_mut().zip(y) {
+            *mean = y.into();
+        }
+    }
+
+    /// What an early stop compares with its tolerance, the largest of the row's outputs:
+    /// sqrt(sum (y - mean)² + 2 d²) / n, as [`super::MonteCarlo::tolerance`] says.
+    pub fn error_bound(&self, row: usize) -> f64 {
+        let n = self.counts[row];
+        let values = self.loss == Loss::SquaredError;
+        if n == 0 || values && n < FEWEST_VALUES {
+            return f64::INFINITY;
+        }
+        let outputs = row * self.outputs..(row + 1) * self.outputs;
+        let mut most = 0.0;
+        for output in outputs {
+            let distance = if values {
+                let [low, high] = self.ranges[output];
+                f64::from(high) - f64::from(low)
+            } else {
+                1.0
+            };
+            if distance == 0.0 {
+                // Values that are all equal do not tell how far another one may lie.
+                return f64::INFINITY;
+            }
+            let sum = self.squares[output] + UNSEEN * distance * distance;
+            // A NaN stays, and nothing is enough then.
+            most = if sum > most || sum.is_nan() { sum } else { most };
+        }
+        most.sqrt() / n as f64
+    }
+
+    /// The samples are all there.
+    pub fn finish(&mut self) -> Estimates<'_> {
+        let (outputs, each) = (self.outputs, self.each);
+        for (row, &count) in self.counts.iter().enumerate() {
+            let degrees = count.saturating_sub(1).max(1) as f64;
+            for squares in &mut self.squares[row * outputs..][..outputs] {
+                *squares /= degrees;
+            }
+            if each > 0 {
+                let (kept, sorted) = (&self.kept[row * outputs * each..], &mut self.sorted);
+                let sorted = sorted[row * outputs * each..].chunks_mut(count).take(outputs);
+                for (output, sorted) in sorted.enumerate() {
+                    let samples = kept.iter().skip(output).step_by(outputs);
+                    sorted.iter_mut().zip(samples).for_each(|(to, &y)| *to = y);
+                    sorted.sort_unstable_by(f32::total_cmp);
+                }
+            }
+        }
+        self.estimates()
+    }
+
+    /// What was set.
+    pub fn estimates(&self) -> Estimates<'_> {
+        Estimates { tallies: self }
+    }
+}
+
+/// Makes `shape` elements `zero` of `memory`, which has room for
+/// `most_rows` rows of them.
+fn zeros<T: Clone>(
+    memory: &mut Vec<T>,
+    zero: T,
+    shape: [usize; 2],
+    most_rows: usize,
+) -> Result<(), Error> {
+    let [rows, each] = shape;
+    let too_large = || Error::TooLarge { what: "estimates", shape: [most_rows, each] };
+    let size = most_rows.max(rows).checked_mul(each).ok_or_else(too_large)?;
+    memory.clear();
+    memory.try_reserve_exact(size).map_err(|_| too_large())?;
+    memory.resize(rows * each, zero);
+    Ok(())
+}
