@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use thinnet::{
+    Error,
     checkpoint::Contents,
     data::Batch,
     nn::Mlp,
@@ -35,12 +36,21 @@ pub fn check(bytes: &[u8]) {
         (file_contents::read(bytes, "thinnet"), file_contents::read(&saved, "thinnet"));
     assert_eq!(given.0, kept.0);
 
-    // A model that loads can be used.
+    // A model that loads can be used; only what overflows in it is refused.
     let (inputs, outputs) = (mlp.inputs(), mlp.outputs());
     let x = Matrix::zeroed(1, inputs).unwrap();
-    let x = MatrixView::new(x.row(0).unwrap(), 1, inputs).unwrap();
+    let x = Batch::dense(MatrixView::new(x.row(0).unwrap(), 1, inputs).unwrap());
     let predictor = Predictor::new(mlp);
     let mut workspace = predictor.workspace(1).unwrap();
-    let y = predictor.predict(&Batch::dense(x), &mut workspace).unwrap();
+    let refused = match predictor.predict(&x, &mut workspace) {
+        Ok(y) => {
+            assert!(y.row(0).unwrap().iter().all(|y| y.is_finite()));
+            false
+        }
+        Err(error) => matches!(error, Error::NonFinite { row: 0, .. }) || panic!("{error}"),
+    };
+    let predictor = predictor.allow_non_finite_inputs();
+    let y = predictor.predict(&x, &mut workspace).unwrap();
     assert_eq!((y.rows(), y.columns()), (1, outputs));
+    assert!(refused || y.row(0).unwrap().iter().all(|y| y.is_finite()));
 }
