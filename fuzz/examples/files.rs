@@ -100,7 +100,11 @@ fn models() -> Result<Vec<(&'static str, Vec<u8>)>> {
         ("bad-no-inputs", replaced(&linear, r#"\"width\":2"#, r#"\"width\":0"#)),
         (
             "bad-noise",
-            replaced(&linear, r#"\"noise\":{\"kind\":\"none\"}"#, r#"\"noise\":{\"kind\":\"gaussian\"}"#),
+            replaced(
+                &linear,
+                r#"\"noise\":{\"kind\":\"none\"}"#,
+                r#"\"noise\":{\"kind\":\"gaussian\"}"#,
+            ),
         ),
         ("bad-offsets", replaced(&linear, "[4,12]", "[0,8]")),
         ("bad-shape", replaced(&linear, "[1,2]", "[2,1]")),
@@ -111,10 +115,7 @@ fn models() -> Result<Vec<(&'static str, Vec<u8>)>> {
         ),
         ("deep", deep),
         ("negative-zero", with_last(&linear, -0.0)),
-        (
-            "other-metadata",
-            replaced(&linear, r#","thinnet":"#, r#","format":"pt","thinnet":"#),
-        ),
+        ("other-metadata", replaced(&linear, r#","thinnet":"#, r#","format":"pt","thinnet":"#)),
         ("spaces", replaced(&linear, r#"\"width\":2"#, r#"  \"width\" :  2"#)),
         ("linear", linear),
     ])
