@@ -1,6 +1,11 @@
 //! Whether two paths lead to one file.
 
-use std::{ffi::OsString, fs, io, path::Path};
+use std::{
+    ffi::OsString,
+    fs::{self, Metadata},
+    io,
+    path::Path,
+};
 
 use super::place::follow;
 use crate::error::Error;
@@ -51,15 +56,31 @@ impl Identity {
             Err(error) => Err(io(error)),
         }
     }
+
+    /// That of the file that `about` was asked of: a handle, or a path that is no link.
+    /// Where a system tells files by their paths, that is `path`'s.
+    pub(crate) fn of_metadata(about: &Metadata, path: &Path) -> io::Result<Self> {
+        Ok(Self { there: there_of(about, path)?, new: None })
+    }
 }
 
 #[cfg(unix)]
 fn there(path: &Path) -> io::Result<There> {
+    there_of(&fs::metadata(path)?, path)
+}
+
+#[cfg(unix)]
+fn there_of(about: &Metadata, _: &Path) -> io::Result<There> {
     use std::os::unix::fs::MetadataExt;
-    fs::metadata(path).map(|found| (found.dev(), found.ino()))
+    Ok((about.dev(), about.ino()))
 }
 
 #[cfg(not(unix))]
 fn there(path: &Path) -> io::Result<There> {
     fs::canonicalize(path)
+}
+
+#[cfg(not(unix))]
+fn there_of(_: &Metadata, path: &Path) -> io::Result<There> {
+    there(path)
 }

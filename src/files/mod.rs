@@ -21,5 +21,6 @@ pub use atomic::{ensure_writable, write_atomically, write_atomically_with};
 pub(crate) use foreign::foreign;
 pub use identity::Identity;
 pub use lock::WriteLock;
+pub(crate) use place::kind;
 pub(crate) use read::start;
 pub use read::{MOST_BYTES, read, read_if};

@@ -166,10 +166,16 @@ fn of_folder(folder: &Path, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{what}: {}", folder.display()))
 }
 
-/// What it is that is no regular file.
-fn kind(found: &Metadata) -> &'static str {
+/// What it is that stands there.
+pub(crate) fn kind(found: &Metadata) -> &'static str {
     if found.is_dir() {
         return "a folder";
+    }
+    if found.is_symlink() {
+        return "a symbolic link";
+    }
+    if found.is_file() {
+        return "a regular file";
     }
     #[cfg(unix)]
     {

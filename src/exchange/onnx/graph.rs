@@ -247,7 +247,7 @@ impl<'a> Constant<'a> {
         let Known::Tensor(tensor) = self.value else {
             return Err(format!("{name} is a number: expected a tensor"));
         };
-        if tensor.is_external() {
+        if tensor.external.is_some() {
             return Err(format!(
                 "{name} is kept in another file: expected it in this one (PyTorch writes so with \
                  external_data=False)"
@@ -303,7 +303,7 @@ impl<'a> Constant<'a> {
         let mut ints = Vec::new();
         match tensor.data {
             None => {}
-            _ if tensor.kind != kind::I64 || tensor.is_external() => {
+            _ if tensor.kind != kind::I64 || tensor.external.is_some() => {
                 let got = kind::name(tensor.kind);
                 return Err(format!("{name} is {got}: expected INT64 in this file"));
             }

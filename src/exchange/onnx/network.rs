@@ -119,7 +119,7 @@ impl<'a> Draft<'a> {
                 Ok(())
             }
             Step::Reshape(Some(columns)) => self.reshape(columns),
-            Step::Linear(linear) => self.linear(node, linear),
+            Step::Linear(linear) => self.linear(node, *linear),
             Step::Add(bias) => self.add(bias),
             Step::Norm(norm) => self.norm(norm),
             Step::Activation(activation) => self.activation(activation),

@@ -1,7 +1,10 @@
 //! The messages of ONNX that a graph of layers needs, of `onnx.proto3`, whose
 //! field numbers these are. Fields that are not read are skipped.
 
-use super::wire::{Fields, Value};
+use super::{
+    external::{External, Stated},
+    wire::{Fields, Value},
+};
 use crate::memory;
 
 /// The most nodes, initialisers, inputs or outputs of a graph, each.
@@ -51,6 +54,28 @@ pub(super) mod kind {
         ];
         let known = usize::try_from(kind).ok().and_then(|kind| NAMES.get(kind));
         known.map_or_else(|| format!("kind {kind}"), |name| (*name).to_owned())
+    }
+
+    /// The bits of an element where elements stand packed one behind the other, `None`
+    /// of texts and of kinds that are not known.
+    pub fn bits(kind: i64) -> Option<u64> {
+        Some(match kind {
+            // FLOAT, INT32, UINT32
+            1 | 6 | 12 => 32,
+            // UINT8, INT8, BOOL, and the kinds of floats of 8 bits
+            2 | 3 | 9 | 17..=20 | 24 => 8,
+            // UINT16, INT16, FLOAT16, BFLOAT16
+            4 | 5 | 10 | 16 => 16,
+            // INT64, DOUBLE, UINT64, COMPLEX64
+            7 | 11 | 13 | 14 => 64,
+            // COMPLEX128
+            15 => 128,
+            // UINT4, INT4, FLOAT4E2M1
+            21..=23 => 4,
+            // UINT2, INT2
+            25 | 26 => 2,
+            _ => return None,
+        })
     }
 }
 
@@ -320,13 +345,16 @@ pub(super) struct Tensor<'a> {
     /// The bytes of the one field that holds the elements, with its number:
     /// `float_data` 4, `int32_data` 5, `int64_data` 7, `raw_data` 9.
     pub data: Option<(u64, &'a [u8])>,
-    external: bool,
+    /// Where they are instead, if they are in another file.
+    pub external: Option<External<'a>>,
 }
 
 impl<'a> Tensor<'a> {
     fn read(message: &'a [u8]) -> Result<Self, String> {
         let (mut name, mut kind) = ("", 0);
-        let (mut dims, mut data, mut external) = (Vec::new(), None, false);
+        let (mut dims, mut data) = (Vec::new(), None);
+        // With the name, which can stand behind, where it is refused.
+        let (mut stated, mut refused) = (Stated::default(), Ok(()));
         let mut fields = Fields::at_most(MOST_FIELDS, "a tensor", message);
         while let Some((number, value)) = fields.next()? {
             match number {
@@ -342,10 +370,22 @@ impl<'a> Tensor<'a> {
                         return Err(format!("{} has data in two places", short(name)));
                     }
                 }
-                3 | 13 => external = true,
-                14 => external |= value.int("data_location of a tensor")? != 0,
+                3 => refused = Err("a segment of its data: expected all of it".to_owned()),
+                13 => {
+                    let entry = value.bytes("external_data of a tensor")?;
+                    refused = refused.and_then(|()| stated.entry(entry));
+                }
+                14 => {
+                    let at = value.int("data_location of a tensor")?;
+                    refused = refused.and_then(|()| stated.data_location(at));
+                }
                 _ => {}
             }
+        }
+        let external = refused.and_then(|()| stated.place());
+        let external = external.map_err(|reason| format!("{} has {reason}", short(name)))?;
+        if external.is_some() && data.is_some() {
+            return Err(format!("{} has data here and in another file", short(name)));
         }
         let mut dimensions = [0; MOST_DIMENSIONS];
         for (to, &size) in dimensions.iter_mut().zip(&dims) {
@@ -362,9 +402,18 @@ impl<'a> Tensor<'a> {
         &self.dimensions[..self.rank]
     }
 
-    /// Whether the elements are in another file, or only a part of them here.
-    pub fn is_external(&self) -> bool {
-        self.external
+    /// The bytes that its shape and kind take where elements stand packed, as they do
+    /// in another file.
+    pub fn size(&self) -> Result<u64, String> {
+        let bits = kind::bits(self.kind).ok_or_else(|| {
+            format!("is {}: expected elements of a known size", kind::name(self.kind))
+        })?;
+        let bits = self
+            .shape()
+            .iter()
+            .try_fold(bits, |bits, &size| bits.checked_mul(u64::try_from(size).ok()?));
+        bits.map(|bits| bits.div_ceil(8))
+            .ok_or_else(|| format!("has shape {:?}: more than there can be", self.shape()))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(super) enum Step<'a> {
     /// y = W x + b
-    Linear(Linear<'a>),
+    Linear(Box<Linear<'a>>),
     /// y = x + b
     Add(Floats<'a>),
     /// y = s (x - m) / sqrt(v + ε) + b
@@ -125,7 +125,7 @@ impl<'a> Link<'a> {
         let beta = attributes.float("beta")?.unwrap_or(1.0);
         let bias = self.optional(2).map(|bias| Ok::<_, String>((bias.floats()?, beta)));
         let alpha = attributes.float("alpha")?.unwrap_or(1.0);
-        linear(weight, transposed, alpha, bias.transpose()?).map(Step::Linear)
+        linear(weight, transposed, alpha, bias.transpose()?)
     }
 
     /// y = x B
@@ -133,7 +133,7 @@ impl<'a> Link<'a> {
         self.check_inputs(2)?;
         self.node.attributes(&[])?;
         let weight = self.constant(1, "weights")?.floats()?;
-        linear(weight, false, 1.0, None).map(Step::Linear)
+        linear(weight, false, 1.0, None)
     }
 
     fn add(&self) -> Result<Step<'a>, String> {
@@ -236,7 +236,7 @@ fn linear<'a>(
     transposed: bool,
     alpha: f32,
     bias: Option<(Floats<'a>, f32)>,
-) -> Result<Linear<'a>, String> {
+) -> Result<Step<'a>, String> {
     let &[rows, columns] = weight.shape() else {
         let (name, shape) = (super::proto::short(weight.name), weight.shape());
         return Err(format!("{name} has shape {shape:?}: expected two dimensions"));
@@ -248,5 +248,5 @@ fn linear<'a>(
     // A `Transpose` in the graph and transB are two turns.
     let by_output = transposed != weight.transposed;
     let (outputs, inputs) = if by_output { (rows, columns) } else { (columns, rows) };
-    Ok(Linear { weight, by_output, inputs, outputs, alpha, bias })
+    Ok(Step::Linear(Box::new(Linear { weight, by_output, inputs, outputs, alpha, bias })))
 }

@@ -1,0 +1,133 @@
+//! Where a location leads: to a file in the graph's folder or below it.
+//!
+//! The format's rule: a path with `/`, relative to the graph's folder, without
+//! `..`. No system may find another file by it than the ones that this says.
+
+/// The longest location, in bytes.
+const LONGEST: usize = 1024;
+
+/// The names of the folders below the graph's that lead to a file, and the file's
+/// own. Empty names and `.` between them make no difference.
+pub(super) fn names(location: &str) -> Result<Vec<&str>, &'static str> {
+    if location.is_empty() {
+        return Err("an empty location: expected a file's name");
+    }
+    if location.len() > LONGEST {
+        return Err("a location of more than 1024 bytes");
+    }
+    if location.contains('\0') {
+        return Err("a location with a byte 0");
+    }
+    // A separator on Windows, and on other systems a name that none should have.
+    if location.contains('\\') {
+        return Err("a location with a backslash: expected `/` between folders");
+    }
+    if location.starts_with('/') || has_drive(location) {
+        return Err("an absolute location: expected one in the graph's folder");
+    }
+    if location.split('/').any(|name| name == "..") {
+        return Err("a location with `..`: expected one in the graph's folder");
+    }
+    if matches!(location.rsplit('/').next(), Some("" | ".")) {
+        return Err("the location of a folder: expected a file");
+    }
+    let names: Vec<&str> = location.split('/').filter(|name| !matches!(*name, "" | ".")).collect();
+    if cfg!(windows) && !names.iter().all(|name| is_file_name_on_windows(name)) {
+        return Err("a location that Windows takes for something else than files");
+    }
+    Ok(names)
+}
+
+/// Whether a path begins with a drive of Windows, such as `C:`.
+fn has_drive(path: &str) -> bool {
+    matches!(path.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic())
+}
+
+/// Whether Windows takes a name as it stands: for no stream of a file, no device, and
+/// without cutting its end off.
+fn is_file_name_on_windows(name: &str) -> bool {
+    const DEVICES: [&str; 7] = ["con", "prn", "aux", "nul", "conin$", "conout$", "clock$"];
+    let stem = name.split('.').next().unwrap_or_default().trim_end().to_lowercase();
+    // Digits and superscripts.
+    let port = stem.strip_prefix("com").or_else(|| stem.strip_prefix("lpt"));
+    let is_port = port.is_some_and(|rest| rest.chars().count() == 1);
+    !name.contains(':') && !name.ends_with(['.', ' ']) && !DEVICES.contains(&&*stem) && !is_port
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_below_the_folder_are_taken_apart() {
+        for (location, expected) in [
+            ("x.data", &["x.data"][..]),
+            ("./x.data", &["x.data"]),
+            ("a/b/x", &["a", "b", "x"]),
+            ("a//./b", &["a", "b"]),
+            ("...", &["..."]),
+            ("..x/x..", &["..x", "x.."]),
+            ("weights of 2026 ü", &["weights of 2026 ü"]),
+        ] {
+            assert_eq!(names(location).unwrap(), expected);
+        }
+        assert_eq!(names(&"x".repeat(LONGEST)).unwrap().len(), 1);
+        // A time, as in the names of runs.
+        #[cfg(not(windows))]
+        assert_eq!(names("run-10:32.onnx.data").unwrap(), ["run-10:32.onnx.data"]);
+    }
+
+    #[test]
+    fn locations_that_leave_the_folder_are_refused() {
+        let long = "x".repeat(LONGEST + 1);
+        for (location, words) in [
+            ("", "an empty location"),
+            (long.as_str(), "1024 bytes"),
+            ("x\0", "a byte 0"),
+            ("..\\x", "a backslash"),
+            ("a\\b", "a backslash"),
+            ("\\\\server\\share\\x", "a backslash"),
+            ("\\\\?\\C:\\x", "a backslash"),
+            ("/etc/passwd", "an absolute location"),
+            ("//server/share/x", "an absolute location"),
+            ("C:/x", "an absolute location"),
+            ("c:x", "an absolute location"),
+            ("..", "with `..`"),
+            ("../x", "with `..`"),
+            ("a/../x", "with `..`"),
+            ("a/..", "with `..`"),
+            ("./../x", "with `..`"),
+            (".", "of a folder"),
+            ("./", "of a folder"),
+            ("a/", "of a folder"),
+            ("a/.", "of a folder"),
+        ] {
+            let reason = names(location).unwrap_err();
+            assert!(reason.contains(words), "{location}: {reason}");
+        }
+    }
+
+    #[test]
+    fn windows_has_names_of_its_own() {
+        for name in ["x.data", "0.weight", "com", "com10", "lpt", "console", "nullity.x", "aux1"] {
+            assert!(is_file_name_on_windows(name), "{name}");
+        }
+        for name in [
+            "x:y",
+            "x.data::$DATA",
+            "x.",
+            "x ",
+            ".. ",
+            "...",
+            "NUL",
+            "nul.data",
+            "Con .x",
+            "com1",
+            "COM9.data",
+            "LPT²",
+            "conin$",
+        ] {
+            assert!(!is_file_name_on_windows(name), "{name}");
+        }
+    }
+}
