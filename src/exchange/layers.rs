@@ -32,7 +32,7 @@ use crate::{
 /// ]
 /// loss = "softmax_cross_entropy"     # or squared_error, binary_cross_entropy
 /// scaling = "inverted"               # or paper
-/// names = ["fc1", "fc2", "out"]      # where names and shapes leave more than one order
+/// names = ["fc1", "fc2", "out"]      # where names, shapes and biases leave a doubt
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Described", into = "Described")]
@@ -84,8 +84,9 @@ impl Layers {
     }
 
     /// The names of the layers in the file, the output layer's last (`fc1` for
-    /// `fc1.weight`). Where it is not called they are ordered by their numbers,
-    /// or by their shapes where those leave one order.
+    /// `fc1.weight`), and with that the word that the weights are `[outputs, inputs]`.
+    /// Where it is not called, names, shapes and biases have to leave one order; see
+    /// [`from_torch`](super::from_torch#order).
     pub fn names<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.names = Some(names.into_iter().map(Into::into).collect());
         self

@@ -1,4 +1,10 @@
-//! The order of layers whose names and shapes alone are known.
+//! The order of layers of which names, shapes and biases alone are known.
+//!
+//! PyTorch stores weights `[outputs, inputs]`. Others store `[inputs, outputs]`, and
+//! read as PyTorch's such a file is a chain too: the network backwards. So an order
+//! is taken only where something rules the other reading out.
+
+use std::collections::BTreeMap;
 
 /// A linear layer of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -7,97 +13,220 @@ pub(super) struct Found {
     pub name: String,
     pub inputs: usize,
     pub outputs: usize,
+    /// Whether the file has a bias, of `outputs` numbers.
+    pub bias: bool,
 }
-
-/// The most steps of the search: more than a thousand layers take.
-const MOST_STEPS: usize = 10_000;
 
 impl Found {
-    /// The text and the number that the name consists of, `net.` and 4.
-    fn numbered(&self) -> Option<(&str, u64)> {
-        let name = self.name.strip_suffix('.').unwrap_or(&self.name);
-        let text = name.trim_end_matches(|c: char| c.is_ascii_digit());
-        Some((text, name[text.len()..].parse().ok()?))
+    /// Inputs and outputs where the weights are `[outputs, inputs]`.
+    fn as_stored(&self) -> (usize, usize) {
+        (self.inputs, self.outputs)
     }
 
-    fn shape(&self) -> (usize, usize) {
-        (self.inputs, self.outputs)
+    /// The same where they are `[inputs, outputs]`.
+    fn turned(&self) -> (usize, usize) {
+        (self.outputs, self.inputs)
+    }
+
+    fn is_square(&self) -> bool {
+        self.inputs == self.outputs
     }
 }
 
-/// Sorts the layers: by their numbers where their names differ in nothing else
-/// (`0`, `2`, `4`; `fc1`, `fc2`), else in the one order in which each takes as
-/// many inputs as the one before has outputs. Layers of one shape have to be
-/// numbered among themselves.
+/// The most steps of a search: two hundred layers without numbers take them, and
+/// as many numbered ones as a file holds take one each.
+const MOST_STEPS: usize = 1 << 22;
+
+/// Sorts the layers from the inputs to the outputs: in the one order in which
+/// each takes as many inputs as the one before has outputs, and in which numbers
+/// ascend among names that differ in nothing else (`fc1`, `fc2`; `blocks.0.fc1`,
+/// `blocks.0.fc2`, `blocks.1.fc1`). Weights that could as well be transposed are
+/// refused, unless all of them are square.
+///
+/// Numbered layers that do not fit on each other are left in the order of their
+/// numbers, for [`check`] to name the first.
 pub(super) fn sort(layers: &mut [Found]) -> Result<(), String> {
-    if by_number(layers) {
+    if layers.len() < 2 {
         return Ok(());
     }
-    layers.sort_by_key(Found::shape);
-    let mut groups: Vec<_> = layers.chunk_by_mut(|a, b| a.shape() == b.shape()).collect();
-    if !groups.iter_mut().all(|group| by_number(group)) {
-        return Err(ambiguous(layers));
+    let numbered = queues(layers);
+    let mut found = search(layers, &numbered, Found::as_stored);
+    if layers.iter().any(|layer| layer.bias && !layer.is_square()) {
+        // The bias says which way the weights are stored. Then shapes alone can
+        // show an order, whatever the numbers mean.
+        if matches!(found, Orders::None) {
+            let any: Vec<_> = (0..layers.len()).map(|index| vec![index]).collect();
+            found = search(layers, &any, Found::as_stored);
+        }
+    } else if !layers.iter().all(Found::is_square) {
+        let turned = search(layers, &numbered, Found::turned);
+        match (&found, turned) {
+            (_, Orders::None) | (Orders::Many, _) => {}
+            (Orders::One(_), _) => {
+                return Err(refusal(
+                    layers,
+                    "no bias says whether these are [outputs, inputs] or [inputs, outputs], and \
+                     they fit on each other both ways",
+                ));
+            }
+            (Orders::None, _) => {
+                return Err(refusal(
+                    layers,
+                    "transposed, it seems: by their names these fit on each other as \
+                     [inputs, outputs] only",
+                ));
+            }
+        }
     }
-    let shapes: Vec<_> =
-        groups.iter().map(|group| (group[0].inputs, group[0].outputs, group.len())).collect();
-    let Some(order) = only_chain(&shapes) else { return Err(ambiguous(layers)) };
-    let mut groups: Vec<_> = groups.into_iter().map(|group| group.iter().cloned()).collect();
-    let sorted: Vec<_> = order.into_iter().filter_map(|group| groups[group].next()).collect();
+    let order = match (found, &numbered[..]) {
+        (Orders::One(order), _) => order,
+        (Orders::None, [all]) => all.clone(),
+        (Orders::None, _) => {
+            return Err(refusal(layers, "in no order do these fit and their numbers ascend"));
+        }
+        (Orders::Many, _) => {
+            return Err(refusal(layers, "names and shapes leave more than one order"));
+        }
+    };
+    let sorted: Vec<_> = order.into_iter().map(|index| layers[index].clone()).collect();
     layers.clone_from_slice(&sorted);
     Ok(())
 }
 
-/// Sorts layers whose names differ in a number only, or says that they do not.
-fn by_number(layers: &mut [Found]) -> bool {
-    if layers.len() < 2 {
-        return true;
+/// Whether each of the layers takes as many inputs as the one before has outputs.
+pub(super) fn check(layers: &[Found]) -> Result<(), String> {
+    let misfit = layers.windows(2).find(|pair| pair[0].outputs != pair[1].inputs);
+    let Some([below, Found { name, inputs, outputs, .. }]) = misfit else { return Ok(()) };
+    let mut reason = format!(
+        "{name}weight is [{outputs}, {inputs}]: expected {} inputs, the outputs of {}",
+        below.outputs,
+        below.name.trim_end_matches('.')
+    );
+    if layers.windows(2).all(|pair| pair[0].inputs == pair[1].outputs) {
+        reason += "; all weights would fit transposed, as [inputs, outputs]";
     }
-    let text = layers[0].numbered().map(|(text, _)| text.to_owned());
-    let alike = |layer: &Found| layer.numbered().map(|(text, _)| text) == text.as_deref();
-    if text.is_none() || !layers.iter().all(alike) {
-        return false;
-    }
-    layers.sort_by(|a, b| a.numbered().cmp(&b.numbered()));
-    layers.windows(2).all(|pair| pair[0].numbered() != pair[1].numbered())
+    Err(reason)
 }
 
-/// The only order of these (inputs, outputs, times) in which they fit on each
-/// other, if there is just one.
-fn only_chain(shapes: &[(usize, usize, usize)]) -> Option<Vec<usize>> {
-    let mut left: Vec<usize> = shapes.iter().map(|(.., times)| *times).collect();
-    let all = left.iter().sum();
-    let mut chain: Vec<usize> = Vec::with_capacity(all);
-    let mut only = None;
+/// A number of a name: how many digits it has, and the digits, without leading
+/// zeros. They compare as the number does, of any length.
+type Number<'a> = (usize, &'a str);
+
+/// A name with each number replaced by a 0, and the numbers.
+fn split(name: &str) -> (String, Vec<Number<'_>>) {
+    let mut text = String::with_capacity(name.len());
+    let mut numbers = Vec::new();
+    let mut rest = name;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+        let (before, from) = rest.split_at(start);
+        let behind = from.trim_start_matches(|c: char| c.is_ascii_digit());
+        let digits = from[..from.len() - behind.len()].trim_start_matches('0');
+        numbers.push((digits.len(), digits));
+        text += before;
+        text.push('0');
+        rest = behind;
+    }
+    text += rest;
+    (text, numbers)
+}
+
+/// The layers as queues, in each of which the order is known: those whose names
+/// differ in their numbers only, by these. Every other layer is a queue of its own.
+fn queues(layers: &[Found]) -> Vec<Vec<usize>> {
+    let mut alike: BTreeMap<String, Vec<(Vec<Number<'_>>, usize)>> = BTreeMap::new();
+    for (index, layer) in layers.iter().enumerate() {
+        let (text, numbers) = split(&layer.name);
+        alike.entry(text).or_default().push((numbers, index));
+    }
+    let mut queues = Vec::new();
+    for mut group in alike.into_values() {
+        without_widths(layers, &mut group);
+        group.sort();
+        let order = group.iter().map(|&(_, index)| index);
+        if group.windows(2).all(|pair| pair[0].0 != pair[1].0) {
+            queues.push(order.collect());
+        } else {
+            queues.extend(order.map(|index| vec![index]));
+        }
+    }
+    queues
+}
+
+/// Takes out the numbers that are widths: a number at one place of all these
+/// names that is the inputs or the outputs of each (`fc512`, `fc256`) counts nothing.
+fn without_widths(layers: &[Found], group: &mut [(Vec<Number<'_>>, usize)]) {
+    let places = group.first().map_or(0, |(numbers, _)| numbers.len());
+    for place in (0..places).rev() {
+        let is_width = |(numbers, index): &(Vec<Number<'_>>, usize)| {
+            let Found { inputs, outputs, .. } = layers[*index];
+            [inputs, outputs].iter().any(|width| width.to_string() == numbers[place].1)
+        };
+        if group.iter().all(is_width) {
+            for (numbers, _) in &mut *group {
+                numbers.remove(place);
+            }
+        }
+    }
+}
+
+/// The orders that a search found.
+enum Orders {
+    None,
+    One(Vec<usize>),
+    /// Or it did not end within [`MOST_STEPS`].
+    Many,
+}
+
+/// The orders that keep each queue's and in which the layers fit on each other,
+/// with the inputs and outputs that `shape` says.
+fn search(
+    layers: &[Found],
+    queues: &[Vec<usize>],
+    shape: impl Fn(&Found) -> (usize, usize),
+) -> Orders {
+    let mut heads = vec![0; queues.len()];
+    // Queue and layer of each step.
+    let mut chain: Vec<(usize, usize)> = Vec::with_capacity(layers.len());
+    let mut orders = Orders::None;
     let mut next = 0;
     for _ in 0..MOST_STEPS {
-        if chain.len() == all {
-            if only.is_some() {
-                return None;
+        if let Some(queue) = queues.get(next) {
+            let outputs = chain.last().map(|&(_, last)| shape(&layers[last]).1);
+            let fits = |layer: usize| outputs.is_none_or(|n| shape(&layers[layer]).0 == n);
+            match queue.get(heads[next]) {
+                Some(&layer) if fits(layer) => {
+                    heads[next] += 1;
+                    chain.push((next, layer));
+                    next = 0;
+                }
+                _ => next += 1,
             }
-            only = Some(chain.clone());
-            next = shapes.len();
+            continue;
         }
-        let outputs = chain.last().map(|&last| shapes[last].1);
-        let fits = |&i: &usize| left[i] > 0 && outputs.is_none_or(|n| shapes[i].0 == n);
-        if let Some(fitting) = (next..shapes.len()).find(fits) {
-            left[fitting] -= 1;
-            chain.push(fitting);
-            next = 0;
-        } else {
-            let Some(last) = chain.pop() else { return only };
-            left[last] += 1;
-            next = last + 1;
+        if chain.len() == layers.len() {
+            if !matches!(orders, Orders::None) {
+                return Orders::Many;
+            }
+            orders = Orders::One(chain.iter().map(|&(_, layer)| layer).collect());
         }
+        let Some((last, _)) = chain.pop() else { return orders };
+        heads[last] -= 1;
+        next = last + 1;
     }
-    None
+    Orders::Many
 }
 
-fn ambiguous(layers: &[Found]) -> String {
+/// A refusal of these layers, and what to do.
+fn refusal(layers: &[Found], reason: &str) -> String {
     let all: Vec<_> = layers
         .iter()
         .map(|layer| format!("{}weight [{}, {}]", layer.name, layer.outputs, layer.inputs))
         .collect();
-    format!("{}: expected names or shapes that leave one order, or the layers' names", list(&all))
+    format!(
+        "{}: {reason}: expected `names`, the names of the layers from the inputs to the outputs, \
+         with weights [outputs, inputs]",
+        list(&all)
+    )
 }
 
 /// The first few of the texts.
@@ -111,53 +240,4 @@ pub(super) fn list(all: &[String]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sorted(layers: &[(&str, usize, usize)]) -> Result<Vec<String>, String> {
-        let mut layers: Vec<_> = layers
-            .iter()
-            .map(|&(name, inputs, outputs)| Found { name: format!("{name}."), inputs, outputs })
-            .collect();
-        sort(&mut layers)?;
-        Ok(layers.into_iter().map(|layer| layer.name).collect())
-    }
-
-    #[test]
-    fn numbers_order_and_else_shapes() {
-        let numbers = [("10", 3, 3), ("2", 3, 3), ("0", 3, 3)];
-        assert_eq!(sorted(&numbers).unwrap(), ["0.", "2.", "10."]);
-        let named = [("net.fc10", 8, 2), ("net.fc9", 4, 8)];
-        assert_eq!(sorted(&named).unwrap(), ["net.fc9.", "net.fc10."]);
-        let mixed = [("fc1", 784, 32), ("fc2", 32, 32), ("fc3", 32, 32), ("out", 32, 10)];
-        assert_eq!(sorted(&mixed).unwrap(), ["fc1.", "fc2.", "fc3.", "out."]);
-        let words = [("tail", 7, 3), ("body", 5, 7), ("head", 9, 5)];
-        assert_eq!(sorted(&words).unwrap(), ["head.", "body.", "tail."]);
-        assert_eq!(sorted(&[("any", 1, 1)]).unwrap(), ["any."]);
-        assert!(sorted(&[]).unwrap().is_empty());
-    }
-
-    #[test]
-    fn what_leaves_more_than_one_order_is_refused() {
-        // A circle, which could start at either; two of one shape without numbers;
-        // two ways round; shapes that do not fit at all.
-        let circle = [("encode", 784, 32), ("decode", 32, 784)];
-        let twins = [("left", 4, 4), ("right", 4, 4)];
-        let ways = [("a", 1, 2), ("b", 2, 1), ("c", 1, 3), ("d", 3, 1)];
-        let apart = [("a", 1, 2), ("b", 3, 4)];
-        for layers in [&circle[..], &twins, &ways, &apart] {
-            let reason = sorted(layers).unwrap_err();
-            assert!(reason.contains("expected names or shapes that leave one order"), "{reason}");
-            assert!(reason.contains(&format!("{}.weight", layers[0].0)), "{reason}");
-        }
-        assert!(sorted(&[("fc1", 2, 2), ("fc01", 2, 2)]).is_err());
-    }
-
-    #[test]
-    fn the_search_ends() {
-        let names: Vec<String> = (0..3000).map(|i| format!("{i}x")).collect();
-        let layers: Vec<_> =
-            names.iter().enumerate().map(|(i, name)| (name.as_str(), i % 60, i / 60)).collect();
-        assert!(sorted(&layers).is_err());
-    }
-}
+mod tests;

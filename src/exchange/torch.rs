@@ -79,6 +79,16 @@ pub fn load_torch_scaling(path: &Path) -> Result<Option<Scaling>, Error> {
 /// `[outputs]`, which may be missing (`nn.Linear(..., bias=False)`). What
 /// [`to_torch`] wrote needs no `layers`; where they are given, they count.
 ///
+/// # Order
+/// Without [`Layers::names`] the layers are taken in the one order in which each
+/// has as many inputs as the one before has outputs, and in which numbers ascend
+/// among names that differ in their numbers only (`fc1`, `fc2`; `layers.0.linear`,
+/// `layers.1.linear`). Weights stored `[inputs, outputs]`, as other programs do,
+/// are the network backwards in PyTorch's eyes. So the order also has to be the only
+/// one either way, unless there is one layer, a layer that is not square has a bias,
+/// or all layers are square: a transposed file with square layers alone, or with
+/// one layer, cannot be told from PyTorch's. `names` is for the rest.
+///
 /// ```
 /// use std::path::Path;
 /// use thinnet::{Keep, exchange, nn::{Activation, Loss, Mlp, Scaling}};
@@ -94,7 +104,8 @@ pub fn load_torch_scaling(path: &Path) -> Result<Option<Scaling>, Error> {
 ///
 /// # Errors
 /// Bytes that are no safetensors file; tensors that are not those of such
-/// layers, do not fit on each other, or hold what is not finite; no `layers` and
+/// layers, do not fit on each other, leave more than one order, or hold what is not
+/// finite; no `layers` and
 /// no metadata of ours; metadata with a digest that the bytes do not have (a
 /// program that changes what [`to_torch`] wrote has to leave the metadata key
 /// `thinnet.digest` out); more memory than can be allocated.
@@ -189,12 +200,9 @@ impl StateDict<'_> {
             .widths()
             .windows(2)
             .zip(sequential.names())
-            .map(|(pair, name)| Found { name, inputs: pair[0], outputs: pair[1] })
+            .map(|(pair, name)| Found { name, inputs: pair[0], outputs: pair[1], bias: true })
             .collect();
-        let mut biases = found.iter().map(|layer| format!("{}bias", layer.name));
-        if let Some(missing) = biases.find(|bias| !file.has_tensor(bias)) {
-            return Err(file.refuse(format!("no tensor {missing}: expected one")));
-        }
+        found.iter().try_for_each(|layer| self.shapes(layer))?;
         self.network(&found, architecture.scaling(), || architecture.builder())
     }
 
@@ -217,13 +225,10 @@ impl StateDict<'_> {
     fn described(self, layers: &Layers) -> Result<Mlp, Error> {
         let file = &self.file;
         let mut found = self.linear_layers()?;
-        match &layers.names {
-            Some(names) => found = self.named(found, names)?,
-            None => order::sort(&mut found).map_err(|reason| file.refuse(reason))?,
-        }
-        let names: Vec<_> = found.iter().map(|layer| format!("{}weight", layer.name)).collect();
         let hidden = layers.hidden.len();
+        // Before they are sorted, so that a file cannot make that long.
         if found.len() != hidden + 1 {
+            let names: Vec<_> = found.iter().map(|layer| format!("{}weight", layer.name)).collect();
             let (got, names) = (found.len(), list(&names));
             return Err(file.refuse(format!(
                 "{got} linear layers ({names}): expected {}, the {hidden} hidden layers described \
@@ -231,15 +236,11 @@ impl StateDict<'_> {
                 hidden + 1
             )));
         }
-        for (pair, name) in found.windows(2).zip(&names[1..]) {
-            let (below, Found { inputs, outputs, .. }) = (pair[0].outputs, &pair[1]);
-            if below != *inputs {
-                return Err(file.refuse(format!(
-                    "{name} is [{outputs}, {inputs}]: expected {below} inputs, the outputs of {}",
-                    pair[0].name.trim_end_matches('.')
-                )));
-            }
+        match &layers.names {
+            Some(names) => found = self.named(found, names)?,
+            None => order::sort(&mut found).map_err(|reason| file.refuse(reason))?,
         }
+        order::check(&found).map_err(|reason| file.refuse(reason))?;
         let scaling = match (layers.scaling, self.scaling()?) {
             (Some(given), Some(said)) if given != said => {
                 return Err(file.refuse(format!("weights {said}: expected {given} ones")));
@@ -282,7 +283,9 @@ impl StateDict<'_> {
                 if inputs == 0 || outputs == 0 {
                     return Err(refuse("at least one input and one output"));
                 }
-                layers.push(Found { name: layer, inputs, outputs });
+                let bias = format!("{layer}bias");
+                let bias = self.file.has_tensor(&bias);
+                layers.push(Found { name: layer, inputs, outputs, bias });
             } else if let Some(layer) = of("bias") {
                 let weight = format!("{layer}weight");
                 if !self.file.has_tensor(&weight) {
@@ -295,7 +298,19 @@ impl StateDict<'_> {
         if layers.is_empty() {
             return Err(self.file.refuse("no tensors: expected those of linear layers".to_owned()));
         }
+        layers.iter().try_for_each(|layer| self.shapes(layer))?;
         Ok(layers)
+    }
+
+    /// Whether the layer's weight and bias have its shapes. A bias says which way
+    /// the weights of a layer are stored that is not square.
+    fn shapes(&self, layer: &Found) -> Result<(), Error> {
+        let Found { name, inputs, outputs, bias } = layer;
+        self.file.find(&format!("{name}weight"), &[*outputs, *inputs], &KINDS)?;
+        if *bias {
+            self.file.find(&format!("{name}bias"), &[*outputs], &KINDS)?;
+        }
+        Ok(())
     }
 
     /// The layers in the order of `names`, which have to be theirs.
@@ -327,13 +342,6 @@ impl StateDict<'_> {
         builder: impl FnOnce() -> MlpBuilder,
     ) -> Result<Mlp, Error> {
         let file = self.file;
-        for Found { name, inputs, outputs } in found {
-            let [weight, bias] = ["weight", "bias"].map(|what| format!("{name}{what}"));
-            file.find(&weight, &[*outputs, *inputs], &KINDS)?;
-            if file.has_tensor(&bias) {
-                file.find(&bias, &[*outputs], &KINDS)?;
-            }
-        }
         let inputs = found.first().map(|layer| layer.inputs);
         let widths: Vec<_> =
             inputs.into_iter().chain(found.iter().map(|layer| layer.outputs)).collect();
@@ -341,14 +349,14 @@ impl StateDict<'_> {
         let mut mlp = builder().build_zeroed()?;
         let keeps = mlp.keeps();
         let mut tensors = Vec::with_capacity(2 * found.len());
-        for ((layer, keep), Found { name, inputs, outputs }) in
+        for ((layer, keep), Found { name, inputs, outputs, bias: has_bias }) in
             mlp.layers.iter_mut().zip(keeps).zip(found)
         {
             let [weight, bias] = ["weight", "bias"].map(|what| format!("{name}{what}"));
             let weights =
                 Tensor::new(weight, vec![*outputs, *inputs], To::Weights(&mut layer.weights));
             tensors.push(weights.times(scaling.to_inverted(keep)));
-            if file.has_tensor(&bias) {
+            if *has_bias {
                 let to = To::Values(&mut layer.bias[..*outputs]);
                 tensors.push(Tensor::new(bias, vec![*outputs], to));
             }

@@ -170,7 +170,7 @@ pub fn torch() -> Vec<Hostile> {
         hostile(
             "bad-shape-does-not-fit",
             with_entry(2, &entry("2.weight", "F32", "3,2", 36, 60), 68),
-            "2.weight is [3, 2]: expected 3 inputs",
+            "2.bias is F32 [2]: expected F32, F16 or BF16 [3]",
         ),
         hostile(
             "bad-width-0",
@@ -244,9 +244,9 @@ pub fn torch() -> Vec<Hostile> {
             of_entries(
                 &[
                     entry("0.weight", "F16", &format!("{wide},1"), 0, 2 * wide),
-                    entry("2.weight", "F16", &format!("1,{wide}"), 2 * wide, 4 * wide),
+                    entry("2.weight", "F16", &format!("2,{wide}"), 2 * wide, 6 * wide),
                 ],
-                4 * wide as usize,
+                6 * wide as usize,
             ),
             "filled up to multiples of 64",
         ),

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use safetensors::{Dtype, tensor::TensorView};
 use serde_json::Value;
 use thinnet::{
     Keep,
@@ -233,6 +234,83 @@ fn other_state_dicts_are_refused_with_the_tensor() {
     assert_eq!(message, "m: no tensor 4.bias: expected one");
     let message = exchange::load_torch(&fixture("gone"), None).unwrap_err().to_string();
     assert!(message.contains("gone"), "{message}");
+}
+
+/// A state dict of these weights `[rows, columns]`, numbered from 0 on in each, and
+/// of the biases.
+fn state_dict(weights: &[(&str, [usize; 2])], biases: &[(&str, usize)]) -> Vec<u8> {
+    let weights = weights.iter().map(|&(name, shape)| (format!("{name}.weight"), shape.to_vec()));
+    let biases = biases.iter().map(|&(name, width)| (format!("{name}.bias"), vec![width]));
+    let all: Vec<_> = weights
+        .chain(biases)
+        .map(|(name, shape)| {
+            let numbers = 0..shape.iter().product::<usize>();
+            (name, shape, numbers.flat_map(|x| (x as f32).to_le_bytes()).collect::<Vec<u8>>())
+        })
+        .collect();
+    let views = all.iter().map(|(name, shape, bytes)| {
+        (name, TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap())
+    });
+    safetensors::serialize(views, None).unwrap()
+}
+
+/// As PyTorch's, a file whose weights are `[inputs, outputs]` is the network backwards.
+#[test]
+fn weights_that_could_be_transposed_are_refused() {
+    let path = Path::new("words");
+    let layers = Layers::new().hidden(Activation::Relu, Keep::HALF);
+    let read = |bytes: &[u8], layers: &Layers| exchange::from_torch(bytes, path, Some(layers));
+    let refused = |bytes: &[u8], layers: &Layers, words: &str| {
+        let message = read(bytes, layers).map(|mlp| mlp.widths()).unwrap_err().to_string();
+        assert!(message.starts_with("words: ") && message.contains(words), "{message}");
+    };
+    // 3-8-6, stored each way.
+    let turned = [("first", [3, 8]), ("second", [8, 6])];
+    let stored = [("first", [8, 3]), ("second", [6, 8])];
+    for weights in [turned, stored] {
+        refused(&state_dict(&weights, &[]), &layers, "expected `names`");
+    }
+    let named = layers.clone().names(["first", "second"]);
+    refused(&state_dict(&turned, &[]), &named, "all weights would fit transposed");
+    let mlp = read(&state_dict(&stored, &[]), &named).unwrap();
+    assert_eq!(mlp.widths(), [3, 8, 6]);
+    // One bias says it too.
+    let biased = read(&state_dict(&stored, &[("second", 6)]), &layers).unwrap();
+    assert_eq!(biased.widths(), [3, 8, 6]);
+    assert_eq!(biased.weights(0).unwrap(), mlp.weights(0).unwrap());
+    refused(&state_dict(&turned, &[("second", 6)]), &layers, "second.bias is F32 [6]: expected");
+    refused(&state_dict(&turned, &[("first", 8)]), &layers, "first.bias is F32 [8]: expected");
+    // Numbers do, wherever they stand.
+    let numbered = |one, two| [("layers.0.linear", one), ("layers.1.linear", two)];
+    let mlp = read(&state_dict(&numbered([8, 3], [6, 8]), &[]), &layers).unwrap();
+    assert_eq!(mlp.widths(), [3, 8, 6]);
+    refused(&state_dict(&numbered([3, 8], [8, 6]), &[]), &layers, "transposed, it seems");
+    let palindrome = state_dict(&numbered([8, 3], [3, 8]), &[]);
+    refused(&palindrome, &layers, "fit on each other both ways");
+    let names = layers.clone().names(["layers.0.linear", "layers.1.linear"]);
+    assert_eq!(read(&palindrome, &names).unwrap().widths(), [3, 8, 3]);
+}
+
+#[test]
+fn layers_of_one_shape_are_ordered_by_the_numbers_inside_their_names() {
+    let path = Path::new("square");
+    for names in [
+        ["layers.2.linear", "layers.10.linear", "layers.11.linear"],
+        ["blocks.0.fc1", "blocks.0.fc2", "blocks.1.fc1"],
+    ] {
+        // One has a bias, by which it is told from the others.
+        for at in 0..3 {
+            let bytes = state_dict(&names.map(|name| (name, [2, 2])), &[(names[at], 2)]);
+            let layers = Layers::new()
+                .hidden(Activation::Tanh, Keep::ALL)
+                .hidden(Activation::Tanh, Keep::ALL);
+            let mlp = exchange::from_torch(&bytes, path, Some(&layers)).unwrap();
+            for layer in 0..3 {
+                let expected = if layer == at { [0.0, 1.0] } else { [0.0; 2] };
+                assert_eq!(mlp.bias(layer).unwrap(), expected, "{names:?}");
+            }
+        }
+    }
 }
 
 /// Files of one output, of which a softmax is always 1, name the file.
