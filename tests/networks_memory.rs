@@ -12,7 +12,10 @@ use thinnet::{
     Error, Keep,
     checkpoint::Contents,
     data::{Batch, Dataset},
-    exchange::{self, FileKind, Layers},
+    exchange::{
+        self, FileKind, Layers,
+        onnx::{self, Export},
+    },
     nn::{Activation, Loss, Mlp, MlpBuilder, Scaling, Targets},
     predict::{MonteCarlo, Predictor, Seeds, evaluate},
     tensor::Matrix,
@@ -183,6 +186,11 @@ fn networks_from_elsewhere_and_for_elsewhere() {
     for scaling in [Scaling::Inverted, Scaling::Paper] {
         assert_eq!(refuse_each(|| exchange::save_torch(&mlp, scaling, &path)), 0);
         refused(|| exchange::to_torch(&mlp, scaling));
+    }
+    let graph = folder.path().join("graph.onnx");
+    for export in [Export::new(), Export::new().dropout(true)] {
+        assert_eq!(refuse_each(|| onnx::save(&mlp, &export, &graph)), 0);
+        refused(|| onnx::to_bytes(&mlp, &export));
     }
     let bytes = fs::read(&path).unwrap();
     let layers = Layers::new()

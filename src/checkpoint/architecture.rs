@@ -202,6 +202,11 @@ impl Architecture {
         text + &format!("-{} {}", self.outputs, self.loss)
     }
 
+    /// The loss.
+    pub fn loss(&self) -> Loss {
+        self.loss
+    }
+
     /// The form of the weights.
     pub fn scaling(&self) -> Scaling {
         self.scaling
@@ -279,7 +284,7 @@ pub(super) fn loaded<'m>(
 }
 
 /// All parameters of a network on their way into a file.
-pub(super) fn saved_network(mlp: &Mlp) -> Vec<Tensor<Source<'_>>> {
+pub(crate) fn saved_network(mlp: &Mlp) -> Vec<Tensor<Source<'_>>> {
     let layers = mlp.layers.iter().enumerate();
     layers.flat_map(|(index, layer)| saved("", index, &layer.weights, &layer.bias)).collect()
 }

@@ -56,7 +56,7 @@ mod tensor;
 mod training;
 mod writer;
 
-pub(crate) use architecture::{Architecture, Versions};
+pub(crate) use architecture::{Architecture, Versions, saved_network};
 pub use contents::{Contents, TrainingState};
 pub(crate) use floats::Kind;
 pub(crate) use header::{begins as header_begins, looks_whole};
@@ -64,7 +64,7 @@ pub(crate) use model::KEY as MODEL_KEY;
 pub(crate) use reader::{Reader, Verify, ensure_begins};
 pub(crate) use tensor::{From, Tensor, To};
 pub(crate) use training::{KEY as CHECKPOINT_KEY, Position, Saved, writer as of_training};
-pub(crate) use writer::Writer;
+pub(crate) use writer::{Writer, sorted_json};
 
 /// The number of the file formats.
 pub const FORMAT: u32 = 2;

@@ -1,6 +1,6 @@
 //! Tensors of files and the memory that they go to and come from.
 
-use crate::thin::Tiles;
+use crate::{bytes::write_little_endian, error::Error, thin::Tiles};
 
 /// Numbers that are copied at once.
 pub(super) const AT_ONCE: usize = 4096;
@@ -32,6 +32,12 @@ impl<P> Tensor<P> {
         Self { factor, ..self }
     }
 
+    /// Bytes of its numbers, as f32.
+    pub fn size(&self) -> u64 {
+        let numbers = self.shape.iter().fold(1_u64, |n, &size| n.saturating_mul(size as u64));
+        numbers.saturating_mul(size_of::<f32>() as u64)
+    }
+
     /// A number on its way; or why it must not be there.
     pub(super) fn convert(&self, x: f32) -> Result<f32, String> {
         let scaled = if self.factor == 1.0 { x } else { (f64::from(x) * self.factor) as f32 };
@@ -39,6 +45,28 @@ impl<P> Tensor<P> {
             return Ok(scaled);
         }
         Err(format!("{} holds {x}: expected {}", self.name, self.allowed.text()))
+    }
+}
+
+impl Tensor<From<'_>> {
+    /// Hands on its numbers as little-endian f32, piece by piece.
+    ///
+    /// # Errors
+    /// Those of `to`, or numbers that may not stand in a file.
+    pub fn write(&self, mut to: impl FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error> {
+        let (mut numbers, mut bytes) = ([0.0; AT_ONCE], [0; AT_ONCE * size_of::<f32>()]);
+        let count: usize = self.shape.iter().product();
+        for start in (0..count).step_by(AT_ONCE) {
+            let part = &mut numbers[..AT_ONCE.min(count - start)];
+            self.memory.copy(start, part);
+            for x in &mut *part {
+                *x = self.convert(*x).map_err(|reason| {
+                    Error::setting("parameters", reason, "numbers that can be read again")
+                })?;
+            }
+            to(write_little_endian(part, &mut bytes))?;
+        }
+        Ok(())
     }
 }
 
@@ -61,7 +89,7 @@ pub(crate) enum To<'m> {
 
 impl From<'_> {
     /// Copies the numbers from number `start` on.
-    pub(super) fn copy(self, start: usize, to: &mut [f32]) {
+    fn copy(self, start: usize, to: &mut [f32]) {
         match self {
             Self::Weights(tiles) => tiles.copy_rows(start, to),
             Self::Values(values) => to.copy_from_slice(&values[start..][..to.len()]),

@@ -11,10 +11,9 @@ use serde_json::Value;
 use super::{
     digest::{BLANK, PLACE, Running, START},
     header::{LONGEST, MOST_TENSORS},
-    tensor::{AT_ONCE, From, Tensor},
+    tensor::{From, Tensor},
 };
 use crate::{
-    bytes::write_little_endian,
     error::Error,
     files::{MOST_BYTES, write_atomically_with},
     memory::{ensure_room, reserve},
@@ -39,15 +38,15 @@ impl<'m> Writer<'m> {
             return Err(Error::TooMany { what: "tensors of a file", most: MOST_TENSORS, got: n });
         }
         tensors.sort_by(|a, b| a.name.cmp(&b.name));
-        let metadata = text(&sorted(value(metadata)?))?;
+        let metadata = sorted_json(metadata)?;
         ensure_room("header", metadata.len().saturating_mul(4))?;
         let (key, metadata) = (text(&key)?, text(&metadata)?);
         let mut header = format!("{START}{BLANK}\",{key}:{metadata}}}");
         let mut end = 0;
-        for Tensor { name, shape, .. } in &tensors {
+        for tensor in &tensors {
             let from = end;
-            end += shape.iter().map(|&n| n as u64).product::<u64>() * size_of::<f32>() as u64;
-            let (name, shape) = (text(name)?, text(shape)?);
+            end += tensor.size();
+            let (name, shape) = (text(&tensor.name)?, text(&tensor.shape)?);
             header += &format!(
                 ",{name}:{{\"dtype\":\"F32\",\"shape\":{shape},\"data_offsets\":[{from},{end}]}}"
             );
@@ -90,23 +89,13 @@ impl<'m> Writer<'m> {
         to.write_all(&(header.len() as u64).to_le_bytes()).map_err(io)?;
         to.write_all(header).map_err(io)?;
         let mut digest = Running::new(header);
-        let (mut numbers, mut bytes) = ([0.0; AT_ONCE], [0; AT_ONCE * size_of::<f32>()]);
         for tensor in &self.tensors {
-            let count: usize = tensor.shape.iter().product();
-            for start in (0..count).step_by(AT_ONCE) {
-                let part = &mut numbers[..AT_ONCE.min(count - start)];
-                tensor.memory.copy(start, part);
-                for x in &mut *part {
-                    *x = tensor.convert(*x).map_err(|reason| {
-                        Error::setting("parameters", reason, "numbers that can be read again")
-                    })?;
-                }
-                let bytes = write_little_endian(part, &mut bytes);
+            tensor.write(|bytes| {
                 if let Some(digest) = &mut digest {
                     digest.update(bytes);
                 }
-                to.write_all(bytes).map_err(io)?;
-            }
+                to.write_all(bytes).map_err(io)
+            })?;
         }
         if let Some(digest) = digest {
             to.seek(SeekFrom::Start(PLACE)).map_err(io)?;
@@ -116,8 +105,9 @@ impl<'m> Writer<'m> {
     }
 }
 
-fn value(metadata: &impl Serialize) -> Result<Value, Error> {
-    serde_json::to_value(metadata).map_err(unwritable)
+/// Metadata as JSON, so that the same gives the same bytes.
+pub(crate) fn sorted_json(metadata: &impl Serialize) -> Result<String, Error> {
+    text(&sorted(serde_json::to_value(metadata).map_err(unwritable)?))
 }
 
 fn text(of: &(impl Serialize + ?Sized)) -> Result<String, Error> {

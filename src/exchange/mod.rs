@@ -4,7 +4,8 @@
 //!   [`Layers`] says what it does not: activations, keep rates, the loss. A
 //!   network of ours goes the other way with [`to_torch`].
 //! - **ONNX**: the graph of a multilayer perceptron, [`from_onnx`] and
-//!   [`load_onnx`].
+//!   [`load_onnx`]. A network of ours goes the other way with [`onnx::to_bytes`]
+//!   and [`onnx::save`], with dropout where it is asked for.
 //!
 //! Both forms of weights are known ([`Scaling`](crate::nn::Scaling)): PyTorch's
 //! `nn.Dropout` is inverted, as the engine is.
@@ -16,7 +17,7 @@
 
 mod format;
 mod layers;
-mod onnx;
+pub mod onnx;
 mod order;
 mod room;
 mod sequential;

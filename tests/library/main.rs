@@ -21,6 +21,7 @@ mod models;
 mod moments;
 mod monte_carlo;
 mod npy;
+mod onnx_out;
 mod properties;
 mod refusals;
 mod resume;

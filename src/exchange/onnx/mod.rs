@@ -1,17 +1,22 @@
 //! ONNX graphs of multilayer perceptrons.
 //!
-//! The file is read where it lies ([`wire`], [`proto`]); the chain of nodes from
-//! the output back to the input is followed ([`graph`]); each node says what it
-//! does to a row ([`steps`]); and layers are made of what follows on each other
-//! ([`network`]).
+//! On the way in, the file is read where it lies (`wire`, `proto`); the chain of nodes
+//! from the output back to the input is followed (`graph`); each node says what it
+//! does to a row (`steps`); and layers are made of what follows on each other
+//! (`network`). On the way out, a network says which nodes it is (`export`), and
+//! their bytes are written with the tensors straight from the network (`message`).
 
+mod export;
 #[cfg_attr(not(test), expect(dead_code, reason = "the graph asks for it in a later step"))]
 mod external;
 mod graph;
+mod message;
 mod network;
 mod proto;
 mod steps;
 mod wire;
+
+pub use export::{Export, OPSET, save, to_bytes};
 
 use std::path::Path;
 

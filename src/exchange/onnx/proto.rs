@@ -8,7 +8,7 @@ use super::{
 use crate::memory;
 
 /// The most nodes, initialisers, inputs or outputs of a graph, each.
-const MOST: usize = 4000;
+pub(super) const MOST: usize = 4000;
 
 /// The most inputs, outputs or attributes of a node that is looked at, each.
 const MOST_OF_NODE: usize = 16;

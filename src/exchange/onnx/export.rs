@@ -1,0 +1,391 @@
+//! Networks as ONNX graphs: which nodes a network is.
+
+use std::{io::Write, path::Path};
+
+use super::{message::Message, proto::MOST};
+use crate::{
+    checkpoint::{self, Architecture, From, Tensor},
+    error::Error,
+    files::write_atomically_with,
+    memory::{ensure_room, reserve},
+    nn::{Activation, Loss, Mlp},
+    rate::Keep,
+};
+
+/// The version of the standard operators of the graphs that are written: the first
+/// in which all of them mean what they do today. ONNX 1.8 (November 2020) and
+/// whatever reads files of that time, such as ONNX Runtime 1.6, know it.
+pub const OPSET: u32 = 13;
+
+/// The version of the file's format that goes with [`OPSET`]. From version 4 on a
+/// value with an initialiser may be an input as well, and has a default then.
+const IR_VERSION: u64 = 7;
+
+/// The metadata key of the network without its parameters.
+pub(super) const KEY: &str = "thinnet.onnx";
+
+/// The graph's inputs and its output.
+const INPUT: &str = "input";
+const TRAINING_MODE: &str = "training_mode";
+const OUTPUT: &str = "output";
+
+/// The same behind a node. ONNX Runtime's optimiser takes each `Dropout` of opset 12
+/// and 13 away of whose inputs one alone is made by a node, whatever its
+/// training_mode is. So that of the graph's input takes two initialisers, and those
+/// behind layers take the layer's output and this.
+const VARIABLE_MODE: &str = "training_mode.variable";
+
+/// The kinds of elements of tensors, and of attributes.
+const FLOAT: u64 = 1;
+const INT: u64 = 2;
+const BOOL: u64 = 9;
+
+/// The most bytes of a file: protocol buffers have lengths of 31 bits.
+const MOST_BYTES: u64 = (1 << 31) - 1;
+
+/// More bytes than a layer's nodes and the heads of its tensors take on their way.
+const OF_LAYER: usize = 8192;
+
+/// What is written besides the network as it predicts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Export {
+    dropout: bool,
+}
+
+impl Export {
+    /// Nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether `Dropout` nodes are written, one at each site that drops. They do
+    /// nothing until a run sets the graph's second input, `training_mode`, a boolean
+    /// that is false where it is not given. Then each unit of each row is dropped
+    /// with the network's rate, 1 - k/65536, and those that are kept are divided by
+    /// k/65536: each row goes through a thinned network of its own. The masks are the
+    /// other program's, not those of [`mask`](crate::mask).
+    ///
+    /// In ONNX Runtime, whose warning that `training_mode` is no constant is as it
+    /// should be:
+    ///
+    /// ```text
+    /// session.run(None, {"input": x})                                    # predicts
+    /// session.run(None, {"input": x, "training_mode": np.array(True)})   # a sample
+    /// ```
+    ///
+    /// A network that drops nothing is written without such nodes and input.
+    pub fn dropout(mut self, dropout: bool) -> Self {
+        self.dropout = dropout;
+        self
+    }
+}
+
+/// The network as an ONNX graph of f32, opset [`OPSET`], which predicts what
+/// [`Predictor::predict`](crate::predict::Predictor::predict) does, within the
+/// rounding of sums in another order.
+///
+/// | value | is |
+/// |---|---|
+/// | `input` | f32 `[rows, inputs]`, any number of rows |
+/// | `layers.0.weight`, `layers.0.bias` | initialisers, `[outputs, inputs]` and `[outputs]`, as in model files |
+/// | `layers.0.gemm` | W x + b |
+/// | `layers.0.relu`, `.leaky_relu`, `.sigmoid`, `.tanh` | the activation, where it is not the identity |
+/// | `input.dropout`, `layers.0.dropout` | where [`Export::dropout`] asks for it, with the rate `layers.0.dropout.ratio` |
+/// | `output` | f32 `[rows, outputs]`: probabilities, behind a `Softmax` or `Sigmoid`, or of squared error the values |
+///
+/// Nodes have the names of the values that they make; the last one, which makes
+/// `output`, has its layer's. The metadata says the rest, so that this library
+/// reads the same network, bit for bit, with its keep rates, its loss and whether
+/// its input is sparse. The same network gives the same bytes.
+///
+/// ```
+/// use thinnet::{Keep, exchange::onnx, nn::{Activation, Loss, Mlp}};
+///
+/// let mlp = Mlp::builder(4).hidden(8, Activation::Relu, Keep::HALF);
+/// let mlp = mlp.output(2, Loss::SoftmaxCrossEntropy).build()?;
+/// let bytes = onnx::to_bytes(&mlp, &onnx::Export::new().dropout(true))?;
+/// # assert!(!bytes.is_empty());
+/// # Ok::<(), thinnet::Error>(())
+/// ```
+///
+/// # Errors
+/// Parameters that are NaN or infinite; more than 2147483647 bytes, which is all
+/// that protocol buffers hold; more than 4000 nodes or initialisers, which are not
+/// read again; more bytes than can be allocated.
+pub fn to_bytes(mlp: &Mlp, export: &Export) -> Result<Vec<u8>, Error> {
+    let model = of_network(mlp, export)?;
+    // At most `MOST_BYTES`.
+    let mut bytes = reserve("bytes of an ONNX file", model.size() as usize)?;
+    model.write(|part| {
+        bytes.extend_from_slice(part);
+        Ok(())
+    })?;
+    Ok(bytes)
+}
+
+/// As [`to_bytes`], straight into a file, which appears whole or not at all.
+///
+/// # Errors
+/// As [`to_bytes`], or what the system says.
+pub fn save(mlp: &Mlp, export: &Export, path: &Path) -> Result<(), Error> {
+    let model = of_network(mlp, export)?;
+    write_atomically_with(path, |file| {
+        model.write(|part| {
+            file.write_all(part).map_err(|source| Error::Io { path: path.to_owned(), source })
+        })
+    })
+}
+
+fn of_network<'m>(mlp: &'m Mlp, export: &Export) -> Result<Message<'m>, Error> {
+    ensure_room("ONNX graph", OF_LAYER.saturating_mul(mlp.depth()))?;
+    model(&Architecture::from(mlp), checkpoint::saved_network(mlp), export)
+}
+
+/// `ModelProto`: a network, of whose parameters each layer has two, weights first.
+fn model<'m>(
+    network: &Architecture,
+    parameters: Vec<Tensor<From<'m>>>,
+    export: &Export,
+) -> Result<Message<'m>, Error> {
+    let opset = Message::new().int(2, OPSET.into());
+    let metadata = Message::new().bytes(1, KEY).bytes(2, checkpoint::sorted_json(network)?);
+    let model = Message::new()
+        .int(1, IR_VERSION)
+        .bytes(2, "thinnet")
+        .bytes(3, env!("CARGO_PKG_VERSION"))
+        .message(7, graph(network, parameters, export)?)
+        .message(8, opset)
+        .message(14, metadata);
+    if model.size() > MOST_BYTES {
+        let expected = "at most 2147483647, all that protocol buffers hold";
+        return Err(Error::setting("bytes of an ONNX file", model.size(), expected));
+    }
+    Ok(model)
+}
+
+/// `GraphProto`
+fn graph<'m>(
+    network: &Architecture,
+    parameters: Vec<Tensor<From<'m>>>,
+    export: &Export,
+) -> Result<Message<'m>, Error> {
+    let is_written = |keep: &Keep| export.dropout && keep.drops();
+    let keeps = network.keeps().into_iter();
+    let keeps: Vec<_> = keeps.map(|keep| Some(keep).filter(is_written)).collect();
+    let nodes = nodes(network, &keeps);
+    let mut initialisers: Vec<_> = parameters.into_iter().map(weights).collect();
+    for (layer, keep) in keeps.iter().enumerate() {
+        initialisers.extend(keep.map(|keep| ratio(layer, keep)));
+    }
+    let widths = network.widths();
+    let mut inputs = vec![rows(INPUT, widths.first())];
+    if keeps.iter().any(Option::is_some) {
+        initialisers.push(tensor(TRAINING_MODE, BOOL, &[]).bytes(9, [0]));
+        inputs.push(value(TRAINING_MODE, BOOL, Message::new()));
+    }
+    for (what, got) in [
+        ("nodes of an ONNX graph", nodes.len()),
+        ("initialisers of an ONNX graph", initialisers.len()),
+    ] {
+        if got > MOST {
+            return Err(Error::TooMany { what, most: MOST, got });
+        }
+    }
+    Ok(repeated(1, nodes.into_iter().map(Node::message))
+        .bytes(2, "thinnet")
+        .and(repeated(5, initialisers))
+        .and(repeated(11, inputs))
+        .message(12, rows(OUTPUT, widths.last())))
+}
+
+/// A node, which makes one value.
+struct Node {
+    operator: &'static str,
+    name: String,
+    inputs: Vec<String>,
+    output: String,
+    attribute: Message<'static>,
+}
+
+impl Node {
+    /// `NodeProto`
+    fn message<'m>(self) -> Message<'m> {
+        let inputs = self.inputs.iter().fold(Message::new(), |all, input| all.bytes(1, input));
+        let outputs = inputs.bytes(2, self.output);
+        outputs.bytes(3, self.name).bytes(4, self.operator).and(self.attribute)
+    }
+}
+
+/// The way of a row through the graph, as far as it has come.
+struct Way {
+    nodes: Vec<Node>,
+    /// The value that the row is.
+    value: String,
+}
+
+impl Way {
+    /// Goes on through a node, which takes these constants besides the row.
+    fn through<const N: usize>(
+        &mut self,
+        operator: &'static str,
+        name: String,
+        constants: [String; N],
+        attribute: Message<'static>,
+    ) {
+        let row = std::mem::replace(&mut self.value, name.clone());
+        let inputs = [row].into_iter().chain(constants).collect();
+        self.nodes.push(Node { operator, output: name.clone(), name, inputs, attribute });
+    }
+}
+
+/// All nodes, in the order in which they run; `keeps` has the keep rate of each
+/// layer's inputs some of which a node drops.
+fn nodes(network: &Architecture, keeps: &[Option<Keep>]) -> Vec<Node> {
+    let none = Message::new;
+    let mut way = Way { nodes: Vec::new(), value: INPUT.to_owned() };
+    if keeps.iter().skip(1).any(Option::is_some) {
+        way.nodes.push(Node {
+            operator: "And",
+            name: VARIABLE_MODE.to_owned(),
+            inputs: vec![TRAINING_MODE.to_owned(); 2],
+            output: VARIABLE_MODE.to_owned(),
+            attribute: none(),
+        });
+    }
+    let activations = network.activations();
+    for (layer, keep) in keeps.iter().enumerate() {
+        if keep.is_some() {
+            let mode = if layer == 0 { TRAINING_MODE } else { VARIABLE_MODE };
+            let constants = [ratio_name(layer), mode.to_owned()];
+            way.through("Dropout", dropout_name(layer), constants, none());
+        }
+        let name = |what: &str| format!("layers.{layer}.{what}");
+        let transposed = attribute("transB", INT, Message::new().int(3, 1));
+        way.through("Gemm", name("gemm"), [name("weight"), name("bias")], transposed);
+        match activations.get(layer) {
+            Some(Activation::Relu) => way.through("Relu", name("relu"), [], none()),
+            Some(Activation::LeakyRelu(slope)) => {
+                let alpha = attribute("alpha", FLOAT, Message::new().float(2, slope.get()));
+                way.through("LeakyRelu", name("leaky_relu"), [], alpha);
+            }
+            Some(Activation::Logistic) => way.through("Sigmoid", name("sigmoid"), [], none()),
+            Some(Activation::Tanh) => way.through("Tanh", name("tanh"), [], none()),
+            Some(Activation::Identity) => {}
+            // The output layer, behind which the link of the loss stands.
+            None => match network.loss() {
+                Loss::SoftmaxCrossEntropy => {
+                    let axis = attribute("axis", INT, Message::new().int(3, 1));
+                    way.through("Softmax", name("softmax"), [], axis);
+                }
+                Loss::BinaryCrossEntropy => way.through("Sigmoid", name("sigmoid"), [], none()),
+                Loss::SquaredError => {}
+            },
+        }
+    }
+    if let Some(last) = way.nodes.last_mut() {
+        last.output = OUTPUT.to_owned();
+    }
+    way.nodes
+}
+
+/// The name of the node that drops some of a layer's inputs.
+fn dropout_name(layer: usize) -> String {
+    match layer.checked_sub(1) {
+        None => format!("{INPUT}.dropout"),
+        Some(below) => format!("layers.{below}.dropout"),
+    }
+}
+
+fn ratio_name(layer: usize) -> String {
+    format!("{}.ratio", dropout_name(layer))
+}
+
+/// The probability that some of a layer's inputs are dropped: as an f32 it is exact,
+/// as are its difference from 1 and the quotient by that, but for one rounding.
+fn ratio<'m>(layer: usize, keep: Keep) -> Message<'m> {
+    let ratio = (1.0 - keep.get()) as f32;
+    tensor(&ratio_name(layer), FLOAT, &[]).bytes(9, ratio.to_le_bytes())
+}
+
+fn weights(parameters: Tensor<From<'_>>) -> Message<'_> {
+    tensor(&parameters.name, FLOAT, &parameters.shape).numbers(9, parameters)
+}
+
+/// The field of this number, once for each message.
+fn repeated<'m>(field: u32, messages: impl IntoIterator<Item = Message<'m>>) -> Message<'m> {
+    messages.into_iter().fold(Message::new(), |all, one| all.message(field, one))
+}
+
+/// The field of a node with one `AttributeProto`, of this kind and value.
+fn attribute(name: &str, kind: u64, value: Message<'static>) -> Message<'static> {
+    Message::new().message(5, Message::new().bytes(1, name).and(value).int(20, kind))
+}
+
+/// `TensorProto`, without its numbers.
+fn tensor<'m>(name: &str, kind: u64, shape: &[usize]) -> Message<'m> {
+    let dims = shape.iter().fold(Message::new(), |dims, &size| dims.int(1, size as u64));
+    dims.int(2, kind).bytes(8, name)
+}
+
+/// `ValueInfoProto` of f32 with so many columns, and any number of rows.
+fn rows<'m>(name: &str, columns: Option<&usize>) -> Message<'m> {
+    let columns = columns.copied().unwrap_or_default() as u64;
+    let dimensions = [Message::new().bytes(2, "rows"), Message::new().int(1, columns)];
+    value(name, FLOAT, repeated(1, dimensions))
+}
+
+/// `ValueInfoProto` of elements of this kind, with a `TensorShapeProto`.
+fn value<'m>(name: &str, kind: u64, shape: Message<'m>) -> Message<'m> {
+    let of_tensor = Message::new().int(1, kind).message(2, shape);
+    Message::new().bytes(1, name).message(2, Message::new().message(1, of_tensor))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A network of these widths without the memory of its parameters.
+    fn of_widths(widths: &[usize]) -> Result<Message<'static>, Error> {
+        let none = serde_json::json!({"kind": "none"});
+        let layer = |&width: &usize| serde_json::json!({"kind": "dense", "activation": "identity", "noise": none, "width": width});
+        let said = serde_json::json!({
+            "format": checkpoint::FORMAT,
+            "input": {"noise": none, "sparse": false, "width": widths[0]},
+            "layers": widths[1..].iter().map(layer).collect::<Vec<_>>(),
+            "loss": "squared_error",
+            "mask_format": crate::mask::FORMAT,
+            "scaling": "inverted",
+        });
+        let network: Architecture = serde_json::from_value(said).unwrap();
+        let tensors = widths.windows(2).enumerate().flat_map(|(layer, pair)| {
+            let (weight, bias) = (format!("layers.{layer}.weight"), format!("layers.{layer}.bias"));
+            [
+                Tensor::new(weight, vec![pair[1], pair[0]], From::Values(&[])),
+                Tensor::new(bias, vec![pair[1]], From::Values(&[])),
+            ]
+        });
+        model(&network, tensors.collect(), &Export::new())
+    }
+
+    /// 2^31 - 1 bytes or the most below, and one weight more.
+    #[test]
+    fn what_protocol_buffers_cannot_hold_is_refused_before_it_is_written() {
+        let size = |inputs: usize| of_widths(&[inputs, 1, 1]).map(|model| model.size());
+        let some = (1 << 29) - 1000;
+        let fits = some + ((MOST_BYTES - size(some).unwrap()) / 4) as usize;
+        assert!(size(fits).is_ok_and(|size| size + 4 > MOST_BYTES));
+        for inputs in [fits + 1, 4 * fits, usize::MAX / 8] {
+            let message = size(inputs).unwrap_err().to_string();
+            assert!(message.starts_with("bytes of an ONNX file "), "{message}");
+            assert!(message.contains("expected at most 2147483647"), "{message}");
+        }
+    }
+
+    #[test]
+    fn more_nodes_and_tensors_than_are_read_again_are_refused() {
+        assert!(of_widths(&[1; MOST / 2 + 1]).is_ok());
+        let error = of_widths(&[1; MOST / 2 + 2]).err();
+        let Some(Error::TooMany { what, most: MOST, got }) = error else { panic!("{error:?}") };
+        assert_eq!((what, got), ("initialisers of an ONNX graph", MOST + 2));
+    }
+}

@@ -1,0 +1,427 @@
+//! Networks as ONNX graphs: against graphs that Python built and ONNX Runtime ran
+//! (`tests/fixtures/make_out.py`), and read by a decoder of its own.
+
+use std::{collections::HashMap, fs, path::Path};
+
+use serde_json::json;
+use thinnet::{
+    Keep,
+    data::Batch,
+    exchange::onnx::{self, Export},
+    nn::{Activation, Loss, Mlp, MlpBuilder, Slope},
+    predict::Predictor,
+    tensor::MatrixView,
+};
+
+const LOSSES: [Loss; 3] = [Loss::SoftmaxCrossEntropy, Loss::SquaredError, Loss::BinaryCrossEntropy];
+
+fn leaky(slope: f32) -> Activation {
+    Activation::LeakyRelu(Slope::new(slope).unwrap())
+}
+
+fn keep(k: u32) -> Keep {
+    Keep::from_k(k).unwrap()
+}
+
+/// With the parameters of `make_out.py`: small eighths.
+fn filled(builder: MlpBuilder) -> Mlp {
+    let mut mlp = builder.build().unwrap();
+    for (layer, pair) in mlp.widths().windows(2).enumerate() {
+        let &[inputs, outputs] = pair else { unreachable!() };
+        let weight = |i: usize| (7 * (i / inputs) + 3 * (i % inputs) + layer) % 11;
+        let eighths = |number: usize, zero: f32| (number as f32 - zero) / 8.0;
+        let weights: Vec<_> = (0..inputs * outputs).map(|i| eighths(weight(i), 5.0)).collect();
+        let biases: Vec<_> = (0..outputs).map(|i| eighths((5 * i + layer) % 7, 3.0)).collect();
+        mlp.set_weights(layer, &weights).unwrap();
+        mlp.set_bias(layer, &biases).unwrap();
+    }
+    mlp
+}
+
+/// With every activation, and rates at both ends.
+fn every() -> Mlp {
+    filled(
+        Mlp::builder(3)
+            .input_keep(keep(49152))
+            .sparse_input()
+            .hidden(5, leaky(0.125), Keep::HALF)
+            .hidden(4, Activation::Identity, Keep::ALL)
+            .hidden(6, Activation::Relu, keep(1))
+            .hidden(3, Activation::Logistic, keep(65535))
+            .hidden(4, Activation::Tanh, Keep::ALL)
+            .output(2, Loss::SoftmaxCrossEntropy),
+    )
+}
+
+/// The bytes of a fixture, with this version of the library for that of the script.
+fn fixture(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
+    let bytes = fs::read(path).unwrap();
+    let start = b"\x08\x07\x12\x07thinnet";
+    let version = |version: &str| [&[26, version.len() as u8], version.as_bytes()].concat();
+    let rest = bytes.strip_prefix(&[&start[..], &version("0.1.0")].concat()[..]).unwrap();
+    [&start[..], &version(env!("CARGO_PKG_VERSION")), rest].concat()
+}
+
+#[test]
+fn graphs_are_those_that_protocol_buffers_wrote_and_onnx_runtime_ran() {
+    let (plain, dropout) = (Export::new(), Export::new().dropout(true));
+    let one = || Mlp::builder(4);
+    let bits = filled(one().input_keep(keep(52429)).output(2, Loss::BinaryCrossEntropy));
+    let values = filled(one().output(2, Loss::SquaredError));
+    for (name, mlp, export) in [
+        ("out_every", &every(), &plain),
+        ("out_every_dropout", &every(), &dropout),
+        ("out_bits", &bits, &dropout),
+        ("out_values", &values, &dropout),
+    ] {
+        let bytes = onnx::to_bytes(mlp, export).unwrap();
+        assert!(bytes == fixture(&format!("{name}.onnx")), "{name}");
+        assert_eq!(onnx::to_bytes(mlp, export).unwrap(), bytes, "{name}");
+    }
+    // Where nothing is dropped the graph is the same.
+    assert!(onnx::to_bytes(&values, &plain).unwrap() == fixture("out_values.onnx"));
+}
+
+/// A field of a message.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Field<'a> {
+    Int(u64),
+    Bytes(&'a [u8]),
+    Float(f32),
+}
+
+fn varint(rest: &mut &[u8]) -> u64 {
+    let mut value = 0;
+    for shift in (0..).step_by(7) {
+        let byte = rest[0];
+        *rest = &rest[1..];
+        value |= u64::from(byte & 127) << shift;
+        if byte < 128 {
+            return value;
+        }
+    }
+    unreachable!()
+}
+
+/// The fields of a message, with their numbers.
+fn fields(mut rest: &[u8]) -> Vec<(u64, Field<'_>)> {
+    let mut fields = Vec::new();
+    while !rest.is_empty() {
+        let tag = varint(&mut rest);
+        let value = match tag & 7 {
+            0 => Field::Int(varint(&mut rest)),
+            2 => {
+                let length = varint(&mut rest) as usize;
+                let (bytes, more) = rest.split_at(length);
+                rest = more;
+                Field::Bytes(bytes)
+            }
+            5 => {
+                let (four, more) = rest.split_first_chunk().unwrap();
+                rest = more;
+                Field::Float(f32::from_le_bytes(*four))
+            }
+            wire => panic!("wire type {wire}"),
+        };
+        fields.push((tag >> 3, value));
+    }
+    fields
+}
+
+/// The values of a field that may be there several times.
+fn all(message: &[u8], number: u64) -> Vec<Field<'_>> {
+    fields(message).into_iter().filter(|(n, _)| *n == number).map(|(_, value)| value).collect()
+}
+
+fn messages(message: &[u8], number: u64) -> Vec<&[u8]> {
+    let bytes = |field| if let Field::Bytes(bytes) = field { bytes } else { panic!("{field:?}") };
+    all(message, number).into_iter().map(bytes).collect()
+}
+
+fn message(of: &[u8], number: u64) -> &[u8] {
+    let found = messages(of, number);
+    assert_eq!(found.len(), 1, "field {number}");
+    found[0]
+}
+
+fn texts(message: &[u8], number: u64) -> Vec<String> {
+    messages(message, number).into_iter().map(|b| String::from_utf8(b.to_vec()).unwrap()).collect()
+}
+
+/// A graph's nodes as "op(inputs) -> output", its tensors, and its inputs.
+struct Graph {
+    nodes: Vec<String>,
+    tensors: HashMap<String, (Vec<u64>, Vec<f32>)>,
+    inputs: Vec<String>,
+    metadata: serde_json::Value,
+}
+
+fn graph(mlp: &Mlp, export: &Export) -> Graph {
+    let bytes = onnx::to_bytes(mlp, export).unwrap();
+    assert_eq!(all(&bytes, 1), [Field::Int(7)]);
+    assert_eq!(fields(message(&bytes, 8)), [(2, Field::Int(onnx::OPSET.into()))]);
+    let entry = message(&bytes, 14);
+    assert_eq!(texts(entry, 1), ["thinnet.onnx"]);
+    let metadata = serde_json::from_slice(message(entry, 2)).unwrap();
+    let graph = message(&bytes, 7);
+    let nodes = messages(graph, 1).into_iter().map(|node| {
+        let mut text = format!("{}({})", texts(node, 4)[0], texts(node, 1).join(", "));
+        for attribute in messages(node, 5) {
+            for (number, value) in fields(attribute) {
+                if let (2, Field::Float(value)) = (number, value) {
+                    text += &format!(" {}={value}", texts(attribute, 1)[0]);
+                } else if let (3, Field::Int(value)) = (number, value) {
+                    text += &format!(" {}={value}", texts(attribute, 1)[0]);
+                }
+            }
+        }
+        format!("{}: {text} -> {}", texts(node, 3)[0], texts(node, 2)[0])
+    });
+    let tensors = messages(graph, 5).into_iter().map(|tensor| {
+        let dimension = |field| if let Field::Int(size) = field { size } else { panic!() };
+        let shape = all(tensor, 1).into_iter().map(dimension).collect();
+        let raw = message(tensor, 9).as_chunks().0.iter().map(|four| f32::from_le_bytes(*four));
+        (texts(tensor, 8)[0].clone(), (shape, raw.collect()))
+    });
+    Graph {
+        nodes: nodes.collect(),
+        tensors: tensors.collect(),
+        inputs: messages(graph, 11).into_iter().map(|input| texts(input, 1)[0].clone()).collect(),
+        metadata,
+    }
+}
+
+#[test]
+fn every_activation_and_loss_has_its_node() {
+    for &activation in &[Activation::ALL, &[leaky(1.0), leaky(2.5)]].concat() {
+        for loss in LOSSES {
+            let mlp = Mlp::builder(70)
+                .hidden(3, activation, Keep::HALF)
+                .output(4, loss)
+                .seed(1)
+                .build()
+                .unwrap();
+            let found = graph(&mlp, &Export::new());
+            assert_eq!(found.inputs, ["input"]);
+            let of_activation = match activation {
+                Activation::Relu => Some(("Relu", "relu", String::new())),
+                Activation::LeakyRelu(a) => {
+                    Some(("LeakyRelu", "leaky_relu", format!(" alpha={}", a.get())))
+                }
+                Activation::Logistic => Some(("Sigmoid", "sigmoid", String::new())),
+                Activation::Tanh => Some(("Tanh", "tanh", String::new())),
+                _ => None,
+            };
+            let of_loss = match loss {
+                Loss::SoftmaxCrossEntropy => Some(("Softmax", "softmax", " axis=1")),
+                Loss::BinaryCrossEntropy => Some(("Sigmoid", "sigmoid", "")),
+                _ => None,
+            };
+            let gemm = |layer: usize, from: &str, to: &str| {
+                format!(
+                    "layers.{layer}.gemm: Gemm({from}, layers.{layer}.weight, \
+                     layers.{layer}.bias) transB=1 -> {to}"
+                )
+            };
+            let mut expected = vec![gemm(0, "input", "layers.0.gemm")];
+            let mut hidden = "layers.0.gemm".to_owned();
+            if let Some((op, name, attribute)) = of_activation {
+                let name = format!("layers.0.{name}");
+                expected.push(format!("{name}: {op}({hidden}){attribute} -> {name}"));
+                hidden = name;
+            }
+            let to = if of_loss.is_some() { "layers.1.gemm" } else { "output" };
+            expected.push(gemm(1, &hidden, to));
+            if let Some((op, name, attribute)) = of_loss {
+                let node = format!("layers.1.{name}: {op}(layers.1.gemm){attribute} -> output");
+                expected.push(node);
+            }
+            assert_eq!(found.nodes, expected);
+            for (layer, (inputs, outputs)) in [(70, 3), (3, 4)].into_iter().enumerate() {
+                let (shape, numbers) = &found.tensors[&format!("layers.{layer}.weight")];
+                assert_eq!(
+                    (&shape[..], numbers),
+                    (&[outputs, inputs][..], &mlp.weights(layer).unwrap())
+                );
+                let (shape, numbers) = &found.tensors[&format!("layers.{layer}.bias")];
+                assert_eq!((&shape[..], &numbers[..]), (&[outputs][..], mlp.bias(layer).unwrap()));
+            }
+            assert_eq!(found.tensors.len(), 4);
+            assert_eq!(found.metadata["loss"], loss.name());
+            assert_eq!(found.metadata["layers"][0]["activation"], activation.to_string());
+            let noise = json!({"keep_k": 32768, "kind": "bernoulli"});
+            assert_eq!(found.metadata["layers"][0]["noise"], noise, "though no node drops");
+        }
+    }
+}
+
+#[test]
+fn a_node_drops_at_each_site_with_the_rate_to_the_bit() {
+    let found = graph(&every(), &Export::new().dropout(true));
+    assert_eq!(found.inputs, ["input", "training_mode"]);
+    let dropout: Vec<_> = found.nodes.iter().filter(|node| node.contains("Dropout")).collect();
+    let mode = "training_mode.variable";
+    let node = |site: &str, from: &str, mode: &str| {
+        let name = format!("{site}.dropout");
+        format!("{name}: Dropout({from}, {name}.ratio, {mode}) -> {name}")
+    };
+    // Of the inputs of each, none or two are made by nodes: see VARIABLE_MODE.
+    let expected = [
+        node("input", "input", "training_mode"),
+        node("layers.0", "layers.0.leaky_relu", mode),
+        node("layers.2", "layers.2.relu", mode),
+        node("layers.3", "layers.3.sigmoid", mode),
+    ];
+    assert_eq!(dropout, expected.iter().collect::<Vec<_>>());
+    for (site, k) in [("input", 49152), ("layers.0", 32768), ("layers.2", 1), ("layers.3", 65535)] {
+        let (shape, ratio) = &found.tensors[&format!("{site}.dropout.ratio")];
+        assert!(shape.is_empty() && ratio.len() == 1);
+        // Exact, and so is the keep rate that others get by taking it from 1.
+        assert_eq!(f64::from(ratio[0]), 1.0 - f64::from(k) / 65536.0);
+        assert_eq!(1.0 - ratio[0], k as f32 / 65536.0);
+    }
+    assert_eq!(found.nodes[0], format!("{mode}: And(training_mode, training_mode) -> {mode}"));
+    let plain = graph(&every(), &Export::new());
+    assert_eq!(plain.inputs, ["input"]);
+    assert_eq!(plain.nodes.len(), found.nodes.len() - 1 - expected.len());
+    assert!(plain.tensors.keys().all(|name| !name.ends_with("ratio") && name != "training_mode"));
+    assert_eq!(plain.metadata, found.metadata);
+}
+
+#[test]
+fn what_is_saved_is_what_is_given_as_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("net.onnx");
+    let wide = Mlp::builder(130).hidden(90, Activation::Tanh, Keep::HALF);
+    let wide = wide.output(3, Loss::SquaredError).seed(2).build().unwrap();
+    for mlp in [&wide, &every()] {
+        for export in [Export::new(), Export::new().dropout(true)] {
+            onnx::save(mlp, &export, &path).unwrap();
+            assert!(fs::read(&path).unwrap() == onnx::to_bytes(mlp, &export).unwrap());
+        }
+    }
+    let gone = folder.path().join("gone/net.onnx");
+    let message = onnx::save(&wide, &Export::new(), &gone).unwrap_err().to_string();
+    assert!(message.contains("no such folder"), "{message}");
+}
+
+#[test]
+fn parameters_that_are_not_finite_are_refused_and_nothing_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("net.onnx");
+    fs::write(&path, "as it was").unwrap();
+    for (number, text) in [(f32::NAN, "NaN"), (f32::INFINITY, "inf"), (f32::NEG_INFINITY, "-inf")] {
+        for name in ["layers.1.weight", "layers.1.bias"] {
+            let mut mlp = every();
+            if name.ends_with("weight") {
+                mlp.set_weights(1, &[&[0.0; 19][..], &[number]].concat()).unwrap();
+            } else {
+                mlp.set_bias(1, &[0.0, 1.0, 2.0, number]).unwrap();
+            }
+            let words = format!("{name} holds {text}: expected finite numbers");
+            for result in [
+                onnx::to_bytes(&mlp, &Export::new()).map(drop),
+                onnx::save(&mlp, &Export::new(), &path),
+            ] {
+                let message = result.unwrap_err().to_string();
+                assert!(message.contains(&words), "{message}");
+            }
+        }
+    }
+    assert_eq!(fs::read(&path).unwrap(), b"as it was");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+/// Numbers that look drawn: SplitMix64.
+struct Draws(u64);
+
+impl Draws {
+    fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number from `least` to `most`.
+    fn between(&mut self, least: u64, most: u64) -> u64 {
+        least + self.bits() % (most - least + 1)
+    }
+
+    /// A number from -1 to 1.
+    fn signed(&mut self) -> f32 {
+        (self.bits() >> 40) as f32 / (1 << 23) as f32 - 1.0
+    }
+
+    fn keep(&mut self) -> Keep {
+        match self.between(0, 5) {
+            0 => Keep::ALL,
+            1 => Keep::HALF,
+            2 => keep([1, 2, 65535][self.between(0, 2) as usize]),
+            _ => keep(self.between(1, 65535) as u32),
+        }
+    }
+
+    fn network(&mut self) -> Mlp {
+        let mut width = || self.between(1, 200) as usize;
+        let (inputs, outputs) = (width(), width());
+        let mut builder = Mlp::builder(inputs).input_keep(self.keep());
+        for _ in 0..self.between(0, 4) {
+            let activation = match self.between(0, 5) {
+                0 => leaky(self.between(1, 300) as f32 / 100.0),
+                other => Activation::ALL[other as usize - 1],
+            };
+            builder = builder.hidden(self.between(1, 200) as usize, activation, self.keep());
+        }
+        let loss = LOSSES[self.between(0, 2) as usize];
+        let outputs = outputs.max(if loss == Loss::SoftmaxCrossEntropy { 2 } else { 1 });
+        let mut mlp = builder.output(outputs, loss).seed(self.bits()).build().unwrap();
+        for layer in 0..mlp.depth() {
+            let biases: Vec<_> = mlp.bias(layer).unwrap().iter().map(|_| self.signed()).collect();
+            mlp.set_bias(layer, &biases).unwrap();
+        }
+        mlp
+    }
+}
+
+/// Not a test alone: `tests/fixtures/check_out.py` runs what it writes in ONNX Runtime.
+/// In `target/tmp/onnx_out` there are then N.onnx, N.dropout.onnx, and N.json with
+/// rows and what the library says of them.
+#[test]
+#[ignore = "for tests/fixtures/check_out.py"]
+fn two_hundred_networks_for_onnx_runtime() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("onnx_out");
+    fs::create_dir_all(&folder).unwrap();
+    let mut draws = Draws(17);
+    for number in 0..200 {
+        let mlp = draws.network();
+        let rows = draws.between(1, 9) as usize;
+        let x: Vec<_> = (0..rows * mlp.inputs()).map(|_| 2.0 * draws.signed()).collect();
+        let view = MatrixView::new(&x, rows, mlp.inputs()).unwrap();
+        let predictor = Predictor::new(mlp.clone());
+        let mut workspace = predictor.workspace(rows).unwrap();
+        let mut numbers = |logits: bool| -> Vec<Vec<f32>> {
+            let batch = Batch::dense(view);
+            let found = if logits {
+                predictor.logits(&batch, &mut workspace).unwrap()
+            } else {
+                predictor.predict(&batch, &mut workspace).unwrap()
+            };
+            (0..rows).map(|row| found.row(row).unwrap().to_vec()).collect()
+        };
+        let said = json!({
+            "inputs": (0..rows).map(|row| view.row(row).unwrap().to_vec()).collect::<Vec<_>>(),
+            "logits": numbers(true),
+            "predictions": numbers(false),
+            "keep_k": mlp.keeps().iter().map(|keep| keep.k()).collect::<Vec<_>>(),
+            "loss": mlp.loss().name(),
+        });
+        fs::write(folder.join(format!("{number}.json")), said.to_string()).unwrap();
+        for (ending, export) in
+            [("onnx", Export::new()), ("dropout.onnx", Export::new().dropout(true))]
+        {
+            onnx::save(&mlp, &export, &folder.join(format!("{number}.{ending}"))).unwrap();
+        }
+    }
+}
