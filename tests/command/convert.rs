@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use thinnet::{
     Keep,
-    exchange::{self, Layers},
+    exchange::{
+        self, Layers,
+        onnx::{self, Export},
+    },
     nn::{Activation, Loss, Mlp, Scaling},
 };
 
@@ -117,6 +120,99 @@ fn a_graph_becomes_a_model_that_is_inspected_alike() {
     assert!(!text.contains("formats"));
     let arguments = ["convert", "sigmoid_dynamo.onnx", "out", "--loss=squared_error"];
     fails(folder, &arguments, 1, "binary_cross_entropy");
+}
+
+/// Of each kind of file, by the name's ending alone.
+#[test]
+fn every_network_becomes_a_graph() {
+    let folder = folder(&["sequential.safetensors", "mlp_script_train.onnx"]);
+    let folder = folder.path();
+    let dict = ["convert", "sequential.safetensors", "--architecture=layers.toml"];
+    succeeds(folder, &[&dict[..], &["m"]].concat());
+    succeeds(folder, &["convert", "m", "t"]);
+    let mlp = Mlp::load(&folder.join("m")).unwrap();
+    let bytes = onnx::to_bytes(&mlp, &Export::new()).unwrap();
+    let text = succeeds(folder, &["convert", "m", "g.onnx"]);
+    let digest = format!("digest         {}\n", mlp.digest());
+    for part in ["g.onnx: an ONNX graph, opset 13\n", "8-70-24-3", "(52429/65536)", &digest] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!text.contains("PyTorch") && !text.contains("training_mode"), "{text}");
+    succeeds(folder, &[&dict[..], &["d.ONNX"]].concat());
+    succeeds(folder, &["convert", "t", "e.Onnx"]);
+    for name in ["g.onnx", "d.ONNX", "e.Onnx"] {
+        assert!(fs::read(folder.join(name)).unwrap() == bytes, "{name}");
+    }
+    let text = succeeds(folder, &["convert", "t", "g.onnx", "--dropout"]);
+    let call = r#"session.run(None, {"input": x, "training_mode": np.array(True)})"#;
+    for part in ["g.onnx: an ONNX graph, opset 13, with Dropout nodes\n", call] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let bytes = onnx::to_bytes(&mlp, &Export::new().dropout(true)).unwrap();
+    assert!(fs::read(folder.join("g.onnx")).unwrap() == bytes);
+    // Of a graph from elsewhere, its keep rates with it.
+    succeeds(folder, &["convert", "mlp_script_train.onnx", "of.onnx", "--dropout"]);
+    succeeds(folder, &["convert", "mlp_script_train.onnx", "of"]);
+    let of = Mlp::load(&folder.join("of")).unwrap();
+    let bytes = onnx::to_bytes(&of, &Export::new().dropout(true)).unwrap();
+    assert!(fs::read(folder.join("of.onnx")).unwrap() == bytes);
+}
+
+#[test]
+fn a_graph_of_ours_is_inspected_and_comes_back() {
+    let folder = TempDir::new().unwrap();
+    let folder = folder.path();
+    let mlp = Mlp::builder(5)
+        .input_keep(Keep::new(0.8).unwrap())
+        .hidden(7, Activation::Relu, Keep::HALF)
+        .hidden(3, Activation::Logistic, Keep::ALL)
+        .output(2, Loss::BinaryCrossEntropy)
+        .seed(4)
+        .build()
+        .unwrap();
+    mlp.save(&folder.join("m")).unwrap();
+    succeeds(folder, &["convert", "m", "g.onnx"]);
+    let (graph, model) = (inspect(folder, "g.onnx"), inspect(folder, "m"));
+    assert_eq!(graph["kind"], "ONNX graph");
+    for field in ["digest", "parameters", "inputs", "outputs", "loss"] {
+        assert_eq!(graph[field], model[field], "{field}");
+    }
+    succeeds(folder, &["inspect", "g.onnx"]);
+    succeeds(folder, &["convert", "g.onnx", "again"]);
+    assert_eq!(Mlp::load(&folder.join("again")).unwrap().digest(), mlp.digest());
+}
+
+#[test]
+fn settings_that_a_graph_does_not_have_are_refused() {
+    let folder = folder(&["sequential.safetensors", "mlp_script.onnx"]);
+    let folder = folder.path();
+    let none = Mlp::builder(2).hidden(3, Activation::Tanh, Keep::ALL);
+    let none = none.output(2, Loss::SoftmaxCrossEntropy).build().unwrap();
+    none.save(&folder.join("none")).unwrap();
+    let some = Mlp::builder(2).input_keep(Keep::HALF).output(1, Loss::SquaredError);
+    some.build().unwrap().save(&folder.join("some")).unwrap();
+    let layers = "--architecture=layers.toml";
+    let all = "none drops nothing: expected a network with a keep rate below 1";
+    let ending = "--dropout: OUT out is to be no ONNX graph: expected a name that ends in .onnx";
+    for (arguments, words) in [
+        (&["convert", "some", "out", "--dropout"][..], ending),
+        (&["convert", "mlp_script.onnx", "out", "--dropout"], ending),
+        (&["convert", "sequential.safetensors", "out", layers, "--dropout"], ending),
+        (&["convert", "none", "g.onnx", "--dropout"], all),
+        (&["convert", "some", "g.onnx", "--scaling=inverted"], "expected no --scaling"),
+        (&["convert", "some", "g.onnx", "--scaling=paper", "--dropout"], "expected no --scaling"),
+        (&["convert", "mlp_script.onnx", "g.onnx", "--scaling=paper"], "expected no --scaling"),
+        (&["convert", "some", "g.onnx", "--loss=squared_error"], "expected no --loss"),
+        (&["convert", "some", "g.ort"], "the name is that of ONNX Runtime's own format"),
+        (&["convert", "sequential.safetensors", "g.onnx"], "expected --architecture FILE.toml"),
+        (&["convert", "mlp_script.onnx", "./mlp_script.onnx"], "expected different files"),
+    ] {
+        fails(folder, arguments, 2, words);
+        assert!(!folder.join("g.onnx").exists(), "{arguments:?}");
+    }
+    // The form of a state dict's weights is still said of one that is read.
+    let form = ["convert", "sequential.safetensors", "g.onnx", layers, "--scaling=paper"];
+    succeeds(folder, &form);
 }
 
 #[test]

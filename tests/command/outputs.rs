@@ -244,7 +244,7 @@ fn a_name_of_another_format_is_not_written() {
     let folder = folder.path();
     let mlp = Mlp::builder(2).hidden(2, Activation::Relu, Keep::HALF);
     mlp.output(2, Loss::SoftmaxCrossEntropy).build().unwrap().save(&folder.join("m")).unwrap();
-    for name in ["x.onnx", "x.pt", "x.PTH", "x.bin", "x.npz", "x.pkl", "x.h5", "x.toml", "x.gz"] {
+    for name in ["x.ort", "x.pt", "x.PTH", "x.bin", "x.npz", "x.pkl", "x.h5", "x.toml", "x.gz"] {
         let line = fails(folder, &["convert", "m", name], 2);
         assert!(line.contains(&format!("OUT {name}: ")), "{line}");
         assert!(line.contains("safetensors is what is written"), "{line}");
@@ -254,6 +254,7 @@ fn a_name_of_another_format_is_not_written() {
     }
     for (arguments, expected) in [
         (["train", "--out=m.onnx"], "such as m.safetensors"),
+        (["train", "--checkpoint=m.ONNX"], "such as m.safetensors"),
         (["train", "--out=m.json"], "such as m.safetensors"),
         (["train", "--report=r.csv"], "such as r.json"),
         (["train", "--report=r.svg"], "such as r.json"),

@@ -47,7 +47,7 @@ pub enum Command {
     Calibrate(calibrate::Arguments),
     /// Show what a model file, a checkpoint, a state dict or an ONNX graph holds
     Inspect(inspect::Arguments),
-    /// Take in a network of PyTorch or ONNX, or give one to PyTorch
+    /// Take in a network of PyTorch or ONNX, or give one to them
     Convert(convert::Arguments),
     /// Say where a training step's time goes, and what the machine could do at best
     Explain(explain::Arguments),

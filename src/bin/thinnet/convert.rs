@@ -1,9 +1,13 @@
-//! `thinnet convert`: networks from PyTorch and ONNX, and to PyTorch.
+//! `thinnet convert`: networks from PyTorch and ONNX, and to them.
 
 use std::path::{Path, PathBuf};
 
 use thinnet::{
-    exchange::{self, FileKind, Layers, Sequential},
+    Keep,
+    exchange::{
+        self, FileKind, Layers, Sequential,
+        onnx::{self, Export},
+    },
     files,
     nn::{Loss, Mlp, Scaling},
 };
@@ -20,6 +24,7 @@ Examples:
   thinnet convert network.onnx network.safetensors
   thinnet convert state_dict.safetensors network.safetensors --architecture network.toml
   thinnet convert digits.safetensors state_dict.safetensors
+  thinnet convert digits.safetensors digits.onnx --dropout
 
 Where network.toml holds, for nn.Sequential(nn.Dropout(0.2), nn.Linear(784, 256), nn.ReLU(),
 nn.Dropout(0.5), nn.Linear(256, 10)):
@@ -31,7 +36,10 @@ binary_cross_entropy), `scaling` (inverted, paper), `sparse_input` (true), `name
 their order ([\"fc1\", \"out\"]); `input_keep` and `keep` are the rates of keeping instead.
 
 A state dict with inverted weights is for the nn.Sequential that is printed: in Python
-  model.load_state_dict(safetensors.torch.load_file(\"state_dict.safetensors\"))";
+  model.load_state_dict(safetensors.torch.load_file(\"state_dict.safetensors\"))
+An ONNX graph predicts as the network does, whatever runs it, and is read again as the same network.
+With --dropout it has Dropout nodes besides, which are on where a run says so: in Python
+  session.run(None, {\"input\": x, \"training_mode\": np.array(True)})";
 
 /// The longest description of a network that is read: 1 MiB.
 const MOST_TOML_BYTES: u64 = 1 << 20;
@@ -40,11 +48,11 @@ const MOST_TOML_BYTES: u64 = 1 << 20;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// An ONNX graph, or a state dict of PyTorch in safetensors, of which a model is made; or a
-    /// model or checkpoint of thinnet, of which a state dict is made
+    /// A model or checkpoint of thinnet, an ONNX graph, or a state dict of PyTorch in safetensors
     #[arg(value_name = "IN")]
     input: PathBuf,
-    /// The file to be written
+    /// The file to be written: an ONNX graph where its name ends in .onnx; else a state dict of a
+    /// model or checkpoint, and a model of what comes from elsewhere
     #[arg(value_name = "OUT")]
     output: PathBuf,
     /// What a state dict does not say: activations, drop rates, loss
@@ -58,6 +66,9 @@ pub struct Arguments {
     /// squared_error]
     #[arg(long, value_name = "NAME")]
     loss: Option<Loss>,
+    /// Write Dropout nodes into an ONNX graph, for Monte-Carlo predictions elsewhere
+    #[arg(long)]
+    dropout: bool,
 }
 
 /// Runs `thinnet convert`.
@@ -68,20 +79,23 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let input = arguments.input.as_path();
     let mut reads = vec![("IN", arguments.input.clone())];
     reads.extend(arguments.architecture.clone().map(|file| ("--architecture", file)));
-    let output = (Format::Safetensors, ("OUT", arguments.output.clone()));
-    let [output] = outputs::open(&reads, [output])?;
+    let format = Format::of_network(&arguments.output);
+    let to_onnx = format == Format::Onnx;
+    if arguments.dropout && !to_onnx {
+        return Err(usage(format!(
+            "--dropout: OUT {} is to be no ONNX graph: expected a name that ends in .onnx, or no \
+             --dropout",
+            arguments.output.display()
+        )));
+    }
+    let [output] = outputs::open(&reads, [(format, ("OUT", arguments.output.clone()))])?;
     let given = Given::open(input)?;
     let kind = given.kind();
-    let made = match kind {
+    let network = match kind {
         FileKind::Thinnet => {
-            arguments.only(kind, &["--scaling"])?;
-            let network = given.contents()?.network;
-            let scaling = arguments.scaling.unwrap_or_default();
-            output.save(|path| exchange::save_torch(&network, scaling, path))?;
-            let what = format!("a state dict, weights {scaling}");
-            // With weights in another form it is not that module.
-            let for_python = scaling == Scaling::Inverted;
-            return console::results(&text(&output, &what, &network, for_python));
+            // The form of the state dict that is written.
+            arguments.only(kind, if to_onnx { &[] } else { &["--scaling"] })?;
+            given.contents()?.network
         }
         FileKind::Onnx => {
             arguments.only(kind, &["--loss"])?;
@@ -108,11 +122,47 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             given.state_dict(Some(&layers))?
         }
     };
-    output.save(|path| made.save(path))?;
-    console::results(&text(&output, "a model", &made, false))
+    let (what, how) = if to_onnx {
+        arguments.save_graph(&network, &output)?
+    } else if kind == FileKind::Thinnet {
+        let scaling = arguments.scaling.unwrap_or_default();
+        output.save(|path| exchange::save_torch(&network, scaling, path))?;
+        // With weights in another form it is not that module.
+        let module = (scaling == Scaling::Inverted).then(|| Sequential::from(&network));
+        let how = module.map(|module| format!("PyTorch        {module}\n"));
+        (format!("a state dict, weights {scaling}"), how)
+    } else {
+        output.save(|path| network.save(path))?;
+        ("a model".to_owned(), None)
+    };
+    console::results(&text(&output, &what, &network, &how.unwrap_or_default()))
 }
 
 impl Arguments {
+    /// Writes an ONNX graph; what it is, and how dropout is turned on.
+    fn save_graph(
+        &self,
+        network: &Mlp,
+        output: &Output,
+    ) -> anyhow::Result<(String, Option<String>)> {
+        if self.dropout && !network.keeps().into_iter().any(Keep::drops) {
+            return Err(usage(format!(
+                "--dropout: {} drops nothing: expected a network with a keep rate below 1, or no \
+                 --dropout",
+                self.input.display()
+            )));
+        }
+        let export = Export::new().dropout(self.dropout);
+        output.save(|path| onnx::save(network, &export, path))?;
+        let what = format!("an ONNX graph, opset {}", onnx::OPSET);
+        if !self.dropout {
+            return Ok((what, None));
+        }
+        let call = r#"session.run(None, {"input": x, "training_mode": np.array(True)})"#;
+        let how = format!("ONNX Runtime   {call} draws thinned networks\n");
+        Ok((what + ", with Dropout nodes", Some(how)))
+    }
+
     /// Whether no other settings than these were given.
     fn only(&self, kind: FileKind, known: &[&str]) -> anyhow::Result<()> {
         let given = [
@@ -143,20 +193,17 @@ fn read_layers(file: &Path) -> anyhow::Result<Layers> {
     })
 }
 
-/// What was written.
-fn text(output: &Output, what: &str, network: &Mlp, for_python: bool) -> String {
+/// What was written, and how it is used elsewhere.
+fn text(output: &Output, what: &str, network: &Mlp, how: &str) -> String {
     let widths: Vec<_> = network.widths().iter().map(usize::to_string).collect();
     let keeps: Vec<_> = network.keeps().iter().map(ToString::to_string).collect();
-    let mut text = format!(
-        "{}: {what}\nnetwork        {}\nkeep rates     {}\nloss           {}\ndigest         {}\n",
+    format!(
+        "{}: {what}\nnetwork        {}\nkeep rates     {}\nloss           {}\ndigest         \
+         {}\n{how}",
         output.given().display(),
         widths.join("-"),
         keeps.join(", "),
         network.loss(),
         network.digest()
-    );
-    if for_python {
-        text += &format!("PyTorch        {}\n", Sequential::from(network));
-    }
-    text
+    )
 }

@@ -21,6 +21,8 @@ pub type Named = (&'static str, PathBuf);
 pub enum Format {
     /// Models, checkpoints, state dicts.
     Safetensors,
+    /// Graphs.
+    Onnx,
     /// Reports.
     Json,
     /// Pictures.
@@ -33,7 +35,8 @@ const ENDINGS: &[(&str, &[&str])] = &[
     ("safetensors", &["safetensors"]),
     ("JSON", &["json"]),
     ("SVG", &["svg"]),
-    ("ONNX", &["onnx", "ort"]),
+    ("ONNX", &["onnx"]),
+    ("ONNX Runtime's own format", &["ort"]),
     ("PyTorch's own format", &["pt", "pth", "pt2", "bin", "torch", "torchscript"]),
     ("pickle", &["pkl", "pickle", "joblib", "dill"]),
     ("a format of NumPy", &["npy", "npz"]),
@@ -55,15 +58,22 @@ impl Format {
     const fn name(self) -> (&'static str, &'static str) {
         match self {
             Self::Safetensors => ("safetensors", "safetensors"),
+            Self::Onnx => ("ONNX", "onnx"),
             Self::Json => ("JSON", "json"),
             Self::Svg => ("SVG", "svg"),
         }
     }
 
+    /// That of a network in a file of this name.
+    pub fn of_network(path: &Path) -> Self {
+        let is_onnx = ending(path).as_deref() == Some(Self::Onnx.name().1);
+        if is_onnx { Self::Onnx } else { Self::Safetensors }
+    }
+
     /// Whether a file's name may hold it.
     fn check(self, (flag, path): &Named) -> anyhow::Result<()> {
         let (own, own_ending) = self.name();
-        let ending = path.extension().and_then(OsStr::to_str).map(str::to_lowercase);
+        let ending = ending(path);
         let is = |(_, endings): &&(&str, &[&str])| {
             ending.as_deref().is_some_and(|ending| endings.contains(&ending))
         };
@@ -77,6 +87,11 @@ impl Format {
             _ => Ok(()),
         }
     }
+}
+
+/// The ending of a file's name, in small letters.
+fn ending(path: &Path) -> Option<String> {
+    path.extension().and_then(OsStr::to_str).map(str::to_lowercase)
 }
 
 /// A file to be written, which was writable when it was asked for, and is none of the
