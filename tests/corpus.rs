@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use thinnet::{
     Keep,
     data::npy::Npy,
-    exchange::{self, Layers},
+    exchange::{self, Layers, onnx},
     nn::{Activation, Mlp},
 };
 
@@ -88,7 +88,7 @@ fn files_are_refused_where_their_names_say_so() {
         assert_eq!(read.is_err(), name.starts_with("bad-"), "{name}: {read:?}");
     }
     for (name, bytes) in seeds("onnx_reader") {
-        let read = exchange::from_onnx(&bytes, Path::new(&name), None).map(drop);
+        let read = onnx::Model::from_bytes(&bytes, Path::new(&name)).network(None).map(drop);
         assert_eq!(read.is_err(), name.starts_with("bad-"), "{name}: {read:?}");
     }
     for (name, bytes) in seeds("torch_reader") {

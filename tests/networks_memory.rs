@@ -206,6 +206,6 @@ fn networks_from_elsewhere_and_for_elsewhere() {
     for (layers, width) in [(3, 300), (1000, 1)] {
         let bytes = hostile_files::shared(layers, width);
         let path = Path::new("a.onnx");
-        refused(|| exchange::from_onnx(&bytes, path, None));
+        refused(|| onnx::Model::from_bytes(&bytes, path).network(None));
     }
 }

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use thinnet::{
-    exchange::{self, FileKind},
+    exchange::{FileKind, onnx::Model},
     nn::{Loss, Mlp},
 };
 
@@ -15,9 +15,10 @@ use super::model_reader;
 pub fn check(bytes: &[u8]) {
     let path = Path::new("fuzz.onnx");
     let _ = FileKind::of(bytes, path);
-    let Ok(mlp) = exchange::from_onnx(bytes, path, None) else {
+    let model = Model::from_bytes(bytes, path);
+    let Ok(mlp) = model.network(None) else {
         for &loss in Loss::ALL {
-            assert!(exchange::from_onnx(bytes, path, Some(loss)).is_err());
+            assert!(model.network(Some(loss)).is_err());
         }
         return;
     };
@@ -25,7 +26,7 @@ pub fn check(bytes: &[u8]) {
     assert_eq!(Mlp::from_bytes(&saved, path).unwrap(), mlp);
     model_reader::check(&saved);
     for &loss in Loss::ALL {
-        if let Ok(asked) = exchange::from_onnx(bytes, path, Some(loss)) {
+        if let Ok(asked) = model.network(Some(loss)) {
             assert_eq!((asked.loss(), asked.digest()), (loss, mlp.digest()));
         }
     }

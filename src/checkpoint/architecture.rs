@@ -159,9 +159,16 @@ pub(crate) struct Versions {
 
 impl Versions {
     /// Whether this version reads such a file.
-    pub fn check(&self, file: &Reader<'_>) -> Result<(), Error> {
-        file.check_version("format", self.format, super::FORMAT)?;
-        file.check_version("mask format", self.mask_format, mask::FORMAT)
+    pub fn check(&self, refuse: impl Fn(String) -> Error) -> Result<(), Error> {
+        for (what, got, expected) in [
+            ("format", self.format, super::FORMAT),
+            ("mask format", self.mask_format, mask::FORMAT),
+        ] {
+            if got != expected {
+                return Err(refuse(format!("{what} {got}: expected {expected}")));
+            }
+        }
+        Ok(())
     }
 }
 

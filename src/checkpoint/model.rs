@@ -70,7 +70,7 @@ pub(super) fn network(file: Reader<'_>, verify: Verify) -> Result<Mlp, Error> {
         ));
     }
     let expected = "a model that thinnet saved";
-    file.metadata::<Versions>(KEY, expected)?.check(&file)?;
+    file.metadata::<Versions>(KEY, expected)?.check(|reason| file.refuse(reason))?;
     let architecture: Architecture = file.metadata(KEY, expected)?;
     file.check_count(2 * architecture.depth())?;
     architecture.check_network(&file)?;

@@ -152,14 +152,6 @@ impl<'a> Reader<'a> {
             .map_err(|e| self.refuse(format!("metadata `{key}`: {}", cut(e.to_string()))))
     }
 
-    /// Whether a format number is the one that this version reads.
-    pub fn check_version(&self, what: &str, got: u32, expected: u32) -> Result<(), Error> {
-        if got == expected {
-            return Ok(());
-        }
-        Err(self.refuse(format!("{what} {got}: expected {expected}")))
-    }
-
     /// Whether the file has as many tensors as it should.
     pub fn check_count(&self, expected: usize) -> Result<(), Error> {
         let got = self.header.tensors.len();

@@ -117,7 +117,9 @@ impl<'a> Saved<'a> {
     /// Looks at all that the file says, but the numbers of its tensors.
     pub fn open(file: Reader<'a>) -> Result<Self, Error> {
         let expected = "a checkpoint that a training saved";
-        file.metadata::<OfArchitecture>(KEY, expected)?.architecture.check(&file)?;
+        file.metadata::<OfArchitecture>(KEY, expected)?
+            .architecture
+            .check(|reason| file.refuse(reason))?;
         let Metadata { architecture, optimiser, position } = file.metadata(KEY, expected)?;
         let Optimiser::Sgd { settings: optimiser, states } = optimiser;
         if states != [VELOCITY] {

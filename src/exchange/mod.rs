@@ -3,9 +3,9 @@
 //! - **PyTorch**: a state dict in safetensors, [`from_torch`] and [`load_torch`];
 //!   [`Layers`] says what it does not: activations, keep rates, the loss. A
 //!   network of ours goes the other way with [`to_torch`].
-//! - **ONNX**: the graph of a multilayer perceptron, [`from_onnx`] and
-//!   [`load_onnx`]. A network of ours goes the other way with [`onnx::to_bytes`]
-//!   and [`onnx::save`], with dropout where it is asked for.
+//! - **ONNX**: the graph of a multilayer perceptron, [`onnx::Model`]. A network of ours
+//!   goes the other way with [`onnx::to_bytes`] and [`onnx::save`], with dropout where
+//!   it is asked for.
 //!
 //! Both forms of weights are known ([`Scaling`](crate::nn::Scaling)): PyTorch's
 //! `nn.Dropout` is inverted, as the engine is.
@@ -25,7 +25,6 @@ mod torch;
 
 pub use format::FileKind;
 pub use layers::Layers;
-pub use onnx::{MOST_ONNX_BYTES, from_onnx, load_onnx, onnx_loss, read_onnx};
 pub use sequential::Sequential;
 pub use torch::{
     TensorInfo, from_torch, load_torch, load_torch_scaling, load_torch_tensors, save_torch,

@@ -209,7 +209,7 @@ impl StateDict<'_> {
     /// What the metadata of [`to_torch`] says.
     fn architecture(&self) -> Result<Architecture, Error> {
         let expected = "what thinnet wrote for PyTorch";
-        self.file.metadata::<Versions>(KEY, expected)?.check(&self.file)?;
+        self.file.metadata::<Versions>(KEY, expected)?.check(|reason| self.file.refuse(reason))?;
         self.file.metadata(KEY, expected)
     }
 

@@ -23,7 +23,6 @@ mod monte_carlo;
 mod npy;
 mod onnx_out;
 mod properties;
-mod recorded;
 mod refusals;
 mod resume;
 mod settings;

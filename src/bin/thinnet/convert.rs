@@ -99,7 +99,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         FileKind::Onnx => {
             arguments.only(kind, &["--loss"])?;
-            given.graph(arguments.loss)?
+            let import = given.graph(arguments.loss)?;
+            for note in &import.report.notes {
+                console::remark(&format!("note: {note}"));
+            }
+            import.network?
         }
         FileKind::Exported if arguments.architecture.is_none() => {
             arguments.only(kind, &["--architecture"])?;

@@ -2,20 +2,30 @@
 
 use std::{fs, path::Path};
 
+use anyhow::bail;
 use thinnet::{
     Error,
     checkpoint::Contents,
-    exchange::{self, FileKind, Layers, TensorInfo},
+    exchange::{self, FileKind, Layers, TensorInfo, onnx},
     nn::{Loss, Mlp, Scaling},
 };
 
-/// A file and what it is. What it holds is read straight from it; a pipe, which can
-/// be read once, and an ONNX graph lie in memory.
+/// A file and what it is.
 pub struct Given<'a> {
     path: &'a Path,
     kind: FileKind,
-    bytes: Option<Vec<u8>>,
+    content: Content,
     size: u64,
+}
+
+/// Where the content of a file is.
+enum Content {
+    /// In the file, to be read straight from it.
+    OnDisk,
+    /// Here: of a pipe, which can be read once.
+    Bytes(Vec<u8>),
+    /// Here, as an ONNX graph.
+    Graph(onnx::Model<'static>),
 }
 
 impl<'a> Given<'a> {
@@ -26,16 +36,27 @@ impl<'a> Given<'a> {
     pub fn open(path: &'a Path) -> Result<Self, Error> {
         let of = |source| Error::Io { path: path.to_owned(), source };
         let about = fs::metadata(path).map_err(of)?;
-        let (kind, bytes) = if about.is_file() {
+        let (kind, content) = if about.is_file() {
             let kind = FileKind::read(path)?;
-            let is_onnx = kind == FileKind::Onnx;
-            (kind, if is_onnx { Some(exchange::read_onnx(path)?) } else { None })
+            if kind == FileKind::Onnx {
+                (kind, Content::Graph(onnx::Model::read(path)?))
+            } else {
+                (kind, Content::OnDisk)
+            }
         } else {
             let (kind, bytes) = FileKind::read_whole(path)?;
-            (kind, Some(bytes))
+            if kind == FileKind::Onnx {
+                (kind, Content::Graph(onnx::Model::from_bytes(bytes, path)))
+            } else {
+                (kind, Content::Bytes(bytes))
+            }
         };
-        let size = bytes.as_ref().map_or(about.len(), |bytes| bytes.len() as u64);
-        Ok(Self { path, kind, bytes, size })
+        let size = match &content {
+            Content::OnDisk => about.len(),
+            Content::Bytes(bytes) => bytes.len() as u64,
+            Content::Graph(model) => model.size(),
+        };
+        Ok(Self { path, kind, content, size })
     }
 
     /// What it is.
@@ -53,9 +74,9 @@ impl<'a> Given<'a> {
     /// # Errors
     /// As [`Contents::read`].
     pub fn contents(&self) -> Result<Contents, Error> {
-        match &self.bytes {
-            Some(bytes) => Contents::from_bytes(bytes, self.path),
-            None => Contents::read(self.path),
+        match &self.content {
+            Content::Bytes(bytes) => Contents::from_bytes(bytes, self.path),
+            _ => Contents::read(self.path),
         }
     }
 
@@ -64,9 +85,9 @@ impl<'a> Given<'a> {
     /// # Errors
     /// As [`exchange::from_torch`].
     pub fn state_dict(&self, layers: Option<&Layers>) -> Result<Mlp, Error> {
-        match &self.bytes {
-            Some(bytes) => exchange::from_torch(bytes, self.path, layers),
-            None => exchange::load_torch(self.path, layers),
+        match &self.content {
+            Content::Bytes(bytes) => exchange::from_torch(bytes, self.path, layers),
+            _ => exchange::load_torch(self.path, layers),
         }
     }
 
@@ -75,9 +96,9 @@ impl<'a> Given<'a> {
     /// # Errors
     /// As [`exchange::torch_scaling`].
     pub fn scaling(&self) -> Result<Option<Scaling>, Error> {
-        match &self.bytes {
-            Some(bytes) => exchange::torch_scaling(bytes, self.path),
-            None => exchange::load_torch_scaling(self.path),
+        match &self.content {
+            Content::Bytes(bytes) => exchange::torch_scaling(bytes, self.path),
+            _ => exchange::load_torch_scaling(self.path),
         }
     }
 
@@ -86,28 +107,32 @@ impl<'a> Given<'a> {
     /// # Errors
     /// As [`exchange::torch_tensors`].
     pub fn tensors(&self) -> Result<Vec<TensorInfo>, Error> {
-        match &self.bytes {
-            Some(bytes) => exchange::torch_tensors(bytes, self.path),
-            None => exchange::load_torch_tensors(self.path),
+        match &self.content {
+            Content::Bytes(bytes) => exchange::torch_tensors(bytes, self.path),
+            _ => exchange::load_torch_tensors(self.path),
         }
     }
 
-    /// The network of an ONNX graph.
+    /// The network of an ONNX graph, and what became of its nodes.
     ///
     /// # Errors
-    /// As [`exchange::from_onnx`].
-    pub fn graph(&self, loss: Option<Loss>) -> Result<Mlp, Error> {
-        match &self.bytes {
-            Some(bytes) => exchange::from_onnx(bytes, self.path, loss),
-            None => exchange::load_onnx(self.path, loss),
-        }
+    /// As [`onnx::Model::import`].
+    pub fn graph(&self, loss: Option<Loss>) -> anyhow::Result<onnx::Import> {
+        Ok(self.model()?.import(loss)?)
     }
 
     /// The loss that an ONNX graph says.
     ///
     /// # Errors
-    /// As [`exchange::onnx_loss`].
-    pub fn loss_of_graph(&self) -> Result<Option<Loss>, Error> {
-        exchange::onnx_loss(self.bytes.as_deref().unwrap_or_default(), self.path)
+    /// As [`onnx::Model::loss`].
+    pub fn loss_of_graph(&self) -> anyhow::Result<Option<Loss>> {
+        Ok(self.model()?.loss()?)
+    }
+
+    fn model(&self) -> anyhow::Result<&onnx::Model<'static>> {
+        match &self.content {
+            Content::Graph(model) => Ok(model),
+            _ => bail!("{}: {}: expected an ONNX graph", self.path.display(), self.kind),
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt::Write, path::PathBuf};
 use comfy_table::Table;
 use serde::Serialize;
 use thinnet::{
-    Keep,
+    Error, Keep,
     checkpoint::{self, Contents, TrainingState},
     exchange::{FileKind, TensorInfo},
     mask,
@@ -15,7 +15,14 @@ use thinnet::{
 };
 
 use crate::{
-    console, course::Course, given::Given, outputs, progress::percent, report::StoredKeep, table,
+    console,
+    course::Course,
+    given::Given,
+    nodes::{Nodes, Refused},
+    outputs,
+    progress::percent,
+    report::StoredKeep,
+    table,
 };
 
 /// What stands below the help.
@@ -25,7 +32,9 @@ Examples:
   thinnet inspect run.ckpt --json
   thinnet inspect network.onnx
 
-Of a state dict that says nothing of its network its tensors are shown.
+Of a state dict that says nothing of its network its tensors are shown. Of an ONNX graph each
+node is shown with what became of it; where the graph is refused, what stands in the way, and the
+exit code is 1.
 The digest is SHA-256 over the parameters as little-endian f32 in the order of their names.";
 
 /// The arguments of `thinnet inspect`.
@@ -60,6 +69,9 @@ struct Inspection {
     parameters: usize,
     digest: String,
     training: Option<Training>,
+    /// Of an ONNX graph.
+    #[serde(flatten)]
+    nodes: Option<Nodes>,
 }
 
 /// A layer with weights.
@@ -102,17 +114,29 @@ struct Training {
 /// Runs `thinnet inspect`.
 ///
 /// # Errors
-/// A file that cannot be read, or is none of these.
+/// A file that cannot be read, or is none of these; an ONNX graph that is no network,
+/// after its nodes were printed.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let file = &arguments.file;
     let [] = outputs::open(&[("FILE", file.clone())], [])?;
     let given = Given::open(file)?;
     let mut scaling = None;
     let mut says_loss = true;
+    let mut nodes = None;
     let (kind, network, training) = match given.kind() {
         FileKind::Onnx => {
+            let import = given.graph(None)?;
+            let report = Nodes::from(import.report);
+            let network = match import.network {
+                Ok(network) => network,
+                Err(error) => {
+                    refused(&given, report, &error, arguments.json)?;
+                    return Err(error.into());
+                }
+            };
+            nodes = Some(report);
             says_loss = given.loss_of_graph()?.is_some();
-            ("ONNX graph", given.graph(None)?, None)
+            ("ONNX graph", network, None)
         }
         FileKind::Exported => {
             scaling = given.scaling()?.map(|scaling| scaling.to_string());
@@ -135,10 +159,22 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut inspection = Inspection::new(kind, given.size(), &network, training);
     inspection.scaling = scaling;
     inspection.loss = inspection.loss.filter(|_| says_loss);
+    inspection.nodes = nodes;
     console::results(&if arguments.json {
         serde_json::to_string_pretty(&inspection)? + "\n"
     } else {
         inspection.text(&notes.unwrap_or_default())
+    })
+}
+
+/// Prints the nodes of a graph that no network can be made of.
+fn refused(given: &Given<'_>, nodes: Nodes, error: &Error, json: bool) -> anyhow::Result<()> {
+    let (kind, bytes) = ("ONNX graph", given.size());
+    console::results(&if json {
+        let refused = Refused { kind, bytes, refused: error.to_string(), nodes };
+        serde_json::to_string_pretty(&refused)? + "\n"
+    } else {
+        format!("{:15}{kind}, {bytes} bytes, refused\n{}", "kind", nodes.text())
     })
 }
 
@@ -173,6 +209,7 @@ impl Inspection {
                 settings,
                 notes: serde_json::from_str(&notes).unwrap_or(notes.into()),
             }),
+            nodes: None,
         }
     }
 
@@ -211,6 +248,9 @@ impl Inspection {
             }
         }
         let _ = writeln!(text, "{}", self.table());
+        if let Some(nodes) = &self.nodes {
+            text += &nodes.text();
+        }
         text
     }
 

@@ -27,6 +27,7 @@ mod machine;
 mod manual;
 mod memory;
 mod model;
+mod nodes;
 mod numbers;
 mod outputs;
 mod picture;

@@ -1,92 +1,222 @@
 //! ONNX graphs of multilayer perceptrons.
 //!
-//! On the way in, the file is read where it lies (`wire`, `proto`); the chain of nodes
-//! from the output back to the input is followed (`graph`); each node says what it
-//! does to a row (`steps`); and layers are made of what follows on each other
-//! (`network`). On the way out, a network says which nodes it is (`export`), and
-//! their bytes are written with the tensors straight from the network (`message`).
+//! [`Model::read`] takes in a file, and [`Model::network`] makes a network of it:
+//! what PyTorch's exporters, Keras and scikit-learn's converter write of a chain of
+//! dense layers, in the ways that people write them. What cannot be right is
+//! refused by its node; [`Model::import`] says node by node what became of it.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use thinnet::exchange::onnx;
+//!
+//! let model = onnx::Model::read(Path::new("network.onnx"))?;
+//! let network = model.network(None)?;
+//! # Ok::<(), thinnet::Error>(())
+//! ```
+//!
+//! # What is read
+//!
+//! The graph's only output, the only one of floats, or the one that scikit-learn's
+//! `ZipMap` makes, is followed back to one input. On the way stand
+//!
+//! - **layers**: `Gemm` (without transA) and `MatMul` with a constant matrix, `Add`
+//!   of a bias;
+//! - **activations**: `Relu` (also as `Clip` from 0 and `Max` with 0), `LeakyRelu`,
+//!   `Sigmoid`, `Tanh`;
+//! - **dropout**: `Dropout` becomes a keep rate, 1 - ratio, whether or not the graph
+//!   itself drops. PyTorch's exports in eval mode have none left; see
+//!   `docs/FROM_PYTORCH.md` for one that has. So Monte-Carlo works on the network;
+//! - **scales and shifts**: `Add`, `Sub`, `Mul`, `Div` with constants, `Neg`,
+//!   `BatchNormalization` by the statistics that it holds, scikit-learn's `Scaler`.
+//!   They are folded into the layer before them, or, behind an activation or on the
+//!   inputs, into the one behind them, in f64, each number rounded to f32 once;
+//! - **shapes**: `Flatten`, `Reshape`, `Squeeze`, `Unsqueeze`, `Transpose` that leave
+//!   the rows first and a row's elements in their order, with what computes their
+//!   shapes (`Shape`, `Size`, `Gather`, `Slice`, `Concat`, `ReduceProd`, arithmetic),
+//!   in which the number of rows may be unknown; `Identity`, and `Cast` to floats.
+//!
+//! At the end, `Softmax` or `LogSoftmax` means softmax cross-entropy, and `Sigmoid`
+//! the logistic loss; 1 - p beside p, as scikit-learn's converter ends with two
+//! classes, is a softmax over 0 and the logit of p. Else the loss is the one that is
+//! asked for, or softmax cross-entropy of two outputs or more, and squared error of
+//! one.
+//!
+//! Weights are f32, f64 (rounded, which [`Report::notes`] say), f16 or bfloat16.
+//!
+//! # The way of a file
+//!
+//! The bytes are read where they lie (`wire`, `proto`); the nodes that the output
+//! comes from are put in order (`graph`) and gone through (`walk`): what is known
+//! before the graph runs is computed (`values`, `sizes`), and each node on the way of
+//! the row says what it does to it (`steps`), of which layers are made (`network`). On
+//! the way out, a network says which nodes it is (`export`), and their bytes are written
+//! with the tensors straight from the network (`message`).
 
+mod constant;
+mod elementwise;
 mod export;
-#[cfg_attr(not(test), expect(dead_code, reason = "the graph asks for it in a later step"))]
 mod external;
 mod graph;
 mod message;
 mod network;
 mod proto;
+mod report;
+mod row;
+mod sizes;
 mod steps;
+mod values;
+mod walk;
 mod wire;
 
-pub use export::{Export, OPSET, save, to_bytes};
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+};
 
-use std::path::Path;
-
+use self::{
+    export::KEY,
+    external::{Beside, Store, Wanted},
+    graph::Graph,
+    walk::Walk,
+};
 use crate::{
+    checkpoint::{Architecture, Versions},
     error::Error,
     files,
+    memory::{self, ensure_room},
     nn::{Loss, Mlp},
 };
 
+pub use export::{Export, OPSET, save, to_bytes};
+pub use report::{NodeReport, Report, Role};
+
 /// The largest ONNX file that is read: 2 GiB, the most that Protocol Buffers take.
-pub const MOST_ONNX_BYTES: u64 = 1 << 31;
+pub const MAX_BYTES: u64 = 1 << 31;
 
-/// The network that an ONNX graph is; `path` names the bytes in errors.
-///
-/// The way from the graph's input to its output, the only one of floats, has to
-/// be a chain of `Gemm` (without transA), `MatMul`, `Add`, `Relu`, `Sigmoid`,
-/// `Tanh`, `LeakyRelu`, `BatchNormalization`, `Dropout`,
-/// `Flatten`, `Reshape` to two dimensions, `Identity`, and `Cast` between kinds
-/// of floats. Weights are f32, f16 or bfloat16 in this file, initialisers or
-/// `Constant`s, perhaps behind a `Transpose`.
-///
-/// - `Dropout` becomes a keep rate, 1 - ratio, in exports for training as well
-///   as for inference (PyTorch's for inference have none left). So Monte-Carlo
-///   works on the network.
-/// - `BatchNormalization` is folded, with the statistics that it holds, into the
-///   layer right before it.
-/// - At the end, `Softmax` or `LogSoftmax` means softmax cross-entropy, and
-///   `Sigmoid` the logistic loss. Else the loss is `loss`, or where that is
-///   `None` softmax cross-entropy of two outputs or more, and squared error of
-///   one.
-///
-/// # Errors
-/// Bytes that are no such graph: the node is named with its operator and what
-/// was expected of it. A `loss` that is not the one that the graph ends as.
-pub fn from_onnx(bytes: &[u8], path: &Path, loss: Option<Loss>) -> Result<Mlp, Error> {
-    network::read(&graph(bytes, path)?, loss, path, bytes.len())
+/// An ONNX file in memory.
+#[derive(Clone, Debug)]
+pub struct Model<'a> {
+    bytes: Cow<'a, [u8]>,
+    path: PathBuf,
+    beside: Beside,
 }
 
-/// The loss that the end of an ONNX graph says, `None` where it ends in a layer:
-/// what [`from_onnx`] asks for then. `path` names the bytes in errors.
-///
-/// # Errors
-/// As [`from_onnx`].
-pub fn onnx_loss(bytes: &[u8], path: &Path) -> Result<Option<Loss>, Error> {
-    network::stated_loss(&graph(bytes, path)?, bytes.len())
-        .map_err(|reason| Error::Format { path: path.to_owned(), reason })
+/// What a graph was read as.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Import {
+    /// The network; or the node that stands in the way, and what was expected of it.
+    pub network: Result<Mlp, Error>,
+    /// What became of each node.
+    pub report: Report,
 }
 
-fn graph<'a>(bytes: &'a [u8], path: &Path) -> Result<graph::Graph<'a>, Error> {
-    let refuse = |reason: String| Error::Format { path: path.to_owned(), reason };
-    let model = proto::Model::read(bytes)
-        .map_err(|reason| refuse(format!("not an ONNX model: {reason}")))?;
-    graph::Graph::new(model).map_err(refuse)
+impl Model<'static> {
+    /// Reads a file. Its first byte is looked at before the others are read.
+    ///
+    /// # Errors
+    /// The file cannot be read, cannot be ONNX by its first byte, or is larger than
+    /// [`MAX_BYTES`].
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let bytes = files::read_if(path, MAX_BYTES, begins)?;
+        let (path, beside) = (path.to_owned(), Beside::of(path));
+        Ok(Self { bytes: bytes.into(), path, beside })
+    }
 }
 
-/// As [`from_onnx`], from a file: see [`read_onnx`].
-///
-/// # Errors
-/// As [`read_onnx`], or as [`from_onnx`].
-pub fn load_onnx(path: &Path, loss: Option<Loss>) -> Result<Mlp, Error> {
-    from_onnx(&read_onnx(path)?, path, loss)
-}
+impl<'a> Model<'a> {
+    /// A file's bytes; `path` names them in errors.
+    pub fn from_bytes(bytes: impl Into<Cow<'a, [u8]>>, path: &Path) -> Self {
+        Self { bytes: bytes.into(), path: path.to_owned(), beside: Beside::none() }
+    }
 
-/// The bytes of an ONNX file. Its first byte is looked at before the others are read.
-///
-/// # Errors
-/// The file cannot be read, cannot be ONNX by its first byte, or is larger than
-/// [`MOST_ONNX_BYTES`].
-pub fn read_onnx(path: &Path) -> Result<Vec<u8>, Error> {
-    files::read_if(path, MOST_ONNX_BYTES, begins)
+    /// The size of the file, in bytes.
+    pub fn size(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    /// The network that the graph is. `loss` is that of one that does not say it.
+    ///
+    /// # Errors
+    /// Bytes that are no such graph: the node is named with its operator and what
+    /// was expected of it. A `loss` that is not the one that the graph ends as.
+    pub fn network(&self, loss: Option<Loss>) -> Result<Mlp, Error> {
+        self.import(loss)?.network
+    }
+
+    /// The loss that the graph says, by its end or in what thinnet wrote of it;
+    /// `None` where it does not.
+    ///
+    /// # Errors
+    /// As [`Self::network`].
+    pub fn loss(&self) -> Result<Option<Loss>, Error> {
+        let model = self.parse()?;
+        let store = self.store(&model)?;
+        let graph = self.graph(model, &store)?;
+        let said = self.said(&graph)?;
+        let mut walk = Walk::new(&graph, self.bytes.len().saturating_add(store.size()))?;
+        walk.run().map_err(|reason| self.refuse(reason))?;
+        Ok(said.map(|said| said.loss()).or(walk.draft.stated_loss()))
+    }
+
+    /// As [`Self::network`], with what became of each node, also where the graph is
+    /// refused.
+    ///
+    /// # Errors
+    /// Bytes that are no ONNX graph at all.
+    pub fn import(&self, loss: Option<Loss>) -> Result<Import, Error> {
+        let model = self.parse()?;
+        let store = self.store(&model)?;
+        let graph = self.graph(model, &store)?;
+        let mut walk = Walk::new(&graph, self.bytes.len().saturating_add(store.size()))?;
+        let network = match walk.run() {
+            Err(reason) => Err(self.refuse(reason)),
+            Ok(()) => self.said(&graph).and_then(|said| {
+                let refuse = |reason| self.refuse(reason);
+                walk.draft.build(loss, said.as_ref(), &mut walk.report, refuse)
+            }),
+        };
+        Ok(Import { network, report: walk.report })
+    }
+
+    fn refuse(&self, reason: String) -> Error {
+        Error::Format { path: self.path.clone(), reason }
+    }
+
+    fn parse(&self) -> Result<proto::Model<'_>, Error> {
+        proto::Model::read(&self.bytes)
+            .map_err(|reason| self.refuse(format!("not an ONNX model: {reason}")))
+    }
+
+    /// What the model keeps in other files, which are opened and checked.
+    fn store<'m>(&self, model: &proto::Model<'m>) -> Result<Store<'m>, Error> {
+        let mut wanted = Vec::new();
+        for tensor in &model.initialisers {
+            let tensor = Wanted::of(tensor.name, tensor).map_err(|reason| self.refuse(reason))?;
+            if let Some(tensor) = tensor {
+                memory::push("tensors in other files", &mut wanted, tensor)?;
+            }
+        }
+        self.beside.open(&wanted).map_err(|reason| self.refuse(reason))
+    }
+
+    fn graph<'m>(&self, model: proto::Model<'m>, store: &'m Store<'m>) -> Result<Graph<'m>, Error> {
+        Graph::new(model, store).map_err(|reason| self.refuse(reason))
+    }
+
+    /// What thinnet wrote of the network.
+    fn said(&self, graph: &Graph<'_>) -> Result<Option<Architecture>, Error> {
+        let Some(text) = graph.metadata else { return Ok(None) };
+        let refuse = |reason: &dyn std::fmt::Display| {
+            self.refuse(format!(
+                "metadata `{KEY}`: {reason}: expected what thinnet writes into ONNX"
+            ))
+        };
+        ensure_room("metadata", text.len().saturating_mul(4))?;
+        let versions: Versions = serde_json::from_str(text).map_err(|error| refuse(&error))?;
+        versions.check(|reason| refuse(&reason))?;
+        serde_json::from_str(text).map(Some).map_err(|error| refuse(&error))
+    }
 }
 
 /// Whether an ONNX file can begin like this: with the tag of a field that a model has.

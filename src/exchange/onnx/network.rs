@@ -1,206 +1,222 @@
-//! The network that the steps of a chain are.
-
-use std::path::Path;
+//! The network that the steps of a graph are.
 
 use super::{
-    graph::{Floats, Graph},
-    proto::{Node, ValueInfo, kind, short},
-    steps::{Linear, Norm, Step},
+    constant::Operand,
+    elementwise::{Affine, Applied, Elementwise, check_finite, spread},
+    proto::{Node, short},
+    report::{Report, Role},
+    row::Row,
+    steps::{Linear, Step},
 };
 use crate::{
+    checkpoint::Architecture,
     error::Error,
     exchange::{layers::default_loss, room},
-    memory::{self, reserve, zeros},
-    nn::{Activation, Loss, Mlp, MlpBuilder},
+    memory::{self, zeros},
+    nn::{Activation, Layer as Filled, Loss, Mlp, MlpBuilder},
     rate::Keep,
 };
 
-/// A layer, as far as the chain has come.
+/// The most elementwise operations that are folded into one side of a layer.
+const MOST_FOLDED: usize = 64;
+
+/// A layer, as far as the way has come.
 struct Layer<'a> {
-    node: Node<'a>,
+    /// The node, for errors.
+    node: String,
     linear: Linear<'a>,
-    /// What is added to the bias.
-    more: Option<Floats<'a>>,
-    norm: Option<Box<Norm<'a>>>,
+    /// What is done to its inputs.
+    before: Vec<Applied<'a>>,
+    /// What is done to its sums, before the activation.
+    after: Vec<Applied<'a>>,
     activation: Option<Activation>,
     keep: Option<Keep>,
+    /// Whether its output z is the logit of the second of two classes, or of the
+    /// first, beside 0.
+    two_classes: Option<bool>,
 }
 
-/// The network, as far as the chain has come.
-#[derive(Default)]
-struct Draft<'a> {
+/// The network, as far as the way has come.
+pub(super) struct Draft<'a> {
     input_keep: Option<Keep>,
     layers: Vec<Layer<'a>>,
-    /// What the last layer's link says of the loss; nothing comes after it.
+    /// What is done to the input or to the last layer's outputs, to be folded into
+    /// the next layer.
+    pending: Vec<Applied<'a>>,
+    /// What the last link says of the loss; nothing comes after it.
     loss: Option<Loss>,
-    /// Numbers in a row, once that is known.
-    columns: Option<usize>,
-    /// Whether the rows are known to have one dimension.
-    is_flat: bool,
+    /// The node of the last activation.
+    activation_at: usize,
+    /// The steps that were taken.
+    position: usize,
     /// Bytes of the file.
     size: usize,
 }
 
-/// The loss that a graph says by its end.
-pub(super) fn stated_loss(graph: &Graph<'_>, size: usize) -> Result<Option<Loss>, String> {
-    Draft::of(graph, size).map(|(draft, _)| draft.loss)
-}
-
-/// The network of a graph; the loss where the graph does not say it, or to be
-/// the one that it says.
-pub(super) fn read(
-    graph: &Graph<'_>,
-    loss: Option<Loss>,
-    path: &Path,
-    size: usize,
-) -> Result<Mlp, Error> {
-    let refuse = |reason: String| Error::Format { path: path.to_owned(), reason };
-    let (draft, widths) = Draft::of(graph, size).map_err(refuse)?;
-    let (inputs, outputs) = (widths[0], widths[widths.len() - 1]);
-    let loss = draft.loss(loss, outputs).map_err(refuse)?;
-    loss.check_outputs(outputs).map_err(|error| refuse(error.to_string()))?;
-    let mut mlp = draft.builder(inputs, outputs, loss).build_zeroed()?;
-    for (index, layer) in draft.layers.iter().enumerate() {
-        layer.fill(&mut mlp.layers[index]).map_err(|reason| refuse(layer.node.refuse(reason)))?;
-    }
-    Ok(mlp)
-}
-
 impl<'a> Draft<'a> {
-    /// The network that the chain of a graph is, with the widths of its layers.
-    fn of(graph: &Graph<'a>, size: usize) -> Result<(Self, Vec<usize>), String> {
-        let (chain, input) = graph.chain()?;
-        let mut draft = Self { size, ..Self::default() };
-        draft.input(input)?;
-        for link in chain {
-            link.step(graph.opset)
-                .and_then(|step| draft.take(link.node, step))
-                .map_err(|reason| link.node.refuse(reason))?;
+    pub fn new(size: usize) -> Self {
+        Self {
+            input_keep: None,
+            layers: Vec::new(),
+            pending: Vec::new(),
+            loss: None,
+            activation_at: 0,
+            position: 0,
+            size,
         }
-        let widths = draft.widths()?;
-        Ok((draft, widths))
     }
 
-    /// What the graph says of its input.
-    fn input(&mut self, input: &ValueInfo<'_>) -> Result<(), String> {
-        let name = short(input.name);
-        match input.kind {
-            None | Some(kind::F32 | kind::F16 | kind::F64 | kind::BF16) => {}
-            Some(other) => {
-                let got = kind::name(other);
-                return Err(format!("input {name} is {got}: expected a kind of float"));
-            }
-        }
-        self.is_flat = true;
-        let Some(shape) = &input.shape else { return Ok(()) };
-        let [_, rest @ ..] = &shape[..] else {
-            return Err(format!("input {name} has no dimensions: expected rows and columns"));
-        };
-        if rest.is_empty() {
-            return Err(format!("input {name} has one dimension: expected rows and columns"));
-        }
-        self.is_flat = rest.len() == 1;
-        self.columns = rest.iter().try_fold(1_usize, |n, size| {
-            n.checked_mul(usize::try_from((*size)?).ok().filter(|&size| size > 0)?)
-        });
-        Ok(())
+    /// How many steps were taken.
+    pub fn position(&self) -> usize {
+        self.position
     }
 
-    /// Takes the next step.
-    fn take(&mut self, node: Node<'a>, step: Step<'a>) -> Result<(), String> {
-        if self.loss.is_some() && !matches!(step, Step::Identity | Step::Reshape(_) | Step::Flatten)
-        {
+    /// Whether the last step was 1 - p of a logistic output.
+    pub fn is_complement(&self) -> bool {
+        let last = self.layers.last().and_then(|layer| layer.activation);
+        let one = matches!(&self.pending[..], [applied] if applied.op.is_complement());
+        one && last == Some(Activation::Logistic)
+    }
+
+    /// Takes the next step, and says what the row is behind it.
+    pub fn take(
+        &mut self,
+        index: usize,
+        node: &Node<'a>,
+        step: Step<'a>,
+        row: &Row,
+        report: &mut Report,
+    ) -> Result<Row, String> {
+        self.position += 1;
+        if self.loss.is_some() && !matches!(step, Step::Reshape(_) | Step::Nothing(_)) {
             return Err("stands behind the last softmax or logistic function".to_owned());
         }
-        match step {
-            Step::Identity => Ok(()),
-            Step::Flatten | Step::Reshape(None) => {
-                self.is_flat = true;
-                Ok(())
+        let mut row = row.clone();
+        let (role, detail) = match step {
+            Step::Nothing(why) => (Role::Nothing, why.to_owned()),
+            Step::Reshape(other) => {
+                row = other;
+                (Role::Nothing, "leaves a row's elements as they are".to_owned())
             }
-            Step::Reshape(Some(columns)) => self.reshape(columns),
-            Step::Linear(linear) => self.linear(node, *linear),
-            Step::Add(bias) => self.add(bias),
-            Step::Norm(norm) => self.norm(norm),
-            Step::Activation(activation) => self.activation(activation),
-            Step::Dropout(keep) => self.dropout(keep),
-            Step::Softmax { axis } => self.softmax(axis),
-        }
+            Step::Linear(linear) => {
+                let (inputs, outputs) = (linear.inputs, linear.outputs);
+                // Ones before the last dimension stay.
+                if let Some(last) = row.dims.last_mut() {
+                    let columns = last.replace(outputs);
+                    self.linear(node, *linear, columns)?;
+                }
+                let layer = self.layers.len() - 1;
+                (Role::Network, format!("layer {layer}: {inputs} inputs, {outputs} outputs"))
+            }
+            Step::Elementwise(op) => {
+                let (applied, dims) = Applied::new(op, &row.dims, node.describe())?;
+                row.dims = dims;
+                let layer = self.elementwise(applied)?;
+                (Role::Folded, format!("folded into layer {layer}"))
+            }
+            Step::Activation(activation) => {
+                self.activation(activation)?;
+                self.activation_at = index;
+                let layer = self.layers.len() - 1;
+                (Role::Network, format!("{activation} of layer {layer}"))
+            }
+            Step::Dropout(keep) if !keep.drops() => (Role::Nothing, "drops nothing".to_owned()),
+            Step::Dropout(keep) => {
+                self.dropout(keep)?;
+                let of = match self.layers.len().checked_sub(1) {
+                    None => "the inputs".to_owned(),
+                    Some(layer) => format!("the outputs of layer {layer}"),
+                };
+                (Role::Network, format!("keep rate {keep} of {of}"))
+            }
+            Step::Softmax => {
+                self.softmax()?;
+                (Role::Network, format!("the link of the loss {}", Loss::SoftmaxCrossEntropy))
+            }
+            Step::TwoClasses { complement_first } => {
+                self.two_classes(complement_first)?;
+                row.dims = vec![Some(2)];
+                (Role::Folded, "two classes: a softmax over 0 and the logit".to_owned())
+            }
+        };
+        report.set(index, role, detail);
+        Ok(row)
     }
 
-    fn reshape(&mut self, columns: usize) -> Result<(), String> {
-        match self.columns {
-            Some(known) if known == columns => {
-                self.is_flat = true;
-                Ok(())
-            }
-            Some(known) => Err(format!("{columns} columns: expected the {known} of a row")),
-            None => Err(format!("{columns} columns: expected an input whose shape is stated")),
-        }
-    }
-
-    fn linear(&mut self, node: Node<'a>, linear: Linear<'a>) -> Result<(), String> {
-        if !self.is_flat {
-            return Err("takes more than two dimensions: expected a Flatten before".to_owned());
-        }
+    fn linear(
+        &mut self,
+        node: &Node<'a>,
+        linear: Linear<'a>,
+        columns: Option<usize>,
+    ) -> Result<(), String> {
         let (inputs, outputs) = (linear.inputs, linear.outputs);
-        if let Some(columns) = self.columns.filter(|&columns| columns != inputs) {
+        if let Some(columns) = columns.filter(|&columns| columns != inputs) {
             let name = short(linear.weight.name);
             return Err(format!("{name} takes {inputs} inputs: expected {columns}"));
         }
         if let Some((bias, _)) = &linear.bias {
-            check_vector(bias, outputs)?;
+            let units = [Some(outputs)];
+            let (_, known) = Applied::new(Elementwise::Add(*bias), &units, String::new())?;
+            debug_assert_eq!(known, units);
         }
-        self.columns = Some(outputs);
-        let (more, norm, activation, keep) = (None, None, None, None);
-        let layer = Layer { node, linear, more, norm, activation, keep };
+        let layer = Layer {
+            node: node.describe(),
+            linear,
+            before: std::mem::take(&mut self.pending),
+            after: Vec::new(),
+            activation: None,
+            keep: None,
+            two_classes: None,
+        };
         memory::push("layers", &mut self.layers, layer).map_err(|error| error.to_string())?;
         // At once: many layers can share one large tensor.
-        room::check(&self.all_widths(), self.size)
+        room::check(&self.widths(), self.size)
     }
 
-    /// The layer that something is folded into.
+    /// The layer that something belongs to.
     fn last(&mut self) -> Result<&mut Layer<'a>, String> {
         self.layers.last_mut().ok_or_else(|| "stands before the first layer".to_owned())
     }
 
-    /// The layer whose sums are still to be changed by an affine function.
-    fn foldable(&mut self) -> Result<&mut Layer<'a>, String> {
-        let layer = self.last()?;
-        if layer.activation.is_some() || layer.keep.is_some() {
-            let what = if layer.keep.is_some() { "dropout" } else { "an activation" };
-            return Err(format!(
-                "stands behind {what}: expected it right behind a layer, to be folded into it"
-            ));
+    /// Puts an elementwise operation where it will be folded, and says into which
+    /// layer.
+    fn elementwise(&mut self, applied: Applied<'a>) -> Result<usize, String> {
+        let layers = self.layers.len();
+        let sums = self.layers.last_mut().filter(|layer| {
+            layer.activation.is_none() && layer.keep.is_none() && self.pending.is_empty()
+        });
+        let (into, layer) = match sums {
+            Some(layer) => (&mut layer.after, layers - 1),
+            None => (&mut self.pending, layers),
+        };
+        if into.len() == MOST_FOLDED {
+            return Err(format!("more than {MOST_FOLDED} elementwise operations at one place"));
         }
+        into.push(applied);
         Ok(layer)
     }
 
-    fn add(&mut self, bias: Floats<'a>) -> Result<(), String> {
-        let layer = self.foldable()?;
-        if layer.norm.is_some() || layer.more.is_some() {
-            return Err("a layer's second addition: expected one".to_owned());
+    /// Whether nothing stands between the last layer and what comes now.
+    fn check_adjacent(&self) -> Result<(), String> {
+        match self.pending.first() {
+            None => Ok(()),
+            Some(first) => Err(format!(
+                "stands behind {}, which scales or shifts what an activation or dropout makes: \
+                 expected a layer before, to fold that into",
+                first.node
+            )),
         }
-        check_vector(&bias, layer.linear.outputs)?;
-        layer.more = Some(bias);
-        Ok(())
-    }
-
-    fn norm(&mut self, norm: Box<Norm<'a>>) -> Result<(), String> {
-        let layer = self.foldable()?;
-        if layer.norm.is_some() {
-            return Err("a layer's second normalisation: expected one".to_owned());
-        }
-        for vector in [&norm.scale, &norm.bias, &norm.mean, &norm.variance] {
-            check_vector(vector, layer.linear.outputs)?;
-        }
-        layer.norm = Some(norm);
-        Ok(())
     }
 
     fn activation(&mut self, activation: Activation) -> Result<(), String> {
+        let pending = self.check_adjacent();
         let layer = self.last()?;
+        pending?;
         if let Some(first) = layer.activation {
+            // The ReLU of a ReLU.
+            if (first, activation) == (Activation::Relu, Activation::Relu) {
+                return Ok(());
+            }
             return Err(format!("stands behind the activation {first}: expected one a layer"));
         }
         // A ReLU of what is dropped or divided is the ReLU dropped or divided.
@@ -213,8 +229,12 @@ impl<'a> Draft<'a> {
     }
 
     fn dropout(&mut self, keep: Keep) -> Result<(), String> {
-        if !keep.drops() {
-            return Ok(());
+        if let Some(moved) = self.pending.iter().find(|applied| !applied.op.keeps_zero()) {
+            return Err(format!(
+                "drops what {} shifts: expected dropout before it, as a dropped unit is 0 in the \
+                 next layer (or the graph without dropout, exported by model.eval())",
+                moved.node
+            ));
         }
         let site = match self.layers.last_mut() {
             Some(layer) => &mut layer.keep,
@@ -226,28 +246,47 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    fn softmax(&mut self, axis: i64) -> Result<(), String> {
+    fn softmax(&mut self) -> Result<(), String> {
+        let pending = self.check_adjacent();
         let layer = self.last()?;
         if layer.activation.is_some() || layer.keep.is_some() {
             return Err("stands behind an activation or dropout: expected a layer".to_owned());
         }
-        if axis != 1 && axis != -1 {
-            return Err(format!("axis {axis}: expected 1 or -1, a row's columns"));
-        }
+        pending?;
         self.loss = Some(Loss::SoftmaxCrossEntropy);
         Ok(())
     }
 
-    /// The widths of all layers, the last of which is an output layer.
-    fn widths(&mut self) -> Result<Vec<usize>, String> {
+    fn two_classes(&mut self, complement_first: bool) -> Result<(), String> {
+        self.pending.clear();
+        let layer = self.last()?;
+        layer.activation = None;
+        layer.two_classes = Some(complement_first);
+        self.loss = Some(Loss::SoftmaxCrossEntropy);
+        Ok(())
+    }
+
+    /// Sees to the end of the way: the last layer is an output layer.
+    pub fn finish(&mut self, report: &mut Report) -> Result<(), String> {
         let layer = self.layers.last_mut();
         let layer = layer.ok_or("no layer with weights: expected a Gemm or a MatMul")?;
         if layer.keep.is_some_and(Keep::drops) {
             return Err("dropout of the outputs: expected none behind the last layer".to_owned());
         }
+        if let Some(last) = self.pending.first() {
+            return Err(format!(
+                "{}: stands behind the last activation: expected a layer behind it, to be folded \
+                 into",
+                last.node
+            ));
+        }
         match layer.activation.take() {
             None => {}
-            Some(Activation::Logistic) => self.loss = Some(Loss::BinaryCrossEntropy),
+            Some(Activation::Logistic) => {
+                self.loss = Some(Loss::BinaryCrossEntropy);
+                let detail = format!("the link of the loss {}", Loss::BinaryCrossEntropy);
+                report.set(self.activation_at, Role::Network, detail);
+            }
             Some(other) => {
                 return Err(format!(
                     "the activation {other} behind the last layer: expected none, a Softmax, a \
@@ -255,17 +294,102 @@ impl<'a> Draft<'a> {
                 ));
             }
         }
-        Ok(self.all_widths())
+        Ok(())
     }
 
-    fn all_widths(&self) -> Vec<usize> {
+    /// The units of the input and of each layer.
+    fn widths(&self) -> Vec<usize> {
         let first = self.layers.first().map(|layer| layer.linear.inputs);
-        first.into_iter().chain(self.layers.iter().map(|layer| layer.linear.outputs)).collect()
+        first.into_iter().chain(self.layers.iter().map(Layer::outputs)).collect()
     }
 
-    /// The loss: as the graph ends, else as was `asked`, else the usual one.
-    fn loss(&self, asked: Option<Loss>, outputs: usize) -> Result<Loss, String> {
-        match (self.loss, asked) {
+    /// The loss that the graph says by its end.
+    pub fn stated_loss(&self) -> Option<Loss> {
+        self.loss
+    }
+
+    /// The network; the loss where the graph does not say it, or to be the one that
+    /// it says. `said` is what thinnet wrote of it.
+    pub fn build(
+        &self,
+        asked: Option<Loss>,
+        said: Option<&Architecture>,
+        report: &mut Report,
+        refuse: impl Fn(String) -> Error,
+    ) -> Result<Mlp, Error> {
+        let outputs = self.layers.last().map_or(0, Layer::outputs);
+        if let Some(said) = said {
+            self.check_said(said).map_err(&refuse)?;
+        }
+        let loss = self.loss(said.map(Architecture::loss), asked, outputs).map_err(&refuse)?;
+        loss.check_outputs(outputs).map_err(|error| refuse(error.to_string()))?;
+        let builder = said.map_or_else(|| self.builder(outputs, loss), Architecture::builder);
+        let mut mlp = builder.build_zeroed()?;
+        let mut rounded = Rounded::default();
+        for (layer, into) in self.layers.iter().zip(&mut mlp.layers) {
+            let fill = layer.fill(into, &mut rounded);
+            fill.map_err(|reason| refuse(format!("{}: {reason}", layer.node)))?;
+        }
+        report.notes.extend(rounded.note());
+        Ok(mlp)
+    }
+
+    /// Whether what thinnet wrote of the network is what the graph is.
+    fn check_said(&self, said: &Architecture) -> Result<(), String> {
+        let here = |what: &str, said: String, got: String| {
+            Err(format!(
+                "metadata `{}` says {what} {said}, the graph has {got}: expected them equal (a \
+                 program that changes the graph has to leave that key out)",
+                super::export::KEY
+            ))
+        };
+        let (widths, got) = (said.widths(), self.widths());
+        if widths != got {
+            return here("widths", format!("{widths:?}"), format!("{got:?}"));
+        }
+        // A leaky ReLU of slope 1 is the identity in a graph.
+        let plain = |activation: Activation| match activation {
+            Activation::LeakyRelu(slope) if slope.get() == 1.0 => Activation::Identity,
+            other => other,
+        };
+        let activations: Vec<_> = said.activations().into_iter().map(plain).collect();
+        let hidden = &self.layers[..self.layers.len().saturating_sub(1)];
+        let got: Vec<_> =
+            hidden.iter().map(|layer| layer.activation.unwrap_or(Activation::Identity)).collect();
+        if activations != got {
+            return here("activations", format!("{activations:?}"), format!("{got:?}"));
+        }
+        // A graph without dropout leaves the rates to the metadata.
+        let got = self.keeps();
+        if got.iter().any(|keep| keep.drops()) && said.keeps() != got {
+            return here("keep rates", format!("{:?}", said.keeps()), format!("{got:?}"));
+        }
+        let link = Some(said.loss()).filter(|&loss| loss != Loss::SquaredError);
+        if link != self.loss {
+            let got = self.loss.map_or("none", Loss::name);
+            return here("the loss", said.loss().to_string(), format!("the link of {got}"));
+        }
+        Ok(())
+    }
+
+    fn keeps(&self) -> Vec<Keep> {
+        let hidden = &self.layers[..self.layers.len().saturating_sub(1)];
+        [self.input_keep]
+            .into_iter()
+            .chain(hidden.iter().map(|layer| layer.keep))
+            .map(|keep| keep.unwrap_or(Keep::ALL))
+            .collect()
+    }
+
+    /// The loss: as the graph or its metadata says, else as was `asked`, else the
+    /// usual one.
+    fn loss(
+        &self,
+        said: Option<Loss>,
+        asked: Option<Loss>,
+        outputs: usize,
+    ) -> Result<Loss, String> {
+        match (said.or(self.loss), asked) {
             (Some(said), Some(asked)) if said != asked => {
                 Err(format!("ends as networks with the loss {said} do, not {asked}"))
             }
@@ -274,11 +398,12 @@ impl<'a> Draft<'a> {
     }
 
     /// The network as its builder takes it.
-    fn builder(&self, inputs: usize, outputs: usize, loss: Loss) -> MlpBuilder {
+    fn builder(&self, outputs: usize, loss: Loss) -> MlpBuilder {
+        let inputs = self.layers.first().map_or(0, |layer| layer.linear.inputs);
         let mut builder = Mlp::builder(inputs).input_keep(self.input_keep.unwrap_or(Keep::ALL));
-        for layer in &self.layers[..self.layers.len() - 1] {
+        for layer in &self.layers[..self.layers.len().saturating_sub(1)] {
             builder = builder.hidden(
-                layer.linear.outputs,
+                layer.outputs(),
                 layer.activation.unwrap_or(Activation::Identity),
                 layer.keep.unwrap_or(Keep::ALL),
             );
@@ -287,59 +412,100 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// Whether it is one number for each of `outputs` units.
-fn check_vector(vector: &Floats<'_>, outputs: usize) -> Result<(), String> {
-    match vector.shape() {
-        &[n] | &[1, n] if n == outputs && !vector.transposed => Ok(()),
-        shape => {
-            let name = short(vector.name);
-            Err(format!("{name} has shape {shape:?}: expected [{outputs}]"))
-        }
-    }
-}
-
-/// The element, which has to be finite, of the tensor `name`.
-fn finite(name: &str, x: f32) -> Result<f64, String> {
-    if x.is_finite() {
-        return Ok(x.into());
-    }
-    Err(format!("{} holds {x}: expected finite numbers", short(name)))
-}
-
 impl Layer<'_> {
-    /// Puts the parameters into the layer: with z = α W x + β b + c, and y =
-    /// g (z - m) + d where a normalisation follows, g = s / sqrt(v + ε).
-    fn fill(&self, into: &mut crate::nn::Layer) -> Result<(), String> {
-        let Linear { weight, by_output, inputs, outputs, alpha, .. } = &self.linear;
-        let gains = self.norm.as_ref().map(|norm| norm.gains(*outputs)).transpose()?;
-        let gain = |output: usize| gains.as_ref().map_or(1.0, |gains| gains[output]);
-        for (index, w) in weight.elements().enumerate() {
+    fn outputs(&self) -> usize {
+        if self.two_classes.is_some() { 2 } else { self.linear.outputs }
+    }
+
+    /// Puts the parameters into the layer: with x' = a x + c before it, z = α W x' +
+    /// β b, and s z + t behind it, its weights are s α W a and its biases
+    /// s (α W c + β b) + t.
+    fn fill(&self, into: &mut Filled, rounded: &mut Rounded) -> Result<(), String> {
+        let Linear { weight, by_output, inputs, outputs, alpha, bias } = &self.linear;
+        let (inputs, outputs, alpha) = (*inputs, *outputs, f64::from(*alpha));
+        let before = Affine::of(&self.before, inputs)?;
+        let after = Affine::of(&self.after, outputs)?;
+        // Where there are two classes, the other's logit stays 0.
+        let first = usize::from(self.two_classes == Some(true));
+        let elements = weight.elements()?;
+        let name = weight.name;
+        let mut sums: Option<Vec<f64>> = match &before {
+            Some(_) => Some(zeros("biases", [1, outputs]).map_err(|error| error.to_string())?),
+            None => None,
+        };
+        for (index, w) in elements.iter().enumerate() {
             let (output, input) = if *by_output {
                 (index / inputs, index % inputs)
             } else {
                 (index % outputs, index / outputs)
             };
-            let scaled = finite(weight.name, w)? * f64::from(*alpha) * gain(output);
-            into.weights.set(output, input, representable(weight.name, scaled)?);
+            let mut scaled = check_finite(name, w)? * alpha;
+            if let (Some(before), Some(sums)) = (&before, &mut sums) {
+                sums[output] += scaled * before.shift[input];
+                scaled *= before.scale[input];
+            }
+            if let Some(after) = &after {
+                scaled *= after.scale[output];
+            }
+            let single = representable(name, scaled)?;
+            if weight.is_double() {
+                rounded.see(name, scaled, single);
+            }
+            into.weights.set(output + first, input, single);
         }
-        let mut bias = zeros("biases", [1, *outputs]).map_err(|error| error.to_string())?;
-        let added = self.more.as_ref().map(|more| (more, 1.0));
-        for (vector, factor) in self.linear.bias.iter().map(|(b, beta)| (b, *beta)).chain(added) {
-            for (to, b) in bias.iter_mut().zip(vector.elements()) {
-                *to += finite(vector.name, b)? * f64::from(factor);
+        let mut biases = match (bias, sums) {
+            (None, None) => zeros("biases", [1, outputs]).map_err(|error| error.to_string())?,
+            (None, Some(sums)) => sums,
+            (Some((bias, beta)), sums) => {
+                let mut biases = spread(bias, &[outputs], outputs)?;
+                biases.iter_mut().for_each(|b| *b *= f64::from(*beta));
+                for (b, sum) in biases.iter_mut().zip(sums.unwrap_or_default()) {
+                    *b += sum;
+                }
+                biases
+            }
+        };
+        if let Some(Affine { scale, shift }) = after {
+            for (b, (s, t)) in biases.iter_mut().zip(scale.iter().zip(shift)) {
+                *b = *b * s + t;
             }
         }
-        if let Some(norm) = &self.norm {
-            let moved = norm.mean.elements().zip(norm.bias.elements());
-            for (output, (to, (mean, d))) in bias.iter_mut().zip(moved).enumerate() {
-                let (mean, d) = (finite(norm.mean.name, mean)?, finite(norm.bias.name, d)?);
-                *to = gain(output) * (*to - mean) + d;
+        let is_double = matches!(bias, Some((Operand::Floats(bias), _)) if bias.is_double());
+        for (to, b) in into.bias[first..].iter_mut().zip(biases) {
+            *to = representable(name, b)?;
+            if is_double {
+                rounded.see(name, b, *to);
             }
-        }
-        for (to, b) in into.bias.iter_mut().zip(bias) {
-            *to = representable(self.linear.weight.name, b)?;
         }
         Ok(())
+    }
+}
+
+/// The largest change of a number that was an f64.
+#[derive(Default)]
+struct Rounded {
+    largest: Option<(f64, f64, String)>,
+}
+
+impl Rounded {
+    /// Looks at a number of the layer with the weights `name`, and at what it became.
+    fn see(&mut self, name: &str, number: f64, single: f32) {
+        let change = (number - f64::from(single)).abs();
+        if self.largest.as_ref().is_none_or(|(largest, ..)| change > *largest) {
+            let name = match &mut self.largest {
+                Some((.., last)) if *last == short(name) => std::mem::take(last),
+                _ => short(name),
+            };
+            self.largest = Some((change, number, name));
+        }
+    }
+
+    fn note(self) -> Option<String> {
+        let (change, number, name) = self.largest?;
+        Some(format!(
+            "numbers that are DOUBLE were rounded to f32: the largest change is {change:.2e}, of \
+             {number} in the layer of {name}"
+        ))
     }
 }
 
@@ -350,22 +516,4 @@ fn representable(name: &str, x: f64) -> Result<f32, String> {
         return Ok(rounded);
     }
     Err(format!("{} becomes {x} with what is folded into it: expected an f32", short(name)))
-}
-
-impl Norm<'_> {
-    /// s / sqrt(v + ε)
-    fn gains(&self, outputs: usize) -> Result<Vec<f64>, String> {
-        let mut gains = reserve("gains", outputs).map_err(|error| error.to_string())?;
-        let pairs = self.scale.elements().zip(self.variance.elements()).take(outputs);
-        for (scale, variance) in pairs {
-            let scale = finite(self.scale.name, scale)?;
-            let variance = finite(self.variance.name, variance)? + f64::from(self.epsilon);
-            if variance <= 0.0 {
-                let name = short(self.variance.name);
-                return Err(format!("{name} and epsilon are {variance}: expected above 0"));
-            }
-            gains.push(scale / variance.sqrt());
-        }
-        Ok(gains)
-    }
 }

@@ -13,9 +13,12 @@ pub(super) const MOST: usize = 4000;
 /// The most inputs, outputs or attributes of a node that is looked at, each.
 const MOST_OF_NODE: usize = 16;
 
-/// The most fields of a node, an attribute or a tensor, which are gone through as
+/// The most fields of a node or a tensor, which are gone through as
 /// often as they are asked for.
 const MOST_FIELDS: usize = 200;
+
+/// The same of an attribute, which can hold a number for each input.
+const MOST_NUMBERS: usize = 1 << 16;
 
 /// The most dimensions of a tensor.
 const MOST_DIMENSIONS: usize = 8;
@@ -26,10 +29,22 @@ const MOST_INTS: usize = 16;
 /// The number of the element kinds in files.
 pub(super) mod kind {
     pub const F32: i64 = 1;
+    pub const I32: i64 = 6;
     pub const I64: i64 = 7;
     pub const F16: i64 = 10;
     pub const F64: i64 = 11;
     pub const BF16: i64 = 16;
+
+    /// Whether numbers of this kind are floats.
+    pub fn is_float(kind: i64) -> bool {
+        matches!(kind, F32 | F16 | F64 | BF16)
+    }
+
+    /// Whether numbers of this kind are whole.
+    pub fn is_integer(kind: i64) -> bool {
+        // UINT8 to INT64 without STRING and BOOL, UINT32, UINT64.
+        matches!(kind, 2..=7 | 12 | 13)
+    }
 
     /// The name of an element kind in the format's definition.
     pub fn name(kind: i64) -> String {
@@ -105,6 +120,8 @@ pub(super) struct Model<'a> {
     pub initialisers: Vec<Tensor<'a>>,
     pub inputs: Vec<ValueInfo<'a>>,
     pub outputs: Vec<ValueInfo<'a>>,
+    /// What thinnet itself wrote of the network.
+    pub metadata: Option<&'a str>,
 }
 
 impl<'a> Model<'a> {
@@ -121,6 +138,7 @@ impl<'a> Model<'a> {
                     }
                 }
                 8 => model.opset_import(value.bytes("opset_import")?)?,
+                14 => model.metadata(value.bytes("metadata_props")?)?,
                 _ => {}
             }
         }
@@ -141,6 +159,27 @@ impl<'a> Model<'a> {
         }
         if is_standard(domain) && self.opset.replace(version.unwrap_or(0)).is_some() {
             return Err("the standard operators have two versions: expected one".to_owned());
+        }
+        Ok(())
+    }
+
+    /// `StringStringEntryProto`
+    fn metadata(&mut self, message: &'a [u8]) -> Result<(), String> {
+        let (mut key, mut text): (&[u8], &[u8]) = (&[], &[]);
+        let mut fields = Fields::new(message);
+        while let Some((number, value)) = fields.next()? {
+            match number {
+                1 => key = value.bytes("a key of the metadata")?,
+                2 => text = value.bytes("a value of the metadata")?,
+                _ => {}
+            }
+        }
+        if key != super::export::KEY.as_bytes() {
+            return Ok(());
+        }
+        let text = Value::Bytes(text).text("the metadata of thinnet")?;
+        if self.metadata.replace(text).is_some() {
+            return Err(format!("metadata `{}` twice: expected it once", super::export::KEY));
         }
         Ok(())
     }
@@ -200,17 +239,34 @@ impl<'a> Node<'a> {
         Ok(node)
     }
 
+    /// Whether its operator is one of the standard's.
+    pub fn is_standard(&self) -> bool {
+        is_standard(self.domain)
+    }
+
     /// The error of this node.
     pub fn refuse(&self, reason: impl std::fmt::Display) -> String {
+        format!("{}: {reason}", self.describe())
+    }
+
+    /// Its name, or what it makes where it has none.
+    pub fn title(&self) -> String {
         let output = self.outputs().ok().and_then(|outputs| outputs.first().copied());
-        let name = match output {
+        match output {
             Some(output) if self.name.is_empty() => format!("that makes {}", short(output)),
             _ => short(self.name),
-        };
-        let dot = if is_standard(self.domain) { "" } else { "." };
-        let domain = if dot.is_empty() { String::new() } else { short(self.domain) };
+        }
+    }
+
+    /// Its operator, with its domain unless that is the standard's.
+    pub fn operator(&self) -> String {
         let op = short(self.op);
-        format!("node {name} ({domain}{dot}{op}): {reason}")
+        if self.is_standard() { op } else { format!("{}.{op}", short(self.domain)) }
+    }
+
+    /// Its name and its operator.
+    pub fn describe(&self) -> String {
+        format!("node {} ({})", self.title(), self.operator())
     }
 
     fn texts(&self, field: u64, what: &str) -> Result<Vec<&'a str>, String> {
@@ -265,12 +321,13 @@ struct Attribute<'a> {
     int: Option<i64>,
     tensor: Option<&'a [u8]>,
     ints: Option<Vec<i64>>,
+    floats: Option<Vec<f32>>,
 }
 
 impl<'a> Attribute<'a> {
     fn read(message: &'a [u8]) -> Result<Self, String> {
         let mut attribute = Self::default();
-        let mut fields = Fields::at_most(MOST_FIELDS, "an attribute", message);
+        let mut fields = Fields::at_most(MOST_NUMBERS, "an attribute", message);
         while let Some((number, value)) = fields.next()? {
             match number {
                 1 => attribute.name = value.text("an attribute's name")?,
@@ -280,6 +337,10 @@ impl<'a> Attribute<'a> {
                 8 => {
                     let ints = attribute.ints.get_or_insert_default();
                     value.ints("an attribute's ints", ints, MOST_INTS)?;
+                }
+                7 => {
+                    let floats = attribute.floats.get_or_insert_default();
+                    value.floats("an attribute's floats", floats, MOST_NUMBERS)?;
                 }
                 21 => return Err("an attribute of a function: expected a value".to_owned()),
                 _ => {}
@@ -326,6 +387,10 @@ impl<'a> Attributes<'a> {
 
     pub fn ints(&self, name: &str) -> Result<Option<Vec<i64>>, String> {
         self.value(name, "whole numbers", |found| found.ints.clone())
+    }
+
+    pub fn floats(&self, name: &str) -> Result<Option<Vec<f32>>, String> {
+        self.value(name, "floats", |found| found.floats.clone())
     }
 
     pub fn tensor(&self, name: &str) -> Result<Option<Tensor<'a>>, String> {
@@ -414,6 +479,17 @@ impl<'a> Tensor<'a> {
             .try_fold(bits, |bits, &size| bits.checked_mul(u64::try_from(size).ok()?));
         bits.map(|bits| bits.div_ceil(8))
             .ok_or_else(|| format!("has shape {:?}: more than there can be", self.shape()))
+    }
+
+    /// The same elements in another shape, where those are as many.
+    pub fn reshape(self, shape: &[usize]) -> Option<Self> {
+        let count =
+            |shape: &[usize]| shape.iter().try_fold(1_usize, |n, &size| n.checked_mul(size));
+        let count = (shape.len() <= MOST_DIMENSIONS && count(shape)? == count(self.shape())?)
+            .then_some(shape.len())?;
+        let mut dimensions = [0; MOST_DIMENSIONS];
+        dimensions[..count].copy_from_slice(shape);
+        Some(Self { dimensions, rank: count, ..self })
     }
 }
 

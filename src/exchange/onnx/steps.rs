@@ -1,8 +1,11 @@
-//! What each node of a chain does to a row.
+//! What each operator does to a row.
 
 use super::{
-    graph::{Constant, Floats, Link},
-    proto::kind,
+    constant::{Constant, Floats, Operand},
+    elementwise::{Applied, Elementwise, Norm},
+    proto::{Node, kind, short},
+    row::Row,
+    values::Value,
 };
 use crate::{
     checkpoint::Kind,
@@ -11,26 +14,24 @@ use crate::{
 };
 
 /// One step of the way from the input to the output.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) enum Step<'a> {
     /// y = W x + b
     Linear(Box<Linear<'a>>),
-    /// y = x + b
-    Add(Floats<'a>),
-    /// y = s (x - m) / sqrt(v + ε) + b
-    Norm(Box<Norm<'a>>),
+    /// Each element is scaled and shifted.
+    Elementwise(Elementwise<'a>),
     /// y = f(x)
     Activation(Activation),
     /// Each element is dropped with 1 - keep.
     Dropout(Keep),
-    /// A row's elements side by side.
-    Flatten,
-    /// The same, as many as this in a row, or as many as there are.
-    Reshape(Option<usize>),
-    /// Softmax, or its logarithm.
-    Softmax { axis: i64 },
-    /// Nothing.
-    Identity,
+    /// The same elements in other dimensions.
+    Reshape(Row),
+    /// The logarithm of a softmax, or the softmax itself.
+    Softmax,
+    /// p beside 1 - p.
+    TwoClasses { complement_first: bool },
+    /// Nothing, and why.
+    Nothing(&'static str),
 }
 
 #[derive(Clone, Debug)]
@@ -43,191 +44,421 @@ pub(super) struct Linear<'a> {
     /// What the weights are multiplied by.
     pub alpha: f32,
     /// The bias, and what it is multiplied by.
-    pub bias: Option<(Floats<'a>, f32)>,
+    pub bias: Option<(Operand<'a>, f32)>,
 }
 
-#[derive(Clone, Debug)]
-pub(super) struct Norm<'a> {
-    pub scale: Floats<'a>,
-    pub bias: Floats<'a>,
-    pub mean: Floats<'a>,
-    pub variance: Floats<'a>,
-    pub epsilon: f32,
+/// A node that takes the row, and its other inputs.
+pub(super) struct Call<'a, 'v> {
+    pub node: &'v Node<'a>,
+    pub opset: i64,
+    /// `None` where one is left out.
+    pub inputs: &'v [Option<Value<'a>>],
+    /// Which of them is the row, the later one where there are two.
+    pub at: usize,
+    pub row: &'v Row,
 }
 
-impl<'a> Link<'a> {
+type Read = for<'a> fn(&Call<'a, '_>) -> Result<Step<'a>, String>;
+
+/// The operators on rows. A new one is a line here and a function.
+const OPERATORS: &[(&str, Read)] = &[
+    ("Gemm", gemm),
+    ("MatMul", matmul),
+    ("Add", add),
+    ("Sub", subtract),
+    ("Mul", multiply),
+    ("Div", divide),
+    ("Neg", negate),
+    ("BatchNormalization", norm),
+    ("Relu", |call| activation(call, Activation::Relu)),
+    ("LeakyRelu", leaky),
+    ("Sigmoid", |call| activation(call, Activation::Logistic)),
+    ("Tanh", |call| activation(call, Activation::Tanh)),
+    ("Clip", clip),
+    ("Max", maximum),
+    ("Dropout", dropout),
+    ("Softmax", softmax),
+    ("LogSoftmax", softmax),
+    ("Flatten", flatten),
+    ("Reshape", reshape),
+    ("Squeeze", squeeze),
+    ("Unsqueeze", unsqueeze),
+    ("Transpose", transpose),
+    ("Gather", gather),
+    ("Identity", |call| call.plain(Step::Nothing("passes the row on"))),
+    ("Cast", cast),
+    ("Concat", concat),
+];
+
+/// The operators of scikit-learn's converter, of the domain `ai.onnx.ml`.
+const ML_OPERATORS: &[(&str, Read)] = &[("Scaler", scaler), ("ZipMap", zip_map)];
+
+/// The operators of the node's domain.
+pub(super) fn operators(node: &Node<'_>) -> Option<&'static [(&'static str, Read)]> {
+    match node.domain {
+        _ if node.is_standard() => Some(OPERATORS),
+        "ai.onnx.ml" => Some(ML_OPERATORS),
+        _ => None,
+    }
+}
+
+impl<'a> Call<'a, '_> {
+    /// The step of the node.
+    pub fn step(&self) -> Result<Step<'a>, String> {
+        let operators = operators(self.node).ok_or("expected a standard operator")?;
+        let found = operators.iter().find(|(name, _)| *name == self.node.op);
+        let Some((_, read)) = found else {
+            let names: Vec<_> = operators.iter().map(|(name, _)| *name).collect();
+            return Err(format!("expected one of {}", names.join(", ")));
+        };
+        if self.row.is_integer
+            && !matches!(
+                self.node.op,
+                "Cast" | "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" | "Transpose" | "Identity"
+            )
+        {
+            return Err("takes whole numbers: expected a Cast to floats before".to_owned());
+        }
+        read(self)
+    }
+
+    fn optional(&self, place: usize) -> Option<&Value<'a>> {
+        self.inputs.get(place)?.as_ref()
+    }
+
+    /// The constant input at `place`, where there is one.
+    fn given(&self, place: usize) -> Result<Option<&Constant<'a>>, String> {
+        match self.optional(place) {
+            None => Ok(None),
+            Some(Value::Constant(constant)) => Ok(Some(constant)),
+            Some(_) => Err(format!("input {place} depends on the rows: expected a constant")),
+        }
+    }
+
     /// The constant input at `place`, which has to be there.
     fn constant(&self, place: usize, what: &str) -> Result<&Constant<'a>, String> {
-        self.optional(place).ok_or_else(|| format!("expected {what} as constant input {place}"))
+        self.given(place)?.ok_or_else(|| format!("expected {what} as constant input {place}"))
     }
 
-    fn optional(&self, place: usize) -> Option<&Constant<'a>> {
-        self.others.get(place)?.as_ref()
+    /// The axes at input `place`, or in the attribute before version `since`.
+    fn axes(&self, place: usize, since: i64) -> Result<Option<Vec<i64>>, String> {
+        if self.opset < since {
+            self.check_inputs(1)?;
+            return self.node.attributes(&["axes"])?.ints("axes");
+        }
+        self.check_inputs(place + 1)?;
+        self.node.attributes(&[])?;
+        self.given(place)?.map(|axes| axes.ints().map(|(axes, _)| axes)).transpose()
     }
 
-    /// Whether the chain comes in at the first of at most `most` inputs.
+    /// Whether the row comes in at the first of at most `most` inputs.
     fn check_inputs(&self, most: usize) -> Result<(), String> {
         if self.at != 0 {
             return Err(format!("input {} is not constant: expected the first alone", self.at));
         }
-        if self.others.len() > most {
-            return Err(format!("{} inputs: expected at most {most}", self.others.len()));
+        if self.inputs.len() > most {
+            return Err(format!("{} inputs: expected at most {most}", self.inputs.len()));
         }
         Ok(())
     }
 
-    /// The step of this node, of version `opset` of the standard operators.
-    pub fn step(&self, opset: i64) -> Result<Step<'a>, String> {
-        let node = &self.node;
-        let plain = |step: Step<'a>| {
-            self.check_inputs(1)?;
-            node.attributes(&[])?;
-            Ok(step)
-        };
-        match node.op {
-            "Gemm" => self.gemm(),
-            "MatMul" => self.matmul(),
-            "Add" => self.add(),
-            "BatchNormalization" => self.norm(),
-            "Relu" => plain(Step::Activation(Activation::Relu)),
-            "Sigmoid" => plain(Step::Activation(Activation::Logistic)),
-            "Tanh" => plain(Step::Activation(Activation::Tanh)),
-            "Identity" => plain(Step::Identity),
-            "LeakyRelu" => self.leaky(),
-            "Softmax" | "LogSoftmax" => {
-                self.check_inputs(1)?;
-                let axis = node.attributes(&["axis"])?.int("axis")?;
-                Ok(Step::Softmax { axis: axis.unwrap_or(if opset < 13 { 1 } else { -1 }) })
-            }
-            "Dropout" => self.dropout(opset),
-            "Flatten" => self.flatten(),
-            "Reshape" => self.reshape(),
-            "Cast" => self.cast(),
-            _ => Err("expected one of Gemm, MatMul, Add, BatchNormalization, Relu, LeakyRelu, \
-                      Sigmoid, Tanh, Softmax, LogSoftmax, Dropout, Flatten, Reshape, Identity, \
-                      Cast"
-                .to_owned()),
-        }
-    }
-
-    /// y = alpha x B + beta C, B transposed where transB says so.
-    fn gemm(&self) -> Result<Step<'a>, String> {
-        self.check_inputs(3)?;
-        let attributes = self.node.attributes(&["alpha", "beta", "transA", "transB"])?;
-        if let Some(trans) = attributes.int("transA")?.filter(|trans| *trans != 0) {
-            return Err(format!("transA {trans}: expected 0"));
-        }
-        let transposed = match attributes.int("transB")?.unwrap_or(0) {
-            bit @ (0 | 1) => bit == 1,
-            other => return Err(format!("transB {other}: expected 0 or 1")),
-        };
-        let weight = self.constant(1, "weights")?.floats()?;
-        let beta = attributes.float("beta")?.unwrap_or(1.0);
-        let bias = self.optional(2).map(|bias| Ok::<_, String>((bias.floats()?, beta)));
-        let alpha = attributes.float("alpha")?.unwrap_or(1.0);
-        linear(weight, transposed, alpha, bias.transpose()?)
-    }
-
-    /// y = x B
-    fn matmul(&self) -> Result<Step<'a>, String> {
-        self.check_inputs(2)?;
+    /// A step of a node that takes the row and nothing else.
+    fn plain(&self, step: Step<'a>) -> Result<Step<'a>, String> {
+        self.check_inputs(1)?;
         self.node.attributes(&[])?;
-        let weight = self.constant(1, "weights")?.floats()?;
-        linear(weight, false, 1.0, None)
+        Ok(step)
     }
 
-    fn add(&self) -> Result<Step<'a>, String> {
+    /// The other operand of two, and whether the row is the first.
+    fn operand(&self) -> Result<(Operand<'a>, bool), String> {
+        // Before version 7 there was a `broadcast`.
         self.node.attributes(&[])?;
-        if self.others.len() != 2 {
-            return Err(format!("{} inputs: expected 2", self.others.len()));
+        if self.inputs.len() != 2 {
+            return Err(format!("{} inputs: expected 2", self.inputs.len()));
         }
-        self.constant(1 - self.at, "a bias")?.floats().map(Step::Add)
+        let operand = self.constant(1 - self.at, "an operand")?.operand()?;
+        Ok((operand, self.at == 0))
     }
+}
 
-    fn norm(&self) -> Result<Step<'a>, String> {
-        self.check_inputs(5)?;
-        let attributes =
-            self.node.attributes(&["epsilon", "momentum", "spatial", "training_mode"])?;
-        if let Some(spatial) = attributes.int("spatial")?.filter(|spatial| *spatial != 1) {
-            return Err(format!("spatial {spatial}: expected 1"));
+/// y = alpha x B + beta C, B transposed where transB says so.
+fn gemm<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
+    call.check_inputs(3)?;
+    let attributes = call.node.attributes(&["alpha", "beta", "transA", "transB"])?;
+    if let Some(trans) = attributes.int("transA")?.filter(|trans| *trans != 0) {
+        return Err(format!("transA {trans}: expected 0"));
+    }
+    let transposed = match attributes.int("transB")?.unwrap_or(0) {
+        bit @ (0 | 1) => bit == 1,
+        other => return Err(format!("transB {other}: expected 0 or 1")),
+    };
+    if call.row.dims.len() != 1 {
+        return Err("takes more than two dimensions: expected a Flatten before".to_owned());
+    }
+    let weight = call.constant(1, "weights")?.floats()?;
+    let beta = attributes.float("beta")?.unwrap_or(1.0);
+    let bias = call.given(2)?.map(|bias| Ok::<_, String>((bias.operand()?, beta)));
+    let alpha = attributes.float("alpha")?.unwrap_or(1.0);
+    linear(weight, transposed, alpha, bias.transpose()?)
+}
+
+/// y = x B
+fn matmul<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
+    call.check_inputs(2)?;
+    call.node.attributes(&[])?;
+    if !call.row.is_vector() {
+        return Err("takes more than two dimensions: expected a Flatten before".to_owned());
+    }
+    let weight = call.constant(1, "weights")?.floats()?;
+    linear(weight, false, 1.0, None)
+}
+
+fn add<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
+    let (operand, _) = call.operand()?;
+    Ok(Step::Elementwise(Elementwise::Add(operand)))
+}
+
+fn subtract<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
+    let (operand, is_first) = call.operand()?;
+    let op = if is_first { Elementwise::Subtract } else { Elementwise::SubtractFrom };
+    Ok(Step::Elementwise(op(operand)))
+}
+
+fn multiply<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
+    let (operand, _) = call.operand()?;
+    Ok(Step::Elementwise(Elementwise::Multiply(operand)))
+}
+
+fn divide<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
+    let (operand, is_first) = call.operand()?;
+    if !is_first {
+        return Err("divides by the row: expected a constant to divide by".to_owned());
+    }
+    Ok(Step::Elementwise(Elementwise::Divide(operand)))
+}
+
+fn negate<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
+    call.plain(Step::Elementwise(Elementwise::Multiply(Operand::Number(-1.0))))
+}
+
+fn norm<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
+    call.check_inputs(5)?;
+    let attributes = call.node.attributes(&["epsilon", "momentum", "spatial", "training_mode"])?;
+    if let Some(spatial) = attributes.int("spatial")?.filter(|spatial| *spatial != 1) {
+        return Err(format!("spatial {spatial}: expected 1"));
+    }
+    let epsilon = attributes.float("epsilon")?.unwrap_or(1e-5);
+    if epsilon < 0.0 {
+        return Err(format!("epsilon {epsilon}: expected at least 0"));
+    }
+    let vector = |place: usize, what: &str| call.constant(place, what)?.floats();
+    Ok(Step::Elementwise(Elementwise::Norm(Box::new(Norm {
+        scale: vector(1, "the scale")?,
+        bias: vector(2, "the bias")?,
+        mean: vector(3, "the mean")?,
+        variance: vector(4, "the variance")?,
+        epsilon,
+    }))))
+}
+
+/// Whether a `BatchNormalization` was exported in training mode.
+pub(super) fn trains(node: &Node<'_>) -> bool {
+    let known = ["epsilon", "momentum", "spatial", "training_mode"];
+    let mode = node.attributes(&known).and_then(|attributes| attributes.int("training_mode"));
+    node.op == "BatchNormalization" && mode == Ok(Some(1))
+}
+
+fn activation<'a>(call: &Call<'a, '_>, activation: Activation) -> Result<Step<'a>, String> {
+    call.plain(Step::Activation(activation))
+}
+
+fn leaky<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
+    call.check_inputs(1)?;
+    let alpha = call.node.attributes(&["alpha"])?.float("alpha")?.unwrap_or(0.01);
+    match alpha {
+        0.0 => Ok(Step::Activation(Activation::Relu)),
+        1.0 => Ok(Step::Nothing("a slope of 1 is the identity")),
+        _ => Slope::new(alpha)
+            .map(|slope| Step::Activation(Activation::LeakyRelu(slope)))
+            .map_err(|e| e.to_string()),
+    }
+}
+
+/// min(max(x, least), most): a ReLU where that is max(x, 0).
+fn clip<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
+    let (least, most) = if call.opset < 11 {
+        call.check_inputs(1)?;
+        let attributes = call.node.attributes(&["min", "max"])?;
+        (attributes.float("min")?.map(f64::from), attributes.float("max")?.map(f64::from))
+    } else {
+        call.check_inputs(3)?;
+        call.node.attributes(&[])?;
+        (bound(call.given(1)?)?, bound(call.given(2)?)?)
+    };
+    let least = least.filter(|&least| least > f32::MIN.into());
+    let most = most.filter(|&most| most < f32::MAX.into());
+    match (least, most) {
+        (Some(0.0), None) => Ok(Step::Activation(Activation::Relu)),
+        (None, None) => Ok(Step::Nothing("clips nothing")),
+        _ => {
+            let text = |end: Option<f64>| end.map_or("unbounded".to_owned(), |end| end.to_string());
+            Err(format!(
+                "clips from {} to {}: expected a minimum of 0 alone, which is a ReLU",
+                text(least),
+                text(most)
+            ))
         }
-        let epsilon = attributes.float("epsilon")?.unwrap_or(1e-5);
-        if epsilon < 0.0 {
-            return Err(format!("epsilon {epsilon}: expected at least 0"));
+    }
+}
+
+/// A bound, which may be infinite.
+fn bound(constant: Option<&Constant<'_>>) -> Result<Option<f64>, String> {
+    let Some(constant) = constant else { return Ok(None) };
+    let one = match constant.operand()? {
+        Operand::Number(number) => Some(number),
+        Operand::Floats(floats) => match floats.shape() {
+            [] | [1] => floats.elements()?.iter().next(),
+            _ => None,
+        },
+    };
+    let name = short(constant.name);
+    one.filter(|x| !x.is_nan()).map(Some).ok_or_else(|| format!("{name} is not one number"))
+}
+
+/// max(x, 0), which is a ReLU.
+fn maximum<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
+    let (operand, _) = call.operand()?;
+    let is_zero = match operand {
+        Operand::Number(number) => number == 0.0,
+        Operand::Floats(floats) => {
+            // Its shape is held against the row's.
+            let dims = &call.row.dims;
+            let zeros = Elementwise::Add(Operand::Floats(floats));
+            let (_, known) = Applied::new(zeros, dims, call.node.describe())?;
+            known == *dims && floats.elements()?.iter().all(|x| x == 0.0)
         }
-        let vector = |place: usize, what: &str| self.constant(place, what)?.floats();
-        Ok(Step::Norm(Box::new(Norm {
-            scale: vector(1, "the scale")?,
-            bias: vector(2, "the bias")?,
-            mean: vector(3, "the mean")?,
-            variance: vector(4, "the variance")?,
-            epsilon,
-        })))
+    };
+    if is_zero {
+        return Ok(Step::Activation(Activation::Relu));
     }
+    Err("the greater of a row and other numbers than 0: expected 0, which is a ReLU".to_owned())
+}
 
-    fn leaky(&self) -> Result<Step<'a>, String> {
-        self.check_inputs(1)?;
-        let alpha = self.node.attributes(&["alpha"])?.float("alpha")?.unwrap_or(0.01);
-        match alpha {
-            0.0 => Ok(Step::Activation(Activation::Relu)),
-            1.0 => Ok(Step::Identity),
-            _ => Slope::new(alpha)
-                .map(|slope| Step::Activation(Activation::LeakyRelu(slope)))
-                .map_err(|e| e.to_string()),
+/// The drop rate is an attribute before version 12, and an input from then
+/// on. Whether the graph itself is to drop does not matter: the keep rate is
+/// the network's.
+fn dropout<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
+    let drop = if call.opset < 12 {
+        call.check_inputs(1)?;
+        let ratio = call.node.attributes(&["ratio"])?.float("ratio")?;
+        ratio.map(|ratio| Kind::F32.decimal(ratio))
+    } else {
+        call.check_inputs(3)?;
+        call.node.attributes(&["seed"])?;
+        call.given(1)?.map(Constant::decimal).transpose()?
+    };
+    Keep::from_drop(drop.unwrap_or(0.5)).map(Step::Dropout).map_err(|e| e.to_string())
+}
+
+fn softmax<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
+    call.check_inputs(1)?;
+    let axis = call.node.attributes(&["axis"])?.int("axis")?;
+    let axis = axis.unwrap_or(if call.opset < 13 { 1 } else { -1 });
+    if call.row.dims.len() != 1 {
+        return Err("of more than two dimensions: expected rows and columns".to_owned());
+    }
+    if axis != 1 && axis != -1 {
+        return Err(format!("axis {axis}: expected 1 or -1, a row's columns"));
+    }
+    Ok(Step::Softmax)
+}
+
+fn flatten<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
+    call.check_inputs(1)?;
+    let axis = call.node.attributes(&["axis"])?.int("axis")?.unwrap_or(1);
+    call.row.flatten(axis).map(Step::Reshape)
+}
+
+fn reshape<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
+    call.check_inputs(2)?;
+    let literal = call.node.attributes(&["allowzero"])?.int("allowzero")?.unwrap_or(0) != 0;
+    let shape = call.optional(1).ok_or("expected the shape as input 1")?.sizes()?;
+    call.row.reshape(&shape, literal).map(Step::Reshape)
+}
+
+fn squeeze<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
+    call.row.squeeze(call.axes(1, 13)?.as_deref()).map(Step::Reshape)
+}
+
+fn unsqueeze<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
+    let axes = call.axes(1, 13)?.ok_or("no axes: expected them")?;
+    call.row.unsqueeze(&axes).map(Step::Reshape)
+}
+
+fn transpose<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
+    call.check_inputs(1)?;
+    let perm = call.node.attributes(&["perm"])?.ints("perm")?;
+    // Without one the dimensions are reversed.
+    let reversed = || (0..=call.row.dims.len() as i64).rev().collect();
+    call.row.transpose(&perm.unwrap_or_else(reversed)).map(Step::Reshape)
+}
+
+fn gather<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
+    call.check_inputs(2)?;
+    let axis = call.node.attributes(&["axis"])?.int("axis")?.unwrap_or(0);
+    let index = call.optional(1).ok_or("expected the indices as input 1")?.sizes()?;
+    call.row.gather(axis, &index).map(Step::Reshape)
+}
+
+fn cast<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
+    call.check_inputs(1)?;
+    let attributes = call.node.attributes(&["to", "saturate", "round_mode"])?;
+    match attributes.int("to")? {
+        Some(to) if kind::is_float(to) => {
+            Ok(Step::Reshape(Row { is_integer: false, ..call.row.clone() }))
         }
+        Some(other) => Err(format!("to {}: expected a kind of float", kind::name(other))),
+        None => Err("no attribute `to`: expected a kind of float".to_owned()),
     }
+}
 
-    /// The drop rate is an attribute before version 12, and an input from then
-    /// on. Whether the graph itself is to drop does not matter: the keep rate is
-    /// the network's.
-    fn dropout(&self, opset: i64) -> Result<Step<'a>, String> {
-        let drop = if opset < 12 {
-            self.check_inputs(1)?;
-            let ratio = self.node.attributes(&["ratio"])?.float("ratio")?;
-            ratio.map(|ratio| Kind::F32.decimal(ratio))
-        } else {
-            self.check_inputs(3)?;
-            self.node.attributes(&["seed"])?;
-            self.optional(1).map(Constant::decimal).transpose()?
-        };
-        Keep::from_drop(drop.unwrap_or(0.5)).map(Step::Dropout).map_err(|e| e.to_string())
-    }
-
-    fn flatten(&self) -> Result<Step<'a>, String> {
-        self.check_inputs(1)?;
-        match self.node.attributes(&["axis"])?.int("axis")?.unwrap_or(1) {
-            1 => Ok(Step::Flatten),
-            axis => Err(format!("axis {axis}: expected 1, which keeps the rows")),
+/// 1 - p beside p, of one output, as scikit-learn's converter ends with two classes.
+fn concat<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
+    let axis = call.node.attributes(&["axis"])?.int("axis")?;
+    match call.inputs {
+        [Some(Value::Row { .. }), Some(Value::Row { .. })]
+            if matches!(axis, Some(1 | -1)) && call.row.dims == [Some(1)] =>
+        {
+            Ok(Step::TwoClasses { complement_first: call.at == 0 })
         }
+        _ => Err("puts columns together: expected one way from the input to the output".to_owned()),
     }
+}
 
-    fn reshape(&self) -> Result<Step<'a>, String> {
-        self.check_inputs(2)?;
-        let literal = self.node.attributes(&["allowzero"])?.int("allowzero")?.unwrap_or(0) != 0;
-        let shape = self.constant(1, "the shape")?.ints()?;
-        match shape[..] {
-            [0, _] if literal => Err(format!("shape {shape:?} with allowzero: no rows")),
-            [0, -1] => Ok(Step::Reshape(None)),
-            // As many rows as there are, or as the graph was made for.
-            [rows, columns] if rows >= -1 && columns >= 1 => {
-                Ok(Step::Reshape(columns.try_into().ok()))
+/// y = (x - offset) scale
+fn scaler<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
+    call.check_inputs(1)?;
+    let attributes = call.node.attributes(&["offset", "scale"])?;
+    let vector = |name: &str| {
+        let numbers = attributes.floats(name)?.ok_or_else(|| format!("no {name}: expected one"))?;
+        match (&numbers[..], call.row.columns()) {
+            (&[one], _) => Ok(vec![one]),
+            (all, Some(columns)) if all.len() == columns => Ok(numbers),
+            (all, _) => {
+                Err(format!("{name} of {} numbers: expected one for each column", all.len()))
             }
-            [rows, -1] if rows >= 1 => Err(format!(
-                "shape [{rows}, -1]: expected the number of columns, or 0 for the rows"
-            )),
-            _ => Err(format!("shape {shape:?}: expected two dimensions, rows and columns")),
         }
-    }
+    };
+    Ok(Step::Elementwise(Elementwise::Scaler {
+        offset: vector("offset")?,
+        scale: vector("scale")?,
+    }))
+}
 
-    fn cast(&self) -> Result<Step<'a>, String> {
-        self.check_inputs(1)?;
-        let attributes = self.node.attributes(&["to", "saturate", "round_mode"])?;
-        match attributes.int("to")? {
-            Some(kind::F32 | kind::F16 | kind::F64 | kind::BF16) => Ok(Step::Identity),
-            Some(other) => Err(format!("to {}: expected a kind of float", kind::name(other))),
-            None => Err("no attribute `to`: expected a kind of float".to_owned()),
-        }
-    }
+/// The probabilities as a map by the names of the classes.
+fn zip_map<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
+    call.check_inputs(1)?;
+    Ok(Step::Nothing("gives the classes their names, which are not read"))
 }
 
 /// A linear layer with this matrix, `[inputs, outputs]` unless `transposed`.
@@ -235,14 +466,14 @@ fn linear<'a>(
     weight: Floats<'a>,
     transposed: bool,
     alpha: f32,
-    bias: Option<(Floats<'a>, f32)>,
+    bias: Option<(Operand<'a>, f32)>,
 ) -> Result<Step<'a>, String> {
     let &[rows, columns] = weight.shape() else {
-        let (name, shape) = (super::proto::short(weight.name), weight.shape());
+        let (name, shape) = (short(weight.name), weight.shape());
         return Err(format!("{name} has shape {shape:?}: expected two dimensions"));
     };
     if rows == 0 || columns == 0 {
-        let name = super::proto::short(weight.name);
+        let name = short(weight.name);
         return Err(format!("{name} has shape [{rows}, {columns}]: expected no 0"));
     }
     // A `Transpose` in the graph and transB are two turns.

@@ -131,6 +131,22 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Puts the f32 of the repeated field `what`, packed or one alone, behind those
+    /// that `into` holds; at most `most` in all.
+    pub fn floats(self, what: &str, into: &mut Vec<f32>, most: usize) -> Result<(), String> {
+        let more = match self {
+            Self::Bytes(packed) => packed.as_chunks::<4>().0,
+            Self::Four(bytes) => &[bytes],
+            _ => return Err(format!("{what} are no f32: expected them")),
+        };
+        if into.len() + more.len() > most {
+            return Err(format!("{what} has more than {most} numbers"));
+        }
+        into.try_reserve(more.len()).map_err(|_| "more numbers than there is memory for")?;
+        into.extend(more.iter().map(|&bytes| f32::from_le_bytes(bytes)));
+        Ok(())
+    }
+
     /// Puts the whole numbers of the repeated field `what` behind those that
     /// `into` holds, packed or one alone; at most `most` in all.
     pub fn ints(self, what: &str, into: &mut Vec<i64>, most: usize) -> Result<(), String> {

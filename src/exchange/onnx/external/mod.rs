@@ -31,7 +31,7 @@ const MOST_FILES: usize = 200;
 const MOST_BYTES: u64 = files::MOST_BYTES;
 
 /// What lies beside a graph.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Beside {
     /// The graph's file, and its folder.
     place: Option<(PathBuf, PathBuf)>,

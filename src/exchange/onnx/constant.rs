@@ -1,0 +1,377 @@
+//! Values that are known before a graph runs.
+
+use std::borrow::Cow;
+
+use super::{
+    external::Store,
+    proto::{Node, Tensor, kind, short},
+    wire::{self, varint},
+};
+use crate::checkpoint::Kind;
+
+/// The most whole numbers of a constant, which is a shape or an axis.
+pub(super) const MOST_INTS: usize = 16;
+
+/// The most bytes of a packed number.
+const LONGEST_VARINT: usize = 10;
+
+/// A value that is known before the graph runs.
+#[derive(Clone, Debug)]
+pub(super) struct Constant<'a> {
+    pub name: &'a str,
+    value: Known<'a>,
+    /// Whether a matrix stands there the other way round.
+    pub transposed: bool,
+    /// What is kept in other files.
+    store: &'a Store<'a>,
+}
+
+#[derive(Clone, Debug)]
+enum Known<'a> {
+    Tensor(Tensor<'a>),
+    Float(f32),
+    Ints(Vec<i64>),
+}
+
+/// The elements of a tensor of floats, as they stand in the file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Floats<'a> {
+    pub name: &'a str,
+    /// What a `Transpose` made of its shape.
+    pub transposed: bool,
+    tensor: Tensor<'a>,
+    element: Element,
+    store: &'a Store<'a>,
+}
+
+/// How a number is kept.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Element {
+    /// In 16 or 32 bits.
+    Single(Kind),
+    Double,
+}
+
+/// One number, or one for each of several units.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Operand<'a> {
+    Number(f64),
+    Floats(Floats<'a>),
+}
+
+/// The bytes of a tensor's elements.
+pub(super) struct Elements<'a> {
+    bytes: Cow<'a, [u8]>,
+    /// Whether they are 16 bits each, as varints.
+    packed: bool,
+    element: Element,
+}
+
+impl<'a> Constant<'a> {
+    pub fn of_tensor(name: &'a str, tensor: Tensor<'a>, store: &'a Store<'a>) -> Self {
+        Self { name, value: Known::Tensor(tensor), transposed: false, store }
+    }
+
+    /// The value of a `Constant`, which is called `name`.
+    pub fn of_node(name: &'a str, node: &Node<'a>, store: &'a Store<'a>) -> Result<Self, String> {
+        const KINDS: [&str; 5] =
+            ["value", "value_float", "value_int", "value_ints", "value_floats"];
+        let attributes = node.attributes(&KINDS)?;
+        let value = if let Some(tensor) = attributes.tensor("value")? {
+            Known::Tensor(tensor)
+        } else if let Some(value) = attributes.float("value_float")? {
+            Known::Float(value)
+        } else if let Some(value) = attributes.int("value_int")? {
+            Known::Ints(vec![value])
+        } else if let Some(ints) = attributes.ints("value_ints")? {
+            Known::Ints(ints)
+        } else {
+            return Err("expected a tensor, a float or whole numbers".to_owned());
+        };
+        Ok(Self { name, value, transposed: false, store })
+    }
+
+    /// The same by another name.
+    pub fn named(self, name: &'a str) -> Self {
+        Self { name, ..self }
+    }
+
+    /// A matrix the other way round.
+    pub fn transpose(self) -> Self {
+        Self { transposed: !self.transposed, ..self }
+    }
+
+    /// The same elements in another shape, where they lie in its order.
+    pub fn reshape(self, shape: &[usize]) -> Option<Self> {
+        let Known::Tensor(tensor) = self.value else { return None };
+        let value = Known::Tensor(tensor.reshape(shape).filter(|_| !self.transposed)?);
+        Some(Self { value, ..self })
+    }
+
+    /// The same numbers as another kind, where none of them is rounded to less than
+    /// an f32; `None` where that is not done here.
+    pub fn cast(&self, to: i64) -> Result<Option<Self>, String> {
+        if self.is_integer() {
+            if matches!(to, kind::I32 | kind::I64) {
+                return Ok(Some(self.clone()));
+            }
+            if !matches!(to, kind::F32 | kind::F64) {
+                return Ok(None);
+            }
+            return Ok(match self.ints()?.0[..] {
+                [one] if one.unsigned_abs() <= 1 << f32::MANTISSA_DIGITS => {
+                    Some(Self { value: Known::Float(one as f32), ..self.clone() })
+                }
+                _ => None,
+            });
+        }
+        let is_same = match self.value {
+            Known::Tensor(tensor) => tensor.kind == to,
+            _ => false,
+        };
+        Ok((is_same || matches!(to, kind::F32 | kind::F64)).then(|| self.clone()))
+    }
+
+    /// The shape, where there is one.
+    pub fn shape(&self) -> Option<&[usize]> {
+        match &self.value {
+            Known::Tensor(tensor) => Some(tensor.shape()),
+            Known::Float(_) | Known::Ints(_) => None,
+        }
+    }
+
+    /// Whether its elements are whole numbers.
+    pub fn is_integer(&self) -> bool {
+        match &self.value {
+            Known::Tensor(tensor) => matches!(tensor.kind, kind::I32 | kind::I64),
+            Known::Float(_) => false,
+            Known::Ints(_) => true,
+        }
+    }
+
+    /// A tensor of f32, f64, f16 or bfloat16.
+    pub fn floats(&self) -> Result<Floats<'a>, String> {
+        let name = short(self.name);
+        let Known::Tensor(tensor) = self.value else {
+            return Err(format!("{name} is a number: expected a tensor"));
+        };
+        let element = match tensor.kind {
+            kind::F32 => Element::Single(Kind::F32),
+            kind::F16 => Element::Single(Kind::F16),
+            kind::BF16 => Element::Single(Kind::Bf16),
+            kind::F64 => Element::Double,
+            other => {
+                let got = kind::name(other);
+                return Err(format!(
+                    "{name} is {got}: expected FLOAT, DOUBLE, FLOAT16 or BFLOAT16"
+                ));
+            }
+        };
+        let (transposed, store) = (self.transposed, self.store);
+        let floats = Floats { name: self.name, transposed, tensor, element, store };
+        floats.check_size().map_err(|reason| format!("{name} {reason}"))?;
+        Ok(floats)
+    }
+
+    /// A number or a tensor of floats.
+    pub fn operand(&self) -> Result<Operand<'a>, String> {
+        match self.value {
+            Known::Float(value) => Ok(Operand::Number(value.into())),
+            _ => self.floats().map(Operand::Floats),
+        }
+    }
+
+    /// One finite number.
+    pub fn float(&self) -> Result<f64, String> {
+        self.operand()?
+            .one()
+            .ok_or_else(|| format!("{} is not one finite number", short(self.name)))
+    }
+
+    /// One finite number as it was written: 0.2 is no neighbour of it.
+    pub fn decimal(&self) -> Result<f64, String> {
+        let number = self.float()?;
+        let element = match self.value {
+            Known::Tensor(_) => self.floats()?.element,
+            _ => Element::Single(Kind::F32),
+        };
+        Ok(match element {
+            Element::Single(kind) => kind.decimal(number as f32),
+            Element::Double => number,
+        })
+    }
+
+    /// A few whole numbers, and whether they are a vector's.
+    pub fn ints(&self) -> Result<(Vec<i64>, bool), String> {
+        let tensor = match &self.value {
+            Known::Ints(ints) => return Ok((ints.clone(), ints.len() != 1)),
+            Known::Tensor(tensor) => tensor,
+            Known::Float(_) => return Err(format!("{} is a float", short(self.name))),
+        };
+        let name = short(self.name);
+        let shape = tensor.shape();
+        if shape.len() > 1 {
+            return Err(format!("{name} has shape {shape:?}: expected at most one dimension"));
+        }
+        if !self.is_integer() {
+            return Err(format!("{name} is {}: expected INT64 or INT32", kind::name(tensor.kind)));
+        }
+        let elsewhere = match &tensor.external {
+            Some(external) if tensor.size()? <= 8 * MOST_INTS as u64 => {
+                Some(self.store.read(external, tensor.size()?)?)
+            }
+            Some(_) => return Err(format!("{name}: expected at most {MOST_INTS} whole numbers")),
+            None => None,
+        };
+        let data = elsewhere.as_deref().map(|raw| (9, raw)).or(tensor.data);
+        let mut ints = Vec::new();
+        match data {
+            None => {}
+            Some((9, raw)) if raw.len() <= 8 * MOST_INTS => {
+                if tensor.kind == kind::I64 {
+                    ints.extend(raw.as_chunks::<8>().0.iter().map(|raw| i64::from_le_bytes(*raw)));
+                } else {
+                    let raw = raw.as_chunks::<4>().0.iter();
+                    ints.extend(raw.map(|raw| i64::from(i32::from_le_bytes(*raw))));
+                }
+            }
+            Some((7, packed)) if tensor.kind == kind::I64 => {
+                wire::Value::Bytes(packed).ints(&name, &mut ints, MOST_INTS)?;
+            }
+            Some((5, packed)) if tensor.kind == kind::I32 => {
+                wire::Value::Bytes(packed).ints(&name, &mut ints, MOST_INTS)?;
+            }
+            Some(_) => return Err(format!("{name}: expected at most {MOST_INTS} whole numbers")),
+        }
+        let stated = shape.iter().try_fold(1_usize, |n, &size| n.checked_mul(size));
+        if stated != Some(ints.len()) {
+            let got = ints.len();
+            return Err(format!("{name} has shape {shape:?} and {got} elements"));
+        }
+        Ok((ints, !shape.is_empty()))
+    }
+}
+
+impl Operand<'_> {
+    /// The only element, where that is finite.
+    pub fn one(&self) -> Option<f64> {
+        let number = match self {
+            Self::Number(number) => *number,
+            // Before its elements are looked at, as a large one may be asked for often.
+            Self::Floats(floats) if floats.shape().iter().any(|&size| size != 1) => return None,
+            Self::Floats(floats) => floats.elements().ok()?.iter().next()?,
+        };
+        number.is_finite().then_some(number)
+    }
+}
+
+impl<'a> Floats<'a> {
+    /// The shape, of which `transposed` is not taken into account.
+    pub fn shape(&self) -> &[usize] {
+        self.tensor.shape()
+    }
+
+    /// Whether the elements are f64.
+    pub fn is_double(&self) -> bool {
+        self.element == Element::Double
+    }
+
+    /// Whether the data are as many as the shape says.
+    fn check_size(&self) -> Result<(), String> {
+        if self.tensor.external.is_some() {
+            // Seen to when the file was opened.
+            return Ok(());
+        }
+        let shape = self.shape();
+        let stated = shape.iter().try_fold(1_usize, |n, &size| n.checked_mul(size));
+        let stated =
+            stated.ok_or_else(|| format!("has shape {shape:?}: more than there can be"))?;
+        let (got, whole) = match self.tensor.data {
+            None => (0, true),
+            Some((5, packed)) if self.element.is_half() => {
+                // Not counted where it is too long: a large one may be asked for often.
+                if packed.len() / LONGEST_VARINT > stated {
+                    let got = packed.len();
+                    return Err(format!("has data of {got} bytes: expected {stated} numbers"));
+                }
+                // A varint ends with the byte that has no highest bit.
+                let ends = packed.iter().filter(|&&byte| byte < 128).count();
+                (ends, packed.last().is_none_or(|&last| last < 128))
+            }
+            Some((number, bytes)) => {
+                if number != 9 && Some(number) != self.element.field() {
+                    let got = kind::name(self.tensor.kind);
+                    return Err(format!("is {got} and has its data in field {number}"));
+                }
+                let size = self.element.size();
+                (bytes.len() / size, bytes.len() % size == 0)
+            }
+        };
+        if got == stated && whole {
+            return Ok(());
+        }
+        let rest = if whole { "" } else { " and a part of one" };
+        Err(format!("has data of {got} elements{rest}: expected {stated}, of shape {shape:?}"))
+    }
+
+    /// The elements in the order of the file.
+    ///
+    /// # Errors
+    /// They are in another file, which cannot be read.
+    pub fn elements(&self) -> Result<Elements<'a>, String> {
+        if let Some(external) = &self.tensor.external {
+            let bytes = self.store.read(external, self.tensor.size()?)?;
+            return Ok(Elements { bytes: Cow::Owned(bytes), packed: false, element: self.element });
+        }
+        let bytes = self.tensor.data.map_or(&[][..], |(_, bytes)| bytes);
+        let packed =
+            self.element.is_half() && self.tensor.data.is_some_and(|(field, _)| field == 5);
+        Ok(Elements { bytes: Cow::Borrowed(bytes), packed, element: self.element })
+    }
+}
+
+impl Element {
+    fn is_half(self) -> bool {
+        matches!(self, Self::Single(Kind::F16 | Kind::Bf16))
+    }
+
+    /// The field that holds them one by one, each in as many bytes.
+    fn field(self) -> Option<u64> {
+        match self {
+            Self::Single(Kind::F32) => Some(4),
+            Self::Double => Some(10),
+            Self::Single(Kind::F16 | Kind::Bf16) => None,
+        }
+    }
+
+    fn size(self) -> usize {
+        match self {
+            Self::Single(kind) => kind.size(),
+            Self::Double => size_of::<f64>(),
+        }
+    }
+}
+
+impl Elements<'_> {
+    /// The elements, one after the other.
+    pub fn iter(&self) -> impl Iterator<Item = f64> {
+        let (mut packed, bytes): (&[u8], &[u8]) =
+            if self.packed { (&self.bytes, &[]) } else { (&[], &self.bytes) };
+        let (doubles, singles): (&[u8], &[u8]) =
+            if self.element == Element::Double { (bytes, &[]) } else { (&[], bytes) };
+        let kind = match self.element {
+            Element::Single(kind) => kind,
+            Element::Double => Kind::F32,
+        };
+        let halves = std::iter::from_fn(move || {
+            if packed.is_empty() {
+                return None;
+            }
+            // A number that is none of 16 bits is as wrong as one that is not finite.
+            let bits = varint(&mut packed).ok().and_then(|bits| bits.try_into().ok());
+            Some(bits.map_or(f64::NAN, |bits| kind.half(bits).into()))
+        });
+        let doubles = doubles.as_chunks::<8>().0.iter().map(|&bytes| f64::from_le_bytes(bytes));
+        halves.chain(kind.read(singles).map(f64::from)).chain(doubles)
+    }
+}

@@ -1,0 +1,313 @@
+//! Numbers that a row's elements are scaled by and shifted by, each on its own.
+
+use super::{
+    constant::{Floats, Operand},
+    proto::short,
+};
+use crate::memory::reserve;
+
+/// What is done to each element x of a row.
+#[derive(Clone, Debug)]
+pub(super) enum Elementwise<'a> {
+    /// x + c
+    Add(Operand<'a>),
+    /// x - c
+    Subtract(Operand<'a>),
+    /// c - x
+    SubtractFrom(Operand<'a>),
+    /// x c
+    Multiply(Operand<'a>),
+    /// x / c
+    Divide(Operand<'a>),
+    /// (x - offset) scale, one number each or one for each column.
+    Scaler { offset: Vec<f32>, scale: Vec<f32> },
+    /// s (x - m) / sqrt(v + ε) + b, of each channel.
+    Norm(Box<Norm<'a>>),
+}
+
+/// A batch normalisation by statistics that were kept.
+#[derive(Clone, Debug)]
+pub(super) struct Norm<'a> {
+    pub scale: Floats<'a>,
+    pub bias: Floats<'a>,
+    pub mean: Floats<'a>,
+    pub variance: Floats<'a>,
+    pub epsilon: f32,
+}
+
+/// An elementwise operation on rows of certain dimensions.
+#[derive(Clone, Debug)]
+pub(super) struct Applied<'a> {
+    pub op: Elementwise<'a>,
+    /// The dimensions of the row.
+    dims: Vec<Option<usize>>,
+    /// The node, for errors.
+    pub node: String,
+}
+
+/// y = scale x + shift for each unit.
+#[derive(Clone, Debug)]
+pub(super) struct Affine {
+    pub scale: Vec<f64>,
+    pub shift: Vec<f64>,
+}
+
+impl<'a> Elementwise<'a> {
+    /// Whether it leaves 0 as it is, whatever the constants are.
+    pub fn keeps_zero(&self) -> bool {
+        matches!(self, Self::Multiply(_) | Self::Divide(_))
+    }
+
+    /// 1 - x
+    pub fn is_complement(&self) -> bool {
+        matches!(self, Self::SubtractFrom(operand) if operand.one() == Some(1.0))
+    }
+
+    fn operands(&self) -> Vec<Operand<'a>> {
+        match self {
+            Self::Add(c)
+            | Self::Subtract(c)
+            | Self::SubtractFrom(c)
+            | Self::Multiply(c)
+            | Self::Divide(c) => vec![*c],
+            Self::Scaler { .. } => Vec::new(),
+            Self::Norm(norm) => norm.vectors().map(Operand::Floats).to_vec(),
+        }
+    }
+}
+
+impl<'a> Norm<'a> {
+    fn vectors(&self) -> [Floats<'a>; 4] {
+        [self.scale, self.bias, self.mean, self.variance]
+    }
+}
+
+impl<'a> Applied<'a> {
+    /// The operation on rows of `dims`, where they are known, and the dimensions
+    /// known after it.
+    pub fn new(
+        op: Elementwise<'a>,
+        dims: &[Option<usize>],
+        node: String,
+    ) -> Result<(Self, Vec<Option<usize>>), String> {
+        let mut known = dims.to_vec();
+        let is_norm = matches!(op, Elementwise::Norm(_));
+        for operand in op.operands() {
+            let Operand::Floats(floats) = operand else { continue };
+            if is_norm {
+                let channels = known.first_mut().ok_or("a number a row: expected channels")?;
+                let name = short(floats.name);
+                match (floats.shape(), *channels) {
+                    (&[n] | &[1, n], Some(size)) if n == size => {}
+                    (&[n] | &[1, n], None) => *channels = Some(n),
+                    (shape, size) => {
+                        let expected = size.map_or("?".to_owned(), |size| size.to_string());
+                        return Err(format!("{name} has shape {shape:?}: expected [{expected}]"));
+                    }
+                }
+                continue;
+            }
+            let (shape, _) = seen(&floats);
+            // Behind the dimension that counts the rows, aligned from the last on.
+            let spare = shape.len().saturating_sub(known.len());
+            let fits = shape[..spare].iter().all(|&size| size == 1) && spare <= 1;
+            let first = known.len().saturating_sub(shape.len());
+            let sizes = &shape[spare..];
+            let fits = fits
+                && sizes.iter().zip(&mut known[first..]).all(|(&size, known)| match known {
+                    _ if size == 1 => true,
+                    None => {
+                        *known = Some(size);
+                        true
+                    }
+                    Some(known) => *known == size,
+                });
+            if !fits {
+                let dims: Vec<_> = dims
+                    .iter()
+                    .map(|size| size.map_or("?".to_owned(), |size| size.to_string()))
+                    .collect();
+                return Err(format!(
+                    "{} has shape {shape:?}: expected a number, or one for each of a row's [{}]",
+                    short(floats.name),
+                    dims.join(", ")
+                ));
+            }
+        }
+        if known.len() > 1 && known.contains(&None) && op.operands().iter().any(|o| !is_one(o)) {
+            return Err("expected an input whose shape is stated".to_owned());
+        }
+        Ok((Self { op, dims: known.clone(), node }, known))
+    }
+
+    /// The operation behind others on rows of `columns`.
+    fn apply(&self, columns: usize, affine: &mut Affine) -> Result<(), String> {
+        let dims: Vec<usize> = match self.dims[..] {
+            [None] => vec![columns],
+            _ => self.dims.iter().map(|size| size.unwrap_or(1)).collect(),
+        };
+        let of = |operand: &Operand<'_>| spread(operand, &dims, columns);
+        let pairs = affine.scale.iter_mut().zip(&mut affine.shift);
+        match &self.op {
+            Elementwise::Add(c) => {
+                affine.shift.iter_mut().zip(of(c)?).for_each(|(shift, c)| *shift += c);
+            }
+            Elementwise::Subtract(c) => {
+                affine.shift.iter_mut().zip(of(c)?).for_each(|(shift, c)| *shift -= c);
+            }
+            Elementwise::SubtractFrom(c) => pairs.zip(of(c)?).for_each(|((scale, shift), c)| {
+                (*scale, *shift) = (-*scale, c - *shift);
+            }),
+            Elementwise::Multiply(c) => pairs.zip(of(c)?).for_each(|((scale, shift), c)| {
+                (*scale, *shift) = (*scale * c, *shift * c);
+            }),
+            Elementwise::Divide(c) => pairs.zip(of(c)?).for_each(|((scale, shift), c)| {
+                (*scale, *shift) = (*scale / c, *shift / c);
+            }),
+            Elementwise::Scaler { offset, scale: factor } => {
+                // One number goes with each column.
+                let numbers = offset.iter().cycle().zip(factor.iter().cycle());
+                pairs.zip(numbers).for_each(|((scale, shift), (&offset, &factor))| {
+                    let (offset, factor) = (f64::from(offset), f64::from(factor));
+                    (*scale, *shift) = (*scale * factor, (*shift - offset) * factor);
+                });
+            }
+            Elementwise::Norm(norm) => {
+                // A channel's number for each of its elements.
+                let inner = columns.checked_div(dims.first().copied().unwrap_or(1)).unwrap_or(1);
+                let [scale, bias, mean, variance] = norm.vectors().map(|v| finite(&v));
+                let (scale, bias, mean, variance) = (scale?, bias?, mean?, variance?);
+                for (unit, (s, t)) in pairs.enumerate() {
+                    let channel = unit / inner.max(1);
+                    let variance = variance[channel] + f64::from(norm.epsilon);
+                    if variance <= 0.0 {
+                        let name = short(norm.variance.name);
+                        return Err(format!("{name} and epsilon are {variance}: expected above 0"));
+                    }
+                    let gain = scale[channel] / variance.sqrt();
+                    (*s, *t) = (*s * gain, (*t - mean[channel]) * gain + bias[channel]);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Affine {
+    /// What these do to rows of `columns`, one after the other; `None` where there
+    /// are none.
+    ///
+    /// # Errors
+    /// The node, and what is wrong about its numbers.
+    pub fn of(all: &[Applied<'_>], columns: usize) -> Result<Option<Self>, String> {
+        if all.is_empty() {
+            return Ok(None);
+        }
+        let text = |error: crate::Error| error.to_string();
+        let mut affine = Self {
+            scale: reserve("scales", columns).map_err(text)?,
+            shift: reserve("shifts", columns).map_err(text)?,
+        };
+        affine.scale.resize(columns, 1.0);
+        affine.shift.resize(columns, 0.0);
+        for applied in all {
+            let refuse = |reason| format!("{}: {reason}", applied.node);
+            applied.apply(columns, &mut affine).map_err(refuse)?;
+            let numbers = affine.scale.iter().chain(&affine.shift);
+            if let Some(wrong) = numbers.into_iter().find(|x| !x.is_finite()) {
+                return Err(refuse(format!(
+                    "scales or shifts by {wrong}: expected finite numbers"
+                )));
+            }
+        }
+        Ok(Some(affine))
+    }
+}
+
+/// Whether it is one number for all units.
+fn is_one(operand: &Operand<'_>) -> bool {
+    match operand {
+        Operand::Number(_) => true,
+        Operand::Floats(floats) => floats.shape().iter().all(|&size| size == 1),
+    }
+}
+
+/// The shape of a tensor as the graph sees it, and the distance of its elements
+/// in each dimension.
+fn seen(floats: &Floats<'_>) -> (Vec<usize>, Vec<usize>) {
+    let mut shape = floats.shape().to_vec();
+    let mut strides = vec![1_usize; shape.len()];
+    for at in (1..shape.len()).rev() {
+        strides[at - 1] = strides[at].saturating_mul(shape[at]);
+    }
+    if floats.transposed {
+        shape.reverse();
+        strides.reverse();
+    }
+    (shape, strides)
+}
+
+/// The number for each of a row's `columns` elements.
+pub(super) fn spread(
+    operand: &Operand<'_>,
+    dims: &[usize],
+    columns: usize,
+) -> Result<Vec<f64>, String> {
+    let text = |error: crate::Error| error.to_string();
+    let mut all: Vec<f64> = reserve("numbers of units", columns).map_err(text)?;
+    let (floats, shape, strides) = match operand {
+        Operand::Number(number) => {
+            all.resize(columns, *number);
+            return Ok(all);
+        }
+        Operand::Floats(floats) => {
+            let (shape, strides) = seen(floats);
+            (floats, shape, strides)
+        }
+    };
+    let numbers = finite(floats)?;
+    // Aligned from the last dimension on; where there is but one number it stays.
+    let stride = |at: usize| {
+        let from_end = dims.len() - at;
+        let of = shape.len().checked_sub(from_end);
+        of.map_or(0, |of| if shape[of] == 1 { 0 } else { strides[of] })
+    };
+    let strides: Vec<usize> = (0..dims.len()).map(stride).collect();
+    let mut index = vec![0; dims.len()];
+    let mut at = 0;
+    for _ in 0..columns {
+        let number = numbers.get(at).ok_or_else(|| {
+            format!("{} has shape {shape:?}: expected one for each unit", short(floats.name))
+        })?;
+        all.push(*number);
+        for dim in (0..dims.len()).rev() {
+            index[dim] += 1;
+            at += strides[dim];
+            if index[dim] < dims[dim] {
+                break;
+            }
+            at -= strides[dim] * index[dim];
+            index[dim] = 0;
+        }
+    }
+    Ok(all)
+}
+
+/// The elements, which have to be finite.
+pub(super) fn finite(floats: &Floats<'_>) -> Result<Vec<f64>, String> {
+    let elements = floats.elements()?;
+    let mut all = reserve("numbers of units", floats.shape().iter().product())
+        .map_err(|error| error.to_string())?;
+    for x in elements.iter() {
+        all.push(check_finite(floats.name, x)?);
+    }
+    Ok(all)
+}
+
+/// The element, which has to be finite, of the tensor `name`.
+pub(super) fn check_finite(name: &str, x: f64) -> Result<f64, String> {
+    if x.is_finite() {
+        return Ok(x);
+    }
+    Err(format!("{} holds {x}: expected finite numbers", short(name)))
+}

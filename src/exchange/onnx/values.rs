@@ -1,0 +1,348 @@
+//! What the values of a graph are, and operators on those that are known before
+//! it runs.
+
+use super::{
+    constant::Constant,
+    external::Store,
+    proto::{Node, kind, short},
+    row::Row,
+    sizes::{Arithmetic, Size, Sizes},
+};
+
+/// A value of a graph.
+#[derive(Clone, Debug)]
+pub(super) enum Value<'a> {
+    /// It stands in the file.
+    Constant(Constant<'a>),
+    /// Whole numbers that come from shapes.
+    Sizes(Sizes),
+    /// The row, after so many steps.
+    Row { row: Row, position: usize },
+}
+
+impl Value<'_> {
+    /// A number or a vector of whole numbers.
+    pub fn sizes(&self) -> Result<Sizes, String> {
+        match self {
+            Self::Constant(constant) => Sizes::of(constant),
+            Self::Sizes(sizes) => Ok(sizes.clone()),
+            Self::Row { .. } => Err("computed of the rows: expected a shape".to_owned()),
+        }
+    }
+
+    pub fn is_row(&self) -> bool {
+        matches!(self, Self::Row { .. })
+    }
+}
+
+/// A node none of whose inputs is the row, or one that takes its shape alone.
+pub(super) struct Known<'a, 'v> {
+    pub node: &'v Node<'a>,
+    pub opset: i64,
+    /// What the value is called that it makes.
+    pub name: &'a str,
+    /// `None` where one is left out.
+    pub inputs: &'v [Option<Value<'a>>],
+    /// What is kept in other files.
+    pub store: &'a Store<'a>,
+}
+
+type Compute = for<'a> fn(&Known<'a, '_>) -> Result<Value<'a>, String>;
+
+/// The operators on values that are known. A new one is a line here and a function.
+const OPERATORS: &[(&str, Compute)] = &[
+    ("Constant", |known| {
+        Constant::of_node(known.name, known.node, known.store).map(Value::Constant)
+    }),
+    ("ConstantOfShape", constant_of_shape),
+    ("Identity", identity),
+    ("Cast", cast),
+    ("Transpose", transpose),
+    ("Reshape", reshape),
+    ("Squeeze", |known| known.change_rank(false)),
+    ("Unsqueeze", |known| known.change_rank(true)),
+    ("Shape", shape),
+    ("Size", size),
+    ("Gather", gather),
+    ("Slice", slice),
+    ("Concat", concat),
+    ("ReduceProd", product),
+    ("Add", |known| known.compute(Arithmetic::Add)),
+    ("Sub", |known| known.compute(Arithmetic::Subtract)),
+    ("Mul", |known| known.compute(Arithmetic::Multiply)),
+    ("Div", |known| known.compute(Arithmetic::Divide)),
+];
+
+/// Whether there is a node's operator among them.
+pub(super) fn knows(node: &Node<'_>) -> bool {
+    node.is_standard() && OPERATORS.iter().any(|(name, _)| *name == node.op)
+}
+
+/// Whether a node takes no more of the row than its shape.
+pub(super) fn takes_shape(node: &Node<'_>) -> bool {
+    node.is_standard() && matches!(node.op, "Shape" | "Size")
+}
+
+impl<'a> Known<'a, '_> {
+    /// The value that the node makes.
+    pub fn value(&self) -> Result<Value<'a>, String> {
+        let found = OPERATORS.iter().find(|(name, _)| *name == self.node.op);
+        match found {
+            Some((_, compute)) if self.node.is_standard() => compute(self),
+            _ => Err("takes constants alone: expected its value in the graph, as exporters fold \
+                      it (PyTorch's older one with do_constant_folding=True)"
+                .to_owned()),
+        }
+    }
+
+    fn input(&self, place: usize) -> Result<&Value<'a>, String> {
+        self.inputs
+            .get(place)
+            .and_then(Option::as_ref)
+            .ok_or_else(|| format!("no input {place}: expected one"))
+    }
+
+    fn check_inputs(&self, most: usize) -> Result<(), String> {
+        if self.inputs.len() > most {
+            return Err(format!("{} inputs: expected at most {most}", self.inputs.len()));
+        }
+        Ok(())
+    }
+
+    /// Constants at input `place`, or in the attribute `name` of these before
+    /// version `since`.
+    fn ints(
+        &self,
+        place: usize,
+        name: &str,
+        known: &[&str],
+        since: i64,
+    ) -> Result<Option<Vec<i64>>, String> {
+        if self.opset < since {
+            return self.node.attributes(known)?.ints(name);
+        }
+        match self.inputs.get(place).and_then(Option::as_ref) {
+            None => Ok(None),
+            Some(value) => value.sizes()?.numbers().map(Some),
+        }
+    }
+
+    fn compute(&self, op: Arithmetic) -> Result<Value<'a>, String> {
+        self.check_inputs(2)?;
+        self.node.attributes(&[])?;
+        let sizes = |place: usize| match self.input(place)? {
+            Value::Constant(constant) if !constant.is_integer() => Err(format!(
+                "computes with {}, a constant that is no whole number: expected its value in the \
+                 graph, as exporters fold it",
+                short(constant.name)
+            )),
+            value => value.sizes(),
+        };
+        sizes(0)?.compute(op, &sizes(1)?).map(Value::Sizes)
+    }
+
+    /// One dimension of size 1 more or less; more than that of a constant tensor.
+    fn change_rank(&self, more: bool) -> Result<Value<'a>, String> {
+        self.check_inputs(2)?;
+        let axes = self.ints(1, "axes", &["axes"], 13)?;
+        if let Value::Constant(constant) = self.input(0)?
+            && !constant.is_integer()
+            && let Some(shape) = constant.shape()
+        {
+            let row = Row { dims: shape.iter().map(|&n| Some(n)).collect(), is_integer: false };
+            // As a row of these dimensions, whose axes are one further on.
+            let behind = |axes: &[i64]| -> Vec<i64> {
+                axes.iter()
+                    .map(|&axis| if axis < 0 { axis } else { axis.saturating_add(1) })
+                    .collect()
+            };
+            let axes = axes.as_deref().map(behind);
+            let row = match (more, axes) {
+                (false, axes) => row.squeeze(axes.as_deref())?,
+                (true, Some(axes)) => row.unsqueeze(&axes)?,
+                (true, None) => return Err("no axes: expected them".to_owned()),
+            };
+            let shape: Vec<usize> = row.dims.into_iter().flatten().collect();
+            return reshaped(constant, &shape);
+        }
+        let sizes = self.input(0)?.sizes()?;
+        match (axes.as_deref(), more) {
+            (Some([0 | -1]), _) | (None, false) if sizes.is_vector != more => {
+                sizes.with_rank(more).map(Value::Sizes)
+            }
+            _ => Err("expected axis 0 of a number or of a vector of one".to_owned()),
+        }
+    }
+}
+
+/// The constant in another shape.
+fn reshaped<'a>(constant: &Constant<'a>, shape: &[usize]) -> Result<Value<'a>, String> {
+    let reshaped = constant.clone().reshape(shape);
+    reshaped.map(Value::Constant).ok_or_else(|| {
+        format!("{} cannot have shape {shape:?}: expected as many elements", short(constant.name))
+    })
+}
+
+fn identity<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
+    known.check_inputs(1)?;
+    known.node.attributes(&[])?;
+    Ok(match known.input(0)?.clone() {
+        Value::Constant(constant) => Value::Constant(constant.named(known.name)),
+        other => other,
+    })
+}
+
+fn cast<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
+    known.check_inputs(1)?;
+    let attributes = known.node.attributes(&["to", "saturate", "round_mode"])?;
+    let to = attributes.int("to")?.ok_or("no attribute `to`: expected a kind of number")?;
+    let refuse = || Err(format!("of a constant to {}: expected it folded", kind::name(to)));
+    match known.input(0)? {
+        Value::Sizes(sizes) if matches!(to, kind::I32 | kind::I64) => {
+            Ok(Value::Sizes(sizes.clone()))
+        }
+        Value::Constant(constant) => constant
+            .cast(to)?
+            .map(|constant| Value::Constant(constant.named(known.name)))
+            .map_or_else(refuse, Ok),
+        _ => refuse(),
+    }
+}
+
+fn transpose<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
+    known.check_inputs(1)?;
+    let perm = known.node.attributes(&["perm"])?.ints("perm")?;
+    let Value::Constant(constant) = known.input(0)? else {
+        return Err("of a shape: expected a matrix".to_owned());
+    };
+    let rank = constant.shape().map_or(0, <[usize]>::len);
+    if rank != 2 || perm.as_deref().is_some_and(|perm| perm != [1, 0]) {
+        let name = short(constant.name);
+        return Err(format!("of {name} of {rank} dimensions: expected a matrix and perm [1, 0]"));
+    }
+    Ok(Value::Constant(constant.clone().transpose().named(known.name)))
+}
+
+fn reshape<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
+    known.check_inputs(2)?;
+    let attributes = known.node.attributes(&["allowzero"])?;
+    let literal = attributes.int("allowzero")?.unwrap_or(0) != 0;
+    let shape = known.input(1)?.sizes()?.numbers()?;
+    match known.input(0)? {
+        Value::Constant(constant) if !constant.is_integer() => {
+            let of = constant.shape().unwrap_or_default();
+            let dims = of.iter().map(|&n| Some(n)).collect();
+            let row = Row { dims, is_integer: false };
+            // As rows of these dimensions.
+            let items = shape.iter().map(|&size| Some(Size::of(size)));
+            let items = [Some(Size::ROWS)].into_iter().chain(items).collect();
+            let row = row.reshape(&Sizes::vector(items), literal)?;
+            reshaped(constant, &row.dims.into_iter().flatten().collect::<Vec<_>>())
+        }
+        other => match shape[..] {
+            [-1 | 1] => other.sizes()?.with_rank(true).map(Value::Sizes),
+            [] => other.sizes()?.with_rank(false).map(Value::Sizes),
+            _ => Err(format!("of a shape to {shape:?}: expected [-1]")),
+        },
+    }
+}
+
+/// The sizes of a tensor, from dimension `start` on before `end`.
+fn shape<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
+    known.check_inputs(1)?;
+    let attributes = known.node.attributes(&["start", "end"])?;
+    let start = attributes.int("start")?.unwrap_or(0);
+    let end = attributes.int("end")?.unwrap_or(i64::MAX);
+    sizes_of(known)?.slice(start, end, 1).map(Value::Sizes)
+}
+
+/// The number of a tensor's elements.
+fn size<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
+    known.check_inputs(1)?;
+    known.node.attributes(&[])?;
+    Ok(Value::Sizes(Sizes::scalar(sizes_of(known)?.product())))
+}
+
+fn sizes_of(known: &Known<'_, '_>) -> Result<Sizes, String> {
+    let of = |sizes: &[usize]| {
+        let sizes = sizes.iter().map(|&n| Some(Size::of(i64::try_from(n).ok()?)));
+        Sizes::vector(sizes.collect())
+    };
+    Ok(match known.input(0)? {
+        Value::Row { row, .. } => row.shape(),
+        Value::Constant(constant) => of(constant.shape().unwrap_or_default()),
+        Value::Sizes(sizes) if sizes.is_vector => of(&[sizes.items.len()]),
+        Value::Sizes(_) => of(&[]),
+    })
+}
+
+fn gather<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
+    known.check_inputs(2)?;
+    let axis = known.node.attributes(&["axis"])?.int("axis")?.unwrap_or(0);
+    if axis != 0 && axis != -1 {
+        return Err(format!("axis {axis} of a vector: expected 0"));
+    }
+    known.input(0)?.sizes()?.gather(&known.input(1)?.sizes()?).map(Value::Sizes)
+}
+
+fn slice<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
+    known.check_inputs(5)?;
+    const NAMES: [&str; 4] = ["starts", "ends", "axes", "steps"];
+    // Attributes before version 10, inputs since then.
+    let part = |at: usize| known.ints(at + 1, NAMES[at], &NAMES[..3], 10);
+    let one = |at: usize| match part(at)?.as_deref() {
+        None => Ok(None),
+        Some(&[one]) => Ok(Some(one)),
+        Some(many) => Err(format!("{} {many:?}: expected one number", NAMES[at])),
+    };
+    let start = one(0)?.ok_or("no starts: expected them")?;
+    let end = one(1)?.ok_or("no ends: expected them")?;
+    if part(2)?.is_some_and(|axes| axes != [0] && axes != [-1]) {
+        return Err("of a vector along other axes: expected 0".to_owned());
+    }
+    let step = if known.opset < 10 { None } else { one(3)? };
+    known.input(0)?.sizes()?.slice(start, end, step.unwrap_or(1)).map(Value::Sizes)
+}
+
+fn concat<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
+    let axis = known.node.attributes(&["axis"])?.int("axis")?;
+    if !matches!(axis, Some(0 | -1)) {
+        return Err(format!("axis {axis:?} of vectors: expected 0"));
+    }
+    let parts = (0..known.inputs.len()).map(|place| known.input(place)?.sizes());
+    Sizes::concat(&parts.collect::<Result<Vec<_>, _>>()?).map(Value::Sizes)
+}
+
+fn product<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
+    known.check_inputs(2)?;
+    let attributes = known.node.attributes(&["axes", "keepdims", "noop_with_empty_axes"])?;
+    let keeps = attributes.int("keepdims")?.unwrap_or(1) != 0;
+    let axes = match attributes.ints("axes")? {
+        Some(axes) => Some(axes),
+        None => known.ints(1, "axes", &["axes", "keepdims", "noop_with_empty_axes"], 18)?,
+    };
+    if axes.is_some_and(|axes| axes != [0] && axes != [-1]) {
+        return Err("of a vector along other axes: expected 0".to_owned());
+    }
+    let product = known.input(0)?.sizes()?.product();
+    Ok(Value::Sizes(Sizes { is_vector: keeps, items: vec![product] }))
+}
+
+/// A whole number as often as the shape says.
+fn constant_of_shape<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
+    known.check_inputs(1)?;
+    let value = known.node.attributes(&["value"])?.tensor("value")?;
+    // Without a value it is a float, 0.
+    let value = value.ok_or("of floats: expected whole numbers")?;
+    let (number, _) = Constant::of_tensor("value", value, known.store).ints()?;
+    let &[number] = &number[..] else {
+        return Err("a value of several numbers: expected one".to_owned());
+    };
+    let shape = known.input(0)?.sizes()?.numbers()?;
+    let sizes = match shape[..] {
+        [] => Sizes::scalar(Some(Size::of(number))),
+        [n @ 0..=16] => Sizes::vector((0..n).map(|_| Some(Size::of(number))).collect()),
+        _ => return Err(format!("of shape {shape:?}: expected a vector of at most 16")),
+    };
+    Ok(Value::Sizes(sizes))
+}

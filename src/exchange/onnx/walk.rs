@@ -1,0 +1,202 @@
+//! The way through a graph, from its input to its output.
+
+use std::collections::HashMap;
+
+use super::{
+    graph::Graph,
+    network::Draft,
+    proto::{Node, ValueInfo, kind, short},
+    report::{Report, Role},
+    row::Row,
+    steps::{self, Call},
+    values::{self, Known, Value, takes_shape},
+};
+use crate::error::Error;
+
+/// A graph on the way to a network.
+pub(super) struct Walk<'g, 'a> {
+    graph: &'g Graph<'a>,
+    values: HashMap<&'a str, Value<'a>>,
+    /// The graph's input, once a node has taken it.
+    input: Option<&'a str>,
+    pub draft: Draft<'a>,
+    pub report: Report,
+}
+
+impl<'g, 'a> Walk<'g, 'a> {
+    /// A walk that has not begun. `size` is that of the file.
+    pub fn new(graph: &'g Graph<'a>, size: usize) -> Result<Self, Error> {
+        Ok(Self {
+            graph,
+            values: HashMap::new(),
+            input: None,
+            draft: Draft::new(size),
+            report: Report::new(&graph.nodes)?,
+        })
+    }
+
+    /// Goes all the way. What it learns on it is in the report, also where it
+    /// comes to no end.
+    pub fn run(&mut self) -> Result<(), String> {
+        let output = self.graph.output()?;
+        let order = self.graph.order(output)?;
+        for index in 0..self.graph.nodes.len() {
+            self.report.set(index, Role::Dropped, "the output does not depend on it");
+        }
+        for &index in &order {
+            self.report.set(index, Role::Unknown, "");
+        }
+        for (done, &index) in order.iter().enumerate() {
+            let node = &self.graph.nodes[index];
+            if let Err(reason) = self.take(index, node) {
+                self.report.set(index, Role::Refused, reason.clone());
+                self.survey(&order[done + 1..]);
+                return Err(node.refuse(reason));
+            }
+        }
+        if order.is_empty() {
+            // The output is the input itself, or nothing at all.
+            self.value(output)?;
+        }
+        self.draft.finish(&mut self.report)
+    }
+
+    /// What can be said of nodes behind one that is refused: whether their
+    /// operators are known at all.
+    fn survey(&mut self, rest: &[usize]) {
+        for &index in rest {
+            let node = &self.graph.nodes[index];
+            let of_row = steps::operators(node).unwrap_or_default();
+            let known = of_row.iter().any(|(name, _)| *name == node.op) || values::knows(node);
+            if known {
+                self.report.set(index, Role::Unknown, "behind a node that is refused");
+            } else {
+                self.report.set(index, Role::Refused, "an operator that is not read");
+            }
+        }
+    }
+
+    /// The value of this name.
+    fn value(&mut self, name: &'a str) -> Result<Value<'a>, String> {
+        if let Some(value) = self.values.get(name) {
+            return Ok(value.clone());
+        }
+        if let Some(constant) = self.graph.initialiser(name) {
+            return Ok(Value::Constant(constant));
+        }
+        let info = self.graph.input(name)?;
+        if let Some(first) = self.input.replace(info.name)
+            && first != name
+        {
+            return Err(format!(
+                "takes {} beside {}, which are both inputs of the graph: expected one",
+                short(name),
+                short(first)
+            ));
+        }
+        Ok(Value::Row { row: input(info)?, position: 0 })
+    }
+
+    /// Takes the next node.
+    fn take(&mut self, index: usize, node: &Node<'a>) -> Result<(), String> {
+        let mut inputs = Vec::new();
+        for name in node.inputs()? {
+            inputs.push(if name.is_empty() { None } else { Some(self.value(name)?) });
+        }
+        let name = node.outputs()?.first().copied().unwrap_or_default();
+        let rows = inputs.iter().flatten().filter(|value| value.is_row()).count();
+        let value = if rows == 0 || takes_shape(node) {
+            let Graph { opset, store, .. } = *self.graph;
+            let known = Known { node, opset, name, inputs: &inputs, store };
+            let value = known.value()?;
+            let what = match &value {
+                Value::Constant(_) => "a constant",
+                Value::Sizes(_) | Value::Row { .. } => "computes a shape",
+            };
+            self.report.set(index, Role::Constant, what);
+            value
+        } else {
+            self.step(index, node, &inputs)?
+        };
+        self.values.try_reserve(1).map_err(|_| "more values than there is memory for")?;
+        self.values.insert(name, value);
+        Ok(())
+    }
+
+    /// Takes a node on the way of the row.
+    fn step(
+        &mut self,
+        index: usize,
+        node: &Node<'a>,
+        inputs: &[Option<Value<'a>>],
+    ) -> Result<Value<'a>, String> {
+        let mut rows = inputs.iter().enumerate().filter_map(|(at, value)| match value {
+            Some(Value::Row { row, position }) => Some((at, row, *position)),
+            _ => None,
+        });
+        let first = rows.next().ok_or("takes no row: expected one")?;
+        let second = rows.next();
+        // The later one where 1 - p stands beside p, and nothing else does.
+        let (at, row, position) = match second {
+            None => first,
+            Some(second) => {
+                let two = node.is_standard() && node.op == "Concat" && rows.next().is_none();
+                let (early, late) =
+                    if first.2 < second.2 { (first, second) } else { (second, first) };
+                if !two || early.2 + 1 != late.2 || !self.draft.is_complement() {
+                    let names = node.inputs()?;
+                    let (first, second) = (short(names[first.0]), short(names[second.0]));
+                    return Err(format!(
+                        "takes {first} and {second}, neither of which is constant: expected one \
+                         such input"
+                    ));
+                }
+                late
+            }
+        };
+        if position != self.draft.position() {
+            let name = short(node.inputs()?[at]);
+            return Err(format!(
+                "takes {name}, which another node takes too: expected one way from the input to \
+                 the output"
+            ));
+        }
+        let call = Call { node, opset: self.graph.opset, inputs, at, row };
+        let step = call.step()?;
+        if steps::trains(node) {
+            self.report.notes.push(format!(
+                "{} was exported in training mode, in which an export moves the running \
+                 statistics: export it with model.eval(), and train() on the dropout modules alone",
+                node.describe()
+            ));
+        }
+        let row = self.draft.take(index, node, step, row, &mut self.report)?;
+        Ok(Value::Row { row, position: self.draft.position() })
+    }
+}
+
+/// What the graph says of its input.
+fn input(input: &ValueInfo<'_>) -> Result<Row, String> {
+    let name = short(input.name);
+    let is_integer = input.kind.is_some_and(kind::is_integer);
+    match input.kind {
+        None => {}
+        Some(kind) if is_integer || kind::is_float(kind) => {}
+        Some(other) => {
+            let got = kind::name(other);
+            return Err(format!("input {name} is {got}: expected numbers"));
+        }
+    }
+    let Some(shape) = &input.shape else {
+        return Ok(Row { is_integer, ..Row::flat(None) });
+    };
+    let [_, rest @ ..] = &shape[..] else {
+        return Err(format!("input {name} has no dimensions: expected rows and columns"));
+    };
+    if rest.is_empty() {
+        return Err(format!("input {name} has one dimension: expected rows and columns"));
+    }
+    // Some writers state 0 where they do not know the size.
+    let size = |size: &Option<i64>| usize::try_from((*size)?).ok().filter(|&size| size > 0);
+    Ok(Row { dims: rest.iter().map(size).collect(), is_integer })
+}
