@@ -166,20 +166,26 @@ fn a_graph_of_ours_is_inspected_and_comes_back() {
         .input_keep(Keep::new(0.8).unwrap())
         .hidden(7, Activation::Relu, Keep::HALF)
         .hidden(3, Activation::Logistic, Keep::ALL)
-        .output(2, Loss::BinaryCrossEntropy)
+        .sparse_input()
+        .output(2, Loss::SquaredError)
         .seed(4)
         .build()
         .unwrap();
     mlp.save(&folder.join("m")).unwrap();
-    succeeds(folder, &["convert", "m", "g.onnx"]);
-    let (graph, model) = (inspect(folder, "g.onnx"), inspect(folder, "m"));
-    assert_eq!(graph["kind"], "ONNX graph");
-    for field in ["digest", "parameters", "inputs", "outputs", "loss"] {
-        assert_eq!(graph[field], model[field], "{field}");
+    for dropout in [&[][..], &["--dropout"]] {
+        succeeds(folder, &[&["convert", "m", "g.onnx"][..], dropout].concat());
+        let (graph, model) = (inspect(folder, "g.onnx"), inspect(folder, "m"));
+        assert_eq!(graph["kind"], "ONNX graph");
+        // Keep rates, loss and sparse input too, which not all nodes say.
+        let fields =
+            ["layers", "digest", "parameters", "inputs", "outputs", "loss", "sparse_input"];
+        for field in fields {
+            assert_eq!(graph[field], model[field], "{field}");
+        }
+        succeeds(folder, &["inspect", "g.onnx"]);
+        succeeds(folder, &["convert", "g.onnx", "again"]);
+        assert_eq!(fs::read(folder.join("again")).unwrap(), fs::read(folder.join("m")).unwrap());
     }
-    succeeds(folder, &["inspect", "g.onnx"]);
-    succeeds(folder, &["convert", "g.onnx", "again"]);
-    assert_eq!(Mlp::load(&folder.join("again")).unwrap().digest(), mlp.digest());
 }
 
 #[test]

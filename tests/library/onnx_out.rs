@@ -3,6 +3,7 @@
 
 use std::{collections::HashMap, fs, path::Path};
 
+use proptest::prelude::*;
 use serde_json::json;
 use thinnet::{
     Keep,
@@ -331,6 +332,102 @@ fn parameters_that_are_not_finite_are_refused_and_nothing_is_written() {
     }
     assert_eq!(fs::read(&path).unwrap(), b"as it was");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+fn comes_back(mlp: &Mlp, dropout: bool) {
+    let bytes = onnx::to_bytes(mlp, &Export::new().dropout(dropout)).unwrap();
+    let path = Path::new("net.onnx");
+    let model = onnx::Model::from_bytes(bytes, path);
+    let again = model.network(None).unwrap();
+    assert_eq!(&again, mlp);
+    assert_eq!(again.digest(), mlp.digest());
+    assert_eq!(model.loss().unwrap(), Some(mlp.loss()));
+    let of = |mlp: &Mlp| onnx::to_bytes(mlp, &Export::new().dropout(true)).unwrap();
+    assert!(of(&again) == of(mlp));
+}
+
+fn any_keep() -> impl Strategy<Value = Keep> {
+    prop_oneof![
+        Just(Keep::ALL),
+        prop::sample::select(vec![1, 2, 32768, 65535]).prop_map(keep),
+        (1..=Keep::ONE_K).prop_map(keep),
+    ]
+}
+
+fn any_activation() -> impl Strategy<Value = Activation> {
+    let slopes = prop::sample::select(vec![1.0, f32::MIN_POSITIVE, 1e-45, f32::MAX, 0.01, 2.0]);
+    prop_oneof![prop::sample::select(Activation::ALL), slopes.prop_map(leaky)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 256,
+        failure_persistence: None,
+        rng_seed: proptest::test_runner::RngSeed::Fixed(20_14),
+        ..ProptestConfig::default()
+    })]
+
+    /// With its keep rates, its loss, and whether its input is sparse.
+    #[test]
+    fn networks_come_back_bit_for_bit(
+        (inputs, input_keep, sparse) in (1usize..80, any_keep(), any::<bool>()),
+        hidden in prop::collection::vec((1usize..80, any_activation(), any_keep()), 0..5),
+        (outputs, loss) in (2usize..70, prop::sample::select(LOSSES.to_vec())),
+        seed: u64,
+        odd in prop::sample::select(vec![-0.0, 1e-45, f32::MAX, f32::MIN, 0.1]),
+    ) {
+        let mut builder = Mlp::builder(inputs).input_keep(input_keep);
+        if sparse {
+            builder = builder.sparse_input();
+        }
+        for (width, activation, keep) in hidden {
+            builder = builder.hidden(width, activation, keep);
+        }
+        let mut mlp = builder.output(outputs, loss).seed(seed).build().unwrap();
+        for layer in 0..mlp.depth() {
+            let mut biases = mlp.bias(layer).unwrap().to_vec();
+            biases[0] = odd;
+            mlp.set_bias(layer, &biases).unwrap();
+            let mut weights = mlp.weights(layer).unwrap();
+            *weights.last_mut().unwrap() = odd;
+            mlp.set_weights(layer, &weights).unwrap();
+        }
+        comes_back(&mlp, false);
+        comes_back(&mlp, true);
+    }
+}
+
+/// What a graph alone would not say: a layer of the logistic function before the
+/// output, layers of the identity, a slope of 1, one output.
+#[test]
+fn networks_that_look_like_others_come_back() {
+    for dropout in [false, true] {
+        comes_back(&every(), dropout);
+        for loss in [Loss::SquaredError, Loss::BinaryCrossEntropy] {
+            for activation in [Activation::Logistic, Activation::Identity, leaky(1.0)] {
+                let mlp = Mlp::builder(1)
+                    .input_keep(keep(1))
+                    .hidden(1, Activation::Identity, keep(65535))
+                    .hidden(2, activation, Keep::HALF)
+                    .output(1, loss);
+                comes_back(&mlp.build().unwrap(), dropout);
+            }
+            comes_back(&Mlp::builder(1).output(1, loss).build().unwrap(), dropout);
+        }
+    }
+}
+
+/// Whether a `Dropout` is on, a run may say where no default does.
+#[test]
+fn a_mode_without_a_default_is_read_too() {
+    let mlp = every();
+    let mut bytes = onnx::to_bytes(&mlp, &Export::new().dropout(true)).unwrap();
+    // The initialiser's name, for that of a tensor that nothing takes.
+    let name = b"\x42\x0dtraining_mode\x4a\x01\x00";
+    let at: Vec<_> = (0..bytes.len()).filter(|&at| bytes[at..].starts_with(name)).collect();
+    assert_eq!(at.len(), 1);
+    bytes[at[0] + 2] = b'T';
+    assert_eq!(onnx::Model::from_bytes(bytes, Path::new("m")).network(None).unwrap(), mlp);
 }
 
 /// Numbers that look drawn: SplitMix64.

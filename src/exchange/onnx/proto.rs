@@ -280,9 +280,19 @@ impl<'a> Node<'a> {
         Ok(texts)
     }
 
-    /// The names of its inputs; one that is left out is empty.
+    /// The names of its inputs; one that is left out is empty. So is what says whether
+    /// a `Dropout` is on, which may be an input of the graph or computed of one: the
+    /// network's keep rates do not depend on it.
     pub fn inputs(&self) -> Result<Vec<&'a str>, String> {
-        self.texts(1, "inputs of a node")
+        const TRAINING_MODE: usize = 2;
+        let mut inputs = self.texts(1, "inputs of a node")?;
+        if self.op == "Dropout"
+            && self.is_standard()
+            && let Some(mode) = inputs.get_mut(TRAINING_MODE)
+        {
+            *mode = "";
+        }
+        Ok(inputs)
     }
 
     /// The names of its outputs.
