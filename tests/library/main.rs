@@ -23,6 +23,7 @@ mod monte_carlo;
 mod npy;
 mod onnx_out;
 mod properties;
+mod recorded;
 mod refusals;
 mod resume;
 mod settings;
