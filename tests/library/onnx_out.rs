@@ -414,6 +414,37 @@ fn networks_that_look_like_others_come_back() {
             }
             comes_back(&Mlp::builder(1).output(1, loss).build().unwrap(), dropout);
         }
+        // Nearly as many nodes as are read.
+        let deep = (0..1000)
+            .fold(Mlp::builder(1), |builder, _| builder.hidden(1, Activation::Tanh, Keep::HALF));
+        comes_back(&deep.output(1, Loss::SquaredError).build().unwrap(), dropout);
+    }
+}
+
+/// The metadata of another network, of another version, or of weights in another form.
+#[test]
+fn metadata_that_is_not_the_graphs_is_refused() {
+    let bytes = onnx::to_bytes(&every(), &Export::new().dropout(true)).unwrap();
+    for (text, other, words) in [
+        (r#""format":2"#, r#""format":3"#, "format 3"),
+        (r#""mask_format":1"#, r#""mask_format":2"#, "mask format 2"),
+        (r#""width":6"#, r#""width":7"#, "widths [3, 5, 4, 7, 3, 4, 2]"),
+        ("leaky_relu(0.125)", "leaky_relu(0.126)", "leaky_relu(0.126)"),
+        (r#""tanh""#, r#""relu""#, "activations"),
+        (r#""keep_k":32768"#, r#""keep_k":32769"#, "keep rates"),
+        (r#""softmax_cross_entropy""#, r#""binary_cross_entropy" "#, "binary_cross_entropy"),
+        (r#""scaling":"inverted""#, r#""scaling":"paper"   "#, "weights paper"),
+        (r#""sparse":true"#, r#""sparse":  10"#, "invalid type"),
+        (r#""sparse":true"#, r#""sparks":true"#, "unknown field `sparks`"),
+    ] {
+        assert_eq!(text.len(), other.len());
+        let mut changed = bytes.clone();
+        let at = bytes.windows(text.len()).rposition(|window| window == text.as_bytes()).unwrap();
+        changed[at..at + text.len()].copy_from_slice(other.as_bytes());
+        let model = onnx::Model::from_bytes(changed, Path::new("net.onnx"));
+        let message = model.network(None).unwrap_err().to_string();
+        assert!(message.starts_with("net.onnx: metadata `thinnet.onnx`"), "{message}");
+        assert!(message.contains(words), "{message}");
     }
 }
 

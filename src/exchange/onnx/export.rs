@@ -104,7 +104,7 @@ impl Export {
 /// let mlp = Mlp::builder(4).hidden(8, Activation::Relu, Keep::HALF);
 /// let mlp = mlp.output(2, Loss::SoftmaxCrossEntropy).build()?;
 /// let bytes = onnx::to_bytes(&mlp, &onnx::Export::new().dropout(true))?;
-/// # assert!(!bytes.is_empty());
+/// assert_eq!(onnx::Model::from_bytes(bytes, "m".as_ref()).network(None)?, mlp);
 /// # Ok::<(), thinnet::Error>(())
 /// ```
 ///

@@ -4,6 +4,8 @@
 //! what PyTorch's exporters, Keras and scikit-learn's converter write of a chain of
 //! dense layers, in the ways that people write them. What cannot be right is
 //! refused by its node; [`Model::import`] says node by node what became of it.
+//! [`to_bytes`] and [`save`] write a network as a graph, which is read again as the
+//! same network, bit for bit.
 //!
 //! ```no_run
 //! use std::path::Path;

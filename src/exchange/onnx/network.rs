@@ -11,9 +11,9 @@ use super::{
 use crate::{
     checkpoint::Architecture,
     error::Error,
-    exchange::{layers::default_loss, room},
+    exchange::{layers::default_loss, order::list, room},
     memory::{self, zeros},
-    nn::{Activation, Layer as Filled, Loss, Mlp, MlpBuilder},
+    nn::{Activation, Layer as Filled, Loss, Mlp, MlpBuilder, Scaling},
     rate::Keep,
 };
 
@@ -343,6 +343,9 @@ impl<'a> Draft<'a> {
                 super::export::KEY
             ))
         };
+        if said.scaling() != Scaling::Inverted {
+            return here("weights", said.scaling().to_string(), "inverted ones".to_owned());
+        }
         let (widths, got) = (said.widths(), self.widths());
         if widths != got {
             return here("widths", format!("{widths:?}"), format!("{got:?}"));
@@ -357,12 +360,12 @@ impl<'a> Draft<'a> {
         let got: Vec<_> =
             hidden.iter().map(|layer| layer.activation.unwrap_or(Activation::Identity)).collect();
         if activations != got {
-            return here("activations", format!("{activations:?}"), format!("{got:?}"));
+            return here("activations", texts(&activations), texts(&got));
         }
         // A graph without dropout leaves the rates to the metadata.
         let got = self.keeps();
         if got.iter().any(|keep| keep.drops()) && said.keeps() != got {
-            return here("keep rates", format!("{:?}", said.keeps()), format!("{got:?}"));
+            return here("keep rates", texts(&said.keeps()), texts(&got));
         }
         let link = Some(said.loss()).filter(|&loss| loss != Loss::SquaredError);
         if link != self.loss {
@@ -516,4 +519,10 @@ fn representable(name: &str, x: f64) -> Result<f32, String> {
         return Ok(rounded);
     }
     Err(format!("{} becomes {x} with what is folded into it: expected an f32", short(name)))
+}
+
+/// The first few of them, as errors show them.
+fn texts(all: &[impl ToString]) -> String {
+    let all: Vec<_> = all.iter().map(ToString::to_string).collect();
+    list(&all)
 }
