@@ -23,6 +23,10 @@ folder=${CARGO_TARGET_DIR:-target}
 
 # Memory that is free again counts as free, or the limit below would mean little.
 export ASAN_OPTIONS=quarantine_size_mb=32${ASAN_OPTIONS:+:$ASAN_OPTIONS}
+# What is written for an input, a thousand times a second, need not reach a disk.
+if [[ -w /dev/shm ]]; then
+    export TMPDIR=/dev/shm
+fi
 $cargo fuzz build --target-dir "$folder" >&2
 
 # Runs a target and prints its row.

@@ -65,8 +65,8 @@ macro_rules! replay {
 }
 
 replay! {
-    checkpoint_reader dropout idx_reader mask_words model_reader npy_reader onnx_reader
-    torch_reader training
+    checkpoint_reader dropout idx_reader mask_words model_reader npy_reader onnx_external
+    onnx_reader torch_reader training
 }
 
 /// So that the seeds reach what stands behind the reader, and the malformed
@@ -85,6 +85,10 @@ fn files_are_refused_where_their_names_say_so() {
     }
     for (name, bytes) in seeds("checkpoint_reader") {
         let read = oracles::checkpoint_reader::resume(&bytes).map(drop);
+        assert_eq!(read.is_err(), name.starts_with("bad-"), "{name}: {read:?}");
+    }
+    for (name, bytes) in seeds("onnx_external") {
+        let read = oracles::onnx_external::read(&bytes).map(drop);
         assert_eq!(read.is_err(), name.starts_with("bad-"), "{name}: {read:?}");
     }
     for (name, bytes) in seeds("onnx_reader") {

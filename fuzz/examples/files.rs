@@ -1,5 +1,6 @@
 //! Writes the seeds that are files of networks: `seeds/model_reader`,
-//! `seeds/checkpoint_reader`, `seeds/onnx_reader` and `seeds/torch_reader`.
+//! `seeds/checkpoint_reader`, `seeds/onnx_external`, `seeds/onnx_reader` and
+//! `seeds/torch_reader`.
 //!
 //! ```sh
 //! cargo run --example files
@@ -190,10 +191,35 @@ fn state_dicts() -> Result<Vec<(&'static str, Vec<u8>)>> {
     Ok(with_hostile(files, hostile_files::torch()))
 }
 
+/// The input of `onnx_external`: a graph's length, the graph, and the file beside it.
+fn joined(graph: &[u8], data: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(graph.len()).unwrap_or(u16::MAX);
+    [&length.to_le_bytes(), graph, data].concat()
+}
+
+/// Graphs and the file beside them, where that is the one of the fuzz target and small.
+fn beside() -> Vec<(&'static str, Vec<u8>)> {
+    use hostile_files::external::{Bad, DATA, Good, bad, good};
+    let good = good().into_iter().map(|Good { name, files, inline }| {
+        assert!(!inline.is_empty(), "{name} is read without the file too");
+        (name, files)
+    });
+    let bad = bad().into_iter().map(|Bad { name, files, words }| {
+        assert!(!words.is_empty(), "{name} has a reason");
+        (name, files)
+    });
+    good.chain(bad)
+        .filter(|(_, files)| files.at == DATA && files.sparse == 0)
+        .map(|(name, files)| (name, joined(&files.graph, &files.data)))
+        .filter(|(_, bytes)| bytes.len() <= MOST_BYTES)
+        .collect()
+}
+
 fn main() -> Result<()> {
     for (target, files) in [
         ("model_reader", models()?),
         ("checkpoint_reader", checkpoints()?),
+        ("onnx_external", beside()),
         ("onnx_reader", with_hostile(hostile_files::good_onnx(), hostile_files::onnx())),
         ("torch_reader", state_dicts()?),
     ] {

@@ -11,6 +11,7 @@ pub mod idx_reader;
 pub mod mask_words;
 pub mod model_reader;
 pub mod npy_reader;
+pub mod onnx_external;
 pub mod onnx_reader;
 pub mod torch_reader;
 pub mod training;
@@ -20,13 +21,14 @@ mod twin;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     ("checkpoint_reader", checkpoint_reader::check),
     ("dropout", |bytes| dropout::check(decoded(bytes))),
     ("idx_reader", idx_reader::check),
     ("mask_words", |bytes| mask_words::check(decoded(bytes))),
     ("model_reader", model_reader::check),
     ("npy_reader", npy_reader::check),
+    ("onnx_external", onnx_external::check),
     ("onnx_reader", onnx_reader::check),
     ("torch_reader", torch_reader::check),
     ("training", |bytes| training::check(decoded(bytes))),

@@ -2,6 +2,8 @@
 //! `tests/hostile.rs`, and as seeds of the fuzz targets (`fuzz/examples/files.rs`
 //! includes this file).
 
+pub mod external;
+
 use std::fmt::Write;
 
 /// A file, and a word of the reason for which it is refused.
@@ -421,8 +423,57 @@ pub fn good_onnx() -> Vec<(&'static str, Vec<u8>)> {
     dropped.nodes.push(input);
     let mut normalised = good.clone().with_node(4, norm);
     normalised.tensors.push(one);
+    let ints = |name: &str, dims: &[u64], values: &[i64]| {
+        let raw: Vec<u8> = values.iter().flat_map(|n| n.to_le_bytes()).collect();
+        bare(name, 7, dims).bytes(9, raw)
+    };
+    // `x.view(x.size(0), -1)`
+    let mut flattened = good.clone().with_node(0, node("Gemm", &["i", "w", "b"], "z"));
+    flattened.nodes.extend([
+        node("Shape", &["x"], "sizes"),
+        node("Gather", &["sizes", "0"], "n"),
+        node("Unsqueeze", &["n", "[0]"], "rows"),
+        with_int(node("Concat", &["rows", "[-1]"], "to"), "axis", 0),
+        node("Reshape", &["x", "to"], "i"),
+    ]);
+    flattened.tensors.extend([
+        ints("0", &[], &[0]),
+        ints("[0]", &[1], &[0]),
+        ints("[-1]", &[1], &[-1]),
+    ]);
+    // The same of a size that `Slice` and `Div` find.
+    let mut divided = good.clone().with_node(0, node("Gemm", &["i", "w", "b"], "z"));
+    divided.nodes.extend([
+        node("Shape", &["x"], "sizes"),
+        node("Size", &["x"], "all"),
+        node("Slice", &["sizes", "[0]", "[1]"], "rows"),
+        node("Div", &["all", "rows"], "columns"),
+        with_int(node("Concat", &["rows", "columns"], "to"), "axis", 0),
+        node("Reshape", &["x", "to"], "i"),
+    ]);
+    divided.tensors.extend([ints("[0]", &[1], &[0]), ints("[1]", &[1], &[1])]);
+    // Scaled inputs, `clamp(min=0)` and a temperature.
+    let mut scaled = good.clone().with_node(0, node("Gemm", &["i", "w", "b"], "z"));
+    scaled = scaled.with_node(1, node("Clip", &["z", "zero"], "h"));
+    scaled = scaled.with_node(5, node("Softmax", &["t"], "y"));
+    scaled.nodes.extend([
+        node("Sub", &["x", "means"], "r"),
+        node("Div", &["r", "deviations"], "i"),
+        node("Mul", &["ratio", "s"], "t"),
+    ]);
+    scaled.tensors.extend([
+        floats("means", &[2], &[0.5, -0.25]),
+        floats("deviations", &[1, 2], &[2.0, 0.5]),
+        floats("zero", &[], &[0.0]),
+    ]);
+    let raw = [1.0_f64, -2.0, 3.0, 0.5, 0.25, 0.1].map(f64::to_le_bytes).concat();
+    let double = bare("w", 11, &[2, 3]).bytes(9, raw);
     vec![
         ("two-layers", good.file()),
+        ("flattened", flattened.file()),
+        ("flattened-divided", divided.file()),
+        ("scaled", scaled.file()),
+        ("double", good.clone().with_tensor(0, double).file()),
         ("f16-as-numbers", good.clone().with_tensor(3, f16).file()),
         ("normalised", normalised.file()),
         ("input-dropped", dropped.file()),
@@ -665,7 +716,11 @@ pub fn onnx() -> Vec<Hostile> {
         hostile("bad-reshape", reshaped(&[-1, 3]), "3 columns: expected the 2 of a row"),
         hostile("bad-reshape-to-3", reshaped(&[0, 2, 1]), "expected a Flatten before"),
         hostile("bad-reshape-to-0", reshaped(&[0, 0, 0]), "0 at 2, where there is no dimension"),
-        hostile("bad-reshape-inferred-twice", reshaped(&[-1, -1]), "expected sizes above 0"),
+        hostile(
+            "bad-reshape-inferred-twice",
+            reshaped(&[-1, -1]),
+            "[-1, -1]: expected the rows first",
+        ),
         hostile("bad-reshape-to-rows", reshaped(&[2]), "1 columns: expected the 2 of a row"),
         hostile("bad-reshape-to-nothing", reshaped(&[]), "shape []"),
         hostile("bad-reshape-overflows", reshaped(&[-1, i64::MAX, i64::MAX]), "is stated"),

@@ -184,7 +184,7 @@ impl<'a> Constant<'a> {
     /// One finite number.
     pub fn float(&self) -> Result<f64, String> {
         self.operand()?
-            .one()
+            .one()?
             .ok_or_else(|| format!("{} is not one finite number", short(self.name)))
     }
 
@@ -254,14 +254,17 @@ impl<'a> Constant<'a> {
 
 impl Operand<'_> {
     /// The only element, where that is finite.
-    pub fn one(&self) -> Option<f64> {
+    ///
+    /// # Errors
+    /// As of [`Floats::elements`].
+    pub fn one(&self) -> Result<Option<f64>, String> {
         let number = match self {
-            Self::Number(number) => *number,
+            Self::Number(number) => Some(*number),
             // Before its elements are looked at, as a large one may be asked for often.
-            Self::Floats(floats) if floats.shape().iter().any(|&size| size != 1) => return None,
-            Self::Floats(floats) => floats.elements().ok()?.iter().next()?,
+            Self::Floats(floats) if floats.shape().iter().any(|&size| size != 1) => None,
+            Self::Floats(floats) => floats.elements()?.iter().next(),
         };
-        number.is_finite().then_some(number)
+        Ok(number.filter(|number| number.is_finite()))
     }
 }
 

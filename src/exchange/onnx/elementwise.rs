@@ -59,8 +59,11 @@ impl<'a> Elementwise<'a> {
     }
 
     /// 1 - x
-    pub fn is_complement(&self) -> bool {
-        matches!(self, Self::SubtractFrom(operand) if operand.one() == Some(1.0))
+    pub fn is_complement(&self) -> Result<bool, String> {
+        match self {
+            Self::SubtractFrom(operand) => Ok(operand.one()? == Some(1.0)),
+            _ => Ok(false),
+        }
     }
 
     fn operands(&self) -> Vec<Operand<'a>> {

@@ -45,6 +45,12 @@
 //!
 //! Weights are f32, f64 (rounded, which [`Report::notes`] say), f16 or bfloat16.
 //!
+//! Tensors may be kept in files beside the graph, as PyTorch's exporter does by default,
+//! where the graph was [read from its file](Model::read). These are regular files in its
+//! folder or below it, at most 200, and reached through no symbolic link. A range that is
+//! not in its file, that is not what the tensor's shape takes, or that overlaps another's
+//! is refused, and so is a file that changes while it is read.
+//!
 //! # The way of a file
 //!
 //! The bytes are read where they lie (`wire`, `proto`); the nodes that the output
@@ -85,7 +91,7 @@ use crate::{
     checkpoint::{Architecture, Versions},
     error::Error,
     files,
-    memory::{self, ensure_room},
+    memory::ensure_room,
     nn::{Loss, Mlp},
 };
 
@@ -114,7 +120,8 @@ pub struct Import {
 }
 
 impl Model<'static> {
-    /// Reads a file. Its first byte is looked at before the others are read.
+    /// Reads a file. Its first byte is looked at before the others are read. Tensors that
+    /// it keeps in other files are read from its folder each time that they are asked for.
     ///
     /// # Errors
     /// The file cannot be read, cannot be ONNX by its first byte, or is larger than
@@ -127,7 +134,8 @@ impl Model<'static> {
 }
 
 impl<'a> Model<'a> {
-    /// A file's bytes; `path` names them in errors.
+    /// A file's bytes; `path` names them in errors. A graph that keeps tensors in other
+    /// files is refused.
     pub fn from_bytes(bytes: impl Into<Cow<'a, [u8]>>, path: &Path) -> Self {
         Self { bytes: bytes.into(), path: path.to_owned(), beside: Beside::none() }
     }
@@ -192,13 +200,7 @@ impl<'a> Model<'a> {
 
     /// What the model keeps in other files, which are opened and checked.
     fn store<'m>(&self, model: &proto::Model<'m>) -> Result<Store<'m>, Error> {
-        let mut wanted = Vec::new();
-        for tensor in &model.initialisers {
-            let tensor = Wanted::of(tensor.name, tensor).map_err(|reason| self.refuse(reason))?;
-            if let Some(tensor) = tensor {
-                memory::push("tensors in other files", &mut wanted, tensor)?;
-            }
-        }
+        let wanted = Wanted::all(model).map_err(|reason| self.refuse(reason))?;
         self.beside.open(&wanted).map_err(|reason| self.refuse(reason))
     }
 

@@ -72,10 +72,12 @@ impl<'a> Draft<'a> {
     }
 
     /// Whether the last step was 1 - p of a logistic output.
-    pub fn is_complement(&self) -> bool {
+    pub fn is_complement(&self) -> Result<bool, String> {
         let last = self.layers.last().and_then(|layer| layer.activation);
-        let one = matches!(&self.pending[..], [applied] if applied.op.is_complement());
-        one && last == Some(Activation::Logistic)
+        match &self.pending[..] {
+            [applied] if last == Some(Activation::Logistic) => applied.op.is_complement(),
+            _ => Ok(false),
+        }
     }
 
     /// Takes the next step, and says what the row is behind it.

@@ -300,6 +300,26 @@ impl<'a> Node<'a> {
         self.texts(2, "outputs of a node")
     }
 
+    /// The tensors of its attributes that are kept in another file. What is wrong with
+    /// others is for whoever asks for them.
+    pub fn external(&self) -> Result<Vec<Tensor<'a>>, String> {
+        let mut tensors = Vec::new();
+        let mut fields = Fields::new(self.message);
+        while let Some((number, value)) = fields.next()? {
+            let (5, Value::Bytes(message)) = (number, value) else { continue };
+            let mut attribute = Fields::new(message);
+            while let Ok(Some((number, value))) = attribute.next() {
+                let (5, Value::Bytes(message)) = (number, value) else { continue };
+                if let Ok(tensor) = Tensor::read(message)
+                    && tensor.external.is_some()
+                {
+                    push(&mut tensors, tensor, "tensors of a node", MOST_OF_NODE)?;
+                }
+            }
+        }
+        Ok(tensors)
+    }
+
     /// Its attributes, each once and none besides those that are `known`.
     pub fn attributes(&self, known: &[&str]) -> Result<Attributes<'a>, String> {
         let mut all: Vec<Attribute<'a>> = Vec::new();

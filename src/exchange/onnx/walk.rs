@@ -143,7 +143,7 @@ impl<'g, 'a> Walk<'g, 'a> {
                 let two = node.is_standard() && node.op == "Concat" && rows.next().is_none();
                 let (early, late) =
                     if first.2 < second.2 { (first, second) } else { (second, first) };
-                if !two || early.2 + 1 != late.2 || !self.draft.is_complement() {
+                if !two || early.2 + 1 != late.2 || !self.draft.is_complement()? {
                     let names = node.inputs()?;
                     let (first, second) = (short(names[first.0]), short(names[second.0]));
                     return Err(format!(

@@ -17,7 +17,7 @@ use std::{
 use data_file::DataFile;
 pub(super) use stated::{External, Stated};
 
-use super::proto::{Tensor, short};
+use super::proto::{Model, Tensor, short};
 use crate::{
     error::Error,
     files::{self, Identity},
@@ -47,8 +47,28 @@ pub(super) struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
+    /// Those of a graph: of its initialisers and of the nodes' own tensors.
+    pub fn all(model: &Model<'a>) -> Result<Vec<Self>, String> {
+        let mut all = Vec::new();
+        let mut add = |name, tensor: &Tensor<'a>| match Self::of(name, tensor)? {
+            Some(wanted) => memory::push("tensors", &mut all, wanted).map_err(text),
+            None => Ok(()),
+        };
+        for tensor in &model.initialisers {
+            add(tensor.name, tensor)?;
+        }
+        for node in &model.nodes {
+            for tensor in node.external()? {
+                // It has no name of its own to be known by.
+                let name = node.outputs()?.first().copied().unwrap_or(node.name);
+                add(name, &tensor)?;
+            }
+        }
+        Ok(all)
+    }
+
     /// That of a tensor which is known by `name`, `None` where it holds its elements.
-    pub fn of(name: &'a str, tensor: &Tensor<'a>) -> Result<Option<Self>, String> {
+    fn of(name: &'a str, tensor: &Tensor<'a>) -> Result<Option<Self>, String> {
         let Some(external) = tensor.external else { return Ok(None) };
         let size = tensor.size().map_err(|reason| format!("{} {reason}", short(name)))?;
         Ok(Some(Self { name, external, size }))
@@ -225,7 +245,7 @@ fn text(error: Error) -> String {
 mod tests {
     use std::fs;
 
-    use super::{super::proto::Model, *};
+    use super::{super::constant::Constant, *};
 
     fn wanted<'a>(name: &'a str, location: &'a str, offset: u64, size: u64) -> Wanted<'a> {
         Wanted { name, external: External { location, offset, length: Some(size) }, size }
@@ -280,6 +300,17 @@ mod tests {
             assert!(reason.contains("that no tensor states"), "{reason}");
         }
         assert!(store.read(&all[0].external, u64::MAX).is_err());
+    }
+
+    /// And not that it is no number.
+    #[test]
+    fn a_number_that_cannot_be_read_says_why() {
+        let bytes = model(b"\x10\x0b\x6a\x12\x0a\x08location\x12\x06x.data\x70\x01\x42\x01w");
+        let model = Model::read(&bytes).unwrap();
+        let store = Store::default();
+        let number = Constant::of_tensor("w", model.initialisers[0], &store);
+        let reason = number.float().unwrap_err();
+        assert!(reason.contains("8 bytes of `x.data` that no tensor states"), "{reason}");
     }
 
     /// `ModelProto` with one initialiser of these fields.
