@@ -13,6 +13,9 @@ const FOR_EACH: usize = 3;
 /// are filled.
 const OF_UNIT: usize = 5;
 
+/// Numbers of each input while what is done to it is folded into a layer: four f64.
+const OF_INPUT: usize = 8;
+
 /// Whether a network of these widths may be made from a file of `file` bytes.
 /// With the file itself it is then at most 4 times that and 48 MiB; the rest of
 /// the 64 MiB is for what is read along the way.
@@ -21,7 +24,8 @@ pub(super) fn check(widths: &[usize], file: usize) -> Result<(), String> {
     let padded = |width: usize| width.checked_next_multiple_of(64).unwrap_or(usize::MAX);
     let bytes = widths.windows(2).fold(0_usize, |sum, pair| {
         let weights = padded(pair[0]).saturating_add(OF_UNIT).saturating_mul(padded(pair[1]));
-        sum.saturating_add(weights.saturating_mul(size_of::<f32>()))
+        let numbers = weights.saturating_add(pair[0].saturating_mul(OF_INPUT));
+        sum.saturating_add(numbers.saturating_mul(size_of::<f32>()))
     });
     if bytes <= most {
         return Ok(());

@@ -15,6 +15,9 @@ pub(super) const MOST_INTS: usize = 16;
 /// The most bytes of a packed number.
 const LONGEST_VARINT: usize = 10;
 
+/// The attributes of a `Constant`, of which it has one.
+const VALUES: [&str; 5] = ["value", "value_float", "value_int", "value_ints", "value_floats"];
+
 /// A value that is known before the graph runs.
 #[derive(Clone, Debug)]
 pub(super) struct Constant<'a> {
@@ -30,7 +33,11 @@ pub(super) struct Constant<'a> {
 enum Known<'a> {
     Tensor(Tensor<'a>),
     Float(f32),
-    Ints(Vec<i64>),
+    /// A number, or a vector.
+    Ints {
+        numbers: Vec<i64>,
+        is_vector: bool,
+    },
 }
 
 /// The elements of a tensor of floats, as they stand in the file.
@@ -74,17 +81,15 @@ impl<'a> Constant<'a> {
 
     /// The value of a `Constant`, which is called `name`.
     pub fn of_node(name: &'a str, node: &Node<'a>, store: &'a Store<'a>) -> Result<Self, String> {
-        const KINDS: [&str; 5] =
-            ["value", "value_float", "value_int", "value_ints", "value_floats"];
-        let attributes = node.attributes(&KINDS)?;
+        let attributes = node.attributes(&VALUES)?;
         let value = if let Some(tensor) = attributes.tensor("value")? {
             Known::Tensor(tensor)
         } else if let Some(value) = attributes.float("value_float")? {
             Known::Float(value)
         } else if let Some(value) = attributes.int("value_int")? {
-            Known::Ints(vec![value])
-        } else if let Some(ints) = attributes.ints("value_ints")? {
-            Known::Ints(ints)
+            Known::Ints { numbers: vec![value], is_vector: false }
+        } else if let Some(numbers) = attributes.ints("value_ints")? {
+            Known::Ints { numbers, is_vector: true }
         } else {
             return Err("expected a tensor, a float or whole numbers".to_owned());
         };
@@ -136,7 +141,7 @@ impl<'a> Constant<'a> {
     pub fn shape(&self) -> Option<&[usize]> {
         match &self.value {
             Known::Tensor(tensor) => Some(tensor.shape()),
-            Known::Float(_) | Known::Ints(_) => None,
+            Known::Float(_) | Known::Ints { .. } => None,
         }
     }
 
@@ -145,7 +150,7 @@ impl<'a> Constant<'a> {
         match &self.value {
             Known::Tensor(tensor) => matches!(tensor.kind, kind::I32 | kind::I64),
             Known::Float(_) => false,
-            Known::Ints(_) => true,
+            Known::Ints { .. } => true,
         }
     }
 
@@ -204,7 +209,7 @@ impl<'a> Constant<'a> {
     /// A few whole numbers, and whether they are a vector's.
     pub fn ints(&self) -> Result<(Vec<i64>, bool), String> {
         let tensor = match &self.value {
-            Known::Ints(ints) => return Ok((ints.clone(), ints.len() != 1)),
+            Known::Ints { numbers, is_vector } => return Ok((numbers.clone(), *is_vector)),
             Known::Tensor(tensor) => tensor,
             Known::Float(_) => return Err(format!("{} is a float", short(self.name))),
         };
@@ -249,6 +254,37 @@ impl<'a> Constant<'a> {
             return Err(format!("{name} has shape {shape:?} and {got} elements"));
         }
         Ok((ints, !shape.is_empty()))
+    }
+}
+
+/// The most elements that are looked at for whether they are equal.
+const MOST_EQUAL: usize = 1 << 16;
+
+impl<'a> Operand<'a> {
+    /// A number for each row, or even for each element of rows of so many dimensions,
+    /// as the number where all of them are equal: as exporters write `zeros_like`.
+    pub fn as_number_for(self, dims: usize) -> Result<Self, String> {
+        let Self::Floats(floats) = self else { return Ok(self) };
+        let shape = floats.shape();
+        let count = shape.iter().try_fold(1_usize, |n, &size| n.checked_mul(size));
+        let of_rows = shape.len() == dims + 1 && shape.first().is_some_and(|&rows| rows > 1);
+        if !of_rows || count.is_none_or(|count| count > MOST_EQUAL) {
+            return Ok(self);
+        }
+        let elements = floats.elements()?;
+        let mut elements = elements.iter();
+        Ok(match elements.next() {
+            Some(first) if elements.all(|x| x == first) => Self::Number(first),
+            _ => self,
+        })
+    }
+
+    /// Whether all of it is 0.
+    pub fn is_zero(&self) -> Result<bool, String> {
+        Ok(match self {
+            Self::Number(number) => *number == 0.0,
+            Self::Floats(floats) => floats.elements()?.iter().all(|x| x == 0.0),
+        })
     }
 }
 

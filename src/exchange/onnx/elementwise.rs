@@ -53,9 +53,13 @@ pub(super) struct Affine {
 }
 
 impl<'a> Elementwise<'a> {
-    /// Whether it leaves 0 as it is, whatever the constants are.
-    pub fn keeps_zero(&self) -> bool {
-        matches!(self, Self::Multiply(_) | Self::Divide(_))
+    /// Whether it leaves 0 as it is.
+    pub fn keeps_zero(&self) -> Result<bool, String> {
+        match self {
+            Self::Multiply(_) | Self::Divide(_) => Ok(true),
+            Self::Add(c) | Self::Subtract(c) => c.is_zero(),
+            Self::SubtractFrom(_) | Self::Scaler { .. } | Self::Norm(_) => Ok(false),
+        }
     }
 
     /// 1 - x

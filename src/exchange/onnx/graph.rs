@@ -89,15 +89,10 @@ impl<'a> Graph<'a> {
         })
     }
 
-    /// The node that makes a value as its first output; `None` where no node makes it.
-    pub fn maker(&self, value: &str) -> Result<Option<usize>, String> {
-        match self.makers.get(value) {
-            None => Ok(None),
-            Some(&(index, 0)) => Ok(Some(index)),
-            Some(&(index, _)) => {
-                Err(self.nodes[index].refuse(format!("{} is not its first output", short(value))))
-            }
-        }
+    /// The node that makes a value as another than its first output.
+    pub fn maker_of_more(&self, value: &str) -> Option<&Node<'a>> {
+        let &(index, place) = self.makers.get(value)?;
+        (place != 0).then(|| &self.nodes[index])
     }
 
     /// The initialiser of this name.
@@ -126,7 +121,7 @@ impl<'a> Graph<'a> {
         let mut open = Vec::new();
         let mut states: Vec<u8> = zeros("nodes", [1, self.nodes.len()]).map_err(text)?;
         let enter = |value: &str, states: &mut [u8]| {
-            let Some(index) = self.maker(value)? else { return Ok(None) };
+            let Some(&(index, _)) = self.makers.get(value) else { return Ok(None) };
             let node = &self.nodes[index];
             match std::mem::replace(&mut states[index], SEEN) {
                 0 => {

@@ -31,13 +31,16 @@
 //! - **scales and shifts**: `Add`, `Sub`, `Mul`, `Div` with constants, `Neg`,
 //!   `BatchNormalization` by the statistics that it holds, scikit-learn's `Scaler`.
 //!   They are folded into the layer before them, or, behind an activation or on the
-//!   inputs, into the one behind them, in f64, each number rounded to f32 once;
+//!   inputs, into the one behind them, in f64, each number rounded to f32 once. Where
+//!   there is none to fold them into exactly (a shift before dropout, an activation of
+//!   the inputs or of another activation), a layer of its own is made, whose weights
+//!   are 0 beside the diagonal; [`Report::notes`] say so;
 //! - **shapes**: `Flatten`, `Reshape`, `Squeeze`, `Unsqueeze`, `Transpose` that leave
 //!   the rows first and a row's elements in their order, with what computes their
 //!   shapes (`Shape`, `Size`, `Gather`, `Slice`, `Concat`, `ReduceProd`, arithmetic),
 //!   in which the number of rows may be unknown; `Identity`, and `Cast` to floats.
 //!
-//! At the end, `Softmax` or `LogSoftmax` means softmax cross-entropy, and `Sigmoid`
+//! At the end, `Softmax` or `LogSoftmax` (or `Log` behind a `Softmax`) means softmax cross-entropy, and `Sigmoid`
 //! the logistic loss; 1 - p beside p, as scikit-learn's converter ends with two
 //! classes, is a softmax over 0 and the logit of p. Else the loss is the one that is
 //! asked for, or softmax cross-entropy of two outputs or more, and squared error of

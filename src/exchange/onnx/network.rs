@@ -24,7 +24,7 @@ const MOST_FOLDED: usize = 64;
 struct Layer<'a> {
     /// The node, for errors.
     node: String,
-    linear: Linear<'a>,
+    sums: Sums<'a>,
     /// What is done to its inputs.
     before: Vec<Applied<'a>>,
     /// What is done to its sums, before the activation.
@@ -34,6 +34,14 @@ struct Layer<'a> {
     /// Whether its output z is the logit of the second of two classes, or of the
     /// first, beside 0.
     two_classes: Option<bool>,
+}
+
+/// What a layer's sums are, before what is folded into them.
+enum Sums<'a> {
+    /// W x + b
+    Linear(Box<Linear<'a>>),
+    /// x itself, of so many units: of a layer that a scale or shift needs for itself.
+    Inputs(usize),
 }
 
 /// The network, as far as the way has come.
@@ -90,7 +98,7 @@ impl<'a> Draft<'a> {
         report: &mut Report,
     ) -> Result<Row, String> {
         self.position += 1;
-        if self.loss.is_some() && !matches!(step, Step::Reshape(_) | Step::Nothing(_)) {
+        if self.loss.is_some() && !matches!(step, Step::Reshape(_) | Step::Nothing(_) | Step::Log) {
             return Err("stands behind the last softmax or logistic function".to_owned());
         }
         let mut row = row.clone();
@@ -105,7 +113,7 @@ impl<'a> Draft<'a> {
                 // Ones before the last dimension stay.
                 if let Some(last) = row.dims.last_mut() {
                     let columns = last.replace(outputs);
-                    self.linear(node, *linear, columns)?;
+                    self.linear(node, linear, columns)?;
                 }
                 let layer = self.layers.len() - 1;
                 (Role::Network, format!("layer {layer}: {inputs} inputs, {outputs} outputs"))
@@ -117,14 +125,14 @@ impl<'a> Draft<'a> {
                 (Role::Folded, format!("folded into layer {layer}"))
             }
             Step::Activation(activation) => {
-                self.activation(activation)?;
+                self.activation(node, activation, &row, report)?;
                 self.activation_at = index;
                 let layer = self.layers.len() - 1;
                 (Role::Network, format!("{activation} of layer {layer}"))
             }
             Step::Dropout(keep) if !keep.drops() => (Role::Nothing, "drops nothing".to_owned()),
             Step::Dropout(keep) => {
-                self.dropout(keep)?;
+                self.dropout(node, keep, &row, report)?;
                 let of = match self.layers.len().checked_sub(1) {
                     None => "the inputs".to_owned(),
                     Some(layer) => format!("the outputs of layer {layer}"),
@@ -135,6 +143,10 @@ impl<'a> Draft<'a> {
                 self.softmax()?;
                 (Role::Network, format!("the link of the loss {}", Loss::SoftmaxCrossEntropy))
             }
+            Step::Log if self.loss == Some(Loss::SoftmaxCrossEntropy) => {
+                (Role::Nothing, "the logarithm of the softmax, which is the loss's".to_owned())
+            }
+            Step::Log => return Err("expected it behind a Softmax alone".to_owned()),
             Step::TwoClasses { complement_first } => {
                 self.two_classes(complement_first)?;
                 row.dims = vec![Some(2)];
@@ -148,7 +160,7 @@ impl<'a> Draft<'a> {
     fn linear(
         &mut self,
         node: &Node<'a>,
-        linear: Linear<'a>,
+        linear: Box<Linear<'a>>,
         columns: Option<usize>,
     ) -> Result<(), String> {
         let (inputs, outputs) = (linear.inputs, linear.outputs);
@@ -161,9 +173,14 @@ impl<'a> Draft<'a> {
             let (_, known) = Applied::new(Elementwise::Add(*bias), &units, String::new())?;
             debug_assert_eq!(known, units);
         }
+        self.add_layer(node, Sums::Linear(linear))
+    }
+
+    /// A new layer, into which goes what is pending.
+    fn add_layer(&mut self, node: &Node<'a>, sums: Sums<'a>) -> Result<(), String> {
         let layer = Layer {
             node: node.describe(),
-            linear,
+            sums,
             before: std::mem::take(&mut self.pending),
             after: Vec::new(),
             activation: None,
@@ -175,9 +192,18 @@ impl<'a> Draft<'a> {
         room::check(&self.widths(), self.size)
     }
 
-    /// The layer that something belongs to.
-    fn last(&mut self) -> Result<&mut Layer<'a>, String> {
-        self.layers.last_mut().ok_or_else(|| "stands before the first layer".to_owned())
+    /// A layer of its own for what is pending, or for an activation or dropout that
+    /// does not belong to the last layer: each unit has one input, and weight 0 from the
+    /// others.
+    fn own_layer(&mut self, node: &Node<'a>, row: &Row, report: &mut Report) -> Result<(), String> {
+        let n = row.columns().ok_or("expected an input whose shape is stated")?;
+        self.add_layer(node, Sums::Inputs(n))?;
+        report.notes.push(format!(
+            "{} needs a layer of its own before it, of {n} by {n} weights that are 0 beside the \
+             diagonal",
+            node.describe()
+        ));
+        Ok(())
     }
 
     /// Puts an elementwise operation where it will be folded, and says into which
@@ -198,70 +224,80 @@ impl<'a> Draft<'a> {
         Ok(layer)
     }
 
-    /// Whether nothing stands between the last layer and what comes now.
-    fn check_adjacent(&self) -> Result<(), String> {
-        match self.pending.first() {
-            None => Ok(()),
-            Some(first) => Err(format!(
-                "stands behind {}, which scales or shifts what an activation or dropout makes: \
-                 expected a layer before, to fold that into",
-                first.node
-            )),
-        }
-    }
-
-    fn activation(&mut self, activation: Activation) -> Result<(), String> {
-        let pending = self.check_adjacent();
-        let layer = self.last()?;
-        pending?;
-        if let Some(first) = layer.activation {
-            // The ReLU of a ReLU.
-            if (first, activation) == (Activation::Relu, Activation::Relu) {
-                return Ok(());
-            }
-            return Err(format!("stands behind the activation {first}: expected one a layer"));
-        }
+    fn activation(
+        &mut self,
+        node: &Node<'a>,
+        activation: Activation,
+        row: &Row,
+        report: &mut Report,
+    ) -> Result<(), String> {
         // A ReLU of what is dropped or divided is the ReLU dropped or divided.
         let commutes = matches!(activation, Activation::Relu | Activation::LeakyRelu(_));
-        if layer.keep.is_some() && !commutes {
-            return Err("stands behind dropout: expected it before".to_owned());
+        match self.layers.last() {
+            Some(Layer { activation: Some(first), .. }) if self.pending.is_empty() => {
+                // The ReLU of a ReLU, dropped or not.
+                if (*first, activation) == (Activation::Relu, Activation::Relu) {
+                    return Ok(());
+                }
+                self.own_layer(node, row, report)?;
+            }
+            Some(layer) if self.pending.is_empty() && (layer.keep.is_none() || commutes) => {}
+            _ => self.own_layer(node, row, report)?,
         }
-        layer.activation = Some(activation);
+        if let Some(layer) = self.layers.last_mut() {
+            layer.activation = Some(activation);
+        }
         Ok(())
     }
 
-    fn dropout(&mut self, keep: Keep) -> Result<(), String> {
-        if let Some(moved) = self.pending.iter().find(|applied| !applied.op.keeps_zero()) {
-            return Err(format!(
-                "drops what {} shifts: expected dropout before it, as a dropped unit is 0 in the \
-                 next layer (or the graph without dropout, exported by model.eval())",
-                moved.node
-            ));
+    fn dropout(
+        &mut self,
+        node: &Node<'a>,
+        keep: Keep,
+        row: &Row,
+        report: &mut Report,
+    ) -> Result<(), String> {
+        // What is shifted behind the last site would not be 0 where it is dropped.
+        let mut shifts = false;
+        for applied in &self.pending {
+            shifts |= !applied.op.keeps_zero()?;
         }
-        let site = match self.layers.last_mut() {
+        let taken = self.site().is_some();
+        if taken || shifts {
+            self.own_layer(node, row, report)?;
+        }
+        *self.site() = Some(keep);
+        Ok(())
+    }
+
+    /// The dropout of what the last layer makes.
+    fn site(&mut self) -> &mut Option<Keep> {
+        match self.layers.last_mut() {
             Some(layer) => &mut layer.keep,
             None => &mut self.input_keep,
-        };
-        if site.replace(keep).is_some() {
-            return Err("a second dropout at one place: expected one".to_owned());
         }
-        Ok(())
     }
 
     fn softmax(&mut self) -> Result<(), String> {
-        let pending = self.check_adjacent();
-        let layer = self.last()?;
-        if layer.activation.is_some() || layer.keep.is_some() {
-            return Err("stands behind an activation or dropout: expected a layer".to_owned());
+        match self.layers.last() {
+            None => Err("stands before the first layer".to_owned()),
+            Some(layer)
+                if layer.activation.is_some()
+                    || layer.keep.is_some()
+                    || !self.pending.is_empty() =>
+            {
+                Err("stands behind an activation or dropout: expected a layer".to_owned())
+            }
+            Some(_) => {
+                self.loss = Some(Loss::SoftmaxCrossEntropy);
+                Ok(())
+            }
         }
-        pending?;
-        self.loss = Some(Loss::SoftmaxCrossEntropy);
-        Ok(())
     }
 
     fn two_classes(&mut self, complement_first: bool) -> Result<(), String> {
         self.pending.clear();
-        let layer = self.last()?;
+        let layer = self.layers.last_mut().ok_or("stands before the first layer")?;
         layer.activation = None;
         layer.two_classes = Some(complement_first);
         self.loss = Some(Loss::SoftmaxCrossEntropy);
@@ -301,7 +337,7 @@ impl<'a> Draft<'a> {
 
     /// The units of the input and of each layer.
     fn widths(&self) -> Vec<usize> {
-        let first = self.layers.first().map(|layer| layer.linear.inputs);
+        let first = self.layers.first().map(|layer| layer.sums.inputs());
         first.into_iter().chain(self.layers.iter().map(Layer::outputs)).collect()
     }
 
@@ -404,7 +440,7 @@ impl<'a> Draft<'a> {
 
     /// The network as its builder takes it.
     fn builder(&self, outputs: usize, loss: Loss) -> MlpBuilder {
-        let inputs = self.layers.first().map_or(0, |layer| layer.linear.inputs);
+        let inputs = self.layers.first().map_or(0, |layer| layer.sums.inputs());
         let mut builder = Mlp::builder(inputs).input_keep(self.input_keep.unwrap_or(Keep::ALL));
         for layer in &self.layers[..self.layers.len().saturating_sub(1)] {
             builder = builder.hidden(
@@ -419,55 +455,21 @@ impl<'a> Draft<'a> {
 
 impl Layer<'_> {
     fn outputs(&self) -> usize {
-        if self.two_classes.is_some() { 2 } else { self.linear.outputs }
+        if self.two_classes.is_some() { 2 } else { self.sums.outputs() }
     }
 
     /// Puts the parameters into the layer: with x' = a x + c before it, z = α W x' +
     /// β b, and s z + t behind it, its weights are s α W a and its biases
     /// s (α W c + β b) + t.
     fn fill(&self, into: &mut Filled, rounded: &mut Rounded) -> Result<(), String> {
-        let Linear { weight, by_output, inputs, outputs, alpha, bias } = &self.linear;
-        let (inputs, outputs, alpha) = (*inputs, *outputs, f64::from(*alpha));
-        let before = Affine::of(&self.before, inputs)?;
-        let after = Affine::of(&self.after, outputs)?;
+        let before = Affine::of(&self.before, self.sums.inputs())?;
+        let after = Affine::of(&self.after, self.sums.outputs())?;
         // Where there are two classes, the other's logit stays 0.
         let first = usize::from(self.two_classes == Some(true));
-        let elements = weight.elements()?;
-        let name = weight.name;
-        let mut sums: Option<Vec<f64>> = match &before {
-            Some(_) => Some(zeros("biases", [1, outputs]).map_err(|error| error.to_string())?),
-            None => None,
-        };
-        for (index, w) in elements.iter().enumerate() {
-            let (output, input) = if *by_output {
-                (index / inputs, index % inputs)
-            } else {
-                (index % outputs, index / outputs)
-            };
-            let mut scaled = check_finite(name, w)? * alpha;
-            if let (Some(before), Some(sums)) = (&before, &mut sums) {
-                sums[output] += scaled * before.shift[input];
-                scaled *= before.scale[input];
-            }
-            if let Some(after) = &after {
-                scaled *= after.scale[output];
-            }
-            let single = representable(name, scaled)?;
-            if weight.is_double() {
-                rounded.see(name, scaled, single);
-            }
-            into.weights.set(output + first, input, single);
-        }
-        let mut biases = match (bias, sums) {
-            (None, None) => zeros("biases", [1, outputs]).map_err(|error| error.to_string())?,
-            (None, Some(sums)) => sums,
-            (Some((bias, beta)), sums) => {
-                let mut biases = spread(bias, &[outputs], outputs)?;
-                biases.iter_mut().for_each(|b| *b *= f64::from(*beta));
-                for (b, sum) in biases.iter_mut().zip(sums.unwrap_or_default()) {
-                    *b += sum;
-                }
-                biases
+        let mut biases = match &self.sums {
+            Sums::Inputs(n) => fill_diagonal(*n, before, after.as_ref(), into)?,
+            Sums::Linear(linear) => {
+                fill_linear(linear, before.as_ref(), after.as_ref(), first, into, rounded)?
             }
         };
         if let Some(Affine { scale, shift }) = after {
@@ -475,6 +477,10 @@ impl Layer<'_> {
                 *b = *b * s + t;
             }
         }
+        let (name, bias) = match &self.sums {
+            Sums::Linear(linear) => (linear.weight.name, linear.bias),
+            Sums::Inputs(_) => ("a shift", None),
+        };
         let is_double = matches!(bias, Some((Operand::Floats(bias), _)) if bias.is_double());
         for (to, b) in into.bias[first..].iter_mut().zip(biases) {
             *to = representable(name, b)?;
@@ -483,6 +489,90 @@ impl Layer<'_> {
             }
         }
         Ok(())
+    }
+}
+
+impl Sums<'_> {
+    fn inputs(&self) -> usize {
+        match self {
+            Self::Linear(linear) => linear.inputs,
+            Self::Inputs(n) => *n,
+        }
+    }
+
+    fn outputs(&self) -> usize {
+        match self {
+            Self::Linear(linear) => linear.outputs,
+            Self::Inputs(n) => *n,
+        }
+    }
+}
+
+/// Fills in weights s a on the diagonal, and gives the biases c.
+fn fill_diagonal(
+    n: usize,
+    before: Option<Affine>,
+    after: Option<&Affine>,
+    into: &mut Filled,
+) -> Result<Vec<f64>, String> {
+    let scale = |affine: Option<&Affine>, unit: usize| affine.map_or(1.0, |a| a.scale[unit]);
+    for unit in 0..n {
+        let weight = scale(before.as_ref(), unit) * scale(after, unit);
+        into.weights.set(unit, unit, representable("a scale", weight)?);
+    }
+    match before {
+        Some(Affine { shift, .. }) => Ok(shift),
+        None => zeros("biases", [1, n]).map_err(|error| error.to_string()),
+    }
+}
+
+/// Fills in the weights s α W a, output `first` and those behind it, and gives the
+/// biases α W c + β b.
+fn fill_linear(
+    linear: &Linear<'_>,
+    before: Option<&Affine>,
+    after: Option<&Affine>,
+    first: usize,
+    into: &mut Filled,
+    rounded: &mut Rounded,
+) -> Result<Vec<f64>, String> {
+    let Linear { weight, by_output, inputs, outputs, alpha, bias } = linear;
+    let (inputs, outputs, alpha) = (*inputs, *outputs, f64::from(*alpha));
+    let elements = weight.elements()?;
+    let name = weight.name;
+    let zeros = || zeros("biases", [1, outputs]).map_err(|error| error.to_string());
+    let mut sums: Option<Vec<f64>> = before.map(|_| zeros()).transpose()?;
+    for (index, w) in elements.iter().enumerate() {
+        let (output, input) = if *by_output {
+            (index / inputs, index % inputs)
+        } else {
+            (index % outputs, index / outputs)
+        };
+        let mut scaled = check_finite(name, w)? * alpha;
+        if let (Some(before), Some(sums)) = (before, &mut sums) {
+            sums[output] += scaled * before.shift[input];
+            scaled *= before.scale[input];
+        }
+        if let Some(after) = after {
+            scaled *= after.scale[output];
+        }
+        let single = representable(name, scaled)?;
+        if weight.is_double() {
+            rounded.see(name, scaled, single);
+        }
+        into.weights.set(output + first, input, single);
+    }
+    match (bias, sums) {
+        (None, None) => zeros(),
+        (None, Some(sums)) => Ok(sums),
+        (Some((bias, beta)), sums) => {
+            let mut biases = spread(bias, &[outputs], outputs)?;
+            biases.iter_mut().for_each(|b| *b *= f64::from(*beta));
+            for (b, sum) in biases.iter_mut().zip(sums.unwrap_or_default()) {
+                *b += sum;
+            }
+            Ok(biases)
+        }
     }
 }
 

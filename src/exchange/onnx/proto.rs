@@ -456,7 +456,9 @@ impl<'a> Tensor<'a> {
                 1 => value.ints("dims of a tensor", &mut dims, MOST_DIMENSIONS)?,
                 2 => kind = value.int("data_type of a tensor")?,
                 8 => name = value.text("the name of a tensor")?,
-                4..=7 | 9..=11 => {
+                // Texts, of which there are as many fields.
+                6 => {}
+                4 | 5 | 7 | 9..=11 => {
                     let Value::Bytes(bytes) = value else {
                         return Err(format!("{} has data that is not packed", short(name)));
                     };

@@ -8,14 +8,14 @@ use super::sizes::{Size, Sizes, place};
 pub(super) struct Row {
     /// `None` where a size is not stated.
     pub dims: Vec<Option<usize>>,
-    /// Whether the elements are whole numbers.
-    pub is_integer: bool,
+    /// The kind of the elements where they are whole numbers.
+    pub integer: Option<i64>,
 }
 
 impl Row {
     /// One dimension of `columns`.
     pub fn flat(columns: Option<usize>) -> Self {
-        Self { dims: vec![columns], is_integer: false }
+        Self { dims: vec![columns], integer: None }
     }
 
     /// The elements of the row, where they are known.

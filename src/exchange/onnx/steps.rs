@@ -28,6 +28,8 @@ pub(super) enum Step<'a> {
     Reshape(Row),
     /// The logarithm of a softmax, or the softmax itself.
     Softmax,
+    /// The logarithm of the softmax before it.
+    Log,
     /// p beside 1 - p.
     TwoClasses { complement_first: bool },
     /// Nothing, and why.
@@ -79,6 +81,7 @@ const OPERATORS: &[(&str, Read)] = &[
     ("Dropout", dropout),
     ("Softmax", softmax),
     ("LogSoftmax", softmax),
+    ("Log", |call| call.plain(Step::Log)),
     ("Flatten", flatten),
     ("Reshape", reshape),
     ("Squeeze", squeeze),
@@ -105,13 +108,16 @@ pub(super) fn operators(node: &Node<'_>) -> Option<&'static [(&'static str, Read
 impl<'a> Call<'a, '_> {
     /// The step of the node.
     pub fn step(&self) -> Result<Step<'a>, String> {
-        let operators = operators(self.node).ok_or("expected a standard operator")?;
+        let operators = operators(self.node).ok_or(
+            "expected a standard operator (of a graph that a runtime has optimised, the one from \
+             before)",
+        )?;
         let found = operators.iter().find(|(name, _)| *name == self.node.op);
         let Some((_, read)) = found else {
             let names: Vec<_> = operators.iter().map(|(name, _)| *name).collect();
             return Err(format!("expected one of {}", names.join(", ")));
         };
-        if self.row.is_integer
+        if self.row.integer.is_some()
             && !matches!(
                 self.node.op,
                 "Cast" | "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" | "Transpose" | "Identity"
@@ -177,6 +183,7 @@ impl<'a> Call<'a, '_> {
             return Err(format!("{} inputs: expected 2", self.inputs.len()));
         }
         let operand = self.constant(1 - self.at, "an operand")?.operand()?;
+        let operand = operand.as_number_for(self.row.dims.len())?;
         Ok((operand, self.at == 0))
     }
 }
@@ -335,7 +342,7 @@ fn maximum<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
             let dims = &call.row.dims;
             let zeros = Elementwise::Add(Operand::Floats(floats));
             let (_, known) = Applied::new(zeros, dims, call.node.describe())?;
-            known == *dims && floats.elements()?.iter().all(|x| x == 0.0)
+            known == *dims && operand.is_zero()?
         }
     };
     if is_zero {
@@ -415,7 +422,11 @@ fn cast<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
     let attributes = call.node.attributes(&["to", "saturate", "round_mode"])?;
     match attributes.int("to")? {
         Some(to) if kind::is_float(to) => {
-            Ok(Step::Reshape(Row { is_integer: false, ..call.row.clone() }))
+            Ok(Step::Reshape(Row { integer: None, ..call.row.clone() }))
+        }
+        // No number is changed by it.
+        Some(to) if call.row.integer == Some(to) => {
+            Ok(Step::Nothing("leaves whole numbers as they are"))
         }
         Some(other) => Err(format!("to {}: expected a kind of float", kind::name(other))),
         None => Err("no attribute `to`: expected a kind of float".to_owned()),

@@ -89,9 +89,16 @@ impl<'a> Known<'a, '_> {
         let found = OPERATORS.iter().find(|(name, _)| *name == self.node.op);
         match found {
             Some((_, compute)) if self.node.is_standard() => compute(self),
-            _ => Err("takes constants alone: expected its value in the graph, as exporters fold \
-                      it (PyTorch's older one with do_constant_folding=True)"
-                .to_owned()),
+            _ if self.node.op.contains("Random") || self.node.op == "Bernoulli" => {
+                Err("draws random numbers: expected a Dropout to drop units (in PyTorch, \
+                     nn.Dropout without inplace=True)"
+                    .to_owned())
+            }
+            _ => Err(
+                "takes no rows, and is not computed here: expected what it makes as a constant \
+                      (in PyTorch, computed before the export and kept as a buffer)"
+                    .to_owned(),
+            ),
         }
     }
 
@@ -149,7 +156,7 @@ impl<'a> Known<'a, '_> {
             && !constant.is_integer()
             && let Some(shape) = constant.shape()
         {
-            let row = Row { dims: shape.iter().map(|&n| Some(n)).collect(), is_integer: false };
+            let row = Row { dims: shape.iter().map(|&n| Some(n)).collect(), integer: None };
             // As a row of these dimensions, whose axes are one further on.
             let behind = |axes: &[i64]| -> Vec<i64> {
                 axes.iter()
@@ -232,7 +239,7 @@ fn reshape<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
         Value::Constant(constant) if !constant.is_integer() => {
             let of = constant.shape().unwrap_or_default();
             let dims = of.iter().map(|&n| Some(n)).collect();
-            let row = Row { dims, is_integer: false };
+            let row = Row { dims, integer: None };
             // As rows of these dimensions.
             let items = shape.iter().map(|&size| Some(Size::of(size)));
             let items = [Some(Size::ROWS)].into_iter().chain(items).collect();

@@ -54,10 +54,8 @@ impl<'g, 'a> Walk<'g, 'a> {
                 return Err(node.refuse(reason));
             }
         }
-        if order.is_empty() {
-            // The output is the input itself, or nothing at all.
-            self.value(output)?;
-        }
+        // Also where the output is the input itself, or no node's first one.
+        self.value(output)?;
         self.draft.finish(&mut self.report)
     }
 
@@ -83,6 +81,10 @@ impl<'g, 'a> Walk<'g, 'a> {
         }
         if let Some(constant) = self.graph.initialiser(name) {
             return Ok(Value::Constant(constant));
+        }
+        if let Some(maker) = self.graph.maker_of_more(name) {
+            let (name, maker) = (short(name), maker.describe());
+            return Err(format!("takes {name}, which is not the first output of {maker}"));
         }
         let info = self.graph.input(name)?;
         if let Some(first) = self.input.replace(info.name)
@@ -178,17 +180,17 @@ impl<'g, 'a> Walk<'g, 'a> {
 /// What the graph says of its input.
 fn input(input: &ValueInfo<'_>) -> Result<Row, String> {
     let name = short(input.name);
-    let is_integer = input.kind.is_some_and(kind::is_integer);
+    let integer = input.kind.filter(|&kind| kind::is_integer(kind));
     match input.kind {
         None => {}
-        Some(kind) if is_integer || kind::is_float(kind) => {}
+        Some(kind) if integer.is_some() || kind::is_float(kind) => {}
         Some(other) => {
             let got = kind::name(other);
             return Err(format!("input {name} is {got}: expected numbers"));
         }
     }
     let Some(shape) = &input.shape else {
-        return Ok(Row { is_integer, ..Row::flat(None) });
+        return Ok(Row { integer, ..Row::flat(None) });
     };
     let [_, rest @ ..] = &shape[..] else {
         return Err(format!("input {name} has no dimensions: expected rows and columns"));
@@ -198,5 +200,5 @@ fn input(input: &ValueInfo<'_>) -> Result<Row, String> {
     }
     // Some writers state 0 where they do not know the size.
     let size = |size: &Option<i64>| usize::try_from((*size)?).ok().filter(|&size| size > 0);
-    Ok(Row { dims: rest.iter().map(size).collect(), is_integer })
+    Ok(Row { dims: rest.iter().map(size).collect(), integer })
 }
