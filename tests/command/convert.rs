@@ -123,6 +123,22 @@ fn a_graph_becomes_a_model_that_is_inspected_alike() {
 }
 
 /// Of each kind of file, by the name's ending alone.
+/// The file that holds its weights is as much an input as the graph is.
+#[test]
+fn what_a_graph_keeps_beside_it_is_not_written_over() {
+    let folder = folder(&["bad_external.onnx"]);
+    let folder = folder.path();
+    let (input, data) = ("bad_external.onnx", "bad_external.onnx.data");
+    fails(folder, &["convert", input, "out"], 1, "put `bad_external.onnx.data` beside the graph");
+    let zeros = vec![0; 1 << 16];
+    fs::write(folder.join(data), &zeros).unwrap();
+    for output in [data, "./bad_external.onnx.data"] {
+        fails(folder, &["convert", input, output], 2, "expected different files");
+        assert_eq!(fs::read(folder.join(data)).unwrap(), zeros);
+    }
+    succeeds(folder, &["convert", input, "m"]);
+}
+
 #[test]
 fn every_network_becomes_a_graph() {
     let folder = folder(&["sequential.safetensors", "mlp_script_train.onnx"]);

@@ -99,6 +99,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         FileKind::Onnx => {
             arguments.only(kind, &["--loss"])?;
+            output.check_against("a file of IN's tensors", &given.beside_graph()?)?;
             let import = given.graph(arguments.loss)?;
             for note in &import.report.notes {
                 console::remark(&format!("note: {note}"));

@@ -1,6 +1,9 @@
 //! A file that holds a network in one of several formats.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::bail;
 use thinnet::{
@@ -119,6 +122,14 @@ impl<'a> Given<'a> {
     /// As [`onnx::Model::import`].
     pub fn graph(&self, loss: Option<Loss>) -> anyhow::Result<onnx::Import> {
         Ok(self.model()?.import(loss)?)
+    }
+
+    /// The files in which an ONNX graph keeps tensors.
+    ///
+    /// # Errors
+    /// As [`onnx::Model::files`].
+    pub fn beside_graph(&self) -> anyhow::Result<Vec<PathBuf>> {
+        Ok(self.model()?.files()?)
     }
 
     /// The loss that an ONNX graph says.

@@ -161,6 +161,19 @@ fn check<'a>(
     Ok(())
 }
 
+impl Output {
+    /// Checks that this is none of the files that turned out to be read too.
+    ///
+    /// # Errors
+    /// It is one of them.
+    pub fn check_against(&self, what: &'static str, reads: &[PathBuf]) -> anyhow::Result<()> {
+        match reads.iter().find(|path| are_same(path, &self.given)) {
+            Some(path) => Err(same(&(what, path.clone()), &(self.flag, self.given.clone()))),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Whether both are the same file; what cannot be found is none.
 pub fn are_same(one: &Path, other: &Path) -> bool {
     let [one, other] = [one, other].map(|path| Identity::of(path).ok());

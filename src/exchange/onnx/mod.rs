@@ -148,6 +148,16 @@ impl<'a> Model<'a> {
         self.bytes.len() as u64
     }
 
+    /// The files in which the graph keeps tensors; none of bytes without a folder. They are
+    /// not looked at.
+    ///
+    /// # Errors
+    /// Bytes that are no ONNX graph, or a file that would not be in its folder.
+    pub fn files(&self) -> Result<Vec<PathBuf>, Error> {
+        let wanted = Wanted::all(&self.parse()?);
+        wanted.and_then(|wanted| self.beside.files(&wanted)).map_err(|reason| self.refuse(reason))
+    }
+
     /// The network that the graph is. `loss` is that of one that does not say it.
     ///
     /// # Errors

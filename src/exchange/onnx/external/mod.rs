@@ -10,7 +10,7 @@ mod location;
 mod stated;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     path::{Path, PathBuf},
 };
 
@@ -131,6 +131,18 @@ impl Beside {
         let folder = graph.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new(".")).to_owned();
         Self { place: Some((graph.to_owned(), folder)) }
+    }
+
+    /// Where the files of all tensors are, each once.
+    pub fn files(&self, wanted: &[Wanted<'_>]) -> Result<Vec<PathBuf>, String> {
+        let Some((_, folder)) = &self.place else { return Ok(Vec::new()) };
+        let mut files = BTreeSet::new();
+        for tensor in wanted {
+            let names = location::names(tensor.external.location);
+            let names = names.map_err(|reason| tensor.refuse(reason))?;
+            files.insert(names.iter().fold(folder.clone(), |path, name| path.join(name)));
+        }
+        Ok(files.into_iter().collect())
     }
 
     /// Opens the files of all tensors that a graph keeps beside it.
@@ -294,6 +306,9 @@ mod tests {
             }
             assert!(bytes.capacity() <= usize::from(size));
         }
+        let [x, y] = ["x.data", "more/y"].map(|name| folder.path().join(name));
+        assert_eq!(beside.files(&all).unwrap(), [y, x]);
+        assert!(Beside::none().files(&all).unwrap().is_empty());
         // What the gate did not see.
         for other in [wanted("w", "x.data", 4, 41), wanted("w", "y.data", 4, 40)] {
             let reason = store.read(&other.external, other.size).unwrap_err();
