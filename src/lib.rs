@@ -85,6 +85,7 @@ pub mod explain;
 pub mod files;
 pub mod mask;
 mod memory;
+mod named;
 pub mod nn;
 mod parallel;
 pub mod predict;

@@ -16,6 +16,7 @@ use super::source::{MOST_ELEMENTS, Source, not_finite, shape_of_rows};
 use crate::{
     error::Error,
     files::write_atomically,
+    named::names,
     tensor::{Matrix, MatrixView},
 };
 use header::Header;
@@ -50,41 +51,26 @@ pub enum Kind {
     F64,
 }
 
-impl Kind {
+names! {
     /// All of them.
-    pub const ALL: &'static [Self] = &[
-        Self::Bool,
-        Self::U8,
-        Self::U16,
-        Self::U32,
-        Self::U64,
-        Self::I8,
-        Self::I16,
-        Self::I32,
-        Self::I64,
-        Self::F16,
-        Self::F32,
-        Self::F64,
-    ];
-
+    ALL of Kind;
     /// NumPy's name without the byte order.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Bool => "b1",
-            Self::U8 => "u1",
-            Self::U16 => "u2",
-            Self::U32 => "u4",
-            Self::U64 => "u8",
-            Self::I8 => "i1",
-            Self::I16 => "i2",
-            Self::I32 => "i4",
-            Self::I64 => "i8",
-            Self::F16 => "f2",
-            Self::F32 => "f4",
-            Self::F64 => "f8",
-        }
-    }
+    name;
+    Bool => "b1",
+    U8 => "u1",
+    U16 => "u2",
+    U32 => "u4",
+    U64 => "u8",
+    I8 => "i1",
+    I16 => "i2",
+    I32 => "i4",
+    I64 => "i8",
+    F16 => "f2",
+    F32 => "f4",
+    F64 => "f8",
+}
 
+impl Kind {
     /// Bytes of an element.
     pub const fn size(self) -> usize {
         match self {

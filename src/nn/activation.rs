@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::Error,
+    named::{from_name, names},
     simd::{Lanes, math},
     thin::Unit,
 };
@@ -89,22 +90,20 @@ impl Slope {
     }
 }
 
-impl Activation {
+names! {
     /// All of them, the leaky ReLU with its usual slope.
-    pub const ALL: &'static [Self] =
-        &[Self::Relu, Self::LeakyRelu(Slope::DEFAULT), Self::Logistic, Self::Tanh, Self::Identity];
-
+    ALL of Activation;
     /// The name, without a slope.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Relu => "relu",
-            Self::LeakyRelu(_) => "leaky_relu",
-            Self::Logistic => "logistic",
-            Self::Tanh => "tanh",
-            Self::Identity => "identity",
-        }
-    }
+    name;
+    Relu => "relu",
+    LeakyRelu(Slope::DEFAULT) => "leaky_relu" also "leaky_relu(SLOPE)",
+    Logistic => "logistic",
+    Tanh => "tanh",
+    Identity => "identity",
+}
+from_name!(Activation, "activation");
 
+impl Activation {
     /// f(z) in f64: the formula, and the twin of the vector code.
     pub fn value(self, z: f64) -> f64 {
         match self {
@@ -184,13 +183,7 @@ impl FromStr for Activation {
             let refused = |_| Error::setting(Slope::NAME, text, "a number above 0, also as an f32");
             return Slope::new(slope).map(Self::LeakyRelu).map_err(refused);
         }
-        Self::ALL.iter().copied().find(|activation| activation.name() == name).ok_or_else(|| {
-            Error::UnknownName {
-                what: "activation",
-                name: name.to_owned(),
-                expected: "relu, leaky_relu, leaky_relu(SLOPE), logistic, tanh, identity",
-            }
-        })
+        Self::from_name(name)
     }
 }
 

@@ -13,12 +13,14 @@
 //! | learning rate of W | η = p² η_paper (biases: the same) |
 //! | weight decay | λ = λ_paper / p² |
 
-use std::{fmt, str::FromStr};
-
 use serde::{Deserialize, Serialize};
 
 use super::{Mlp, PlainNetwork};
-use crate::{error::Error, rate::Keep};
+use crate::{
+    error::Error,
+    named::{names, text_is_name},
+    rate::Keep,
+};
 
 /// The form that weights are in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -32,18 +34,17 @@ pub enum Scaling {
     Paper,
 }
 
-impl Scaling {
+names! {
     /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Inverted, Self::Paper];
-
+    ALL of Scaling;
     /// The name in files and at the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Inverted => "inverted",
-            Self::Paper => "paper",
-        }
-    }
+    name;
+    Inverted => "inverted",
+    Paper => "paper",
+}
+text_is_name!(Scaling, "scaling");
 
+impl Scaling {
     /// What a weight of this form, whose input is kept with `keep`, is
     /// multiplied by to be the engine's.
     pub(crate) fn to_inverted(self, keep: Keep) -> f64 {
@@ -51,26 +52,6 @@ impl Scaling {
             Self::Inverted => 1.0,
             Self::Paper => keep.get(),
         }
-    }
-}
-
-impl fmt::Display for Scaling {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Scaling {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self, Error> {
-        Self::ALL.iter().copied().find(|scaling| scaling.name() == name).ok_or_else(|| {
-            Error::UnknownName {
-                what: "scaling",
-                name: name.to_owned(),
-                expected: "inverted, paper",
-            }
-        })
     }
 }
 

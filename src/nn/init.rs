@@ -1,14 +1,14 @@
 //! Initial weights, a pure function of (seed, layer, unit, input).
 
-use std::{f64::consts::TAU, fmt, str::FromStr};
+use std::f64::consts::TAU;
 
 use rand_xoshiro::{Xoshiro256PlusPlus, rand_core::Rng};
 use serde::{Deserialize, Serialize};
 
 use super::Layer;
 use crate::{
-    error::Error,
     mask::{Domain, Streams},
+    named::{names, text_is_name},
     rate::Keep,
 };
 
@@ -30,39 +30,16 @@ pub enum Initialisation {
     Paper,
 }
 
-impl Initialisation {
+names! {
     /// All of them.
-    pub const ALL: &'static [Self] = &[Self::He, Self::Glorot, Self::Paper];
-
+    ALL of Initialisation;
     /// The name in files and at the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::He => "he",
-            Self::Glorot => "glorot",
-            Self::Paper => "paper",
-        }
-    }
+    name;
+    He => "he",
+    Glorot => "glorot",
+    Paper => "paper",
 }
-
-impl fmt::Display for Initialisation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Initialisation {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self, Error> {
-        Self::ALL.iter().copied().find(|initialisation| initialisation.name() == name).ok_or_else(
-            || Error::UnknownName {
-                what: "initialisation",
-                name: name.to_owned(),
-                expected: "he, glorot, paper",
-            },
-        )
-    }
-}
+text_is_name!(Initialisation, "initialisation");
 
 /// A number in [0, 1) with 53 bits.
 fn uniform(rng: &mut Xoshiro256PlusPlus) -> f64 {

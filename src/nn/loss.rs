@@ -1,12 +1,11 @@
 //! Losses: each one's formula, its gradient and its link, side by side.
 
-use std::{fmt, str::FromStr};
-
 use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Error, same_size},
     mask::valid_bits,
+    named::{names, text_is_name},
     simd::{Isa, Kernel, LANES, Lanes, math},
     tensor::{Matrix, MatrixView},
     thin::{self, PANEL, Panels, VECTORS},
@@ -47,20 +46,18 @@ pub enum Targets<'a> {
     Bits(MatrixView<'a>),
 }
 
-impl Loss {
+names! {
     /// All of them.
-    pub const ALL: &'static [Self] =
-        &[Self::SoftmaxCrossEntropy, Self::SquaredError, Self::BinaryCrossEntropy];
-
+    ALL of Loss;
     /// The name in files.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::SoftmaxCrossEntropy => "softmax_cross_entropy",
-            Self::SquaredError => "squared_error",
-            Self::BinaryCrossEntropy => "binary_cross_entropy",
-        }
-    }
+    name;
+    SoftmaxCrossEntropy => "softmax_cross_entropy",
+    SquaredError => "squared_error",
+    BinaryCrossEntropy => "binary_cross_entropy",
+}
+text_is_name!(Loss, "loss");
 
+impl Loss {
     /// Whether an output layer of so many units can have this loss.
     pub(crate) fn check_outputs(self, outputs: usize) -> Result<(), Error> {
         if self == Self::SoftmaxCrossEntropy && outputs == 1 {
@@ -135,26 +132,6 @@ impl Loss {
 /// max(z, 0) - z t + ln(1 + e^-|z|)
 fn bit_loss(z: f64, t: f64) -> f64 {
     z.max(0.0) - z * t + libm::log1p(libm::exp(-z.abs()))
-}
-
-impl fmt::Display for Loss {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Loss {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self, Error> {
-        Self::ALL.iter().copied().find(|loss| loss.name() == name).ok_or_else(|| {
-            Error::UnknownName {
-                what: "loss",
-                name: name.to_owned(),
-                expected: "softmax_cross_entropy, squared_error, binary_cross_entropy",
-            }
-        })
-    }
 }
 
 impl Targets<'_> {

@@ -22,7 +22,10 @@ pub(crate) use lanes::{Half, LANES, Lanes};
 
 use std::{fmt, str::FromStr};
 
-use crate::error::Error;
+use crate::{
+    error::Error,
+    named::{from_name, names},
+};
 
 /// An instruction set that a kernel can run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,10 +59,18 @@ pub(crate) trait Kernel {
     fn run<L: Lanes>(self, lanes: L) -> Self::Output;
 }
 
-impl Isa {
+names! {
     /// Every instruction set that thinnet knows, slowest first.
-    pub const ALL: &'static [Self] = &[Self::Portable, Self::Avx2, Self::Avx512];
+    ALL of Isa, also "auto";
+    /// The name that the command takes.
+    name;
+    Portable => "portable",
+    Avx2 => "avx2",
+    Avx512 => "avx512",
+}
+from_name!(Isa, "instruction set");
 
+impl Isa {
     /// The fastest instruction set of this CPU.
     pub fn detect() -> Self {
         Self::ALL.iter().copied().rev().find(|isa| isa.is_available()).unwrap_or(Self::Portable)
@@ -85,15 +96,6 @@ impl Isa {
         }
         let available: Vec<_> = Self::available().map(Self::name).collect();
         Err(Error::IsaUnavailable { requested: self, available: available.join(", ") })
-    }
-
-    /// The name that the command takes.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Portable => "portable",
-            Self::Avx2 => "avx2",
-            Self::Avx512 => "avx512",
-        }
     }
 
     /// Whether it adds to a product without rounding that first: asked by
@@ -175,11 +177,7 @@ impl FromStr for Isa {
         if name == "auto" {
             return Ok(Self::detect());
         }
-        Self::ALL.iter().copied().find(|isa| isa.name() == name).ok_or_else(|| Error::UnknownName {
-            what: "instruction set",
-            name: name.to_owned(),
-            expected: "auto, portable, avx2, avx512",
-        })
+        Self::from_name(name)
     }
 }
 

@@ -200,11 +200,8 @@ impl<'a> Text<'a> {
                 "O" | "object" => " (Python objects)",
                 _ => "",
             };
-            let names: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
-            format!(
-                "elements of type `{name}`{what}: expected `<` or `>` and one of {}",
-                names.join(", ")
-            )
+            let names = Kind::NAMES;
+            format!("elements of type `{name}`{what}: expected `<` or `>` and one of {names}")
         })
     }
 

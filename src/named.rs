@@ -1,0 +1,134 @@
+//! Enums whose values have names in files, at the command line and in messages.
+
+/// Gives an enum its `ALL`, its `name` and `NAMES`, the text of all names, from one list.
+/// A value that is missing from the list does not compile.
+///
+/// A variant with a field stands in the list with the field's usual value. Behind `also` is
+/// another way to write a value, for messages alone: of the variant, or of the enum (it
+/// comes first).
+macro_rules! names {
+    (
+        $(#[$about_all:meta])*
+        ALL of $enum:ident $(, also $before:literal)?;
+        $(#[$about_name:meta])*
+        name;
+        $($variant:ident $(($field:expr))? => $name:literal $(also $other:literal)?,)+
+    ) => {
+        impl $enum {
+            $(#[$about_all])*
+            pub const ALL: &'static [Self] = &[$(Self::$variant $(($field))?),+];
+
+            /// Their names, separated by commas.
+            pub(crate) const NAMES: &'static str =
+                concat!($(", ", $before,)? $(", ", $name $(, ", ", $other)?),+)
+                    .split_at(", ".len())
+                    .1;
+
+            $(#[$about_name])*
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant { .. } => $name,)+
+                }
+            }
+        }
+    };
+}
+
+/// Gives an enum that has [`names!`] a `from_name`, whose error says what is named.
+macro_rules! from_name {
+    ($enum:ident, $what:literal) => {
+        impl $enum {
+            fn from_name(name: &str) -> Result<Self, $crate::error::Error> {
+                Self::ALL.iter().copied().find(|value| value.name() == name).ok_or_else(|| {
+                    $crate::error::Error::UnknownName {
+                        what: $what,
+                        name: name.to_owned(),
+                        expected: Self::NAMES,
+                    }
+                })
+            }
+        }
+    };
+}
+
+/// Gives an enum that has [`names!`] the texts that are its names and nothing else:
+/// `Display` and `FromStr`.
+macro_rules! text_is_name {
+    ($enum:ident, $what:literal) => {
+        $crate::named::from_name!($enum, $what);
+
+        impl std::fmt::Display for $enum {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.name())
+            }
+        }
+
+        impl std::str::FromStr for $enum {
+            type Err = $crate::error::Error;
+
+            fn from_str(name: &str) -> Result<Self, $crate::error::Error> {
+                Self::from_name(name)
+            }
+        }
+    };
+}
+
+pub(crate) use {from_name, names, text_is_name};
+
+#[cfg(test)]
+mod tests {
+    use std::{fmt::Display, str::FromStr};
+
+    use serde::Serialize;
+
+    use crate::{
+        Isa,
+        data::npy::Kind,
+        error::Error,
+        nn::{Activation, Initialisation, Loss, Scaling},
+    };
+
+    /// Texts, names and what serde writes are the same; another name is refused with these words.
+    #[track_caller]
+    fn checks<T>(all: &[T], name: fn(T) -> &'static str, refusal: &str)
+    where
+        T: Copy + Display + FromStr<Err = Error> + PartialEq + Serialize + std::fmt::Debug,
+    {
+        for &value in all {
+            assert_eq!(value.to_string().parse::<T>().unwrap(), value);
+            assert_eq!(name(value).parse::<T>().unwrap(), value);
+            assert!(value.to_string().starts_with(name(value)));
+            assert_eq!(serde_json::to_string(&value).unwrap(), format!("\"{value}\""));
+        }
+        assert_eq!("Other".parse::<T>().unwrap_err().to_string(), refusal);
+    }
+
+    #[test]
+    fn a_name_is_the_same_everywhere_and_messages_list_them_all() {
+        checks(
+            Initialisation::ALL,
+            Initialisation::name,
+            "initialisation `Other`: expected one of he, glorot, paper",
+        );
+        checks(Scaling::ALL, Scaling::name, "scaling `Other`: expected one of inverted, paper");
+        checks(
+            Activation::ALL,
+            Activation::name,
+            "activation `Other`: expected one of relu, leaky_relu, leaky_relu(SLOPE), logistic, \
+             tanh, identity",
+        );
+        checks(
+            Loss::ALL,
+            Loss::name,
+            "loss `Other`: expected one of softmax_cross_entropy, squared_error, \
+             binary_cross_entropy",
+        );
+        checks(
+            Isa::ALL,
+            Isa::name,
+            "instruction set `Other`: expected one of auto, portable, avx2, avx512",
+        );
+        assert_eq!(Kind::NAMES, "b1, u1, u2, u4, u8, i1, i2, i4, i8, f2, f4, f8");
+        assert!(Kind::ALL.iter().map(|kind| kind.name()).eq(Kind::NAMES.split(", ")));
+    }
+}
