@@ -122,6 +122,54 @@ fn a_graph_becomes_a_model_that_is_inspected_alike() {
     fails(folder, &arguments, 1, "binary_cross_entropy");
 }
 
+/// Node by node, also where one stands in the way.
+#[test]
+fn a_graph_is_inspected_node_by_node() {
+    let folder = folder(&["normalised_script_train.onnx", "bad_gelu.onnx", "sklearn_values.onnx"]);
+    let folder = folder.path();
+    let roles = |found: &Value| -> Vec<(String, String)> {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let nodes = found["nodes"].as_array().unwrap().iter();
+        nodes.map(|node| (text(&node["operator"]), text(&node["role"]))).collect()
+    };
+    let found = inspect(folder, "normalised_script_train.onnx");
+    let roles_of = roles(&found);
+    for (operator, role) in [
+        ("Flatten", "identity"),
+        ("BatchNormalization", "folded"),
+        ("Relu", "network"),
+        ("Dropout", "network"),
+        ("Gemm", "network"),
+    ] {
+        let expected = (operator.to_owned(), role.to_owned());
+        assert!(roles_of.contains(&expected), "{operator}: {roles_of:?}");
+    }
+    // What it warns of, `convert` says too.
+    let note = found["notes"][0].as_str().unwrap();
+    assert!(note.contains("exported in training mode"), "{note}");
+    let run = program::run(folder, &["convert", "normalised_script_train.onnx", "m"]);
+    let said = String::from_utf8(run.stderr).unwrap();
+    assert!(run.status.success() && said.starts_with("note: node `/norm1/"), "{said}");
+    // A graph that ends otherwise than its labels: what the output does not need.
+    let text = succeeds(folder, &["inspect", "sklearn_values.onnx"]);
+    assert!(text.contains("folded into layer 2") && !text.contains("note:"), "{text}");
+
+    let run = program::run(folder, &["inspect", "bad_gelu.onnx"]);
+    assert_eq!(run.status.code(), Some(1));
+    let (shown, error) =
+        (String::from_utf8(run.stdout).unwrap(), String::from_utf8(run.stderr).unwrap());
+    assert!(
+        shown.contains("refused") && shown.contains("behind a node that is refused"),
+        "{shown}"
+    );
+    assert!(error.contains("(`Gelu`): expected one of Gemm"), "{error}");
+    let run = program::run(folder, &["inspect", "bad_gelu.onnx", "--json"]);
+    let refused: Value = serde_json::from_slice(&run.stdout).unwrap();
+    assert!(refused["refused"].as_str().unwrap().contains("(`Gelu`)"));
+    let of_refused = roles(&refused);
+    assert_eq!(of_refused.iter().filter(|(_, role)| role == "refused").count(), 1);
+}
+
 /// Of each kind of file, by the name's ending alone.
 /// The file that holds its weights is as much an input as the graph is.
 #[test]

@@ -754,12 +754,12 @@ pub fn onnx() -> Vec<Hostile> {
         hostile(
             "bad-last-relu",
             of_node(5, node("Relu", &["s"], "y")),
-            "activation relu behind the last",
+            "node `the Relu` (`Relu`): the activation relu behind the last",
         ),
         hostile(
             "bad-last-dropout",
             of_node(5, node("Dropout", &["s"], "y")),
-            "dropout of the outputs",
+            "node `the Dropout` (`Dropout`): drops outputs of the network",
         ),
         hostile(
             "bad-behind-softmax",

@@ -2,10 +2,14 @@
 
 use std::fmt::Write;
 
+use comfy_table::{ColumnConstraint, Width};
 use serde::Serialize;
 use thinnet::exchange::onnx::{NodeReport, Report};
 
 use crate::table;
+
+/// Characters in a line of what became of a node.
+const WIDEST: u16 = 70;
 
 /// What `--json` prints of a graph's nodes.
 #[derive(Debug, Serialize)]
@@ -52,9 +56,12 @@ impl Nodes {
     pub fn text(&self) -> String {
         let mut table =
             table::new(["node", "operator", "role", "what became of it"], &[0, 1, 2, 3]);
-        let plain = |text: &str| text.trim_matches('`').to_owned();
+        let widest = ColumnConstraint::UpperBoundary(Width::Fixed(WIDEST));
+        if let Some(detail) = table.column_mut(3) {
+            detail.set_constraint(widest);
+        }
         for Node { name, operator, role, detail } in &self.nodes {
-            table.add_row([plain(name), plain(operator), (*role).to_owned(), detail.clone()]);
+            table.add_row([name.clone(), operator.clone(), (*role).to_owned(), detail.clone()]);
         }
         let mut text = format!("{table}\n");
         for note in &self.notes {

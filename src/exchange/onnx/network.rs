@@ -53,8 +53,10 @@ pub(super) struct Draft<'a> {
     pending: Vec<Applied<'a>>,
     /// What the last link says of the loss; nothing comes after it.
     loss: Option<Loss>,
-    /// The node of the last activation.
+    /// The nodes of the last activation, elementwise operation and dropout.
     activation_at: usize,
+    elementwise_at: usize,
+    dropout_at: usize,
     /// The steps that were taken.
     position: usize,
     /// Bytes of the file.
@@ -69,6 +71,8 @@ impl<'a> Draft<'a> {
             pending: Vec::new(),
             loss: None,
             activation_at: 0,
+            elementwise_at: 0,
+            dropout_at: 0,
             position: 0,
             size,
         }
@@ -103,10 +107,10 @@ impl<'a> Draft<'a> {
         }
         let mut row = row.clone();
         let (role, detail) = match step {
-            Step::Nothing(why) => (Role::Nothing, why.to_owned()),
+            Step::Nothing(why) => (Role::Identity, why.to_owned()),
             Step::Reshape(other) => {
                 row = other;
-                (Role::Nothing, "leaves a row's elements as they are".to_owned())
+                (Role::Identity, "leaves a row's elements as they are".to_owned())
             }
             Step::Linear(linear) => {
                 let (inputs, outputs) = (linear.inputs, linear.outputs);
@@ -116,12 +120,13 @@ impl<'a> Draft<'a> {
                     self.linear(node, linear, columns)?;
                 }
                 let layer = self.layers.len() - 1;
-                (Role::Network, format!("layer {layer}: {inputs} inputs, {outputs} outputs"))
+                (Role::Network, format!("layer {layer}, from {inputs} to {outputs} units"))
             }
             Step::Elementwise(op) => {
                 let (applied, dims) = Applied::new(op, &row.dims, node.describe())?;
                 row.dims = dims;
                 let layer = self.elementwise(applied)?;
+                self.elementwise_at = index;
                 (Role::Folded, format!("folded into layer {layer}"))
             }
             Step::Activation(activation) => {
@@ -130,9 +135,10 @@ impl<'a> Draft<'a> {
                 let layer = self.layers.len() - 1;
                 (Role::Network, format!("{activation} of layer {layer}"))
             }
-            Step::Dropout(keep) if !keep.drops() => (Role::Nothing, "drops nothing".to_owned()),
+            Step::Dropout(keep) if !keep.drops() => (Role::Identity, "drops nothing".to_owned()),
             Step::Dropout(keep) => {
                 self.dropout(node, keep, &row, report)?;
+                self.dropout_at = index;
                 let of = match self.layers.len().checked_sub(1) {
                     None => "the inputs".to_owned(),
                     Some(layer) => format!("the outputs of layer {layer}"),
@@ -144,13 +150,17 @@ impl<'a> Draft<'a> {
                 (Role::Network, format!("the link of the loss {}", Loss::SoftmaxCrossEntropy))
             }
             Step::Log if self.loss == Some(Loss::SoftmaxCrossEntropy) => {
-                (Role::Nothing, "the logarithm of the softmax, which is the loss's".to_owned())
+                (Role::Identity, "the logarithm of the softmax, which is the loss's".to_owned())
             }
             Step::Log => return Err("expected it behind a Softmax alone".to_owned()),
             Step::TwoClasses { complement_first } => {
                 self.two_classes(complement_first)?;
                 row.dims = vec![Some(2)];
-                (Role::Folded, "two classes: a softmax over 0 and the logit".to_owned())
+                let detail = "two classes: a softmax over 0 and the logit";
+                for part in [self.activation_at, self.elementwise_at] {
+                    report.set(part, Role::Network, detail);
+                }
+                (Role::Network, detail.to_owned())
             }
         };
         report.set(index, role, detail);
@@ -304,35 +314,38 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// Sees to the end of the way: the last layer is an output layer.
-    pub fn finish(&mut self, report: &mut Report) -> Result<(), String> {
-        let layer = self.layers.last_mut();
-        let layer = layer.ok_or("no layer with weights: expected a Gemm or a MatMul")?;
-        if layer.keep.is_some_and(Keep::drops) {
-            return Err("dropout of the outputs: expected none behind the last layer".to_owned());
+    /// Sees to the end of the way: the last layer is an output layer. An error is with
+    /// the node that stands in the way, where there is one.
+    pub fn finish(&mut self, report: &mut Report) -> Result<(), (Option<usize>, String)> {
+        let Some(layer) = self.layers.last_mut() else {
+            let reason = "no layer with weights: expected a Gemm or a MatMul";
+            return Err((None, reason.to_owned()));
+        };
+        if layer.keep.is_some() {
+            let reason = "drops outputs of the network: expected none behind the last layer";
+            return Err((Some(self.dropout_at), reason.to_owned()));
         }
-        if let Some(last) = self.pending.first() {
-            return Err(format!(
-                "{}: stands behind the last activation: expected a layer behind it, to be folded \
-                 into",
-                last.node
-            ));
+        if !self.pending.is_empty() {
+            let reason = "scales or shifts what the last activation makes: expected a layer behind \
+                          it, to be folded into";
+            return Err((Some(self.elementwise_at), reason.to_owned()));
         }
         match layer.activation.take() {
-            None => {}
+            None => Ok(()),
             Some(Activation::Logistic) => {
                 self.loss = Some(Loss::BinaryCrossEntropy);
                 let detail = format!("the link of the loss {}", Loss::BinaryCrossEntropy);
                 report.set(self.activation_at, Role::Network, detail);
+                Ok(())
             }
             Some(other) => {
-                return Err(format!(
+                let reason = format!(
                     "the activation {other} behind the last layer: expected none, a Softmax, a \
                      LogSoftmax or a Sigmoid"
-                ));
+                );
+                Err((Some(self.activation_at), reason))
             }
         }
-        Ok(())
     }
 
     /// The units of the input and of each layer.
@@ -597,6 +610,9 @@ impl Rounded {
 
     fn note(self) -> Option<String> {
         let (change, number, name) = self.largest?;
+        if change == 0.0 {
+            return Some("numbers that are DOUBLE became f32, and none was rounded".to_owned());
+        }
         Some(format!(
             "numbers that are DOUBLE were rounded to f32: the largest change is {change:.2e}, of \
              {number} in the layer of {name}"

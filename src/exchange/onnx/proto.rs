@@ -1,6 +1,8 @@
 //! The messages of ONNX that a graph of layers needs, of `onnx.proto3`, whose
 //! field numbers these are. Fields that are not read are skipped.
 
+use std::borrow::Cow;
+
 use super::{
     external::{External, Stated},
     wire::{Fields, Value},
@@ -96,10 +98,15 @@ pub(super) mod kind {
 
 /// A name as errors show it.
 pub(super) fn short(name: &str) -> String {
+    format!("`{}`", cut(name))
+}
+
+/// The beginning of a name that is long.
+fn cut(name: &str) -> Cow<'_, str> {
     const MOST: usize = 80;
     match name.char_indices().nth(MOST) {
-        None => format!("`{name}`"),
-        Some((end, _)) => format!("`{}...`", &name[..end]),
+        None => Cow::Borrowed(name),
+        Some((end, _)) => Cow::Owned(format!("{}...", &name[..end])),
     }
 }
 
@@ -249,24 +256,27 @@ impl<'a> Node<'a> {
         format!("{}: {reason}", self.describe())
     }
 
-    /// Its name, or what it makes where it has none.
+    /// Its name, or that of what it makes where it has none.
     pub fn title(&self) -> String {
-        let output = self.outputs().ok().and_then(|outputs| outputs.first().copied());
-        match output {
-            Some(output) if self.name.is_empty() => format!("that makes {}", short(output)),
-            _ => short(self.name),
-        }
+        cut(self.output().filter(|_| self.name.is_empty()).unwrap_or(self.name)).into_owned()
+    }
+
+    /// What it makes first.
+    fn output(&self) -> Option<&'a str> {
+        self.outputs().ok()?.first().copied()
     }
 
     /// Its operator, with its domain unless that is the standard's.
     pub fn operator(&self) -> String {
-        let op = short(self.op);
-        if self.is_standard() { op } else { format!("{}.{op}", short(self.domain)) }
+        let op = cut(self.op);
+        if self.is_standard() { op.into_owned() } else { format!("{}.{op}", cut(self.domain)) }
     }
 
     /// Its name and its operator.
     pub fn describe(&self) -> String {
-        format!("node {} ({})", self.title(), self.operator())
+        let makes =
+            if self.name.is_empty() && self.output().is_some() { "that makes " } else { "" };
+        format!("node {makes}`{}` (`{}`)", self.title(), self.operator())
     }
 
     fn texts(&self, field: u64, what: &str) -> Result<Vec<&'a str>, String> {

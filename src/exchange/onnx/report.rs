@@ -20,7 +20,7 @@ pub struct Report {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NodeReport {
-    /// Its name, or what it makes where it has none.
+    /// Its name, or that of what it makes where it has none.
     pub name: String,
     /// Its operator, with its domain unless that is the standard's.
     pub operator: String,
@@ -41,7 +41,7 @@ pub enum Role {
     /// It computes a shape or another constant.
     Constant,
     /// It leaves every element of a row as it is.
-    Nothing,
+    Identity,
     /// The output does not depend on it.
     Dropped,
     /// It stands in the way.
@@ -57,7 +57,7 @@ impl Role {
             Self::Network => "network",
             Self::Folded => "folded",
             Self::Constant => "constant",
-            Self::Nothing => "nothing",
+            Self::Identity => "identity",
             Self::Dropped => "dropped",
             Self::Refused => "refused",
             Self::Unknown => "unknown",

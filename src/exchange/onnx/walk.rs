@@ -56,7 +56,13 @@ impl<'g, 'a> Walk<'g, 'a> {
         }
         // Also where the output is the input itself, or no node's first one.
         self.value(output)?;
-        self.draft.finish(&mut self.report)
+        self.draft.finish(&mut self.report).map_err(|(at, reason)| match at {
+            None => reason,
+            Some(index) => {
+                self.report.set(index, Role::Refused, reason.clone());
+                self.graph.nodes[index].refuse(reason)
+            }
+        })
     }
 
     /// What can be said of nodes behind one that is refused: whether their
