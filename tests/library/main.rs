@@ -15,6 +15,7 @@ mod exchange;
 mod files;
 mod formats;
 mod hard_numbers;
+mod idioms;
 mod masks;
 mod models;
 #[cfg(feature = "digits")]
