@@ -34,6 +34,7 @@ impl<'a> Batch<'a> {
 
     /// The same rows, the first of which is row `first_row` of the global
     /// batch; 0 where this is not called. The row after row 2^64 - 1 is row 0.
+    #[must_use]
     pub fn starting_at(self, first_row: u64) -> Self {
         Self { first_row, ..self }
     }

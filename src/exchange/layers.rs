@@ -52,18 +52,21 @@ impl Layers {
     }
 
     /// The keep rate of the inputs; [`Keep::ALL`] where it is not called.
+    #[must_use]
     pub fn input_keep(mut self, keep: Keep) -> Self {
         self.input_keep = Some(keep);
         self
     }
 
     /// As [`MlpBuilder::sparse_input`](crate::nn::MlpBuilder::sparse_input).
+    #[must_use]
     pub fn sparse_input(mut self) -> Self {
         self.sparse_input = true;
         self
     }
 
     /// Adds a hidden layer: its activation, and the keep rate of its outputs.
+    #[must_use]
     pub fn hidden(mut self, activation: Activation, keep: Keep) -> Self {
         self.hidden.push((activation, keep));
         self
@@ -71,6 +74,7 @@ impl Layers {
 
     /// The loss; where it is not called, softmax cross-entropy of two outputs or
     /// more, and squared error of one.
+    #[must_use]
     pub fn loss(mut self, loss: Loss) -> Self {
         self.loss = Some(loss);
         self
@@ -78,6 +82,7 @@ impl Layers {
 
     /// The form that the file's weights are in. Where it is not called, what the
     /// file says, and [`Scaling::Inverted`], which is PyTorch's, of one that does not.
+    #[must_use]
     pub fn scaling(mut self, scaling: Scaling) -> Self {
         self.scaling = Some(scaling);
         self
@@ -87,6 +92,7 @@ impl Layers {
     /// `fc1.weight`), and with that the word that the weights are `[outputs, inputs]`.
     /// Where it is not called, names, shapes and biases have to leave one order; see
     /// [`from_torch`](super::from_torch#order).
+    #[must_use]
     pub fn names<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.names = Some(names.into_iter().map(Into::into).collect());
         self

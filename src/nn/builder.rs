@@ -107,6 +107,7 @@ impl MlpBuilder {
     }
 
     /// The keep rate of the inputs; [`Keep::ALL`] where it is not called.
+    #[must_use]
     pub fn input_keep(mut self, keep: Keep) -> Self {
         self.input_keep = keep;
         self
@@ -115,6 +116,7 @@ impl MlpBuilder {
     /// Declares the input sparse (bags of words, one-hot columns): its mask is
     /// drawn by random access, so that its cost follows the non-zeros. These
     /// are other bits than a dense input's.
+    #[must_use]
     pub fn sparse_input(mut self) -> Self {
         self.sparse_input = true;
         self
@@ -122,6 +124,7 @@ impl MlpBuilder {
 
     /// Adds a hidden layer: its units, their activation, and the keep rate of
     /// their outputs.
+    #[must_use]
     pub fn hidden(self, width: usize, activation: Activation, keep: Keep) -> Self {
         let mut layers = self.layer(|| format!("`hidden` of {width} units"));
         layers.hidden.push(Hidden { width, activation, keep });
@@ -130,6 +133,7 @@ impl MlpBuilder {
 
     /// The output layer: its units, and the loss that it is trained with. It is the last
     /// layer.
+    #[must_use]
     pub fn output(self, width: usize, loss: Loss) -> Self {
         let mut layers = self.layer(|| format!("`output` of {width} units"));
         layers.output = Some(Output { width, loss });
@@ -137,12 +141,14 @@ impl MlpBuilder {
     }
 
     /// How weights start; [`Initialisation::He`] where it is not called.
+    #[must_use]
     pub fn initialisation(mut self, initialisation: Initialisation) -> Self {
         self.initialisation = initialisation;
         self
     }
 
     /// The seed of the initial weights; 0 where it is not called.
+    #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self

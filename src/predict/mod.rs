@@ -152,6 +152,7 @@ impl<M: Borrow<Mlp>> Predictor<M> {
     /// a row with an input, a sum into a unit or an answer that is not finite is
     /// refused, in every way to predict: sums that overflowed say nothing about the
     /// row, however sure a softmax makes them look.
+    #[must_use]
     pub fn allow_non_finite_inputs(self) -> Self {
         Self { finite_inputs: false, ..self }
     }
@@ -159,6 +160,7 @@ impl<M: Borrow<Mlp>> Predictor<M> {
     /// All work stays on the calling thread, also inside a rayon pool: for services
     /// whose threads each have requests of their own, and for calls under a lock
     /// (see [`Workspace`]).
+    #[must_use]
     pub fn serial(self) -> Self {
         Self { serial: true, ..self }
     }

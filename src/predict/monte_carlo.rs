@@ -103,6 +103,7 @@ impl MonteCarlo {
     /// [`log_likelihood`](super::Estimate::log_likelihood): memory for twice rows x
     /// outputs x samples numbers (in the order of the samples, and sorted), where it
     /// otherwise does not depend on the samples.
+    #[must_use]
     pub fn keep_samples(self) -> Self {
         Self { keep_samples: true, ..self }
     }

@@ -148,24 +148,28 @@ impl Sgd {
     }
 
     /// With momentum μ.
+    #[must_use]
     pub const fn momentum(mut self, momentum: Schedule) -> Self {
         self.momentum = momentum;
         self
     }
 
     /// With Nesterov's form of momentum.
+    #[must_use]
     pub const fn nesterov(mut self) -> Self {
         self.nesterov = true;
         self
     }
 
     /// With weight decay λ on weights, not on biases.
+    #[must_use]
     pub const fn weight_decay(mut self, weight_decay: f64) -> Self {
         self.weight_decay = weight_decay;
         self
     }
 
     /// With max-norm.
+    #[must_use]
     pub const fn max_norm(mut self, max_norm: MaxNorm) -> Self {
         self.max_norm = Some(max_norm);
         self
@@ -174,6 +178,7 @@ impl Sgd {
     /// The learning rate and the weight decay are given for the paper's
     /// weights, and mapped to the engine's: p² η and λ / p² with p the keep
     /// rate of each layer's inputs; the biases' rate is η.
+    #[must_use]
     pub const fn paper_rates(mut self) -> Self {
         self.paper_rates = true;
         self

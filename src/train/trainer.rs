@@ -104,12 +104,14 @@ pub struct TrainerBuilder {
 
 impl TrainerBuilder {
     /// The seed of the masks; 0 where it is not called.
+    #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
     /// The instruction set; the CPU's fastest where it is not called.
+    #[must_use]
     pub fn isa(mut self, isa: Isa) -> Self {
         self.isa = isa;
         self
@@ -117,6 +119,7 @@ impl TrainerBuilder {
 
     /// Inputs may be NaN or infinite; they spread as IEEE 754 says. Without
     /// this call they are refused.
+    #[must_use]
     pub fn allow_non_finite_inputs(mut self) -> Self {
         self.finite_inputs = false;
         self

@@ -74,6 +74,7 @@ impl Export {
     /// ```
     ///
     /// A network that drops nothing is written without such nodes and input.
+    #[must_use]
     pub fn dropout(mut self, dropout: bool) -> Self {
         self.dropout = dropout;
         self
