@@ -75,6 +75,7 @@
 //! - `digits` (part of `cli`): 10,000 digits of MNIST, `Dataset::digits`.
 //! - `ndarray`: views of arrays of that crate (0.17) as [`tensor::MatrixView`], and back.
 
+mod abridged;
 mod bytes;
 pub mod checkpoint;
 pub mod data;

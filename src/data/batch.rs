@@ -1,17 +1,32 @@
 //! Batches: the rows of one training step or one prediction.
 
+use std::fmt;
+
 use crate::{
+    abridged::Few,
     error::{Error, below, same_size},
     tensor::MatrixView,
 };
 
 /// Some rows of inputs. The first row's index in the global batch names the
 /// rows' mask streams, so that a batch may be split without changing them.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Batch<'a> {
     rows: MatrixView<'a>,
     chosen: Option<&'a [u32]>,
     first_row: u64,
+}
+
+impl fmt::Debug for Batch<'_> {
+    /// The first few numbers of the first few rows.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rows, chosen, first_row } = self;
+        f.debug_struct("Batch")
+            .field("rows", rows)
+            .field("chosen", &chosen.map(|chosen| Few(chosen.iter())))
+            .field("first_row", first_row)
+            .finish()
+    }
 }
 
 impl<'a> Batch<'a> {

@@ -1,11 +1,15 @@
 //! Labelled rows.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{idx, npy, source::Source};
 use crate::{
+    abridged::Few,
     error::{Error, below},
     memory::reserve,
     tensor::{Matrix, MatrixView},
@@ -29,13 +33,26 @@ pub const MOST_CLASSES: usize = 1 << 20;
 const PIECE: usize = 1024;
 
 /// Rows of inputs, each with a class. The readers make numbers from 0 to 1 of bytes.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Dataset {
     inputs: Matrix,
     labels: Vec<u32>,
     classes: usize,
     /// Height and width.
     image_shape: Option<[usize; 2]>,
+}
+
+impl fmt::Debug for Dataset {
+    /// The first few labels, and the first few numbers of the first few rows.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { inputs, labels, classes, image_shape } = self;
+        f.debug_struct("Dataset")
+            .field("inputs", inputs)
+            .field("labels", &Few(labels.iter()))
+            .field("classes", classes)
+            .field("image_shape", image_shape)
+            .finish()
+    }
 }
 
 impl Dataset {

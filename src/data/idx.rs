@@ -3,19 +3,29 @@
 //! Big-endian: two zero bytes, the element type (8 = unsigned byte), the number
 //! of dimensions, each dimension as u32, then the elements.
 
-use std::path::Path;
+use std::{fmt, path::Path};
 
 use super::source::{MOST_ELEMENTS, Source, shape_of_rows};
-use crate::{error::Error, tensor::Matrix};
+use crate::{abridged::Few, error::Error, tensor::Matrix};
 
 /// What an IDX file of unsigned bytes holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Idx {
     /// The sizes of its dimensions, outermost first.
     pub dimensions: Vec<usize>,
     /// Its elements, row-major.
     pub elements: Vec<u8>,
+}
+
+impl fmt::Debug for Idx {
+    /// Its dimensions and the first few elements.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Idx")
+            .field("dimensions", &self.dimensions)
+            .field("elements", &Few(self.elements.iter()))
+            .finish()
+    }
 }
 
 /// Reads an IDX file of unsigned bytes with `dimensions` dimensions, plain or

@@ -8,12 +8,16 @@
 
 mod header;
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use half::f16;
 
 use super::source::{MOST_ELEMENTS, Source, not_finite, shape_of_rows};
 use crate::{
+    abridged::Few,
     error::Error,
     files::write_atomically,
     named::names,
@@ -118,12 +122,24 @@ impl Kind {
 /// assert_eq!(Npy::read(&path)?.matrix()?, rows);
 /// # Ok::<(), thinnet::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Npy {
     header: Header,
     elements: Vec<u8>,
     /// For errors.
     path: PathBuf,
+}
+
+impl fmt::Debug for Npy {
+    /// What its header says, and the first few bytes of its elements.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { header, elements, path } = self;
+        f.debug_struct("Npy")
+            .field("header", header)
+            .field("elements", &Few(elements.iter()))
+            .field("path", path)
+            .finish()
+    }
 }
 
 impl Npy {

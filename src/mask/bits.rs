@@ -1,7 +1,10 @@
 //! Packed masks.
 
+use std::fmt;
+
 use super::{Streams, WORD, fill, scalar, valid_bits, words_of};
 use crate::{
+    abridged::Few,
     error::{Error, at_most, below, same_size},
     rate::Keep,
     simd::Isa,
@@ -238,9 +241,16 @@ impl PartialEq for Mask {
 }
 
 /// The mask bits of one row.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct MaskRow<'a> {
     words: &'a [u64],
+}
+
+impl fmt::Debug for MaskRow<'_> {
+    /// The first few words.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MaskRow").field("words", &Few(self.words.iter())).finish()
+    }
 }
 
 impl<'a> MaskRow<'a> {

@@ -1,8 +1,11 @@
 //! Losses: each one's formula, its gradient and its link, side by side.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    abridged::Few,
     error::{Error, same_size},
     mask::valid_bits,
     named::{names, text_is_name},
@@ -35,7 +38,7 @@ pub enum Loss {
 }
 
 /// What a batch is trained towards, a row each.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Targets<'a> {
     /// For [`Loss::SoftmaxCrossEntropy`]: a class below N.
@@ -132,6 +135,17 @@ impl Loss {
 /// max(z, 0) - z t + ln(1 + e^-|z|)
 fn bit_loss(z: f64, t: f64) -> f64 {
     z.max(0.0) - z * t + libm::log1p(libm::exp(-z.abs()))
+}
+
+impl fmt::Debug for Targets<'_> {
+    /// The first few.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Classes(classes) => f.debug_tuple("Classes").field(&Few(classes.iter())).finish(),
+            Self::Values(values) => f.debug_tuple("Values").field(values).finish(),
+            Self::Bits(bits) => f.debug_tuple("Bits").field(bits).finish(),
+        }
+    }
 }
 
 impl Targets<'_> {

@@ -1,7 +1,10 @@
 //! The multilayer perceptron.
 
+use std::fmt;
+
 use super::{Activation, Layer, Loss, MlpBuilder};
 use crate::{
+    abridged::Few,
     error::{Error, below, same_size},
     rate::Keep,
     thin::LayerState,
@@ -27,13 +30,26 @@ use crate::{
 /// assert_eq!(mlp.widths(), [784, 1024, 1024, 10]);
 /// # Ok::<(), thinnet::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Mlp {
     pub(crate) input_keep: Keep,
     pub(crate) sparse_input: bool,
     /// At least one; the last is the output layer.
     pub(crate) layers: Vec<Layer>,
     pub(crate) loss: Loss,
+}
+
+impl fmt::Debug for Mlp {
+    /// The first few layers, with their shapes and the first few numbers of each.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { input_keep, sparse_input, layers, loss } = self;
+        f.debug_struct("Mlp")
+            .field("input_keep", input_keep)
+            .field("sparse_input", sparse_input)
+            .field("layers", &Few(layers.iter()))
+            .field("loss", loss)
+            .finish()
+    }
 }
 
 impl Mlp {

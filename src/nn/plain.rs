@@ -3,11 +3,16 @@
 //! The twin of whole networks in tests; thinned networks and ensembles run on
 //! it.
 
+use std::fmt;
+
 use super::{Activation, Loss, Mlp, Targets};
-use crate::error::{Error, same_size};
+use crate::{
+    abridged::Few,
+    error::{Error, same_size},
+};
 
 /// A layer with its weights `[output][input]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct PlainLayer {
     /// W `[output][input]`.
@@ -19,13 +24,34 @@ pub struct PlainLayer {
 }
 
 /// A network without dropout that runs by itself, one row at a time, in f64.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct PlainNetwork {
     /// At least one; the last one's outputs are the logits or values.
     pub layers: Vec<PlainLayer>,
     /// The loss of the network that it was made from.
     pub loss: Loss,
+}
+
+impl fmt::Debug for PlainLayer {
+    /// The first few biases, and the first few weights of the first few units.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PlainLayer")
+            .field("weights", &Few(self.weights.iter().map(|row| Few(row.iter()))))
+            .field("bias", &Few(self.bias.iter()))
+            .field("activation", &self.activation)
+            .finish()
+    }
+}
+
+impl fmt::Debug for PlainNetwork {
+    /// The first few layers.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PlainNetwork")
+            .field("layers", &Few(self.layers.iter()))
+            .field("loss", &self.loss)
+            .finish()
+    }
 }
 
 impl From<&Mlp> for PlainNetwork {

@@ -1,7 +1,10 @@
 //! Thinned networks as objects.
 
+use std::fmt;
+
 use super::{Mlp, PlainLayer, PlainNetwork};
 use crate::{
+    abridged::Few,
     error::{Error, same_size},
     mask::{Domain, Mask, Streams},
     simd::Isa,
@@ -22,12 +25,25 @@ use crate::{
 /// assert_eq!(thinned.predict(&[0.1, 0.2, 0.3, 0.4])?.len(), 2);
 /// # Ok::<(), thinnet::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ThinnedNetwork {
     masks: Vec<Mask>,
     standing: Vec<Vec<usize>>,
     network: PlainNetwork,
     log_probability: f64,
+}
+
+impl fmt::Debug for ThinnedNetwork {
+    /// The first few sites and layers, with the first few units of each.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { masks, standing, network, log_probability } = self;
+        f.debug_struct("ThinnedNetwork")
+            .field("masks", &Few(masks.iter()))
+            .field("standing", &Few(standing.iter().map(|units| Few(units.iter()))))
+            .field("network", network)
+            .field("log_probability", log_probability)
+            .finish()
+    }
 }
 
 /// The mask of a dropout site for a row, as training draws it.

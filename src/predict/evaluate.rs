@@ -1,9 +1,10 @@
 //! How well a network does on labelled rows.
 
-use std::borrow::Borrow;
+use std::{borrow::Borrow, fmt};
 
 use super::{Predictor, Workspace};
 use crate::{
+    abridged::Few,
     data::{Batch, Dataset},
     error::Error,
     memory::reserve,
@@ -11,7 +12,7 @@ use crate::{
 };
 
 /// The errors of a network on a data set.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Evaluation {
     /// Rows looked at.
@@ -21,6 +22,17 @@ pub struct Evaluation {
     pub wrong: Vec<usize>,
     /// Mean of -ln of the label's probability.
     pub loss: f64,
+}
+
+impl fmt::Debug for Evaluation {
+    /// The first few of the wrong rows.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Evaluation")
+            .field("rows", &self.rows)
+            .field("wrong", &Few(self.wrong.iter()))
+            .field("loss", &self.loss)
+            .finish()
+    }
 }
 
 impl Evaluation {

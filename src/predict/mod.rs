@@ -25,7 +25,7 @@ pub use monte_carlo::{MonteCarlo, Seeds};
 pub use pool::WorkspacePool;
 pub use uncertainty::{Estimate, EstimateIter, Estimates};
 
-use std::{borrow::Borrow, ops::Range};
+use std::{borrow::Borrow, fmt, ops::Range};
 
 use moments::Moments;
 use monte_carlo::Samples;
@@ -62,13 +62,27 @@ use crate::{
 /// assert!((probabilities.row(0)?.iter().sum::<f32>() - 1.0).abs() < 1e-6);
 /// # Ok::<(), thinnet::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Predictor<M = Mlp> {
     mlp: M,
     isa: Isa,
     finite_inputs: bool,
     serial: bool,
     halves: Option<Vec<Tiles<Bf16>>>,
+}
+
+impl<M: fmt::Debug> fmt::Debug for Predictor<M> {
+    /// The network and the settings.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { mlp, isa, finite_inputs, serial, halves } = self;
+        f.debug_struct("Predictor")
+            .field("mlp", mlp)
+            .field("isa", isa)
+            .field("finite_inputs", finite_inputs)
+            .field("serial", serial)
+            .field("bf16_weights", &halves.is_some())
+            .finish()
+    }
 }
 
 /// What the ways to predict need of a predictor.
@@ -115,7 +129,7 @@ impl Network<'_> {
 /// includes a `Mutex<Workspace>` and a workspace in a `thread_local!`. A
 /// [`WorkspacePool`] is made for this, and a predictor that is
 /// [`serial`](Predictor::serial) never waits inside a call.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Workspace {
     flow: Flow,
     predictions: Matrix,
@@ -124,6 +138,16 @@ pub struct Workspace {
     /// Made by the first propagation of moments.
     moments: Option<Moments>,
     tallies: Tallies,
+}
+
+impl fmt::Debug for Workspace {
+    /// The network's outputs and the rows that there is room for.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Workspace")
+            .field("rows", &self.predictions.rows())
+            .field("outputs", &self.predictions.columns())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Workspace {

@@ -6,10 +6,13 @@
 //! lists into the first site that drops. Each pass thins them for as many pairs
 //! of request and sample as there is room for.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Network, Workspace, tallies::Tallies, uncertainty::Estimates};
 use crate::{
+    abridged::Few,
     data::Batch,
     error::{Error, same_size},
     mask::{Domain, Mask, Streams, request_seed},
@@ -130,7 +133,7 @@ impl MonteCarlo {
 /// Which thinned networks the rows of a batch are asked: sample s of a row has
 /// the masks of [`Domain::Prediction`] with the row's seed, step s and row 0. So
 /// the answer for a row does not depend on the batch that it is in.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub enum Seeds<'a> {
     /// A seed for each row.
     Each(&'a [u64]),
@@ -142,6 +145,20 @@ pub enum Seeds<'a> {
         /// The rows' numbers.
         ids: &'a [u64],
     },
+}
+
+impl fmt::Debug for Seeds<'_> {
+    /// The first few.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Each(seeds) => f.debug_tuple("Each").field(&Few(seeds.iter())).finish(),
+            Self::Numbered { base, ids } => f
+                .debug_struct("Numbered")
+                .field("base", base)
+                .field("ids", &Few(ids.iter()))
+                .finish(),
+        }
+    }
 }
 
 impl Seeds<'_> {

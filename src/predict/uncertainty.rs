@@ -1,15 +1,16 @@
 //! What a prediction says, and how sure it is.
 
-use std::ops::Range;
+use std::{fmt, ops::Range};
 
 use super::{Prediction, tallies::Tallies};
 use crate::{
+    abridged::Few,
     error::{Error, below, same_size},
     nn::Loss,
 };
 
 /// Estimates of the rows of a batch.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Estimates<'w> {
     pub(super) tallies: &'w Tallies,
 }
@@ -69,7 +70,7 @@ pub struct Estimates<'w> {
 /// assert!(answers.row(0)?.std_dev(0)? < answers.row(1)?.std_dev(0)?);
 /// # Ok::<(), thinnet::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Estimate<'w> {
     loss: Loss,
     samples: usize,
@@ -82,6 +83,27 @@ pub struct Estimate<'w> {
     kept: &'w [f32],
     /// `[outputs][samples]`, each output's ascending.
     sorted: &'w [f32],
+}
+
+impl fmt::Debug for Estimates<'_> {
+    /// The first few rows.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Estimates").field(&Few(self.iter())).finish()
+    }
+}
+
+impl fmt::Debug for Estimate<'_> {
+    /// The first few outputs and samples.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Estimate")
+            .field("loss", &self.loss)
+            .field("samples", &self.samples())
+            .field("mean", &Few(self.mean.iter()))
+            .field("variance", &self.variance().map(|variance| Few(variance.iter())))
+            .field("expected_entropy", &self.expected_entropy)
+            .field("kept", &Few(self.kept.iter()))
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'w> Estimates<'w> {

@@ -9,7 +9,7 @@ use std::{
 use bytemuck::Pod;
 use wide::f32x16;
 
-use crate::error::Error;
+use crate::{abridged::Few, error::Error};
 
 /// Bytes of a cache line, and the alignment of every buffer.
 pub(crate) const LINE: usize = 64;
@@ -105,8 +105,9 @@ impl<T: Pod + PartialEq> PartialEq for AlignedBuffer<T> {
 }
 
 impl<T: Pod + fmt::Debug> fmt::Debug for AlignedBuffer<T> {
+    /// The first few elements, and how many there are.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.iter()).finish()
+        Few(self.iter()).fmt(f)
     }
 }
 
@@ -136,6 +137,16 @@ mod tests {
             assert!(buffer[3..].iter().all(|&x| x.to_bits() == 0));
         }
         assert!(buffer.grow(usize::MAX).is_err() && buffer.len() == 100);
+    }
+
+    #[test]
+    fn debug_shows_the_first_elements_and_how_many_there_are() {
+        let mut buffer = AlignedBuffer::<f32>::zeroed(3).unwrap();
+        buffer[1] = 2.5;
+        assert_eq!(format!("{buffer:?}"), "[0.0, 2.5, 0.0]");
+        buffer.grow(40_000).unwrap();
+        let shown = "[0.0, 2.5, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, .. 40000 in all]";
+        assert_eq!(format!("{buffer:?}"), shown);
     }
 
     #[test]

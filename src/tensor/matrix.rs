@@ -3,8 +3,13 @@
 #[cfg(feature = "ndarray")]
 mod arrays;
 
+use std::fmt;
+
 use super::{AlignedBuffer, buffer::LINE};
-use crate::error::{Error, below, same_size};
+use crate::{
+    abridged::Few,
+    error::{Error, below, same_size},
+};
 
 /// Floats from the start of a row of so many columns to the next: whole cache lines.
 pub(crate) fn padded(columns: usize) -> Option<usize> {
@@ -13,7 +18,7 @@ pub(crate) fn padded(columns: usize) -> Option<usize> {
 
 /// A row-major matrix whose rows are padded to whole cache lines; the padding
 /// is always zero.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Matrix {
     data: AlignedBuffer<f32>,
     rows: usize,
@@ -119,8 +124,15 @@ impl Matrix {
     }
 }
 
+impl fmt::Debug for Matrix {
+    /// Its shape, and the first few numbers of the first few rows.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show("Matrix", &self.view(), f)
+    }
+}
+
 /// Somebody else's row-major matrix of f32.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct MatrixView<'a> {
     data: &'a [f32],
     rows: usize,
@@ -175,9 +187,40 @@ impl<'a> MatrixView<'a> {
     }
 }
 
+impl fmt::Debug for MatrixView<'_> {
+    /// Its shape, and the first few numbers of the first few rows.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show("MatrixView", self, f)
+    }
+}
+
+fn show(name: &str, view: &MatrixView<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.debug_struct(name)
+        .field("rows", &view.rows)
+        .field("columns", &view.columns)
+        .field("elements", &Few((0..view.rows).map(|row| Few(view.at(row).iter()))))
+        .finish()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn debug_shows_the_shape_and_the_first_numbers_without_padding() {
+        let from = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+        let small = Matrix::from_rows(&from, 2, 3).unwrap();
+        let shown = "{ rows: 2, columns: 3, elements: [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]] }";
+        assert_eq!(format!("{small:?}"), format!("Matrix {shown}"));
+        assert_eq!(format!("{:?}", small.view()), format!("MatrixView {shown}"));
+        let large = Matrix::zeroed(200, 100).unwrap();
+        let row = "[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, .. 100 in all], ";
+        let shown = format!(
+            "Matrix {{ rows: 200, columns: 100, elements: [{}.. 200 in all] }}",
+            row.repeat(8)
+        );
+        assert_eq!(format!("{large:?}"), shown);
+    }
 
     #[test]
     fn rows_start_on_cache_lines_and_padding_is_zero() {

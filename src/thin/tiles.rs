@@ -1,9 +1,12 @@
 //! Weights in tiles: `[K/64][N/64][64][64]`.
 
+use std::fmt;
+
 use bytemuck::Pod;
 
 use super::{PANEL, Panel, Tile, VECTORS, load, prefetch_part};
 use crate::{
+    abridged::Few,
     error::{Error, same_size},
     memory::zeros,
     parallel::Runs,
@@ -54,7 +57,7 @@ impl Element for Bf16 {
 /// neighbouring floats for each input. A tile is 16 KiB and stays in L1 while
 /// all rows of a batch pass it. What fills up the last block and the last panel
 /// has weight 0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub(crate) struct Tiles<E: Element = f32> {
     data: AlignedBuffer<E>,
     inputs: usize,
@@ -93,6 +96,10 @@ impl<E: Element> Tiles<E> {
     pub(crate) fn block(&self, b: usize) -> &[Tile<E>] {
         let panels = self.panels();
         &self.data.as_chunks().0.as_chunks().0[b * panels..][..panels]
+    }
+
+    fn index(&self, output: usize, input: usize) -> usize {
+        index(self.panels(), output, input)
     }
 }
 
@@ -139,10 +146,6 @@ impl Tiles {
                 }
             }
         }
-    }
-
-    fn index(&self, output: usize, input: usize) -> usize {
-        index(self.panels(), output, input)
     }
 
     pub(crate) fn get(&self, output: usize, input: usize) -> f32 {
@@ -213,9 +216,38 @@ impl Tiles {
     }
 }
 
+impl<E: Element + fmt::Debug> fmt::Debug for Tiles<E> {
+    /// Its shape, and the first few weights into the first few outputs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let into = |output| (0..self.inputs).map(move |input| self.data[self.index(output, input)]);
+        f.debug_struct("Tiles")
+            .field("outputs", &self.outputs)
+            .field("inputs", &self.inputs)
+            .field("weights", &Few((0..self.outputs).map(|output| Few(into(output)))))
+            .finish()
+    }
+}
+
 /// Where a weight lies in the tiles of a layer that has so many panels.
 #[inline(always)]
 fn index(panels: usize, output: usize, input: usize) -> usize {
     let tile = input / PANEL * panels + output / PANEL;
     (tile * PANEL + input % PANEL) * PANEL + output % PANEL
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_the_shape_and_the_first_weights_into_the_first_outputs() {
+        let mut tiles = Tiles::zeroed(70, 2).unwrap();
+        tiles.set(1, 2, 0.5);
+        let shown = "Tiles { outputs: 2, inputs: 70, weights: [\
+                     [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, .. 70 in all], \
+                     [0.0, 0.0, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0, .. 70 in all]] }";
+        assert_eq!(format!("{tiles:?}"), shown);
+        let halves = format!("{:?}", tiles.to_bf16().unwrap());
+        assert!(halves.starts_with("Tiles { outputs: 2, inputs: 70, weights: [[0, 0,"), "{halves}");
+    }
 }

@@ -1,10 +1,13 @@
 //! The trainer: a network, its optimiser's state, and the memory of a step.
 
+use std::fmt;
+
 use super::{
     Sgd,
     descent::{Descent, LayerStep},
 };
 use crate::{
+    abridged::Few,
     data::Batch,
     error::Error,
     mask::{Domain, Mask, Streams},
@@ -46,7 +49,7 @@ use crate::{
 /// assert!(last < first);
 /// # Ok::<(), thinnet::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Trainer {
     mlp: Mlp,
     sgd: Sgd,
@@ -63,6 +66,22 @@ pub struct Trainer {
     masks: Vec<Option<Mask>>,
     descent: Descent,
     losses: AlignedBuffer<f32>,
+}
+
+impl fmt::Debug for Trainer {
+    /// The network, the settings and the position; the memory of a step is left out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trainer")
+            .field("mlp", &self.mlp)
+            .field("sgd", &self.sgd)
+            .field("seed", &self.seed)
+            .field("step", &self.step)
+            .field("isa", &self.isa)
+            .field("finite_inputs", &self.finite_inputs)
+            .field("states", &Few(self.states.iter()))
+            .field("overflowed", &self.overflowed)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A part of a step, in their order.
@@ -83,12 +102,22 @@ pub(crate) enum Part {
 }
 
 /// The gradient of the loss in a layer's parameters.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct LayerGradient {
     /// In the weights, row-major `[outputs][inputs]`.
     pub weights: Vec<f32>,
     /// In the biases.
     pub bias: Vec<f32>,
+}
+
+impl fmt::Debug for LayerGradient {
+    /// The first few numbers of both.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LayerGradient")
+            .field("weights", &Few(self.weights.iter()))
+            .field("bias", &Few(self.bias.iter()))
+            .finish()
+    }
 }
 
 /// Describes a [`Trainer`].

@@ -81,6 +81,7 @@ mod wire;
 
 use std::{
     borrow::Cow,
+    fmt,
     path::{Path, PathBuf},
 };
 
@@ -91,6 +92,7 @@ use self::{
     walk::Walk,
 };
 use crate::{
+    abridged::Few,
     checkpoint::{Architecture, Versions},
     error::Error,
     files,
@@ -105,11 +107,23 @@ pub use report::{NodeReport, Report, Role};
 pub const MAX_BYTES: u64 = 1 << 31;
 
 /// An ONNX file in memory.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Model<'a> {
     bytes: Cow<'a, [u8]>,
     path: PathBuf,
     beside: Beside,
+}
+
+impl fmt::Debug for Model<'_> {
+    /// Its first few bytes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bytes, path, beside } = self;
+        f.debug_struct("Model")
+            .field("bytes", &Few(bytes.iter()))
+            .field("path", path)
+            .field("beside", beside)
+            .finish()
+    }
 }
 
 /// What a graph was read as.
