@@ -11,6 +11,7 @@ pub struct Refusal {
     pub which: &'static [&'static str],
 }
 
+/// Those of the committed graphs.
 pub const REFUSED: &[Refusal] = &[
     Refusal { words: "(`Abs`): expected one of Gemm", which: &["unit_abs", "unit_softsign"] },
     Refusal { words: "(`ArgMax`): expected one of Gemm", which: &["outputs_argmax"] },
@@ -214,5 +215,61 @@ pub const REFUSED: &[Refusal] = &[
     Refusal {
         words: "the activation tanh behind the last layer: expected none, a Softmax, a LogSoftmax or a Sigmoid",
         which: &["outputs_tanh"],
+    },
+];
+
+/// More, of graphs that `idioms.py --all` writes and that are not committed.
+pub const REFUSED_ELSEWHERE: &[Refusal] = &[
+    Refusal {
+        words: "(`CastLike`): expected one of Gemm",
+        which: &[
+            "unit_clamp/raw",
+            "unit_clamp_both/raw",
+            "unit_clamp_method/raw",
+            "unit_clamp_min/raw",
+            "unit_clip/raw",
+            "unit_elu/raw",
+            "unit_hardtanh/raw",
+            "unit_maximum/raw",
+            "unit_relu6/raw",
+            "unit_softplus/raw",
+        ],
+    },
+    Refusal {
+        words: "(`ConstantOfShape`): `value` is FLOAT: expected INT64 or INT32",
+        which: &["unit_maximum/script_any"],
+    },
+    Refusal {
+        words: "(`Dropout`): drops outputs of the network: expected none behind the last layer",
+        which: &["dropout_of_outputs/training"],
+    },
+    Refusal { words: "(`Erf`): expected one of Gemm", which: &["unit_gelu"] },
+    Refusal {
+        words: "(`Expand`): ... is not computed here: expected what it makes as a constant",
+        which: &[
+            "dropout_alpha/training",
+            "sequential_inplace/dynamo/training",
+            "unit_max/raw",
+            "unit_maximum/dynamo_any",
+        ],
+    },
+    Refusal { words: "(`Gelu`): expected one of Gemm", which: &["unit_gelu_tanh"] },
+    Refusal { words: "(`LessOrEqual`): expected one of Gemm", which: &["unit_threshold/dynamo"] },
+    Refusal {
+        words: "(`RandomUniformLike`): draws random numbers: expected a Dropout to drop units",
+        which: &[
+            "dropout_alpha/kept",
+            "dropout_alpha/training",
+            "sequential_inplace/dynamo/kept",
+            "sequential_inplace/dynamo/training",
+        ],
+    },
+    Refusal {
+        words: "(`Slice`): expected one of Gemm",
+        which: &["flatten_none/raw", "flatten_select/raw"],
+    },
+    Refusal {
+        words: "(`Softplus`): expected one of Gemm",
+        which: &["outputs_softplus", "unit_mish", "unit_softplus"],
     },
 ];
