@@ -1,13 +1,15 @@
 //! The one error type of the library.
 #![forbid(unsafe_code)]
 
-use std::path::PathBuf;
+use std::{io, path::PathBuf, sync::Arc};
 
 use crate::simd::Isa;
 
 /// What can go wrong, one variant a cause; each message names the offending
 /// value and what was expected.
-#[derive(Debug, thiserror::Error)]
+///
+/// A copy can be made for each of several callers whom one failure concerns.
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A keep rate outside `0 < keep <= 1`, or not a number.
@@ -158,8 +160,9 @@ pub enum Error {
         /// What the system said. The message tells it, so it is not what
         /// [`std::error::Error::source`] gives: whoever prints the whole chain
         /// would print it twice.
-        // Written raw, the name is none that `thiserror` takes for the source.
-        r#source: std::io::Error,
+        // Written raw, the name is none that `thiserror` takes for the source. Shared, and
+        // not its kind and text alone, so that a copy still has the system's number.
+        r#source: Arc<io::Error>,
     },
     /// A file that is not what it has to be.
     #[error("{}: {reason}", path.display())]
@@ -204,6 +207,11 @@ fn shape_text([rows, columns]: &[usize; 2]) -> String {
 }
 
 impl Error {
+    /// What the system said of a file or folder.
+    pub fn io(path: impl Into<PathBuf>, source: io::Error) -> Self {
+        Self::Io { path: path.into(), source: Arc::new(source) }
+    }
+
     pub(crate) fn setting(
         name: &'static str,
         value: impl ToString,
@@ -243,6 +251,19 @@ mod tests {
     use std::error::Error as _;
 
     use super::*;
+
+    #[test]
+    fn a_copy_says_the_same_and_has_the_system_s_number() {
+        let error = crate::files::read("nowhere/to/be/found".as_ref()).unwrap_err();
+        let copy = error.clone();
+        assert_eq!(copy.to_string(), error.to_string());
+        let number = |error| match error {
+            Error::Io { source, .. } => (source.raw_os_error(), source.kind()),
+            other => panic!("{other}"),
+        };
+        assert!(number(copy.clone()).0.is_some());
+        assert_eq!(number(copy), number(error));
+    }
 
     #[test]
     fn a_chain_of_errors_tells_what_the_system_said_once() {

@@ -64,7 +64,7 @@ pub(crate) fn ensure_begins(first: &[u8], path: &Path) -> Result<(), String> {
 impl<'a> Reader<'a> {
     /// Opens a file. One that says no size, such as a pipe, is read first.
     pub fn open(path: &'a Path) -> Result<Self, Error> {
-        let io = |source| Error::Io { path: path.to_owned(), source };
+        let io = |source| Error::io(path, source);
         let found = fs::metadata(path).map_err(io)?;
         if !found.is_file() {
             let bytes = files::read_if(path, MOST_BYTES, |first| ensure_begins(first, path))?;
@@ -274,7 +274,7 @@ fn read(from: &mut impl Read, to: &mut [u8], path: &Path) -> Result<(), Error> {
             let reason = "ends before its last byte: expected it not to change".to_owned();
             Error::Format { path: path.to_owned(), reason }
         }
-        _ => Error::Io { path: path.to_owned(), source },
+        _ => Error::io(path, source),
     })
 }
 

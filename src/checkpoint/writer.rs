@@ -1,7 +1,7 @@
 //! Files on their way out: safetensors with one metadata key and a digest.
 
 use std::{
-    io::{self, Cursor, Seek, SeekFrom, Write},
+    io::{Cursor, Seek, SeekFrom, Write},
     path::Path,
 };
 
@@ -84,7 +84,7 @@ impl<'m> Writer<'m> {
 
     /// Writes header and tensors, and then the digits of the digest.
     fn write(self, to: &mut (impl Write + Seek), path: &Path) -> Result<(), Error> {
-        let io = |source: io::Error| Error::Io { path: path.to_owned(), source };
+        let io = |source| Error::io(path, source);
         let header = self.header.as_bytes();
         to.write_all(&(header.len() as u64).to_le_bytes()).map_err(io)?;
         to.write_all(header).map_err(io)?;

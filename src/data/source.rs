@@ -55,7 +55,7 @@ pub(super) struct Source<'a> {
 impl<'a> Source<'a> {
     /// The bytes of a file.
     pub fn open(path: &'a Path) -> Result<Self, Error> {
-        let io = |source| Error::Io { path: path.to_owned(), source };
+        let io = |source| Error::io(path, source);
         let file = File::open(path).map_err(io)?;
         let about = file.metadata().map_err(io)?;
         // Files that the system makes up as they are read have the length 0.
@@ -259,7 +259,7 @@ impl<'a> Source<'a> {
     /// What the system says, or what is wrong with the file's gzip.
     fn unreadable(&self, error: io::Error) -> Error {
         if error.raw_os_error().is_some() {
-            return Error::Io { path: self.path.to_owned(), source: error };
+            return Error::io(self.path, error);
         }
         self.refuse(format!("cannot be read whole: {error}"))
     }

@@ -22,7 +22,7 @@ const TRIES: usize = 16;
 /// As [`write_atomically_with`].
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     write_atomically_with(path, |file| {
-        file.write_all(bytes).map_err(|source| Error::Io { path: path.to_owned(), source })
+        file.write_all(bytes).map_err(|source| Error::io(path, source))
     })
 }
 
@@ -54,7 +54,7 @@ pub fn write_atomically_with(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<&File>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let io = |source| Error::Io { path: path.to_owned(), source };
+    let io = |source| Error::io(path, source);
     let place = Place::of(path)?;
     let file = temporary(&place).map_err(io)?;
     place.hand_on(file.as_file()).map_err(io)?;
@@ -78,7 +78,7 @@ pub fn write_atomically_with(
 /// # Errors
 /// As [`write_atomically_with`].
 pub fn ensure_writable(path: &Path) -> Result<(), Error> {
-    let io = |source| Error::Io { path: path.to_owned(), source };
+    let io = |source| Error::io(path, source);
     temporary(&Place::of(path)?).map(drop).map_err(io)
 }
 
@@ -169,7 +169,7 @@ mod tests {
     fn pieces_may_be_written_in_any_order() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        let io = |source| Error::Io { path: path.clone(), source };
+        let io = |source| Error::io(&path, source);
         write_atomically_with(&path, |file| {
             file.write_all(b"..........").map_err(io)?;
             file.write_all(&[b'x'; 100_000]).map_err(io)?;

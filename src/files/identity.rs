@@ -37,7 +37,7 @@ impl Identity {
     /// # Errors
     /// A path at which there can be no file, or what the system says.
     pub fn of(path: &Path) -> Result<Self, Error> {
-        let io = |source| Error::Io { path: path.to_owned(), source };
+        let io = |source| Error::io(path, source);
         match there(path) {
             Ok(there) => Ok(Self { there, new: None }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -29,7 +29,7 @@ impl WriteLock {
     /// [`Error::InUse`] where another has it; a path that is no file's name; something
     /// other than a lock stands where the lock is to be; or what the system says.
     pub fn take(path: &Path) -> Result<Self, Error> {
-        let io = |source| Error::Io { path: path.to_owned(), source };
+        let io = |source| Error::io(path, source);
         let place = follow(path)?;
         let place = place.with_file_name(names::lock(place.file_name().unwrap_or_default()));
         // It would be removed with the lock.

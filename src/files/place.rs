@@ -33,7 +33,7 @@ impl Place {
         if path.file_name().is_some_and(names::is_ours) {
             return Err(refuse("a name of temporary or lock files: expected another".to_owned()));
         }
-        let io = |source| Error::Io { path: given.to_owned(), source };
+        let io = |source| Error::io(given, source);
         let old = match fs::symlink_metadata(&path) {
             // Without this a file could be replaced that may not be written, since a
             // rename asks for nothing but the right to write the folder.
@@ -114,7 +114,7 @@ fn mode_for(old: u32, owner: bool, group: bool) -> u32 {
 /// is a link to one): a file put in their place is not what the process has open.
 pub(super) fn follow(given: &Path) -> Result<PathBuf, Error> {
     let refuse = |reason: &str| Error::Format { path: given.to_owned(), reason: reason.to_owned() };
-    let io = |source| Error::Io { path: given.to_owned(), source };
+    let io = |source| Error::io(given, source);
     let mut path = given.to_owned();
     for _ in 0..=MOST_LINKS {
         let name = file_name(&path)

@@ -20,7 +20,7 @@ const FIRST: u64 = 64;
 /// # Errors
 /// What the system says.
 pub(crate) fn start(path: &Path) -> Result<(Vec<u8>, u64), Error> {
-    let io = |source| Error::Io { path: path.to_owned(), source };
+    let io = |source| Error::io(path, source);
     let file = File::open(path).map_err(io)?;
     let about = file.metadata().map_err(io)?;
     let mut bytes = Vec::new();
@@ -50,7 +50,7 @@ pub fn read_if(
 ) -> Result<Vec<u8>, Error> {
     let refuse = |reason| Error::Format { path: path.to_owned(), reason };
     let too_large = || refuse(format!("larger than the {most} bytes that are read of such a file"));
-    let io = |source| Error::Io { path: path.to_owned(), source };
+    let io = |source| Error::io(path, source);
     let file = File::open(path).map_err(io)?;
     let about = file.metadata().map_err(io)?;
     // Of a pipe it says nothing, and is 0.

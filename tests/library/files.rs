@@ -44,7 +44,7 @@ const WAYS: [(&str, Save); 5] = [
 ];
 
 fn half_and_half(file: &mut BufWriter<&File>) -> Result<(), Error> {
-    let io = |source| Error::Io { path: "half".into(), source };
+    let io = |source| Error::io("half", source);
     file.write_all(b"ne").map_err(io)?;
     file.write_all(b"w").map_err(io)
 }

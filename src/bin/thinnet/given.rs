@@ -37,7 +37,7 @@ impl<'a> Given<'a> {
     /// # Errors
     /// It cannot be read, or is none of the kinds.
     pub fn open(path: &'a Path) -> Result<Self, Error> {
-        let of = |source| Error::Io { path: path.to_owned(), source };
+        let of = |source| Error::io(path, source);
         let about = fs::metadata(path).map_err(of)?;
         let (kind, content) = if about.is_file() {
             let kind = FileKind::read(path)?;

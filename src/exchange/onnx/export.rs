@@ -131,9 +131,7 @@ pub fn to_bytes(mlp: &Mlp, export: &Export) -> Result<Vec<u8>, Error> {
 pub fn save(mlp: &Mlp, export: &Export, path: &Path) -> Result<(), Error> {
     let model = of_network(mlp, export)?;
     write_atomically_with(path, |file| {
-        model.write(|part| {
-            file.write_all(part).map_err(|source| Error::Io { path: path.to_owned(), source })
-        })
+        model.write(|part| file.write_all(part).map_err(|source| Error::io(path, source)))
     })
 }
 
