@@ -66,6 +66,14 @@ pub enum Error {
         /// Its sizes.
         shape: [usize; 2],
     },
+    /// None of what there has to be at least one of.
+    #[error("{what} 0: expected {expected}")]
+    Zero {
+        /// What there is none of.
+        what: &'static str,
+        /// How many there have to be.
+        expected: &'static str,
+    },
     /// A setting outside its range.
     #[error("{name} {value}: expected {expected}")]
     Setting {
@@ -263,6 +271,20 @@ mod tests {
         };
         assert!(number(copy.clone()).0.is_some());
         assert_eq!(number(copy), number(error));
+    }
+
+    #[test]
+    fn each_cause_is_told_in_these_words() {
+        let told: Vec<(Error, &str)> = vec![
+            (
+                Error::Zero { what: "layer width", expected: "at least one unit" },
+                "layer width 0: expected at least one unit",
+            ),
+            // End of the list.
+        ];
+        for (error, words) in told {
+            assert_eq!(error.to_string(), words, "{error:?}");
+        }
     }
 
     #[test]

@@ -147,10 +147,10 @@ impl Explanation {
     ) -> Result<Self, Error> {
         same_size("inputs of the network", data.inputs().columns(), mlp.inputs())?;
         if steps == 0 {
-            return Err(Error::setting("steps", steps, "at least one"));
+            return Err(Error::Zero { what: "steps", expected: "at least one" });
         }
         if data.rows() == 0 {
-            return Err(Error::setting("rows of the data", 0, "at least one"));
+            return Err(Error::Zero { what: "rows of the data", expected: "at least one" });
         }
         let threads = threads();
         let sgd = Sgd::new(Schedule::constant(0.0)).momentum(Schedule::constant(0.9));

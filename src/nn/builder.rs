@@ -191,10 +191,10 @@ impl MlpBuilder {
             Error::setting("output layer", "missing", "a call of `output` before `build`")
         })?;
         if self.inputs == 0 {
-            return Err(Error::setting("inputs", 0, "at least one unit"));
+            return Err(Error::Zero { what: "inputs", expected: "at least one unit" });
         }
         if self.hidden.iter().map(|hidden| hidden.width).chain([output.width]).any(|n| n == 0) {
-            return Err(Error::setting("layer width", 0, "at least one unit"));
+            return Err(Error::Zero { what: "layer width", expected: "at least one unit" });
         }
         output.loss.check_outputs(output.width)?;
         Ok(output)

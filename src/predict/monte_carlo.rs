@@ -70,7 +70,7 @@ impl MonteCarlo {
     /// 0.
     pub fn new(samples: usize) -> Result<Self, Error> {
         if samples == 0 {
-            return Err(Error::setting("samples", samples, "at least one"));
+            return Err(Error::Zero { what: "samples", expected: "at least one" });
         }
         Ok(Self { samples, tolerance: None, keep_samples: false })
     }

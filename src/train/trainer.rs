@@ -172,7 +172,10 @@ impl TrainerBuilder {
             }
         }
         if most_rows == 0 {
-            return Err(Error::setting("rows of the largest batch", 0, "at least one"));
+            return Err(Error::Zero {
+                what: "rows of the largest batch",
+                expected: "at least one",
+            });
         }
         let widths = mlp.widths();
         let flow = Flow::with_capacity(&mlp, most_rows)?;
@@ -280,7 +283,7 @@ impl Trainer {
         self.ensure_finite()?;
         let rows = batch.rows();
         if rows == 0 {
-            return Err(Error::setting("rows of a batch", 0, "at least one"));
+            return Err(Error::Zero { what: "rows of a batch", expected: "at least one" });
         }
         self.flow.check(&self.mlp, rows)?;
         batch.check(self.mlp.inputs(), self.finite_inputs)?;
