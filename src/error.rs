@@ -74,6 +74,16 @@ pub enum Error {
         /// How many there have to be.
         expected: &'static str,
     },
+    /// A number outside its range.
+    #[error("{what} {value}: expected {expected}")]
+    OutOfRange {
+        /// Which number.
+        what: &'static str,
+        /// The number that was given.
+        value: f64,
+        /// The range it has to be in.
+        expected: &'static str,
+    },
     /// A setting outside its range.
     #[error("{name} {value}: expected {expected}")]
     Setting {
@@ -279,6 +289,14 @@ mod tests {
             (
                 Error::Zero { what: "layer width", expected: "at least one unit" },
                 "layer width 0: expected at least one unit",
+            ),
+            (
+                Error::OutOfRange {
+                    what: "quantile q",
+                    value: 1.5,
+                    expected: "a number from 0 to 1",
+                },
+                "quantile q 1.5: expected a number from 0 to 1",
             ),
             // End of the list.
         ];

@@ -96,7 +96,8 @@ impl MonteCarlo {
     /// Negative, or not a finite number.
     pub fn tolerance(self, tolerance: f64) -> Result<Self, Error> {
         if !(tolerance.is_finite() && tolerance >= 0.0) {
-            return Err(Error::setting("tolerance", tolerance, "a finite number of at least 0"));
+            let expected = "a finite number of at least 0";
+            return Err(Error::OutOfRange { what: "tolerance", value: tolerance, expected });
         }
         Ok(Self { tolerance: Some(tolerance), ..self })
     }

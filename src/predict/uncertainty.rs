@@ -292,7 +292,7 @@ impl<'w> Estimate<'w> {
     fn around(&self, output: usize, z: f64, variance: f64) -> Result<[f64; 2], Error> {
         if !(z.is_finite() && z >= 0.0) {
             let expected = "a finite number of at least 0 (1.96 for 95 %)";
-            return Err(Error::setting("standard deviations z", z, expected));
+            return Err(Error::OutOfRange { what: "standard deviations z", value: z, expected });
         }
         let half = z * variance.sqrt();
         Ok([self.mean[output] - half, self.mean[output] + half])
@@ -307,7 +307,8 @@ impl<'w> Estimate<'w> {
             ));
         }
         if !(precision.is_finite() && precision > 0.0 && (1.0 / precision).is_finite()) {
-            return Err(Error::setting("precision", precision, "a finite number above 0"));
+            let expected = "a finite number above 0";
+            return Err(Error::OutOfRange { what: "precision", value: precision, expected });
         }
         Ok(precision)
     }
@@ -380,7 +381,8 @@ impl<'w> Estimate<'w> {
     pub fn quantile(&self, output: usize, q: f64) -> Result<f64, Error> {
         below("output", self.mean.len(), output)?;
         if !(0.0..=1.0).contains(&q) {
-            return Err(Error::setting("quantile q", q, "a number from 0 to 1"));
+            let expected = "a number from 0 to 1";
+            return Err(Error::OutOfRange { what: "quantile q", value: q, expected });
         }
         let samples = self.kept_samples()?;
         let sorted = &self.sorted[output * samples..][..samples];

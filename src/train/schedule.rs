@@ -82,30 +82,33 @@ fn check_steps(steps: u64) -> Result<u64, Expected> {
     (steps > 0).then_some(steps).ok_or("at least one step")
 }
 
-/// A parameter from a file of settings, named in its error.
+/// A parameter from a file of settings, which its error names.
 fn checked<'de, D, T>(
     deserializer: D,
-    name: &'static str,
-    check: impl Fn(T) -> Result<T, Expected>,
+    check: fn(T) -> Result<T, Expected>,
+    refuse: impl Fn(T, Expected) -> Error,
 ) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
-    T: Deserialize<'de> + ToString + Copy,
+    T: Deserialize<'de> + Copy,
 {
     let value = T::deserialize(deserializer)?;
-    check(value).map_err(|expected| D::Error::custom(Error::setting(name, value, expected)))
+    check(value).map_err(|expected| D::Error::custom(refuse(value, expected)))
 }
 
 fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    checked(deserializer, "rate of a schedule", check_rate)
+    let what = "rate of a schedule";
+    checked(deserializer, check_rate, |value, expected| Error::OutOfRange { what, value, expected })
 }
 
 fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    checked(deserializer, "time of a schedule", check_time)
+    let what = "time of a schedule";
+    checked(deserializer, check_time, |value, expected| Error::OutOfRange { what, value, expected })
 }
 
 fn steps<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    checked(deserializer, "steps of a schedule", check_steps)
+    let what = "steps of a schedule";
+    checked(deserializer, check_steps, |_, expected| Error::Zero { what, expected })
 }
 
 /// As in `0.1 to 0.0 in a straight line over 4690 steps`.

@@ -30,11 +30,8 @@ pub enum MaxNorm {
 
 fn check_bound(c: f64) -> Result<f64, Error> {
     if !(LEAST_NORM..=f64::from(f32::MAX)).contains(&c) {
-        return Err(Error::setting(
-            "max-norm",
-            c,
-            "a number from 1e-15 to 3.4e38, for the engine's weights too",
-        ));
+        let expected = "a number from 1e-15 to 3.4e38, for the engine's weights too";
+        return Err(Error::OutOfRange { what: "max-norm", value: c, expected });
     }
     Ok(c)
 }
@@ -42,7 +39,7 @@ fn check_bound(c: f64) -> Result<f64, Error> {
 fn check_decay(decay: f64) -> Result<(), Error> {
     if !(0.0..=f64::from(f32::MAX)).contains(&decay) {
         let expected = "a number from 0 to 3.4e38, for the engine's weights too";
-        return Err(Error::setting("weight decay", decay, expected));
+        return Err(Error::OutOfRange { what: "weight decay", value: decay, expected });
     }
     Ok(())
 }
