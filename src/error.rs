@@ -84,6 +84,16 @@ pub enum Error {
         /// The range it has to be in.
         expected: &'static str,
     },
+    /// A schedule with rates outside their range.
+    #[error("{what} {schedule}: expected {expected}")]
+    Schedule {
+        /// What it is the schedule of.
+        what: &'static str,
+        /// The schedule that was given.
+        schedule: String,
+        /// What its numbers have to be.
+        expected: &'static str,
+    },
     /// A setting outside its range.
     #[error("{name} {value}: expected {expected}")]
     Setting {
@@ -297,6 +307,14 @@ mod tests {
                     expected: "a number from 0 to 1",
                 },
                 "quantile q 1.5: expected a number from 0 to 1",
+            ),
+            (
+                Error::Schedule {
+                    what: "momentum",
+                    schedule: "1.0 at every step".to_owned(),
+                    expected: "numbers from 0 to below 1",
+                },
+                "momentum 1.0 at every step: expected numbers from 0 to below 1",
             ),
             // End of the list.
         ];

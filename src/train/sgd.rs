@@ -224,10 +224,13 @@ impl Sgd {
     /// Whether every number is one that training can use.
     pub(super) fn check(self) -> Result<(), Error> {
         // The kernels compute in f32.
-        let check = |name, schedule: Schedule, most, all| match schedule.range() {
-            Ok((low, high)) if low >= 0.0 && high as f32 <= most => Ok(()),
-            Ok(_) => Err(Error::setting(name, schedule, all)),
-            Err(expected) => Err(Error::setting(name, schedule, expected)),
+        let check = |what, schedule: Schedule, most, all| {
+            let expected = match schedule.range() {
+                Ok((low, high)) if low >= 0.0 && high as f32 <= most => return Ok(()),
+                Ok(_) => all,
+                Err(expected) => expected,
+            };
+            Err(Error::Schedule { what, schedule: schedule.to_string(), expected })
         };
         check("learning rate", self.learning_rate, f32::MAX, "finite numbers of at least 0")?;
         check("momentum", self.momentum, 1.0f32.next_down(), "numbers from 0 to below 1")?;
