@@ -94,6 +94,14 @@ pub enum Error {
         /// What its numbers have to be.
         expected: &'static str,
     },
+    /// A slope of [`LeakyRelu`](crate::nn::Activation::LeakyRelu) that is none.
+    #[error("slope of leaky_relu {slope}: expected {expected}")]
+    Slope {
+        /// The slope as it was given.
+        slope: String,
+        /// What it has to be.
+        expected: &'static str,
+    },
     /// A setting outside its range.
     #[error("{name} {value}: expected {expected}")]
     Setting {
@@ -315,6 +323,10 @@ mod tests {
                     expected: "numbers from 0 to below 1",
                 },
                 "momentum 1.0 at every step: expected numbers from 0 to below 1",
+            ),
+            (
+                Error::Slope { slope: "0".to_owned(), expected: "a finite number above 0" },
+                "slope of leaky_relu 0: expected a finite number above 0",
             ),
             // End of the list.
         ];

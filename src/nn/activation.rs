@@ -63,8 +63,6 @@ impl Slope {
     /// PyTorch's default, 0.01.
     pub const DEFAULT: Self = Self(0.01);
 
-    const NAME: &str = "slope of leaky_relu";
-
     /// # Errors
     /// A slope that is not above 0, or not finite.
     ///
@@ -81,7 +79,7 @@ impl Slope {
         if slope > 0.0 && slope.is_finite() {
             return Ok(Self(slope));
         }
-        Err(Error::setting(Self::NAME, slope, "a finite number above 0"))
+        Err(Error::Slope { slope: slope.to_string(), expected: "a finite number above 0" })
     }
 
     /// The number.
@@ -180,7 +178,8 @@ impl FromStr for Activation {
         let slope = name.strip_prefix("leaky_relu(").and_then(|rest| rest.strip_suffix(')'));
         if let Some((text, slope)) = slope.and_then(|text| Some((text, text.parse().ok()?))) {
             // As it is written: 1e39 is infinite as an f32, and 1e-50 is 0.
-            let refused = |_| Error::setting(Slope::NAME, text, "a number above 0, also as an f32");
+            let expected = "a number above 0, also as an f32";
+            let refused = |_| Error::Slope { slope: text.to_owned(), expected };
             return Slope::new(slope).map(Self::LeakyRelu).map_err(refused);
         }
         Self::from_name(name)
