@@ -102,6 +102,34 @@ pub enum Error {
         /// What it has to be.
         expected: &'static str,
     },
+    /// A drop rate that is no 1 - k/65536 with a k from 1.
+    #[error("drop rate {value}: expected 0, or a number from 1/65536 to 65535/65536")]
+    DropRate {
+        /// The rate that was given.
+        value: f64,
+    },
+    /// A numerator of a keep rate outside its range.
+    #[error("k of a keep rate {k}: expected a number from 1 to 65536")]
+    KeepNumerator {
+        /// The numerator that was given.
+        k: u32,
+    },
+    /// Noise in a file that keeps every unit, which has another way to be said.
+    #[error(
+        "keep_k of Bernoulli noise {keep_k}: expected a number below it, or noise of kind `none`"
+    )]
+    BernoulliKeepsAll {
+        /// The numerator of its keep rate.
+        keep_k: u32,
+    },
+    /// A keep rate and a drop rate of the same units.
+    #[error("keep rate {keep} beside the drop rate {drop}: expected one of the two")]
+    KeepAndDrop {
+        /// The keep rate.
+        keep: f64,
+        /// The drop rate.
+        drop: f64,
+    },
     /// A setting outside its range.
     #[error("{name} {value}: expected {expected}")]
     Setting {
@@ -327,6 +355,23 @@ mod tests {
             (
                 Error::Slope { slope: "0".to_owned(), expected: "a finite number above 0" },
                 "slope of leaky_relu 0: expected a finite number above 0",
+            ),
+            (
+                Error::DropRate { value: 1.0 },
+                "drop rate 1: expected 0, or a number from 1/65536 to 65535/65536",
+            ),
+            (
+                Error::KeepNumerator { k: 0 },
+                "k of a keep rate 0: expected a number from 1 to 65536",
+            ),
+            (
+                Error::BernoulliKeepsAll { keep_k: 65536 },
+                "keep_k of Bernoulli noise 65536: expected a number below it, or noise of kind \
+                 `none`",
+            ),
+            (
+                Error::KeepAndDrop { keep: 0.8, drop: 0.2 },
+                "keep rate 0.8 beside the drop rate 0.2: expected one of the two",
             ),
             // End of the list.
         ];

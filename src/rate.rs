@@ -63,8 +63,7 @@ impl Keep {
     /// A number below 0 or not below 1, NaN; a rate so near to 0 or 1 that it
     /// rounds to it.
     pub fn from_drop(drop: f64) -> Result<Self, Error> {
-        let refused =
-            || Error::setting("drop rate", drop, "0, or a number from 1/65536 to 65535/65536");
+        let refused = || Error::DropRate { value: drop };
         if !(0.0..1.0).contains(&drop) {
             return Err(refused());
         }
@@ -80,7 +79,7 @@ impl Keep {
     /// `k` is 0 or above 65536.
     pub fn from_k(k: u32) -> Result<Self, Error> {
         if k == 0 || k > Self::ONE_K {
-            return Err(Error::setting("k of a keep rate", k, "a number from 1 to 65536"));
+            return Err(Error::KeepNumerator { k });
         }
         Ok(Self { k })
     }

@@ -66,11 +66,9 @@ impl TryFrom<Noise> for Keep {
         match noise {
             Noise::None {} => Ok(Self::ALL),
             // One way to say it, so that the same model gives the same bytes.
-            Noise::Bernoulli { keep_k: Self::ONE_K } => Err(Error::setting(
-                "keep_k of Bernoulli noise",
-                Self::ONE_K,
-                "a number below it, or noise of kind `none`",
-            )),
+            Noise::Bernoulli { keep_k: keep_k @ Self::ONE_K } => {
+                Err(Error::BernoulliKeepsAll { keep_k })
+            }
             Noise::Bernoulli { keep_k } => Self::from_k(keep_k),
         }
     }

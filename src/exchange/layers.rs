@@ -176,10 +176,7 @@ impl TryFrom<Described> for Layers {
 /// The keep rate that at most one of the two says.
 fn rate(keep: Option<f64>, drop: Option<f64>) -> Result<Option<Keep>, Error> {
     match (keep, drop) {
-        (Some(keep), Some(drop)) => {
-            let both = format!("{keep} beside the drop rate {drop}");
-            Err(Error::setting("keep rate", both, "one of the two"))
-        }
+        (Some(keep), Some(drop)) => Err(Error::KeepAndDrop { keep, drop }),
         (Some(keep), None) => Keep::new(keep).map(Some),
         (None, Some(drop)) => Keep::from_drop(drop).map(Some),
         (None, None) => Ok(None),
