@@ -3,7 +3,7 @@
 
 use std::{io, path::PathBuf, sync::Arc};
 
-use crate::simd::Isa;
+use crate::{rate::Keep, simd::Isa};
 
 /// What can go wrong, one variant a cause; each message names the offending
 /// value and what was expected.
@@ -130,6 +130,35 @@ pub enum Error {
         /// The drop rate.
         drop: f64,
     },
+    /// A layer after the output layer.
+    #[error("call {call}: expected the hidden layers first, then one output layer")]
+    LayerAfterOutput {
+        /// The call that came too late.
+        call: String,
+    },
+    /// A network without an output layer.
+    #[error("output layer missing: expected a call of `output` before `build`")]
+    NoOutputLayer,
+    /// A file of a network without a layer.
+    #[error("layers []: expected at least the output layer")]
+    NoLayers,
+    /// A file of a network whose output layer has an activation, or drops units.
+    #[error(
+        "activation of the output layer {activation} with keep rate {keep}: expected identity \
+         without noise: what follows is the loss's"
+    )]
+    OutputLayer {
+        /// Its activation.
+        activation: String,
+        /// Its keep rate.
+        keep: Keep,
+    },
+    /// Softmax cross-entropy over one output.
+    #[error(
+        "softmax_cross_entropy outputs 1: expected at least two classes (a softmax over one is \
+         always 1: two classes can be one output with binary_cross_entropy)"
+    )]
+    OneClass,
     /// A setting outside its range.
     #[error("{name} {value}: expected {expected}")]
     Setting {
@@ -372,6 +401,25 @@ mod tests {
             (
                 Error::KeepAndDrop { keep: 0.8, drop: 0.2 },
                 "keep rate 0.8 beside the drop rate 0.2: expected one of the two",
+            ),
+            (
+                Error::LayerAfterOutput { call: "hidden(3, relu, 1)".to_owned() },
+                "call hidden(3, relu, 1): expected the hidden layers first, then one output layer",
+            ),
+            (
+                Error::NoOutputLayer,
+                "output layer missing: expected a call of `output` before `build`",
+            ),
+            (Error::NoLayers, "layers []: expected at least the output layer"),
+            (
+                Error::OutputLayer { activation: "relu".to_owned(), keep: Keep::HALF },
+                "activation of the output layer relu with keep rate 0.5000 (32768/65536): expected \
+                 identity without noise: what follows is the loss's",
+            ),
+            (
+                Error::OneClass,
+                "softmax_cross_entropy outputs 1: expected at least two classes (a softmax over one \
+                 is always 1: two classes can be one output with binary_cross_entropy)",
             ),
             // End of the list.
         ];

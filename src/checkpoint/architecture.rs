@@ -133,13 +133,9 @@ impl TryFrom<Said> for Architecture {
             Ok((width, activation, Keep::try_from(noise)?))
         };
         let mut hidden = layers.into_iter().map(layer).collect::<Result<Vec<_>, Error>>()?;
-        let expected = "at least the output layer";
-        let output = hidden.pop().ok_or_else(|| Error::setting("layers", "[]", expected))?;
-        let (outputs, activation, keep) = output;
+        let (outputs, activation, keep) = hidden.pop().ok_or(Error::NoLayers)?;
         if activation != Activation::Identity || keep.drops() {
-            let value = format!("{activation} with keep rate {keep}");
-            let expected = "identity without noise: what follows is the loss's";
-            return Err(Error::setting("activation of the output layer", value, expected));
+            return Err(Error::OutputLayer { activation: activation.to_string(), keep });
         }
         let (input_keep, sparse_input) = (Keep::try_from(input.noise)?, input.sparse);
         let inputs = input.width;

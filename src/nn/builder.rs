@@ -30,7 +30,7 @@ pub struct MlpBuilder {
 
 /// What is said of a layer that comes after the output layer.
 fn late_error(call: &str) -> Error {
-    Error::setting("call", call, "the hidden layers first, then one output layer")
+    Error::LayerAfterOutput { call: call.to_owned() }
 }
 
 fn refuse_late<S: Serializer>(late: &Option<String>, _: S) -> Result<S::Ok, S::Error> {
@@ -187,9 +187,7 @@ impl MlpBuilder {
         if let Some(call) = &self.late {
             return Err(late_error(call));
         }
-        let output = self.output.as_ref().ok_or_else(|| {
-            Error::setting("output layer", "missing", "a call of `output` before `build`")
-        })?;
+        let output = self.output.as_ref().ok_or(Error::NoOutputLayer)?;
         if self.inputs == 0 {
             return Err(Error::Zero { what: "inputs", expected: "at least one unit" });
         }

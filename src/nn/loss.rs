@@ -64,9 +64,7 @@ impl Loss {
     /// Whether an output layer of so many units can have this loss.
     pub(crate) fn check_outputs(self, outputs: usize) -> Result<(), Error> {
         if self == Self::SoftmaxCrossEntropy && outputs == 1 {
-            let expected = "at least two classes (a softmax over one is always 1: two classes can \
-                            be one output with binary_cross_entropy)";
-            return Err(Error::setting("softmax_cross_entropy outputs", outputs, expected));
+            return Err(Error::OneClass);
         }
         Ok(())
     }
