@@ -159,6 +159,14 @@ pub enum Error {
          always 1: two classes can be one output with binary_cross_entropy)"
     )]
     OneClass,
+    /// A network with another loss than what is asked for needs.
+    #[error("loss {loss}: expected {expected}")]
+    LossKind {
+        /// The network's loss.
+        loss: &'static str,
+        /// The loss that is needed, and why.
+        expected: &'static str,
+    },
     /// A setting outside its range.
     #[error("{name} {value}: expected {expected}")]
     Setting {
@@ -420,6 +428,13 @@ mod tests {
                 Error::OneClass,
                 "softmax_cross_entropy outputs 1: expected at least two classes (a softmax over one \
                  is always 1: two classes can be one output with binary_cross_entropy)",
+            ),
+            (
+                Error::LossKind {
+                    loss: "squared_error",
+                    expected: "softmax_cross_entropy, which has classes",
+                },
+                "loss squared_error: expected softmax_cross_entropy, which has classes",
             ),
             // End of the list.
         ];

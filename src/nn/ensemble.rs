@@ -86,7 +86,7 @@ impl Ensemble {
     pub fn geometric_mean(&self, x: &[f64]) -> Result<Vec<f64>, Error> {
         if self.mlp.loss() != Loss::SoftmaxCrossEntropy {
             let expected = "softmax_cross_entropy, whose probabilities sum to 1";
-            return Err(Error::setting("loss", self.mlp.loss(), expected));
+            return Err(Error::LossKind { loss: self.mlp.loss().name(), expected });
         }
         let logs = self.weighted(|member| {
             Ok(member.predict(x)?.into_iter().map(libm::log).collect::<Vec<f64>>())

@@ -61,7 +61,8 @@ pub fn evaluate<M: Borrow<Mlp>>(
     let mlp = predictor.network();
     let (classes, loss) = (mlp.outputs(), mlp.loss());
     if loss != Loss::SoftmaxCrossEntropy {
-        return Err(Error::setting("loss", loss, "softmax_cross_entropy, which has classes"));
+        let expected = "softmax_cross_entropy, which has classes";
+        return Err(Error::LossKind { loss: loss.name(), expected });
     }
     if let Some(row) = data.labels().iter().position(|&class| class as usize >= classes) {
         return Err(Error::Class { row, class: data.labels()[row], classes });

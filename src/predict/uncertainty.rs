@@ -300,11 +300,8 @@ impl<'w> Estimate<'w> {
 
     fn check_precision(&self, precision: f64) -> Result<f64, Error> {
         if self.loss != Loss::SquaredError {
-            return Err(Error::setting(
-                "loss",
-                self.loss,
-                "squared_error, whose targets have noise",
-            ));
+            let expected = "squared_error, whose targets have noise";
+            return Err(Error::LossKind { loss: self.loss.name(), expected });
         }
         if !(precision.is_finite() && precision > 0.0 && (1.0 / precision).is_finite()) {
             let expected = "a finite number above 0";
