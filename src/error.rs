@@ -167,6 +167,12 @@ pub enum Error {
         /// The loss that is needed, and why.
         expected: &'static str,
     },
+    /// The variance of an answer that has none.
+    #[error("variance not known: expected moments, or monte_carlo with two samples or more")]
+    NoVariance,
+    /// The samples of an answer that were not kept.
+    #[error("samples not kept: expected MonteCarlo::keep_samples")]
+    NoSamples,
     /// A setting outside its range.
     #[error("{name} {value}: expected {expected}")]
     Setting {
@@ -436,6 +442,11 @@ mod tests {
                 },
                 "loss squared_error: expected softmax_cross_entropy, which has classes",
             ),
+            (
+                Error::NoVariance,
+                "variance not known: expected moments, or monte_carlo with two samples or more",
+            ),
+            (Error::NoSamples, "samples not kept: expected MonteCarlo::keep_samples"),
             // End of the list.
         ];
         for (error, words) in told {

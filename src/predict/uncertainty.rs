@@ -211,10 +211,7 @@ impl<'w> Estimate<'w> {
 
     fn variance_of(&self, output: usize) -> Result<f64, Error> {
         below("output", self.mean.len(), output)?;
-        let variance = self.variance().ok_or_else(|| {
-            let expected = "moments, or monte_carlo with two samples or more";
-            Error::setting("variance", "not known", expected)
-        })?;
+        let variance = self.variance().ok_or(Error::NoVariance)?;
         Ok(variance[output])
     }
 
@@ -325,7 +322,7 @@ impl<'w> Estimate<'w> {
 
     fn kept_samples(&self) -> Result<usize, Error> {
         match self.kept.len() / self.mean.len() {
-            0 => Err(Error::setting("samples", "not kept", "MonteCarlo::keep_samples")),
+            0 => Err(Error::NoSamples),
             samples => Ok(samples),
         }
     }
