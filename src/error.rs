@@ -173,6 +173,12 @@ pub enum Error {
     /// The samples of an answer that were not kept.
     #[error("samples not kept: expected MonteCarlo::keep_samples")]
     NoSamples,
+    /// A setting of the caller's with a name that the trainer uses itself.
+    #[error("setting {name}: expected a name that the trainer does not use")]
+    ReservedName {
+        /// The name.
+        name: String,
+    },
     /// A setting outside its range.
     #[error("{name} {value}: expected {expected}")]
     Setting {
@@ -447,6 +453,10 @@ mod tests {
                 "variance not known: expected moments, or monte_carlo with two samples or more",
             ),
             (Error::NoSamples, "samples not kept: expected MonteCarlo::keep_samples"),
+            (
+                Error::ReservedName { name: "seed".to_owned() },
+                "setting seed: expected a name that the trainer does not use",
+            ),
             // End of the list.
         ];
         for (error, words) in told {

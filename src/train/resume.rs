@@ -166,7 +166,7 @@ impl TrainerBuilder {
 fn join(mut own: Settings, callers: &Settings) -> Result<Settings, Error> {
     for (name, value) in callers {
         if own.insert(name.clone(), value.clone()).is_some() {
-            return Err(Error::setting("setting", name, "a name that the trainer does not use"));
+            return Err(Error::ReservedName { name: name.clone() });
         }
     }
     Ok(own)
