@@ -179,6 +179,24 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// A network to be trained whose parameters are not all finite.
+    #[error("parameters layer {layer} holds NaN or infinity: expected finite numbers")]
+    NonFiniteLayer {
+        /// The layer, from 0.
+        layer: usize,
+    },
+    /// Parameters that no file may hold.
+    #[error("parameters {reason}: expected numbers that can be read again")]
+    UnwritableParameters {
+        /// Which ones, and what was expected of them.
+        reason: String,
+    },
+    /// A weight that is larger than bfloat16's largest number.
+    #[error("weight {weight}: expected a number that bfloat16 has")]
+    BeyondBf16 {
+        /// The weight.
+        weight: f32,
+    },
     /// A setting outside its range.
     #[error("{name} {value}: expected {expected}")]
     Setting {
@@ -456,6 +474,21 @@ mod tests {
             (
                 Error::ReservedName { name: "seed".to_owned() },
                 "setting seed: expected a name that the trainer does not use",
+            ),
+            (
+                Error::NonFiniteLayer { layer: 1 },
+                "parameters layer 1 holds NaN or infinity: expected finite numbers",
+            ),
+            (
+                Error::UnwritableParameters {
+                    reason: "layers.0.bias holds NaN: expected finite numbers".to_owned(),
+                },
+                "parameters layers.0.bias holds NaN: expected finite numbers: expected numbers that \
+                 can be read again",
+            ),
+            (
+                Error::BeyondBf16 { weight: 3.4e38 },
+                "weight 340000000000000000000000000000000000000: expected a number that bfloat16 has",
             ),
             // End of the list.
         ];

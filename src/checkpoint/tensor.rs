@@ -60,9 +60,8 @@ impl Tensor<From<'_>> {
             let part = &mut numbers[..AT_ONCE.min(count - start)];
             self.memory.copy(start, part);
             for x in &mut *part {
-                *x = self.convert(*x).map_err(|reason| {
-                    Error::setting("parameters", reason, "numbers that can be read again")
-                })?;
+                let unwritable = |reason| Error::UnwritableParameters { reason };
+                *x = self.convert(*x).map_err(unwritable)?;
             }
             to(write_little_endian(part, &mut bytes))?;
         }

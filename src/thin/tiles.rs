@@ -115,7 +115,7 @@ impl Tiles {
             let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1));
             *half = (rounded >> 16) as Bf16;
             if !f32::from_bits(u32::from(*half) << 16).is_finite() {
-                return Err(Error::setting("weight", weight, "a number that bfloat16 has"));
+                return Err(Error::BeyondBf16 { weight: *weight });
             }
         }
         Ok(halves)

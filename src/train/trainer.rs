@@ -167,8 +167,7 @@ impl TrainerBuilder {
         for (index, layer) in mlp.layers.iter().enumerate() {
             let finite = layer.weights.all_finite() && layer.bias.iter().all(|b| b.is_finite());
             if !finite {
-                let value = format!("layer {index} holds NaN or infinity");
-                return Err(Error::setting("parameters", value, "finite numbers"));
+                return Err(Error::NonFiniteLayer { layer: index });
             }
         }
         if most_rows == 0 {
