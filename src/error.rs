@@ -197,6 +197,24 @@ pub enum Error {
         /// The weight.
         weight: f32,
     },
+    /// A file that would be too large to be read again.
+    #[error("{what} {size}: expected at most {most}, {why}")]
+    FileTooLarge {
+        /// Bytes of which file.
+        what: &'static str,
+        /// How many it would have.
+        size: u64,
+        /// The most that it may have.
+        most: u64,
+        /// What sets that bound.
+        why: &'static str,
+    },
+    /// Metadata that JSON cannot hold.
+    #[error("file {reason}: expected metadata that JSON can hold")]
+    Metadata {
+        /// What the serialiser said.
+        reason: String,
+    },
     /// A setting outside its range.
     #[error("{name} {value}: expected {expected}")]
     Setting {
@@ -489,6 +507,19 @@ mod tests {
             (
                 Error::BeyondBf16 { weight: 3.4e38 },
                 "weight 340000000000000000000000000000000000000: expected a number that bfloat16 has",
+            ),
+            (
+                Error::FileTooLarge {
+                    what: "bytes of a file",
+                    size: 1 << 35,
+                    most: 1 << 34,
+                    why: "which can be read again",
+                },
+                "bytes of a file 34359738368: expected at most 17179869184, which can be read again",
+            ),
+            (
+                Error::Metadata { reason: "key must be a string".to_owned() },
+                "file key must be a string: expected metadata that JSON can hold",
             ),
             // End of the list.
         ];

@@ -62,8 +62,8 @@ impl<'m> Writer<'m> {
         }
         let size = (size_of::<u64>() + header.len()) as u64 + end;
         if size > MOST_BYTES {
-            let expected = "at most 17179869184, which can be read again";
-            return Err(Error::setting("bytes of a file", size, expected));
+            let (what, why) = ("bytes of a file", "which can be read again");
+            return Err(Error::FileTooLarge { what, size, most: MOST_BYTES, why });
         }
         Ok(Self { tensors, header, size })
     }
@@ -115,7 +115,7 @@ fn text(of: &(impl Serialize + ?Sized)) -> Result<String, Error> {
 }
 
 fn unwritable(error: serde_json::Error) -> Error {
-    Error::setting("file", error, "metadata that JSON can hold")
+    Error::Metadata { reason: error.to_string() }
 }
 
 /// The same with the keys of all objects sorted, whatever order other crates

@@ -69,7 +69,11 @@ struct Opened<'a> {
 impl<'a> Opened<'a> {
     fn new(source: Source<'a>, dimensions: usize) -> Result<Self, Error> {
         let Ok(code) = u8::try_from(dimensions) else {
-            return Err(Error::setting("dimensions of an IDX file", dimensions, "at most 255"));
+            return Err(Error::TooMany {
+                what: "dimensions of an IDX file",
+                most: 255,
+                got: dimensions,
+            });
         };
         let mut source = source.unpacked()?;
         let mut magic = [0; 4];

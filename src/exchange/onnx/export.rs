@@ -156,8 +156,8 @@ fn model<'m>(
         .message(8, opset)
         .message(14, metadata);
     if model.size() > MOST_BYTES {
-        let expected = "at most 2147483647, all that protocol buffers hold";
-        return Err(Error::setting("bytes of an ONNX file", model.size(), expected));
+        let (what, why) = ("bytes of an ONNX file", "all that protocol buffers hold");
+        return Err(Error::FileTooLarge { what, size: model.size(), most: MOST_BYTES, why });
     }
     Ok(model)
 }
