@@ -215,15 +215,20 @@ pub enum Error {
         /// What the serialiser said.
         reason: String,
     },
-    /// A setting outside its range.
-    #[error("{name} {value}: expected {expected}")]
-    Setting {
-        /// The setting's name.
-        name: &'static str,
-        /// The value that was given.
-        value: String,
-        /// The range it has to be in.
-        expected: &'static str,
+    /// An array of the crate `ndarray` that is not row by row without gaps.
+    #[error(
+        "layout of an array with the strides {strides:?}: expected standard layout (C order \
+         without gaps), or a call of Matrix::copy_of_ndarray"
+    )]
+    ArrayLayout {
+        /// Elements from one row to the next, and from one column to the next.
+        strides: [isize; 2],
+    },
+    /// The bytes of a mask with a bit beyond its width.
+    #[error("mask row {row} keeps a unit beyond the width: expected zero bits there")]
+    MaskBits {
+        /// The row of the mask, from 0.
+        row: usize,
     },
     /// An input or a target that is NaN or infinite.
     #[error("{what} at row {row}, column {column} is {value}: expected a finite number")]
@@ -359,14 +364,6 @@ impl Error {
     /// What the system said of a file or folder.
     pub fn io(path: impl Into<PathBuf>, source: io::Error) -> Self {
         Self::Io { path: path.into(), source: Arc::new(source) }
-    }
-
-    pub(crate) fn setting(
-        name: &'static str,
-        value: impl ToString,
-        expected: &'static str,
-    ) -> Self {
-        Self::Setting { name, value: value.to_string(), expected }
     }
 
     /// The same of a batch whose row 0 is row `first` of a whole.
@@ -521,7 +518,15 @@ mod tests {
                 Error::Metadata { reason: "key must be a string".to_owned() },
                 "file key must be a string: expected metadata that JSON can hold",
             ),
-            // End of the list.
+            (
+                Error::ArrayLayout { strides: [1, -2] },
+                "layout of an array with the strides [1, -2]: expected standard layout (C order \
+                 without gaps), or a call of Matrix::copy_of_ndarray",
+            ),
+            (
+                Error::MaskBits { row: 3 },
+                "mask row 3 keeps a unit beyond the width: expected zero bits there",
+            ),
         ];
         for (error, words) in told {
             assert_eq!(error.to_string(), words, "{error:?}");

@@ -278,7 +278,7 @@ mod tests {
         });
         assert_eq!(memory.0.iter().map(|m| *m.lock().unwrap()).sum::<i32>(), 1001);
         // A larger pool than it was made for shares.
-        let failing = pool.install(|| memory.clone().prepare(|| Err(Error::setting("", "", ""))));
+        let failing = pool.install(|| memory.clone().prepare(|| Err(Error::NoSamples)));
         failing.unwrap();
         let one = PerThread::new(0);
         pool.broadcast(|_| one.with(|count| *count += 1));

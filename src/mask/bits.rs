@@ -140,12 +140,7 @@ impl Mask {
             // The word `ones` put here is the word's valid bits.
             let word = u64::from_le_bytes(*from);
             if word & !*to != 0 {
-                let row = i / words_of(width);
-                return Err(Error::setting(
-                    "mask",
-                    format!("row {row} keeps a unit beyond the width"),
-                    "zero bits there",
-                ));
+                return Err(Error::MaskBits { row: i / words_of(width) });
             }
             *to = word;
         }

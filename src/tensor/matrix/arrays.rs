@@ -36,11 +36,8 @@ impl<'a> TryFrom<ArrayView2<'a, f32>> for MatrixView<'a> {
     fn try_from(array: ArrayView2<'a, f32>) -> Result<Self, Error> {
         let (rows, columns) = array.dim();
         let data = array.to_slice().ok_or_else(|| {
-            Error::setting(
-                "layout of an array with the strides",
-                format!("{:?}", array.strides()),
-                "standard layout (C order without gaps), or a call of Matrix::copy_of_ndarray",
-            )
+            let strides = array.strides();
+            Error::ArrayLayout { strides: [strides[0], strides[1]] }
         })?;
         Self::new(data, rows, columns)
     }
