@@ -3,6 +3,7 @@
 
 mod hostile_beside;
 mod hostile_files;
+mod hostile_work;
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -137,6 +138,7 @@ fn hostile_files_are_refused_and_take_little_memory() {
     }
 
     hostile_beside::tensors_beside_a_graph_are_read_or_refused();
+    hostile_work::much_work_is_done_in_little_time_and_memory();
 
     // As many layers as a small file may make.
     let bytes = hostile_files::shared(2800, 1);

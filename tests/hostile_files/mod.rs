@@ -3,8 +3,11 @@
 //! includes this file).
 
 pub mod external;
+pub mod writer;
 
 use std::fmt::Write;
+
+use writer::{Message, bare, floats, model, node, value_info, with_float, with_int};
 
 /// A file, and a word of the reason for which it is refused.
 pub struct Hostile {
@@ -255,87 +258,6 @@ pub fn torch() -> Vec<Hostile> {
     ]
 }
 
-/// A protocol buffers message, field by field.
-#[derive(Clone, Default)]
-pub struct Message(Vec<u8>);
-
-impl Message {
-    pub fn varint(mut self, field: u64, value: u64) -> Self {
-        self.push_varint(field << 3);
-        self.push_varint(value);
-        self
-    }
-
-    pub fn bytes(mut self, field: u64, value: impl AsRef<[u8]>) -> Self {
-        self.push_varint(field << 3 | 2);
-        self.push_varint(value.as_ref().len() as u64);
-        self.0.extend(value.as_ref());
-        self
-    }
-
-    pub fn message(self, field: u64, value: Self) -> Self {
-        self.bytes(field, value.0)
-    }
-
-    pub fn float(mut self, field: u64, value: f32) -> Self {
-        self.push_varint(field << 3 | 5);
-        self.0.extend(value.to_le_bytes());
-        self
-    }
-
-    fn raw(mut self, bytes: &[u8]) -> Self {
-        self.0.extend(bytes);
-        self
-    }
-
-    fn push_varint(&mut self, mut value: u64) {
-        while value >= 128 {
-            self.0.push(value as u8 | 128);
-            value >>= 7;
-        }
-        self.0.push(value as u8);
-    }
-}
-
-fn repeated(message: Message, field: u64, values: &[&str]) -> Message {
-    values.iter().fold(message, |message, value| message.bytes(field, value))
-}
-
-fn node(op: &str, inputs: &[&str], output: &str) -> Message {
-    repeated(Message::default(), 1, inputs)
-        .bytes(2, output)
-        .bytes(3, format!("the {op}"))
-        .bytes(4, op)
-}
-
-fn with_int(node: Message, name: &str, value: u64) -> Message {
-    node.message(5, Message::default().bytes(1, name).varint(3, value).varint(20, 2))
-}
-
-fn with_float(node: Message, name: &str, value: f32) -> Message {
-    node.message(5, Message::default().bytes(1, name).float(2, value).varint(20, 1))
-}
-
-/// A tensor with its shape and its kind of elements, without data.
-fn bare(name: &str, kind: u64, dims: &[u64]) -> Message {
-    let shape = dims.iter().fold(Message::default(), |message, &size| message.varint(1, size));
-    shape.varint(2, kind).bytes(8, name)
-}
-
-/// A tensor of f32.
-fn floats(name: &str, dims: &[u64], values: &[f32]) -> Message {
-    let raw: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
-    bare(name, 1, dims).bytes(9, raw)
-}
-
-fn value_info(name: &str, kind: u64, sizes: &[u64]) -> Message {
-    let shape = sizes
-        .iter()
-        .fold(Message::default(), |shape, &n| shape.message(1, Message::default().varint(1, n)));
-    let tensor = Message::default().varint(1, kind).message(2, shape);
-    Message::default().bytes(1, name).message(2, Message::default().message(1, tensor))
-}
-
 /// A graph from `x` to `y`.
 #[derive(Clone, Default)]
 struct Graph {
@@ -388,17 +310,14 @@ impl Graph {
             self.nodes.iter().cloned().fold(Message::default(), |g, node| g.message(1, node));
         let graph = self.tensors.iter().cloned().fold(graph, |g, tensor| g.message(5, tensor));
         let graph = graph.message(11, value_info("x", 1, &[9, 2]));
-        graph.message(12, value_info("y", 1, &[9, 2])).raw(&self.more.0)
+        let mut graph = graph.message(12, value_info("y", 1, &[9, 2]));
+        graph.0.extend(&self.more.0);
+        graph
     }
 
     fn file(&self) -> Vec<u8> {
         model(20, self.graph()).0
     }
-}
-
-fn model(opset: u64, graph: Message) -> Message {
-    let import = Message::default().bytes(1, "").varint(2, opset);
-    Message::default().varint(1, 10).message(8, import).message(7, graph)
 }
 
 /// A graph of so many layers that share one matrix of `width` by `width`.
@@ -727,7 +646,7 @@ pub fn onnx() -> Vec<Hostile> {
             reshaped(&[-1, -1]),
             "[-1, -1]: expected the rows first",
         ),
-        hostile("bad-reshape-to-rows", reshaped(&[2]), "1 columns: expected the 2 of a row"),
+        hostile("bad-reshape-to-rows", reshaped(&[2]), "2 rows, of an input with 9:"),
         hostile("bad-reshape-to-nothing", reshaped(&[]), "shape []"),
         hostile("bad-reshape-overflows", reshaped(&[-1, i64::MAX, i64::MAX]), "is stated"),
         hostile("bad-input-kind", of_input(7, &[9, 2]), "expected a Cast to floats before"),

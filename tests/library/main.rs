@@ -23,6 +23,7 @@ mod models;
 mod moments;
 mod monte_carlo;
 mod npy;
+mod onnx_graphs;
 mod onnx_out;
 mod properties;
 mod recorded;

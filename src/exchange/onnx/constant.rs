@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::{
     external::Store,
     proto::{Node, Tensor, kind, short},
+    row::Row,
     wire::{self, varint},
 };
 use crate::checkpoint::Kind;
@@ -32,7 +33,11 @@ pub(super) struct Constant<'a> {
 #[derive(Clone, Debug)]
 enum Known<'a> {
     Tensor(Tensor<'a>),
-    Float(f32),
+    /// A number, or a vector of one.
+    Float {
+        number: f32,
+        is_vector: bool,
+    },
     /// A number, or a vector.
     Ints {
         numbers: Vec<i64>,
@@ -85,7 +90,7 @@ impl<'a> Constant<'a> {
         let value = if let Some(tensor) = attributes.tensor("value")? {
             Known::Tensor(tensor)
         } else if let Some(value) = attributes.float("value_float")? {
-            Known::Float(value)
+            Known::Float { number: value, is_vector: false }
         } else if let Some(value) = attributes.int("value_int")? {
             Known::Ints { numbers: vec![value], is_vector: false }
         } else if let Some(numbers) = attributes.ints("value_ints")? {
@@ -108,8 +113,13 @@ impl<'a> Constant<'a> {
 
     /// The same elements in another shape, where they lie in its order.
     pub fn reshape(self, shape: &[usize]) -> Option<Self> {
-        let Known::Tensor(tensor) = self.value else { return None };
-        let value = Known::Tensor(tensor.reshape(shape).filter(|_| !self.transposed)?);
+        let value = match (&self.value, shape) {
+            (Known::Tensor(tensor), _) if !self.transposed => Known::Tensor(tensor.reshape(shape)?),
+            (Known::Float { number, .. }, [] | [1]) => {
+                Known::Float { number: *number, is_vector: !shape.is_empty() }
+            }
+            _ => return None,
+        };
         Some(Self { value, ..self })
     }
 
@@ -117,15 +127,20 @@ impl<'a> Constant<'a> {
     /// an f32; `None` where that is not done here.
     pub fn cast(&self, to: i64) -> Result<Option<Self>, String> {
         if self.is_integer() {
-            if matches!(to, kind::I32 | kind::I64) {
+            // One that wraps around in 32 bits would be another.
+            let (numbers, is_vector) = self.ints()?;
+            if to == kind::I64
+                || (to == kind::I32 && numbers.iter().all(|&n| i32::try_from(n).is_ok()))
+            {
                 return Ok(Some(self.clone()));
             }
             if !matches!(to, kind::F32 | kind::F64) {
                 return Ok(None);
             }
-            return Ok(match self.ints()?.0[..] {
+            return Ok(match numbers[..] {
                 [one] if one.unsigned_abs() <= 1 << f32::MANTISSA_DIGITS => {
-                    Some(Self { value: Known::Float(one as f32), ..self.clone() })
+                    let value = Known::Float { number: one as f32, is_vector };
+                    Some(Self { value, ..self.clone() })
                 }
                 _ => None,
             });
@@ -137,11 +152,19 @@ impl<'a> Constant<'a> {
         Ok((is_same || matches!(to, kind::F32 | kind::F64)).then(|| self.clone()))
     }
 
-    /// The shape, where there is one.
-    pub fn shape(&self) -> Option<&[usize]> {
+    /// The shape as the graph sees it, behind a `Transpose`.
+    pub fn shape(&self) -> Vec<usize> {
         match &self.value {
-            Known::Tensor(tensor) => Some(tensor.shape()),
-            Known::Float(_) | Known::Ints { .. } => None,
+            Known::Tensor(tensor) => {
+                let mut shape = tensor.shape().to_vec();
+                if self.transposed {
+                    shape.reverse();
+                }
+                shape
+            }
+            Known::Ints { numbers, is_vector: true } => vec![numbers.len()],
+            Known::Float { is_vector: true, .. } => vec![1],
+            Known::Ints { .. } | Known::Float { .. } => Vec::new(),
         }
     }
 
@@ -149,7 +172,7 @@ impl<'a> Constant<'a> {
     pub fn is_integer(&self) -> bool {
         match &self.value {
             Known::Tensor(tensor) => matches!(tensor.kind, kind::I32 | kind::I64),
-            Known::Float(_) => false,
+            Known::Float { .. } => false,
             Known::Ints { .. } => true,
         }
     }
@@ -181,7 +204,7 @@ impl<'a> Constant<'a> {
     /// A number or a tensor of floats.
     pub fn operand(&self) -> Result<Operand<'a>, String> {
         match self.value {
-            Known::Float(value) => Ok(Operand::Number(value.into())),
+            Known::Float { number, .. } => Ok(Operand::Number(number.into())),
             _ => self.floats().map(Operand::Floats),
         }
     }
@@ -211,7 +234,7 @@ impl<'a> Constant<'a> {
         let tensor = match &self.value {
             Known::Ints { numbers, is_vector } => return Ok((numbers.clone(), *is_vector)),
             Known::Tensor(tensor) => tensor,
-            Known::Float(_) => return Err(format!("{} is a float", short(self.name))),
+            Known::Float { .. } => return Err(format!("{} is a float", short(self.name))),
         };
         let name = short(self.name);
         let shape = tensor.shape();
@@ -261,14 +284,21 @@ impl<'a> Constant<'a> {
 const MOST_EQUAL: usize = 1 << 16;
 
 impl<'a> Operand<'a> {
-    /// A number for each row, or even for each element of rows of so many dimensions,
+    /// A number for each row, or even for each element of such rows,
     /// as the number where all of them are equal: as exporters write `zeros_like`.
-    pub fn as_number_for(self, dims: usize) -> Result<Self, String> {
+    pub fn as_number_for(self, row: &Row) -> Result<Self, String> {
         let Self::Floats(floats) = self else { return Ok(self) };
-        let shape = floats.shape();
+        let shape = floats.seen_shape();
         let count = shape.iter().try_fold(1_usize, |n, &size| n.checked_mul(size));
-        let of_rows = shape.len() == dims + 1 && shape.first().is_some_and(|&rows| rows > 1);
-        if !of_rows || count.is_none_or(|count| count > MOST_EQUAL) {
+        // Others would make more rows or columns than there are.
+        let fits = match &shape[..] {
+            [rows, sizes @ ..] if *rows > 1 && sizes.len() == row.dims.len() => {
+                row.rows.is_none_or(|stated| stated == *rows)
+                    && sizes.iter().zip(&row.dims).all(|(&n, &dim)| n == 1 || Some(n) == dim)
+            }
+            _ => false,
+        };
+        if !fits || count.is_none_or(|count| count > MOST_EQUAL) {
             return Ok(self);
         }
         let elements = floats.elements()?;
@@ -308,6 +338,15 @@ impl<'a> Floats<'a> {
     /// The shape, of which `transposed` is not taken into account.
     pub fn shape(&self) -> &[usize] {
         self.tensor.shape()
+    }
+
+    /// The shape as the graph sees it, behind a `Transpose`.
+    pub fn seen_shape(&self) -> Vec<usize> {
+        let mut shape = self.shape().to_vec();
+        if self.transposed {
+            shape.reverse();
+        }
+        shape
     }
 
     /// Whether the elements are f64.

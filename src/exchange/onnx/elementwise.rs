@@ -62,6 +62,18 @@ impl<'a> Elementwise<'a> {
         }
     }
 
+    /// Whether it does the same to all elements.
+    pub fn is_uniform(&self) -> bool {
+        match self {
+            Self::Add(c)
+            | Self::Subtract(c)
+            | Self::SubtractFrom(c)
+            | Self::Multiply(c)
+            | Self::Divide(c) => is_one(c),
+            Self::Scaler { .. } | Self::Norm(_) => false,
+        }
+    }
+
     /// 1 - x
     pub fn is_complement(&self) -> Result<bool, String> {
         match self {

@@ -53,6 +53,10 @@ pub(super) struct Draft<'a> {
     pending: Vec<Applied<'a>>,
     /// What the last link says of the loss; nothing comes after it.
     loss: Option<Loss>,
+    /// Whether the graph's last step so far is the logarithm of a softmax already.
+    is_log: bool,
+    /// Whether the last step was 1 - p of a logistic output.
+    is_complement: bool,
     /// The nodes of the last activation, elementwise operation and dropout.
     activation_at: usize,
     elementwise_at: usize,
@@ -70,6 +74,8 @@ impl<'a> Draft<'a> {
             layers: Vec::new(),
             pending: Vec::new(),
             loss: None,
+            is_log: false,
+            is_complement: false,
             activation_at: 0,
             elementwise_at: 0,
             dropout_at: 0,
@@ -84,12 +90,8 @@ impl<'a> Draft<'a> {
     }
 
     /// Whether the last step was 1 - p of a logistic output.
-    pub fn is_complement(&self) -> Result<bool, String> {
-        let last = self.layers.last().and_then(|layer| layer.activation);
-        match &self.pending[..] {
-            [applied] if last == Some(Activation::Logistic) => applied.op.is_complement(),
-            _ => Ok(false),
-        }
+    pub fn is_complement(&self) -> bool {
+        self.is_complement
     }
 
     /// Takes the next step, and says what the row is behind it.
@@ -105,6 +107,15 @@ impl<'a> Draft<'a> {
         if self.loss.is_some() && !matches!(step, Step::Reshape(_) | Step::Nothing(_) | Step::Log) {
             return Err("stands behind the last softmax or logistic function".to_owned());
         }
+        self.is_complement = false;
+        if let Some(fixed) = row.fixed
+            && !step.is_of_any_rows(row)
+        {
+            return Err(format!(
+                "takes what a Reshape makes {fixed} rows of, of an input with any number: expected \
+                 0 or -1 for the rows in its shape"
+            ));
+        }
         let mut row = row.clone();
         let (role, detail) = match step {
             Step::Nothing(why) => (Role::Identity, why.to_owned()),
@@ -115,6 +126,7 @@ impl<'a> Draft<'a> {
             Step::Linear(linear) => {
                 let (inputs, outputs) = (linear.inputs, linear.outputs);
                 // Ones before the last dimension stay.
+                row.fixed = None;
                 if let Some(last) = row.dims.last_mut() {
                     let columns = last.replace(outputs);
                     self.linear(node, linear, columns)?;
@@ -125,6 +137,9 @@ impl<'a> Draft<'a> {
             Step::Elementwise(op) => {
                 let (applied, dims) = Applied::new(op, &row.dims, node.describe())?;
                 row.dims = dims;
+                let last = self.layers.last().and_then(|layer| layer.activation);
+                let of_logistic = self.pending.is_empty() && last == Some(Activation::Logistic);
+                self.is_complement = of_logistic && applied.op.is_complement()?;
                 let layer = self.elementwise(applied)?;
                 self.elementwise_at = index;
                 (Role::Folded, format!("folded into layer {layer}"))
@@ -145,11 +160,13 @@ impl<'a> Draft<'a> {
                 };
                 (Role::Network, format!("keep rate {keep} of {of}"))
             }
-            Step::Softmax => {
+            Step::Softmax { is_log } => {
                 self.softmax()?;
+                self.is_log = is_log;
                 (Role::Network, format!("the link of the loss {}", Loss::SoftmaxCrossEntropy))
             }
-            Step::Log if self.loss == Some(Loss::SoftmaxCrossEntropy) => {
+            Step::Log if self.loss == Some(Loss::SoftmaxCrossEntropy) && !self.is_log => {
+                self.is_log = true;
                 (Role::Identity, "the logarithm of the softmax, which is the loss's".to_owned())
             }
             Step::Log => return Err("expected it behind a Softmax alone".to_owned()),
@@ -480,7 +497,7 @@ impl Layer<'_> {
         // Where there are two classes, the other's logit stays 0.
         let first = usize::from(self.two_classes == Some(true));
         let mut biases = match &self.sums {
-            Sums::Inputs(n) => fill_diagonal(*n, before, after.as_ref(), into)?,
+            Sums::Inputs(n) => fill_diagonal(*n, before, after.as_ref(), first, into)?,
             Sums::Linear(linear) => {
                 fill_linear(linear, before.as_ref(), after.as_ref(), first, into, rounded)?
             }
@@ -521,17 +538,19 @@ impl Sums<'_> {
     }
 }
 
-/// Fills in weights s a on the diagonal, and gives the biases c.
+/// Fills in weights s a on the diagonal, of output `first` and those behind it, and
+/// gives the biases c.
 fn fill_diagonal(
     n: usize,
     before: Option<Affine>,
     after: Option<&Affine>,
+    first: usize,
     into: &mut Filled,
 ) -> Result<Vec<f64>, String> {
     let scale = |affine: Option<&Affine>, unit: usize| affine.map_or(1.0, |a| a.scale[unit]);
     for unit in 0..n {
         let weight = scale(before.as_ref(), unit) * scale(after, unit);
-        into.weights.set(unit, unit, representable("a scale", weight)?);
+        into.weights.set(unit + first, unit, representable("a scale", weight)?);
     }
     match before {
         Some(Affine { shift, .. }) => Ok(shift),

@@ -10,12 +10,26 @@ pub(super) struct Row {
     pub dims: Vec<Option<usize>>,
     /// The kind of the elements where they are whole numbers.
     pub integer: Option<i64>,
+    /// The number of rows that the graph was made for, where it is stated.
+    pub rows: Option<usize>,
+    /// The number of rows that a `Reshape` made of any number, and inferred a size: of
+    /// another number it makes other rows.
+    pub fixed: Option<i64>,
 }
+
+/// The most dimensions of a row; exporters come to a few.
+const MOST_DIMENSIONS: usize = 16;
 
 impl Row {
     /// One dimension of `columns`.
     pub fn flat(columns: Option<usize>) -> Self {
-        Self { dims: vec![columns], integer: None }
+        Self { dims: vec![columns], integer: None, rows: None, fixed: None }
+    }
+
+    /// One of these dimensions.
+    pub fn of(shape: &[usize]) -> Self {
+        let dims = shape.iter().map(|&size| Some(size)).collect();
+        Self { dims, integer: None, rows: None, fixed: None }
     }
 
     /// The elements of the row, where they are known.
@@ -85,6 +99,7 @@ impl Row {
             });
         }
         let others = product(&dims);
+        let mut fixed = self.fixed;
         let any_rows = match rows.map(|size| (size, size.number())) {
             Some((size, _)) if size == Size::ROWS => true,
             Some((_, Some(0))) if !literal => true,
@@ -93,7 +108,21 @@ impl Row {
             }
             Some((_, Some(-1))) if inferred.is_none() => false,
             // As many as the graph was made for.
-            Some((_, Some(1..))) => false,
+            Some((_, Some(rows @ 1..))) => match self.rows {
+                Some(stated) if i64::try_from(stated) != Ok(rows) => {
+                    return Err(format!(
+                        "shape {}: {rows} rows, of an input with {stated}: expected 0 or -1 for \
+                         the rows",
+                        text()
+                    ));
+                }
+                Some(_) => false,
+                // Where all sizes stand there, it fails for another number of rows.
+                None => {
+                    fixed = inferred.map(|_| rows).or(fixed);
+                    false
+                }
+            },
             _ => {
                 return Err(format!(
                     "shape {}: expected the rows first, as many as there are",
@@ -114,7 +143,7 @@ impl Row {
             if known.is_none() && !any_rows {
                 return Err(format!("shape {}: expected an input whose shape is stated", text()));
             }
-            return Ok(self.with(dims));
+            return Ok(Self { fixed, ..self.with(dims) });
         }
         match (known, others) {
             (Some(known), Some(others)) if known != others => {
@@ -137,6 +166,9 @@ impl Row {
             if self.dims.contains(&None) {
                 return Err("without axes: expected an input whose shape is stated".to_owned());
             }
+            if self.rows == Some(1) {
+                return Err("without axes, of 1 row, which goes too: expected axes".to_owned());
+            }
             let dims = self.dims.iter().copied().filter(|&size| size != Some(1));
             return Ok(self.with(dims.collect()));
         };
@@ -158,6 +190,9 @@ impl Row {
     /// With dimensions of size 1 at `axes` of the tensor that it becomes.
     pub fn unsqueeze(&self, axes: &[i64]) -> Result<Self, String> {
         let rank = self.dims.len() + 1 + axes.len();
+        if rank > MOST_DIMENSIONS {
+            return Err(format!("to {rank} dimensions: expected at most {MOST_DIMENSIONS}"));
+        }
         let mut is_new = vec![false; rank];
         for &axis in axes {
             match place(axis, rank) {

@@ -91,6 +91,11 @@ impl Sizes {
             .ok_or_else(|| "expected numbers that do not depend on the rows".to_owned())
     }
 
+    /// Whether the numbers are the same in 32 bits.
+    pub fn fit_i32(&self) -> bool {
+        self.items.iter().flatten().all(|size| i32::try_from(size.factor).is_ok())
+    }
+
     /// Element by element; a single one goes with each.
     pub fn compute(&self, op: Arithmetic, other: &Self) -> Result<Self, String> {
         let (a, b) = (&self.items, &other.items);

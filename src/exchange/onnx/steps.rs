@@ -26,14 +26,29 @@ pub(super) enum Step<'a> {
     Dropout(Keep),
     /// The same elements in other dimensions.
     Reshape(Row),
-    /// The logarithm of a softmax, or the softmax itself.
-    Softmax,
+    /// A softmax, or the logarithm of one.
+    Softmax { is_log: bool },
     /// The logarithm of the softmax before it.
     Log,
     /// p beside 1 - p.
     TwoClasses { complement_first: bool },
     /// Nothing, and why.
     Nothing(&'static str),
+}
+
+impl Step<'_> {
+    /// Whether it goes the same way where the elements of `row` are spread over another
+    /// number of rows, or cannot go at all.
+    pub fn is_of_any_rows(&self, row: &Row) -> bool {
+        match self {
+            Self::Activation(_) | Self::Dropout(_) | Self::Nothing(_) => true,
+            Self::Elementwise(op) => op.is_uniform(),
+            Self::Reshape(other) => other.dims == row.dims,
+            // It takes no other columns.
+            Self::Linear(_) => row.dims.len() == 1,
+            Self::Softmax { .. } | Self::Log | Self::TwoClasses { .. } => false,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -183,7 +198,7 @@ impl<'a> Call<'a, '_> {
             return Err(format!("{} inputs: expected 2", self.inputs.len()));
         }
         let operand = self.constant(1 - self.at, "an operand")?.operand()?;
-        let operand = operand.as_number_for(self.row.dims.len())?;
+        let operand = operand.as_number_for(self.row)?;
         Ok((operand, self.at == 0))
     }
 }
@@ -377,7 +392,7 @@ fn softmax<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
     if axis != 1 && axis != -1 {
         return Err(format!("axis {axis}: expected 1 or -1, a row's columns"));
     }
-    Ok(Step::Softmax)
+    Ok(Step::Softmax { is_log: call.node.op == "LogSoftmax" })
 }
 
 fn flatten<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {

@@ -154,9 +154,8 @@ impl<'a> Known<'a, '_> {
         let axes = self.ints(1, "axes", &["axes"], 13)?;
         if let Value::Constant(constant) = self.input(0)?
             && !constant.is_integer()
-            && let Some(shape) = constant.shape()
         {
-            let row = Row { dims: shape.iter().map(|&n| Some(n)).collect(), integer: None };
+            let row = Row::of(&constant.shape());
             // As a row of these dimensions, whose axes are one further on.
             let behind = |axes: &[i64]| -> Vec<i64> {
                 axes.iter()
@@ -205,7 +204,8 @@ fn cast<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
     let to = attributes.int("to")?.ok_or("no attribute `to`: expected a kind of number")?;
     let refuse = || Err(format!("of a constant to {}: expected it folded", kind::name(to)));
     match known.input(0)? {
-        Value::Sizes(sizes) if matches!(to, kind::I32 | kind::I64) => {
+        // Numbers of rows are those of tensors, which fit.
+        Value::Sizes(sizes) if to == kind::I64 || (to == kind::I32 && sizes.fit_i32()) => {
             Ok(Value::Sizes(sizes.clone()))
         }
         Value::Constant(constant) => constant
@@ -222,7 +222,7 @@ fn transpose<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
     let Value::Constant(constant) = known.input(0)? else {
         return Err("of a shape: expected a matrix".to_owned());
     };
-    let rank = constant.shape().map_or(0, <[usize]>::len);
+    let rank = constant.shape().len();
     if rank != 2 || perm.as_deref().is_some_and(|perm| perm != [1, 0]) {
         let name = short(constant.name);
         return Err(format!("of {name} of {rank} dimensions: expected a matrix and perm [1, 0]"));
@@ -237,9 +237,7 @@ fn reshape<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
     let shape = known.input(1)?.sizes()?.numbers()?;
     match known.input(0)? {
         Value::Constant(constant) if !constant.is_integer() => {
-            let of = constant.shape().unwrap_or_default();
-            let dims = of.iter().map(|&n| Some(n)).collect();
-            let row = Row { dims, integer: None };
+            let row = Row::of(&constant.shape());
             // As rows of these dimensions.
             let items = shape.iter().map(|&size| Some(Size::of(size)));
             let items = [Some(Size::ROWS)].into_iter().chain(items).collect();
@@ -277,7 +275,7 @@ fn sizes_of(known: &Known<'_, '_>) -> Result<Sizes, String> {
     };
     Ok(match known.input(0)? {
         Value::Row { row, .. } => row.shape(),
-        Value::Constant(constant) => of(constant.shape().unwrap_or_default()),
+        Value::Constant(constant) => of(&constant.shape()),
         Value::Sizes(sizes) if sizes.is_vector => of(&[sizes.items.len()]),
         Value::Sizes(_) => of(&[]),
     })
@@ -328,11 +326,15 @@ fn product<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
         Some(axes) => Some(axes),
         None => known.ints(1, "axes", &["axes", "keepdims", "noop_with_empty_axes"], 18)?,
     };
+    if axes.is_none() && attributes.int("noop_with_empty_axes")?.unwrap_or(0) != 0 {
+        return Err("without axes, of nothing: expected axis 0".to_owned());
+    }
     if axes.is_some_and(|axes| axes != [0] && axes != [-1]) {
         return Err("of a vector along other axes: expected 0".to_owned());
     }
-    let product = known.input(0)?.sizes()?.product();
-    Ok(Value::Sizes(Sizes { is_vector: keeps, items: vec![product] }))
+    let sizes = known.input(0)?.sizes()?;
+    let is_vector = keeps && sizes.is_vector;
+    Ok(Value::Sizes(Sizes { is_vector, items: vec![sizes.product()] }))
 }
 
 /// A whole number as often as the shape says.

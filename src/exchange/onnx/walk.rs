@@ -151,7 +151,7 @@ impl<'g, 'a> Walk<'g, 'a> {
                 let two = node.is_standard() && node.op == "Concat" && rows.next().is_none();
                 let (early, late) =
                     if first.2 < second.2 { (first, second) } else { (second, first) };
-                if !two || early.2 + 1 != late.2 || !self.draft.is_complement()? {
+                if !two || early.2 + 1 != late.2 || !self.draft.is_complement() {
                     let names = node.inputs()?;
                     let (first, second) = (short(names[first.0]), short(names[second.0]));
                     return Err(format!(
@@ -198,7 +198,7 @@ fn input(input: &ValueInfo<'_>) -> Result<Row, String> {
     let Some(shape) = &input.shape else {
         return Ok(Row { integer, ..Row::flat(None) });
     };
-    let [_, rest @ ..] = &shape[..] else {
+    let [rows, rest @ ..] = &shape[..] else {
         return Err(format!("input {name} has no dimensions: expected rows and columns"));
     };
     if rest.is_empty() {
@@ -206,5 +206,6 @@ fn input(input: &ValueInfo<'_>) -> Result<Row, String> {
     }
     // Some writers state 0 where they do not know the size.
     let size = |size: &Option<i64>| usize::try_from((*size)?).ok().filter(|&size| size > 0);
-    Ok(Row { dims: rest.iter().map(size).collect(), integer })
+    let (dims, rows) = (rest.iter().map(size).collect(), size(rows));
+    Ok(Row { dims, integer, rows, fixed: None })
 }
