@@ -223,16 +223,16 @@ pub const REFUSED_ELSEWHERE: &[Refusal] = &[
     Refusal {
         words: "(`CastLike`): expected one of Gemm",
         which: &[
-            "unit_clamp/raw",
-            "unit_clamp_both/raw",
-            "unit_clamp_method/raw",
-            "unit_clamp_min/raw",
-            "unit_clip/raw",
-            "unit_elu/raw",
-            "unit_hardtanh/raw",
-            "unit_maximum/raw",
-            "unit_relu6/raw",
-            "unit_softplus/raw",
+            "unit_clamp/dynamo_any_raw",
+            "unit_clamp_both/dynamo_any_raw",
+            "unit_clamp_method/dynamo_any_raw",
+            "unit_clamp_min/dynamo_any_raw",
+            "unit_clip/dynamo_any_raw",
+            "unit_elu/dynamo_any_raw",
+            "unit_hardtanh/dynamo_any_raw",
+            "unit_maximum/dynamo_any_raw",
+            "unit_relu6/dynamo_any_raw",
+            "unit_softplus/dynamo_any_raw",
         ],
     },
     Refusal {
@@ -249,7 +249,7 @@ pub const REFUSED_ELSEWHERE: &[Refusal] = &[
         which: &[
             "dropout_alpha/training",
             "sequential_inplace/dynamo/training",
-            "unit_max/raw",
+            "unit_max/dynamo_any_raw",
             "unit_maximum/dynamo_any",
         ],
     },
@@ -266,7 +266,7 @@ pub const REFUSED_ELSEWHERE: &[Refusal] = &[
     },
     Refusal {
         words: "(`Slice`): expected one of Gemm",
-        which: &["flatten_none/raw", "flatten_select/raw"],
+        which: &["flatten_none/dynamo_any_raw", "flatten_select/dynamo_any_raw"],
     },
     Refusal {
         words: "(`Softplus`): expected one of Gemm",
