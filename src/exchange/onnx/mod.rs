@@ -59,7 +59,7 @@
 //! The bytes are read where they lie (`wire`, `proto`); the nodes that the output
 //! comes from are put in order (`graph`) and gone through (`walk`): what is known
 //! before the graph runs is computed (`values`, `sizes`), and each node on the way of
-//! the row says what it does to it (`steps`), of which layers are made (`network`). On
+//! the row says what it does to it (`steps`), of which layers are made (`network`, `layer`). On
 //! the way out, a network says which nodes it is (`export`), and their bytes are written
 //! with the tensors straight from the network (`message`).
 
@@ -68,6 +68,7 @@ mod elementwise;
 mod export;
 mod external;
 mod graph;
+mod layer;
 mod message;
 mod network;
 mod proto;

@@ -1,8 +1,8 @@
 //! The network that the steps of a graph are.
 
 use super::{
-    constant::Operand,
-    elementwise::{Affine, Applied, Elementwise, check_finite, spread},
+    elementwise::{Applied, Elementwise},
+    layer::{Layer, Rounded, Sums},
     proto::{Node, short},
     report::{Report, Role},
     row::Row,
@@ -12,37 +12,13 @@ use crate::{
     checkpoint::Architecture,
     error::Error,
     exchange::{layers::default_loss, order::list, room},
-    memory::{self, zeros},
-    nn::{Activation, Layer as Filled, Loss, Mlp, MlpBuilder, Scaling},
+    memory,
+    nn::{Activation, Loss, Mlp, MlpBuilder, Scaling},
     rate::Keep,
 };
 
 /// The most elementwise operations that are folded into one side of a layer.
 const MOST_FOLDED: usize = 64;
-
-/// A layer, as far as the way has come.
-struct Layer<'a> {
-    /// The node, for errors.
-    node: String,
-    sums: Sums<'a>,
-    /// What is done to its inputs.
-    before: Vec<Applied<'a>>,
-    /// What is done to its sums, before the activation.
-    after: Vec<Applied<'a>>,
-    activation: Option<Activation>,
-    keep: Option<Keep>,
-    /// Whether its output z is the logit of the second of two classes, or of the
-    /// first, beside 0.
-    two_classes: Option<bool>,
-}
-
-/// What a layer's sums are, before what is folded into them.
-enum Sums<'a> {
-    /// W x + b
-    Linear(Box<Linear<'a>>),
-    /// x itself, of so many units: of a layer that a scale or shift needs for itself.
-    Inputs(usize),
-}
 
 /// The network, as far as the way has come.
 pub(super) struct Draft<'a> {
@@ -481,171 +457,6 @@ impl<'a> Draft<'a> {
         }
         builder.output(outputs, loss)
     }
-}
-
-impl Layer<'_> {
-    fn outputs(&self) -> usize {
-        if self.two_classes.is_some() { 2 } else { self.sums.outputs() }
-    }
-
-    /// Puts the parameters into the layer: with x' = a x + c before it, z = α W x' +
-    /// β b, and s z + t behind it, its weights are s α W a and its biases
-    /// s (α W c + β b) + t.
-    fn fill(&self, into: &mut Filled, rounded: &mut Rounded) -> Result<(), String> {
-        let before = Affine::of(&self.before, self.sums.inputs())?;
-        let after = Affine::of(&self.after, self.sums.outputs())?;
-        // Where there are two classes, the other's logit stays 0.
-        let first = usize::from(self.two_classes == Some(true));
-        let mut biases = match &self.sums {
-            Sums::Inputs(n) => fill_diagonal(*n, before, after.as_ref(), first, into)?,
-            Sums::Linear(linear) => {
-                fill_linear(linear, before.as_ref(), after.as_ref(), first, into, rounded)?
-            }
-        };
-        if let Some(Affine { scale, shift }) = after {
-            for (b, (s, t)) in biases.iter_mut().zip(scale.iter().zip(shift)) {
-                *b = *b * s + t;
-            }
-        }
-        let (name, bias) = match &self.sums {
-            Sums::Linear(linear) => (linear.weight.name, linear.bias),
-            Sums::Inputs(_) => ("a shift", None),
-        };
-        let is_double = matches!(bias, Some((Operand::Floats(bias), _)) if bias.is_double());
-        for (to, b) in into.bias[first..].iter_mut().zip(biases) {
-            *to = representable(name, b)?;
-            if is_double {
-                rounded.see(name, b, *to);
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Sums<'_> {
-    fn inputs(&self) -> usize {
-        match self {
-            Self::Linear(linear) => linear.inputs,
-            Self::Inputs(n) => *n,
-        }
-    }
-
-    fn outputs(&self) -> usize {
-        match self {
-            Self::Linear(linear) => linear.outputs,
-            Self::Inputs(n) => *n,
-        }
-    }
-}
-
-/// Fills in weights s a on the diagonal, of output `first` and those behind it, and
-/// gives the biases c.
-fn fill_diagonal(
-    n: usize,
-    before: Option<Affine>,
-    after: Option<&Affine>,
-    first: usize,
-    into: &mut Filled,
-) -> Result<Vec<f64>, String> {
-    let scale = |affine: Option<&Affine>, unit: usize| affine.map_or(1.0, |a| a.scale[unit]);
-    for unit in 0..n {
-        let weight = scale(before.as_ref(), unit) * scale(after, unit);
-        into.weights.set(unit + first, unit, representable("a scale", weight)?);
-    }
-    match before {
-        Some(Affine { shift, .. }) => Ok(shift),
-        None => zeros("biases", [1, n]).map_err(|error| error.to_string()),
-    }
-}
-
-/// Fills in the weights s α W a, output `first` and those behind it, and gives the
-/// biases α W c + β b.
-fn fill_linear(
-    linear: &Linear<'_>,
-    before: Option<&Affine>,
-    after: Option<&Affine>,
-    first: usize,
-    into: &mut Filled,
-    rounded: &mut Rounded,
-) -> Result<Vec<f64>, String> {
-    let Linear { weight, by_output, inputs, outputs, alpha, bias } = linear;
-    let (inputs, outputs, alpha) = (*inputs, *outputs, f64::from(*alpha));
-    let elements = weight.elements()?;
-    let name = weight.name;
-    let zeros = || zeros("biases", [1, outputs]).map_err(|error| error.to_string());
-    let mut sums: Option<Vec<f64>> = before.map(|_| zeros()).transpose()?;
-    for (index, w) in elements.iter().enumerate() {
-        let (output, input) = if *by_output {
-            (index / inputs, index % inputs)
-        } else {
-            (index % outputs, index / outputs)
-        };
-        let mut scaled = check_finite(name, w)? * alpha;
-        if let (Some(before), Some(sums)) = (before, &mut sums) {
-            sums[output] += scaled * before.shift[input];
-            scaled *= before.scale[input];
-        }
-        if let Some(after) = after {
-            scaled *= after.scale[output];
-        }
-        let single = representable(name, scaled)?;
-        if weight.is_double() {
-            rounded.see(name, scaled, single);
-        }
-        into.weights.set(output + first, input, single);
-    }
-    match (bias, sums) {
-        (None, None) => zeros(),
-        (None, Some(sums)) => Ok(sums),
-        (Some((bias, beta)), sums) => {
-            let mut biases = spread(bias, &[outputs], outputs)?;
-            biases.iter_mut().for_each(|b| *b *= f64::from(*beta));
-            for (b, sum) in biases.iter_mut().zip(sums.unwrap_or_default()) {
-                *b += sum;
-            }
-            Ok(biases)
-        }
-    }
-}
-
-/// The largest change of a number that was an f64.
-#[derive(Default)]
-struct Rounded {
-    largest: Option<(f64, f64, String)>,
-}
-
-impl Rounded {
-    /// Looks at a number of the layer with the weights `name`, and at what it became.
-    fn see(&mut self, name: &str, number: f64, single: f32) {
-        let change = (number - f64::from(single)).abs();
-        if self.largest.as_ref().is_none_or(|(largest, ..)| change > *largest) {
-            let name = match &mut self.largest {
-                Some((.., last)) if *last == short(name) => std::mem::take(last),
-                _ => short(name),
-            };
-            self.largest = Some((change, number, name));
-        }
-    }
-
-    fn note(self) -> Option<String> {
-        let (change, number, name) = self.largest?;
-        if change == 0.0 {
-            return Some("numbers that are DOUBLE became f32, and none was rounded".to_owned());
-        }
-        Some(format!(
-            "numbers that are DOUBLE were rounded to f32: the largest change is {change:.2e}, of \
-             {number} in the layer of {name}"
-        ))
-    }
-}
-
-/// A parameter of the layer with the weights `name`, as f32.
-fn representable(name: &str, x: f64) -> Result<f32, String> {
-    let rounded = x as f32;
-    if rounded.is_finite() {
-        return Ok(rounded);
-    }
-    Err(format!("{} becomes {x} with what is folded into it: expected an f32", short(name)))
 }
 
 /// The first few of them, as errors show them.
