@@ -107,7 +107,7 @@ pub const REFUSED: &[Refusal] = &[
     },
     Refusal {
         words: "(`Log`): ... is not computed here: expected what it makes as a constant",
-        which: &["outputs_log_prior"],
+        which: &["outputs_log_prior/script"],
     },
     Refusal {
         words: "(`Log`): expected it behind a Softmax alone",
@@ -223,6 +223,9 @@ pub const REFUSED_ELSEWHERE: &[Refusal] = &[
     Refusal {
         words: "(`CastLike`): expected one of Gemm",
         which: &[
+            "inputs_clamped/dynamo_any_raw",
+            "inputs_log/dynamo_any_raw",
+            "outputs_softplus/dynamo_any_raw",
             "unit_clamp/dynamo_any_raw",
             "unit_clamp_both/dynamo_any_raw",
             "unit_clamp_method/dynamo_any_raw",
@@ -249,6 +252,7 @@ pub const REFUSED_ELSEWHERE: &[Refusal] = &[
         which: &[
             "dropout_alpha/training",
             "sequential_inplace/dynamo/training",
+            "linear_bmm/dynamo_any_raw",
             "unit_max/dynamo_any_raw",
             "unit_maximum/dynamo_any",
         ],
@@ -266,10 +270,95 @@ pub const REFUSED_ELSEWHERE: &[Refusal] = &[
     },
     Refusal {
         words: "(`Slice`): expected one of Gemm",
-        which: &["flatten_none/dynamo_any_raw", "flatten_select/dynamo_any_raw"],
+        which: &[
+            "flatten_none/dynamo_any_raw",
+            "flatten_select/dynamo_any_raw",
+            "outputs_first/dynamo_any_raw",
+            "outputs_one_of_three/dynamo_any_raw",
+        ],
     },
     Refusal {
         words: "(`Softplus`): expected one of Gemm",
         which: &["outputs_softplus", "unit_mish", "unit_softplus"],
+    },
+    Refusal {
+        words: "(`Add`): computes with ... a constant that is no whole number: expected its value in the graph",
+        which: &["inputs_variance/raw"],
+    },
+    Refusal {
+        words: "(`Mul`): computes with ... a constant that is no whole number: expected its value in the graph",
+        which: &["linear_scaled_weights/raw"],
+    },
+    Refusal {
+        words: "(`Constant`): expected a tensor, a float or whole numbers",
+        which: &[
+            "norm_f/dynamo_any_raw",
+            "norm_instance/dynamo_any_raw",
+            "norm_no_affine/dynamo_any_raw",
+            "norm_no_affine_inputs/dynamo_any_raw",
+        ],
+    },
+    Refusal {
+        words: "(`GroupNormalization`): expected one of Gemm",
+        which: &["norm_group/dynamo"],
+    },
+    Refusal {
+        words: "(`MatMul`): ... has shape [1, 12, 7]: expected two dimensions",
+        which: &["linear_bmm/dynamo"],
+    },
+    Refusal { words: "(`Pad`): expected one of Gemm", which: &["inputs_padded/dynamo"] },
+    Refusal {
+        words: "(`Sqrt`): ... is not computed here: expected what it makes as a constant",
+        which: &["inputs_rsqrt/raw"],
+    },
+    Refusal {
+        words: "(`Squeeze`): without axes, of 1 row, which goes too: expected axes",
+        which: &["outputs_squeezed_any/_1"],
+    },
+    Refusal {
+        words: "(`Transpose`): of `w1` of 2 dimensions: expected a matrix and perm [1, 0]",
+        which: &["linear_tensordot/dynamo_any_raw"],
+    },
+    Refusal {
+        words: "(`Transpose`): perm [1, 0]: expected the rows to stay first",
+        which: &["outputs_softmax_of_rows/script"],
+    },
+    Refusal {
+        words: "(`Log`): ... is not computed here: expected what it makes as a constant",
+        which: &["outputs_log_prior/dynamo_any_raw"],
+    },
+    Refusal {
+        words: "(`Neg`): ... which another node takes too: expected one way from the input to the output",
+        which: &["keras_gelu"],
+    },
+    Refusal {
+        words: "(`Not`): ... is not computed here: expected what it makes as a constant",
+        which: &["keras_always_dropped/tf2onnx_1"],
+    },
+    Refusal {
+        words: "(`Mul`): ... has shape [5, 9]: expected a number, or one for each of a row's [9]",
+        which: &["keras_always_dropped/tf2onnx_5"],
+    },
+    Refusal {
+        words: "(`StatelessRandomUniformV2`): draws random numbers: expected a Dropout",
+        which: &["keras_always_dropped/tf2onnx_any"],
+    },
+    Refusal { words: "(`ReduceMean`): expected one of Gemm", which: &["keras_layer_norm"] },
+    Refusal {
+        words: "(`Sub`): ... which are both inputs of the graph: expected one",
+        which: &["keras_normalization*/tf2onnx"],
+    },
+    Refusal { words: "(`Min`): expected one of Gemm", which: &["keras_relu_max"] },
+    Refusal {
+        words: "(`Add`): ... neither of which is constant: expected one such input",
+        which: &["keras_residual"],
+    },
+    Refusal {
+        words: "(`Squeeze`): ... which another node takes too: expected one way from the input to the output",
+        which: &["keras_residual/tf2onnx"],
+    },
+    Refusal {
+        words: "(`ReduceSumSquare`): expected one of Gemm",
+        which: &["sklearn_normalizer/double"],
     },
 ];
