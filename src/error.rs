@@ -254,7 +254,7 @@ pub enum Error {
     },
     /// A binary target outside `[0, 1]`.
     #[error("target {value} at row {row}, column {column}: expected a number from 0 to 1")]
-    Bit {
+    Target {
         /// Row in the batch, from 0.
         row: usize,
         /// Column, from 0.

@@ -202,7 +202,7 @@ impl Targets<'_> {
                 same_size("columns of the targets", outputs, t.columns())?;
                 let bad = |t: &f32| !(0.0..=1.0).contains(t);
                 if let Some(column) = t.at(row).iter().position(bad) {
-                    return Err(Error::Bit { row, column, value: t.at(row)[column] });
+                    return Err(Error::Target { row, column, value: t.at(row)[column] });
                 }
             }
         }
