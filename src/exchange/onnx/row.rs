@@ -56,6 +56,31 @@ impl Row {
         Sizes::vector([Some(Size::ROWS)].into_iter().chain(dims).collect())
     }
 
+    /// Whether a number as often as `shape` says meets elements of rows alone, and
+    /// makes no more of them.
+    pub fn covers(&self, shape: &Sizes) -> bool {
+        let mut own = self.shape().items.into_iter().rev();
+        let one = Some(Size::of(1));
+        shape.is_vector
+            && shape.items.iter().rev().all(|&size| match own.next() {
+                Some(own) => size.is_some() && (size == own || size == one),
+                None => false,
+            })
+    }
+
+    /// Whether dimension `axis` of the tensor ends before or at `end`.
+    pub fn ends_within(&self, axis: i64, end: i64) -> bool {
+        match place(axis, self.dims.len() + 1) {
+            None => false,
+            // More rows than that there cannot be.
+            Some(0) => end >= i64::from(i32::MAX),
+            Some(at) => match self.dims[at - 1] {
+                Some(size) => usize::try_from(end).is_ok_and(|end| end >= size),
+                None => end == i64::MAX,
+            },
+        }
+    }
+
     /// The elements of a row side by side, from dimension `axis` of the tensor on.
     pub fn flatten(&self, axis: i64) -> Result<Self, String> {
         let rank = self.dims.len() + 1;

@@ -99,6 +99,7 @@ const OPERATORS: &[(&str, Read)] = &[
     ("Log", |call| call.plain(Step::Log)),
     ("Flatten", flatten),
     ("Reshape", reshape),
+    ("Slice", slice),
     ("Squeeze", squeeze),
     ("Unsqueeze", unsqueeze),
     ("Transpose", transpose),
@@ -196,6 +197,14 @@ impl<'a> Call<'a, '_> {
         self.node.attributes(&[])?;
         if self.inputs.len() != 2 {
             return Err(format!("{} inputs: expected 2", self.inputs.len()));
+        }
+        if let Some(Value::Filled { number, shape }) = self.optional(1 - self.at) {
+            if !self.row.covers(shape) {
+                return Err(
+                    "a number for more elements than a row has: expected as many".to_owned()
+                );
+            }
+            return Ok((Operand::Number(*number), self.at == 0));
         }
         let operand = self.constant(1 - self.at, "an operand")?.operand()?;
         let operand = operand.as_number_for(self.row)?;
@@ -406,6 +415,40 @@ fn reshape<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
     let literal = call.node.attributes(&["allowzero"])?.int("allowzero")?.unwrap_or(0) != 0;
     let shape = call.optional(1).ok_or("expected the shape as input 1")?.sizes()?;
     call.row.reshape(&shape, literal).map(Step::Reshape)
+}
+
+/// All of each axis, as some exporters write `x[:]`.
+fn slice<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
+    const NAMES: [&str; 3] = ["starts", "ends", "axes"];
+    let part = |at: usize| -> Result<Option<Vec<i64>>, String> {
+        // Attributes before version 10, inputs since then.
+        if call.opset < 10 {
+            return call.node.attributes(&NAMES)?.ints(NAMES[at]);
+        }
+        call.optional(at + 1).map(|value| value.sizes()?.numbers()).transpose()
+    };
+    if call.opset < 10 {
+        call.check_inputs(1)?;
+    } else {
+        call.check_inputs(5)?;
+        call.node.attributes(&[])?;
+    }
+    let starts = part(0)?.ok_or("no starts: expected them")?;
+    let ends = part(1)?.ok_or("no ends: expected them")?;
+    let axes = part(2)?.unwrap_or_else(|| (0..starts.len() as i64).collect());
+    let steps = if call.opset < 10 { None } else { part(3)? };
+    let steps = steps.unwrap_or_else(|| vec![1; starts.len()]);
+    if [ends.len(), axes.len(), steps.len()] != [starts.len(); 3] {
+        return Err(format!("starts {starts:?} and ends {ends:?}: expected one for each axis"));
+    }
+    for (((&start, &end), &axis), &step) in starts.iter().zip(&ends).zip(&axes).zip(&steps) {
+        if (start, step) != (0, 1) || !call.row.ends_within(axis, end) {
+            return Err(format!(
+                "takes {start} to {end} by {step} of axis {axis}: expected all of it"
+            ));
+        }
+    }
+    Ok(Step::Nothing("takes all of it"))
 }
 
 fn squeeze<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {

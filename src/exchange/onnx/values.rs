@@ -16,6 +16,8 @@ pub(super) enum Value<'a> {
     Constant(Constant<'a>),
     /// Whole numbers that come from shapes.
     Sizes(Sizes),
+    /// A number as often as a shape says, in which the rows may be.
+    Filled { number: f64, shape: Sizes },
     /// The row, after so many steps.
     Row { row: Row, position: usize },
 }
@@ -26,6 +28,7 @@ impl Value<'_> {
         match self {
             Self::Constant(constant) => Sizes::of(constant),
             Self::Sizes(sizes) => Ok(sizes.clone()),
+            Self::Filled { .. } => Err("a number for each element: expected a shape".to_owned()),
             Self::Row { .. } => Err("computed of the rows: expected a shape".to_owned()),
         }
     }
@@ -55,8 +58,19 @@ const OPERATORS: &[(&str, Compute)] = &[
         Constant::of_node(known.name, known.node, known.store).map(Value::Constant)
     }),
     ("ConstantOfShape", constant_of_shape),
+    ("Expand", expand),
     ("Identity", identity),
-    ("Cast", cast),
+    ("Cast", |known| {
+        known.check_inputs(1)?;
+        let to = known.node.attributes(&["to", "saturate", "round_mode"])?.int("to")?;
+        known.cast(to.ok_or("no attribute `to`: expected a kind of number")?)
+    }),
+    ("CastLike", |known| {
+        known.check_inputs(2)?;
+        known.node.attributes(&["saturate", "round_mode"])?;
+        // Like the row, which is of floats where it meets a number.
+        known.cast(kind::F32)
+    }),
     ("Transpose", transpose),
     ("Reshape", reshape),
     ("Squeeze", |known| known.change_rank(false)),
@@ -78,9 +92,14 @@ pub(super) fn knows(node: &Node<'_>) -> bool {
     node.is_standard() && OPERATORS.iter().any(|(name, _)| *name == node.op)
 }
 
-/// Whether a node takes no more of the row than its shape.
-pub(super) fn takes_shape(node: &Node<'_>) -> bool {
-    node.is_standard() && matches!(node.op, "Shape" | "Size")
+/// Whether a node takes no more of the row than its shape, or its kind of elements.
+pub(super) fn takes_no_elements(node: &Node<'_>, inputs: &[Option<Value<'_>>]) -> bool {
+    match node.op {
+        _ if !node.is_standard() => false,
+        "Shape" | "Size" => true,
+        "CastLike" => matches!(inputs.first(), Some(Some(Value::Constant(_)))),
+        _ => false,
+    }
 }
 
 impl<'a> Known<'a, '_> {
@@ -148,6 +167,22 @@ impl<'a> Known<'a, '_> {
         sizes(0)?.compute(op, &sizes(1)?).map(Value::Sizes)
     }
 
+    /// The first input as another kind of number.
+    fn cast(&self, to: i64) -> Result<Value<'a>, String> {
+        let refuse = || Err(format!("of a constant to {}: expected it folded", kind::name(to)));
+        match self.input(0)? {
+            // Numbers of rows are those of tensors, which fit.
+            Value::Sizes(sizes) if to == kind::I64 || (to == kind::I32 && sizes.fit_i32()) => {
+                Ok(Value::Sizes(sizes.clone()))
+            }
+            Value::Constant(constant) => constant
+                .cast(to)?
+                .map(|constant| Value::Constant(constant.named(self.name)))
+                .map_or_else(refuse, Ok),
+            _ => refuse(),
+        }
+    }
+
     /// One dimension of size 1 more or less; more than that of a constant tensor.
     fn change_rank(&self, more: bool) -> Result<Value<'a>, String> {
         self.check_inputs(2)?;
@@ -198,22 +233,18 @@ fn identity<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
     })
 }
 
-fn cast<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
-    known.check_inputs(1)?;
-    let attributes = known.node.attributes(&["to", "saturate", "round_mode"])?;
-    let to = attributes.int("to")?.ok_or("no attribute `to`: expected a kind of number")?;
-    let refuse = || Err(format!("of a constant to {}: expected it folded", kind::name(to)));
-    match known.input(0)? {
-        // Numbers of rows are those of tensors, which fit.
-        Value::Sizes(sizes) if to == kind::I64 || (to == kind::I32 && sizes.fit_i32()) => {
-            Ok(Value::Sizes(sizes.clone()))
-        }
-        Value::Constant(constant) => constant
-            .cast(to)?
-            .map(|constant| Value::Constant(constant.named(known.name)))
-            .map_or_else(refuse, Ok),
-        _ => refuse(),
+/// A number as often as the shape says.
+fn expand<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
+    known.check_inputs(2)?;
+    known.node.attributes(&[])?;
+    let Value::Constant(constant) = known.input(0)? else {
+        return Err("of what is no number: expected one".to_owned());
+    };
+    let (number, shape) = (constant.float()?, known.input(1)?.sizes()?);
+    if constant.shape().len() > shape.items.len() {
+        return Err("to fewer dimensions: expected as many at least".to_owned());
     }
+    Ok(Value::Filled { number, shape })
 }
 
 fn transpose<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
@@ -275,6 +306,7 @@ fn sizes_of(known: &Known<'_, '_>) -> Result<Sizes, String> {
     };
     Ok(match known.input(0)? {
         Value::Row { row, .. } => row.shape(),
+        Value::Filled { shape, .. } => shape.clone(),
         Value::Constant(constant) => of(&constant.shape()),
         Value::Sizes(sizes) if sizes.is_vector => of(&[sizes.items.len()]),
         Value::Sizes(_) => of(&[]),
@@ -337,17 +369,23 @@ fn product<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
     Ok(Value::Sizes(Sizes { is_vector, items: vec![sizes.product()] }))
 }
 
-/// A whole number as often as the shape says.
+/// A number as often as the shape says.
 fn constant_of_shape<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
     known.check_inputs(1)?;
-    let value = known.node.attributes(&["value"])?.tensor("value")?;
+    let shape = known.input(0)?.sizes()?;
     // Without a value it is a float, 0.
-    let value = value.ok_or("of floats: expected whole numbers")?;
-    let (number, _) = Constant::of_tensor("value", value, known.store).ints()?;
+    let Some(value) = known.node.attributes(&["value"])?.tensor("value")? else {
+        return Ok(Value::Filled { number: 0.0, shape });
+    };
+    let value = Constant::of_tensor("value", value, known.store);
+    if !value.is_integer() {
+        return Ok(Value::Filled { number: value.float()?, shape });
+    }
+    let (number, _) = value.ints()?;
     let &[number] = &number[..] else {
         return Err("a value of several numbers: expected one".to_owned());
     };
-    let shape = known.input(0)?.sizes()?.numbers()?;
+    let shape = shape.numbers()?;
     let sizes = match shape[..] {
         [] => Sizes::scalar(Some(Size::of(number))),
         [n @ 0..=16] => Sizes::vector((0..n).map(|_| Some(Size::of(number))).collect()),

@@ -9,7 +9,7 @@ use super::{
     report::{Report, Role},
     row::Row,
     steps::{self, Call},
-    values::{self, Known, Value, takes_shape},
+    values::{self, Known, Value, takes_no_elements},
 };
 use crate::error::Error;
 
@@ -113,12 +113,12 @@ impl<'g, 'a> Walk<'g, 'a> {
         }
         let name = node.outputs()?.first().copied().unwrap_or_default();
         let rows = inputs.iter().flatten().filter(|value| value.is_row()).count();
-        let value = if rows == 0 || takes_shape(node) {
+        let value = if rows == 0 || takes_no_elements(node, &inputs) {
             let Graph { opset, store, .. } = *self.graph;
             let known = Known { node, opset, name, inputs: &inputs, store };
             let value = known.value()?;
             let what = match &value {
-                Value::Constant(_) => "a constant",
+                Value::Constant(_) | Value::Filled { .. } => "a constant",
                 Value::Sizes(_) | Value::Row { .. } => "computes a shape",
             };
             self.report.set(index, Role::Constant, what);
