@@ -330,3 +330,98 @@ pub(super) fn check_finite(name: &str, x: f64) -> Result<f64, String> {
     }
     Err(format!("{} holds {x}: expected finite numbers", short(name)))
 }
+
+/// Against what numpy makes of whole tensors.
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{constant::Constant, external::Beside, message::Message, proto::Model},
+        *,
+    };
+
+    /// All shapes of at most `rank` dimensions of 1 to 3.
+    fn shapes(rank: usize) -> Vec<Vec<usize>> {
+        let mut last = vec![vec![]];
+        let mut all = last.clone();
+        for _ in 0..rank {
+            let more = last
+                .iter()
+                .flat_map(|dims: &Vec<usize>| (1..=3).map(|n| [&dims[..], &[n]].concat()));
+            last = more.collect();
+            all.extend(last.clone());
+        }
+        all
+    }
+
+    /// The number for each element of a tensor of `shape`, element by element; `None`
+    /// where the result has another shape.
+    fn broadcast(shape: &[usize], of: &[usize], numbers: &[f64]) -> Option<Vec<f64>> {
+        let fits = |(at, &size): (usize, &usize)| {
+            let place = (shape.len() + at).checked_sub(of.len());
+            place.is_some_and(|place| size == 1 || size == shape[place])
+        };
+        if !of.iter().enumerate().all(fits) {
+            return None;
+        }
+        let element = |mut place: usize| {
+            let mut index = vec![0; shape.len()];
+            for (at, &size) in index.iter_mut().zip(shape).rev() {
+                (*at, place) = (place % size, place / size);
+            }
+            let of_index = of.iter().zip(&index[shape.len() - of.len()..]);
+            numbers[of_index.fold(0, |offset, (&size, &at)| offset * size + at % size)]
+        };
+        Some((0..shape.iter().product()).map(element).collect())
+    }
+
+    #[test]
+    fn numbers_go_with_the_elements_that_they_go_with_in_whole_tensors() {
+        let mut read = 0;
+        for (dims, of) in
+            shapes(3).iter().flat_map(|d| shapes(4).into_iter().map(move |of| (d, of)))
+        {
+            let numbers: Vec<_> = (0..of.iter().product()).map(|n: usize| n as f64 - 3.5).collect();
+            let raw: Vec<u8> = numbers.iter().flat_map(|&x| (x as f32).to_le_bytes()).collect();
+            let tensor = of.iter().fold(Message::new(), |tensor, &n| tensor.int(1, n as u64));
+            let graph = Message::new().message(5, tensor.int(2, 1).bytes(8, "c").bytes(9, raw));
+            let mut bytes = Vec::new();
+            let model = Message::new().message(7, graph);
+            let write = |part: &[u8]| {
+                bytes.extend_from_slice(part);
+                Ok(())
+            };
+            model.write(write).unwrap();
+            let tensor = Model::read(&bytes).unwrap().initialisers[0];
+            let store = Beside::none().open(&[]).unwrap();
+            let constant = Constant::of_tensor("c", tensor, &store);
+            let rows = 5;
+            let shape = [&[rows], &dims[..]].concat();
+            let columns = dims.iter().product();
+            let known: Vec<_> = dims.iter().map(|&n| Some(n)).collect();
+            let turned = (of.len() == 2).then(|| constant.clone().transpose());
+            for constant in [Some(constant), turned].into_iter().flatten() {
+                let operand = constant.operand().unwrap();
+                // As the graph sees them.
+                let of = constant.shape();
+                let numbers = match (constant.transposed, &of[..]) {
+                    (true, &[m, n]) => (0..m * n).map(|i| numbers[(i % n) * m + i / n]).collect(),
+                    _ => numbers.clone(),
+                };
+                let theirs = broadcast(&shape, &of, &numbers);
+                let ours = Applied::new(Elementwise::Add(operand), &known, String::new());
+                let what = format!("{shape:?} {of:?}");
+                match (ours, theirs) {
+                    (Err(_), None) => {}
+                    (Ok((applied, after)), Some(theirs)) => {
+                        assert_eq!(after, known, "{what}");
+                        let affine = Affine::of(&[applied], columns).unwrap().unwrap();
+                        assert_eq!(affine.shift.repeat(rows), theirs, "{what}");
+                        read += 1;
+                    }
+                    (ours, theirs) => panic!("{what}: {:?}, not {theirs:?}", ours.is_ok()),
+                }
+            }
+        }
+        assert!(read > 300, "{read}");
+    }
+}

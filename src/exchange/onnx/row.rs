@@ -290,3 +290,208 @@ fn describe(shape: &Sizes) -> String {
     });
     format!("[{}]", items.collect::<Vec<_>>().join(", "))
 }
+
+/// Against what the standard says of whole tensors whose elements are 0, 1, 2, ...
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Shapes of up to three dimensions of 1 to 3.
+    fn shapes() -> Vec<Vec<usize>> {
+        let more = |all: &[Vec<usize>]| -> Vec<Vec<usize>> {
+            all.iter().flat_map(|dims| (1..=3).map(|n| [&dims[..], &[n]].concat())).collect()
+        };
+        let [one, two] = [more(&[vec![]]), more(&more(&[vec![]]))];
+        let three = more(&two);
+        [vec![vec![]], one, two, three].concat()
+    }
+
+    fn permutations(n: usize) -> Vec<Vec<i64>> {
+        if n == 0 {
+            return vec![vec![]];
+        }
+        let shorter = permutations(n - 1);
+        let with = |at: usize| {
+            shorter.iter().map(move |perm| {
+                let mut perm = perm.clone();
+                perm.insert(at, n as i64 - 1);
+                perm
+            })
+        };
+        (0..n).flat_map(with).collect()
+    }
+
+    fn indices(shape: &[usize]) -> Vec<Vec<usize>> {
+        shape.iter().fold(vec![vec![]], |all, &size| {
+            all.iter().flat_map(|index| (0..size).map(|at| [&index[..], &[at]].concat())).collect()
+        })
+    }
+
+    /// The place of an index in the order of the elements.
+    fn offset(shape: &[usize], index: &[usize]) -> usize {
+        shape.iter().zip(index).fold(0, |offset, (&size, &at)| offset * size + at)
+    }
+
+    fn natural(axis: i64, rank: usize) -> Option<usize> {
+        let axis = if axis < 0 { axis + rank as i64 } else { axis };
+        (0..rank).find(|&at| at as i64 == axis)
+    }
+
+    /// Whether the row is read as what becomes of the whole tensor, or refused where
+    /// that is not `rows` rows of the same elements.
+    fn check(what: &str, ours: Result<Row, String>, theirs: Option<Vec<usize>>, rows: usize) {
+        let ours = ours.ok().map(|row| row.dims.into_iter().map(Option::unwrap).collect());
+        let theirs = theirs.filter(|shape| shape.first() == Some(&rows));
+        assert_eq!(ours, theirs.map(|shape| shape[1..].to_vec()), "{what}");
+    }
+
+    #[test]
+    fn transposes_that_keep_the_elements_in_order_are_read_and_no_others() {
+        let rows = 5;
+        for dims in shapes() {
+            let shape = [&[rows], &dims[..]].concat();
+            for perm in permutations(shape.len()) {
+                let to: Vec<_> = perm.iter().map(|&at| shape[at as usize]).collect();
+                let is_same = indices(&to).iter().enumerate().all(|(place, index)| {
+                    let mut from = vec![0; index.len()];
+                    perm.iter().zip(index).for_each(|(&at, &i)| from[at as usize] = i);
+                    offset(&shape, &from) == place
+                });
+                let theirs = (is_same && perm[0] == 0).then_some(to);
+                let what = format!("{shape:?} {perm:?}");
+                check(&what, Row::of(&dims).transpose(&perm), theirs, rows);
+            }
+        }
+    }
+
+    #[test]
+    fn squeezes_and_unsqueezes_are_those_of_the_whole_tensor() {
+        let rows = 5;
+        for dims in shapes() {
+            let shape = [&[rows], &dims[..]].concat();
+            let rank = shape.len();
+            let without = |gone: &dyn Fn(usize) -> bool| {
+                (0..rank).filter(|&at| !gone(at)).map(|at| shape[at]).collect::<Vec<_>>()
+            };
+            let all = without(&|at| shape[at] == 1);
+            check(&format!("{shape:?}"), Row::of(&dims).squeeze(None), Some(all), rows);
+            let range = -(rank as i64) - 1..=rank as i64;
+            for axes in range.clone().flat_map(|a| range.clone().map(move |b| [a, b])) {
+                let what = format!("{shape:?} {axes:?}");
+                let [a, b] = axes.map(|axis| natural(axis, rank));
+                let squeezed = (a != b
+                    && [a, b].iter().all(|at| at.is_some_and(|at| shape[at] == 1)))
+                .then(|| without(&|at| a == Some(at) || b == Some(at)));
+                check(&what, Row::of(&dims).squeeze(Some(&axes)), squeezed, rows);
+
+                let [a, b] = axes.map(|axis| natural(axis, rank + 2));
+                let mut sizes = shape.iter().copied();
+                let size = |at| if a == Some(at) || b == Some(at) { Some(1) } else { sizes.next() };
+                let unsqueezed = (a.is_some() && b.is_some() && a != b)
+                    .then(|| (0..rank + 2).map_while(size).collect());
+                check(&what, Row::of(&dims).unsqueeze(&axes), unsqueezed, rows);
+            }
+        }
+    }
+
+    /// What becomes of a shape, 0 as the standard says it.
+    fn reshaped(from: &[usize], to: &[i64], literal: bool) -> Option<Vec<usize>> {
+        let count: usize = from.iter().product();
+        let mut sizes = Vec::new();
+        for (at, &size) in to.iter().enumerate() {
+            sizes.push(match size {
+                0 if !literal => *from.get(at)?,
+                -1 => 1,
+                size => size as usize,
+            });
+        }
+        let others: usize = sizes.iter().product();
+        let mut inferred = to.iter().enumerate().filter(|&(_, &size)| size == -1);
+        if let Some((at, _)) = inferred.next() {
+            if inferred.next().is_some() || others == 0 || !count.is_multiple_of(others) {
+                return None;
+            }
+            sizes[at] = count / others;
+        }
+        (sizes.iter().product::<usize>() == count).then_some(sizes)
+    }
+
+    #[test]
+    fn reshapes_are_those_of_the_whole_tensor() {
+        const SIZES: [i64; 7] = [-1, 0, 1, 2, 3, 5, 6];
+        let mut targets = vec![vec![]];
+        let mut all = Vec::new();
+        for _ in 0..3 {
+            let more =
+                targets.iter().flat_map(|to: &Vec<i64>| SIZES.map(|n| [&to[..], &[n]].concat()));
+            targets = more.collect();
+            all.extend(targets.clone());
+        }
+        for (dims, to) in shapes().iter().flat_map(|dims| all.iter().map(move |to| (dims, to))) {
+            let items = to.iter().map(|&n| Some(Size::of(n))).collect();
+            let sizes = Sizes::vector(items);
+            for literal in [false, true] {
+                let what = format!("{dims:?} {to:?} {literal}");
+                let of = |rows| reshaped(&[&[rows], &dims[..]].concat(), to, literal);
+                let stated = Row { rows: Some(5), ..Row::of(dims) };
+                check(&what, stated.reshape(&sizes, literal), of(5), 5);
+
+                // Of any number of rows, each for which it goes at all.
+                let ours = Row::of(dims).reshape(&sizes, literal);
+                let each = [2, 3, 5, 7].map(|rows| {
+                    of(rows).map(|shape| (shape[0] == rows).then(|| shape[1..].to_vec()))
+                });
+                match ours {
+                    Err(_) => {
+                        assert!(each.iter().any(|each| !matches!(each, Some(Some(_)))), "{what}")
+                    }
+                    Ok(Row { dims, fixed, .. }) => {
+                        let dims: Vec<_> = dims.into_iter().map(Option::unwrap).collect();
+                        if let Some(fixed) = fixed {
+                            let whole = [&[fixed as usize], &dims[..]].concat();
+                            assert_eq!(of(fixed as usize), Some(whole), "{what}");
+                        } else {
+                            for theirs in each.into_iter().flatten() {
+                                assert_eq!(Some(&dims), theirs.as_ref(), "{what}");
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn gathers_of_an_only_item_are_read_and_no_others() {
+        let rows = 5;
+        for dims in shapes() {
+            let shape = [&[rows], &dims[..]].concat();
+            let rank = shape.len();
+            for axis in -(rank as i64) - 1..=rank as i64 {
+                let vectors = [vec![0], vec![-1], vec![0, 0]].map(|at| (true, at));
+                let numbers = [-2, -1, 0, 1].map(|at| (false, vec![at]));
+                for (is_vector, at) in vectors.into_iter().chain(numbers) {
+                    let what = format!("{shape:?} {axis} {at:?}");
+                    let items = at.iter().map(|&n| Some(Size::of(n))).collect();
+                    let ours = Row::of(&dims).gather(axis, &Sizes { is_vector, items });
+                    let theirs = natural(axis, rank).filter(|&axis| {
+                        axis > 0
+                            && shape[axis] == at.len()
+                            && at
+                                .iter()
+                                .enumerate()
+                                .all(|(i, &n)| natural(n, shape[axis]) == Some(i))
+                    });
+                    let theirs = theirs.map(|axis| {
+                        let mut shape = shape.clone();
+                        if !is_vector {
+                            shape.remove(axis);
+                        }
+                        shape
+                    });
+                    check(&what, ours, theirs, rows);
+                }
+            }
+        }
+    }
+}
