@@ -64,7 +64,10 @@ pub const REFUSED: &[Refusal] = &[
     },
     Refusal { words: "(`Selu`): expected one of Gemm", which: &["unit_selu"] },
     Refusal { words: "(`Sin`): expected one of Gemm", which: &["unit_sine"] },
-    Refusal { words: "(`Slice`): expected one of Gemm", which: &["inputs_selected", "rejoined"] },
+    Refusal {
+        words: "(`Slice`): takes ... expected all of it",
+        which: &["inputs_selected", "rejoined"],
+    },
     Refusal {
         words: "(`Add`): ... neither of which is constant: expected one such input",
         which: &["residual"],
@@ -95,7 +98,7 @@ pub const REFUSED: &[Refusal] = &[
     },
     Refusal {
         words: "(`Expand`): ... is not computed here: expected what it makes as a constant",
-        which: &["dropout_alpha/kept", "sequential_inplace/kept/dynamo"],
+        which: &["dropout_alpha/kept"],
     },
     Refusal {
         words: "(`Gather`): takes [1] of axis 1, which has size 3: expected a size of 1",
@@ -221,26 +224,8 @@ pub const REFUSED: &[Refusal] = &[
 /// More, of graphs that `idioms.py --all` writes and that are not committed.
 pub const REFUSED_ELSEWHERE: &[Refusal] = &[
     Refusal {
-        words: "(`CastLike`): expected one of Gemm",
-        which: &[
-            "inputs_clamped/dynamo_any_raw",
-            "inputs_log/dynamo_any_raw",
-            "outputs_softplus/dynamo_any_raw",
-            "unit_clamp/dynamo_any_raw",
-            "unit_clamp_both/dynamo_any_raw",
-            "unit_clamp_method/dynamo_any_raw",
-            "unit_clamp_min/dynamo_any_raw",
-            "unit_clip/dynamo_any_raw",
-            "unit_elu/dynamo_any_raw",
-            "unit_hardtanh/dynamo_any_raw",
-            "unit_maximum/dynamo_any_raw",
-            "unit_relu6/dynamo_any_raw",
-            "unit_softplus/dynamo_any_raw",
-        ],
-    },
-    Refusal {
-        words: "(`ConstantOfShape`): `value` is FLOAT: expected INT64 or INT32",
-        which: &["unit_maximum/script_any"],
+        words: "(`Min`): expected one of Gemm",
+        which: &["unit_clamp_both/dynamo_any_raw", "unit_hardtanh/dynamo_any_raw"],
     },
     Refusal {
         words: "(`Dropout`): drops outputs of the network: expected none behind the last layer",
@@ -253,8 +238,6 @@ pub const REFUSED_ELSEWHERE: &[Refusal] = &[
             "dropout_alpha/training",
             "sequential_inplace/dynamo/training",
             "linear_bmm/dynamo_any_raw",
-            "unit_max/dynamo_any_raw",
-            "unit_maximum/dynamo_any",
         ],
     },
     Refusal { words: "(`Gelu`): expected one of Gemm", which: &["unit_gelu_tanh"] },
@@ -269,13 +252,8 @@ pub const REFUSED_ELSEWHERE: &[Refusal] = &[
         ],
     },
     Refusal {
-        words: "(`Slice`): expected one of Gemm",
-        which: &[
-            "flatten_none/dynamo_any_raw",
-            "flatten_select/dynamo_any_raw",
-            "outputs_first/dynamo_any_raw",
-            "outputs_one_of_three/dynamo_any_raw",
-        ],
+        words: "(`Slice`): takes ... expected all of it",
+        which: &["outputs_first/dynamo_any_raw", "outputs_one_of_three/dynamo_any_raw"],
     },
     Refusal {
         words: "(`Softplus`): expected one of Gemm",
