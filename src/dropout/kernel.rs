@@ -4,7 +4,7 @@ use crate::{
     dropout::ROW,
     mask::{LaneWords, Streams},
     rate::Keep,
-    simd::{Kernel, LANES, Lanes},
+    simd::{Kernel, LANES, Lanes, Lines},
 };
 
 /// Words in a row of a flat slice.
@@ -74,25 +74,49 @@ fn apply<L: Lanes>(
     let factor = l.splat(scale);
     let (lines, rest) = y.as_chunks_mut::<LANES>();
     let from = x.map(|x| x.as_chunks::<LANES>());
-    for (i, to) in lines.iter_mut().enumerate() {
-        let bits = (word(i / 4) >> (i % 4 * LANES)) as u16;
-        let x = l.load(from.map_or(&*to, |(lines, _)| &lines[i]));
-        let y = l.keep(bits, l.mul(x, factor));
-        if stream {
-            l.stream(y, to);
-        } else {
-            l.store(y, to);
+    match from {
+        Some((x, _)) if stream => l.stream_lines(lines, &Thinned { factor, word: &word, x }),
+        _ => {
+            for (i, to) in lines.iter_mut().enumerate() {
+                let x = from.map_or(&*to, |(lines, _)| &lines[i]);
+                let y = thin(l, factor, line_bits(&word, i), x);
+                l.store(y, to);
+            }
         }
-    }
-    if stream {
-        l.end_streams();
     }
     if !rest.is_empty() {
         let i = lines.len();
-        let bits = word(i / 4) >> (i % 4 * LANES);
+        let bits = line_bits(&word, i);
         for (unit, y) in rest.iter_mut().enumerate() {
             let x = from.map_or(*y, |(_, rest)| rest[unit]);
             *y = if bits >> unit & 1 == 1 { x * scale } else { 0.0 };
         }
     }
+}
+
+/// r x / p, line by line.
+struct Thinned<'a, F, W> {
+    /// 1 / p in all lanes.
+    factor: F,
+    word: &'a W,
+    x: &'a [[f32; LANES]],
+}
+
+impl<L: Lanes, W: Fn(usize) -> u64> Lines<L> for Thinned<'_, L::F, W> {
+    #[inline(always)]
+    fn line(&self, l: L, i: usize) -> L::F {
+        thin(l, self.factor, line_bits(self.word, i), &self.x[i])
+    }
+}
+
+/// The bits of line `i`.
+#[inline(always)]
+fn line_bits(word: &impl Fn(usize) -> u64, i: usize) -> u16 {
+    (word(i / 4) >> (i % 4 * LANES)) as u16
+}
+
+/// r x / p of a line.
+#[inline(always)]
+fn thin<L: Lanes>(l: L, factor: L::F, bits: u16, x: &[f32; LANES]) -> L::F {
+    l.keep(bits, l.mul(l.load(x), factor))
 }

@@ -4,7 +4,8 @@ use std::arch::x86_64::*;
 
 use super::{
     Kernel,
-    lanes::{Half, LANES, Lanes},
+    lanes::{Half, LANES, Lanes, Lines},
+    x86::{Quarters, stream_lines},
 };
 
 /// Proof that the CPU has AVX2 and FMA: only [`Avx2::detect`] makes one.
@@ -64,27 +65,6 @@ fn halves(mask: u16) -> [u8; 2] {
     mask.to_le_bytes()
 }
 
-/// Writes a vector past the caches, or through them where the place is at no
-/// multiple of 16 bytes.
-///
-/// # Safety
-/// An `sfence` comes before anything reads what was written.
-#[inline(always)]
-pub(super) unsafe fn stream_quarters(x: [__m128; 4], to: &mut [f32; LANES]) {
-    let aligned = to.as_ptr().addr().is_multiple_of(size_of::<__m128>());
-    for (x, to) in x.into_iter().zip(to.as_chunks_mut::<4>().0) {
-        // SAFETY: 4 elements are written of 4, streamed only where aligned;
-        // every x86-64 has SSE2.
-        unsafe {
-            if aligned {
-                _mm_stream_ps(to.as_mut_ptr(), x);
-            } else {
-                _mm_storeu_ps(to.as_mut_ptr(), x);
-            }
-        }
-    }
-}
-
 /// a's lanes i + i + 4, then b's.
 ///
 /// # Safety
@@ -133,6 +113,21 @@ pub(super) unsafe fn fold_parts(parts: &[Half; LANES], first: usize) -> __m128 {
     }
 }
 
+impl Quarters for Avx2 {
+    #[inline(always)]
+    fn quarters(self, x: [__m256; 2]) -> [__m128; 4] {
+        // SAFETY: the token proves that the CPU has AVX.
+        unsafe {
+            [
+                _mm256_castps256_ps128(x[0]),
+                _mm256_extractf128_ps::<1>(x[0]),
+                _mm256_castps256_ps128(x[1]),
+                _mm256_extractf128_ps::<1>(x[1]),
+            ]
+        }
+    }
+}
+
 impl Lanes for Avx2 {
     type F = [__m256; 2];
     type U = [__m256i; 2];
@@ -167,23 +162,8 @@ impl Lanes for Avx2 {
         }
     }
     #[inline(always)]
-    fn stream(self, x: Self::F, to: &mut [f32; LANES]) {
-        // SAFETY: the token proves that the CPU has AVX.
-        let quarters = unsafe {
-            [
-                _mm256_castps256_ps128(x[0]),
-                _mm256_extractf128_ps::<1>(x[0]),
-                _mm256_castps256_ps128(x[1]),
-                _mm256_extractf128_ps::<1>(x[1]),
-            ]
-        };
-        // SAFETY: the trait's contract asks for `end_streams`.
-        unsafe { stream_quarters(quarters, to) };
-    }
-    #[inline(always)]
-    fn end_streams(self) {
-        // SAFETY: every x86-64 has SSE.
-        unsafe { _mm_sfence() };
+    fn stream_lines(self, to: &mut [[f32; LANES]], lines: &impl Lines<Self>) {
+        stream_lines(self, to, lines);
     }
     #[inline(always)]
     fn add(self, x: Self::F, y: Self::F) -> Self::F {

@@ -4,8 +4,9 @@ use std::arch::x86_64::*;
 
 use super::{
     Kernel,
-    avx2::{fold_parts, stream_quarters},
-    lanes::{Half, LANES, Lanes},
+    avx2::fold_parts,
+    lanes::{Half, LANES, Lanes, Lines},
+    x86::{Quarters, stream_lines},
 };
 
 /// Proof that the CPU has AVX-512: only [`Avx512::detect`] makes one.
@@ -46,6 +47,21 @@ unsafe fn fold(x: __m512) -> __m256 {
     unsafe { _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps::<1>(x)) }
 }
 
+impl Quarters for Avx512 {
+    #[inline(always)]
+    fn quarters(self, x: __m512) -> [__m128; 4] {
+        // SAFETY: the token proves that the CPU has AVX-512F.
+        unsafe {
+            [
+                _mm512_castps512_ps128(x),
+                _mm512_extractf32x4_ps::<1>(x),
+                _mm512_extractf32x4_ps::<2>(x),
+                _mm512_extractf32x4_ps::<3>(x),
+            ]
+        }
+    }
+}
+
 impl Lanes for Avx512 {
     type F = __m512;
     type U = __m512i;
@@ -74,23 +90,8 @@ impl Lanes for Avx512 {
         unsafe { _mm512_storeu_ps(to.as_mut_ptr(), x) }
     }
     #[inline(always)]
-    fn stream(self, x: __m512, to: &mut [f32; LANES]) {
-        // SAFETY: the token proves that the CPU has AVX-512F.
-        let quarters = unsafe {
-            [
-                _mm512_castps512_ps128(x),
-                _mm512_extractf32x4_ps::<1>(x),
-                _mm512_extractf32x4_ps::<2>(x),
-                _mm512_extractf32x4_ps::<3>(x),
-            ]
-        };
-        // SAFETY: the trait's contract asks for `end_streams`.
-        unsafe { stream_quarters(quarters, to) };
-    }
-    #[inline(always)]
-    fn end_streams(self) {
-        // SAFETY: every x86-64 has SSE.
-        unsafe { _mm_sfence() };
+    fn stream_lines(self, to: &mut [[f32; LANES]], lines: &impl Lines<Self>) {
+        stream_lines(self, to, lines);
     }
     #[inline(always)]
     fn add(self, x: __m512, y: __m512) -> __m512 {

@@ -24,16 +24,15 @@ pub(crate) trait Lanes: Copy + Send + Sync {
     fn load_bf16(self, from: &[u16; LANES]) -> Self::F;
     /// Writes all lanes.
     fn store(self, x: Self::F, to: &mut [f32; LANES]);
-    /// Writes all lanes past the caches, where the backend can and `to` is at a
-    /// multiple of 16 bytes; otherwise as [`Self::store`]. Nothing may read what
-    /// was written before [`Self::end_streams`].
+    /// Writes `lines` to `to`, past the caches where the backend can and `to` is
+    /// at a multiple of 16 bytes. What was written is ordered before all that
+    /// follows, a panic of `lines` included: nothing is left to the caller.
     #[inline(always)]
-    fn stream(self, x: Self::F, to: &mut [f32; LANES]) {
-        self.store(x, to);
+    fn stream_lines(self, to: &mut [[f32; LANES]], lines: &impl Lines<Self>) {
+        for (i, to) in to.iter_mut().enumerate() {
+            self.store(lines.line(self, i), to);
+        }
     }
-    /// Orders what was streamed before all that follows.
-    #[inline(always)]
-    fn end_streams(self) {}
     /// x + y
     fn add(self, x: Self::F, y: Self::F) -> Self::F;
     /// x - y
@@ -102,4 +101,11 @@ pub(crate) trait Lanes: Copy + Send + Sync {
     fn rotate_left(self, x: Self::U, n: u32) -> Self::U {
         self.or(self.shift_left(x, n), self.shift_right(x, 64 - n))
     }
+}
+
+/// Cache lines that are computed when they are asked for. A trait, because a
+/// closure that returns vectors is not inlined.
+pub(crate) trait Lines<L: Lanes> {
+    /// Line `i`. Implementations are `#[inline(always)]`.
+    fn line(&self, lanes: L, i: usize) -> L::F;
 }

@@ -17,8 +17,10 @@ mod avx512;
 mod lanes;
 pub(crate) mod math;
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
-pub(crate) use lanes::{Half, LANES, Lanes};
+pub(crate) use lanes::{Half, LANES, Lanes, Lines};
 
 use std::{fmt, str::FromStr};
 

@@ -1,6 +1,6 @@
 //! One body of tests for every backend that this CPU has.
 
-use super::{Half, Isa, Kernel, LANES, Lanes, math};
+use super::{Half, Isa, Kernel, LANES, Lanes, Lines, math};
 
 /// Runs `body` on each backend of this CPU and names those that it has not.
 pub(crate) fn on_each_isa(mut body: impl FnMut(Isa)) {
@@ -98,6 +98,71 @@ fn arithmetic_equals_the_scalar_one() {
             assert_eq!(f64::from(exp2[i]), f64::from(z[i].round_ties_even()).exp2());
             assert_eq!(splat[i], x[3]);
             assert_eq!(sum[i], tree);
+        }
+    });
+}
+
+/// Streams `from`, and panics when line `fails` is asked for.
+struct Streamed<'a> {
+    to: &'a mut [Line],
+    from: &'a [Line],
+    fails: usize,
+}
+impl Kernel for Streamed<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) {
+        l.stream_lines(self.to, &Copied { from: self.from, fails: self.fails });
+    }
+}
+struct Copied<'a> {
+    from: &'a [Line],
+    fails: usize,
+}
+impl<L: Lanes> Lines<L> for Copied<'_> {
+    #[inline(always)]
+    fn line(&self, l: L, i: usize) -> L::F {
+        assert!(i != self.fails, "line {i} fails, as it is meant to");
+        l.load(&self.from[i])
+    }
+}
+
+/// How many fences this thread has passed.
+fn fences() -> usize {
+    #[cfg(target_arch = "x86_64")]
+    return super::x86::FENCES.get();
+    #[cfg(not(target_arch = "x86_64"))]
+    0
+}
+
+/// Whatever happens between the stores, and wherever the memory begins, a fence
+/// follows them before anybody else can read it.
+#[test]
+fn streamed_lines_are_fenced_and_panics_too() {
+    let from: Vec<Line> = (0..9).map(|i| [i as f32 + 0.5; LANES]).collect();
+    on_each_isa(|isa| {
+        for offset in [0, 1, 4, 7] {
+            for lines in 0..=from.len() {
+                for fails in [0, 1, lines.saturating_sub(1), usize::MAX] {
+                    let mut memory = vec![7.0; lines * LANES + offset + 3];
+                    let to = memory[offset..].as_chunks_mut::<LANES>().0;
+                    let before = fences();
+                    let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                        isa.dispatch(Streamed { to, from: &from, fails });
+                    }));
+                    assert_eq!(ran.is_err(), fails < lines, "{isa} {lines} {fails}");
+                    assert_eq!(fences() - before, usize::from(isa != Isa::Portable), "{isa}");
+                    let written = lines.min(fails);
+                    let want: Vec<f32> = (0..memory.len())
+                        .map(|i| match i.checked_sub(offset).map(|i| i / LANES) {
+                            Some(line) if line < written => from[line][0],
+                            _ => 7.0,
+                        })
+                        .collect();
+                    std::thread::scope(|scope| scope.spawn(|| assert_eq!(memory, want)).join())
+                        .unwrap();
+                }
+            }
         }
     });
 }
