@@ -3,31 +3,13 @@
 use std::arch::x86_64::*;
 
 use super::{
-    Kernel,
     lanes::{Half, LANES, Lanes, Lines},
-    x86::{Quarters, stream_lines},
+    x86::{Quarters, backend, fold_parts, stream_lines},
 };
 
-/// Proof that the CPU has AVX2 and FMA: only [`Avx2::detect`] makes one.
-#[derive(Clone, Copy)]
-pub(crate) struct Avx2(());
-
-impl Avx2 {
-    pub(super) fn detect() -> Option<Self> {
-        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
-    }
-}
-
-#[target_feature(enable = "avx2,fma")]
-fn with_features<K: Kernel>(lanes: Avx2, kernel: K) -> K::Output {
-    kernel.run(lanes)
-}
-
-/// Runs the kernel compiled with AVX2 and FMA.
-#[inline]
-pub(super) fn run<K: Kernel>(lanes: Avx2, kernel: K) -> K::Output {
-    // SAFETY: `lanes` proves that the CPU has the features.
-    unsafe { with_features(lanes, kernel) }
+backend! {
+    /// Proof that the CPU has AVX2 and FMA: only [`Avx2::detect`] makes one.
+    Avx2: "sse3", "ssse3", "sse4.1", "sse4.2", "avx", "avx2", "fma"
 }
 
 /// For each byte, the positions of its set bits, lowest first, a byte each.
@@ -63,54 +45,6 @@ fn spread(_: Avx2, mask: u8) -> __m256 {
 #[inline(always)]
 fn halves(mask: u16) -> [u8; 2] {
     mask.to_le_bytes()
-}
-
-/// a's lanes i + i + 4, then b's.
-///
-/// # Safety
-/// The CPU has AVX.
-#[inline(always)]
-unsafe fn fold2(a: __m256, b: __m256) -> __m256 {
-    // SAFETY: the caller promises AVX.
-    unsafe {
-        _mm256_add_ps(_mm256_permute2f128_ps::<0x20>(a, b), _mm256_permute2f128_ps::<0x31>(a, b))
-    }
-}
-
-/// The sums of four vectors of 8, each by halves.
-///
-/// # Safety
-/// The CPU has AVX.
-#[inline(always)]
-unsafe fn fold4(a: __m256, b: __m256, c: __m256, d: __m256) -> __m128 {
-    // SAFETY: the caller promises AVX.
-    unsafe {
-        // Four parts of a, then four of b; of c and d.
-        let (ab, cd) = (fold2(a, b), fold2(c, d));
-        // Two parts of a, two of c, two of b, two of d.
-        let acbd =
-            _mm256_add_ps(_mm256_shuffle_ps::<0x44>(ab, cd), _mm256_shuffle_ps::<0xEE>(ab, cd));
-        let sums = _mm256_add_ps(acbd, _mm256_movehdup_ps(acbd));
-        let (ac, bd) = (_mm256_castps256_ps128(sums), _mm256_extractf128_ps::<1>(sums));
-        _mm_movelh_ps(_mm_unpacklo_ps(ac, bd), _mm_unpackhi_ps(ac, bd))
-    }
-}
-
-/// The sums of parts `first` to `first + 3`.
-///
-/// # Safety
-/// The CPU has AVX.
-#[inline(always)]
-pub(super) unsafe fn fold_parts(parts: &[Half; LANES], first: usize) -> __m128 {
-    // SAFETY: 8 elements are read of 8; the caller promises AVX.
-    unsafe {
-        fold4(
-            _mm256_loadu_ps(parts[first].as_ptr()),
-            _mm256_loadu_ps(parts[first + 1].as_ptr()),
-            _mm256_loadu_ps(parts[first + 2].as_ptr()),
-            _mm256_loadu_ps(parts[first + 3].as_ptr()),
-        )
-    }
 }
 
 impl Quarters for Avx2 {

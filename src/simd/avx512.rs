@@ -3,38 +3,15 @@
 use std::arch::x86_64::*;
 
 use super::{
-    Kernel,
-    avx2::fold_parts,
     lanes::{Half, LANES, Lanes, Lines},
-    x86::{Quarters, stream_lines},
+    x86::{Quarters, backend, fold_parts, stream_lines},
 };
 
-/// Proof that the CPU has AVX-512: only [`Avx512::detect`] makes one.
-#[derive(Clone, Copy)]
-pub(crate) struct Avx512(());
-
-impl Avx512 {
-    pub(super) fn detect() -> Option<Self> {
-        (is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512dq")
-            && is_x86_feature_detected!("avx512vl")
-            && is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("fma"))
-        .then_some(Self(()))
-    }
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-fn with_features<K: Kernel>(lanes: Avx512, kernel: K) -> K::Output {
-    kernel.run(lanes)
-}
-
-/// Runs the kernel compiled with AVX-512.
-#[inline]
-pub(super) fn run<K: Kernel>(lanes: Avx512, kernel: K) -> K::Output {
-    // SAFETY: `lanes` proves that the CPU has the features.
-    unsafe { with_features(lanes, kernel) }
+backend! {
+    /// Proof that the CPU has AVX-512: only [`Avx512::detect`] makes one.
+    Avx512:
+        "sse3", "ssse3", "sse4.1", "sse4.2", "avx", "avx2", "fma", "f16c",
+        "avx512f", "avx512bw", "avx512dq", "avx512vl"
 }
 
 /// Lane i + lane i + 8.

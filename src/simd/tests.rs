@@ -47,6 +47,19 @@ fn the_backend_asked_for_is_the_backend_that_runs() {
     assert!("sse9".parse::<Isa>().unwrap_err().to_string().contains("sse9"));
 }
 
+/// A feature that is enabled but not detected is undefined behaviour on a CPU
+/// without it. The macro `backend` takes both from one list; nothing else does either.
+#[test]
+fn features_are_detected_and_enabled_by_one_list_alone() {
+    let count = |source: &str| {
+        ["feature_detected!", "target_feature("].map(|what| source.matches(what).count())
+    };
+    assert_eq!(count(include_str!("x86.rs")), [1, 1]);
+    for source in [include_str!("avx2.rs"), include_str!("avx512.rs"), include_str!("mod.rs")] {
+        assert_eq!(count(source), [0, 0]);
+    }
+}
+
 struct Arithmetic<'a>(&'a Line, &'a Line, &'a Line);
 impl Kernel for Arithmetic<'_> {
     type Output = [Line; 10];
