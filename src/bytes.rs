@@ -1,5 +1,4 @@
 //! Numbers as bytes, and bytes as text.
-#![forbid(unsafe_code)]
 
 use std::fmt::Write;
 

@@ -1,5 +1,4 @@
 //! The one error type of the library.
-#![forbid(unsafe_code)]
 
 use std::{io, path::PathBuf, sync::Arc};
 

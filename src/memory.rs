@@ -1,5 +1,4 @@
 //! Memory that may be refused.
-#![forbid(unsafe_code)]
 
 use std::hint::black_box;
 

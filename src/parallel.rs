@@ -11,7 +11,6 @@
 //! the stack overflows. So each join marks its thread as [`Waiting`], and
 //! [`divide`] on a marked thread stays there: a request that starts while
 //! another waits never waits itself, and the stack is bounded.
-#![forbid(unsafe_code)]
 
 use std::{
     cell::Cell,

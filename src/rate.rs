@@ -1,5 +1,4 @@
 //! The keep rate: the paper's p.
-#![forbid(unsafe_code)]
 
 use std::fmt;
 

@@ -1,5 +1,6 @@
 //! After the first, a training step and a prediction allocate nothing: on the
 //! calling thread, and inside one `install` around the loop.
+#![expect(unsafe_code, reason = "an allocator of its own")]
 
 mod backend;
 

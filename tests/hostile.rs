@@ -1,5 +1,6 @@
 //! Files from elsewhere that are made to break the reader: each is refused with
 //! its reason, and takes no more memory than it may.
+#![expect(unsafe_code, reason = "an allocator of its own")]
 
 mod hostile_beside;
 mod hostile_files;

@@ -43,7 +43,6 @@
 //! **Memory**: a request of 64 KiB or more, or whose size a file says, that fails
 //! is [`Error::TooLarge`](crate::Error::TooLarge), and nothing is half-changed;
 //! smaller ones abort the process, as Rust's collections do.
-#![forbid(unsafe_code)]
 
 mod architecture;
 mod contents;

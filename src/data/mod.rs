@@ -1,5 +1,4 @@
 //! Data: readers, the embedded digits, batches.
-#![forbid(unsafe_code)]
 
 mod batch;
 mod dataset;

@@ -9,7 +9,6 @@
 //! inverted form of its section 10: p is the keep rate, and test time needs no
 //! scaling). A dropped element is +0.0, whatever was there before: NaN and
 //! infinity too. A kept NaN stays NaN.
-#![forbid(unsafe_code)]
 
 mod kernel;
 

@@ -13,7 +13,6 @@
 //! A file is refused with the tensor or the node that is wrong, what it is and what was
 //! expected. Reading takes at most four times the file's size and 64 MiB,
 //! whatever the file states; what an ONNX graph keeps beside it counts as a part of it.
-#![forbid(unsafe_code)]
 
 mod format;
 mod layers;

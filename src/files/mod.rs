@@ -6,7 +6,6 @@
 //! next write in that folder. A run that saves again and again keeps others from
 //! writing its file with a [`WriteLock`]. Whether two paths lead to one file is told
 //! by their [`Identity`].
-#![forbid(unsafe_code)]
 
 mod atomic;
 mod foreign;

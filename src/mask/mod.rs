@@ -22,7 +22,6 @@
 //! Nothing else enters: not the number of threads, the batch split, the
 //! instruction set, the machine, or what was drawn before. A change of these
 //! bits is a breaking change and raises [`FORMAT`].
-#![forbid(unsafe_code)]
 
 mod bernoulli;
 mod bits;

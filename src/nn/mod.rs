@@ -2,7 +2,6 @@
 //!
 //! What a batch does to it is [`crate::train`]'s and [`crate::predict`]'s to
 //! say; `flow` is the way through the layers that both share.
-#![forbid(unsafe_code)]
 
 mod activation;
 mod builder;

@@ -9,7 +9,6 @@
 //! | [`weight_scaling`](Predictor::weight_scaling) | the same | the same answer, with its class and entropy |
 //! | [`monte_carlo`](Predictor::monte_carlo) | a thinned pass for each sample | mean, variance, entropies, quantiles over thinned networks |
 //! | [`moments`](Predictor::moments), moment propagation | one pass of full lists, with three times the arithmetic; for rows with few active units one for each of some masks | mean, variance, entropies, without samples |
-#![forbid(unsafe_code)]
 
 mod evaluate;
 mod method;

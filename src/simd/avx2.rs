@@ -1,4 +1,5 @@
 //! AVX2 with fused multiply-add: 16 f32 in two registers, 8 u64 in two.
+#![expect(unsafe_code, reason = "vector instructions")]
 
 use std::arch::x86_64::*;
 

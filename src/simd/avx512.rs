@@ -1,4 +1,5 @@
 //! AVX-512: 16 f32 in one register, 8 u64 in one, lane masks in mask registers.
+#![expect(unsafe_code, reason = "vector instructions")]
 
 use std::arch::x86_64::*;
 

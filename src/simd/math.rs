@@ -1,6 +1,5 @@
 //! Exponential functions on vectors, the same on every machine but for the
 //! rounding of the portable backend's products.
-#![forbid(unsafe_code)]
 
 use super::Lanes;
 

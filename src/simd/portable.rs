@@ -1,6 +1,5 @@
 //! The portable backend: `wide`, whose types are chosen when the crate is
 //! compiled (SSE2 on a generic x86-64 build, NEON, wasm, or plain arrays).
-#![forbid(unsafe_code)]
 
 use wide::{f32x16, u64x8};
 

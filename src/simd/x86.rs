@@ -1,4 +1,5 @@
 //! What the backends of x86-64 share.
+#![expect(unsafe_code, reason = "vector instructions")]
 
 use std::arch::x86_64::*;
 

@@ -1,5 +1,4 @@
 //! Aligned buffers, matrices and their views.
-#![forbid(unsafe_code)]
 
 mod buffer;
 mod matrix;

@@ -25,7 +25,6 @@
 //! each tile computes products 2 and 3 while the tile is in L1.
 //!
 //! The formulas in the plainest loops, in f64, are in the tests.
-#![forbid(unsafe_code)]
 
 pub(crate) mod backward;
 pub(crate) mod forward;

@@ -1,5 +1,4 @@
 //! Training: the trainer, its optimiser, schedules.
-#![forbid(unsafe_code)]
 
 mod descent;
 mod resume;

@@ -2,6 +2,7 @@
 //!
 //! Set it as the `#[global_allocator]` of a test program. It refuses on the thread that asks for it and leaves the
 //! others alone, so tests may run at the same time.
+#![expect(unsafe_code, reason = "an allocator of its own")]
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},

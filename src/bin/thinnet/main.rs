@@ -7,7 +7,6 @@
 //! code is 2 where the arguments were wrong, 130, 143 or 129 where a signal
 //! ended a training that was saved, and 1 for all the rest. Only help has colours, on
 //! terminals where `NO_COLOR` is not set.
-#![forbid(unsafe_code)]
 
 mod arguments;
 mod asking;
