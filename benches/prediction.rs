@@ -16,7 +16,7 @@ use criterion::{
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use thinnet::{
     Error, Keep,
-    data::Batch,
+    data::{Batch, Dataset, Split},
     nn::{Activation, Loss, Mlp},
     predict::{MonteCarlo, Predictor, Seeds, Workspace},
 };
@@ -52,8 +52,9 @@ fn all_active() -> Mlp {
 
 fn ways(c: &mut Criterion) {
     let two = ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-    let digits = recipe::Digits::load();
-    let mlp = two.install(|| digits.trained(Keep::new(0.8).unwrap(), Keep::HALF));
+    let digits = Dataset::digits(Split::Train).unwrap();
+    let batches = recipe::batches(&digits);
+    let mlp = two.install(|| recipe::trained(&batches, Keep::new(0.8).unwrap(), Keep::HALF));
     let active = all_active();
     let (whole, full) = (Predictor::new(&mlp), Predictor::new(&active));
     let halves = whole.clone().bf16_weights().unwrap();
@@ -70,7 +71,7 @@ fn ways(c: &mut Criterion) {
         let mut group = c.benchmark_group(format!("prediction/{name}"));
         for rows in [1, 32, recipe::BATCH] {
             let chosen: Vec<u32> = (0..rows as u32).collect();
-            let batch = Batch::gather(digits.set.inputs(), &chosen).unwrap();
+            let batch = Batch::gather(digits.inputs(), &chosen).unwrap();
             let mut workspace = predictor.workspace(rows).unwrap();
             bench(&mut group, &two, rows, || way(predictor, &batch, &mut workspace).unwrap());
         }

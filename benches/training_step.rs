@@ -12,27 +12,31 @@ use std::time::Duration;
 
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use rayon::ThreadPoolBuilder;
-use thinnet::{Isa, Keep};
+use thinnet::{
+    Isa, Keep,
+    data::{Dataset, Split},
+};
 
 fn step(c: &mut Criterion) {
     let two = ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-    let digits = recipe::Digits::load();
+    let digits = Dataset::digits(Split::Train).unwrap();
+    let batches = recipe::batches(&digits);
     let mut group = c.benchmark_group("training_step");
     group.throughput(Throughput::Elements(recipe::BATCH as u64));
     group.sampling_mode(SamplingMode::Flat);
     let rates =
         [("dropout", Keep::new(0.8).unwrap(), Keep::HALF), ("no dropout", Keep::ALL, Keep::ALL)];
     for (name, input, hidden) in rates {
-        let mlp = two.install(|| digits.trained(input, hidden));
+        let mlp = two.install(|| recipe::trained(&batches, input, hidden));
         for isa in Isa::available() {
             let fresh = || recipe::trainer(mlp.clone(), isa);
             group.bench_function(format!("{name}/{isa}/1 thread"), |b| {
                 let mut trainer = fresh();
-                b.iter(|| digits.step(&mut trainer));
+                b.iter(|| recipe::step(&batches, &mut trainer));
             });
             group.bench_function(format!("{name}/{isa}/2 threads"), |b| {
                 let mut trainer = fresh();
-                two.install(|| b.iter(|| digits.step(&mut trainer)));
+                two.install(|| b.iter(|| recipe::step(&batches, &mut trainer)));
             });
         }
     }

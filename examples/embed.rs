@@ -9,9 +9,10 @@ fn main() -> Result<(), Error> {
     let mlp = mlp.output(10, Loss::SoftmaxCrossEntropy).seed(1).build()?;
     let sgd = Sgd::new(Schedule::constant(0.05)).momentum(Schedule::constant(0.9));
     let mut trainer = Trainer::builder(mlp, sgd, 100).seed(1).build()?;
-    let rows: Vec<u32> = (0..8000).collect();
-    for (rows, classes) in rows.chunks(100).zip(digits.labels().chunks(100)) {
-        trainer.step(&Batch::gather(digits.inputs(), rows)?, Targets::Classes(classes))?;
+    for epoch in 0..3 {
+        for (batch, targets) in &digits.batches(1, epoch, 100)? {
+            trainer.step(&batch, targets)?;
+        }
     }
     let path = std::env::temp_dir().join("thinnet-embed.safetensors");
     trainer.network().save(&path)?;

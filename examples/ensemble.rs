@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use thinnet::{
     Error, Keep,
-    data::{Batch, Dataset, Split, epoch_order},
-    nn::{Activation, Loss, Mlp, Targets},
+    data::{Batch, Dataset, Split},
+    nn::{Activation, Loss, Mlp},
     predict::Predictor,
     train::{Schedule, Sgd, Trainer},
 };
@@ -38,13 +38,9 @@ fn train(
     let sgd =
         Sgd::new(Schedule::Linear { from: 0.05, to: 0.0, steps }).momentum(Schedule::constant(0.9));
     let mut trainer = Trainer::builder(mlp, sgd, BATCH).seed(seed).build()?;
-    let mut order = vec![0; digits.rows()];
     for epoch in 0..epochs {
-        epoch_order(seed, epoch, &mut order);
-        for rows in order.chunks(BATCH) {
-            let classes: Vec<u32> = rows.iter().map(|&i| digits.labels()[i as usize]).collect();
-            let batch = Batch::gather(digits.inputs(), rows)?;
-            trainer.step(&batch, Targets::Classes(&classes))?;
+        for (batch, targets) in &digits.batches(seed, epoch, BATCH)? {
+            trainer.step(&batch, targets)?;
         }
     }
     Ok((trainer.into_network(), started.elapsed()))
@@ -54,13 +50,12 @@ fn train(
 /// wrong, and the time of all their predictions.
 fn test(networks: &[Mlp], digits: &Dataset) -> Result<(f64, Duration), Error> {
     let mut sums = vec![[0.0f32; 10]; digits.rows()];
-    let rows: Vec<u32> = (0..digits.rows() as u32).collect();
     let mut time = Duration::ZERO;
     for mlp in networks {
         let predictor = Predictor::new(mlp);
         let mut workspace = predictor.workspace(BATCH)?;
-        for (rows, sums) in rows.chunks(BATCH).zip(sums.chunks_mut(BATCH)) {
-            let batch = Batch::gather(digits.inputs(), rows)?;
+        let batches = Batch::dense(digits.inputs()).chunks(BATCH)?;
+        for (batch, sums) in batches.zip(sums.chunks_mut(BATCH)) {
             let started = Instant::now();
             let predictions = predictor.predict(&batch, &mut workspace)?;
             time += started.elapsed();

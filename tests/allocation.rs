@@ -12,7 +12,7 @@ use std::{
 use backend::isa;
 use thinnet::{
     Keep,
-    data::{Batch, Dataset, Split},
+    data::{Batch, Batches, Dataset, Split},
     nn::{Activation, Loss, Mlp, Targets},
     predict::{MonteCarlo, Predictor, Seeds},
     train::{MaxNorm, Schedule, Sgd, Trainer},
@@ -56,6 +56,20 @@ fn steps_and_predictions_allocate_nothing_after_the_first() {
     assert!(count(|| drop(std::hint::black_box(vec![1u8; 100]))) > 0, "the counter counts");
     let digits = Dataset::digits(Split::Train).unwrap();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+    let mut classes = digits.batches(1, 0, 128).unwrap();
+    let values = Targets::Values(digits.inputs());
+    let mut values = Batches::new(digits.inputs(), values, 128).unwrap();
+    let epoch = || {
+        for batches in [&mut classes, &mut values] {
+            batches.shuffle(1, 1);
+            let rows = batches.iter().map(|(batch, targets)| {
+                assert_eq!(batch.rows(), targets.rows());
+                batch.rows()
+            });
+            assert_eq!(rows.sum::<usize>(), digits.rows());
+        }
+    };
+    assert_eq!(count(epoch), 0, "over the batches of an epoch");
     for sparse in [false, true] {
         let mut builder = Mlp::builder(784)
             .input_keep(Keep::new(0.8).unwrap())

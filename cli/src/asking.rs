@@ -123,8 +123,7 @@ impl Way {
         }
     }
 
-    /// The answers to the rows of a batch, whose numbers in the data set are
-    /// `rows`.
+    /// The answers to the rows of a batch, which follow each other in the data set.
     ///
     /// # Errors
     /// A row whose inputs or answer are not finite, by its number in the data set.
@@ -132,15 +131,15 @@ impl Way {
         self,
         predictor: &Predictor,
         batch: &Batch<'_>,
-        rows: &[u32],
         workspace: &'w mut Workspace,
     ) -> anyhow::Result<Estimates<'w>> {
-        let ids: Vec<u64> = rows.iter().map(|&row| row.into()).collect();
+        let first = batch.first_row();
+        let ids: Vec<u64> = (first..).take(batch.rows()).collect();
         let seeds = Seeds::Numbered { base: self.seed, ids: &ids };
         Ok(predictor.estimate(batch, &self.method, seeds, workspace).map_err(
             |error| match error {
                 Error::NonFinite { what, row, column, value } => {
-                    Error::NonFinite { what, row: rows[row] as usize, column, value }
+                    Error::NonFinite { what, row: first as usize + row, column, value }
                 }
                 other => other,
             },

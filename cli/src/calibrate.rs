@@ -194,11 +194,9 @@ fn asked(
     rows: usize,
     workspace: &mut Workspace,
 ) -> anyhow::Result<Vec<Answer>> {
-    let order = memory::row_numbers(rows)?;
     let mut answers = memory::reserve("answers", rows)?;
-    for chosen in order.chunks(recipe::EVALUATION_BATCH) {
-        let batch = Batch::gather(x, chosen)?;
-        for estimate in way.answers(predictor, &batch, chosen, workspace)? {
+    for batch in Batch::dense(x).chunks(recipe::EVALUATION_BATCH)? {
+        for estimate in way.answers(predictor, &batch, workspace)? {
             answers.push(Answer::of(estimate)?);
         }
     }

@@ -4,8 +4,7 @@ use std::{path::Path, time::Instant};
 
 use thinnet::{
     Isa,
-    data::{Batch, Dataset, epoch_order},
-    nn::Targets,
+    data::{Batches, Dataset},
     predict::{Evaluation, Predictor, Workspace, evaluate},
     train::{Settings, Trainer, TrainerBuilder},
 };
@@ -13,7 +12,6 @@ use thinnet::{
 use crate::{
     course::{Course, Epoch},
     health::Health,
-    memory,
     plan::Plan,
     progress::Progress,
     recipe,
@@ -59,10 +57,8 @@ pub struct Fitting<'a> {
     course: Course,
     health: Health<'a>,
     resumed_at_step: Option<u64>,
-    /// The rows in the order of the epoch whose number from 0 stands beside.
-    order: (Option<usize>, Vec<u32>),
-    /// The classes of a batch.
-    classes: Vec<u32>,
+    /// Those of the present epoch.
+    batches: Batches<'a>,
     /// Milliseconds of each step.
     times: Vec<f64>,
     /// The latest, where this process has made one.
@@ -125,12 +121,11 @@ impl<'a> Fitting<'a> {
             plan,
             train,
             test,
+            batches: train.batches(plan.seed, course.curves.len() as u64, plan.batch)?,
             trainer,
             course,
             health: Health::new(plan, train),
             resumed_at_step: None,
-            order: (None, memory::row_numbers(train.rows())?),
-            classes: memory::reserve("classes", plan.batch.min(train.rows()))?,
             times: Vec::new(),
             evaluation: None,
         })
@@ -157,7 +152,7 @@ impl<'a> Fitting<'a> {
     /// left the finite numbers, with what to do about it.
     pub fn advance(&mut self, progress: &mut Progress) -> anyhow::Result<()> {
         let started = Instant::now();
-        let of_epoch = self.plan.steps_per_epoch(self.train.rows());
+        let of_epoch = self.batches.len();
         let within = self.course.steps_of_epoch(self.trainer.steps(), of_epoch);
         match within.unwrap_or(of_epoch) {
             step if step < of_epoch => self.step(step, progress)?,
@@ -175,25 +170,16 @@ impl<'a> Fitting<'a> {
     /// Step `step` of the present epoch.
     fn step(&mut self, step: usize, progress: &mut Progress) -> anyhow::Result<()> {
         let (plan, epoch) = (self.plan, self.course.curves.len());
-        let steps = plan.steps_per_epoch(self.train.rows());
-        let (of_epoch, order) = &mut self.order;
-        if *of_epoch != Some(epoch) {
-            epoch_order(plan.seed, epoch as u64, order);
-            *of_epoch = Some(epoch);
-        }
-        let first = step * plan.batch;
-        let chosen = &order[first..order.len().min(first + plan.batch)];
-        self.classes.clear();
-        self.classes.extend(chosen.iter().map(|&row| self.train.labels()[row as usize]));
-        let batch = Batch::gather(self.train.inputs(), chosen)?;
+        let (steps, (batch, targets)) = (self.batches.len(), self.batches.batch(step)?);
+        let rows = batch.rows();
         let clock = Instant::now();
-        let loss = self.trainer.step(&batch, Targets::Classes(&self.classes));
+        let loss = self.trainer.step(&batch, targets);
         self.times.push(clock.elapsed().as_secs_f64() * 1e3);
         let loss = loss.map_err(|error| self.health.explain(error))?;
-        self.course.losses += f64::from(loss) * chosen.len() as f64;
+        self.course.losses += f64::from(loss) * rows as f64;
         progress.step(loss);
         let first = (self.trainer.steps() == 1).then(|| self.health.after_first(loss)).flatten();
-        let silent = self.health.after((step, steps), chosen.len(), || self.trainer.densities());
+        let silent = self.health.after((step, steps), rows, || self.trainer.densities());
         for warning in first.into_iter().chain(silent) {
             progress.warn(&warning);
         }
@@ -219,6 +205,7 @@ impl<'a> Fitting<'a> {
         let done = Epoch { epoch, train_loss, test_error };
         self.course.losses = 0.0;
         self.course.curves.push(done);
+        self.batches.shuffle(self.plan.seed, epoch as u64);
         progress.epoch(&done);
         Ok(())
     }

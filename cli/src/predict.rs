@@ -9,9 +9,7 @@ use thinnet::{
     predict::{Estimates, Predictor},
 };
 
-use crate::{
-    asking::Asking, console, machine::Machine, memory, model::ModelAndData, outputs, recipe,
-};
+use crate::{asking::Asking, console, machine::Machine, model::ModelAndData, outputs, recipe};
 
 /// What stands below the help.
 const EXAMPLES: &str = "\
@@ -50,7 +48,7 @@ pub struct Arguments {
 /// A line of what is printed.
 #[derive(Debug, Serialize)]
 struct Prediction {
-    row: u32,
+    row: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     label: Option<u32>,
     class: usize,
@@ -77,26 +75,30 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let predictor = Predictor::new(mlp).with_isa(machine.isa)?;
     let most_rows = recipe::EVALUATION_BATCH.min(rows);
     let mut workspace = predictor.workspace(most_rows)?;
-    let order = memory::row_numbers(rows)?;
     machine.pool()?.install(|| {
-        for chosen in order.chunks(most_rows) {
-            let batch = Batch::gather(inputs.view(), chosen)?;
-            let answers = way.answers(&predictor, &batch, chosen, &mut workspace)?;
-            console::results(&lines(chosen, labels.as_deref(), answers, arguments.json)?)?;
+        let first = Batch::dense(inputs.view().subrows(0..rows)?);
+        for batch in first.chunks(most_rows)? {
+            let answers = way.answers(&predictor, &batch, &mut workspace)?;
+            console::results(&lines(
+                batch.first_row(),
+                labels.as_deref(),
+                answers,
+                arguments.json,
+            )?)?;
         }
         Ok(())
     })
 }
 
-/// A line for each of these rows.
+/// A line for each answer; the first is that to row `first`.
 fn lines(
-    chosen: &[u32],
+    first: u64,
     labels: Option<&[u32]>,
     answers: Estimates<'_>,
     json: bool,
 ) -> anyhow::Result<String> {
     let mut text = String::new();
-    for (&row, answer) in chosen.iter().zip(answers) {
+    for (row, answer) in (first..).zip(answers) {
         let class = answer.class().context("the network's outputs are no classes")?;
         let probabilities: Vec<f32> = answer.mean().iter().map(|&p| p as f32).collect();
         let mutual_information = answer.mutual_information();

@@ -44,7 +44,12 @@ impl<'a> Batch<'a> {
         for &row in chosen {
             below("row of a batch", rows.rows(), row as usize)?;
         }
-        Ok(Self { rows, chosen: Some(chosen), first_row: 0 })
+        Ok(Self::chosen(rows, chosen))
+    }
+
+    /// Rows that are known to exist.
+    pub(super) fn chosen(rows: MatrixView<'a>, chosen: &'a [u32]) -> Self {
+        Self { rows, chosen: Some(chosen), first_row: 0 }
     }
 
     /// The same rows, the first of which is row `first_row` of the global
@@ -52,6 +57,40 @@ impl<'a> Batch<'a> {
     #[must_use]
     pub fn starting_at(self, first_row: u64) -> Self {
         Self { first_row, ..self }
+    }
+
+    /// These rows in their order, `size` at a time; the last part holds what is left. The
+    /// parts keep the rows' indices in the global batch.
+    ///
+    /// ```
+    /// use thinnet::{data::Batch, tensor::MatrixView};
+    ///
+    /// let numbers = [0.0; 10];
+    /// let parts = Batch::dense(MatrixView::new(&numbers, 5, 2)?).chunks(2)?;
+    /// let parts: Vec<_> = parts.map(|part| (part.first_row(), part.rows())).collect();
+    /// assert_eq!(parts, [(0, 2), (2, 2), (4, 1)]);
+    /// # Ok::<(), thinnet::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Parts of 0 rows.
+    pub fn chunks(
+        self,
+        size: usize,
+    ) -> Result<impl ExactSizeIterator<Item = Self> + DoubleEndedIterator, Error> {
+        if size == 0 {
+            return Err(Error::Zero { what: "rows of a batch", expected: "at least one" });
+        }
+        let rows = self.rows();
+        Ok((0..rows.div_ceil(size)).map(move |part| {
+            let first = part * size;
+            let range = first..rows.min(first.saturating_add(size));
+            let first_row = self.first_row.wrapping_add(first as u64);
+            match self.chosen {
+                Some(chosen) => Self { chosen: Some(&chosen[range]), first_row, ..self },
+                None => Self { rows: self.rows.part(range), first_row, ..self },
+            }
+        }))
     }
 
     /// How many rows.
@@ -91,5 +130,38 @@ impl<'a> Batch<'a> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_the_rows_in_their_order_with_their_indices() {
+        let numbers: Vec<f32> = (0..14).map(|i| i as f32).collect();
+        let view = MatrixView::new(&numbers, 7, 2).unwrap();
+        let chosen = [6, 0, 3, 3, 1];
+        for whole in [Batch::dense(view), Batch::gather(view, &chosen).unwrap()] {
+            for (first_row, size) in
+                [(0, 1), (40, 2), (u64::MAX, 3), (0, 5), (1, 7), (9, usize::MAX)]
+            {
+                let whole = whole.starting_at(first_row);
+                let mut row = 0;
+                let parts = whole.chunks(size).unwrap();
+                assert_eq!(parts.len(), whole.rows().div_ceil(size));
+                for part in parts {
+                    assert_eq!(part.first_row(), first_row.wrapping_add(row as u64));
+                    assert_eq!(part.rows(), size.min(whole.rows() - row));
+                    for of_part in 0..part.rows() {
+                        assert_eq!(part.at(of_part), whole.at(row));
+                        row += 1;
+                    }
+                }
+                assert_eq!(row, whole.rows());
+            }
+            let error = whole.chunks(0).map(drop).unwrap_err().to_string();
+            assert_eq!(error, "rows of a batch 0: expected at least one");
+        }
     }
 }

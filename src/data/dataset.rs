@@ -7,11 +7,12 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{idx, npy, source::Source};
+use super::{Batches, idx, npy, source::Source};
 use crate::{
     abridged::Few,
     error::{Error, below},
     memory::reserve,
+    nn::Targets,
     tensor::{Matrix, MatrixView},
 };
 
@@ -195,6 +196,37 @@ impl Dataset {
     /// The rows, and the class of each.
     pub fn into_parts(self) -> (Matrix, Vec<u32>) {
         (self.inputs, self.labels)
+    }
+
+    /// The batches of an epoch: the rows in [the order of that epoch](super::epoch_order),
+    /// `size` at a time, and what is left of them at the end.
+    ///
+    /// ```
+    /// use thinnet::{data::Dataset, nn::Targets, tensor::Matrix};
+    ///
+    /// let data = Dataset::new(Matrix::zeroed(5, 3)?, vec![0, 1, 2, 3, 4])?;
+    /// let mut labels = Vec::new();
+    /// for (batch, targets) in &data.batches(1, 0, 2)? {
+    ///     let Targets::Classes(classes) = targets else { unreachable!() };
+    ///     assert_eq!((batch.columns(), batch.rows()), (3, classes.len()));
+    ///     labels.extend_from_slice(classes);
+    /// }
+    /// assert_ne!(labels, data.labels());
+    /// labels.sort();
+    /// assert_eq!(labels, data.labels());
+    /// # Ok::<(), thinnet::Error>(())
+    /// ```
+    ///
+    /// One [`Batches`] can be shuffled again for the next epoch; and it takes values and
+    /// bits as targets too.
+    ///
+    /// # Errors
+    /// As [`Batches::new`].
+    pub fn batches(&self, seed: u64, epoch: u64, size: usize) -> Result<Batches<'_>, Error> {
+        let targets = Targets::Classes(&self.labels);
+        let mut batches = Batches::new(self.inputs.view(), targets, size)?;
+        batches.shuffle(seed, epoch);
+        Ok(batches)
     }
 
     /// SHA-256 over shape, inputs and labels, in hexadecimal: what a checkpoint

@@ -1,6 +1,7 @@
 //! Data: readers, the embedded digits, batches.
 
 mod batch;
+mod batches;
 mod dataset;
 #[cfg(feature = "digits")]
 mod digits;
@@ -12,6 +13,7 @@ mod shuffle;
 mod source;
 
 pub use batch::Batch;
+pub use batches::{BatchIter, Batches};
 pub use dataset::{Dataset, MOST_CLASSES, Split};
-pub use shuffle::{epoch_order, shuffle};
+pub use shuffle::epoch_order;
 pub use source::MOST_ELEMENTS;

@@ -2,29 +2,26 @@
 
 use crate::mask::{Domain, Streams, permute};
 
-/// Shuffles the items of a slice. Where each item goes is a pure function of (seed,
-/// epoch, number of items): Fisher and Yates from the last place down, with
-/// unbiased draws by Lemire's method (2019), from the shuffling stream of step =
-/// epoch.
+/// Writes the order of an epoch's rows over `order`, whatever it held: the numbers 0 to
+/// n - 1, shuffled. It is a pure function of (seed, epoch, n): Fisher and Yates from the
+/// last place down, with unbiased draws by Lemire's method (2019), from the shuffling
+/// stream of step = epoch.
+///
+/// [`Batches`](super::Batches) go by this order; it is here for rows that are kept
+/// elsewhere.
 ///
 /// ```
-/// let mut rows = [1000, 2000, 3000, 4000, 5000];
-/// thinnet::data::shuffle(7, 0, &mut rows);
-/// assert_ne!(rows, [1000, 2000, 3000, 4000, 5000]);
-/// rows.sort();
-/// assert_eq!(rows, [1000, 2000, 3000, 4000, 5000]);
+/// let mut order = [0; 5];
+/// thinnet::data::epoch_order(7, 0, &mut order);
+/// assert_ne!(order, [0, 1, 2, 3, 4]);
+/// order.sort();
+/// assert_eq!(order, [0, 1, 2, 3, 4]);
 /// ```
-pub fn shuffle<T>(seed: u64, epoch: u64, items: &mut [T]) {
-    permute(&mut Streams::new(seed, Domain::Shuffling, 0, epoch).rng(0), items);
-}
-
-/// Writes the order of an epoch's rows over `order`, whatever it held: the numbers 0
-/// to n - 1, [shuffled](shuffle).
 pub fn epoch_order(seed: u64, epoch: u64, order: &mut [u32]) {
     for (place, row) in order.iter_mut().enumerate() {
         *row = place as u32;
     }
-    shuffle(seed, epoch, order);
+    permute(&mut Streams::new(seed, Domain::Shuffling, 0, epoch).rng(0), order);
 }
 
 #[cfg(test)]
@@ -44,16 +41,6 @@ mod tests {
             epoch_order(5, 2, &mut order);
             assert!(n < 1000 || order != first);
         }
-    }
-
-    #[test]
-    fn items_are_permuted_and_not_replaced() {
-        let mut order = [0; 5];
-        epoch_order(5, 1, &mut order);
-        let mut rows = ["a", "b", "c", "d", "e"];
-        let want = order.map(|place| rows[place as usize]);
-        shuffle(5, 1, &mut rows);
-        assert_eq!(rows, want);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::time::Instant;
 use crate::{
     data::{Batch, Dataset},
     error::{Error, same_size},
+    memory::reserve,
     nn::{Mlp, Targets},
     parallel::threads,
     simd::Isa,
@@ -154,17 +155,22 @@ impl Explanation {
         let threads = threads();
         let sgd = Sgd::new(Schedule::constant(0.0)).momentum(Schedule::constant(0.9));
         let mut trainer = Trainer::builder(mlp.clone(), sgd, rows).isa(isa).build()?;
-        // The batches go round and round the data.
-        let mut rounds = (0..data.rows() as u32).cycle();
+        // The batches go round and round the data: wherever one starts, it finds its rows in a run.
+        let round = data.rows().saturating_add(rows);
+        let mut order: Vec<u32> = reserve("numbers of rows", round)?;
+        order.extend((0..data.rows() as u32).cycle().take(round));
+        let mut classes: Vec<u32> = reserve("classes of rows", round)?;
+        classes.extend(data.labels().iter().cycle().take(round));
         let floors = Floors::measure(isa, threads, mlp.parameters())?;
         let mut log = Log::new(mlp.depth());
+        let mut first = 0;
         for step in 0..steps.saturating_add(WARM_UP) {
-            let batch: Vec<u32> = rounds.by_ref().take(rows).collect();
-            let classes: Vec<u32> = batch.iter().map(|&row| data.labels()[row as usize]).collect();
-            let batch = Batch::gather(data.inputs(), &batch)?;
+            let batch = Batch::gather(data.inputs(), &order[first..][..rows])?;
+            let targets = Targets::Classes(&classes[first..][..rows]);
+            first = (first + rows) % data.rows();
             let mut last = Instant::now();
             let mut laps = Vec::with_capacity(4 + 2 * mlp.depth());
-            trainer.step_watched(&batch, Targets::Classes(&classes), &mut |part| {
+            trainer.step_watched(&batch, targets, &mut |part| {
                 let now = Instant::now();
                 laps.push((part, (now - last).as_secs_f64()));
                 last = now;
@@ -326,6 +332,15 @@ mod tests {
         let floors = Floors { fma_gflops: 1.0, memory_gbytes: 1.0 };
         let found = log.explain(&mlp, Isa::Portable, 1, 20, floors);
         assert_eq!((found.seconds, found.mask_seconds, found.other_seconds), (100.0, 1.0, 94.0));
+    }
+
+    #[test]
+    fn a_batch_may_be_larger_than_the_data() {
+        let mlp = Mlp::builder(70).output(2, Loss::SoftmaxCrossEntropy).build().unwrap();
+        for rows in [2, 3, 8] {
+            let found = Explanation::measure(&mlp, &data(3), rows, 2, Isa::Portable).unwrap();
+            assert_eq!((found.rows, found.steps), (rows, 2));
+        }
     }
 
     #[test]

@@ -71,13 +71,10 @@ pub fn evaluate<M: Borrow<Mlp>>(
     let rows = data.rows();
     let wrong = reserve("numbers of rows that are wrong", rows)?;
     let mut sum = Evaluation { rows, wrong, loss: 0.0 };
-    let mut order: Vec<u32> = reserve("numbers of rows", rows)?;
-    order.extend(0..rows as u32);
     let mut of_labels = reserve("losses of a batch", most_rows.min(rows))?;
-    for (chunk, chosen) in order.chunks(most_rows).enumerate() {
-        let first = chunk * most_rows;
-        let labels = &data.labels()[first..][..chosen.len()];
-        let batch = Batch::gather(data.inputs(), chosen)?;
+    let batches = Batch::dense(data.inputs()).chunks(most_rows)?;
+    for (batch, labels) in batches.zip(data.labels().chunks(most_rows)) {
+        let first = batch.first_row() as usize;
         predictor.forward(&batch, workspace).map_err(|error| error.in_batch(first))?;
         let Workspace { flow, predictions, .. } = &mut *workspace;
         let z = &mut flow.z[mlp.depth() - 1];

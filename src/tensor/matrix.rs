@@ -3,7 +3,7 @@
 #[cfg(feature = "ndarray")]
 mod arrays;
 
-use std::fmt;
+use std::{fmt, ops::Range};
 
 use super::{AlignedBuffer, buffer::LINE};
 use crate::{
@@ -178,6 +178,29 @@ impl<'a> MatrixView<'a> {
         &self.data[row * self.stride..][..self.columns]
     }
 
+    /// The rows of a range, as a view of their own.
+    ///
+    /// ```
+    /// let view = thinnet::tensor::MatrixView::new(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 3, 2)?;
+    /// assert_eq!(view.subrows(1..3)?.row(0)?, [3.0, 4.0]);
+    /// assert!(view.subrows(2..4).is_err());
+    /// # Ok::<(), thinnet::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The range ends beyond the last row, or before it starts.
+    pub fn subrows(&self, rows: Range<usize>) -> Result<Self, Error> {
+        let Range { start, end } = rows;
+        below("end of rows of a matrix", self.rows.saturating_add(1), end)?;
+        below("start of rows of a matrix", end.saturating_add(1), start)?;
+        Ok(self.part(rows))
+    }
+
+    /// Rows that are known to exist.
+    pub(crate) fn part(&self, rows: Range<usize>) -> Self {
+        Self { data: &self.data[rows.start * self.stride..], rows: rows.len(), ..*self }
+    }
+
     /// The first element that is NaN or infinite: its row, column and value.
     pub fn find_non_finite(&self) -> Option<(usize, usize, f32)> {
         (0..self.rows).find_map(|row| {
@@ -244,6 +267,15 @@ mod tests {
         assert!(Matrix::zeroed(usize::MAX, usize::MAX).is_err());
         assert!(Matrix::zeroed(2, 3).unwrap().row(2).unwrap_err().to_string().contains('2'));
         let view = MatrixView::new(&[0.0, 1.0, f32::NAN, 2.0], 2, 2).unwrap();
+        for (start, end, words) in
+            [(0, 3, "end of rows of a matrix 3"), (2, 1, "start of rows of a matrix 2")]
+        {
+            let error = view.subrows(start..end).unwrap_err().to_string();
+            assert!(error.starts_with(words), "{error}");
+        }
+        let parts = [0..2, 1..2, 2..2].map(|rows| view.subrows(rows).unwrap());
+        assert_eq!(parts.map(|part| part.rows()), [2, 1, 0]);
+        assert_eq!(parts[1].row(0).unwrap()[1], 2.0);
         assert!(matches!(view.find_non_finite(), Some((1, 0, x)) if x.is_nan()));
     }
 }

@@ -2,7 +2,7 @@
 
 use thinnet::{
     Isa, Keep,
-    data::{Batch, Dataset, Split, epoch_order},
+    data::{Batch, Dataset, Split},
     nn::{Activation, Loss, Mlp, Targets},
     predict::Predictor,
     train::{MaxNorm, Schedule, Sgd, Trainer},
@@ -27,14 +27,9 @@ fn trainer(isa: Isa) -> Trainer {
 
 fn train(isa: Isa, digits: &Dataset) -> (String, Vec<f32>) {
     let mut trainer = trainer(isa);
-    let mut order = vec![0; digits.rows()];
-    epoch_order(5, 0, &mut order);
-    let mut losses = Vec::new();
-    for chosen in order.chunks(100).take(20) {
-        let classes: Vec<u32> = chosen.iter().map(|&i| digits.labels()[i as usize]).collect();
-        let batch = Batch::gather(digits.inputs(), chosen).unwrap();
-        losses.push(trainer.step(&batch, Targets::Classes(&classes)).unwrap());
-    }
+    let batches = digits.batches(5, 0, 100).unwrap();
+    let first = batches.iter().take(20);
+    let losses = first.map(|(batch, targets)| trainer.step(&batch, targets).unwrap()).collect();
     (trainer.network().digest(), losses)
 }
 

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use serde_json::json;
 use thinnet::{
     Keep,
-    data::{Batch, Dataset, Split, epoch_order},
-    nn::{Activation, Loss, Mlp, Targets},
+    data::{Dataset, Split},
+    nn::{Activation, Loss, Mlp},
     predict::{Predictor, evaluate},
     train::{MaxNorm, Schedule, Sgd, Trainer},
 };
@@ -53,17 +53,11 @@ fn train(settings: &Settings) -> Outcome<()> {
     let rows = Dataset::from_idx_folder(&settings.data, Split::Train)?;
     let test = Dataset::from_idx_folder(&settings.data, Split::Test)?;
     let mut trainer = trainer(settings, &rows)?;
-    let mut order = vec![0; rows.rows()];
-    let mut classes = Vec::with_capacity(settings.batch);
     let mut taken = Duration::ZERO;
     for epoch in 0..settings.epochs {
         let started = Instant::now();
-        epoch_order(settings.seed, epoch, &mut order);
-        for chosen in order.chunks_exact(settings.batch) {
-            classes.clear();
-            classes.extend(chosen.iter().map(|&row| rows.labels()[row as usize]));
-            let batch = Batch::gather(rows.inputs(), chosen)?;
-            trainer.step(&batch, Targets::Classes(&classes))?;
+        for (batch, targets) in &rows.batches(settings.seed, epoch, settings.batch)?.drop_last() {
+            trainer.step(&batch, targets)?;
         }
         taken += started.elapsed();
         let error = error(trainer.clone().into_network(), &test)?;
