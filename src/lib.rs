@@ -90,6 +90,7 @@ mod memory;
 mod named;
 pub mod nn;
 mod parallel;
+mod pass;
 pub mod predict;
 mod rate;
 mod simd;

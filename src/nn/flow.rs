@@ -2,12 +2,14 @@
 
 use std::ops::Range;
 
-use super::Mlp;
+use super::{Mlp, NetworkView};
 use crate::{
     error::{Error, at_most, same_size},
     mask::Mask,
+    pass::Pass,
+    rate::Keep,
     simd::Isa,
-    thin::{Bf16, InputBits, Lists, Panel, Panels, Tiles},
+    thin::{InputBits, Lists, Panels},
 };
 
 /// The lists into each layer and the pre-activations of each, for at most a
@@ -76,53 +78,48 @@ impl Flow {
     /// The batch's rows into the first layer's lists.
     pub fn enter<'a>(
         &mut self,
+        pass: Pass,
         mlp: &Mlp,
-        isa: Isa,
-        parallel: bool,
         rows: usize,
         bits: InputBits<'_>,
         row: &(impl Fn(usize) -> &'a [f32] + Sync),
     ) {
         let keep = match bits {
-            InputBits::All => crate::rate::Keep::ALL,
+            InputBits::All => Keep::ALL,
             InputBits::Mask(_) | InputBits::Sparse { .. } => mlp.input_keep,
         };
         if let Some(lists) = self.lists.first_mut() {
             lists.set_rows(rows);
-            lists.fill(isa, parallel, keep, bits, row);
+            lists.fill(pass.isa, pass.parallel, keep, bits, row);
         }
     }
 
-    /// Up through the layers `layers`, from the lists into the first of them.
-    /// `mask(site)` is the mask of a hidden site, for
-    /// none of whose units are dropped nor scaled; `halves` are the layers'
-    /// weights as bfloat16, where those are to be used; `pending(layer)` are the
-    /// factors that max-norm left pending there; `done(layer)` is told of each.
-    #[expect(clippy::too_many_arguments, reason = "what a pass can differ in")]
+    /// Forward through the layers `layers`, from the lists into the first of them.
+    /// `mask(site)` is the mask of a hidden site; with `None` its units are neither
+    /// dropped nor scaled. `done(layer)` is told of each.
     pub fn forward<'m>(
         &mut self,
-        mlp: &Mlp,
-        halves: Option<&[Tiles<Bf16>]>,
-        isa: Isa,
-        parallel: bool,
+        pass: Pass,
+        network: NetworkView<'_>,
         layers: Range<usize>,
         mask: impl Fn(usize) -> Option<&'m Mask>,
-        pending: impl Fn(usize) -> Option<&'m [Panel]>,
         mut done: impl FnMut(usize),
     ) {
-        let last = mlp.depth() - 1;
+        let last = network.mlp.depth() - 1;
         for index in layers {
-            let layer = &mlp.layers[index];
-            let (z, pending) = (&mut self.z[index], pending(index));
-            let halves = halves.map(|halves| &halves[index]);
+            let (layer, z) = (network.layer(index), &mut self.z[index]);
             if index == last {
-                layer.output(isa, parallel, halves, pending, &self.lists[index], z);
+                layer.output(pass, &self.lists[index], z);
             } else {
                 let (below, above) = self.lists.split_at_mut(index + 1);
-                let (x, mask) = (&below[index], mask(index + 1));
-                layer.forward(isa, parallel, halves, pending, x, mask, z, &mut above[0]);
+                layer.forward(pass, &below[index], mask(index + 1), z, &mut above[0]);
             }
             done(index);
         }
+    }
+
+    /// Forward through the layers `layers` of a network that drops nothing.
+    pub fn forward_whole(&mut self, pass: Pass, network: NetworkView<'_>, layers: Range<usize>) {
+        self.forward(pass, network, layers, |_| None, |_| ());
     }
 }

@@ -15,6 +15,7 @@ mod loss;
 mod mlp;
 mod plain;
 mod thinned;
+mod view;
 
 pub(crate) use activation::WithUnit;
 pub use activation::{Activation, Slope};
@@ -30,3 +31,4 @@ pub use loss::{Loss, Targets};
 pub use mlp::Mlp;
 pub use plain::{PlainLayer, PlainNetwork};
 pub use thinned::ThinnedNetwork;
+pub(crate) use view::NetworkView;

@@ -33,8 +33,9 @@ use tallies::Tallies;
 use crate::{
     data::Batch,
     error::Error,
-    nn::{Flow, Mlp},
+    nn::{Flow, Mlp, NetworkView},
     parallel::worth_it,
+    pass::Pass,
     simd::Isa,
     tensor::{Matrix, MatrixView},
     thin::{Bf16, InputBits, Tiles},
@@ -96,7 +97,7 @@ struct Network<'a> {
     finite: bool,
 }
 
-impl Network<'_> {
+impl<'a> Network<'a> {
     /// The gate that every answer passes: whether the sums of the layers `layers`,
     /// which were computed, are finite. `number(row)` is the row's number in the batch.
     /// All are let pass where non-finite inputs are allowed.
@@ -112,9 +113,15 @@ impl Network<'_> {
         if self.finite { flow.check_finite(self.isa, layers, number) } else { Ok(()) }
     }
 
-    /// Whether a pass of so many rows is to be divided.
-    fn parallel(self, rows: usize) -> bool {
-        !self.serial && worth_it(rows.saturating_mul(self.mlp.parameters()))
+    /// How the products of so many rows run.
+    fn pass(self, rows: usize) -> Pass {
+        let products = rows.saturating_mul(self.mlp.parameters());
+        Pass { isa: self.isa, parallel: !self.serial && worth_it(products) }
+    }
+
+    /// What the rows pass.
+    fn view(self) -> NetworkView<'a> {
+        NetworkView { bf16: self.halves, ..self.mlp.into() }
     }
 }
 
@@ -404,11 +411,10 @@ impl<M: Borrow<Mlp>> Predictor<M> {
     fn forward(&self, batch: &Batch<'_>, workspace: &mut Workspace) -> Result<(), Error> {
         self.check(batch, workspace)?;
         let (network, rows) = (self.asked(), batch.rows());
-        let Network { mlp, isa, halves, .. } = network;
-        let parallel = network.parallel(rows);
+        let (pass, layers) = (network.pass(rows), 0..network.mlp.depth());
         let flow = &mut workspace.flow;
-        flow.enter(mlp, isa, parallel, rows, InputBits::All, &|row| batch.at(row));
-        flow.forward(mlp, halves, isa, parallel, 0..mlp.depth(), |_| None, |_| None, |_| ());
-        network.gate(flow, 0..mlp.depth(), |row| row)
+        flow.enter(pass, network.mlp, rows, InputBits::All, &|row| batch.at(row));
+        flow.forward_whole(pass, network.view(), layers.clone());
+        network.gate(flow, layers, |row| row)
     }
 }

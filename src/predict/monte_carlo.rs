@@ -241,17 +241,16 @@ impl Samples {
     fn pass(
         &mut self,
         network: Network<'_>,
-        parallel: bool,
         seeds: Seeds<'_>,
         from: &Flow,
         first: usize,
     ) -> Result<(), Error> {
-        let Network { mlp, isa, halves, .. } = network;
+        let (mlp, pass) = (network.mlp, network.pass(self.requests.len()));
         for site in first + 1..mlp.depth() {
             let keep = mlp.keep_below(site);
             if keep.drops() {
                 self.hash(seeds, site);
-                self.masks[site].redraw_each(isa, keep, &self.hashes)?;
+                self.masks[site].redraw_each(pass.isa, keep, &self.hashes)?;
             }
         }
         let keep = mlp.keep_below(first);
@@ -259,16 +258,16 @@ impl Samples {
         let bits = if first == 0 && mlp.sparse_input() {
             ThinningBits::Sparse { keep, hashes: &self.hashes }
         } else {
-            self.masks[first].redraw_each(isa, keep, &self.hashes)?;
+            self.masks[first].redraw_each(pass.isa, keep, &self.hashes)?;
             ThinningBits::Mask(&self.masks[first])
         };
-        self.flow.lists[first].thin(parallel, keep, &from.lists[first], &self.requests, bits);
+        self.flow.lists[first].thin(pass.parallel, keep, &from.lists[first], &self.requests, bits);
         let masks = &self.masks;
         let mask = |site: usize| mlp.keep_below(site).drops().then(|| &masks[site]);
-        self.flow.forward(mlp, halves, isa, parallel, first..mlp.depth(), mask, |_| None, |_| ());
+        self.flow.forward(pass, network.view(), first..mlp.depth(), mask, |_| ());
         network.gate(&self.flow, first..mlp.depth(), |pair| self.requests[pair])?;
         let logits = &mut self.flow.z[mlp.depth() - 1];
-        mlp.loss().predictions(isa, logits, &mut self.predictions);
+        mlp.loss().predictions(pass.isa, logits, &mut self.predictions);
         Ok(())
     }
 }
@@ -281,7 +280,7 @@ pub(super) fn estimate<'w>(
     seeds: Seeds<'_>,
     workspace: &'w mut Workspace,
 ) -> Result<Estimates<'w>, Error> {
-    let Network { mlp, isa, halves, .. } = network;
+    let mlp = network.mlp;
     let rows = batch.rows();
     seeds.check(rows)?;
     let Workspace { flow, predictions, samples, tallies, .. } = workspace;
@@ -302,21 +301,20 @@ pub(super) fn estimate<'w>(
         tallies.without_spread();
     }
 
-    let parallel = |rows| network.parallel(rows);
-    flow.enter(mlp, isa, parallel(rows), rows, InputBits::All, &|row| batch.at(row));
+    let pass = network.pass(rows);
+    flow.enter(pass, mlp, rows, InputBits::All, &|row| batch.at(row));
     let alike = first.unwrap_or(mlp.depth());
-    flow.forward(mlp, halves, isa, parallel(rows), 0..alike, |_| None, |_| None, |_| ());
+    flow.forward_whole(pass, network.view(), 0..alike);
     network.gate(flow, 0..alike, |row| row)?;
     let Some(first) = first else {
-        mlp.loss().predictions(isa, &mut flow.z[mlp.depth() - 1], predictions);
+        mlp.loss().predictions(pass.isa, &mut flow.z[mlp.depth() - 1], predictions);
         for row in 0..rows {
             tallies.add(row, predictions.at(row));
         }
         return Ok(tallies.finish());
     };
     while samples.choose(settings, rows, tallies) {
-        let parallel = parallel(samples.requests.len());
-        samples.pass(network, parallel, seeds, flow, first)?;
+        samples.pass(network, seeds, flow, first)?;
         for (i, &row) in samples.requests.iter().enumerate() {
             tallies.add(row, samples.predictions.at(i));
         }

@@ -11,8 +11,9 @@ use crate::{
     data::Batch,
     error::Error,
     mask::{Domain, Mask, Streams},
-    nn::{Flow, Mlp, Targets},
+    nn::{Flow, Mlp, NetworkView, Targets},
     parallel::worth_it,
+    pass::Pass,
     simd::Isa,
     tensor::AlignedBuffer,
     thin::{InputBits, LayerState, Lists},
@@ -309,7 +310,7 @@ impl Trainer {
         done: &mut dyn FnMut(Part),
     ) -> Result<f32, Error> {
         let rows = batch.rows();
-        let parallel = self.parallel(rows);
+        let pass = self.pass(rows);
         let keep = self.mlp.input_keep;
         let bits = match &self.masks[0] {
             Some(mask) => InputBits::Mask(mask),
@@ -320,13 +321,12 @@ impl Trainer {
             },
             None => InputBits::All,
         };
-        self.flow.enter(&self.mlp, self.isa, parallel, rows, bits, &|row| batch.at(row));
+        self.flow.enter(pass, &self.mlp, rows, bits, &|row| batch.at(row));
         done(Part::Lists);
+        let network = NetworkView { states: Some(&self.states), ..(&self.mlp).into() };
         let mask = |site: usize| self.masks[site].as_ref();
-        let pending = |layer: usize| Some(self.states[layer].pending.as_chunks().0);
         let up = |layer| done(Part::Up(layer));
-        let layers = 0..self.mlp.depth();
-        self.flow.forward(&self.mlp, None, self.isa, parallel, layers, mask, pending, up);
+        self.flow.forward(pass, network, 0..self.mlp.depth(), mask, up);
 
         let logits = &mut self.flow.z[self.mlp.depth() - 1];
         let losses = &mut self.losses[..rows];
@@ -343,8 +343,8 @@ impl Trainer {
 
     /// Down through the layers: their gradients, used at once.
     fn update(&mut self, rows: usize, done: &mut dyn FnMut(Part)) {
-        let parallel = self.parallel(rows);
-        self.descent.begin(self.isa, &self.flow);
+        let Pass { isa, parallel } = self.pass(rows);
+        self.descent.begin(isa, &self.flow);
         for index in (0..self.mlp.depth()).rev() {
             let keep = self.mlp.keep_below(index);
             let step = LayerStep {
@@ -353,7 +353,7 @@ impl Trainer {
                 state: &mut self.states[index],
             };
             let (mlp, flow) = (&mut self.mlp, &mut self.flow);
-            if self.descent.update(mlp, self.isa, parallel, flow, index, step) {
+            if self.descent.update(mlp, isa, parallel, flow, index, step) {
                 self.overflowed = Some((index, self.step));
             }
             done(Part::Down(index));
@@ -363,20 +363,22 @@ impl Trainer {
 
     /// Down through the layers: their gradients, written out.
     fn collect(&mut self, rows: usize) -> Result<Vec<LayerGradient>, Error> {
-        let parallel = self.parallel(rows);
+        let Pass { isa, parallel } = self.pass(rows);
         let mut gradients = Vec::with_capacity(self.mlp.depth());
-        self.descent.begin(self.isa, &self.flow);
+        self.descent.begin(isa, &self.flow);
         for index in (0..self.mlp.depth()).rev() {
             let (mlp, flow) = (&self.mlp, &mut self.flow);
             let pending = self.states[index].pending.as_chunks().0;
-            gradients.push(self.descent.collect(mlp, self.isa, parallel, flow, index, pending)?);
+            gradients.push(self.descent.collect(mlp, isa, parallel, flow, index, pending)?);
         }
         gradients.reverse();
         Ok(gradients)
     }
 
-    fn parallel(&self, rows: usize) -> bool {
-        worth_it(rows.saturating_mul(self.mlp.parameters()))
+    /// How the products of so many rows run.
+    fn pass(&self, rows: usize) -> Pass {
+        let parallel = worth_it(rows.saturating_mul(self.mlp.parameters()));
+        Pass { isa: self.isa, parallel }
     }
 
     /// A copy of the network as it is now: what a file of it would hold.

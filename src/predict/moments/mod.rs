@@ -17,7 +17,8 @@ use crate::{
     data::Batch,
     error::Error,
     mask::{Mask, WORD, words_of},
-    nn::{Flow, Loss, Mlp},
+    nn::{Flow, Loss, Mlp, NetworkView},
+    pass::Pass,
     rate::Keep,
     tensor::{Matrix, MatrixView},
     thin::{
@@ -127,15 +128,14 @@ impl Moments {
     fn up(
         &mut self,
         network: Network<'_>,
-        parallel: bool,
+        pass: Pass,
         below: usize,
         site: Option<usize>,
     ) -> Result<(), Error> {
-        let Network { mlp, isa, .. } = network;
-        let known = below..site.unwrap_or(mlp.depth());
-        self.flow.forward(mlp, None, isa, parallel, known, |_| None, |_| None, |_| ());
+        let mlp = network.mlp;
+        self.flow.forward_whole(pass, mlp.into(), below..site.unwrap_or(mlp.depth()));
         if let Some(site) = site {
-            self.up_with_deviations(network, parallel, site);
+            self.up_with_deviations(pass, mlp, site);
         }
         let row = |pair: usize| self.requests[pair];
         network.gate(&self.flow, below..mlp.depth(), row)?;
@@ -143,25 +143,25 @@ impl Moments {
             && let Some(site) = site
         {
             for deviations in &self.z[site..] {
-                deviations.check_finite(isa, "standard deviation of a sum", row)?;
+                deviations.check_finite(pass.isa, "standard deviation of a sum", row)?;
             }
         }
         Ok(())
     }
 
-    fn up_with_deviations(&mut self, network: Network<'_>, parallel: bool, site: usize) {
-        let Network { mlp, isa, .. } = network;
+    fn up_with_deviations(&mut self, pass: Pass, mlp: &Mlp, site: usize) {
         self.deviations[site].drop_known(mlp.keep_below(site), &self.flow.lists[site]);
-        for (index, layer) in mlp.layers.iter().enumerate().skip(site) {
+        for index in site..mlp.depth() {
+            let layer = NetworkView::from(mlp).layer(index);
             let (lists, above) = self.flow.lists.split_at_mut(index + 1);
             let (deviations, deviations_above) = self.deviations.split_at_mut(index + 1);
             let x = Inputs { means: &lists[index], deviations: &deviations[index] };
             let z = [&mut self.flow.z[index], &mut self.z[index]];
             match (above.first_mut(), deviations_above.first_mut()) {
                 (Some(means), Some(deviations)) => {
-                    layer.forward_moments(isa, parallel, x, z, means, deviations);
+                    layer.forward_moments(pass, x, z, means, deviations);
                 }
-                _ => layer.output_moments(isa, parallel, x, z),
+                _ => layer.output_moments(pass, x, z),
             }
         }
     }
@@ -251,14 +251,14 @@ impl Moments {
     ) -> Result<(), Error> {
         self.requests.clear();
         self.requests.extend(self.pairs.iter().map(|pair| pair.row));
-        let parallel = network.parallel(self.pairs.len());
+        let pass = network.pass(self.pairs.len());
         let (keep, bits, drops) = if masked {
             (start.keep, ThinningBits::Mask(&self.mask), start.next)
         } else {
             (Keep::ALL, ThinningBits::All, start.keep.drops().then_some(start.site))
         };
-        self.flow.lists[start.site].thin(parallel, keep, from, &self.requests, bits);
-        self.up(network, parallel, start.site, drops)?;
+        self.flow.lists[start.site].thin(pass.parallel, keep, from, &self.requests, bits);
+        self.up(network, pass, start.site, drops)?;
         let last = network.mlp.depth() - 1;
         for (i, pair) in self.pairs.iter().enumerate() {
             self.link.take(i, &self.flow.z[last], drops.map(|_| &self.z[last]));
@@ -278,7 +278,7 @@ fn gather(
     link: Loss,
     workspace: &mut Workspace,
 ) -> Result<(), Error> {
-    let Network { mlp, isa, .. } = network;
+    let mlp = network.mlp;
     let Workspace { flow, predictions, moments, tallies, .. } = workspace;
     let (rows, most_rows) = (batch.rows(), predictions.rows());
     let moments = Moments::of(moments, mlp, most_rows)?;
@@ -286,9 +286,9 @@ fn gather(
     // A batch that was refused may have left some.
     moments.pairs.clear();
     tallies.clear(link, rows, most_rows, 0)?;
-    let (start, parallel) = (Start::of(mlp, link), network.parallel(rows));
-    flow.enter(mlp, isa, parallel, rows, InputBits::All, &|row| batch.at(row));
-    flow.forward(mlp, None, isa, parallel, 0..start.site, |_| None, |_| None, |_| ());
+    let (start, pass) = (Start::of(mlp, link), network.pass(rows));
+    flow.enter(pass, mlp, rows, InputBits::All, &|row| batch.at(row));
+    flow.forward_whole(pass, mlp.into(), 0..start.site);
     network.gate(flow, 0..start.site, |row| row)?;
     let from = &flow.lists[start.site];
     moments.above_masks(network, start, from, tallies)?;

@@ -303,7 +303,8 @@ fn logits_of_thinned_networks(isa: Isa) {
             trainer.forward(&batch, Targets::Classes(&[0, 1, 2, 0]), &mut |_| ()).unwrap();
             let last = trainer.mlp.depth() - 1;
             let (lists, z) = (&trainer.flow.lists[last], &mut trainer.flow.z[last]);
-            trainer.mlp.layers[last].output(trainer.isa, false, None, None, lists, z);
+            let pass = Pass { isa, parallel: false };
+            NetworkView::from(&trainer.mlp).layer(last).output(pass, lists, z);
             for row in 0..4 {
                 let thinned = ThinnedNetwork::of(&mlp, 8, step, 3 + row as u64).unwrap();
                 let row_x: Vec<f64> = x[row * 6..][..6].iter().map(|&x| f64::from(x)).collect();

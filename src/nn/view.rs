@@ -1,0 +1,151 @@
+//! A network and its layers as a pass takes them.
+
+use super::{Layer, Mlp, activation::WithUnit};
+use crate::{
+    mask::Mask,
+    pass::Pass,
+    rate::Keep,
+    thin::{
+        Bf16, Element, LayerState, Lists, Panel, Panels, Tiles, Unit,
+        forward::{self, Epilogue, Scale, Weights},
+        moments::{self, Deviations, Inputs},
+    },
+};
+
+/// A network as a pass takes it: with its own weights, or what stands for them.
+#[derive(Clone, Copy)]
+pub(crate) struct NetworkView<'a> {
+    pub mlp: &'a Mlp,
+    /// The weights of each layer as bfloat16, to be used in place of its own.
+    pub bf16: Option<&'a [Tiles<Bf16>]>,
+    /// What training keeps of each layer: its weights have factors pending.
+    pub states: Option<&'a [LayerState]>,
+}
+
+impl<'a> From<&'a Mlp> for NetworkView<'a> {
+    /// The network by itself.
+    fn from(mlp: &'a Mlp) -> Self {
+        Self { mlp, bf16: None, states: None }
+    }
+}
+
+impl<'a> NetworkView<'a> {
+    /// Layer `index`.
+    pub fn layer(self, index: usize) -> LayerView<'a> {
+        LayerView {
+            layer: &self.mlp.layers[index],
+            bf16: self.bf16.map(|layers| &layers[index]),
+            pending: self.states.map(|states| states[index].pending.as_chunks().0),
+        }
+    }
+}
+
+/// A layer as a pass takes it: with the layer's own weights, or what stands for them.
+#[derive(Clone, Copy)]
+pub(crate) struct LayerView<'a> {
+    pub layer: &'a Layer,
+    /// The weights as bfloat16, to be used in place of the layer's.
+    pub bf16: Option<&'a Tiles<Bf16>>,
+    /// The factors of a training's weights that max-norm left pending.
+    pub pending: Option<&'a [Panel]>,
+}
+
+impl<'a> LayerView<'a> {
+    fn with<E: Element>(self, w: &'a Tiles<E>) -> Weights<'a, E> {
+        Weights { w, scale: Scale { bias: self.layer.bias_panels(), pending: self.pending } }
+    }
+
+    /// A hidden layer forward: lists in, the next layer's lists out. Without a
+    /// mask the outputs are neither dropped nor scaled. `z` is working memory.
+    pub fn forward(
+        self,
+        pass: Pass,
+        x: &Lists,
+        mask: Option<&Mask>,
+        z: &mut Panels,
+        out: &mut Lists,
+    ) {
+        let layer = self.layer;
+        let width = layer.weights.outputs();
+        let keep = if mask.is_some() { layer.keep } else { Keep::ALL };
+        let f = layer.activation;
+        if let Some(bf16) = self.bf16 {
+            let weights = self.with(bf16);
+            f.hand_to(Hidden { pass, weights, x, width, keep, mask, z, out });
+        } else {
+            let weights = self.with(&layer.weights);
+            f.hand_to(Hidden { pass, weights, x, width, keep, mask, z, out });
+        }
+    }
+
+    /// The output layer forward: lists in, logits out.
+    pub fn output(self, pass: Pass, x: &Lists, z: &mut Panels) {
+        if let Some(bf16) = self.bf16 {
+            forward::output(pass.isa, pass.parallel, self.with(bf16), x, z);
+        } else {
+            forward::output(pass.isa, pass.parallel, self.with(&self.layer.weights), x, z);
+        }
+    }
+
+    /// As [`Self::forward`] for means and deviations, in f32 weights, with the layer's
+    /// dropout of the outputs in them.
+    pub fn forward_moments(
+        self,
+        pass: Pass,
+        x: Inputs<'_>,
+        z: [&mut Panels; 2],
+        means: &mut Lists,
+        deviations: &mut Deviations,
+    ) {
+        let (weights, keep) = (self.with(&self.layer.weights), self.layer.keep);
+        let out = (means, deviations);
+        self.layer.activation.hand_to(HiddenMoments { pass, weights, x, keep, z, out });
+    }
+
+    /// As [`Self::output`] for means and deviations, in f32 weights.
+    pub fn output_moments(self, pass: Pass, x: Inputs<'_>, z: [&mut Panels; 2]) {
+        moments::output(pass.isa, pass.parallel, self.with(&self.layer.weights), x, z);
+    }
+}
+
+/// [`LayerView::forward`], to be told the unit.
+struct Hidden<'a, E: Element> {
+    pass: Pass,
+    weights: Weights<'a, E>,
+    x: &'a Lists,
+    width: usize,
+    keep: Keep,
+    mask: Option<&'a Mask>,
+    z: &'a mut Panels,
+    out: &'a mut Lists,
+}
+
+impl<E: Element> WithUnit for Hidden<'_, E> {
+    type Output = ();
+
+    fn with<U: Unit>(self, unit: U) {
+        let Self { pass: Pass { isa, parallel }, weights, x, width, keep, mask, z, out } = self;
+        let epilogue = Epilogue { unit, width, keep, mask };
+        forward::hidden(isa, parallel, weights, x, &epilogue, z, out);
+    }
+}
+
+/// [`LayerView::forward_moments`], to be told the unit.
+struct HiddenMoments<'a> {
+    pass: Pass,
+    weights: Weights<'a>,
+    x: Inputs<'a>,
+    keep: Keep,
+    z: [&'a mut Panels; 2],
+    out: (&'a mut Lists, &'a mut Deviations),
+}
+
+impl WithUnit for HiddenMoments<'_> {
+    type Output = ();
+
+    fn with<U: Unit>(self, unit: U) {
+        let Self { pass, weights, x, keep, z, out: (means, deviations) } = self;
+        let Pass { isa, parallel } = pass;
+        moments::hidden(isa, parallel, weights, x, unit, keep, z, means, deviations);
+    }
+}
