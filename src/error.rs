@@ -17,6 +17,12 @@ pub enum Error {
         /// The rate that was given.
         value: f64,
     },
+    /// A text that is no number where a keep rate has to be.
+    #[error("keep rate `{text}`: expected a number above 0 and at most 1")]
+    KeepText {
+        /// The text that was given.
+        text: String,
+    },
     /// A keep rate that no multiple of 1/65536 other than 0 or 1 is near.
     #[error(
         "keep rate {value} rounds to {rounded}/65536: expected 1, or a rate from 1/65536 to 65535/65536"
@@ -436,6 +442,10 @@ mod tests {
             (
                 Error::Slope { slope: "0".to_owned(), expected: "a finite number above 0" },
                 "slope of leaky_relu 0: expected a finite number above 0",
+            ),
+            (
+                Error::KeepText { text: "half".to_owned() },
+                "keep rate `half`: expected a number above 0 and at most 1",
             ),
             (
                 Error::DropRate { value: 1.0 },

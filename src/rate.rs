@@ -1,6 +1,6 @@
 //! The keep rate: the paper's p.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use serde::de::Error as _;
 
@@ -13,6 +13,10 @@ use crate::error::Error;
 /// rate, so that the expectation of a kept-and-scaled activation equals the
 /// input exactly in real arithmetic.
 ///
+/// In text, and so in files of settings, it is the decimal number: `"0.8".parse()` and
+/// serde take any rate that [`Keep::new`] takes, and serde writes the shortest that comes
+/// back as this one, which has at most five digits after the point. Model files hold k.
+///
 /// Most libraries take the probability of *dropping* instead: PyTorch's
 /// `Dropout(0.2)` is `Keep::from_drop(0.2)`.
 ///
@@ -22,6 +26,7 @@ use crate::error::Error;
 /// let keep = Keep::new(0.8)?;
 /// assert_eq!(keep.k(), 52429);
 /// assert_eq!(keep, Keep::from_drop(0.2)?);
+/// assert_eq!(keep, "0.8".parse()?);
 /// assert_eq!(Keep::HALF.scale(), 2.0);
 /// assert!(Keep::new(0.0).is_err());
 /// # Ok::<(), thinnet::Error>(())
@@ -98,6 +103,16 @@ impl Keep {
         (f64::from(Self::ONE_K) / f64::from(self.k)) as f32
     }
 
+    /// The rate with the fewest decimals that is stored as this one.
+    pub(crate) fn decimal(self) -> f64 {
+        shortest(self.get(), |keep| Self::new(keep).ok() == Some(self))
+    }
+
+    /// The drop rate with the fewest decimals that is stored as this rate.
+    pub(crate) fn drop_decimal(self) -> f64 {
+        shortest(1.0 - self.get(), |drop| Self::from_drop(drop).ok() == Some(self))
+    }
+
     /// Whether units can be dropped at all: keep below 1.
     pub const fn drops(self) -> bool {
         self.k < Self::ONE_K
@@ -107,6 +122,34 @@ impl Keep {
     /// keep 1.
     pub const fn draws_per_word(self) -> u32 {
         if self.drops() { 16 - self.k.trailing_zeros() } else { 0 }
+    }
+}
+
+/// `rate`, rounded to the fewest decimals, from one on, that `is_it` takes.
+fn shortest(rate: f64, is_it: impl Fn(f64) -> bool) -> f64 {
+    // Five decimals are nearer than half of 1/65536.
+    (1..=5)
+        .filter_map(|digits| format!("{rate:.digits$}").parse().ok())
+        .find(|&rounded| is_it(rounded))
+        .unwrap_or(rate)
+}
+
+impl TryFrom<f64> for Keep {
+    type Error = Error;
+
+    /// As [`Keep::new`].
+    fn try_from(keep: f64) -> Result<Self, Error> {
+        Self::new(keep)
+    }
+}
+
+impl FromStr for Keep {
+    type Err = Error;
+
+    /// A decimal number, as [`Keep::new`] takes it.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let keep = text.parse().map_err(|_| Error::KeepText { text: text.to_owned() })?;
+        Self::new(keep)
     }
 }
 
@@ -124,13 +167,13 @@ impl fmt::Debug for Keep {
 
 impl serde::Serialize for Keep {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u32(self.k)
+        serializer.serialize_f64(self.decimal())
     }
 }
 
 impl<'de> serde::Deserialize<'de> for Keep {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::from_k(u32::deserialize(deserializer)?).map_err(D::Error::custom)
+        Self::new(f64::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
 
@@ -155,6 +198,37 @@ mod tests {
         }
         assert_eq!(Keep::from_drop(0.0).unwrap(), Keep::ALL);
         assert!(Keep::from_k(0).is_err() && Keep::from_k(65537).is_err());
+    }
+
+    #[test]
+    fn every_rate_comes_back_from_its_shortest_text() {
+        for (k, text) in
+            [(52429, "0.8"), (32768, "0.5"), (21845, "0.33333"), (65536, "1"), (1, "0.00002")]
+        {
+            assert_eq!(Keep::from_k(k).unwrap().decimal().to_string(), text);
+        }
+        let digits =
+            |rate: f64| rate.to_string().split_once('.').map_or(0, |(_, digits)| digits.len());
+        for k in 1..=Keep::ONE_K {
+            let keep = Keep::from_k(k).unwrap();
+            assert_eq!(keep.decimal().to_string().parse::<Keep>().unwrap(), keep);
+            assert_eq!(Keep::from_drop(keep.drop_decimal()).unwrap(), keep);
+            assert!(digits(keep.decimal()) <= 5 && digits(keep.drop_decimal()) <= 5, "{keep}");
+        }
+        for text in ["half", "", "1/2", "0,5"] {
+            let message = text.parse::<Keep>().unwrap_err().to_string();
+            assert_eq!(
+                message,
+                format!("keep rate `{text}`: expected a number above 0 and at most 1")
+            );
+        }
+        for text in ["NaN", "0", "1.5", "0.0000001"] {
+            let message = text.parse::<Keep>().unwrap_err().to_string();
+            assert_eq!(
+                message,
+                Keep::try_from(text.parse::<f64>().unwrap()).unwrap_err().to_string()
+            );
+        }
     }
 
     #[test]

@@ -30,10 +30,8 @@ pub struct Plan {
     /// Their activation.
     pub activation: Activation,
     /// Keep rate of the inputs.
-    #[serde(rename = "input_keep_k")]
     pub input_keep: Keep,
     /// Keep rate of the hidden units.
-    #[serde(rename = "hidden_keep_k")]
     pub hidden_keep: Keep,
     /// How weights start.
     pub initialisation: Initialisation,

@@ -139,11 +139,11 @@ impl From<Layers> for Described {
         let Layers { input_keep, sparse_input, hidden, loss, scaling, names } = layers;
         let hidden = hidden.into_iter().map(|(activation, keep)| Hidden {
             activation,
-            keep: Some(keep.get()),
+            keep: Some(keep.decimal()),
             drop: None,
         });
         Self {
-            input_keep: input_keep.map(Keep::get),
+            input_keep: input_keep.map(Keep::decimal),
             input_drop: None,
             sparse_input,
             hidden: hidden.collect(),

@@ -9,13 +9,27 @@ use crate::{error::Error, memory::reserve, rate::Keep};
 /// output layer. The other calls may stand anywhere; of two that set the same, the
 /// second counts.
 ///
-/// In a file of settings keep rates are the k of k / 65536, and what is left out is as
-/// in [`Mlp::builder`].
+/// From a file of settings, in which what is left out is as in [`Mlp::builder`]:
+///
+/// ```
+/// use thinnet::{Keep, nn::{Activation, Loss, Mlp, MlpBuilder}};
+///
+/// let settings = r#"{
+///     "inputs": 784,
+///     "input_keep": 0.8,
+///     "hidden": [{ "width": 256, "activation": "relu", "keep": 0.5 }],
+///     "output": { "width": 10, "loss": "softmax_cross_entropy" },
+///     "seed": 1
+/// }"#;
+/// let builder: MlpBuilder = serde_json::from_str(settings)?;
+/// let same = Mlp::builder(784).input_keep(Keep::new(0.8)?).hidden(256, Activation::Relu, Keep::HALF);
+/// assert_eq!(builder, same.output(10, Loss::SoftmaxCrossEntropy).seed(1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Unchecked")]
 pub struct MlpBuilder {
     inputs: usize,
-    #[serde(rename = "input_keep_k")]
     input_keep: Keep,
     sparse_input: bool,
     hidden: Vec<Hidden>,
@@ -42,7 +56,6 @@ fn refuse_late<S: Serializer>(late: &Option<String>, _: S) -> Result<S::Ok, S::E
 struct Hidden {
     width: usize,
     activation: Activation,
-    #[serde(rename = "keep_k")]
     keep: Keep,
 }
 
@@ -58,7 +71,7 @@ struct Output {
 #[serde(deny_unknown_fields)]
 struct Unchecked {
     inputs: usize,
-    input_keep_k: Option<Keep>,
+    input_keep: Option<Keep>,
     #[serde(default)]
     sparse_input: bool,
     #[serde(default)]
@@ -75,7 +88,7 @@ impl TryFrom<Unchecked> for MlpBuilder {
     fn try_from(said: Unchecked) -> Result<Self, Error> {
         let Unchecked { inputs, sparse_input, hidden, output, seed, .. } = said;
         let usual = Self::new(inputs);
-        let input_keep = said.input_keep_k.unwrap_or(usual.input_keep);
+        let input_keep = said.input_keep.unwrap_or(usual.input_keep);
         let initialisation = said.initialisation.unwrap_or(usual.initialisation);
         let usual =
             Self { input_keep, sparse_input, hidden, output, initialisation, seed, ..usual };

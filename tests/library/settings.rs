@@ -49,8 +49,9 @@ fn names_and_numbers_come_back() {
     }
     comes_back(Split::Train, "\"train\"");
     comes_back(Split::Test, "\"test\"");
-    comes_back(Keep::new(0.8).unwrap(), "52429");
-    comes_back(Keep::ALL, "65536");
+    comes_back(Keep::new(0.8).unwrap(), "0.8");
+    comes_back(Keep::ALL, "1.0");
+    assert_eq!(serde_json::from_str::<Keep>("1").unwrap(), Keep::ALL);
     assert_eq!(serde_json::from_str::<Isa>("\"auto\"").unwrap(), Isa::detect());
     refused::<Activation>("\"step\"", "activation `step`: expected one of relu");
     refused::<Activation>("\"leaky_relu(0)\"", "slope of leaky_relu 0: expected");
@@ -61,11 +62,22 @@ fn names_and_numbers_come_back() {
     refused::<Initialisation>("\"zero\"", "unknown variant `zero`, expected one of `he`");
     refused::<Split>("\"all\"", "unknown variant `all`");
     refused::<Isa>("\"sse9\"", &"sse9".parse::<Isa>().unwrap_err().to_string());
-    for k in [0, 65537] {
-        refused::<Keep>(&k.to_string(), &Keep::from_k(k).unwrap_err().to_string());
+    for rate in [0.0, -0.5, 1.5, 1e-9] {
+        refused::<Keep>(&rate.to_string(), &Keep::new(rate).unwrap_err().to_string());
     }
-    // A rate is not taken for a k.
-    refused::<Keep>("0.8", "expected u32");
+    // A k is not taken for a rate, nor a text.
+    refused::<Keep>("52429", "keep rate 52429: expected a number above 0 and at most 1");
+    refused::<Keep>("\"0.8\"", "expected f64");
+}
+
+#[test]
+fn every_keep_rate_comes_back() {
+    for k in 1..=Keep::ONE_K {
+        let keep = Keep::from_k(k).unwrap();
+        let json = serde_json::to_string(&keep).unwrap();
+        assert!(json.len() <= "0.12345".len(), "{json}");
+        assert_eq!(serde_json::from_str::<Keep>(&json).unwrap(), keep);
+    }
 }
 
 #[test]
@@ -216,7 +228,7 @@ fn networks_are_described() {
     let plain = Mlp::builder(3).output(2, Loss::SoftmaxCrossEntropy);
     comes_back(
         plain.clone(),
-        r#"{"inputs":3,"input_keep_k":65536,"sparse_input":false,"hidden":[],"output":{"width":2,"loss":"softmax_cross_entropy"},"initialisation":"he","seed":0}"#,
+        r#"{"inputs":3,"input_keep":1.0,"sparse_input":false,"hidden":[],"output":{"width":2,"loss":"softmax_cross_entropy"},"initialisation":"he","seed":0}"#,
     );
     let short = r#"{"inputs":3,"output":{"width":2,"loss":"softmax_cross_entropy"}}"#;
     assert_eq!(serde_json::from_str::<MlpBuilder>(short).unwrap(), plain);
@@ -242,6 +254,8 @@ fn networks_are_described() {
         let json = serde_json::to_string(&bad).unwrap();
         refused::<MlpBuilder>(&json, &bad.build().unwrap_err().to_string());
     }
-    refused::<MlpBuilder>(&json.replace("\"keep_k\":32768", "\"keep_k\":0"), "k of a keep rate 0");
-    refused::<MlpBuilder>(&json.replace("\"keep_k\":32768", "\"p\":0.5"), "unknown field `p`");
+    assert!(json.contains(r#""input_keep":0.8,"#), "{json}");
+    let of_hidden = r#""keep":0.5"#;
+    refused::<MlpBuilder>(&json.replace(of_hidden, r#""keep":0"#), "keep rate 0: expected");
+    refused::<MlpBuilder>(&json.replace(of_hidden, r#""p":0.5"#), "unknown field `p`");
 }
