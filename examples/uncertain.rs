@@ -1,4 +1,4 @@
-//! Load, predict, and ask how sure.
+//! Load a network, predict, and say how certain the answer is.
 
 use std::path::PathBuf;
 
@@ -19,8 +19,8 @@ fn main() -> Result<(), Error> {
     println!("{} samples, {apart:.3} nats apart", answer.samples().unwrap_or_default());
     let answers = predictor.moments(&batch, &mut workspace)?; // the same without samples
     println!("by moments: {:.3}", answers.row(0)?.mean()[class]);
-    let quick = predictor.bf16_weights()?; // a single row takes as long as its weights are read
-    let answers = quick.weight_scaling(&batch, &mut workspace)?; // says nothing of networks apart
+    let quick = predictor.bf16_weights()?; // one row takes as long as reading the weights
+    let answers = quick.weight_scaling(&batch, &mut workspace)?; // gives no variance
     println!("quickest: {:.3}", answers.row(0)?.mean()[class]);
     Ok(())
 }
