@@ -90,7 +90,7 @@ impl Flow {
         };
         if let Some(lists) = self.lists.first_mut() {
             lists.set_rows(rows);
-            lists.fill(pass.isa, pass.parallel, keep, bits, row);
+            lists.fill(pass, keep, bits, row);
         }
     }
 

@@ -81,9 +81,9 @@ impl<'a> LayerView<'a> {
     /// The output layer forward: lists in, logits out.
     pub fn output(self, pass: Pass, x: &Lists, z: &mut Panels) {
         if let Some(bf16) = self.bf16 {
-            forward::output(pass.isa, pass.parallel, self.with(bf16), x, z);
+            forward::output(pass, self.with(bf16), x, z);
         } else {
-            forward::output(pass.isa, pass.parallel, self.with(&self.layer.weights), x, z);
+            forward::output(pass, self.with(&self.layer.weights), x, z);
         }
     }
 
@@ -104,7 +104,7 @@ impl<'a> LayerView<'a> {
 
     /// As [`Self::output`] for means and deviations, in f32 weights.
     pub fn output_moments(self, pass: Pass, x: Inputs<'_>, z: [&mut Panels; 2]) {
-        moments::output(pass.isa, pass.parallel, self.with(&self.layer.weights), x, z);
+        moments::output(pass, self.with(&self.layer.weights), x, z);
     }
 }
 
@@ -124,9 +124,9 @@ impl<E: Element> WithUnit for Hidden<'_, E> {
     type Output = ();
 
     fn with<U: Unit>(self, unit: U) {
-        let Self { pass: Pass { isa, parallel }, weights, x, width, keep, mask, z, out } = self;
+        let Self { pass, weights, x, width, keep, mask, z, out } = self;
         let epilogue = Epilogue { unit, width, keep, mask };
-        forward::hidden(isa, parallel, weights, x, &epilogue, z, out);
+        forward::hidden(pass, weights, x, &epilogue, z, out);
     }
 }
 
@@ -144,8 +144,7 @@ impl WithUnit for HiddenMoments<'_> {
     type Output = ();
 
     fn with<U: Unit>(self, unit: U) {
-        let Self { pass, weights, x, keep, z, out: (means, deviations) } = self;
-        let Pass { isa, parallel } = pass;
-        moments::hidden(isa, parallel, weights, x, unit, keep, z, means, deviations);
+        let Self { pass, weights, x, keep, z, out } = self;
+        moments::hidden(pass, weights, x, unit, keep, z, out);
     }
 }

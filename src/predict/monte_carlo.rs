@@ -261,7 +261,7 @@ impl Samples {
             self.masks[first].redraw_each(pass.isa, keep, &self.hashes)?;
             ThinningBits::Mask(&self.masks[first])
         };
-        self.flow.lists[first].thin(pass.parallel, keep, &from.lists[first], &self.requests, bits);
+        self.flow.lists[first].thin(pass, keep, &from.lists[first], &self.requests, bits);
         let masks = &self.masks;
         let mask = |site: usize| mlp.keep_below(site).drops().then(|| &masks[site]);
         self.flow.forward(pass, network.view(), first..mlp.depth(), mask, |_| ());

@@ -9,9 +9,10 @@ use super::{
 };
 use crate::{
     mask::{Mask, valid_bits},
-    parallel::{Runs, each},
+    parallel::Runs,
+    pass::Pass,
     rate::Keep,
-    simd::{Isa, Kernel, LANES, Lanes},
+    simd::{Kernel, LANES, Lanes},
 };
 
 /// A layer's parameters as product 1 takes them.
@@ -169,8 +170,7 @@ impl<U: Unit> Kernel for Activate<'_, U> {
 
 /// A hidden layer: lists `x` in, lists `out` out; `z` is its working memory.
 pub(crate) fn hidden<U: Unit, E: Element>(
-    isa: Isa,
-    parallel: bool,
+    pass: Pass,
     weights: Weights<'_, E>,
     x: &Lists,
     epilogue: &Epilogue<'_, U>,
@@ -179,11 +179,11 @@ pub(crate) fn hidden<U: Unit, E: Element>(
 ) {
     z.set_rows(x.rows());
     out.set_rows(x.rows());
-    let watch = z.watch(isa);
-    each(parallel, (z.runs_mut(), out.runs_mut()), &|n, (sums, out)| {
-        isa.dispatch(Sums { weights, n, x, first: 0, sums: &mut *sums.data });
+    let watch = z.watch(pass.isa);
+    pass.each((z.runs_mut(), out.runs_mut()), &|n, (sums, out)| {
+        pass.dispatch(Sums { weights, n, x, first: 0, sums: &mut *sums.data });
         watch.look(sums.data);
-        isa.dispatch(Activate { scale: weights.scale, n, epilogue, sums: sums.data, out });
+        pass.dispatch(Activate { scale: weights.scale, n, epilogue, sums: sums.data, out });
     });
     z.set_watched(watch);
 }
@@ -213,26 +213,20 @@ impl Kernel for Logits<'_> {
 }
 
 /// The output layer: lists `x` in, pre-activations `z` out.
-pub(crate) fn output<E: Element>(
-    isa: Isa,
-    parallel: bool,
-    weights: Weights<'_, E>,
-    x: &Lists,
-    z: &mut Panels,
-) {
+pub(crate) fn output<E: Element>(pass: Pass, weights: Weights<'_, E>, x: &Lists, z: &mut Panels) {
     z.set_rows(x.rows());
-    let watch = z.watch(isa);
+    let watch = z.watch(pass.isa);
     let panel = |n, first, sums: &mut [Panel]| {
-        isa.dispatch(Sums { weights, n, x, first, sums: &mut *sums });
-        isa.dispatch(Logits { scale: weights.scale, n, sums: &mut *sums });
+        pass.dispatch(Sums { weights, n, x, first, sums: &mut *sums });
+        pass.dispatch(Logits { scale: weights.scale, n, sums: &mut *sums });
         watch.look(sums);
     };
     if z.panels() == 1 {
         // A single panel is divided by its rows.
         let parts = Runs { data: z.runs_mut().data, size: OUTPUT_ROWS };
-        each(parallel, parts, &|part, sums| panel(0, part * OUTPUT_ROWS, sums.data));
+        pass.each(parts, &|part, sums| panel(0, part * OUTPUT_ROWS, sums.data));
     } else {
-        each(parallel, z.runs_mut(), &|n, sums| panel(n, 0, sums.data));
+        pass.each(z.runs_mut(), &|n, sums| panel(n, 0, sums.data));
     }
     z.set_watched(watch);
 }

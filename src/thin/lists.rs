@@ -6,9 +6,10 @@ use super::{PANEL, VECTORS};
 use crate::{
     error::Error,
     mask::{Mask, Streams, scalar},
-    parallel::{Runs, each},
+    parallel::Runs,
+    pass::Pass,
     rate::Keep,
-    simd::{Isa, Kernel, LANES, Lanes},
+    simd::{Kernel, LANES, Lanes},
     tensor::AlignedBuffer,
 };
 
@@ -35,7 +36,7 @@ pub(crate) struct Block<'a> {
     values: &'a [f32],
 }
 
-/// Lists to be written, block by block: what [`each`] hands out.
+/// Lists to be written, block by block: what [`Pass::each`] hands out.
 pub(crate) type ListRuns<'a> = (Runs<'a, u32>, Runs<'a, u8>, Runs<'a, f32>);
 
 /// Entries that a block of `rows` rows has room for: a vector can be written
@@ -121,14 +122,13 @@ impl Lists {
     /// `row(i)` is row i of the batch, `width` elements long.
     pub(crate) fn fill<'a>(
         &mut self,
-        isa: Isa,
-        parallel: bool,
+        pass: Pass,
         keep: Keep,
         bits: InputBits<'_>,
         row: &(impl Fn(usize) -> &'a [f32] + Sync),
     ) {
-        each(parallel, self.runs_mut(), &|block, lists| {
-            isa.dispatch(Fill { scale: keep.scale(), bits, row, block, lists });
+        pass.each(self.runs_mut(), &|block, lists| {
+            pass.dispatch(Fill { scale: keep.scale(), bits, row, block, lists });
         });
     }
 
@@ -136,7 +136,7 @@ impl Lists {
     /// `from`, which nothing has been dropped from, times 1/p.
     pub(crate) fn thin(
         &mut self,
-        parallel: bool,
+        pass: Pass,
         keep: Keep,
         from: &Self,
         of: &[usize],
@@ -144,7 +144,7 @@ impl Lists {
     ) {
         self.set_rows(of.len());
         let scale = keep.scale();
-        each(parallel, self.runs_mut(), &|b, (ends, offsets, values)| {
+        pass.each(self.runs_mut(), &|b, (ends, offsets, values)| {
             let (from, mut at) = (from.block(b), 0);
             ends.data[0] = 0;
             for (row, &of) in of.iter().enumerate() {

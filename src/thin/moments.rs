@@ -24,9 +24,10 @@ use super::{
 use crate::{
     error::Error,
     mask::valid_bits,
-    parallel::{Runs, each},
+    parallel::Runs,
+    pass::Pass,
     rate::Keep,
-    simd::{Isa, Kernel, LANES, Lanes},
+    simd::{Kernel, LANES, Lanes},
     tensor::AlignedBuffer,
 };
 
@@ -307,17 +308,14 @@ impl<U: Unit> Kernel for Activate<'_, U> {
 }
 
 /// A hidden layer: means and deviations in and out; `z` is working memory.
-#[expect(clippy::too_many_arguments, reason = "two of each operand")]
 pub(crate) fn hidden<U: Unit>(
-    isa: Isa,
-    parallel: bool,
+    pass: Pass,
     weights: Weights<'_>,
     x: Inputs<'_>,
     unit: U,
     keep: Keep,
     z: [&mut Panels; 2],
-    out: &mut Lists,
-    out_deviations: &mut Deviations,
+    (out, out_deviations): (&mut Lists, &mut Deviations),
 ) {
     let (rows, [means, deviations]) = (x.means.rows(), z);
     means.set_rows(rows);
@@ -325,28 +323,22 @@ pub(crate) fn hidden<U: Unit>(
     out.set_rows(rows);
     let out_deviations = out_deviations.runs_mut(rows, out.blocks());
     let z = (means.runs_mut(), deviations.runs_mut());
-    each(parallel, (z, (out.runs_mut(), out_deviations)), &|n, (z, out)| {
+    pass.each((z, (out.runs_mut(), out_deviations)), &|n, (z, out)| {
         let (means, deviations) = (z.0.data, z.1.data);
         let (out, out_deviations) = (out.0, out.1.data);
-        isa.dispatch(Sums { weights, n, x, means: &mut *means, deviations: &mut *deviations });
-        isa.dispatch(Activate { weights, n, unit, keep, means, deviations, out, out_deviations });
+        pass.dispatch(Sums { weights, n, x, means: &mut *means, deviations: &mut *deviations });
+        pass.dispatch(Activate { weights, n, unit, keep, means, deviations, out, out_deviations });
     });
 }
 
 /// The output layer: means and deviations in, those of z out.
-pub(crate) fn output(
-    isa: Isa,
-    parallel: bool,
-    weights: Weights<'_>,
-    x: Inputs<'_>,
-    z: [&mut Panels; 2],
-) {
+pub(crate) fn output(pass: Pass, weights: Weights<'_>, x: Inputs<'_>, z: [&mut Panels; 2]) {
     let (rows, [means, deviations]) = (x.means.rows(), z);
     means.set_rows(rows);
     deviations.set_rows(rows);
-    each(parallel, (means.runs_mut(), deviations.runs_mut()), &|n, z| {
+    pass.each((means.runs_mut(), deviations.runs_mut()), &|n, z| {
         let (means, deviations) = (z.0.data, z.1.data);
-        isa.dispatch(Sums { weights, n, x, means: &mut *means, deviations });
+        pass.dispatch(Sums { weights, n, x, means: &mut *means, deviations });
         for mean in means {
             for (mean, bias) in mean.iter_mut().zip(&weights.scale.bias[n]) {
                 *mean += bias;

@@ -5,6 +5,7 @@ use super::*;
 use crate::{
     mask::{Domain, Mask, Streams, scalar},
     parallel::PerThread,
+    pass::Pass,
     rate::Keep,
     simd::{Isa, tests::on_each_isa},
     tensor::AlignedBuffer,
@@ -51,10 +52,14 @@ fn padded(b: &[f32]) -> AlignedBuffer<f32> {
     buffer
 }
 
+fn serial(isa: Isa) -> Pass {
+    Pass { isa, parallel: false }
+}
+
 fn lists(isa: Isa, x: &[f32], rows: usize, width: usize, keep: Keep, bits: InputBits) -> Lists {
     let mut lists = Lists::with_capacity(rows + 2, width).unwrap();
     lists.set_rows(rows);
-    lists.fill(isa, false, keep, bits, &|row| &x[row * width..][..width]);
+    lists.fill(serial(isa), keep, bits, &|row| &x[row * width..][..width]);
     lists
 }
 
@@ -149,11 +154,11 @@ fn forward_equals_its_formula() {
                         },
                     };
                     let factor = |n: usize| if case % 2 == 0 { f64::from(s[n]) } else { 1.0 };
-                    forward::output(isa, false, weights, &x_lists, &mut logits);
+                    forward::output(serial(isa), weights, &x_lists, &mut logits);
                     let epilogue =
                         forward::Epilogue { unit: Halved, width: outputs, keep, mask: Some(&mask) };
                     let (w, z) = (&w, &mut z);
-                    forward::hidden(isa, false, weights, &x_lists, &epilogue, z, &mut out);
+                    forward::hidden(serial(isa), weights, &x_lists, &epilogue, z, &mut out);
                     let out = dense(&out, rows, outputs);
                     for row in 0..rows {
                         for n in 0..outputs {
@@ -200,8 +205,7 @@ fn the_gradients_equal_their_formulas() {
                     let mut g = Tiles::zeroed(inputs, outputs).unwrap();
                     let s_padded = padded(&s);
                     update::collect(
-                        isa,
-                        false,
+                        serial(isa),
                         &tiles(&w, inputs, outputs),
                         s_padded.as_chunks().0,
                         visit::Operands {
@@ -404,7 +408,7 @@ impl Trained {
             squares: &mut vec![[5.0; PANEL]; tiles + 1],
         };
         let below: Option<visit::LayerBelow<'_, Halved>> = None;
-        update::layer(isa, false, weight_rule, bias_rule, max_norm, operands, below, to)
+        update::layer(serial(isa), weight_rule, bias_rule, max_norm, operands, below, to)
     }
 
     fn settled(&self) -> Tiles {

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     error::Error,
     parallel::Runs,
+    pass::Pass,
     simd::{Isa, Kernel, LANES, Lanes},
     tensor::AlignedBuffer,
 };
@@ -138,10 +139,8 @@ pub(crate) struct Parameters<'a> {
 /// A step of the optimiser on a whole layer: products 2 and 3, the biases, and
 /// max-norm of the weights into each unit, left pending. Returns whether a
 /// parameter is NaN or infinite now.
-#[expect(clippy::too_many_arguments, reason = "two products, two rules and a bound")]
 pub(crate) fn layer<R: Rule, U: Unit>(
-    isa: Isa,
-    parallel: bool,
+    pass: Pass,
     weight_rule: R,
     bias_rule: R,
     max_norm: Option<f32>,
@@ -154,7 +153,7 @@ pub(crate) fn layer<R: Rule, U: Unit>(
     let squares = &mut to.squares[..to.weights.blocks() * to.weights.panels()];
     let (w, v) = (to.weights.runs_mut(), velocity.runs_mut());
     let memory = (w, v, Runs { size: operands.dz.panels(), data: squares });
-    visit::blocks(isa, parallel, operands, below, memory, &|_, (w, v, squares)| Step {
+    visit::blocks(pass, operands, below, memory, &|_, (w, v, squares)| Step {
         rule: weight_rule,
         s: pending,
         w: w.data,
@@ -162,7 +161,7 @@ pub(crate) fn layer<R: Rule, U: Unit>(
         squares: squares.data,
     });
     let bias_velocity = bias_velocity.as_chunks_mut().0;
-    isa.dispatch(Biases { rule: bias_rule, g: to.bias_gradient, b: to.bias, v: bias_velocity });
+    pass.dispatch(Biases { rule: bias_rule, g: to.bias_gradient, b: to.bias, v: bias_velocity });
     // A sum of squares overflows before its weights do.
     let suspect = bound(to.weights, to.squares, max_norm, pending);
     suspect && !to.weights.all_finite() || to.bias.iter().flatten().any(|b| !b.is_finite())
@@ -248,15 +247,14 @@ impl Sink for Collect<'_> {
 
 /// Products 2 and 3 of a layer, the gradient written to `g`.
 pub(crate) fn collect<U: Unit>(
-    isa: Isa,
-    parallel: bool,
+    pass: Pass,
     w: &Tiles,
     s: &[Panel],
     operands: Operands<'_>,
     below: Option<LayerBelow<'_, U>>,
     g: &mut Tiles,
 ) {
-    visit::blocks(isa, parallel, operands, below, g.runs_mut(), &|b, g| Collect {
+    visit::blocks(pass, operands, below, g.runs_mut(), &|b, g| Collect {
         s,
         w: w.block(b),
         g: g.data,

@@ -7,9 +7,10 @@ use super::{
     path::Path,
 };
 use crate::{
-    parallel::{Divide, PerThread, Runs, each},
+    parallel::{Divide, PerThread, Runs},
+    pass::Pass,
     rate::Keep,
-    simd::{Isa, Kernel, Lanes},
+    simd::{Kernel, Lanes},
 };
 
 /// What becomes of a block's gradient: it is used at once, or written down.
@@ -131,8 +132,7 @@ fn settled<L: Lanes, const V: usize>(l: L, w: &Panel, s: &Panel) -> [L::F; V] {
 /// Products 2 and 3 of a layer. `sink(b, memory)` is what becomes of block b's
 /// gradient; without a layer below there is no product 2.
 pub(crate) fn blocks<U: Unit, D: Divide, S: Sink>(
-    isa: Isa,
-    parallel: bool,
+    pass: Pass,
     operands: Operands<'_>,
     below: Option<LayerBelow<'_, U>>,
     memory: D,
@@ -143,13 +143,13 @@ pub(crate) fn blocks<U: Unit, D: Divide, S: Sink>(
         below.dz.set_rows(operands.x.rows());
         (below.dz.runs_mut(), Runs { data: below.bias_gradient, size: 1 })
     });
-    each(parallel, (memory, below), &|b, (memory, below)| {
+    pass.each((memory, below), &|b, (memory, below)| {
         operands.turned.with(|turned| {
             let (down, sink) = (below.is_some(), sink(b, memory));
-            isa.dispatch(Visit { b, operands, turned: &mut *turned, down, sink });
+            pass.dispatch(Visit { b, operands, turned: &mut *turned, down, sink });
             if let Some(((unit, keep), (dz, bias_gradient))) = rates.zip(below) {
                 let (dz, bias_gradient) = (dz.data, &mut bias_gradient.data[0]);
-                isa.dispatch(EndProduct2 { unit, keep, turned, dz, bias_gradient });
+                pass.dispatch(EndProduct2 { unit, keep, turned, dz, bias_gradient });
             }
         });
     });

@@ -7,6 +7,7 @@ use crate::{
     memory::zeros,
     nn::{Activation, Flow, Mlp, WithUnit},
     parallel::PerThread,
+    pass::Pass,
     rate::Keep,
     simd::Isa,
     tensor::AlignedBuffer,
@@ -171,8 +172,7 @@ impl WithUnit for Update<'_> {
         let Way { isa, parallel, operands, bias_gradient, squares, .. } = way;
         let (weight_rule, bias_rule) = step.rules;
         update::layer(
-            isa,
-            parallel,
+            Pass { isa, parallel },
             weight_rule,
             bias_rule,
             step.max_norm,
@@ -196,6 +196,7 @@ impl WithUnit for Collect<'_> {
     fn with<U: Unit>(mut self, unit: U) {
         let below = self.way.below(unit);
         let Self { way, weights, pending, g } = self;
-        update::collect(way.isa, way.parallel, weights, pending, way.operands, below, g);
+        let pass = Pass { isa: way.isa, parallel: way.parallel };
+        update::collect(pass, weights, pending, way.operands, below, g);
     }
 }

@@ -257,7 +257,7 @@ impl Moments {
         } else {
             (Keep::ALL, ThinningBits::All, start.keep.drops().then_some(start.site))
         };
-        self.flow.lists[start.site].thin(pass.parallel, keep, from, &self.requests, bits);
+        self.flow.lists[start.site].thin(pass, keep, from, &self.requests, bits);
         self.up(network, pass, start.site, drops)?;
         let last = network.mlp.depth() - 1;
         for (i, pair) in self.pairs.iter().enumerate() {
