@@ -5,7 +5,7 @@ use std::{hint::black_box, time::Duration};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use thinnet::{
     Isa, Keep,
-    mask::{Domain, Mask, Streams},
+    mask::{Domain, Mask, MaskSpec, Streams},
 };
 
 const ROWS: usize = 128;
@@ -23,7 +23,8 @@ fn redraw(c: &mut Criterion) {
                 b.iter(|| {
                     step += 1;
                     let streams = Streams::new(1, Domain::Training, 1, step);
-                    mask.redraw(isa, keep, streams, 0, ROWS).unwrap();
+                    let spec = MaskSpec::new(keep, streams).with_isa(isa).unwrap();
+                    mask.redraw(spec, ROWS).unwrap();
                     black_box(&mask);
                 });
             });

@@ -45,5 +45,5 @@ pub fn trained(batches: &Batches<'_>, input: Keep, hidden: Keep) -> Mlp {
 /// A trainer with the recipe's optimiser.
 pub fn trainer(mlp: Mlp, isa: Isa) -> Trainer {
     let sgd = Sgd::new(Schedule::constant(0.05)).momentum(Schedule::constant(0.9));
-    Trainer::builder(mlp, sgd, BATCH).seed(1).isa(isa).build().unwrap()
+    Trainer::builder(mlp, sgd, BATCH).seed(1).with_isa(isa).unwrap().build().unwrap()
 }

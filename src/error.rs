@@ -229,12 +229,6 @@ pub enum Error {
         /// Elements from one row to the next, and from one column to the next.
         strides: [isize; 2],
     },
-    /// The bytes of a mask with a bit beyond its width.
-    #[error("mask row {row} keeps a unit beyond the width: expected zero bits there")]
-    MaskBits {
-        /// The row of the mask, from 0.
-        row: usize,
-    },
     /// An input or a target that is NaN or infinite.
     #[error("{what} at row {row}, column {column} is {value}: expected a finite number")]
     NonFinite {
@@ -531,10 +525,6 @@ mod tests {
                 Error::ArrayLayout { strides: [1, -2] },
                 "layout of an array with the strides [1, -2]: expected standard layout (C order \
                  without gaps), or a call of Matrix::copy_of_ndarray",
-            ),
-            (
-                Error::MaskBits { row: 3 },
-                "mask row 3 keeps a unit beyond the width: expected zero bits there",
             ),
         ];
         for (error, words) in told {

@@ -117,12 +117,6 @@ impl Keep {
     pub const fn drops(self) -> bool {
         self.k < Self::ONE_K
     }
-
-    /// How many draws make one mask word: 16 - trailing_zeros(k), and none at
-    /// keep 1.
-    pub const fn draws_per_word(self) -> u32 {
-        if self.drops() { 16 - self.k.trailing_zeros() } else { 0 }
-    }
 }
 
 /// `rate`, rounded to the fewest decimals, from one on, that `is_it` takes.
@@ -238,9 +232,5 @@ mod tests {
             assert_eq!(Keep::new(keep.get()).unwrap(), keep);
             assert!((f64::from(keep.scale()) * keep.get() - 1.0).abs() < 1e-7);
         }
-        assert_eq!(Keep::new(0.8).unwrap().draws_per_word(), 16);
-        assert_eq!(Keep::new(0.75).unwrap().draws_per_word(), 2);
-        assert_eq!(Keep::HALF.draws_per_word(), 1);
-        assert_eq!(Keep::ALL.draws_per_word(), 0);
     }
 }

@@ -261,5 +261,5 @@ fn builder(
     let rows = train.rows();
     let mlp = plan.network(train.inputs().columns(), train.classes().max(test.classes()))?;
     let trainer = Trainer::builder(mlp, plan.optimiser(rows), plan.batch.min(rows));
-    Ok(trainer.seed(plan.seed).isa(isa))
+    Ok(trainer.seed(plan.seed).with_isa(isa)?)
 }

@@ -58,7 +58,7 @@ fn shuffled(x: MatrixView<'_>) -> anyhow::Result<Matrix> {
     let mut shuffled = Matrix::zeroed(x.rows(), x.columns())?;
     let mut order: Vec<usize> = (0..x.rows()).collect();
     for column in 0..x.columns() {
-        let streams = Streams::new(0, Domain::Noise, SHUFFLED, column as u64);
+        let streams = Streams::new(0, Domain::Other, SHUFFLED, column as u64);
         order.sort_by_cached_key(|&row| streams.hash(row as u64));
         for (row, &from) in order.iter().enumerate() {
             shuffled.row_mut(row)?[column] = x.row(from)?[column];
@@ -82,7 +82,7 @@ fn ranges(x: MatrixView<'_>) -> anyhow::Result<Vec<[f32; 2]>> {
 fn outside(x: MatrixView<'_>, ranges: &[[f32; 2]]) -> anyhow::Result<Matrix> {
     let mut outside = Matrix::zeroed(x.rows(), x.columns())?;
     for row in 0..x.rows() {
-        let streams = Streams::new(0, Domain::Noise, OUTSIDE, row as u64);
+        let streams = Streams::new(0, Domain::Other, OUTSIDE, row as u64);
         let to = outside.row_mut(row)?;
         for (column, (to, &[least, most])) in to.iter_mut().zip(ranges).enumerate() {
             let bits = streams.hash(column as u64);

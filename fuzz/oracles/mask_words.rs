@@ -4,7 +4,7 @@
 use arbitrary::{Arbitrary, Unstructured};
 use thinnet::{
     Isa, Keep,
-    mask::{Domain, Mask, Streams, WORD, scalar, words_of},
+    mask::{Domain, Mask, MaskSpec, Streams, WORD, scalar, words_of},
 };
 
 /// What names a mask: any number of each kind, sizes small enough to be quick.
@@ -27,7 +27,7 @@ impl<'a> Arbitrary<'a> for Case {
             Domain::Prediction,
             Domain::Shuffling,
             Domain::Initialisation,
-            Domain::Noise,
+            Domain::Other,
         ];
         Ok(Self {
             keep: Keep::from_k(u.int_in_range(1..=Keep::ONE_K)?).unwrap(),
@@ -55,8 +55,10 @@ pub fn check(case: Case) {
     let streams = Streams::new(seed, domain, layer, step);
     let row_number = |row: usize| first_row.wrapping_add(row as u64);
 
+    let spec = MaskSpec::new(keep, streams).starting_at(first_row);
     for isa in Isa::available() {
-        let mask = Mask::draw(isa, keep, streams, first_row, rows, width).unwrap();
+        let spec = spec.with_isa(isa).unwrap();
+        let mask = Mask::draw(spec, rows, width).unwrap();
         assert_eq!((mask.rows(), mask.width()), (rows, width));
         for row in 0..rows {
             let words = mask.row(row).unwrap().words();
@@ -67,12 +69,11 @@ pub fn check(case: Case) {
         }
         // Fewer rows into the same memory are the same rows.
         let mut fewer = mask.clone();
-        fewer.redraw(isa, keep, streams, first_row, rows / 2).unwrap();
+        fewer.redraw(spec, rows / 2).unwrap();
         assert_eq!(fewer.to_bytes(), mask.to_bytes()[..rows / 2 * words_of(width) * 8]);
-        assert_eq!(Mask::from_bytes(&mask.to_bytes(), rows, width).unwrap(), mask);
     }
 
-    let sparse = Mask::draw_sparse(keep, streams, first_row, rows, width).unwrap();
+    let sparse = Mask::draw_sparse(spec, rows, width).unwrap();
     for row in 0..rows {
         let hash = streams.hash(row_number(row));
         for unit in 0..width {

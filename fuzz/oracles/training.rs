@@ -13,10 +13,7 @@ use thinnet::{
     Isa, Keep,
     data::Batch,
     mask::{Domain, Streams},
-    nn::{
-        Activation, Initialisation, Loss, Mlp, Targets, ThinnedNetwork, decay_from_paper,
-        learning_rate_from_paper,
-    },
+    nn::{Activation, Initialisation, Loss, Mlp, Targets, ThinnedNetwork},
     tensor::MatrixView,
     train::{LayerGradient, MaxNorm, Schedule, Settings, Sgd, Trainer, TrainerBuilder},
 };
@@ -199,7 +196,7 @@ impl Case {
         let builder = builder.output(self.outputs, self.loss).seed(self.seed);
         let mut mlp = builder.initialisation(self.initialisation).build().unwrap();
         for layer in 0..mlp.depth() {
-            let streams = Streams::new(self.seed, Domain::Noise, layer as u64, u64::MAX);
+            let streams = Streams::new(self.seed, Domain::Other, layer as u64, u64::MAX);
             let factor = |w: f32| (w * self.weight_factor).clamp(f32::MIN, f32::MAX);
             let weights: Vec<f32> = mlp.weights(layer).unwrap().into_iter().map(factor).collect();
             let biases: Vec<f32> = (0..mlp.bias(layer).unwrap().len())
@@ -225,11 +222,11 @@ impl Case {
     }
 
     fn builder(&self, mlp: &Mlp, isa: Isa) -> TrainerBuilder {
-        Trainer::builder(mlp.clone(), self.sgd(), self.rows).seed(self.seed).isa(isa)
+        Trainer::builder(mlp.clone(), self.sgd(), self.rows).seed(self.seed).with_isa(isa).unwrap()
     }
 
     fn data(&self, step: u64) -> Data {
-        let streams = |site| Streams::new(self.seed, Domain::Noise, site, step);
+        let streams = |site| Streams::new(self.seed, Domain::Other, site, step);
         let draw = |pattern: &Pattern, site: u64, n: usize| -> Vec<f32> {
             (0..n).map(|i| pattern.at(streams(site), i)).collect()
         };
@@ -385,7 +382,8 @@ fn update_is_the_formula(case: &Case, old: &Mlp, gradients: &[LayerGradient], ne
     let (rate, momentum) = (case.learning_rate.at(0), case.momentum.at(0) as f32);
     for (layer, keep) in old.keeps().into_iter().enumerate() {
         let (weight_rate, decay) = if case.paper_rates {
-            (learning_rate_from_paper(rate, keep), decay_from_paper(case.weight_decay, keep))
+            let p = keep.get();
+            (rate * p * p, case.weight_decay / (p * p))
         } else {
             (rate, case.weight_decay)
         };

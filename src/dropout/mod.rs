@@ -83,7 +83,7 @@ impl Dropout {
     /// The same on another instruction set.
     ///
     /// # Errors
-    /// This CPU has it not.
+    /// This CPU does not support it.
     pub fn with_isa(self, isa: Isa) -> Result<Self, Error> {
         Ok(Self { isa: isa.require()?, ..self })
     }

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use super::{Streams, WORD, fill, scalar, valid_bits, words_of};
+use super::{MaskSpec, WORD, fill, scalar, valid_bits, words_of};
 use crate::{
     abridged::Few,
-    error::{Error, at_most, below, same_size},
+    error::{Error, at_most, below},
     rate::Keep,
     simd::Isa,
     tensor::AlignedBuffer,
@@ -38,31 +38,13 @@ impl Mask {
         Ok(mask)
     }
 
-    /// The mask that `keep` and `streams` define for `rows` rows, the first of
-    /// which has index `first_row`. The row after row 2^64 - 1 is row 0.
-    ///
-    /// ```
-    /// use thinnet::{Isa, Keep, mask::{Domain, Mask, Streams}};
-    ///
-    /// let streams = Streams::new(1, Domain::Training, 0, 0);
-    /// let mask = Mask::draw(Isa::detect(), Keep::new(0.8)?, streams, 0, 100, 784)?;
-    /// let kept = mask.count() as f64 / (100.0 * 784.0);
-    /// assert!((kept - 0.8).abs() < 0.01);
-    /// # Ok::<(), thinnet::Error>(())
-    /// ```
+    /// The mask that `spec` defines for `rows` rows of `width` units.
     ///
     /// # Errors
-    /// More than can be allocated, or a CPU without `isa`.
-    pub fn draw(
-        isa: Isa,
-        keep: Keep,
-        streams: Streams,
-        first_row: u64,
-        rows: usize,
-        width: usize,
-    ) -> Result<Self, Error> {
+    /// More than can be allocated.
+    pub fn draw(spec: MaskSpec, rows: usize, width: usize) -> Result<Self, Error> {
         let mut mask = Self::ones(rows, width)?;
-        mask.redraw(isa, keep, streams, first_row, rows)?;
+        mask.redraw(spec, rows)?;
         Ok(mask)
     }
 
@@ -70,18 +52,10 @@ impl Mask {
     /// for.
     ///
     /// # Errors
-    /// More rows than the mask was made for, or a CPU without `isa`.
-    pub fn redraw(
-        &mut self,
-        isa: Isa,
-        keep: Keep,
-        streams: Streams,
-        first_row: u64,
-        rows: usize,
-    ) -> Result<(), Error> {
-        isa.require()?;
+    /// More rows than the mask was made for.
+    pub fn redraw(&mut self, spec: MaskSpec, rows: usize) -> Result<(), Error> {
         self.set_rows(rows)?;
-        self.fill(isa, keep, streams.hashes(first_row));
+        self.fill(spec.isa, spec.keep, spec.streams.hashes(spec.first_row));
         Ok(())
     }
 
@@ -111,38 +85,13 @@ impl Mask {
     ///
     /// # Errors
     /// More than can be allocated.
-    pub fn draw_sparse(
-        keep: Keep,
-        streams: Streams,
-        first_row: u64,
-        rows: usize,
-        width: usize,
-    ) -> Result<Self, Error> {
+    pub fn draw_sparse(spec: MaskSpec, rows: usize, width: usize) -> Result<Self, Error> {
         let mut mask = Self::ones(rows, width)?;
+        let hash = spec.streams.hashes(spec.first_row);
         for row in 0..rows {
-            let hash = streams.hash(first_row.wrapping_add(row as u64));
             for unit in 0..width {
-                mask.set(row, unit, scalar::kept_at(keep, hash, unit as u64))?;
+                mask.set(row, unit, scalar::kept_at(spec.keep, hash(row), unit as u64))?;
             }
-        }
-        Ok(mask)
-    }
-
-    /// A mask from rows of bits, as written by [`Mask::to_bytes`].
-    ///
-    /// # Errors
-    /// Not rows times words times 8 bytes, or a bit beyond the width.
-    pub fn from_bytes(bytes: &[u8], rows: usize, width: usize) -> Result<Self, Error> {
-        let mut mask = Self::ones(rows, width)?;
-        same_size("bytes of a mask", mask.words.len() * 8, bytes.len())?;
-        let (words, _) = bytes.as_chunks::<8>();
-        for (i, (to, from)) in mask.words.iter_mut().zip(words).enumerate() {
-            // The word `ones` put here is the word's valid bits.
-            let word = u64::from_le_bytes(*from);
-            if word & !*to != 0 {
-                return Err(Error::MaskBits { row: i / words_of(width) });
-            }
-            *to = word;
         }
         Ok(mask)
     }
@@ -271,33 +220,17 @@ impl<'a> MaskRow<'a> {
         self.words.iter().map(|word| word.count_ones() as usize).sum()
     }
 
-    /// The kept units of a 64-unit block, ascending, counted from the block's
-    /// first.
-    pub fn iter_block(self, block: usize) -> impl Iterator<Item = usize> {
-        let mut left = self.block(block);
-        std::iter::from_fn(move || {
-            (left != 0).then(|| {
-                let unit = left.trailing_zeros() as usize;
-                left &= left - 1;
-                unit
-            })
-        })
-    }
-
     /// The kept units of the row, ascending.
     pub fn iter(self) -> impl Iterator<Item = usize> + 'a {
-        (0..self.words.len())
-            .flat_map(move |block| self.iter_block(block).map(move |unit| block * WORD + unit))
-    }
-
-    /// Multiplies kept elements by `scale` and sets dropped ones to +0.0,
-    /// whatever they were; elements beyond the mask count as dropped.
-    pub fn apply(self, scale: f32, x: &mut [f32]) {
-        for (block, x) in x.chunks_mut(WORD).enumerate() {
-            let word = self.block(block);
-            for (unit, x) in x.iter_mut().enumerate() {
-                *x = if word >> unit & 1 == 1 { *x * scale } else { 0.0 };
-            }
-        }
+        self.words.iter().enumerate().flat_map(|(block, &word)| {
+            let mut left = word;
+            std::iter::from_fn(move || {
+                (left != 0).then(|| {
+                    let unit = left.trailing_zeros() as usize;
+                    left &= left - 1;
+                    block * WORD + unit
+                })
+            })
+        })
     }
 }

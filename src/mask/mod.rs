@@ -26,12 +26,14 @@
 mod bernoulli;
 mod bits;
 pub mod scalar;
+mod spec;
 mod stream;
 
 pub(crate) use bernoulli::{LaneWords, fill};
 pub use bits::{Mask, MaskRow};
 /// The crate of the generator, whose types [`Streams::rng`] gives.
 pub use rand_xoshiro;
+pub use spec::MaskSpec;
 pub(crate) use stream::permute;
 pub use stream::{Domain, Streams, request_seed};
 

@@ -9,15 +9,8 @@ use crate::{
     rate::Keep,
 };
 
-/// One word: 64 bits, each 1 with probability k / 65536.
-///
-/// 64 uniform 16-bit numbers are compared with k bit by bit: from 0, from the
-/// lowest set bit of k upwards, OR with the draw where k's bit is 1, AND where
-/// it is 0. Keep 0.5 costs one draw, 0.75 two, 0.8 sixteen, 1 none.
-///
-/// After bit i the probability of a one is (k mod 2^(i+1)) / 2^(i+1): OR takes
-/// it from q to (q + 1) / 2, AND to q / 2.
-pub fn word(keep: Keep, rng: &mut Xoshiro256PlusPlus) -> u64 {
+/// One word: 64 bits, each 1 with probability k / 65536, as [`words`] says.
+pub(super) fn word(keep: Keep, rng: &mut Xoshiro256PlusPlus) -> u64 {
     if !keep.drops() {
         return u64::MAX;
     }
@@ -30,6 +23,13 @@ pub fn word(keep: Keep, rng: &mut Xoshiro256PlusPlus) -> u64 {
 }
 
 /// The words of a row of `width` units, drawn one by one; bits beyond the width are 0.
+///
+/// A word is 64 bits, each 1 with probability k / 65536: 64 uniform 16-bit numbers are compared with k bit by bit: from 0, from the
+/// lowest set bit of k upwards, OR with the draw where k's bit is 1, AND where
+/// it is 0. Keep 0.5 costs one draw, 0.75 two, 0.8 sixteen, 1 none.
+///
+/// After bit i the probability of a one is (k mod 2^(i+1)) / 2^(i+1): OR takes
+/// it from q to (q + 1) / 2, AND to q / 2.
 ///
 /// ```
 /// use thinnet::{Keep, mask::{Domain, Streams, scalar}};

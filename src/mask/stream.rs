@@ -37,8 +37,8 @@ pub enum Domain {
     Shuffling = 3,
     /// Initial parameters: row = the unit.
     Initialisation = 4,
-    /// Noise other than Bernoulli masks.
-    Noise = 5,
+    /// What the caller draws for purposes of their own; the library draws none of these.
+    Other = 5,
 }
 
 /// The streams of one dropout site at one step: a row names one of them.

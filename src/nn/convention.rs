@@ -56,17 +56,17 @@ impl Scaling {
 }
 
 /// The engine's bound for max-norm `c`, given for the paper's weights.
-pub fn max_norm_from_paper(c: f64, keep_of_inputs: Keep) -> f64 {
+pub(crate) fn max_norm_from_paper(c: f64, keep_of_inputs: Keep) -> f64 {
     c * keep_of_inputs.get()
 }
 
 /// The engine's learning rate of weights, given for the paper's weights.
-pub fn learning_rate_from_paper(learning_rate: f64, keep_of_inputs: Keep) -> f64 {
+pub(crate) fn learning_rate_from_paper(learning_rate: f64, keep_of_inputs: Keep) -> f64 {
     learning_rate * keep_of_inputs.get() * keep_of_inputs.get()
 }
 
 /// The engine's weight decay, given for the paper's weights.
-pub fn decay_from_paper(decay: f64, keep_of_inputs: Keep) -> f64 {
+pub(crate) fn decay_from_paper(decay: f64, keep_of_inputs: Keep) -> f64 {
     decay / (keep_of_inputs.get() * keep_of_inputs.get())
 }
 

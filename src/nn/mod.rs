@@ -20,9 +20,8 @@ mod view;
 pub(crate) use activation::WithUnit;
 pub use activation::{Activation, Slope};
 pub use builder::MlpBuilder;
-pub use convention::{
-    PaperMlp, Scaling, decay_from_paper, learning_rate_from_paper, max_norm_from_paper,
-};
+pub use convention::{PaperMlp, Scaling};
+pub(crate) use convention::{decay_from_paper, learning_rate_from_paper, max_norm_from_paper};
 pub use ensemble::Ensemble;
 pub(crate) use flow::Flow;
 pub use init::Initialisation;

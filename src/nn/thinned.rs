@@ -6,8 +6,7 @@ use super::{Mlp, PlainLayer, PlainNetwork};
 use crate::{
     abridged::Few,
     error::{Error, same_size},
-    mask::{Domain, Mask, Streams},
-    simd::Isa,
+    mask::{Domain, Mask, MaskSpec, Streams},
 };
 
 /// One of the 2^n networks that a dropout network stands for: the units that a
@@ -49,12 +48,9 @@ impl fmt::Debug for ThinnedNetwork {
 /// The mask of a dropout site for a row, as training draws it.
 fn site_mask(mlp: &Mlp, seed: u64, site: usize, step: u64, row: u64) -> Result<Mask, Error> {
     let streams = Streams::new(seed, Domain::Training, site as u64, step);
-    let (keep, width) = (mlp.keep_below(site), mlp.widths()[site]);
-    if site == 0 && mlp.sparse_input {
-        Mask::draw_sparse(keep, streams, row, 1, width)
-    } else {
-        Mask::draw(Isa::detect(), keep, streams, row, 1, width)
-    }
+    let (spec, width) = (MaskSpec::new(mlp.keep_below(site), streams), mlp.widths()[site]);
+    let draw = if site == 0 && mlp.sparse_input { Mask::draw_sparse } else { Mask::draw };
+    draw(spec.starting_at(row), 1, width)
 }
 
 impl ThinnedNetwork {

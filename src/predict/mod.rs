@@ -172,7 +172,7 @@ impl<M: Borrow<Mlp>> Predictor<M> {
     /// The same on another instruction set.
     ///
     /// # Errors
-    /// This CPU has it not.
+    /// This CPU does not support it.
     pub fn with_isa(self, isa: Isa) -> Result<Self, Error> {
         Ok(Self { isa: isa.require()?, ..self })
     }

@@ -91,7 +91,7 @@ impl Isa {
     /// Itself where this CPU has it.
     ///
     /// # Errors
-    /// This CPU has it not.
+    /// This CPU does not support it.
     pub fn require(self) -> Result<Self, Error> {
         if self.is_available() {
             return Ok(self);

@@ -19,7 +19,7 @@ pub(crate) const LINE: usize = 64;
 /// The memory is a vector of `wide::f32x16`, which is a cache line on every
 /// build, so the alignment needs no unsafe code. The last line is filled up
 /// with zeros that no slice shows.
-pub struct AlignedBuffer<T> {
+pub(crate) struct AlignedBuffer<T> {
     lines: Vec<f32x16>,
     len: usize,
     element: PhantomData<T>,
@@ -30,7 +30,7 @@ impl<T: Pod> AlignedBuffer<T> {
     ///
     /// # Errors
     /// More than can be allocated.
-    pub fn zeroed(len: usize) -> Result<Self, Error> {
+    pub(crate) fn zeroed(len: usize) -> Result<Self, Error> {
         const {
             assert!(size_of::<T>() > 0 && LINE.is_multiple_of(size_of::<T>()));
         }
@@ -61,16 +61,6 @@ impl<T: Pod> AlignedBuffer<T> {
         let mut copy = Self::zeroed(self.len)?;
         copy.copy_from_slice(self);
         Ok(copy)
-    }
-
-    /// A copy of the slice.
-    ///
-    /// # Errors
-    /// More than can be allocated.
-    pub fn from_slice(from: &[T]) -> Result<Self, Error> {
-        let mut buffer = Self::zeroed(from.len())?;
-        buffer.copy_from_slice(from);
-        Ok(buffer)
     }
 }
 

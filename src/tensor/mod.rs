@@ -1,8 +1,8 @@
-//! Aligned buffers, matrices and their views.
+//! Matrices of f32 and their views.
 
 mod buffer;
 mod matrix;
 
-pub use buffer::AlignedBuffer;
+pub(crate) use buffer::AlignedBuffer;
 pub(crate) use matrix::padded;
 pub use matrix::{Matrix, MatrixView};

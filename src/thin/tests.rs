@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::{
-    mask::{Domain, Mask, Streams, scalar},
+    mask::{Domain, Mask, MaskSpec, Streams, scalar},
     parallel::PerThread,
     pass::Pass,
     rate::Keep,
@@ -21,7 +21,7 @@ const SIZES: [usize; 8] = [1, 2, 15, 16, 17, 63, 65, 130];
 /// Numbers in [-1, 1), about `density` of them not zero.
 fn numbers(seed: u64, n: usize, density: f64) -> Vec<f32> {
     let uniform = |i: usize, row: u64| {
-        let h = Streams::new(seed, Domain::Noise, 0, 0).hash(2 * i as u64 + row);
+        let h = Streams::new(seed, Domain::Other, 0, 0).hash(2 * i as u64 + row);
         (h >> 11) as f64 / (1u64 << 53) as f64
     };
     let one = |i| if uniform(i, 1) < density { 2.0 * uniform(i, 0) - 1.0 } else { 0.0 };
@@ -109,7 +109,8 @@ fn input_lists_hold_what_is_kept_and_not_zero() {
             x[0] = f32::NAN;
             x[width - 1] = f32::INFINITY;
             let streams = Streams::new(9, Domain::Training, 0, 3);
-            let mask = Mask::draw(isa, keep, streams, 20, rows, width).unwrap();
+            let spec = MaskSpec { keep, streams, first_row: 20, isa };
+            let mask = Mask::draw(spec, rows, width).unwrap();
             let masked =
                 dense(&lists(isa, &x, rows, width, keep, InputBits::Mask(&mask)), rows, width);
             let bits = InputBits::Sparse { keep, streams, first_row: 20 };
@@ -141,7 +142,8 @@ fn forward_equals_its_formula() {
                     let b_panels = b_panels.as_chunks().0;
                     let x_lists = lists(isa, &x, rows, inputs, Keep::ALL, InputBits::All);
                     let streams = Streams::new(case as u64, Domain::Training, 1, 0);
-                    let mask = Mask::draw(isa, keep, streams, 0, rows, outputs).unwrap();
+                    let spec = MaskSpec { keep, streams, first_row: 0, isa };
+                    let mask = Mask::draw(spec, rows, outputs).unwrap();
                     let mut z = Panels::with_capacity(rows + 1, outputs).unwrap();
                     let mut out = Lists::with_capacity(rows + 1, outputs).unwrap();
                     let mut logits = z.clone();

@@ -10,7 +10,7 @@ use crate::{
     abridged::Few,
     data::Batch,
     error::Error,
-    mask::{Domain, Mask, Streams},
+    mask::{Domain, Mask, MaskSpec, Streams},
     nn::{Flow, Mlp, NetworkView, Targets},
     parallel::worth_it,
     pass::Pass,
@@ -141,10 +141,11 @@ impl TrainerBuilder {
     }
 
     /// The instruction set; the CPU's fastest where it is not called.
-    #[must_use]
-    pub fn isa(mut self, isa: Isa) -> Self {
-        self.isa = isa;
-        self
+    ///
+    /// # Errors
+    /// This CPU does not support it.
+    pub fn with_isa(self, isa: Isa) -> Result<Self, Error> {
+        Ok(Self { isa: isa.require()?, ..self })
     }
 
     /// Inputs may be NaN or infinite; they spread as IEEE 754 says. Without
@@ -158,11 +159,10 @@ impl TrainerBuilder {
     /// The trainer, at step 0 with velocities 0.
     ///
     /// # Errors
-    /// A setting outside its range, parameters that are NaN or infinite, a CPU
-    /// without the instruction set, or more memory than can be allocated.
+    /// A setting outside its range, parameters that are NaN or infinite, or more memory
+    /// than can be allocated.
     pub fn build(self) -> Result<Trainer, Error> {
         let Self { mlp, sgd, most_rows, seed, isa, finite_inputs } = self;
-        isa.require()?;
         sgd.check()?;
         mlp.keeps().into_iter().try_for_each(|keep| sgd.check_layer(keep))?;
         for (index, layer) in mlp.layers.iter().enumerate() {
@@ -294,9 +294,13 @@ impl Trainer {
     fn draw(&mut self, batch: &Batch<'_>) -> Result<(), Error> {
         for (site, mask) in self.masks.iter_mut().enumerate() {
             if let Some(mask) = mask {
-                let keep = self.mlp.keep_below(site);
-                let streams = Streams::new(self.seed, Domain::Training, site as u64, self.step);
-                mask.redraw(self.isa, keep, streams, batch.first_row(), batch.rows())?;
+                let spec = MaskSpec {
+                    keep: self.mlp.keep_below(site),
+                    streams: Streams::new(self.seed, Domain::Training, site as u64, self.step),
+                    first_row: batch.first_row(),
+                    isa: self.isa,
+                };
+                mask.redraw(spec, batch.rows())?;
             }
         }
         Ok(())

@@ -88,7 +88,8 @@ fn accuracy_stays_what_it_was() {
         .build()
         .unwrap();
     let sgd = Sgd::new(Schedule::constant(0.05)).momentum(Schedule::constant(0.9));
-    let mut trainer = Trainer::builder(mlp, sgd, 100).isa(isa()).seed(1).build().unwrap();
+    let mut trainer =
+        Trainer::builder(mlp, sgd, 100).with_isa(isa()).unwrap().seed(1).build().unwrap();
     let order: Vec<u32> = (0..train.rows() as u32).collect();
     for rows in order.chunks(100) {
         let classes: Vec<u32> = rows.iter().map(|&i| train.labels()[i as usize]).collect();

@@ -53,7 +53,10 @@ fn builder() -> TrainerBuilder {
     mlp.set_weights(0, &quarters(1, 6)).unwrap();
     mlp.set_weights(1, &quarters(-1, 3)).unwrap();
     let sgd = Sgd::new(Schedule::constant(0.125)).momentum(Schedule::constant(0.5));
-    Trainer::builder(mlp, sgd.max_norm(MaxNorm::Engine(1.0)), 2).seed(7).isa(Isa::Portable)
+    Trainer::builder(mlp, sgd.max_norm(MaxNorm::Engine(1.0)), 2)
+        .seed(7)
+        .with_isa(Isa::Portable)
+        .unwrap()
 }
 
 fn settings() -> Settings {
@@ -316,7 +319,7 @@ fn damage_to_settings_is_damage() {
 fn factors_without_max_norm_are_refused() {
     let mlp = Mlp::builder(2).output(1, Loss::SquaredError).build().unwrap();
     let sgd = Sgd::new(Schedule::constant(0.125));
-    let builder = || Trainer::builder(mlp.clone(), sgd, 2).isa(Isa::Portable);
+    let builder = || Trainer::builder(mlp.clone(), sgd, 2).with_isa(Isa::Portable).unwrap();
     let mut trainer = builder().build().unwrap();
     let batch = Batch::dense(MatrixView::new(&[1.0, 2.0], 1, 2).unwrap());
     let values = MatrixView::new(&[1.0], 1, 1).unwrap();

@@ -3,10 +3,10 @@
 use thinnet::{
     Dropout, Error, Keep,
     data::Batch,
-    mask::{Domain, Mask, Streams, scalar},
+    mask::{Domain, Mask, MaskSpec, Streams, scalar},
     nn::{Activation, Loss, Mlp, Targets},
     predict::Predictor,
-    tensor::{AlignedBuffer, Matrix, MatrixView},
+    tensor::{Matrix, MatrixView},
     train::{Schedule, Sgd, Trainer},
 };
 
@@ -14,7 +14,7 @@ use crate::backend;
 
 fn trainer(mlp: Mlp, learning_rate: f64, rows: usize) -> Trainer {
     let sgd = Sgd::new(Schedule::constant(learning_rate));
-    Trainer::builder(mlp, sgd, rows).isa(backend::isa()).build().unwrap()
+    Trainer::builder(mlp, sgd, rows).with_isa(backend::isa()).unwrap().build().unwrap()
 }
 
 fn classifier(inputs: usize, width: usize, keep: Keep, classes: usize) -> Mlp {
@@ -122,7 +122,8 @@ fn rows_of_zeros_give_the_bias_and_move_only_biases() {
 fn where_every_unit_of_a_row_is_dropped_the_bias_alone_learns() {
     // Keep 1/65536 and 20 units: all 8 rows of this step lose every unit.
     let keep = Keep::from_k(1).unwrap();
-    let mask = Mask::draw(backend::isa(), keep, Streams::new(0, Domain::Training, 1, 0), 0, 8, 20);
+    let spec = MaskSpec::new(keep, Streams::new(0, Domain::Training, 1, 0));
+    let mask = Mask::draw(spec.with_isa(backend::isa()).unwrap(), 8, 20);
     assert_eq!(mask.unwrap().count(), 0);
     let mlp = classifier(3, 20, keep, 4);
     let before = mlp.clone();
@@ -178,7 +179,6 @@ fn sizes_near_overflow_are_errors() {
     #[cfg(target_pointer_width = "64")]
     sizes.push(usize::MAX / 16);
     for size in sizes {
-        assert!(AlignedBuffer::<f32>::zeroed(size).is_err());
         assert!(Matrix::zeroed(size, 3).is_err());
         assert!(Matrix::zeroed(3, size).is_err());
         assert!(MatrixView::new(&[], size, 3).is_err());

@@ -278,7 +278,8 @@ fn the_error_of_a_deep_network_stays_as_it_was_measured() {
         .build()
         .unwrap();
     let sgd = Sgd::new(Schedule::constant(0.05)).momentum(Schedule::constant(0.9));
-    let mut trainer = Trainer::builder(mlp, sgd, 100).isa(isa()).seed(1).build().unwrap();
+    let mut trainer =
+        Trainer::builder(mlp, sgd, 100).with_isa(isa()).unwrap().seed(1).build().unwrap();
     let order: Vec<u32> = (0..train.rows() as u32).collect();
     for _ in 0..3 {
         for rows in order.chunks(100) {
@@ -485,7 +486,8 @@ fn table(columns: usize, input: Keep, hidden: &[Keep]) -> (Mlp, Vec<f32>) {
     }
     let mlp = builder.output(1, Loss::SquaredError).seed(1).build().unwrap();
     let sgd = Sgd::new(Schedule::constant(0.02)).momentum(Schedule::constant(0.9));
-    let mut trainer = Trainer::builder(mlp, sgd, 40).isa(isa()).seed(1).build().unwrap();
+    let mut trainer =
+        Trainer::builder(mlp, sgd, 40).with_isa(isa()).unwrap().seed(1).build().unwrap();
     for _ in 0..60 {
         for (x, y) in x.chunks(40 * columns).zip(y.chunks(40)) {
             let batch = Batch::dense(MatrixView::new(x, 40, columns).unwrap());

@@ -4,7 +4,7 @@
 use thinnet::{
     Isa, Keep,
     data::Batch,
-    mask::{Domain, Mask, Streams, request_seed},
+    mask::{Domain, Mask, MaskSpec, Streams, request_seed},
     nn::{Activation, Ensemble, Loss, Mlp, ThinnedNetwork},
     predict::{Estimate, MonteCarlo, Predictor, Seeds},
     tensor::MatrixView,
@@ -56,11 +56,10 @@ fn sample(mlp: &Mlp, seed: u64, number: u64, x: &[f32]) -> Vec<f64> {
     let masks =
         mlp.keeps().into_iter().zip(mlp.widths()).enumerate().map(|(site, (keep, width))| {
             let streams = Streams::new(seed, Domain::Prediction, site as u64, number);
-            if site == 0 && mlp.sparse_input() {
-                Mask::draw_sparse(keep, streams, 0, 1, width).unwrap()
-            } else {
-                Mask::draw(isa(), keep, streams, 0, 1, width).unwrap()
-            }
+            let spec = MaskSpec::new(keep, streams).with_isa(isa()).unwrap();
+            let sparse = site == 0 && mlp.sparse_input();
+            if sparse { Mask::draw_sparse(spec, 1, width) } else { Mask::draw(spec, 1, width) }
+                .unwrap()
         });
     let thinned = ThinnedNetwork::from_masks(mlp, masks.collect()).unwrap();
     thinned.predict(&x.iter().map(|&x| f64::from(x)).collect::<Vec<_>>()).unwrap()

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use thinnet::{
     Dropout, Isa, Keep,
     data::Batch,
-    mask::{Domain, Mask, Streams, scalar},
+    mask::{Domain, Mask, MaskSpec, Streams, scalar},
     nn::{Activation, Loss, Mlp, PlainNetwork, Targets},
     predict::Predictor,
     tensor::MatrixView,
@@ -77,11 +77,13 @@ proptest! {
         width in 1usize..300,
         cut in 0usize..40,
     ) {
-        let mask = Mask::draw(isa, keep, streams, first_row, rows, width).unwrap();
+        let portable = MaskSpec::new(keep, streams).with_isa(Isa::Portable).unwrap();
+        let spec = portable.with_isa(isa).unwrap().starting_at(first_row);
+        let mask = Mask::draw(spec, rows, width).unwrap();
         let cut = cut.min(rows);
-        let head = Mask::draw(Isa::Portable, keep, streams, first_row, cut, width).unwrap();
+        let head = Mask::draw(portable.starting_at(first_row), cut, width).unwrap();
         let tail_row = first_row.wrapping_add(cut as u64);
-        let tail = Mask::draw(isa, keep, streams, tail_row, rows - cut, width).unwrap();
+        let tail = Mask::draw(spec.starting_at(tail_row), rows - cut, width).unwrap();
         for row in 0..rows {
             let rng = &mut streams.rng(first_row.wrapping_add(row as u64));
             let want: Vec<u64> = scalar::words(keep, rng, width).collect();
@@ -146,7 +148,7 @@ proptest! {
             builder = builder.hidden(width, activation, Keep::HALF);
         }
         let mlp = builder.output(outputs, loss).build().unwrap();
-        let streams = Streams::new(seed, Domain::Noise, 0, 0);
+        let streams = Streams::new(seed, Domain::Other, 0, 0);
         let x: Vec<f32> = (0..rows * inputs)
             .map(|i| streams.hash(i as u64) as f32 / u64::MAX as f32 - 0.3)
             .map(|x| if x < 0.0 { 0.0 } else { x })
@@ -201,7 +203,7 @@ proptest! {
             let sgd = Sgd::new(Schedule::constant(1e-6)).momentum(Schedule::constant(0.9));
             let mut trainer = Trainer::builder(mlp.clone(), sgd, rows)
                 .seed(seed)
-                .isa(backend::isa())
+                .with_isa(backend::isa()).unwrap()
                 .build()
                 .unwrap();
             for _ in 0..3 {

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use thinnet::{
     Isa, Keep,
     data::Batch,
-    mask::{Domain, Mask, Streams},
+    mask::{Domain, Mask, MaskSpec, Streams},
     nn::{Activation, Initialisation, Loss, Mlp, Slope, Targets},
     predict::{Estimates, MonteCarlo, Predictor, Seeds},
     tensor::MatrixView,
@@ -260,7 +260,8 @@ fn digests(Training { mlp, sgd, .. }: Training, isa: Isa) -> Digests {
         Loss::SquaredError => Targets::Values(values),
         _ => Targets::Bits(values),
     };
-    let mut trainer = Trainer::builder(mlp, sgd, BATCH).isa(isa).seed(6).build().unwrap();
+    let mut trainer =
+        Trainer::builder(mlp, sgd, BATCH).with_isa(isa).unwrap().seed(6).build().unwrap();
     assert_eq!(trainer.isa(), isa);
     let losses: Vec<f32> =
         (0..STEPS).map(|step| trainer.step(&batch(step as usize % 4), targets).unwrap()).collect();
@@ -344,9 +345,11 @@ fn masks_keep_their_bits() {
                 for step in [0, 1, 1 << 40] {
                     let streams = Streams::new(6, domain, layer, step);
                     let keep = Keep::from_k(k).unwrap();
-                    let mask = Mask::draw(isa, keep, streams, 3, 21, INPUTS).unwrap();
+                    let spec = MaskSpec::new(keep, streams).starting_at(3);
+                    let spec = spec.with_isa(isa).unwrap();
+                    let mask = Mask::draw(spec, 21, INPUTS).unwrap();
                     bytes.extend(mask.to_bytes());
-                    let mask = Mask::draw_sparse(keep, streams, 3, 21, INPUTS).unwrap();
+                    let mask = Mask::draw_sparse(spec, 21, INPUTS).unwrap();
                     bytes.extend(mask.to_bytes());
                 }
             }

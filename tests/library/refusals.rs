@@ -5,7 +5,7 @@ use std::path::Path;
 use thinnet::{
     Dropout, Error, Isa, Keep,
     data::{Batch, Dataset, Split},
-    mask::{Domain, Mask, Streams},
+    mask::{Domain, Mask, MaskSpec, Streams},
     nn::{Activation, Loss, Mlp, Targets, ThinnedNetwork},
     predict::{Predictor, evaluate},
     tensor::{Matrix, MatrixView},
@@ -90,8 +90,12 @@ fn a_refused_step_changes_nothing() {
         ),
     ];
     for (loss, x, columns, targets, word) in cases {
-        let mut disturbed =
-            Trainer::builder(mlp(loss), sgd(), 2).seed(1).isa(backend::isa()).build().unwrap();
+        let mut disturbed = Trainer::builder(mlp(loss), sgd(), 2)
+            .seed(1)
+            .with_isa(backend::isa())
+            .unwrap()
+            .build()
+            .unwrap();
         let mut calm = disturbed.clone();
         let batch = Batch::dense(MatrixView::new(x, x.len() / columns, columns).unwrap());
         let before = disturbed.network().digest();
@@ -260,7 +264,10 @@ fn an_instruction_set_that_is_not_there_is_refused() {
         }
         says(Dropout::new(Keep::HALF).with_isa(isa).map(drop), isa.name());
         let streams = Streams::new(0, Domain::Training, 0, 0);
-        says(Mask::draw(isa, Keep::HALF, streams, 0, 1, 1).map(drop), isa.name());
+        says(MaskSpec::new(Keep::HALF, streams).with_isa(isa).map(drop), isa.name());
+        let sgd = Sgd::new(Schedule::constant(0.1));
+        let trainer = Trainer::builder(mlp(Loss::SquaredError), sgd, 1);
+        says(trainer.with_isa(isa).map(drop), isa.name());
         let predictor = Predictor::new(mlp(Loss::SquaredError));
         says(predictor.with_isa(isa).map(drop), isa.name());
     }

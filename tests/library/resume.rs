@@ -33,7 +33,7 @@ fn sgd(learning_rate: f64) -> Sgd {
 }
 
 fn builder() -> TrainerBuilder {
-    Trainer::builder(mlp(70), sgd(0.3), 8).seed(5).isa(backend::isa())
+    Trainer::builder(mlp(70), sgd(0.3), 8).seed(5).with_isa(backend::isa()).unwrap()
 }
 
 fn settings() -> Settings {
@@ -42,7 +42,7 @@ fn settings() -> Settings {
 
 /// Step `t` of the training, on data that depends on t alone.
 fn step(trainer: &mut Trainer) -> f32 {
-    let streams = Streams::new(9, Domain::Noise, 0, trainer.steps());
+    let streams = Streams::new(9, Domain::Other, 0, trainer.steps());
     let x: Vec<f32> = (0..160).map(|i| streams.hash(i) as f32 / u64::MAX as f32).collect();
     let classes: Vec<u32> = (0..8).map(|i| (streams.hash(1000 + i) % 3) as u32).collect();
     let batch = Batch::dense(MatrixView::new(&x, 8, 20).unwrap());
@@ -89,7 +89,7 @@ fn refused(builder: TrainerBuilder, settings: &Settings, words: [&str; 2]) {
 #[test]
 fn another_network_is_refused() {
     refused(
-        Trainer::builder(mlp(71), sgd(0.3), 8).seed(5).isa(backend::isa()),
+        Trainer::builder(mlp(71), sgd(0.3), 8).seed(5).with_isa(backend::isa()).unwrap(),
         &settings(),
         ["-70 relu", "-71 relu"],
     );
@@ -97,7 +97,8 @@ fn another_network_is_refused() {
 
 #[test]
 fn other_settings_of_the_trainer_are_refused() {
-    let other = |sgd: Sgd| Trainer::builder(mlp(70), sgd, 8).seed(5).isa(backend::isa());
+    let other =
+        |sgd: Sgd| Trainer::builder(mlp(70), sgd, 8).seed(5).with_isa(backend::isa()).unwrap();
     refused(
         other(sgd(0.2)),
         &settings(),
@@ -155,8 +156,13 @@ fn a_step_that_no_training_reaches_is_refused() {
 
 #[test]
 fn the_backend_may_change_where_the_bits_do_not() {
-    let resume =
-        |isa: Isa| builder().isa(isa).resume_from_bytes(&checkpoint(), Path::new("f"), &settings());
+    let resume = |isa: Isa| {
+        builder().with_isa(isa).unwrap().resume_from_bytes(
+            &checkpoint(),
+            Path::new("f"),
+            &settings(),
+        )
+    };
     for isa in Isa::available() {
         let same = (isa == Isa::Portable) == (backend::isa() == Isa::Portable);
         assert_eq!(resume(isa).is_ok(), same, "{isa}");

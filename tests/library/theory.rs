@@ -13,7 +13,7 @@ use thinnet::{
 use crate::backend;
 
 fn numbers(seed: u64, n: usize) -> Vec<f64> {
-    let mut rng = Streams::new(seed, Domain::Noise, 0, 0).rng(0);
+    let mut rng = Streams::new(seed, Domain::Other, 0, 0).rng(0);
     (0..n).map(|_| (rng.next_u64() >> 11) as f64 / (1u64 << 52) as f64 - 1.0).collect()
 }
 

@@ -86,7 +86,7 @@ fn ends(child: Child, folder: &Path) -> Value {
 
 /// Kills trainings `kills` times at moments that `seed` chooses.
 fn kill(kills: u64, seed: u64) -> Figures {
-    let moments = Streams::new(seed, Domain::Noise, 0, 0);
+    let moments = Streams::new(seed, Domain::Other, 0, 0);
     let mut figures = Figures::default();
     // Where they have to end, and how long they take.
     let unbroken = INTERVALS.map(|every| {

@@ -11,7 +11,7 @@ use crate::{
 const RELATIVE: f64 = 2e-5;
 
 fn numbers(seed: u64, n: usize) -> Vec<f32> {
-    let streams = Streams::new(seed, Domain::Noise, 0, 0);
+    let streams = Streams::new(seed, Domain::Other, 0, 0);
     (0..n).map(|i| (streams.hash(i as u64) as f64 / u64::MAX as f64) as f32).collect()
 }
 

@@ -141,7 +141,9 @@ fn loss_gradients_and_updates_are_pytorch_s() {
             let batch = Batch::dense(MatrixView::new(&x, oracle.rows, oracle.sizes[0]).unwrap());
             with_targets(case, |targets| {
                 let sgd = Sgd::new(Schedule::constant(0.1));
-                let trainer = Trainer::builder(case.network(&oracle), sgd, oracle.rows).isa(isa);
+                let trainer = Trainer::builder(case.network(&oracle), sgd, oracle.rows)
+                    .with_isa(isa)
+                    .unwrap();
                 let mut trainer = trainer.build().unwrap();
                 case.force_masks(&mut trainer);
                 let loss = trainer.forward(&batch, targets, &mut |_| ()).unwrap();
@@ -159,7 +161,7 @@ fn loss_gradients_and_updates_are_pytorch_s() {
                         sgd = sgd.nesterov();
                     }
                     let trainer = Trainer::builder(case.network(&oracle), sgd, oracle.rows);
-                    let mut trainer = trainer.isa(isa).build().unwrap();
+                    let mut trainer = trainer.with_isa(isa).unwrap().build().unwrap();
                     case.force_masks(&mut trainer);
                     for _ in 0..optimiser.steps {
                         trainer.forward(&batch, targets, &mut |_| ()).unwrap();
@@ -185,7 +187,7 @@ fn loss_gradients_and_updates_are_pytorch_s() {
 
 /// Numbers in [-1, 1) from the noise streams.
 fn numbers(seed: u64, n: usize) -> Vec<f32> {
-    let streams = Streams::new(seed, Domain::Noise, 0, 0);
+    let streams = Streams::new(seed, Domain::Other, 0, 0);
     let half = (1u64 << 63) as f64;
     (0..n).map(|i| (streams.hash(i as u64) as f64 / half - 1.0) as f32).collect()
 }
@@ -254,7 +256,8 @@ fn finite_differences(isa: Isa) {
                 let keeps = mlp.keeps();
                 let plain = PlainNetwork::from(&mlp);
                 let sgd = Sgd::new(Schedule::constant(0.1));
-                let mut trainer = Trainer::builder(mlp, sgd, 4).seed(3).isa(isa).build().unwrap();
+                let mut trainer =
+                    Trainer::builder(mlp, sgd, 4).seed(3).with_isa(isa).unwrap().build().unwrap();
                 let (got, gradients) = trainer.gradients(&batch, targets).unwrap();
                 close(got, plain_loss(&plain, &thinned, &keeps, &x, targets), "loss");
                 let slope = |change: &dyn Fn(&mut PlainNetwork, f64)| {
@@ -296,7 +299,8 @@ fn logits_of_thinned_networks(isa: Isa) {
     for sparse in [false, true] {
         let mlp = small(Activation::Tanh, Loss::SoftmaxCrossEntropy, sparse);
         let sgd = Sgd::new(Schedule::constant(0.0));
-        let mut trainer = Trainer::builder(mlp.clone(), sgd, 4).seed(8).isa(isa).build().unwrap();
+        let mut trainer =
+            Trainer::builder(mlp.clone(), sgd, 4).seed(8).with_isa(isa).unwrap().build().unwrap();
         for step in 0..3 {
             trainer.draw(&batch).unwrap();
             // The loss takes the logits' place, so they are made again here.
@@ -336,7 +340,8 @@ fn trained_in_both_forms(isa: Isa) {
         .weight_decay(decay)
         .max_norm(crate::train::MaxNorm::Paper(c))
         .paper_rates();
-    let mut trainer = Trainer::builder(mlp.clone(), sgd, 4).seed(3).isa(isa).build().unwrap();
+    let mut trainer =
+        Trainer::builder(mlp.clone(), sgd, 4).seed(3).with_isa(isa).unwrap().build().unwrap();
 
     let mut paper = PlainNetwork::from(mlp.to_paper().paper_weights());
     let mut velocity = paper.clone();
@@ -401,7 +406,7 @@ fn parameters_that_overflow_are_reported_at_the_next_step() {
 fn overflow(isa: Isa) {
     let mlp = Mlp::builder(1).output(1, Loss::SquaredError).build().unwrap();
     let sgd = Sgd::new(Schedule::constant(3e38));
-    let mut trainer = Trainer::builder(mlp, sgd, 1).isa(isa).build().unwrap();
+    let mut trainer = Trainer::builder(mlp, sgd, 1).with_isa(isa).unwrap().build().unwrap();
     let x = [1e3];
     let batch = Batch::dense(MatrixView::new(&x, 1, 1).unwrap());
     let target = [-1e3];

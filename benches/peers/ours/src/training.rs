@@ -43,7 +43,7 @@ impl Training {
             .momentum(Schedule::constant(step.momentum))
             .max_norm(MaxNorm::Paper(step.max_norm));
         let isa = step.isa.as_deref().map_or(Ok(Isa::detect()), str::parse)?;
-        let trainer = Trainer::builder(mlp, sgd, batch).seed(1).isa(isa).build()?;
+        let trainer = Trainer::builder(mlp, sgd, batch).seed(1).with_isa(isa)?.build()?;
         Ok(Self { trainer, inputs, labels, batch, threads: Threads::new(step.threads)? })
     }
 

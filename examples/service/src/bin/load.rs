@@ -144,7 +144,7 @@ async fn arrivals(
     for _ in 0..arguments.connections {
         idle.lock().await.push(Connection::open(arguments.address).await?);
     }
-    let random = Streams::new(1, Domain::Noise, 0, 0);
+    let random = Streams::new(1, Domain::Other, 0, 0);
     let (sender, mut arriving) = mpsc::unbounded_channel();
     // On a thread of its own, by the system's clock: tokio's goes in whole
     // milliseconds.

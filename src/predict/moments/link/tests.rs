@@ -51,7 +51,7 @@ fn means(classes: usize) -> Vec<f64> {
 
 /// The same over draws; classes of the same mean are averaged.
 fn drawn(classes: usize, deviation: f64, draws: usize) -> Softmax {
-    let mut normal = Normal(Streams::new(7, Domain::Noise, 0, 0).rng(0), None);
+    let mut normal = Normal(Streams::new(7, Domain::Other, 0, 0).rng(0), None);
     let (z, groups) = (means(classes), classes.min(10));
     let (mut first, mut second, mut own) = (vec![0.0; groups], vec![0.0; groups], 0.0);
     let mut e = vec![0.0; classes];
