@@ -67,14 +67,13 @@ impl Descent {
     /// Returns whether a parameter is NaN or infinite now.
     pub fn update(
         &mut self,
+        pass: Pass,
         mlp: &mut Mlp,
-        isa: Isa,
-        parallel: bool,
         flow: &mut Flow,
         index: usize,
         step: LayerStep<'_>,
     ) -> bool {
-        let (activation, way) = self.way(mlp, isa, parallel, flow, index);
+        let (activation, way) = self.way(pass, mlp, flow, index);
         let layer = &mut mlp.layers[index];
         activation.hand_to(Update {
             way,
@@ -87,16 +86,15 @@ impl Descent {
     /// The gradient in layer `index`, and that in the layer below it.
     pub fn collect(
         &mut self,
+        pass: Pass,
         mlp: &Mlp,
-        isa: Isa,
-        parallel: bool,
         flow: &mut Flow,
         index: usize,
         pending: &[Panel],
     ) -> Result<LayerGradient, Error> {
         let weights = &mlp.layers[index].weights;
         let mut g = Tiles::zeroed(weights.inputs(), weights.outputs())?;
-        let (activation, way) = self.way(mlp, isa, parallel, flow, index);
+        let (activation, way) = self.way(pass, mlp, flow, index);
         activation.hand_to(Collect { way, weights, pending, g: &mut g });
         let outputs = weights.outputs();
         let mut bias = zeros("bias gradient", [1, outputs])?;
@@ -107,9 +105,8 @@ impl Descent {
     /// What both forms need of layer `index`, and the activation below it.
     fn way<'a>(
         &'a mut self,
+        pass: Pass,
         mlp: &Mlp,
-        isa: Isa,
-        parallel: bool,
         flow: &'a mut Flow,
         index: usize,
     ) -> (Activation, Way<'a>) {
@@ -119,8 +116,7 @@ impl Descent {
         // Without a layer below, its activation does not matter.
         let layer = &mlp.layers[index.saturating_sub(1)];
         let way = Way {
-            isa,
-            parallel,
+            pass,
             operands: Operands {
                 x: &flow.lists[index],
                 dz: &high[0],
@@ -138,8 +134,7 @@ impl Descent {
 
 /// One layer of the way down.
 struct Way<'a> {
-    isa: Isa,
-    parallel: bool,
+    pass: Pass,
     operands: Operands<'a>,
     /// The keep rate of the layer below.
     keep: Keep,
@@ -169,10 +164,10 @@ impl WithUnit for Update<'_> {
     fn with<U: Unit>(mut self, unit: U) -> bool {
         let below = self.way.below(unit);
         let Self { way, step, weights, bias } = self;
-        let Way { isa, parallel, operands, bias_gradient, squares, .. } = way;
+        let Way { pass, operands, bias_gradient, squares, .. } = way;
         let (weight_rule, bias_rule) = step.rules;
         update::layer(
-            Pass { isa, parallel },
+            pass,
             weight_rule,
             bias_rule,
             step.max_norm,
@@ -196,7 +191,6 @@ impl WithUnit for Collect<'_> {
     fn with<U: Unit>(mut self, unit: U) {
         let below = self.way.below(unit);
         let Self { way, weights, pending, g } = self;
-        let pass = Pass { isa: way.isa, parallel: way.parallel };
-        update::collect(pass, weights, pending, way.operands, below, g);
+        update::collect(way.pass, weights, pending, way.operands, below, g);
     }
 }

@@ -347,8 +347,8 @@ impl Trainer {
 
     /// Down through the layers: their gradients, used at once.
     fn update(&mut self, rows: usize, done: &mut dyn FnMut(Part)) {
-        let Pass { isa, parallel } = self.pass(rows);
-        self.descent.begin(isa, &self.flow);
+        let pass = self.pass(rows);
+        self.descent.begin(pass.isa, &self.flow);
         for index in (0..self.mlp.depth()).rev() {
             let keep = self.mlp.keep_below(index);
             let step = LayerStep {
@@ -357,7 +357,7 @@ impl Trainer {
                 state: &mut self.states[index],
             };
             let (mlp, flow) = (&mut self.mlp, &mut self.flow);
-            if self.descent.update(mlp, isa, parallel, flow, index, step) {
+            if self.descent.update(pass, mlp, flow, index, step) {
                 self.overflowed = Some((index, self.step));
             }
             done(Part::Down(index));
@@ -367,13 +367,13 @@ impl Trainer {
 
     /// Down through the layers: their gradients, written out.
     fn collect(&mut self, rows: usize) -> Result<Vec<LayerGradient>, Error> {
-        let Pass { isa, parallel } = self.pass(rows);
+        let pass = self.pass(rows);
         let mut gradients = Vec::with_capacity(self.mlp.depth());
-        self.descent.begin(isa, &self.flow);
+        self.descent.begin(pass.isa, &self.flow);
         for index in (0..self.mlp.depth()).rev() {
             let (mlp, flow) = (&self.mlp, &mut self.flow);
             let pending = self.states[index].pending.as_chunks().0;
-            gradients.push(self.descent.collect(mlp, isa, parallel, flow, index, pending)?);
+            gradients.push(self.descent.collect(pass, mlp, flow, index, pending)?);
         }
         gradients.reverse();
         Ok(gradients)
