@@ -10,6 +10,7 @@
 //! | [`monte_carlo`](Predictor::monte_carlo) | a thinned pass for each sample | mean, variance, entropies, quantiles over thinned networks |
 //! | [`moments`](Predictor::moments), moment propagation | one pass of full lists, with three times the arithmetic; for rows with few active units one for each of some masks | mean, variance, entropies, without samples |
 
+mod context;
 mod evaluate;
 mod method;
 mod moments;
@@ -24,8 +25,9 @@ pub use monte_carlo::{MonteCarlo, Seeds};
 pub use pool::WorkspacePool;
 pub use uncertainty::{Estimate, EstimateIter, Estimates};
 
-use std::{borrow::Borrow, fmt, ops::Range};
+use std::{borrow::Borrow, fmt};
 
+use context::Context;
 use moments::Moments;
 use monte_carlo::Samples;
 use tallies::Tallies;
@@ -34,8 +36,6 @@ use crate::{
     data::Batch,
     error::Error,
     nn::{Flow, Mlp, NetworkView},
-    parallel::worth_it,
-    pass::Pass,
     simd::Isa,
     tensor::{Matrix, MatrixView},
     thin::{Bf16, InputBits, Tiles},
@@ -68,60 +68,20 @@ pub struct Predictor<M = Mlp> {
     isa: Isa,
     finite_inputs: bool,
     serial: bool,
-    halves: Option<Vec<Tiles<Bf16>>>,
+    bf16: Option<Vec<Tiles<Bf16>>>,
 }
 
 impl<M: fmt::Debug> fmt::Debug for Predictor<M> {
     /// The network and the settings.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { mlp, isa, finite_inputs, serial, halves } = self;
+        let Self { mlp, isa, finite_inputs, serial, bf16 } = self;
         f.debug_struct("Predictor")
             .field("mlp", mlp)
             .field("isa", isa)
             .field("finite_inputs", finite_inputs)
             .field("serial", serial)
-            .field("bf16_weights", &halves.is_some())
+            .field("bf16_weights", &bf16.is_some())
             .finish()
-    }
-}
-
-/// What the ways to predict need of a predictor.
-#[derive(Clone, Copy)]
-struct Network<'a> {
-    mlp: &'a Mlp,
-    /// The weights to be used in the place of its own.
-    halves: Option<&'a [Tiles<Bf16>]>,
-    isa: Isa,
-    serial: bool,
-    /// Whether what is not finite is refused.
-    finite: bool,
-}
-
-impl<'a> Network<'a> {
-    /// The gate that every answer passes: whether the sums of the layers `layers`,
-    /// which were computed, are finite. `number(row)` is the row's number in the batch.
-    /// All are let pass where non-finite inputs are allowed.
-    ///
-    /// # Errors
-    /// The first row that has a sum which is not.
-    fn gate(
-        self,
-        flow: &Flow,
-        layers: Range<usize>,
-        number: impl Fn(usize) -> usize,
-    ) -> Result<(), Error> {
-        if self.finite { flow.check_finite(self.isa, layers, number) } else { Ok(()) }
-    }
-
-    /// How the products of so many rows run.
-    fn pass(self, rows: usize) -> Pass {
-        let products = rows.saturating_mul(self.mlp.parameters());
-        Pass { isa: self.isa, parallel: !self.serial && worth_it(products) }
-    }
-
-    /// What the rows pass.
-    fn view(self) -> NetworkView<'a> {
-        NetworkView { bf16: self.halves, ..self.mlp.into() }
     }
 }
 
@@ -166,7 +126,7 @@ impl Workspace {
 impl<M: Borrow<Mlp>> Predictor<M> {
     /// A predictor on the CPU's fastest instruction set.
     pub fn new(mlp: M) -> Self {
-        Self { mlp, isa: Isa::detect(), finite_inputs: true, serial: false, halves: None }
+        Self { mlp, isa: Isa::detect(), finite_inputs: true, serial: false, bf16: None }
     }
 
     /// The same on another instruction set.
@@ -205,8 +165,8 @@ impl<M: Borrow<Mlp>> Predictor<M> {
     /// More memory than can be allocated; a weight beyond bfloat16's largest number.
     pub fn bf16_weights(self) -> Result<Self, Error> {
         let layers = self.network().layers.iter();
-        let halves = layers.map(|layer| layer.weights.to_bf16()).collect::<Result<_, _>>()?;
-        Ok(Self { halves: Some(halves), ..self })
+        let bf16 = layers.map(|layer| layer.weights.to_bf16()).collect::<Result<_, _>>()?;
+        Ok(Self { bf16: Some(bf16), ..self })
     }
 
     /// The network.
@@ -331,7 +291,7 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         workspace: &'w mut Workspace,
     ) -> Result<Estimates<'w>, Error> {
         self.check(batch, workspace)?;
-        monte_carlo::estimate(self.asked(), batch, settings, seeds, workspace)
+        monte_carlo::estimate(self.context(), batch, settings, seeds, workspace)
     }
 
     /// Mean and variance of the predictions over all thinned networks without samples:
@@ -380,7 +340,7 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         workspace: &'w mut Workspace,
     ) -> Result<Estimates<'w>, Error> {
         self.check(batch, workspace)?;
-        moments::estimate(self.asked(), batch, workspace)
+        moments::estimate(self.context(), batch, workspace)
     }
 
     /// As [`Self::moments`], of the outputs before the loss's link: means, then
@@ -394,12 +354,18 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         workspace: &'w mut Workspace,
     ) -> Result<[MatrixView<'w>; 2], Error> {
         self.check(batch, workspace)?;
-        moments::logits(self.asked(), batch, workspace)
+        moments::logits(self.context(), batch, workspace)
     }
 
-    fn asked(&self) -> Network<'_> {
+    fn context(&self) -> Context<'_> {
         let Self { isa, serial, finite_inputs: finite, .. } = *self;
-        Network { mlp: self.network(), halves: self.halves.as_deref(), isa, serial, finite }
+        let mlp = self.network();
+        Context {
+            network: NetworkView { mlp, bf16: self.bf16.as_deref(), states: None },
+            isa,
+            serial,
+            finite,
+        }
     }
 
     /// Whether the batch is one for this network and fits the workspace.
@@ -410,11 +376,11 @@ impl<M: Borrow<Mlp>> Predictor<M> {
 
     fn forward(&self, batch: &Batch<'_>, workspace: &mut Workspace) -> Result<(), Error> {
         self.check(batch, workspace)?;
-        let (network, rows) = (self.asked(), batch.rows());
-        let (pass, layers) = (network.pass(rows), 0..network.mlp.depth());
+        let (context, rows) = (self.context(), batch.rows());
+        let (pass, layers) = (context.pass(rows), 0..self.network().depth());
         let flow = &mut workspace.flow;
-        flow.enter(pass, network.mlp, rows, InputBits::All, &|row| batch.at(row));
-        flow.forward_whole(pass, network.view(), layers.clone());
-        network.gate(flow, layers, |row| row)
+        flow.enter(pass, self.network(), rows, InputBits::All, &|row| batch.at(row));
+        flow.forward_whole(pass, context.network, layers.clone());
+        context.gate(flow, layers, |row| row)
     }
 }

@@ -10,7 +10,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Network, Workspace, tallies::Tallies, uncertainty::Estimates};
+use super::{Workspace, context::Context, tallies::Tallies, uncertainty::Estimates};
 use crate::{
     abridged::Few,
     data::Batch,
@@ -240,12 +240,12 @@ impl Samples {
     /// first site that drops.
     fn pass(
         &mut self,
-        network: Network<'_>,
+        context: Context<'_>,
         seeds: Seeds<'_>,
         from: &Flow,
         first: usize,
     ) -> Result<(), Error> {
-        let (mlp, pass) = (network.mlp, network.pass(self.requests.len()));
+        let (mlp, pass) = (context.network.mlp, context.pass(self.requests.len()));
         for site in first + 1..mlp.depth() {
             let keep = mlp.keep_below(site);
             if keep.drops() {
@@ -264,8 +264,8 @@ impl Samples {
         self.flow.lists[first].thin(pass, keep, &from.lists[first], &self.requests, bits);
         let masks = &self.masks;
         let mask = |site: usize| mlp.keep_below(site).drops().then(|| &masks[site]);
-        self.flow.forward(pass, network.view(), first..mlp.depth(), mask, |_| ());
-        network.gate(&self.flow, first..mlp.depth(), |pair| self.requests[pair])?;
+        self.flow.forward(pass, context.network, first..mlp.depth(), mask, |_| ());
+        context.gate(&self.flow, first..mlp.depth(), |pair| self.requests[pair])?;
         let logits = &mut self.flow.z[mlp.depth() - 1];
         mlp.loss().predictions(pass.isa, logits, &mut self.predictions);
         Ok(())
@@ -274,13 +274,13 @@ impl Samples {
 
 /// Asks thinned networks for the rows of a batch that was checked.
 pub(super) fn estimate<'w>(
-    network: Network<'_>,
+    context: Context<'_>,
     batch: &Batch<'_>,
     settings: &MonteCarlo,
     seeds: Seeds<'_>,
     workspace: &'w mut Workspace,
 ) -> Result<Estimates<'w>, Error> {
-    let mlp = network.mlp;
+    let mlp = context.network.mlp;
     let rows = batch.rows();
     seeds.check(rows)?;
     let Workspace { flow, predictions, samples, tallies, .. } = workspace;
@@ -301,11 +301,11 @@ pub(super) fn estimate<'w>(
         tallies.without_spread();
     }
 
-    let pass = network.pass(rows);
+    let pass = context.pass(rows);
     flow.enter(pass, mlp, rows, InputBits::All, &|row| batch.at(row));
     let alike = first.unwrap_or(mlp.depth());
-    flow.forward_whole(pass, network.view(), 0..alike);
-    network.gate(flow, 0..alike, |row| row)?;
+    flow.forward_whole(pass, context.network, 0..alike);
+    context.gate(flow, 0..alike, |row| row)?;
     let Some(first) = first else {
         mlp.loss().predictions(pass.isa, &mut flow.z[mlp.depth() - 1], predictions);
         for row in 0..rows {
@@ -314,7 +314,7 @@ pub(super) fn estimate<'w>(
         return Ok(tallies.finish());
     };
     while samples.choose(settings, rows, tallies) {
-        samples.pass(network, seeds, flow, first)?;
+        samples.pass(context, seeds, flow, first)?;
         for (i, &row) in samples.requests.iter().enumerate() {
             tallies.add(row, samples.predictions.at(i));
         }

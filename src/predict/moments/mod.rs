@@ -12,7 +12,7 @@ mod link;
 mod logistic;
 mod strata;
 
-use super::{Network, Workspace, tallies::Tallies, uncertainty::Estimates};
+use super::{Workspace, context::Context, tallies::Tallies, uncertainty::Estimates};
 use crate::{
     data::Batch,
     error::Error,
@@ -122,24 +122,24 @@ impl Moments {
         })
     }
 
-    /// Up through the layers from `below` on, from the pass's lists into it; `site`
+    /// Forward through the layers from `below` on, from the pass's lists into it; `site`
     /// is the next site that drops, where there is one. Means of the logits in the
     /// flow, deviations here.
-    fn up(
+    fn forward(
         &mut self,
-        network: Network<'_>,
+        context: Context<'_>,
         pass: Pass,
         below: usize,
         site: Option<usize>,
     ) -> Result<(), Error> {
-        let mlp = network.mlp;
+        let mlp = context.network.mlp;
         self.flow.forward_whole(pass, mlp.into(), below..site.unwrap_or(mlp.depth()));
         if let Some(site) = site {
-            self.up_with_deviations(pass, mlp, site);
+            self.forward_with_deviations(pass, mlp, site);
         }
         let row = |pair: usize| self.requests[pair];
-        network.gate(&self.flow, below..mlp.depth(), row)?;
-        if network.finite
+        context.gate(&self.flow, below..mlp.depth(), row)?;
+        if context.finite
             && let Some(site) = site
         {
             for deviations in &self.z[site..] {
@@ -149,7 +149,7 @@ impl Moments {
         Ok(())
     }
 
-    fn up_with_deviations(&mut self, pass: Pass, mlp: &Mlp, site: usize) {
+    fn forward_with_deviations(&mut self, pass: Pass, mlp: &Mlp, site: usize) {
         self.deviations[site].drop_known(mlp.keep_below(site), &self.flow.lists[site]);
         for index in site..mlp.depth() {
             let layer = NetworkView::from(mlp).layer(index);
@@ -179,71 +179,57 @@ impl Moments {
         true
     }
 
-    /// Adds a row above one mask to the next pass: bit i of it is the row's active unit
-    /// number i.
-    fn push(&mut self, pair: Pair, mask: u64) {
+    /// Puts mask number `number` of the row's active units in the place of the next
+    /// pair, and returns its weight.
+    fn put_mask(&mut self, start: Start, number: usize) -> f64 {
+        let (masks, weights) = self.strata.of(self.active.len(), start.keep, start.site);
         let words = words_of(self.mask.width());
         let row = &mut self.mask.words_mut()[self.pairs.len() * words..][..words];
         row.fill(0);
+        // Bit i of a mask is the row's active unit number i.
         for (i, &unit) in self.active.iter().enumerate() {
-            row[unit / WORD] |= (mask >> i & 1) << (unit % WORD);
+            row[unit / WORD] |= (masks[number] >> i & 1) << (unit % WORD);
         }
-        self.pairs.push(pair);
+        weights[number]
     }
 
-    /// The rows of the batch that have few active units, above masks of those.
-    fn above_masks(
+    /// Tallies the rows of the batch that have few active units, above masks of those; or,
+    /// without masks, the other rows, with all that is dropped taken by its moments.
+    fn add_rows(
         &mut self,
-        network: Network<'_>,
+        context: Context<'_>,
         start: Start,
+        masked: bool,
         from: &Lists,
         to: &mut Tallies,
     ) -> Result<(), Error> {
         for row in 0..from.rows() {
-            if !self.find_active(from, row, start.few) {
+            if self.find_active(from, row, start.few) != masked {
                 continue;
             }
+            let masks = if masked {
+                self.strata.of(self.active.len(), start.keep, start.site).0.len()
+            } else {
+                1
+            };
             let mut total = 0.0;
-            for number in 0.. {
-                let (masks, weights) = self.strata.of(self.active.len(), start.keep, start.site);
-                let Some((&mask, &weight)) = masks.get(number).zip(weights.get(number)) else {
-                    break;
-                };
+            for number in 0..masks {
+                let weight = if masked { self.put_mask(start, number) } else { 1.0 };
                 total += weight;
-                self.push(Pair { row, number, weight, share: weight / total }, mask);
+                self.pairs.push(Pair { row, number, weight, share: weight / total });
                 if self.pairs.len() == PASS {
-                    self.pass(network, start, true, from, to)?;
+                    self.pass(context, start, masked, from, to)?;
                 }
             }
         }
-        self.pass(network, start, true, from, to)
+        self.pass(context, start, masked, from, to)
     }
 
-    /// The other rows, with all that is dropped taken by its moments.
-    fn without_masks(
-        &mut self,
-        network: Network<'_>,
-        start: Start,
-        from: &Lists,
-        to: &mut Tallies,
-    ) -> Result<(), Error> {
-        for row in 0..from.rows() {
-            if self.find_active(from, row, start.few) {
-                continue;
-            }
-            self.pairs.push(Pair { row, number: 0, weight: 1.0, share: 1.0 });
-            if self.pairs.len() == PASS {
-                self.pass(network, start, false, from, to)?;
-            }
-        }
-        self.pass(network, start, false, from, to)
-    }
-
-    /// Sends the pairs up, with the masks that were pushed or without, and tallies what
-    /// comes out.
+    /// Predicts for the pairs, with the masks that were put there or without, and tallies
+    /// the answers.
     fn pass(
         &mut self,
-        network: Network<'_>,
+        context: Context<'_>,
         start: Start,
         masked: bool,
         from: &Lists,
@@ -251,18 +237,18 @@ impl Moments {
     ) -> Result<(), Error> {
         self.requests.clear();
         self.requests.extend(self.pairs.iter().map(|pair| pair.row));
-        let pass = network.pass(self.pairs.len());
+        let pass = context.pass(self.pairs.len());
         let (keep, bits, drops) = if masked {
             (start.keep, ThinningBits::Mask(&self.mask), start.next)
         } else {
             (Keep::ALL, ThinningBits::All, start.keep.drops().then_some(start.site))
         };
         self.flow.lists[start.site].thin(pass, keep, from, &self.requests, bits);
-        self.up(network, pass, start.site, drops)?;
-        let last = network.mlp.depth() - 1;
+        self.forward(context, pass, start.site, drops)?;
+        let last = context.network.mlp.depth() - 1;
         for (i, pair) in self.pairs.iter().enumerate() {
             self.link.take(i, &self.flow.z[last], drops.map(|_| &self.z[last]));
-            let entropy = self.link.moments(network.isa, pair.number, pair.weight);
+            let entropy = self.link.moments(context.isa, pair.number, pair.weight);
             to.mix(pair.row, pair.share, [&self.link.mean, &self.link.variance], entropy);
         }
         self.pairs.clear();
@@ -273,12 +259,12 @@ impl Moments {
 /// Moments of the predictions of a batch that was checked, through this loss's link,
 /// into the tallies.
 fn gather(
-    network: Network<'_>,
+    context: Context<'_>,
     batch: &Batch<'_>,
     link: Loss,
     workspace: &mut Workspace,
 ) -> Result<(), Error> {
-    let mlp = network.mlp;
+    let mlp = context.network.mlp;
     let Workspace { flow, predictions, moments, tallies, .. } = workspace;
     let (rows, most_rows) = (batch.rows(), predictions.rows());
     let moments = Moments::of(moments, mlp, most_rows)?;
@@ -286,35 +272,35 @@ fn gather(
     // A batch that was refused may have left some.
     moments.pairs.clear();
     tallies.clear(link, rows, most_rows, 0)?;
-    let (start, pass) = (Start::of(mlp, link), network.pass(rows));
+    let (start, pass) = (Start::of(mlp, link), context.pass(rows));
     flow.enter(pass, mlp, rows, InputBits::All, &|row| batch.at(row));
     flow.forward_whole(pass, mlp.into(), 0..start.site);
-    network.gate(flow, 0..start.site, |row| row)?;
+    context.gate(flow, 0..start.site, |row| row)?;
     let from = &flow.lists[start.site];
-    moments.above_masks(network, start, from, tallies)?;
-    moments.without_masks(network, start, from, tallies)
+    moments.add_rows(context, start, true, from, tallies)?;
+    moments.add_rows(context, start, false, from, tallies)
 }
 
 /// Moments of the predictions of a batch that was checked.
 pub(super) fn estimate<'w>(
-    network: Network<'_>,
+    context: Context<'_>,
     batch: &Batch<'_>,
     workspace: &'w mut Workspace,
 ) -> Result<Estimates<'w>, Error> {
-    gather(network, batch, network.mlp.loss(), workspace)?;
+    gather(context, batch, context.network.mlp.loss(), workspace)?;
     Ok(workspace.tallies.estimates())
 }
 
 /// Means and variances of the logits of a batch that was checked.
 pub(super) fn logits<'w>(
-    network: Network<'_>,
+    context: Context<'_>,
     batch: &Batch<'_>,
     workspace: &'w mut Workspace,
 ) -> Result<[MatrixView<'w>; 2], Error> {
     // The identity is squared error's link.
-    gather(network, batch, Loss::SquaredError, workspace)?;
+    gather(context, batch, Loss::SquaredError, workspace)?;
     let Workspace { predictions, moments, tallies, .. } = workspace;
-    let variances = &mut Moments::of(moments, network.mlp, predictions.rows())?.variances;
+    let variances = &mut Moments::of(moments, context.network.mlp, predictions.rows())?.variances;
     for (row, answer) in tallies.estimates().iter().enumerate() {
         for (to, &z) in predictions.at_mut(row).iter_mut().zip(answer.mean()) {
             *to = z as f32;
@@ -323,7 +309,7 @@ pub(super) fn logits<'w>(
         for (column, (to, &v)) in to.zip(answer.variance().unwrap_or(&[])).enumerate() {
             *to = v as f32;
             // The square of a deviation that is finite.
-            if network.finite && !to.is_finite() {
+            if context.finite && !to.is_finite() {
                 let (what, value) = ("variance of a logit", *to);
                 return Err(Error::NonFinite { what, row, column, value });
             }
