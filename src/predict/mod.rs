@@ -22,7 +22,7 @@ mod uncertainty;
 pub use evaluate::{Evaluation, evaluate};
 pub use method::{Method, Prediction};
 pub use monte_carlo::{MonteCarlo, Seeds};
-pub use pool::WorkspacePool;
+pub use pool::{PooledWorkspace, WorkspacePool};
 pub use uncertainty::{Estimate, EstimateIter, Estimates};
 
 use std::{borrow::Borrow, fmt};

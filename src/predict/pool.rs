@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Borrow,
+    ops::{Deref, DerefMut},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -30,10 +31,10 @@ use crate::{error::Error, nn::Mlp};
 ///     for _ in 0..8 {
 ///         scope.spawn(|| {
 ///             let batch = Batch::dense(MatrixView::new(&[0.1, 0.2, 0.3], 1, 3)?);
-///             pool.with(&predictor, |workspace| {
-///                 predictor.predict(&batch, workspace)?;
-///                 Ok::<(), thinnet::Error>(())
-///             })?
+///             let mut workspace = pool.get(&predictor)?;
+///             let probabilities = predictor.predict(&batch, &mut workspace)?;
+///             assert_eq!(probabilities.row(0)?.len(), 2);
+///             Ok::<(), thinnet::Error>(())
 ///         });
 ///     }
 /// });
@@ -51,32 +52,74 @@ impl WorkspacePool {
         Self { most_rows, waiting: Mutex::new(Vec::new()) }
     }
 
-    /// Hands a workspace that fits the predictor's network to `ask`, and keeps it for
-    /// the next request. The pool's lock is held while a workspace is taken or put
-    /// back, not while it is used.
+    /// A workspace that fits the predictor's network. When it is dropped it goes back to
+    /// the pool and waits for the next request. The pool's lock is held while a workspace
+    /// is taken or put back, not while it is used.
     ///
     /// # Errors
     /// More memory than can be allocated.
-    pub fn with<M: Borrow<Mlp>, R>(
+    pub fn get<M: Borrow<Mlp>>(
         &self,
         predictor: &Predictor<M>,
-        ask: impl FnOnce(&mut Workspace) -> R,
-    ) -> Result<R, Error> {
+    ) -> Result<PooledWorkspace<'_>, Error> {
         let fitting = {
             let mut waiting = self.waiting();
             waiting.retain(|workspace| workspace.fits(predictor.network(), self.most_rows));
             waiting.pop()
         };
-        let mut workspace = match fitting {
+        let workspace = match fitting {
             Some(workspace) => workspace,
             None => predictor.workspace(self.most_rows)?,
         };
-        let answer = ask(&mut workspace);
-        self.waiting().push(workspace);
-        Ok(answer)
+        Ok(PooledWorkspace { pool: self, workspace: Some(workspace) })
     }
 
     fn waiting(&self) -> MutexGuard<'_, Vec<Workspace>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A [`Workspace`] of a [`WorkspacePool`], to which it returns when it is dropped. One that
+/// a panic drops does not return.
+///
+/// ```
+/// # use thinnet::{data::Batch, nn::{Loss, Mlp}, tensor::MatrixView};
+/// use thinnet::predict::{Predictor, WorkspacePool};
+///
+/// # let mlp = Mlp::builder(3).output(2, Loss::SoftmaxCrossEntropy).build()?;
+/// # let batch = Batch::dense(MatrixView::new(&[0.1, 0.2, 0.3], 1, 3)?);
+/// let (predictor, pool) = (Predictor::new(mlp), WorkspacePool::new(1));
+/// let mut workspace = pool.get(&predictor)?;
+/// let answer = predictor.moments(&batch, &mut workspace)?.row(0)?.to_prediction();
+/// drop(workspace); // the next request takes it
+/// assert!(answer.class.is_some());
+/// # Ok::<(), thinnet::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct PooledWorkspace<'p> {
+    pool: &'p WorkspacePool,
+    /// There until it is dropped.
+    workspace: Option<Workspace>,
+}
+
+impl Deref for PooledWorkspace<'_> {
+    type Target = Workspace;
+
+    fn deref(&self) -> &Workspace {
+        &self.workspace.as_slice()[0]
+    }
+}
+
+impl DerefMut for PooledWorkspace<'_> {
+    fn deref_mut(&mut self) -> &mut Workspace {
+        &mut self.workspace.as_mut_slice()[0]
+    }
+}
+
+impl Drop for PooledWorkspace<'_> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.pool.waiting().extend(self.workspace.take());
+        }
     }
 }

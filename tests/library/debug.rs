@@ -119,7 +119,7 @@ fn networks_and_what_they_say_show_the_first_few() {
     is_short(&answers, &["Estimates([Estimate {", ".. 300 in all]"]);
     is_short(&workspace, &["rows: 300", "outputs: 300"]);
     let pool = WorkspacePool::new(300);
-    pool.with(&predictor, |_| ()).unwrap();
+    drop(pool.get(&predictor).unwrap());
     is_short(&pool, &["Workspace { rows: 300"]);
     let data = Dataset::new(x, labels).unwrap();
     let predictor = Predictor::new(&mlp);

@@ -60,13 +60,11 @@ fn eight_threads_get_what_one_would() {
             let (predictor, want, pool) = (&predictor, &want, &pool);
             scope.spawn(move || {
                 for round in 0..1_000_000 / THREADS / want.len() {
-                    pool.with(predictor, |workspace| {
-                        for i in 0..want.len() {
-                            let row = (i * 7 + thread * 31 + round) % want.len();
-                            assert_eq!(answer(predictor, workspace, row), want[row]);
-                        }
-                    })
-                    .unwrap();
+                    let mut workspace = pool.get(predictor).unwrap();
+                    for i in 0..want.len() {
+                        let row = (i * 7 + thread * 31 + round) % want.len();
+                        assert_eq!(answer(predictor, &mut workspace, row), want[row]);
+                    }
                 }
             });
         }
@@ -96,7 +94,7 @@ fn queued_requests_do_not_overflow_the_stack() {
     threads.build().unwrap().scope(|scope| {
         for _ in 0..20_000 {
             scope.spawn(|_| {
-                assert_eq!(workspaces.with(&predictor, answer).unwrap(), want);
+                assert_eq!(answer(&mut workspaces.get(&predictor).unwrap()), want);
             });
         }
     });
@@ -114,18 +112,19 @@ fn a_pool_replaces_workspaces_of_another_shape() {
     let batch = Batch::dense(MatrixView::new(&x, 1, INPUTS).unwrap());
     let pool = WorkspacePool::new(1);
     let ask = |predictor: &Predictor| {
-        pool.with(predictor, |workspace| {
-            predictor.predict(&batch, workspace)?;
-            predictor.moments(&batch, workspace)?;
-            let twice = MonteCarlo::new(2)?;
-            predictor.monte_carlo(&batch, &twice, Seeds::Each(&[1]), workspace).map(|_| ())
-        })
+        let mut workspace = pool.get(predictor)?;
+        predictor.predict(&batch, &mut workspace)?;
+        predictor.moments(&batch, &mut workspace)?;
+        let twice = MonteCarlo::new(2)?;
+        predictor.monte_carlo(&batch, &twice, Seeds::Each(&[1]), &mut workspace).map(|_| ())
     };
     for next in [new(31, 3), new(30, 4), predictor()] {
         // Some wait, made at the same time.
-        pool.with(&old, |_| ask(&old)).unwrap().unwrap().unwrap();
-        ask(&next).unwrap().unwrap();
-        ask(&old).unwrap().unwrap();
+        let held = pool.get(&old).unwrap();
+        ask(&old).unwrap();
+        drop(held);
+        ask(&next).unwrap();
+        ask(&old).unwrap();
     }
 }
 
@@ -135,12 +134,18 @@ fn a_pool_has_as_many_as_there_were_requests_at_once() {
     let pool = WorkspacePool::new(1);
     let waiting = || format!("{pool:?}").matches("Workspace {").count();
     for _ in 0..3 {
-        pool.with(&predictor, |first| {
-            let first = answer(&predictor, first, 3);
-            let second = pool.with(&predictor, |second| answer(&predictor, second, 3));
-            assert_eq!(second.unwrap(), first);
-        })
-        .unwrap();
+        let mut first = pool.get(&predictor).unwrap();
+        let mut second = pool.get(&predictor).unwrap();
+        assert_eq!(waiting(), 0);
+        assert_eq!(answer(&predictor, &mut first, 3), answer(&predictor, &mut second, 3));
+        drop((first, second));
         assert_eq!(waiting(), 2);
     }
+    // A request that panics keeps its workspace to itself.
+    let panics = || {
+        let _held = pool.get(&predictor).unwrap();
+        panic!("on purpose");
+    };
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).unwrap_err();
+    assert_eq!(waiting(), 1);
 }
