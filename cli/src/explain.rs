@@ -114,7 +114,7 @@ fn table(found: &Explanation) -> Table {
     for (index, layer) in found.layers.iter().enumerate() {
         let name = format!("{index}: {}-{}", layer.inputs, layer.outputs);
         let (density_in, density_out) = (percent(layer.density_in), percent(layer.density_out));
-        let first = [name, layer.path.to_owned(), density_in, density_out];
+        let first = [name, layer.path.to_string(), density_in, density_out];
         let down = if index == 0 { "down 3, update" } else { "down 2+3, update" };
         table.add_row(row(first, "up 1", cost(&layer.up)));
         table.add_row(row([""; 4].map(str::to_owned), down, cost(&layer.down)));

@@ -3,6 +3,7 @@
 
 mod floors;
 
+pub use crate::thin::ProductPath;
 pub use floors::Floors;
 
 use std::time::Instant;
@@ -14,7 +15,7 @@ use crate::{
     nn::{Mlp, Targets},
     parallel::threads,
     simd::Isa,
-    thin::{Lists, Path},
+    thin::Lists,
     train::{Part, Schedule, Sgd, Trainer},
 };
 
@@ -39,7 +40,7 @@ const WARM_UP: usize = 3;
 #[non_exhaustive]
 pub struct Explanation {
     /// The instruction set.
-    pub isa: &'static str,
+    pub isa: Isa,
     /// Threads of the pool that it ran on.
     pub threads: usize,
     /// Rows of a batch.
@@ -83,7 +84,7 @@ pub struct LayerExplanation {
     /// The part of its outputs that was active: 1 for the output layer.
     pub density_out: f64,
     /// The path that it took.
-    pub path: &'static str,
+    pub path: ProductPath,
     /// Product 1: up, to the next layer's active lists.
     pub up: Cost,
     /// Products 2 and 3, which are one pass, and the update; in the first layer
@@ -237,7 +238,7 @@ impl Log {
                 outputs,
                 density_in: density(index),
                 density_out: if index == last { 1.0 } else { density(index + 1) },
-                path: Path::of(rows, outputs).name(),
+                path: ProductPath::of(rows, outputs),
                 up: cost(Part::Up(index), product, 4.0 * weights),
                 down: cost(Part::Down(index), down, 16.0 * weights),
             }
@@ -247,7 +248,7 @@ impl Log {
             [Part::Check, Part::Masks, Part::Lists, Part::Loss].map(|part| self.seconds(part));
         let of_layers: f64 = layers.iter().map(|l| l.up.seconds + l.down.seconds).sum();
         Explanation {
-            isa: isa.name(),
+            isa,
             threads,
             rows,
             steps,
@@ -298,7 +299,7 @@ mod tests {
             assert_eq!(mlp.digest(), digest);
             assert!(found.floors.fma_gflops > 0.1 && found.floors.memory_gbytes > 0.01);
             let [first, last] = &found.layers[..] else { panic!("two layers") };
-            assert_eq!((first.path, last.path), ("lists", "narrow"));
+            assert_eq!((first.path, last.path), (ProductPath::Lists, ProductPath::Narrow));
             // A third of the numbers is zero, and all rows are alike: the
             // expected densities are exact but for the units' signs and masks.
             assert!((first.density_in - 2.0 / 3.0).abs() < 0.01, "{}", first.density_in);

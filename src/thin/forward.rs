@@ -4,7 +4,7 @@ use super::{
     Element, Lists, PANEL, Panel, Panels, Tile, Tiles, Unit, VECTORS, add_scaled, input,
     lists::{Block, ListRuns, ListWriter},
     load,
-    path::{OUTPUT_ROWS, Path, ROWS},
+    path::{OUTPUT_ROWS, ProductPath, ROWS},
     store,
 };
 use crate::{
@@ -34,8 +34,8 @@ pub(crate) struct Scale<'a> {
 }
 
 impl<E: Element> Weights<'_, E> {
-    fn path(self, x: &Lists) -> Path {
-        Path::of(x.rows(), self.w.outputs())
+    fn path(self, x: &Lists) -> ProductPath {
+        ProductPath::of(x.rows(), self.w.outputs())
     }
 }
 
@@ -68,9 +68,9 @@ impl<E: Element> Kernel for Sums<'_, E> {
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
         match self.weights.path(self.x) {
-            Path::Narrow => self.product::<L, 1>(l, false),
-            Path::FewRows => self.product::<L, VECTORS>(l, false),
-            Path::Lists => self.product::<L, VECTORS>(l, true),
+            ProductPath::Narrow => self.product::<L, 1>(l, false),
+            ProductPath::FewRows => self.product::<L, VECTORS>(l, false),
+            ProductPath::Lists => self.product::<L, VECTORS>(l, true),
         }
     }
 }

@@ -39,7 +39,7 @@ pub(crate) mod visit;
 
 pub(crate) use lists::{InputBits, Lists, ThinningBits};
 pub(crate) use panels::Panels;
-pub(crate) use path::Path;
+pub use path::ProductPath;
 pub(crate) use tiles::{Bf16, Element, Tiles};
 pub(crate) use turned::Turned;
 pub(crate) use update::LayerState;

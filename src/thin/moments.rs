@@ -18,7 +18,7 @@ use super::{
     input,
     lists::{Block, ListRuns, room},
     load,
-    path::{Path, ROWS},
+    path::{ProductPath, ROWS},
     prefetch_part, store,
 };
 use crate::{
@@ -87,10 +87,10 @@ impl Kernel for Sums<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        match Path::of(self.x.means.rows(), self.weights.w.outputs()) {
-            Path::Narrow => self.product::<L, 1>(l, false),
-            Path::FewRows => self.product::<L, VECTORS>(l, false),
-            Path::Lists => self.product::<L, VECTORS>(l, true),
+        match ProductPath::of(self.x.means.rows(), self.weights.w.outputs()) {
+            ProductPath::Narrow => self.product::<L, 1>(l, false),
+            ProductPath::FewRows => self.product::<L, VECTORS>(l, false),
+            ProductPath::Lists => self.product::<L, VECTORS>(l, true),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Which way a layer's products take, in one place, and the numbers behind the
 //! choice: docs/PERFORMANCE.md has the measurements.
 
+use std::fmt;
+
 /// Rows whose accumulators pass a panel's tiles together: 128 rows of 64 floats
 /// are 32 KiB.
 pub(super) const ROWS: usize = 128;
@@ -17,8 +19,9 @@ const ONE_VECTOR: usize = crate::simd::LANES;
 
 /// How the products of a layer go over their operands. A path is a matter of
 /// speed: all add up in the same order, so they give the same bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Path {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ProductPath {
     /// The rows' active lists pass tiles of 64 inputs and 64 outputs; the next
     /// tile is fetched meanwhile.
     Lists,
@@ -30,7 +33,7 @@ pub(crate) enum Path {
     Narrow,
 }
 
-impl Path {
+impl ProductPath {
     /// The path of a layer with so many outputs, for a batch of so many rows.
     pub(crate) fn of(rows: usize, outputs: usize) -> Self {
         if outputs <= ONE_VECTOR {
@@ -42,12 +45,25 @@ impl Path {
         }
     }
 
-    /// What a report calls it.
-    pub(crate) fn name(self) -> &'static str {
+    /// What a report calls it: `lists`, `few rows`, `narrow`.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Lists => "lists",
             Self::FewRows => "few rows",
             Self::Narrow => "narrow",
         }
+    }
+}
+
+impl fmt::Display for ProductPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl serde::Serialize for ProductPath {
+    /// Its name.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }

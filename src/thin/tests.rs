@@ -213,7 +213,7 @@ fn the_gradients_equal_their_formulas() {
                         visit::Operands {
                             x: &lists,
                             dz: &dz_panels,
-                            path: Path::of(rows, outputs),
+                            path: ProductPath::of(rows, outputs),
                             turned: &turned,
                         },
                         Some(visit::LayerBelow {
@@ -397,7 +397,7 @@ impl Trained {
         dz: &Panels,
     ) -> bool {
         let turned = PerThread::new(Turned::with_capacity(x.rows()).unwrap());
-        let path = Path::of(x.rows(), self.weights.outputs());
+        let path = ProductPath::of(x.rows(), self.weights.outputs());
         let operands = visit::Operands { x, dz, path, turned: &turned };
         let mut bias_gradient = padded(&vec![0.0; self.weights.outputs()]);
         update::bias_gradient(isa, dz, bias_gradient.as_chunks_mut().0);

@@ -4,7 +4,7 @@ use super::{
     Lists, Panel, Panels, Tile, Turned, Unit, VECTORS, add_scaled,
     backward::{EndProduct2, dot},
     load,
-    path::Path,
+    path::ProductPath,
 };
 use crate::{
     parallel::{Divide, PerThread, Runs},
@@ -40,7 +40,7 @@ pub(crate) struct Operands<'a> {
     /// The gradient in its z.
     pub dz: &'a Panels,
     /// The way to go.
-    pub path: Path,
+    pub path: ProductPath,
     /// Where each thread turns lists round.
     pub turned: &'a PerThread<Turned>,
 }
@@ -75,7 +75,7 @@ impl<S: Sink> Kernel for Visit<'_, S> {
         if self.down {
             self.turned.clear_parts();
         }
-        if self.operands.path == Path::Narrow {
+        if self.operands.path == ProductPath::Narrow {
             self.tile::<L, 1>(l, 0);
         } else {
             for n in 0..self.operands.dz.panels() {

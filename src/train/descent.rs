@@ -12,7 +12,7 @@ use crate::{
     simd::Isa,
     tensor::AlignedBuffer,
     thin::{
-        LayerState, PANEL, Panel, Panels, Path, Tiles, Turned, Unit,
+        LayerState, PANEL, Panel, Panels, ProductPath, Tiles, Turned, Unit,
         update::{self, Parameters},
         visit::{LayerBelow, Operands},
     },
@@ -120,7 +120,7 @@ impl Descent {
             operands: Operands {
                 x: &flow.lists[index],
                 dz: &high[0],
-                path: Path::of(high[0].rows(), mlp.layers[index].weights.outputs()),
+                path: ProductPath::of(high[0].rows(), mlp.layers[index].weights.outputs()),
                 turned: &self.turned,
             },
             keep: layer.keep,
