@@ -179,7 +179,7 @@ impl<'a> Fitting<'a> {
         self.course.losses += f64::from(loss) * rows as f64;
         progress.step(loss);
         let first = (self.trainer.steps() == 1).then(|| self.health.after_first(loss)).flatten();
-        let silent = self.health.after((step, steps), rows, || self.trainer.densities());
+        let silent = self.health.after((step, steps), rows, || self.trainer.densities().collect());
         for warning in first.into_iter().chain(silent) {
             progress.warn(&warning);
         }

@@ -68,7 +68,7 @@ impl<'a> From<&'a Mask> for Bits<'a> {
 /// assert_eq!(gradient, x);
 /// # Ok::<(), thinnet::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Dropout {
     keep: Keep,
     isa: Isa,

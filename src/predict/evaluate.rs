@@ -2,7 +2,9 @@
 
 use std::{borrow::Borrow, fmt};
 
-use super::{Predictor, Workspace};
+use serde::Serialize;
+
+use super::{Predictor, Workspace, method::finite_number};
 use crate::{
     abridged::Few,
     data::{Batch, Dataset},
@@ -12,15 +14,19 @@ use crate::{
 };
 
 /// The errors of a network on a data set.
-#[derive(Clone, Default, PartialEq)]
+///
+/// As JSON it is an object of these fields; a loss that is not finite is an error of the
+/// serialiser, as in [`Prediction`](super::Prediction).
+#[derive(Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Evaluation {
-    /// Rows looked at.
+    /// Rows looked at, at least one.
     pub rows: usize,
     /// The rows, ascending, whose most probable class is another than their
     /// label; the first of equal probabilities counts as most probable.
     pub wrong: Vec<usize>,
     /// Mean of -ln of the label's probability.
+    #[serde(serialize_with = "finite_number")]
     pub loss: f64,
 }
 
@@ -36,9 +42,9 @@ impl fmt::Debug for Evaluation {
 }
 
 impl Evaluation {
-    /// Wrong rows over all rows; 0 where there are none.
+    /// Wrong rows over all rows.
     pub fn error(&self) -> f64 {
-        self.wrong.len() as f64 / self.rows.max(1) as f64
+        self.wrong.len() as f64 / self.rows as f64
     }
 }
 
@@ -49,7 +55,7 @@ impl Evaluation {
 /// has where p_t is too small for a number.
 ///
 /// # Errors
-/// A network whose loss is not softmax cross-entropy; a width or a label that it does
+/// No rows; a network whose loss is not softmax cross-entropy; a width or a label that it does
 /// not have; [`Error::NonFinite`] as of [`Predictor::predict`], with the row's number in
 /// `data`. Where non-finite inputs are allowed, a row whose probabilities are NaN is
 /// wrong, and the loss is NaN.
@@ -67,8 +73,11 @@ pub fn evaluate<M: Borrow<Mlp>>(
     if let Some(row) = data.labels().iter().position(|&class| class as usize >= classes) {
         return Err(Error::Class { row, class: data.labels()[row], classes });
     }
-    let most_rows = workspace.predictions.rows().max(1);
     let rows = data.rows();
+    if rows == 0 {
+        return Err(Error::Zero { what: "rows of the data", expected: "at least one" });
+    }
+    let most_rows = workspace.predictions.rows().max(1);
     let wrong = reserve("numbers of rows that are wrong", rows)?;
     let mut sum = Evaluation { rows, wrong, loss: 0.0 };
     let mut of_labels = reserve("losses of a batch", most_rows.min(rows))?;
@@ -95,7 +104,7 @@ pub fn evaluate<M: Borrow<Mlp>>(
             sum.loss += above - libm::log(p[class].into());
         }
     }
-    sum.loss /= data.rows().max(1) as f64;
+    sum.loss /= rows as f64;
     Ok(sum)
 }
 

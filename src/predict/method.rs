@@ -101,12 +101,18 @@ pub struct Prediction {
     pub samples: Option<usize>,
 }
 
+/// A number that is finite.
+pub(super) fn finite_number<S: Serializer>(number: &f64, to: S) -> Result<S::Ok, S::Error> {
+    if !number.is_finite() {
+        return Err(S::Error::custom(format!("{number}: expected a finite number")));
+    }
+    number.serialize(to)
+}
+
 /// Numbers, all of them finite.
 fn finite_numbers<S: Serializer>(numbers: &[f64], to: S) -> Result<S::Ok, S::Error> {
     match numbers.iter().find(|number| !number.is_finite()) {
-        Some(number) => {
-            Err(S::Error::custom(format!("prediction {number}: expected a finite number")))
-        }
+        Some(number) => finite_number(number, to),
         None => numbers.serialize(to),
     }
 }
@@ -117,9 +123,7 @@ fn known_numbers<S: Serializer>(numbers: &Option<Vec<f64>>, to: S) -> Result<S::
 
 fn known_number<S: Serializer>(number: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
     match number {
-        Some(number) if !number.is_finite() => {
-            Err(S::Error::custom(format!("prediction {number}: expected a finite number")))
-        }
-        _ => number.serialize(to),
+        Some(number) => finite_number(number, to),
+        None => number.serialize(to),
     }
 }

@@ -134,7 +134,8 @@ impl MonteCarlo {
 /// Which thinned networks the rows of a batch are asked: sample s of a row has
 /// the masks of [`Domain::Prediction`] with the row's seed, step s and row 0. So
 /// the answer for a row does not depend on the batch that it is in.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Seeds<'a> {
     /// A seed for each row.
     Each(&'a [u64]),

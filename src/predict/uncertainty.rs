@@ -2,6 +2,8 @@
 
 use std::{fmt, ops::Range};
 
+use serde::{Serialize, Serializer};
+
 use super::{Prediction, tallies::Tallies};
 use crate::{
     abridged::Few,
@@ -106,6 +108,13 @@ impl fmt::Debug for Estimate<'_> {
     }
 }
 
+impl Serialize for Estimate<'_> {
+    /// As its [`Prediction`].
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_prediction().serialize(serializer)
+    }
+}
+
 impl<'w> Estimates<'w> {
     /// How many rows.
     pub fn rows(self) -> usize {
@@ -142,6 +151,15 @@ impl<'w> Estimates<'w> {
     /// All rows'.
     pub fn iter(self) -> EstimateIter<'w> {
         EstimateIter { estimates: self, rows: 0..self.rows() }
+    }
+}
+
+impl<'w> IntoIterator for &Estimates<'w> {
+    type Item = Estimate<'w>;
+    type IntoIter = EstimateIter<'w>;
+
+    fn into_iter(self) -> EstimateIter<'w> {
+        self.iter()
     }
 }
 

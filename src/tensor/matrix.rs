@@ -108,6 +108,11 @@ impl Matrix {
         &mut self.data[row * self.stride..][..self.columns]
     }
 
+    /// The rows in order, without their padding.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &[f32]> + DoubleEndedIterator + Clone {
+        self.view().iter()
+    }
+
     /// The whole matrix as a view.
     pub fn view(&self) -> MatrixView<'_> {
         self.first_rows(self.rows)
@@ -178,6 +183,14 @@ impl<'a> MatrixView<'a> {
         &self.data[row * self.stride..][..self.columns]
     }
 
+    /// The rows in order.
+    pub fn iter(
+        &self,
+    ) -> impl ExactSizeIterator<Item = &'a [f32]> + DoubleEndedIterator + Clone + use<'a> {
+        let view = *self;
+        (0..view.rows).map(move |row| view.at(row))
+    }
+
     /// The rows of a range, as a view of their own.
     ///
     /// ```
@@ -213,7 +226,7 @@ fn show(name: &str, view: &MatrixView<'_>, f: &mut fmt::Formatter<'_>) -> fmt::R
     f.debug_struct(name)
         .field("rows", &view.rows)
         .field("columns", &view.columns)
-        .field("elements", &Few((0..view.rows).map(|row| Few(view.at(row).iter()))))
+        .field("elements", &Few(view.iter().map(|row| Few(row.iter()))))
         .finish()
 }
 
@@ -243,6 +256,7 @@ mod tests {
             let from: Vec<f32> = (0..3 * columns).map(|i| i as f32 + 1.0).collect();
             let matrix = Matrix::from_rows(&from, 3, columns).unwrap();
             assert_eq!(matrix.stride % 16, 0);
+            assert!(matrix.iter().eq((0..3).map(|row| &from[row * columns..][..columns])));
             for row in 0..3 {
                 assert_eq!(matrix.row(row).unwrap(), &from[row * columns..][..columns]);
                 assert_eq!(matrix.view().row(row).unwrap(), matrix.at(row));

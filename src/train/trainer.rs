@@ -104,6 +104,7 @@ pub(crate) enum Part {
 
 /// The gradient of the loss in a layer's parameters.
 #[derive(Clone, PartialEq)]
+#[non_exhaustive]
 pub struct LayerGradient {
     /// In the weights, row-major `[outputs][inputs]`.
     pub weights: Vec<f32>,
@@ -449,10 +450,10 @@ impl Trainer {
         &self.flow.lists
     }
 
-    /// Of the last batch: the part of each layer's inputs that was active,
-    /// which is the part of its products that was computed.
-    pub fn densities(&self) -> Vec<f64> {
-        self.flow.lists.iter().map(Lists::density).collect()
+    /// Of the last batch, for each layer: the part of its inputs that was active, which is
+    /// the part of its products that was computed. 0 before the first batch.
+    pub fn densities(&self) -> impl ExactSizeIterator<Item = f64> {
+        self.flow.lists.iter().map(Lists::density)
     }
 }
 

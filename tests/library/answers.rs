@@ -166,6 +166,8 @@ fn evaluation_names_the_row_of_the_data_and_has_no_largest_loss() {
     // -ln softmax of [500, 0] is 500 for class 1, as training says, and 0 for class 0.
     let found = evaluate(&predictor, &data(&[1.0, 1.0], &[1, 0]), &mut workspace).unwrap();
     assert_eq!((found.loss, &found.wrong[..]), (250.0, &[0][..]));
+    let json = serde_json::to_string(&found).unwrap();
+    assert_eq!(json, r#"{"rows":2,"wrong":[0],"loss":250.0}"#);
     let found = evaluate(&predictor, &data(&[0.001], &[1]), &mut workspace).unwrap();
     // ln(1 + e^0.5), in f32.
     assert!((found.loss - 0.974_077).abs() < 1e-6, "{}", found.loss);
@@ -177,6 +179,8 @@ fn evaluation_names_the_row_of_the_data_and_has_no_largest_loss() {
     let allowing = Predictor::new(mlp).with_isa(isa()).unwrap().allow_non_finite_inputs();
     let found = evaluate(&allowing, &overflows, &mut workspace).unwrap();
     assert!(found.loss.is_nan() && found.wrong == [3], "{found:?}");
+    let error = serde_json::to_string(&found).unwrap_err().to_string();
+    assert_eq!(error, "NaN: expected a finite number");
 }
 
 #[test]
@@ -187,7 +191,7 @@ fn a_prediction_owns_what_the_estimate_says() {
         let mut workspace = predictor.workspace(3).unwrap();
         for method in methods() {
             let answers = predictor.estimate(&view(&x), &method, SEEDS, &mut workspace).unwrap();
-            assert_eq!(answers.into_iter().len(), 3);
+            assert_eq!((answers.into_iter().len(), (&answers).into_iter().len()), (3, 3));
             assert!(
                 answers
                     .iter()
@@ -199,6 +203,7 @@ fn a_prediction_owns_what_the_estimate_says() {
             let owned = answer.to_prediction();
             let json = serde_json::to_value(&owned).unwrap();
             assert_eq!(json["mean"], serde_json::json!(answer.mean()));
+            assert_eq!(serde_json::to_value(answer).unwrap(), json);
             let there = |name: &str| json.get(name).is_some();
             assert_eq!(there("variance"), method != Method::WeightScaling);
             assert_eq!(there("samples"), matches!(method, Method::MonteCarlo(_)));

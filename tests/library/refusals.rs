@@ -250,6 +250,8 @@ fn predictions_refuse_what_does_not_fit() {
     }
     let data = Dataset::new(Matrix::from_rows(&[0.0; 3], 1, 3).unwrap(), vec![7]).unwrap();
     says(evaluate(&predictor, &data, &mut workspace).map(drop), "class 7");
+    let none = Dataset::new(Matrix::zeroed(0, 3).unwrap(), Vec::new()).unwrap();
+    says(evaluate(&predictor, &none, &mut workspace).map(drop), "rows of the data 0");
     let values = Predictor::new(mlp(Loss::SquaredError));
     says(evaluate(&values, &data, &mut workspace).map(drop), "squared_error");
     says(Batch::gather(data.inputs(), &[0, 1]).map(drop), "row of a batch 1");

@@ -74,7 +74,8 @@ impl Work for Training {
     }
 
     fn about(&self) -> Value {
-        json!({ "isa": self.trainer.isa().name(), "densities": self.trainer.densities() })
+        let densities: Vec<f64> = self.trainer.densities().collect();
+        json!({ "isa": self.trainer.isa().name(), "densities": densities })
     }
 
     fn losses(&mut self, steps: usize) -> Outcome<Vec<f32>> {
