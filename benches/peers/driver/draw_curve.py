@@ -43,7 +43,7 @@ def panel(rows, over, title, across, logarithmic):
 def caption(results):
     versions = results["engines"]
     parts = [
-        "training step with dropout, 784-1024x3-10 where nothing else is said, batch 128",
+        "training step with dropout, 784-1024x3-10 unless stated otherwise, batch 128",
         f"{results['threads']} threads",
         results["machine"]["cpu"],
         *(
