@@ -4,15 +4,15 @@
 #
 #     fuzz/run.sh SECONDS
 #
-# TARGETS="training dropout" chooses some of them, JOBS=2 runs two at a time. After
-# a crash no other target starts; its input is then in fuzz/artifacts/TARGET/.
+# TARGETS="training dropout" selects some of them; JOBS=2 runs two at a time. After a
+# crash no further target is started, and the input is in fuzz/artifacts/TARGET/.
 set -euo pipefail
 cd "$(dirname "$0")"
 seconds=${1:?usage: fuzz/run.sh SECONDS}
 [[ $seconds =~ ^[1-9][0-9]*$ ]] || { echo "SECONDS $seconds: expected a whole number above 0" >&2; exit 2; }
 export CARGO_TERM_COLOR=never
 
-# The sanitizers need a nightly compiler, or a stable one that is told so.
+# The sanitizers need a nightly compiler, or a stable one with unstable options allowed.
 cargo="cargo +nightly"
 if ! cargo +nightly --version >/dev/null 2>&1; then
     cargo=cargo
@@ -21,22 +21,22 @@ fi
 folder=${CARGO_TARGET_DIR:-target}
 ../.ci/cargo-fuzz
 
-# Memory that is free again counts as free, or the limit below would mean little.
+# Keeps the sanitizer's quarantine of freed memory small, since it counts towards the limit below.
 export ASAN_OPTIONS=quarantine_size_mb=32${ASAN_OPTIONS:+:$ASAN_OPTIONS}
-# What is written for an input, a thousand times a second, need not reach a disk.
+# Files written for each input, a thousand times per second, need not reach the disk.
 if [[ -w /dev/shm ]]; then
     export TMPDIR=/dev/shm
 fi
 $cargo fuzz build --target-dir "$folder" >&2
 
-# Runs a target and prints its row.
+# Runs a target and prints its row of the table.
 fuzz() {
     local target=$1 log code=0 executions took
     mkdir -p "corpus/$target"
     log=$(mktemp)
-    # Expanded now: the name is gone when the shell ends.
+    # Expanded now: the variable is gone when the shell exits.
     trap "rm -f '$log'" EXIT
-    # 512 MiB for everything: a file of some bytes must not make more of it.
+    # The limit is 512 MiB: a small input must not make a target use more.
     $cargo fuzz run --target-dir "$folder" "$target" "corpus/$target" "seeds/$target" -- \
         -max_total_time="$seconds" -rss_limit_mb=512 -timeout=20 -print_final_stats=1 \
         >"$log" 2>&1 || code=$?

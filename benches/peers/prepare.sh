@@ -11,7 +11,7 @@ export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
 
 command -v "$python" >/dev/null || { echo "error: $python is not installed" >&2; exit 1; }
 
-# Makes the Python environment, or brings it to requirements.txt's state.
+# Makes the Python environment, or updates it to match requirements.txt.
 make_environment() {
     local wanted=$peers/requirements.txt stamp=$venv/requirements.txt
     if [[ -n ${PEERS_VENV:-} ]]; then
@@ -32,15 +32,15 @@ build_thinnet() {
         --target-dir "$target"
 }
 
-# Compiled for this very CPU, as candle's users do for its element-wise
-# operations; thinnet is a generic build.
+# Compiled for this CPU, as candle's users do for its elementwise operations. thinnet is a
+# generic build.
 build_candle() {
     RUSTFLAGS="-C target-cpu=native" cargo build --release --quiet --locked \
         --manifest-path "$peers/candle/Cargo.toml" --target-dir "$target/peers-candle" ||
         echo "warning: candle does not build: its rows will say so" >&2
 }
 
-# In the same way; tract chooses its kernels at run time.
+# The same; tract chooses its kernels at run time.
 build_tract() {
     RUSTFLAGS="-C target-cpu=native" cargo build --release --quiet --locked \
         --manifest-path "$peers/tract/Cargo.toml" --target-dir "$target/peers-tract" ||

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs thinnet, PyTorch, JAX, candle, ONNX Runtime and tract in turn on the same
-# work, and writes one table: target/peers/peers.md and peers.json. See README.md
-# beside this file.
+# work, and writes one table: target/peers/peers.md and peers.json. See README.md in this
+# folder.
 #
 #     benches/peers/run.sh [--help] [--threads 2] [--rounds 5] [--only step] ...
 #
@@ -12,7 +12,7 @@ set -euo pipefail
 peers=$(cd "$(dirname "$0")" && pwd)
 source "$peers/prepare.sh"
 
-# Wrong arguments are told before anything is built.
+# Arguments are checked before anything is built.
 PYTHONPATH=$peers "$python" -m driver --only-arguments "$@"
 for argument in "$@"; do
     [[ $argument == -h || $argument == --help ]] && exit
