@@ -36,7 +36,7 @@ def panel(rows, over, title, across, logarithmic):
                 Series(NAMES[engine], colour, points, dashed=engine == "pytorch-compiled")
             )
     return Panel(
-        f"Step time and {title}", across, "ms a step", [r["at"] for r in rows], series, logarithmic
+        f"Step time and {title}", across, "ms per step", [r["at"] for r in rows], series, logarithmic
     )
 
 
