@@ -231,10 +231,6 @@ impl Unit for LeakyRelu {
         l.select(l.less(z, l.splat(0.0)), l.mul(l.splat(self.slope), z), z)
     }
     #[inline(always)]
-    fn active<L: Lanes>(self, _: L, _: L::F) -> u16 {
-        u16::MAX
-    }
-    #[inline(always)]
     fn slope<L: Lanes>(self, l: L, y: L::F) -> L::F {
         // y has the sign of z; at 0 as in PyTorch.
         l.select(l.less(l.splat(0.0), y), l.splat(1.0), l.splat(self.slope))
@@ -260,10 +256,6 @@ impl Unit for Logistic {
         math::logistic(l, z)
     }
     #[inline(always)]
-    fn active<L: Lanes>(self, _: L, _: L::F) -> u16 {
-        u16::MAX
-    }
-    #[inline(always)]
     fn slope<L: Lanes>(self, l: L, y: L::F) -> L::F {
         l.mul(y, l.sub(l.splat(1.0), y))
     }
@@ -277,10 +269,6 @@ impl Unit for Tanh {
     #[inline(always)]
     fn value<L: Lanes>(self, l: L, z: L::F) -> L::F {
         math::tanh(l, z)
-    }
-    #[inline(always)]
-    fn active<L: Lanes>(self, _: L, _: L::F) -> u16 {
-        u16::MAX
     }
     #[inline(always)]
     fn slope<L: Lanes>(self, l: L, y: L::F) -> L::F {
@@ -297,10 +285,6 @@ impl Unit for Identity {
     #[inline(always)]
     fn value<L: Lanes>(self, _: L, z: L::F) -> L::F {
         z
-    }
-    #[inline(always)]
-    fn active<L: Lanes>(self, _: L, _: L::F) -> u16 {
-        u16::MAX
     }
     #[inline(always)]
     fn slope<L: Lanes>(self, l: L, _: L::F) -> L::F {

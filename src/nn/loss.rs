@@ -1,5 +1,7 @@
 //! Losses: each one's formula, its gradient and its link, side by side.
 
+mod kernel;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -7,12 +9,12 @@ use serde::{Deserialize, Serialize};
 use crate::{
     abridged::Few,
     error::{Error, same_size},
-    mask::valid_bits,
     named::{names, text_is_name},
-    simd::{Isa, Kernel, LANES, Lanes, math},
+    simd::Isa,
     tensor::{Matrix, MatrixView},
-    thin::{self, PANEL, Panels, VECTORS},
+    thin::Panels,
 };
+use kernel::{BinaryCrossEntropy, Gradient, Link, SoftmaxCrossEntropy, SquaredError};
 
 /// The loss of the output layer's z, averaged over the B rows of a batch; with
 /// N outputs and targets t:
@@ -69,17 +71,49 @@ impl Loss {
         Ok(())
     }
 
-    const fn target_kind(self) -> &'static str {
+    /// The losses of the rows into `losses`, and the gradient of their mean in the
+    /// place of `z`, of `width` outputs. The targets were checked.
+    ///
+    /// # Errors
+    /// Targets of another kind.
+    pub(crate) fn gradient(
+        self,
+        isa: Isa,
+        targets: Targets<'_>,
+        width: usize,
+        z: &mut Panels,
+        losses: &mut [f32],
+    ) -> Result<(), Error> {
         match self {
-            Self::SoftmaxCrossEntropy => "classes",
-            Self::SquaredError => "values",
-            Self::BinaryCrossEntropy => "bits",
+            Self::SoftmaxCrossEntropy => {
+                let (loss, targets) = (SoftmaxCrossEntropy, targets.classes()?);
+                isa.dispatch(Gradient { loss, targets, width, z, losses });
+            }
+            Self::SquaredError => {
+                let (loss, targets) = (SquaredError, targets.values()?);
+                isa.dispatch(Gradient { loss, targets, width, z, losses });
+            }
+            Self::BinaryCrossEntropy => {
+                let (loss, targets) = (BinaryCrossEntropy, targets.bits()?);
+                isa.dispatch(Gradient { loss, targets, width, z, losses });
+            }
         }
+        Ok(())
     }
 
-    /// The predictions of the rows of `z` into `out`.
+    /// The predictions of the rows of `z` into `out`, and in the place of `z`.
     pub(crate) fn predictions(self, isa: Isa, z: &mut Panels, out: &mut Matrix) {
-        isa.dispatch(Link { loss: self, z, out });
+        let width = out.columns();
+        match self {
+            Self::SoftmaxCrossEntropy => {
+                isa.dispatch(Link { loss: SoftmaxCrossEntropy, width, z: &mut *z });
+            }
+            Self::SquaredError => isa.dispatch(Link { loss: SquaredError, width, z: &mut *z }),
+            Self::BinaryCrossEntropy => {
+                isa.dispatch(Link { loss: BinaryCrossEntropy, width, z: &mut *z });
+            }
+        }
+        z.copy_to(out);
     }
 
     /// The predictions of one row's z, in f64.
@@ -112,18 +146,18 @@ impl Loss {
     pub(super) fn plain(self, z: &[f64], targets: Targets<'_>, row: usize) -> Result<f64, Error> {
         targets.check_row(self, z.len(), row)?;
         let n = z.len() as f64;
-        Ok(match targets {
-            Targets::Classes(classes) => {
+        Ok(match self {
+            Self::SoftmaxCrossEntropy => {
                 let most = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                 let sum: f64 = z.iter().map(|z| libm::exp(z - most)).sum();
-                libm::log(sum) + most - z[classes[row] as usize]
+                libm::log(sum) + most - z[targets.classes()?[row] as usize]
             }
-            Targets::Values(values) => {
-                let t = values.at(row).iter().map(|&t| f64::from(t));
+            Self::SquaredError => {
+                let t = targets.values()?.at(row).iter().map(|&t| f64::from(t));
                 z.iter().zip(t).map(|(z, t)| (z - t) * (z - t)).sum::<f64>() / n
             }
-            Targets::Bits(bits) => {
-                let t = bits.at(row).iter().map(|&t| f64::from(t));
+            Self::BinaryCrossEntropy => {
+                let t = targets.bits()?.at(row).iter().map(|&t| f64::from(t));
                 z.iter().zip(t).map(|(z, t)| bit_loss(*z, t)).sum::<f64>() / n
             }
         })
@@ -146,18 +180,37 @@ impl fmt::Debug for Targets<'_> {
     }
 }
 
-impl Targets<'_> {
-    /// The losses of the rows into `losses`, and the gradient of their mean in
-    /// the place of `z`. The targets were checked.
-    pub(crate) fn gradient(self, isa: Isa, width: usize, z: &mut Panels, losses: &mut [f32]) {
-        isa.dispatch(Gradient { width, targets: self, z, losses });
-    }
-
+impl<'a> Targets<'a> {
     const fn kind(self) -> &'static str {
         match self {
             Self::Classes(_) => "classes",
             Self::Values(_) => "values",
             Self::Bits(_) => "bits",
+        }
+    }
+
+    fn of_another_kind(self, expected: &'static str) -> Error {
+        Error::TargetKind { expected, got: self.kind() }
+    }
+
+    fn classes(self) -> Result<&'a [u32], Error> {
+        match self {
+            Self::Classes(classes) => Ok(classes),
+            _ => Err(self.of_another_kind("classes")),
+        }
+    }
+
+    fn values(self) -> Result<MatrixView<'a>, Error> {
+        match self {
+            Self::Values(values) => Ok(values),
+            _ => Err(self.of_another_kind("values")),
+        }
+    }
+
+    fn bits(self) -> Result<MatrixView<'a>, Error> {
+        match self {
+            Self::Bits(bits) => Ok(bits),
+            _ => Err(self.of_another_kind("bits")),
         }
     }
 
@@ -180,25 +233,25 @@ impl Targets<'_> {
     }
 
     fn check_row(self, loss: Loss, outputs: usize, row: usize) -> Result<(), Error> {
-        if self.kind() != loss.target_kind() {
-            return Err(Error::TargetKind { expected: loss.target_kind(), got: self.kind() });
-        }
         crate::error::below("row of the targets", self.rows(), row)?;
-        match self {
-            Self::Classes(classes) => {
+        match loss {
+            Loss::SoftmaxCrossEntropy => {
+                let classes = self.classes()?;
                 let class = classes[row];
                 if class as usize >= outputs {
                     return Err(Error::Class { row, class, classes: outputs });
                 }
             }
-            Self::Values(t) => {
+            Loss::SquaredError => {
+                let t = self.values()?;
                 same_size("columns of the targets", outputs, t.columns())?;
                 if let Some(column) = t.at(row).iter().position(|t| !t.is_finite()) {
                     let value = t.at(row)[column];
                     return Err(Error::NonFinite { what: "target", row, column, value });
                 }
             }
-            Self::Bits(t) => {
+            Loss::BinaryCrossEntropy => {
+                let t = self.bits()?;
                 same_size("columns of the targets", outputs, t.columns())?;
                 let bad = |t: &f32| !(0.0..=1.0).contains(t);
                 if let Some(column) = t.at(row).iter().position(bad) {
@@ -207,147 +260,6 @@ impl Targets<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// Softmax of one row in place; returns its largest z and the sum of
-/// e^(z - largest). Outputs beyond the width become 0.
-#[inline(always)]
-fn softmax<L: Lanes>(l: L, width: usize, z: &mut Panels, row: usize) -> (f32, f32) {
-    let mut most = l.splat(f32::NEG_INFINITY);
-    let nothing = most;
-    for n in 0..z.panels() {
-        for (c, z) in thin::load::<L, VECTORS>(l, z.at(n, row)).into_iter().enumerate() {
-            let valid = (valid_bits(width, n) >> (c * LANES)) as u16;
-            // A comparison with NaN is false, so NaN is taken on purpose.
-            let larger = (l.less(most, z) | l.is_nan(z)) & valid;
-            most = l.select(larger, z, most);
-        }
-    }
-    let mut lanes = [0.0; LANES];
-    l.store(most, &mut lanes);
-    let top =
-        lanes.into_iter().fold(f32::NEG_INFINITY, |a, b| if a < b || b.is_nan() { b } else { a });
-    let mut sum = l.splat(0.0);
-    for n in 0..z.panels() {
-        let mut e = thin::load::<L, VECTORS>(l, z.at(n, row));
-        for (c, e) in e.iter_mut().enumerate() {
-            let valid = (valid_bits(width, n) >> (c * LANES)) as u16;
-            *e = math::exp(l, l.select(valid, l.sub(*e, l.splat(top)), nothing));
-            sum = l.add(sum, *e);
-        }
-        thin::store::<L, VECTORS>(l, e, z.at_mut(n, row));
-    }
-    let sum = l.sum(sum);
-    for n in 0..z.panels() {
-        let mut e = thin::load::<L, VECTORS>(l, z.at(n, row));
-        for e in &mut e {
-            *e = l.div(*e, l.splat(sum));
-        }
-        thin::store::<L, VECTORS>(l, e, z.at_mut(n, row));
-    }
-    (top, sum)
-}
-
-/// The logistic function of a panel of one row.
-#[inline(always)]
-fn logistic<L: Lanes>(l: L, z: &thin::Panel) -> [L::F; VECTORS] {
-    let mut y = thin::load(l, z);
-    for y in &mut y {
-        *y = math::logistic(l, *y);
-    }
-    y
-}
-
-struct Gradient<'a> {
-    width: usize,
-    targets: Targets<'a>,
-    z: &'a mut Panels,
-    losses: &'a mut [f32],
-}
-
-impl Kernel for Gradient<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes>(self, l: L) {
-        let Self { width, targets, z, losses } = self;
-        let rows = z.rows() as f64;
-        let per_row = (1.0 / rows) as f32;
-        let per_output = (1.0 / (rows * width as f64)) as f32;
-        for (row, loss) in losses.iter_mut().enumerate().take(z.rows()) {
-            match targets {
-                Targets::Classes(classes) => {
-                    let class = classes[row] as usize;
-                    let at = z.get(row, class);
-                    let (top, sum) = softmax(l, width, z, row);
-                    let ln = libm::log(f64::from(sum));
-                    *loss = (ln + (f64::from(top) - f64::from(at))) as f32;
-                    z.at_mut(class / PANEL, row)[class % PANEL] -= 1.0;
-                    for n in 0..z.panels() {
-                        for dz in z.at_mut(n, row) {
-                            *dz *= per_row;
-                        }
-                    }
-                }
-                Targets::Values(values) => {
-                    let mut sum = 0.0;
-                    for (n, t) in values.at(row).chunks(PANEL).enumerate() {
-                        for (z, &t) in z.at_mut(n, row).iter_mut().zip(t) {
-                            let d = *z - t;
-                            sum += f64::from(d) * f64::from(d);
-                            *z = 2.0 * d * per_output;
-                        }
-                    }
-                    *loss = (sum / width as f64) as f32;
-                }
-                Targets::Bits(bits) => {
-                    let mut sum = 0.0;
-                    for (n, t) in bits.at(row).chunks(PANEL).enumerate() {
-                        let y = logistic(l, z.at(n, row));
-                        let mut linked = [0.0; PANEL];
-                        thin::store::<L, VECTORS>(l, y, &mut linked);
-                        for ((z, &t), y) in z.at_mut(n, row).iter_mut().zip(t).zip(linked) {
-                            sum += bit_loss(f64::from(*z), f64::from(t));
-                            *z = (y - t) * per_output;
-                        }
-                    }
-                    *loss = (sum / width as f64) as f32;
-                }
-            }
-        }
-    }
-}
-
-struct Link<'a> {
-    loss: Loss,
-    z: &'a mut Panels,
-    out: &'a mut Matrix,
-}
-
-impl Kernel for Link<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes>(self, l: L) {
-        let Self { loss, z, out } = self;
-        for row in 0..z.rows() {
-            match loss {
-                Loss::SoftmaxCrossEntropy => {
-                    softmax(l, out.columns(), z, row);
-                }
-                Loss::SquaredError => {}
-                Loss::BinaryCrossEntropy => {
-                    for n in 0..z.panels() {
-                        let y = logistic(l, z.at(n, row));
-                        thin::store::<L, VECTORS>(l, y, z.at_mut(n, row));
-                    }
-                }
-            }
-            for (n, to) in out.at_mut(row).chunks_mut(PANEL).enumerate() {
-                to.copy_from_slice(&z.at(n, row)[..to.len()]);
-            }
-        }
     }
 }
 

@@ -48,6 +48,7 @@ use crate::simd::{LANES, Lanes};
 
 /// Outputs in a panel, inputs in a block, bits in a mask word.
 pub(crate) const PANEL: usize = 64;
+const _: () = assert!(PANEL == crate::mask::WORD);
 
 /// Vectors in a panel.
 pub(crate) const VECTORS: usize = PANEL / LANES;
@@ -63,8 +64,11 @@ pub(crate) trait Unit: Copy + Send + Sync {
     /// y = f(z)
     fn value<L: Lanes>(self, l: L, z: L::F) -> L::F;
     /// The units that can matter to a sum above: where y or f'(z) is not zero,
-    /// judged on z, and NaN.
-    fn active<L: Lanes>(self, l: L, z: L::F) -> u16;
+    /// judged on z, and NaN. All of them, if the unit does not say which.
+    #[inline(always)]
+    fn active<L: Lanes>(self, _: L, _: L::F) -> u16 {
+        u16::MAX
+    }
     /// f'(z) of an active unit, as a function of its value y.
     fn slope<L: Lanes>(self, l: L, y: L::F) -> L::F;
 

@@ -7,7 +7,7 @@ use crate::{
     error::Error,
     parallel::Runs,
     simd::{Isa, Kernel, Lanes},
-    tensor::AlignedBuffer,
+    tensor::{AlignedBuffer, Matrix},
 };
 
 /// Pre-activations z, or the loss's gradient dz in them, one memory for both.
@@ -90,6 +90,15 @@ impl Panels {
     /// One element.
     pub(crate) fn get(&self, row: usize, unit: usize) -> f32 {
         self.at(unit / PANEL, row)[unit % PANEL]
+    }
+
+    /// Copies the rows in use to the first rows of a matrix; padding stays here.
+    pub(crate) fn copy_to(&self, out: &mut Matrix) {
+        for row in 0..self.rows {
+            for (n, to) in out.at_mut(row).chunks_mut(PANEL).enumerate() {
+                to.copy_from_slice(&self.at(n, row)[..to.len()]);
+            }
+        }
     }
 
     /// Whether all numbers are finite. In the error they are called `what`, and rows

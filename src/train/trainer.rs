@@ -335,7 +335,8 @@ impl Trainer {
 
         let logits = &mut self.flow.z[self.mlp.depth() - 1];
         let losses = &mut self.losses[..rows];
-        targets.gradient(self.isa, self.mlp.outputs(), logits, losses);
+        let (loss, outputs) = (self.mlp.loss(), self.mlp.outputs());
+        loss.gradient(pass.isa, targets, outputs, logits, losses)?;
         let sum: f64 = losses.iter().map(|&loss| f64::from(loss)).sum();
         let loss = (sum / rows as f64) as f32;
         done(Part::Loss);

@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     mask::{Domain, Streams},
     simd::tests::on_each_isa,
+    thin::PANEL,
 };
 
 /// Exponentials and logistics are good to 3 ULP, sums over 200 outputs to some
@@ -41,7 +42,7 @@ fn losses_gradients_and_links_equal_their_formulas_in_every_panel() {
                 let mut linked = Matrix::zeroed(rows, width).unwrap();
                 loss.predictions(isa, &mut panels.clone(), &mut linked);
                 let mut losses = [f32::NAN; 3];
-                targets.gradient(isa, width, &mut panels, &mut losses);
+                loss.gradient(isa, targets, width, &mut panels, &mut losses).unwrap();
                 for row in 0..rows {
                     let z: Vec<f64> =
                         z[row * width..][..width].iter().map(|&z| f64::from(z)).collect();
@@ -73,4 +74,23 @@ fn losses_gradients_and_links_equal_their_formulas_in_every_panel() {
             }
         }
     });
+}
+
+#[test]
+fn targets_of_another_kind_are_refused_and_change_nothing() {
+    let t = [0.5; 4];
+    let view = MatrixView::new(&t, 2, 2).unwrap();
+    let all = [Targets::Classes(&[0, 1]), Targets::Values(view), Targets::Bits(view)];
+    for (i, &loss) in Loss::ALL.iter().enumerate() {
+        for (j, targets) in all.into_iter().enumerate().filter(|&(j, _)| j != i) {
+            let mut z = Panels::with_capacity(2, 2).unwrap();
+            let refused = loss.gradient(Isa::Portable, targets, 2, &mut z, &mut [0.0; 2]);
+            let Err(Error::TargetKind { expected, got }) = refused else {
+                panic!("{loss} took {targets:?}: {refused:?}")
+            };
+            let kinds = ["classes", "values", "bits"];
+            assert_eq!([expected, got], [kinds[i], kinds[j]]);
+            assert!((0..2).all(|row| *z.at(0, row) == [0.0; PANEL]));
+        }
+    }
 }
