@@ -26,7 +26,7 @@ fn main() -> Result<(), Error> {
         }
     }
     let path = std::env::temp_dir().join("thinnet-first.safetensors");
-    trainer.network().save(&path)?;
+    trainer.network()?.save(&path)?;
 
     // Usually another program, which only loads and predicts.
     let predictor = Predictor::new(Mlp::load(&path)?);

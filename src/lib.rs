@@ -60,9 +60,8 @@
 //!   waits in a pool. In a pool, no lock may be held over a call:
 //!   [`predict::Workspace`] says why.
 //! - Memory that is not there is an error, with nothing changed, for every request
-//!   of 64 KiB or more. Smaller ones may abort the process, as may `Clone` and
-//!   [`train::Trainer::network`] of a large network: [`nn::Mlp::try_clone`] and
-//!   [`train::Trainer::try_network`] do not.
+//!   of 64 KiB or more. Smaller ones may abort the process, as may `Clone` of a large
+//!   network: [`nn::Mlp::try_clone`] does not.
 //! - No confident answer from NaN: an input, a sum or an answer that is not finite is
 //!   refused with its row.
 //! - A training step and a prediction allocate nothing after the first.

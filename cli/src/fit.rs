@@ -116,7 +116,7 @@ impl<'a> Fitting<'a> {
     ) -> anyhow::Result<Self> {
         let most_tested = recipe::EVALUATION_BATCH.min(test.rows());
         Ok(Self {
-            workspace: Predictor::new(trainer.try_network()?).workspace(most_tested)?,
+            workspace: Predictor::new(trainer.network()?).workspace(most_tested)?,
             isa: trainer.isa(),
             plan,
             train,
@@ -213,7 +213,7 @@ impl<'a> Fitting<'a> {
     /// The errors of the network as it is now.
     fn evaluate(&mut self) -> anyhow::Result<Evaluation> {
         self.trainer.ensure_finite().map_err(|error| self.health.explain(error))?;
-        let predictor = Predictor::new(self.trainer.try_network()?).with_isa(self.isa)?;
+        let predictor = Predictor::new(self.trainer.network()?).with_isa(self.isa)?;
         Ok(evaluate(&predictor, self.test, &mut self.workspace)?)
     }
 

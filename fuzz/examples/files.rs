@@ -141,7 +141,7 @@ fn checkpoints() -> Result<Vec<(&'static str, Vec<u8>)>> {
             with_digest(&bytes)
         }),
         ("bad-flipped", flipped(&later)),
-        ("bad-model", trainer.network().to_bytes()?),
+        ("bad-model", trainer.network()?.to_bytes()?),
         ("bad-nan", with_last(&later, f32::NAN)),
         ("bad-negative-step", replaced(&later, r#"\"step\":3"#, r#"\"step\":-3"#)),
         ("bad-optimiser", replaced(&fresh, r#"\"kind\":\"sgd\""#, r#"\"kind\":\"adam\""#)),

@@ -62,7 +62,7 @@ pub fn check(bytes: &[u8]) {
     let Ok((mut trainer, notes)) = resumed else { return };
     let another = file_contents::with_another_digest(fixed);
     let contents = Contents::from_bytes_unverified(&another, Path::new("fuzz")).unwrap();
-    assert_eq!(contents.network, trainer.network());
+    assert_eq!(contents.network, trainer.network().unwrap());
     let bytes = fixed;
     let saved = trainer.to_bytes(&settings(), &notes).unwrap();
     let (given, kept) = (file_contents::read(bytes, KEY), file_contents::read(&saved, KEY));
@@ -76,11 +76,11 @@ pub fn check(bytes: &[u8]) {
 
     let (mut again, notes_again) = resume(&saved).unwrap();
     assert_eq!(notes_again, notes);
-    assert_eq!(again.network().digest(), trainer.network().digest());
+    assert_eq!(again.network().unwrap().digest(), trainer.network().unwrap().digest());
     assert_eq!(again.to_bytes(&settings(), &notes).unwrap(), saved);
 
     let text = |result: Result<f32, Error>| result.map(f32::to_bits).map_err(|e| e.to_string());
     assert_eq!(text(step(&mut again)), text(step(&mut trainer)));
     assert_eq!(again.steps(), trainer.steps());
-    assert_eq!(again.network().digest(), trainer.network().digest());
+    assert_eq!(again.network().unwrap().digest(), trainer.network().unwrap().digest());
 }

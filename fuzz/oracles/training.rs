@@ -270,7 +270,7 @@ fn is_finite(mlp: &Mlp) -> bool {
 /// cannot be saved.
 fn state(trainer: &Trainer) -> (u64, String, std::result::Result<Vec<u8>, String>) {
     let bytes = trainer.to_bytes(&Settings::new(), "").map_err(|error| error.to_string());
-    (trainer.steps(), trainer.network().digest(), bytes)
+    (trainer.steps(), trainer.network().unwrap().digest(), bytes)
 }
 
 /// What can be compared of a result.
@@ -291,11 +291,11 @@ fn train(case: &Case, mut trainer: Trainer) -> Vec<(std::result::Result<u32, Str
             Ok(loss) => {
                 assert!(f32::from_bits(*loss).is_finite());
                 assert_eq!(after.0, before.0 + 1);
-                let finite = is_finite(&trainer.network());
+                let finite = is_finite(&trainer.network().unwrap());
                 assert_eq!(trainer.ensure_finite().is_ok(), finite, "overflow is reported");
                 assert_eq!(after.2.is_ok(), finite, "{:?}", after.2);
                 if finite {
-                    norms_are_bounded(case, &trainer.network());
+                    norms_are_bounded(case, &trainer.network().unwrap());
                 }
             }
         }
@@ -370,7 +370,7 @@ fn first_step(case: &Case, mlp: &Mlp, twin: Option<&Gradients>, trainer: &mut Tr
     };
     assert_eq!(outcome(trainer.step(&batch, targets)), Ok(loss.to_bits()));
     if case.max_norm.is_none() && trainer.isa() != Isa::Portable {
-        update_is_the_formula(case, mlp, &layers, &trainer.network());
+        update_is_the_formula(case, mlp, &layers, &trainer.network().unwrap());
     }
 }
 

@@ -128,10 +128,10 @@ mod tests {
         let x = MatrixView::new(&[1.0, 2.0, 3.0], 1, 3).unwrap();
         let y = MatrixView::new(&[1.0, -1.0], 1, 2).unwrap();
         trainer.step(&Batch::dense(x), Targets::Values(y)).unwrap();
-        assert_ne!(trainer.raw().0, &trainer.network());
+        assert_ne!(trainer.raw().0, &trainer.network().unwrap());
         let bytes = trainer.to_bytes(&BTreeMap::new(), "").unwrap();
         let contents = Contents::from_bytes(&bytes, Path::new("c")).unwrap();
-        assert_eq!(contents.network, trainer.network());
+        assert_eq!(contents.network, trainer.network().unwrap());
     }
 
     #[test]

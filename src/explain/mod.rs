@@ -155,7 +155,7 @@ impl Explanation {
         }
         let threads = threads();
         let sgd = Sgd::new(Schedule::constant(0.0)).momentum(Schedule::constant(0.9));
-        let mut trainer = Trainer::builder(mlp.clone(), sgd, rows).with_isa(isa)?.build()?;
+        let mut trainer = Trainer::builder(mlp.try_clone()?, sgd, rows).with_isa(isa)?.build()?;
         // The batches go round and round the data: wherever one starts, it finds its rows in a run.
         let round = data.rows().saturating_add(rows);
         let mut order: Vec<u32> = reserve("numbers of rows", round)?;

@@ -88,9 +88,10 @@ impl PaperMlp {
         &self.mlp
     }
 
-    /// The same network in the engine's form: W = p W_paper.
-    pub fn to_inverted(&self) -> Mlp {
-        scaled(&self.mlp, Keep::get)
+    /// The same network in the engine's form: W = p W_paper. The weights are changed in
+    /// place.
+    pub fn into_inverted(self) -> Mlp {
+        scaled(self.mlp, Keep::get)
     }
 
     /// Test time as the paper writes it, in f64: each unit's value is
@@ -106,21 +107,21 @@ impl PaperMlp {
 }
 
 impl Mlp {
-    /// The same network in the paper's form: W_paper = W / p.
-    pub fn to_paper(&self) -> PaperMlp {
+    /// The same network in the paper's form: W_paper = W / p. The weights are changed in
+    /// place: [`Self::try_clone`] keeps the network besides.
+    pub fn into_paper(self) -> PaperMlp {
         PaperMlp { mlp: scaled(self, |keep| 1.0 / keep.get()) }
     }
 }
 
 /// The network with each layer's weights multiplied by a function of the keep
 /// rate of its inputs.
-fn scaled(mlp: &Mlp, factor: impl Fn(Keep) -> f64) -> Mlp {
-    let mut out = mlp.clone();
+fn scaled(mut mlp: Mlp, factor: impl Fn(Keep) -> f64) -> Mlp {
     for index in 0..mlp.depth() {
         let factor = factor(mlp.keep_below(index));
-        for w in out.layers[index].weights.values_mut() {
+        for w in mlp.layers[index].weights.values_mut() {
             *w = (f64::from(*w) * factor) as f32;
         }
     }
-    out
+    mlp
 }

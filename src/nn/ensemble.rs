@@ -35,7 +35,8 @@ impl Ensemble {
     /// All thinned networks of `mlp`.
     ///
     /// # Errors
-    /// More than [`Self::MOST_UNITS`] units in sites with a keep rate below 1.
+    /// More than [`Self::MOST_UNITS`] units in sites with a keep rate below 1, or more memory
+    /// than can be allocated.
     pub fn enumerate(mlp: &Mlp) -> Result<Self, Error> {
         let widths = mlp.widths();
         let drops = mlp.keeps().into_iter().map(Keep::drops);
@@ -46,7 +47,7 @@ impl Ensemble {
         }
         let units =
             sites().flat_map(|(site, _)| (0..widths[site]).map(move |unit| (site, unit))).collect();
-        Ok(Self { mlp: mlp.clone(), units })
+        Ok(Self { mlp: mlp.try_clone()?, units })
     }
 
     /// How many there are: 2^n.

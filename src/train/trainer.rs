@@ -391,17 +391,11 @@ impl Trainer {
     ///
     /// Between steps the trainer keeps the weights into each unit as a factor,
     /// which max-norm left, times what it stores; in the copy they are
-    /// multiplied out. A copy for which there is no memory aborts the process,
-    /// as a clone does: [`Self::try_network`] does not.
-    pub fn network(&self) -> Mlp {
-        self.mlp.clone().settled(&self.states)
-    }
-
-    /// As [`Self::network`].
+    /// multiplied out.
     ///
     /// # Errors
     /// More memory than can be allocated.
-    pub fn try_network(&self) -> Result<Mlp, Error> {
+    pub fn network(&self) -> Result<Mlp, Error> {
         Ok(self.mlp.try_clone()?.settled(&self.states))
     }
 

@@ -30,7 +30,7 @@ fn train(isa: Isa, digits: &Dataset) -> (String, Vec<f32>) {
     let batches = digits.batches(5, 0, 100).unwrap();
     let first = batches.iter().take(20);
     let losses = first.map(|(batch, targets)| trainer.step(&batch, targets).unwrap()).collect();
-    (trainer.network().digest(), losses)
+    (trainer.network().unwrap().digest(), losses)
 }
 
 #[test]

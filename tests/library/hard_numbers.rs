@@ -81,7 +81,7 @@ fn a_huge_learning_rate_is_reported_and_never_goes_unnoticed() {
         let batch = Batch::dense(view(&x, 3));
         let mut failed = None;
         for step in 0..200 {
-            let before = trainer.network().digest();
+            let before = trainer.network().unwrap().digest();
             match trainer.step(&batch, Targets::Classes(&[0, 1])) {
                 Ok(loss) => assert!(loss.is_finite()),
                 Err(error) => {
@@ -89,7 +89,10 @@ fn a_huge_learning_rate_is_reported_and_never_goes_unnoticed() {
                         error,
                         Error::NonFiniteLoss { .. } | Error::NonFiniteParameters { .. }
                     ));
-                    assert_eq!((trainer.steps(), trainer.network().digest()), (step, before));
+                    assert_eq!(
+                        (trainer.steps(), trainer.network().unwrap().digest()),
+                        (step, before)
+                    );
                     failed = Some(error);
                     break;
                 }
@@ -97,8 +100,9 @@ fn a_huge_learning_rate_is_reported_and_never_goes_unnoticed() {
         }
         // Either every number stayed finite, or it was said.
         assert!(failed.is_some() || trainer.ensure_finite().is_ok());
-        let finite = (0..2)
-            .all(|layer| trainer.network().weights(layer).unwrap().iter().all(|w| w.is_finite()));
+        let finite = (0..2).all(|layer| {
+            trainer.network().unwrap().weights(layer).unwrap().iter().all(|w| w.is_finite())
+        });
         assert_eq!(finite, trainer.ensure_finite().is_ok());
     }
 }
@@ -111,7 +115,7 @@ fn rows_of_zeros_give_the_bias_and_move_only_biases() {
     let mut trainer = trainer(mlp, 0.1, 4);
     let x = [0.0; 20];
     trainer.step(&Batch::dense(view(&x, 5)), Targets::Classes(&[0, 1, 2, 0])).unwrap();
-    let after = trainer.network();
+    let after = trainer.network().unwrap();
     assert_eq!(after.weights(0).unwrap(), before.weights(0).unwrap());
     assert_eq!(after.weights(1).unwrap(), before.weights(1).unwrap());
     assert_eq!(after.bias(0).unwrap(), before.bias(0).unwrap());
@@ -133,11 +137,14 @@ fn where_every_unit_of_a_row_is_dropped_the_bias_alone_learns() {
     let loss = trainer.step(&Batch::dense(view(&x, 3)), classes).unwrap();
     assert!((f64::from(loss) - 4f64.ln()).abs() < 1e-6, "equal logits: ln 4, got {loss}");
     for layer in 0..2 {
-        assert_eq!(trainer.network().weights(layer).unwrap(), before.weights(layer).unwrap());
+        assert_eq!(
+            trainer.network().unwrap().weights(layer).unwrap(),
+            before.weights(layer).unwrap()
+        );
     }
     assert_eq!(trainer.densities().nth(1), Some(0.0));
     // Class 2 was there three times, class 3 once.
-    let network = trainer.network();
+    let network = trainer.network().unwrap();
     let bias = network.bias(1).unwrap();
     assert!(bias[2] > 0.0 && bias[3] < 0.0 && bias[0] == 0.0);
 }
@@ -161,7 +168,7 @@ fn no_rows_are_refused_in_training_and_nothing_to_predict() {
     let empty = Batch::dense(MatrixView::new(&[], 0, 3).unwrap());
     let error = trainer.step(&empty, Targets::Classes(&[])).unwrap_err().to_string();
     assert!(error.contains("rows of a batch 0: expected at least one"), "{error}");
-    let predictor = Predictor::new(trainer.network());
+    let predictor = Predictor::new(trainer.network().unwrap());
     let mut workspace = predictor.workspace(0).unwrap();
     assert_eq!(predictor.predict(&empty, &mut workspace).unwrap().rows(), 0);
     let op = Dropout::new(Keep::HALF);

@@ -210,7 +210,7 @@ proptest! {
                 let loss = trainer.step(&batch, Targets::Classes(&classes)).unwrap();
                 assert!(loss.is_finite());
             }
-            trainer.network().digest()
+            trainer.network().unwrap().digest()
         };
         let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
         let digest = train(Batch::dense(view));

@@ -122,8 +122,8 @@ fn both_forms_of_a_network_predict_the_same() {
         .output(3, Loss::SoftmaxCrossEntropy)
         .build()
         .unwrap();
-    let paper = mlp.to_paper();
-    let back = paper.to_inverted();
+    let paper = mlp.clone().into_paper();
+    let back = paper.clone().into_inverted();
     let x = numbers(2, 6);
     let x32: Vec<f32> = x.iter().map(|&x| x as f32).collect();
     let predictor = Predictor::new(back).with_isa(backend::isa()).unwrap();

@@ -167,7 +167,7 @@ fn loss_gradients_and_updates_are_pytorch_s() {
                         trainer.forward(&batch, targets, &mut |_| ()).unwrap();
                         trainer.update(oracle.rows, &mut |_| ());
                     }
-                    let network = trainer.network();
+                    let network = trainer.network().unwrap();
                     for layer in 0..3 {
                         let got = network.weights(layer).unwrap();
                         for (got, want) in got.into_iter().zip(optimiser.weights[layer].concat()) {
@@ -343,7 +343,7 @@ fn trained_in_both_forms(isa: Isa) {
     let mut trainer =
         Trainer::builder(mlp.clone(), sgd, 4).seed(3).with_isa(isa).unwrap().build().unwrap();
 
-    let mut paper = PlainNetwork::from(mlp.to_paper().paper_weights());
+    let mut paper = PlainNetwork::from(mlp.clone().into_paper().paper_weights());
     let mut velocity = paper.clone();
     for layer in &mut velocity.layers {
         layer.bias.fill(0.0);
@@ -388,7 +388,7 @@ fn trained_in_both_forms(isa: Isa) {
         }
         paper = next;
     }
-    let got = trainer.network().to_paper();
+    let got = trainer.network().unwrap().into_paper();
     let got = PlainNetwork::from(got.paper_weights());
     for (got, want) in got.layers.iter().zip(&paper.layers) {
         let pairs = got.weights.iter().flatten().zip(want.weights.iter().flatten());

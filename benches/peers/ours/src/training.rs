@@ -63,8 +63,8 @@ impl Training {
         })
     }
 
-    fn network(&self) -> Mlp {
-        self.trainer.network()
+    fn network(&self) -> Outcome<Mlp> {
+        Ok(self.trainer.network()?)
     }
 }
 
@@ -85,10 +85,10 @@ impl Work for Training {
     }
 
     fn norms(&self) -> Outcome<Vec<[f64; 2]>> {
-        network::norms(&self.network())
+        network::norms(&self.network()?)
     }
 
     fn save(&self, path: &Path) -> Outcome<()> {
-        network::save(&self.network(), path)
+        network::save(&self.network()?, path)
     }
 }
