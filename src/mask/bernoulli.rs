@@ -127,10 +127,12 @@ mod tests {
     fn the_vector_generator_equals_the_scalar_definition() {
         let streams = Streams::new(7, Domain::Training, 2, 9);
         on_each_isa(|isa| {
-            for k in [1, 2, 3, 655, 32768, 49152, 52429, 65535] {
+            // Miri takes a thousand times as long.
+            let sample = if cfg!(miri) { 4 } else { 1 };
+            for k in [1, 2, 3, 655, 32768, 49152, 52429, 65535].into_iter().step_by(sample) {
                 let keep = Keep::from_k(k).unwrap();
-                for width in [1, 63, 64, 65, 300] {
-                    for rows in [1, 2, 7, 8, 9, 15, 16, 17, 25] {
+                for width in [65, 63, 64, 1, 300].into_iter().step_by(sample) {
+                    for rows in [9, 2, 7, 8, 1, 15, 16, 17, 25].into_iter().step_by(sample) {
                         for first_row in [0, 3, u64::MAX - 2] {
                             let words = words_of(width);
                             let mut out = vec![0; rows * words];
