@@ -90,7 +90,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let pool = machine.pool()?;
     let plans = [
         ("no dropout", arguments.plan(Keep::ALL, Keep::ALL)),
-        ("dropout", arguments.plan(Keep::new(recipe::KEEP_INPUT)?, Keep::new(recipe::KEEP)?)),
+        ("dropout", arguments.plan(recipe::KEEP_INPUT.parse()?, recipe::KEEP.parse()?)),
     ];
     let steps = plans[0].1.steps(train.rows());
     machine.remark(&format!(

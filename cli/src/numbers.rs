@@ -5,8 +5,6 @@
 
 use std::{fmt, str::FromStr};
 
-use thinnet::Keep;
-
 /// Threads: more than nearly any machine has.
 pub const MOST_THREADS: usize = 1024;
 
@@ -88,12 +86,6 @@ pub fn momentum(text: &str) -> Result<f64, String> {
     number(text, "a number from 0 to below 1", |x| (0.0..1.0).contains(&x))
 }
 
-/// A keep rate; the number as it was given.
-pub fn keep(text: &str) -> Result<f64, String> {
-    let value = text.parse().map_err(|_| "expected a number above 0 and at most 1".to_owned())?;
-    Keep::new(value).map(|_| value).map_err(|error| error.to_string())
-}
-
 /// How many of something: from 1 to `most`. Every count on the command line is
 /// taken by this function.
 pub fn count(most: usize) -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync {
@@ -132,7 +124,7 @@ mod tests {
         }
         for text in ["", "NaN", "inf", "-inf", "-1", "-1e-50", "1e39", "1e400", "0x1", "1,5"] {
             assert!(at_least_zero(text).is_err(), "{text}");
-            assert!(momentum(text).is_err() && keep(text).is_err() && norm(text).is_err());
+            assert!(momentum(text).is_err() && norm(text).is_err());
         }
         assert!(norm("1e-14").is_ok() && norm("1e-16").is_err() && norm("0").is_err());
         assert!(momentum("0.99").is_ok() && momentum("0.999999999999").is_err());

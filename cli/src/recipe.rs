@@ -26,10 +26,10 @@ use crate::plan::Decline;
 pub const HIDDEN: [usize; 3] = [1024, 1024, 1024];
 
 /// Keep rate of the inputs (the paper's usual 0.8).
-pub const KEEP_INPUT: f64 = 0.8;
+pub const KEEP_INPUT: &str = "0.8";
 
 /// Keep rate of the hidden units (the paper's usual 0.5).
-pub const KEEP: f64 = 0.5;
+pub const KEEP: &str = "0.5";
 
 /// Rows of a batch.
 pub const BATCH: usize = 128;

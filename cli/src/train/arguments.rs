@@ -68,16 +68,16 @@ pub struct Arguments {
     activation: Activation,
     /// Keep rate of the inputs: above 0 and at most 1, which drops nothing
     #[arg(
-        long, value_name = "P", default_value_t = recipe::KEEP_INPUT,
-        value_parser = numbers::keep, allow_negative_numbers = true, help_heading = "Network",
+        long, value_name = "P", default_value = recipe::KEEP_INPUT,
+        allow_negative_numbers = true, help_heading = "Network",
     )]
-    keep_input: f64,
+    keep_input: Keep,
     /// Keep rate of the hidden units
     #[arg(
-        long, value_name = "P", default_value_t = recipe::KEEP,
-        value_parser = numbers::keep, allow_negative_numbers = true, help_heading = "Network",
+        long, value_name = "P", default_value = recipe::KEEP,
+        allow_negative_numbers = true, help_heading = "Network",
     )]
-    keep: f64,
+    keep: Keep,
     /// How weights start: N(0, 2/inputs), uniform in ±sqrt(6/(inputs+outputs)), or as in the
     /// authors' published code
     #[arg(
@@ -229,8 +229,8 @@ impl Arguments {
         Ok(Plan {
             hidden: self.hidden.0.clone(),
             activation: self.activation,
-            input_keep: Keep::new(self.keep_input)?,
-            hidden_keep: Keep::new(self.keep)?,
+            input_keep: self.keep_input,
+            hidden_keep: self.keep,
             initialisation: self.initialisation,
             batch: self.batch,
             epochs: self.epochs,
