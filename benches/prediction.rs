@@ -44,9 +44,9 @@ fn moments(p: &Predictor<&Mlp>, batch: &Batch<'_>, w: &mut Workspace) -> Result<
 
 /// A network of these widths whose hidden units are all active.
 fn all_active() -> Mlp {
-    let mlp = Mlp::builder(784).hidden(1024, Activation::Identity, Keep::ALL);
-    let mlp = mlp.hidden(1024, Activation::Identity, Keep::ALL);
-    let mlp = mlp.hidden(1024, Activation::Identity, Keep::ALL);
+    let mlp = Mlp::builder(784).hidden(1024, Activation::Identity, Keep::ONE);
+    let mlp = mlp.hidden(1024, Activation::Identity, Keep::ONE);
+    let mlp = mlp.hidden(1024, Activation::Identity, Keep::ONE);
     mlp.output(10, Loss::SoftmaxCrossEntropy).seed(1).build().unwrap()
 }
 

@@ -27,7 +27,7 @@ type Case<'a> = (String, Box<dyn FnMut() -> f64 + 'a>);
 fn main() {
     let pool = ThreadPoolBuilder::new().num_threads(2).build().unwrap();
     let digits = Dataset::digits(Split::Train).unwrap();
-    let [plain, dropout] = [[Keep::ALL; 2], [Keep::new(0.8).unwrap(), Keep::HALF]]
+    let [plain, dropout] = [[Keep::ONE; 2], [Keep::new(0.8).unwrap(), Keep::HALF]]
         .map(|keeps| pool.install(|| trained(&digits, keeps)));
     let predictor = Predictor::new(&dropout);
     let mut cases = Vec::new();

@@ -90,7 +90,7 @@ fn run(k: u64, epochs: u64) -> Result<(), Error> {
     println!("|---|---|---|---|");
     let (mut networks, mut training) = (Vec::new(), Duration::ZERO);
     for seed in 1..=k {
-        let (mlp, time) = train(&train_set, seed, Keep::ALL, Keep::ALL, epochs)?;
+        let (mlp, time) = train(&train_set, seed, Keep::ONE, Keep::ONE, epochs)?;
         networks.push(mlp);
         training += time;
         if seed.is_power_of_two() || seed == k {

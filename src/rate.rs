@@ -40,7 +40,7 @@ impl Keep {
     /// The denominator of the stored rate.
     pub const ONE_K: u32 = 1 << 16;
     /// Every unit stays: no dropout.
-    pub const ALL: Self = Self { k: Self::ONE_K };
+    pub const ONE: Self = Self { k: Self::ONE_K };
     /// Each unit stays with probability 0.5, the paper's usual hidden rate.
     pub const HALF: Self = Self { k: Self::ONE_K / 2 };
 
@@ -190,7 +190,7 @@ mod tests {
             let message = Keep::from_drop(value).unwrap_err().to_string();
             assert!(message.contains(&format!("drop rate {value}")), "{message}");
         }
-        assert_eq!(Keep::from_drop(0.0).unwrap(), Keep::ALL);
+        assert_eq!(Keep::from_drop(0.0).unwrap(), Keep::ONE);
         assert!(Keep::from_k(0).is_err() && Keep::from_k(65537).is_err());
     }
 

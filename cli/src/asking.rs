@@ -37,7 +37,7 @@ pub struct Asking {
 #[derive(Clone, Debug, clap::Args)]
 pub struct Sampling {
     #[arg(
-        long, value_name = "K", value_parser = numbers::count(numbers::MOST_SAMPLES),
+        long, value_name = "K", value_parser = numbers::count(numbers::MAX_SAMPLES),
         allow_negative_numbers = true,
         help = format!(
             "Thinned networks that each row is asked of, at most where there is a tolerance: from \

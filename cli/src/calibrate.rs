@@ -53,7 +53,7 @@ pub struct Arguments {
     /// Equal bins that the confidence is sorted into, from 1 to 1000
     #[arg(
         long, value_name = "N", default_value_t = 10,
-        value_parser = numbers::count(numbers::MOST_BINS), allow_negative_numbers = true,
+        value_parser = numbers::count(numbers::MAX_BINS), allow_negative_numbers = true,
     )]
     bins: usize,
     #[command(flatten)]
@@ -155,8 +155,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (mlp, test) = arguments.asked.read()?;
     let predictor = Predictor::new(mlp).with_isa(machine.isa)?;
     let rows = test.rows();
-    let most_rows = recipe::EVALUATION_BATCH.min(rows);
-    let mut workspace = predictor.workspace(most_rows)?;
+    let max_rows = recipe::EVALUATION_BATCH.min(rows);
+    let mut workspace = predictor.workspace(max_rows)?;
     let probes = probes::of(&test)?;
     let [scale, moments] = [Method::WeightScaling, Method::Moments].map(Way::without_samples);
     let ways = [scale, arguments.sampling.way()?, moments];

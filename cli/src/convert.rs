@@ -42,7 +42,7 @@ With --dropout it has Dropout nodes besides, which are on where a run says so: i
   session.run(None, {\"input\": x, \"training_mode\": np.array(True)})";
 
 /// The longest description of a network that is read: 1 MiB.
-const MOST_TOML_BYTES: u64 = 1 << 20;
+const MAX_TOML_BYTES: u64 = 1 << 20;
 
 /// The arguments of `thinnet convert`.
 #[derive(Debug, clap::Args)]
@@ -188,7 +188,7 @@ impl Arguments {
 /// The description of a network in TOML.
 fn read_layers(file: &Path) -> anyhow::Result<Layers> {
     let name = file.display();
-    let text = String::from_utf8(files::read_if(file, MOST_TOML_BYTES, |_| Ok(()))?)
+    let text = String::from_utf8(files::read_if(file, MAX_TOML_BYTES, |_| Ok(()))?)
         .map_err(|_| anyhow::anyhow!("{name}: not UTF-8: expected TOML"))?;
     toml::from_str(&text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start);

@@ -39,7 +39,7 @@ pub struct Arguments {
     /// Epochs of each of the two trainings, from 1 to 1000000
     #[arg(
         long, value_name = "N", default_value_t = recipe::DEMO_EPOCHS,
-        value_parser = numbers::count(numbers::MOST_EPOCHS), allow_negative_numbers = true,
+        value_parser = numbers::count(numbers::MAX_EPOCHS), allow_negative_numbers = true,
     )]
     epochs: usize,
     /// Seed of weights, masks and the order of rows
@@ -89,7 +89,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (train, test) = Data::digits().read_pair(None)?;
     let pool = machine.pool()?;
     let plans = [
-        ("no dropout", arguments.plan(Keep::ALL, Keep::ALL)),
+        ("no dropout", arguments.plan(Keep::ONE, Keep::ONE)),
         ("dropout", arguments.plan(recipe::KEEP_INPUT.parse()?, recipe::KEEP.parse()?)),
     ];
     let steps = plans[0].1.steps(train.rows());
@@ -139,7 +139,7 @@ fn table(names: &[&str], fits: &[Fit]) -> Table {
             fit.densities.iter().map(|density| format!("{:.0}", 100.0 * density)).collect();
         table.add_row([
             (*name).to_owned(),
-            format!("{:.2}", 100.0 * fit.evaluation.error()),
+            format!("{:.2}", 100.0 * fit.evaluation.error_rate()),
             format!("{:.2}", fit.step_ms_median().unwrap_or(f64::NAN)),
             densities.join("  "),
         ]);

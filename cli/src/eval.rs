@@ -52,7 +52,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let results = Results {
         rows: evaluation.rows,
         wrong: evaluation.wrong.len(),
-        test_error: evaluation.error(),
+        test_error: evaluation.error_rate(),
         baseline: Baseline::new(&test, &test)?,
         loss: evaluation.loss,
         digest: predictor.network().digest(),

@@ -30,13 +30,13 @@ pub struct Arguments {
     /// Rows of a batch, from 1 to 1000000
     #[arg(
         long, value_name = "N", default_value_t = 128,
-        value_parser = numbers::count(numbers::MOST_BATCH), allow_negative_numbers = true,
+        value_parser = numbers::count(numbers::MAX_BATCH), allow_negative_numbers = true,
     )]
     batch: usize,
     /// Steps to measure, from 1 to 1000000
     #[arg(
         long, value_name = "N", default_value_t = 100,
-        value_parser = numbers::count(numbers::MOST_STEPS), allow_negative_numbers = true,
+        value_parser = numbers::count(numbers::MAX_STEPS), allow_negative_numbers = true,
     )]
     steps: usize,
     /// Print one JSON object

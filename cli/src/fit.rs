@@ -114,9 +114,9 @@ impl<'a> Fitting<'a> {
         trainer: Trainer,
         course: Course,
     ) -> anyhow::Result<Self> {
-        let most_tested = recipe::EVALUATION_BATCH.min(test.rows());
+        let max_tested = recipe::EVALUATION_BATCH.min(test.rows());
         Ok(Self {
-            workspace: Predictor::new(trainer.network()?).workspace(most_tested)?,
+            workspace: Predictor::new(trainer.network()?).workspace(max_tested)?,
             isa: trainer.isa(),
             plan,
             train,
@@ -198,7 +198,7 @@ impl<'a> Fitting<'a> {
         let mut test_error = None;
         if last || epoch.is_multiple_of(self.plan.evaluate_every) {
             let evaluation = self.evaluate()?;
-            test_error = Some(evaluation.error());
+            test_error = Some(evaluation.error_rate());
             self.evaluation = Some(evaluation);
         }
         let train_loss = self.course.losses / self.train.rows() as f64;

@@ -17,7 +17,7 @@ pub struct Machine {
     /// Threads to compute with, from 1 to 1024 [default: all that this process may
     /// use]; the result is the same for any number
     #[arg(
-        long, value_name = "N", value_parser = numbers::count(numbers::MOST_THREADS),
+        long, value_name = "N", value_parser = numbers::count(numbers::MAX_THREADS),
         allow_negative_numbers = true,
     )]
     threads: Option<usize>,

@@ -22,7 +22,7 @@ pub struct ModelAndData {
     data: Data,
     /// The first N rows of the test set, from 1 to 4294967295 [default: all]
     #[arg(
-        long, value_name = "N", value_parser = numbers::count(numbers::MOST_ROWS),
+        long, value_name = "N", value_parser = numbers::count(numbers::MAX_ROWS),
         allow_negative_numbers = true,
     )]
     limit: Option<usize>,

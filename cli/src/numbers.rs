@@ -6,31 +6,31 @@
 use std::{fmt, str::FromStr};
 
 /// Threads: more than nearly any machine has.
-pub const MOST_THREADS: usize = 1024;
+pub const MAX_THREADS: usize = 1024;
 
 /// Rows of a set: the library numbers them by `u32`.
-pub const MOST_ROWS: usize = u32::MAX as usize;
+pub const MAX_ROWS: usize = u32::MAX as usize;
 
 /// Rows of a batch.
-pub const MOST_BATCH: usize = 1_000_000;
+pub const MAX_BATCH: usize = 1_000_000;
 
 /// Epochs of a training.
-pub const MOST_EPOCHS: usize = 1_000_000;
+pub const MAX_EPOCHS: usize = 1_000_000;
 
 /// Steps that are measured, or lie between two checkpoints.
-pub const MOST_STEPS: usize = 1_000_000;
+pub const MAX_STEPS: usize = 1_000_000;
 
 /// Thinned networks that a row is asked of.
-pub const MOST_SAMPLES: usize = 1_000_000;
+pub const MAX_SAMPLES: usize = 1_000_000;
 
 /// Bins of a histogram.
-pub const MOST_BINS: usize = 1000;
+pub const MAX_BINS: usize = 1000;
 
 /// Units of a layer.
-const MOST_UNITS: usize = 1_000_000;
+const MAX_UNITS: usize = 1_000_000;
 
 /// Hidden layers.
-const MOST_LAYERS: usize = 1000;
+const MAX_LAYERS: usize = 1000;
 
 /// Units of the hidden layers, written `1024,1024`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,13 +40,13 @@ impl FromStr for Widths {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let width = count(MOST_UNITS);
+        let width = count(MAX_UNITS);
         // One more than allowed tells that there are too many.
-        let widths = text.split(',').take(MOST_LAYERS + 1).map(|text| width(text.trim()));
+        let widths = text.split(',').take(MAX_LAYERS + 1).map(|text| width(text.trim()));
         match widths.collect::<Result<Vec<_>, _>>() {
-            Ok(widths) if widths.len() <= MOST_LAYERS => Ok(Self(widths)),
+            Ok(widths) if widths.len() <= MAX_LAYERS => Ok(Self(widths)),
             _ => Err(format!(
-                "expected whole numbers from 1 to {MOST_UNITS}, at most {MOST_LAYERS} of them, \
+                "expected whole numbers from 1 to {MAX_UNITS}, at most {MAX_LAYERS} of them, \
                  separated by commas"
             )),
         }

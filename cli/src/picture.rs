@@ -173,7 +173,7 @@ fn draw_panel(
         .axis_desc_style(("sans-serif", 15))
         .light_line_style(TRANSPARENT)
         .draw()?;
-    let most_rows = panel.curves.iter().flat_map(Curve::weights).map(|weight| weight.rows).max();
+    let max_rows = panel.curves.iter().flat_map(Curve::weights).map(|weight| weight.rows).max();
     for (curve, colour) in panel.curves.iter().zip(COLOURS) {
         let width = if curve.weights().is_empty() { 2 } else { 1 };
         let style = colour.stroke_width(width);
@@ -189,7 +189,7 @@ fn draw_panel(
             PathElement::new(bar, colour.mix(0.5).stroke_width(2))
         }))?;
         let circle = |(point, weight): ((f64, f64), &Weight), style: ShapeStyle| {
-            let part = weight.rows as f64 / most_rows.unwrap_or(1) as f64;
+            let part = weight.rows as f64 / max_rows.unwrap_or(1) as f64;
             Circle::new(point, (LARGEST * part.sqrt()).max(LEAST).round() as i32, style)
         };
         chart.draw_series(weighed().map(|at| {

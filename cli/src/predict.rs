@@ -73,11 +73,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let [] = outputs::open(&arguments.asked.files(), [])?;
     let (mlp, inputs, labels, rows) = arguments.asked.read_rows()?;
     let predictor = Predictor::new(mlp).with_isa(machine.isa)?;
-    let most_rows = recipe::EVALUATION_BATCH.min(rows);
-    let mut workspace = predictor.workspace(most_rows)?;
+    let max_rows = recipe::EVALUATION_BATCH.min(rows);
+    let mut workspace = predictor.workspace(max_rows)?;
     machine.pool()?.install(|| {
         let first = Batch::dense(inputs.view().subrows(0..rows)?);
-        for batch in first.chunks(most_rows)? {
+        for batch in first.chunks(max_rows)? {
             let answers = way.answers(&predictor, &batch, &mut workspace)?;
             console::results(&lines(
                 batch.first_row(),

@@ -117,7 +117,7 @@ impl<'a> Report<'a> {
             mask_format: mask::FORMAT,
             data,
             settings: plan,
-            test_error: fit.evaluation.error(),
+            test_error: fit.evaluation.error_rate(),
             test_wrong: fit.evaluation.wrong.len(),
             baseline,
             test_loss: fit.evaluation.loss,

@@ -36,8 +36,8 @@ pub fn sentence(without: &Fit, with: &Fit) -> String {
         "After the same {} updates from the same seed, the network trained with dropout {outcome} \
          ({} instead of {}), and its median step took {:.2} ms instead of {:.2} ms.",
         with.steps,
-        percent(with.evaluation.error()),
-        percent(without.evaluation.error()),
+        percent(with.evaluation.error_rate()),
+        percent(without.evaluation.error_rate()),
         with.step_ms_median().unwrap_or(f64::NAN),
         without.step_ms_median().unwrap_or(f64::NAN),
     )

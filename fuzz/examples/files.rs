@@ -24,7 +24,7 @@ use thinnet_fuzz::{
 mod hostile_files;
 
 /// The largest seed: the fuzzer changes small inputs best.
-const MOST_BYTES: usize = 4096;
+const MAX_BYTES: usize = 4096;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -70,7 +70,7 @@ fn models() -> Result<Vec<(&'static str, Vec<u8>)>> {
         .sparse_input()
         .hidden(4, Activation::Relu, Keep::HALF)
         .hidden(2, Activation::Tanh, Keep::from_k(1)?)
-        .hidden(3, Activation::Logistic, Keep::ALL)
+        .hidden(3, Activation::Logistic, Keep::ONE)
         .output(2, Loss::SoftmaxCrossEntropy)
         .build()?
         .to_bytes()?;
@@ -164,7 +164,7 @@ fn with_hostile(
     mut files: Vec<(&'static str, Vec<u8>)>,
     hostile: Vec<hostile_files::Hostile>,
 ) -> Vec<(&'static str, Vec<u8>)> {
-    let small = hostile.into_iter().filter(|file| file.bytes.len() <= MOST_BYTES);
+    let small = hostile.into_iter().filter(|file| file.bytes.len() <= MAX_BYTES);
     files.extend(small.map(|file| {
         assert!(!file.words.is_empty(), "{} has a reason", file.name);
         (file.name, file.bytes)
@@ -211,7 +211,7 @@ fn beside() -> Vec<(&'static str, Vec<u8>)> {
     good.chain(bad)
         .filter(|(_, files)| files.at == DATA && files.sparse == 0)
         .map(|(name, files)| (name, joined(&files.graph, &files.data)))
-        .filter(|(_, bytes)| bytes.len() <= MOST_BYTES)
+        .filter(|(_, bytes)| bytes.len() <= MAX_BYTES)
         .collect()
 }
 

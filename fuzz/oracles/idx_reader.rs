@@ -33,7 +33,7 @@ const MEMBER: usize = 1 << 20;
 
 /// Zeros in the largest bomb: enough to see memory grow, few enough that an
 /// honest header of so many stays within the fuzzer's limit.
-const MOST_MEMBERS: usize = 64;
+const MAX_MEMBERS: usize = 64;
 
 /// To compare with.
 static NOTHING: [u8; MEMBER] = [0; MEMBER];
@@ -45,7 +45,7 @@ static ZEROS: LazyLock<Vec<u8>> = LazyLock::new(|| gzip(&NOTHING));
 /// dimensions, then their sizes, big-endian; bytes that are missing count as 0.
 fn bomb(bytes: &[u8]) {
     let at = |i: usize| bytes.get(i).copied().unwrap_or(0);
-    let members = usize::from(at(0)) % (MOST_MEMBERS + 1);
+    let members = usize::from(at(0)) % (MAX_MEMBERS + 1);
     let rest = usize::from(at(1));
     let dimensions = usize::from(at(2)) % 4 + 1;
     let sizes: Vec<u32> = (0..dimensions)

@@ -248,7 +248,7 @@ impl Case {
         let targets = match self.loss {
             Loss::SoftmaxCrossEntropy => Targets::Classes(&data.classes),
             Loss::SquaredError => Targets::Values(t),
-            _ => Targets::Bits(t),
+            _ => Targets::Binary(t),
         };
         let x = MatrixView::new(&data.x, self.rows, self.inputs).unwrap();
         (Batch::dense(x).starting_at(self.first_row), targets)

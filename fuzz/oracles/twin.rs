@@ -152,8 +152,8 @@ fn loss(z: &[Near], targets: Targets<'_>, row: usize, rows: usize) -> Option<(Ne
         Targets::Classes(classes) => {
             let class = classes[row] as usize;
             let top = z.iter().map(|z| z.value).fold(f64::NEG_INFINITY, f64::max);
-            let most_error = z.iter().map(|z| z.error).fold(0.0, f64::max);
-            if most_error > 1.0 {
+            let max_error = z.iter().map(|z| z.error).fold(0.0, f64::max);
+            if max_error > 1.0 {
                 return None;
             }
             // The engine's own top cancels, but for the subtraction's rounding.
@@ -161,7 +161,7 @@ fn loss(z: &[Near], targets: Targets<'_>, row: usize, rows: usize) -> Option<(Ne
                 .iter()
                 .map(|z| {
                     let below = z.value - top;
-                    let error = z.error + 1.01 * ROUND * (below.abs() + 2.0 * most_error);
+                    let error = z.error + 1.01 * ROUND * (below.abs() + 2.0 * max_error);
                     ((below - error).exp(), (below + error).exp())
                 })
                 .collect();
@@ -177,7 +177,7 @@ fn loss(z: &[Near], targets: Targets<'_>, row: usize, rows: usize) -> Option<(Ne
             }
             let ln = Near::between(low.ln(), high.ln());
             let at = z[class];
-            let size = (top - at.value).abs() + at.error + most_error;
+            let size = (top - at.value).abs() + at.error + max_error;
             let error = ln.error + sum_error + at.error + ROUND * (size + ln.size());
             total = Near { value: ln.value + top - at.value, error };
         }
@@ -189,7 +189,7 @@ fn loss(z: &[Near], targets: Targets<'_>, row: usize, rows: usize) -> Option<(Ne
                 dz.push(d.times(Near::exact(2.0)).times(per_output));
             }
         }
-        Targets::Bits(t) => {
+        Targets::Binary(t) => {
             for (z, &t) in z.iter().zip(t.row(row).ok()?) {
                 let t = f64::from(t);
                 let value = z.value;

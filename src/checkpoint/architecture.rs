@@ -64,7 +64,7 @@ impl TryFrom<Noise> for Keep {
 
     fn try_from(noise: Noise) -> Result<Self, Error> {
         match noise {
-            Noise::None {} => Ok(Self::ALL),
+            Noise::None {} => Ok(Self::ONE),
             // One way to say it, so that the same model gives the same bytes.
             Noise::Bernoulli { keep_k: keep_k @ Self::ONE_K } => {
                 Err(Error::BernoulliKeepsAll { keep_k })
@@ -107,7 +107,7 @@ impl From<Architecture> for Said {
     fn from(said: Architecture) -> Self {
         let Architecture { inputs, input_keep, sparse_input, hidden, outputs, loss, scaling } =
             said;
-        let output = (outputs, Activation::Identity, Keep::ALL);
+        let output = (outputs, Activation::Identity, Keep::ONE);
         let layer = |(width, activation, keep): (usize, Activation, Keep)| Layer::Dense {
             activation,
             noise: keep.into(),

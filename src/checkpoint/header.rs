@@ -14,10 +14,10 @@ use serde::{
 };
 
 /// The most tensors of a file.
-pub(super) const MOST_TENSORS: usize = 20_000;
+pub(super) const MAX_TENSORS: usize = 20_000;
 
 /// The most metadata keys of a file.
-const MOST_KEYS: usize = 1000;
+const MAX_KEYS: usize = 1000;
 
 /// The longest name of a tensor, in bytes.
 const LONGEST_NAME: usize = 1024;
@@ -26,7 +26,7 @@ const LONGEST_NAME: usize = 1024;
 pub(super) const LONGEST: usize = 16 << 20;
 
 /// The most dimensions of a tensor.
-const MOST_DIMENSIONS: usize = 8;
+const MAX_DIMENSIONS: usize = 8;
 
 /// Whether a file of `size` bytes that starts like this looks like a safetensors
 /// file: the length of its header is followed by as much, which starts as JSON
@@ -135,8 +135,8 @@ impl<'de> Deserialize<'de> for Header {
                         }
                         continue;
                     }
-                    if tensors.len() == MOST_TENSORS {
-                        return Err(A::Error::custom(format!("more than {MOST_TENSORS} tensors")));
+                    if tensors.len() == MAX_TENSORS {
+                        return Err(A::Error::custom(format!("more than {MAX_TENSORS} tensors")));
                     }
                     if name.len() > LONGEST_NAME {
                         let n = name.len();
@@ -172,8 +172,8 @@ impl<'de> Deserialize<'de> for Metadata {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Metadata, A::Error> {
                 let mut entries = HashMap::new();
                 while let Some((key, text)) = map.next_entry()? {
-                    if entries.insert(key, text).is_some() || entries.len() > MOST_KEYS {
-                        let expected = format!("at most {MOST_KEYS} metadata keys, each once");
+                    if entries.insert(key, text).is_some() || entries.len() > MAX_KEYS {
+                        let expected = format!("at most {MAX_KEYS} metadata keys, each once");
                         return Err(A::Error::custom(format!("expected {expected}")));
                     }
                 }
@@ -205,12 +205,12 @@ impl<'de> Deserialize<'de> for Shape {
             type Value = Shape;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "at most {MOST_DIMENSIONS} sizes")
+                write!(f, "at most {MAX_DIMENSIONS} sizes")
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut sizes: A) -> Result<Shape, A::Error> {
                 let mut shape = Vec::new();
-                for _ in 0..MOST_DIMENSIONS {
+                for _ in 0..MAX_DIMENSIONS {
                     match sizes.next_element()? {
                         None => return Ok(Shape(shape)),
                         Some(size) => shape.push(size),
@@ -218,7 +218,7 @@ impl<'de> Deserialize<'de> for Shape {
                 }
                 match sizes.next_element::<IgnoredAny>()? {
                     None => Ok(Shape(shape)),
-                    Some(_) => Err(A::Error::invalid_length(MOST_DIMENSIONS + 1, &self)),
+                    Some(_) => Err(A::Error::invalid_length(MAX_DIMENSIONS + 1, &self)),
                 }
             }
         }
@@ -251,8 +251,8 @@ mod tests {
             format!("{{{}}}", entries.join(","))
         };
         let entry = r#"{"dtype":"F32","shape":[0],"data_offsets":[0,0]}"#;
-        refused(&many(MOST_TENSORS + 1, entry), "more than 20000 tensors");
-        let keys = many(MOST_KEYS + 1, r#""""#);
+        refused(&many(MAX_TENSORS + 1, entry), "more than 20000 tensors");
+        let keys = many(MAX_KEYS + 1, r#""""#);
         refused(&format!(r#"{{"__metadata__":{keys}}}"#), "at most 1000 metadata keys");
     }
 

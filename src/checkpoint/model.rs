@@ -51,7 +51,7 @@ impl Mlp {
     ///
     /// # Errors
     /// The file cannot be read, is larger than
-    /// [`MOST_BYTES`](crate::files::MOST_BYTES), or as [`Self::from_bytes`].
+    /// [`MAX_BYTES`](crate::files::MAX_BYTES), or as [`Self::from_bytes`].
     pub fn load(path: &Path) -> Result<Self, Error> {
         network(Reader::open(path)?, Verify::Digest)
     }

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    files::{self, MOST_BYTES},
+    files::{self, MAX_BYTES},
     memory::{ensure_room, reserve, zeros},
 };
 
@@ -67,14 +67,14 @@ impl<'a> Reader<'a> {
         let io = |source| Error::io(path, source);
         let found = fs::metadata(path).map_err(io)?;
         if !found.is_file() {
-            let bytes = files::read_if(path, MOST_BYTES, |first| ensure_begins(first, path))?;
+            let bytes = files::read_if(path, MAX_BYTES, |first| ensure_begins(first, path))?;
             let size = bytes.len() as u64;
             return Self::new(Cursor::new(bytes), size, path);
         }
         let file = File::open(path).map_err(io)?;
         let size = file.metadata().map_err(io)?.len();
-        if size > MOST_BYTES {
-            let reason = format!("larger than {MOST_BYTES} bytes");
+        if size > MAX_BYTES {
+            let reason = format!("larger than {MAX_BYTES} bytes");
             return Err(Error::Format { path: path.to_owned(), reason });
         }
         Self::new(file, size, path)

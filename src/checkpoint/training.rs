@@ -22,7 +22,7 @@ pub(crate) const KEY: &str = "thinnet.checkpoint";
 
 /// The most updates that a training can have done: so many that it can always do
 /// one more.
-const MOST_STEPS: u64 = u64::MAX / 2;
+const MAX_STEPS: u64 = u64::MAX / 2;
 
 /// The one state of gradient descent.
 const VELOCITY: &str = "velocity";
@@ -126,9 +126,9 @@ impl<'a> Saved<'a> {
             let reason = format!("states {states:?} of the optimiser: expected [{VELOCITY:?}]");
             return Err(file.refuse(reason));
         }
-        if position.step > MOST_STEPS {
+        if position.step > MAX_STEPS {
             let step = position.step;
-            return Err(file.refuse(format!("step {step}: expected at most {MOST_STEPS}")));
+            return Err(file.refuse(format!("step {step}: expected at most {MAX_STEPS}")));
         }
         // Weights and biases, as often as there are states of them besides, and
         // what is pending.

@@ -10,12 +10,12 @@ use serde_json::Value;
 
 use super::{
     digest::{BLANK, PLACE, Running, START},
-    header::{LONGEST, MOST_TENSORS},
+    header::{LONGEST, MAX_TENSORS},
     tensor::{From, Tensor},
 };
 use crate::{
     error::Error,
-    files::{MOST_BYTES, write_atomically_with},
+    files::{MAX_BYTES, write_atomically_with},
     memory::{ensure_room, reserve},
 };
 
@@ -33,9 +33,9 @@ impl<'m> Writer<'m> {
         key: &str,
         metadata: &impl Serialize,
     ) -> Result<Self, Error> {
-        if tensors.len() > MOST_TENSORS {
+        if tensors.len() > MAX_TENSORS {
             let n = tensors.len();
-            return Err(Error::TooMany { what: "tensors of a file", most: MOST_TENSORS, got: n });
+            return Err(Error::TooMany { what: "tensors of a file", most: MAX_TENSORS, got: n });
         }
         tensors.sort_by(|a, b| a.name.cmp(&b.name));
         let metadata = sorted_json(metadata)?;
@@ -61,9 +61,9 @@ impl<'m> Writer<'m> {
             return Err(Error::TooMany { what: "bytes of a file's header", most: LONGEST, got: n });
         }
         let size = (size_of::<u64>() + header.len()) as u64 + end;
-        if size > MOST_BYTES {
+        if size > MAX_BYTES {
             let (what, why) = ("bytes of a file", "which can be read again");
-            return Err(Error::FileTooLarge { what, size, most: MOST_BYTES, why });
+            return Err(Error::FileTooLarge { what, size, most: MAX_BYTES, why });
         }
         Ok(Self { tensors, header, size })
     }

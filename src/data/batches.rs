@@ -82,7 +82,7 @@ impl<'a> Batches<'a> {
                 classes = reserve("classes of rows", rows)?;
                 classes.extend_from_slice(all);
             }
-            Targets::Values(all) | Targets::Bits(all) => {
+            Targets::Values(all) | Targets::Binary(all) => {
                 numbers = Matrix::zeroed(rows, all.columns())?;
             }
         }
@@ -138,7 +138,7 @@ impl<'a> Batches<'a> {
         let targets = match self.targets {
             Targets::Classes(_) => Targets::Classes(&self.classes[rows.clone()]),
             Targets::Values(_) => Targets::Values(self.numbers.view().part(rows.clone())),
-            Targets::Bits(_) => Targets::Bits(self.numbers.view().part(rows.clone())),
+            Targets::Binary(_) => Targets::Binary(self.numbers.view().part(rows.clone())),
         };
         (Batch::chosen(self.inputs, &self.order[rows]), targets)
     }
@@ -150,7 +150,7 @@ impl<'a> Batches<'a> {
             Targets::Classes(all) => {
                 self.classes.iter_mut().zip(rows).for_each(|(to, row)| *to = all[row]);
             }
-            Targets::Values(all) | Targets::Bits(all) => {
+            Targets::Values(all) | Targets::Binary(all) => {
                 for (place, row) in rows.enumerate() {
                     self.numbers.at_mut(place).copy_from_slice(all.at(row));
                 }
@@ -225,7 +225,7 @@ mod tests {
             let target = |row: usize| match targets {
                 Targets::Classes(classes) => classes[row],
                 Targets::Values(values) => values.at(row)[2] as u32,
-                Targets::Bits(bits) => (bits.at(row)[1] * 1024.0) as u32,
+                Targets::Binary(bits) => (bits.at(row)[1] * 1024.0) as u32,
             };
             (0..batch.rows()).map(|row| (batch.at(row)[0] as u32 / 10, target(row))).collect()
         };
@@ -260,7 +260,7 @@ mod tests {
             for targets in [
                 Targets::Classes(&labels),
                 Targets::Values(MatrixView::new(&values, rows, 3).unwrap()),
-                Targets::Bits(MatrixView::new(&bits, rows, 2).unwrap()),
+                Targets::Binary(MatrixView::new(&bits, rows, 2).unwrap()),
             ] {
                 let mut batches = Batches::new(inputs.view(), targets, size).unwrap();
                 let unshuffled = seen(&batches).concat();

@@ -28,7 +28,7 @@ pub enum Split {
 }
 
 /// The most classes, 2^20: a label beyond them is a number of something else.
-pub const MOST_CLASSES: usize = 1 << 20;
+pub const MAX_CLASSES: usize = 1 << 20;
 
 /// Floats that are hashed at once.
 const PIECE: usize = 1024;
@@ -61,13 +61,13 @@ impl Dataset {
     /// and one.
     ///
     /// # Errors
-    /// Not a label for each row, or a label that is not below [`MOST_CLASSES`].
+    /// Not a label for each row, or a label that is not below [`MAX_CLASSES`].
     pub fn new(inputs: Matrix, labels: Vec<u32>) -> Result<Self, Error> {
         crate::error::same_size("labels of a data set", inputs.rows(), labels.len())?;
         let mut classes = 0;
         for (row, &class) in labels.iter().enumerate() {
-            if class as usize >= MOST_CLASSES {
-                return Err(Error::Class { row, class, classes: MOST_CLASSES });
+            if class as usize >= MAX_CLASSES {
+                return Err(Error::Class { row, class, classes: MAX_CLASSES });
             }
             classes = classes.max(class as usize + 1);
         }

@@ -5,7 +5,7 @@
 
 use std::{fmt, path::Path};
 
-use super::source::{MOST_ELEMENTS, Source, shape_of_rows};
+use super::source::{MAX_ELEMENTS, Source, shape_of_rows};
 use crate::{abridged::Few, error::Error, tensor::Matrix};
 
 /// What an IDX file of unsigned bytes holds.
@@ -34,7 +34,7 @@ impl fmt::Debug for Idx {
 /// # Errors
 /// More than 255 dimensions are asked for, which the format cannot say; the
 /// file cannot be read, is not such a file, is longer or shorter than its
-/// header says, or says more than [`MOST_ELEMENTS`]. A gzipped file
+/// header says, or says more than [`MAX_ELEMENTS`]. A gzipped file
 /// becomes at most 256 MiB, and 256 bytes for each of its own.
 pub fn read(path: &Path, dimensions: usize) -> Result<Idx, Error> {
     Opened::new(Source::open(path)?, dimensions)?.whole()
@@ -91,9 +91,9 @@ impl<'a> Opened<'a> {
             sizes.push(u32::from_be_bytes(word) as usize);
         }
         let product = sizes.iter().try_fold(1usize, |product, &size| product.checked_mul(size));
-        let Some(count) = product.filter(|&count| count <= MOST_ELEMENTS) else {
+        let Some(count) = product.filter(|&count| count <= MAX_ELEMENTS) else {
             return Err(source.refuse(format!(
-                "sizes {sizes:?} are too large: expected at most {MOST_ELEMENTS} elements"
+                "sizes {sizes:?} are too large: expected at most {MAX_ELEMENTS} elements"
             )));
         };
         Ok(Self { sizes, count, source })

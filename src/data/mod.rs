@@ -14,6 +14,6 @@ mod source;
 
 pub use batch::Batch;
 pub use batches::{BatchIter, Batches};
-pub use dataset::{Dataset, MOST_CLASSES, Split};
+pub use dataset::{Dataset, MAX_CLASSES, Split};
 pub use shuffle::epoch_order;
-pub use source::MOST_ELEMENTS;
+pub use source::MAX_ELEMENTS;

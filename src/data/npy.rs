@@ -15,7 +15,7 @@ use std::{
 
 use half::f16;
 
-use super::source::{MOST_ELEMENTS, Source, not_finite, shape_of_rows};
+use super::source::{MAX_ELEMENTS, Source, not_finite, shape_of_rows};
 use crate::{
     abridged::Few,
     error::Error,
@@ -148,7 +148,7 @@ impl Npy {
     ///
     /// # Errors
     /// The file cannot be read, is no such file, is longer or shorter than its
-    /// header says, or says more than [`MOST_ELEMENTS`]. Memory stays within
+    /// header says, or says more than [`MAX_ELEMENTS`]. Memory stays within
     /// the file's size, and through a pipe within twice what came.
     pub fn read(path: &Path) -> Result<Self, Error> {
         Opened::new(Source::open(path)?)?.whole()
@@ -179,7 +179,7 @@ impl Npy {
     ///
     /// # Errors
     /// Fewer than two dimensions, rows without elements, or more floats than
-    /// [`MOST_ELEMENTS`], padding counted, or than can be allocated.
+    /// [`MAX_ELEMENTS`], padding counted, or than can be allocated.
     pub fn matrix(&self) -> Result<Matrix, Error> {
         self.opened().rows(Values::AsTheyAre)
     }
@@ -260,9 +260,9 @@ impl<'a> Opened<'a> {
     fn count(&self) -> Result<usize, Error> {
         let Header { kind, dimensions, .. } = &self.header;
         let product = dimensions.iter().try_fold(1usize, |all, &one| all.checked_mul(one));
-        let Some(count) = product.filter(|&count| count <= MOST_ELEMENTS) else {
+        let Some(count) = product.filter(|&count| count <= MAX_ELEMENTS) else {
             return Err(self.source.refuse(format!(
-                "shape {dimensions:?} is too large: expected at most {MOST_ELEMENTS} elements"
+                "shape {dimensions:?} is too large: expected at most {MAX_ELEMENTS} elements"
             )));
         };
         // Below 2^33.

@@ -18,7 +18,7 @@ use crate::{
 
 /// The most elements that are read of a file, and the most floats that are made of it, where rows
 /// are padded to cache lines: 2^30.
-pub const MOST_ELEMENTS: usize = 1 << 30;
+pub const MAX_ELEMENTS: usize = 1 << 30;
 
 /// Bytes that are read, and turned into numbers, at once.
 const PIECE: usize = 16 << 10;
@@ -288,7 +288,7 @@ impl Growth {
 }
 
 /// Whether a matrix may have this shape: rows of something, and together no more than
-/// [`MOST_ELEMENTS`] floats. `stated` is the shape as the file states it. Gives the bytes that the
+/// [`MAX_ELEMENTS`] floats. `stated` is the shape as the file states it. Gives the bytes that the
 /// matrix takes.
 pub(super) fn shape_of_rows(
     [rows, columns]: [usize; 2],
@@ -300,12 +300,12 @@ pub(super) fn shape_of_rows(
     // At least one row: nothing in a file without rows bears out how wide it says it is.
     padded(columns)
         .and_then(|stride| stride.checked_mul(rows.max(1)))
-        .filter(|&floats| floats <= MOST_ELEMENTS)
+        .filter(|&floats| floats <= MAX_ELEMENTS)
         .map(|floats| (floats * size_of::<f32>()) as u64)
         .ok_or_else(|| {
             format!(
                 "{stated} takes too many floats, as each row is padded to a multiple of 16: \
-                 expected at most {MOST_ELEMENTS}"
+                 expected at most {MAX_ELEMENTS}"
             )
         })
 }

@@ -43,14 +43,14 @@ impl FileKind {
         Self::by(&start, size, path, || Reader::open(path))
     }
 
-    /// As [`Self::of`], with the bytes of the file, of at most [`files::MOST_BYTES`]: for a pipe,
+    /// As [`Self::of`], with the bytes of the file, of at most [`files::MAX_BYTES`]: for a pipe,
     /// which can be read once. What can be no such file is refused by its first bytes, before the
     /// others are read.
     ///
     /// # Errors
     /// The file cannot be read, or as [`Self::of`].
     pub fn read_whole(path: &Path) -> Result<(Self, Vec<u8>), Error> {
-        let bytes = files::read_if(path, files::MOST_BYTES, |first| {
+        let bytes = files::read_if(path, files::MAX_BYTES, |first| {
             // As long as can be: how long it is nobody knows.
             if is_onnx(first, u64::MAX, path) {
                 return onnx::begins(first);

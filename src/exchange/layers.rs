@@ -51,7 +51,7 @@ impl Layers {
         Self::default()
     }
 
-    /// The keep rate of the inputs; [`Keep::ALL`] where it is not called.
+    /// The keep rate of the inputs; [`Keep::ONE`] where it is not called.
     #[must_use]
     pub fn input_keep(mut self, keep: Keep) -> Self {
         self.input_keep = Some(keep);
@@ -160,7 +160,7 @@ impl TryFrom<Described> for Layers {
     fn try_from(described: Described) -> Result<Self, Error> {
         let Described { sparse_input, loss, scaling, names, .. } = described;
         let hidden = described.hidden.into_iter().map(|hidden| {
-            Ok((hidden.activation, rate(hidden.keep, hidden.drop)?.unwrap_or(Keep::ALL)))
+            Ok((hidden.activation, rate(hidden.keep, hidden.drop)?.unwrap_or(Keep::ONE)))
         });
         Ok(Self {
             input_keep: rate(described.input_keep, described.input_drop)?,
@@ -200,7 +200,7 @@ mod tests {
             .input_keep(Keep::new(0.8).unwrap())
             .sparse_input()
             .hidden(Activation::Relu, Keep::HALF)
-            .hidden(Activation::Tanh, Keep::ALL)
+            .hidden(Activation::Tanh, Keep::ONE)
             .loss(Loss::BinaryCrossEntropy)
             .scaling(Scaling::Paper)
             .names(["a", "b", "c"]);

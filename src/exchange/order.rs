@@ -35,7 +35,7 @@ impl Found {
 
 /// The most steps of a search: two hundred layers without numbers take them, and
 /// as many numbered ones as a file holds take one each.
-const MOST_STEPS: usize = 1 << 22;
+const MAX_STEPS: usize = 1 << 22;
 
 /// Sorts the layers from the inputs to the outputs: in the one order in which
 /// each takes as many inputs as the one before has outputs, and in which numbers
@@ -173,7 +173,7 @@ fn without_widths(layers: &[Found], group: &mut [(Vec<Number<'_>>, usize)]) {
 enum Orders {
     None,
     One(Vec<usize>),
-    /// Or it did not end within [`MOST_STEPS`].
+    /// Or it did not end within [`MAX_STEPS`].
     Many,
 }
 
@@ -189,7 +189,7 @@ fn search(
     let mut chain: Vec<(usize, usize)> = Vec::with_capacity(layers.len());
     let mut orders = Orders::None;
     let mut next = 0;
-    for _ in 0..MOST_STEPS {
+    for _ in 0..MAX_STEPS {
         if let Some(queue) = queues.get(next) {
             let outputs = chain.last().map(|&(_, last)| shape(&layers[last]).1);
             let fits = |layer: usize| outputs.is_none_or(|n| shape(&layers[layer]).0 == n);

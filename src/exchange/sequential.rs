@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn modules_are_counted_as_pytorch_does() {
-        let keeps = [Keep::new(0.8).unwrap(), Keep::ALL, Keep::HALF];
+        let keeps = [Keep::new(0.8).unwrap(), Keep::ONE, Keep::HALF];
         let activations = [Activation::Tanh, Activation::Identity];
         let sequential = Sequential::new(&[3, 5, 7, 2], &keeps, &activations);
         assert_eq!(

@@ -134,7 +134,7 @@ fn read(file: Reader<'_>, layers: Option<&Layers>) -> Result<Mlp, Error> {
 /// As [`from_torch`], from a file.
 ///
 /// # Errors
-/// The file cannot be read, is larger than [`MOST_BYTES`](crate::files::MOST_BYTES), or as
+/// The file cannot be read, is larger than [`MAX_BYTES`](crate::files::MAX_BYTES), or as
 /// [`from_torch`].
 pub fn load_torch(path: &Path, layers: Option<&Layers>) -> Result<Mlp, Error> {
     read(Reader::open(path)?, layers)

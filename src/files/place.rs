@@ -11,7 +11,7 @@ use super::names;
 use crate::error::Error;
 
 /// The most symbolic links that are followed, as many as Linux follows.
-const MOST_LINKS: usize = 40;
+const MAX_LINKS: usize = 40;
 
 /// A place for a file, in a folder that is there.
 pub(super) struct Place {
@@ -116,7 +116,7 @@ pub(super) fn follow(given: &Path) -> Result<PathBuf, Error> {
     let refuse = |reason: &str| Error::Format { path: given.to_owned(), reason: reason.to_owned() };
     let io = |source| Error::io(given, source);
     let mut path = given.to_owned();
-    for _ in 0..=MOST_LINKS {
+    for _ in 0..=MAX_LINKS {
         let name = file_name(&path)
             .ok_or_else(|| refuse("expected the name of a file, not of a folder"))?;
         let folder = folder_of(&path);

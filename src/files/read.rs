@@ -9,7 +9,7 @@ use std::{
 use crate::error::Error;
 
 /// The largest file that is read: 16 GiB.
-pub const MOST_BYTES: u64 = 1 << 34;
+pub const MAX_BYTES: u64 = 1 << 34;
 
 /// Bytes that are looked at before the rest of a file is read.
 const FIRST: u64 = 64;
@@ -29,12 +29,12 @@ pub(crate) fn start(path: &Path) -> Result<(Vec<u8>, u64), Error> {
     Ok((bytes, size))
 }
 
-/// Reads a file of at most [`MOST_BYTES`].
+/// Reads a file of at most [`MAX_BYTES`].
 ///
 /// # Errors
 /// What the system says, a larger file, or one that there is no memory for.
 pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    read_if(path, MOST_BYTES, |_| Ok(()))
+    read_if(path, MAX_BYTES, |_| Ok(()))
 }
 
 /// Reads a file of at most `most` bytes whose first 64 (all, where there are fewer) `begins`
@@ -103,7 +103,7 @@ mod tests {
         let path = folder.path().join("large");
         // Sparse: all of it would take a while, and 8 GiB.
         File::create(&path).unwrap().set_len(1 << 33).unwrap();
-        let refused = read_if(&path, MOST_BYTES, |first| {
+        let refused = read_if(&path, MAX_BYTES, |first| {
             assert_eq!(first, [0; 64]);
             Err("no beginning".to_owned())
         });

@@ -101,7 +101,7 @@ impl MlpBuilder {
     pub(super) fn new(inputs: usize) -> Self {
         Self {
             inputs,
-            input_keep: Keep::ALL,
+            input_keep: Keep::ONE,
             sparse_input: false,
             hidden: Vec::new(),
             output: None,
@@ -119,7 +119,7 @@ impl MlpBuilder {
         self
     }
 
-    /// The keep rate of the inputs; [`Keep::ALL`] where it is not called.
+    /// The keep rate of the inputs; [`Keep::ONE`] where it is not called.
     #[must_use]
     pub fn input_keep(mut self, keep: Keep) -> Self {
         self.input_keep = keep;
@@ -185,7 +185,7 @@ impl MlpBuilder {
     /// The network with all parameters 0, for those who fill them in.
     pub(crate) fn build_zeroed(self) -> Result<Mlp, Error> {
         let Output { width, loss } = *self.check()?;
-        let output = Hidden { width, activation: Activation::Identity, keep: Keep::ALL };
+        let output = Hidden { width, activation: Activation::Identity, keep: Keep::ONE };
         let mut inputs = self.inputs;
         let mut layers = reserve("layers", self.hidden.len() + 1)?;
         for Hidden { width, activation, keep } in self.hidden.into_iter().chain([output]) {

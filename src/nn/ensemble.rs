@@ -30,20 +30,20 @@ pub struct Ensemble {
 impl Ensemble {
     /// The most units that can be dropped in a network whose thinned networks
     /// are enumerated.
-    pub const MOST_UNITS: usize = 16;
+    pub const MAX_UNITS: usize = 16;
 
     /// All thinned networks of `mlp`.
     ///
     /// # Errors
-    /// More than [`Self::MOST_UNITS`] units in sites with a keep rate below 1, or more memory
+    /// More than [`Self::MAX_UNITS`] units in sites with a keep rate below 1, or more memory
     /// than can be allocated.
     pub fn enumerate(mlp: &Mlp) -> Result<Self, Error> {
         let widths = mlp.widths();
         let drops = mlp.keeps().into_iter().map(Keep::drops);
         let sites = || drops.clone().enumerate().filter(|(_, drops)| *drops);
         let count = sites().map(|(site, _)| widths[site]).fold(0, usize::saturating_add);
-        if count > Self::MOST_UNITS {
-            return Err(Error::TooManyThinned { units: count, most: Self::MOST_UNITS });
+        if count > Self::MAX_UNITS {
+            return Err(Error::TooManyThinned { units: count, most: Self::MAX_UNITS });
         }
         let units =
             sites().flat_map(|(site, _)| (0..widths[site]).map(move |unit| (site, unit))).collect();

@@ -85,7 +85,7 @@ impl Flow {
         row: &(impl Fn(usize) -> &'a [f32] + Sync),
     ) {
         let keep = match bits {
-            InputBits::All => Keep::ALL,
+            InputBits::All => Keep::ONE,
             InputBits::Mask(_) | InputBits::Sparse { .. } => mlp.input_keep,
         };
         if let Some(lists) = self.lists.first_mut() {

@@ -17,7 +17,7 @@ pub(crate) struct Layer {
     pub bias: AlignedBuffer<f32>,
     /// f; [`Activation::Identity`] in an output layer.
     pub activation: Activation,
-    /// The keep rate of y; [`Keep::ALL`] in an output layer.
+    /// The keep rate of y; [`Keep::ONE`] in an output layer.
     pub keep: Keep,
 }
 

@@ -35,7 +35,7 @@ pub enum Loss {
     SoftmaxCrossEntropy,
     /// N real values.
     SquaredError,
-    /// N independent bits, from logits.
+    /// N independent probabilities, from logits.
     BinaryCrossEntropy,
 }
 
@@ -48,7 +48,7 @@ pub enum Targets<'a> {
     /// For [`Loss::SquaredError`]: N finite values.
     Values(MatrixView<'a>),
     /// For [`Loss::BinaryCrossEntropy`]: N numbers from 0 to 1, usually 0 or 1.
-    Bits(MatrixView<'a>),
+    Binary(MatrixView<'a>),
 }
 
 names! {
@@ -94,7 +94,7 @@ impl Loss {
                 isa.dispatch(Gradient { loss, targets, width, z, losses });
             }
             Self::BinaryCrossEntropy => {
-                let (loss, targets) = (BinaryCrossEntropy, targets.bits()?);
+                let (loss, targets) = (BinaryCrossEntropy, targets.binary()?);
                 isa.dispatch(Gradient { loss, targets, width, z, losses });
             }
         }
@@ -157,7 +157,7 @@ impl Loss {
                 z.iter().zip(t).map(|(z, t)| (z - t) * (z - t)).sum::<f64>() / n
             }
             Self::BinaryCrossEntropy => {
-                let t = targets.bits()?.at(row).iter().map(|&t| f64::from(t));
+                let t = targets.binary()?.at(row).iter().map(|&t| f64::from(t));
                 z.iter().zip(t).map(|(z, t)| bit_loss(*z, t)).sum::<f64>() / n
             }
         })
@@ -175,7 +175,7 @@ impl fmt::Debug for Targets<'_> {
         match self {
             Self::Classes(classes) => f.debug_tuple("Classes").field(&Few(classes.iter())).finish(),
             Self::Values(values) => f.debug_tuple("Values").field(values).finish(),
-            Self::Bits(bits) => f.debug_tuple("Bits").field(bits).finish(),
+            Self::Binary(bits) => f.debug_tuple("Binary").field(bits).finish(),
         }
     }
 }
@@ -185,7 +185,7 @@ impl<'a> Targets<'a> {
         match self {
             Self::Classes(_) => "classes",
             Self::Values(_) => "values",
-            Self::Bits(_) => "bits",
+            Self::Binary(_) => "binary",
         }
     }
 
@@ -207,10 +207,10 @@ impl<'a> Targets<'a> {
         }
     }
 
-    fn bits(self) -> Result<MatrixView<'a>, Error> {
+    fn binary(self) -> Result<MatrixView<'a>, Error> {
         match self {
-            Self::Bits(bits) => Ok(bits),
-            _ => Err(self.of_another_kind("bits")),
+            Self::Binary(bits) => Ok(bits),
+            _ => Err(self.of_another_kind("binary")),
         }
     }
 
@@ -218,7 +218,7 @@ impl<'a> Targets<'a> {
     pub fn rows(self) -> usize {
         match self {
             Self::Classes(classes) => classes.len(),
-            Self::Values(t) | Self::Bits(t) => t.rows(),
+            Self::Values(t) | Self::Binary(t) => t.rows(),
         }
     }
 
@@ -251,7 +251,7 @@ impl<'a> Targets<'a> {
                 }
             }
             Loss::BinaryCrossEntropy => {
-                let t = self.bits()?;
+                let t = self.binary()?;
                 same_size("columns of the targets", outputs, t.columns())?;
                 let bad = |t: &f32| !(0.0..=1.0).contains(t);
                 if let Some(column) = t.at(row).iter().position(bad) {

@@ -67,7 +67,7 @@ impl<'a> LayerView<'a> {
     ) {
         let layer = self.layer;
         let width = layer.weights.outputs();
-        let keep = if mask.is_some() { layer.keep } else { Keep::ALL };
+        let keep = if mask.is_some() { layer.keep } else { Keep::ONE };
         let f = layer.activation;
         if let Some(bf16) = self.bf16 {
             let weights = self.with(bf16);

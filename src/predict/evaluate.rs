@@ -43,7 +43,7 @@ impl fmt::Debug for Evaluation {
 
 impl Evaluation {
     /// Wrong rows over all rows.
-    pub fn error(&self) -> f64 {
+    pub fn error_rate(&self) -> f64 {
         self.wrong.len() as f64 / self.rows as f64
     }
 }
@@ -77,12 +77,12 @@ pub fn evaluate<M: Borrow<Mlp>>(
     if rows == 0 {
         return Err(Error::Zero { what: "rows of the data", expected: "at least one" });
     }
-    let most_rows = workspace.predictions.rows().max(1);
+    let max_rows = workspace.predictions.rows().max(1);
     let wrong = reserve("numbers of rows that are wrong", rows)?;
     let mut sum = Evaluation { rows, wrong, loss: 0.0 };
-    let mut of_labels = reserve("losses of a batch", most_rows.min(rows))?;
-    let batches = Batch::dense(data.inputs()).chunks(most_rows)?;
-    for (batch, labels) in batches.zip(data.labels().chunks(most_rows)) {
+    let mut of_labels = reserve("losses of a batch", max_rows.min(rows))?;
+    let batches = Batch::dense(data.inputs()).chunks(max_rows)?;
+    for (batch, labels) in batches.zip(data.labels().chunks(max_rows)) {
         let first = batch.first_row() as usize;
         predictor.forward(&batch, workspace).map_err(|error| error.in_batch(first))?;
         let Workspace { flow, predictions, .. } = &mut *workspace;

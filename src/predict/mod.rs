@@ -174,14 +174,14 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         self.mlp.borrow()
     }
 
-    /// Memory for batches of at most `most_rows` rows.
+    /// Memory for batches of at most `max_rows` rows.
     ///
     /// # Errors
     /// More than can be allocated.
-    pub fn workspace(&self, most_rows: usize) -> Result<Workspace, Error> {
+    pub fn workspace(&self, max_rows: usize) -> Result<Workspace, Error> {
         Ok(Workspace {
-            flow: Flow::with_capacity(self.network(), most_rows)?.watched(),
-            predictions: Matrix::zeroed(most_rows, self.network().outputs())?,
+            flow: Flow::with_capacity(self.network(), max_rows)?.watched(),
+            predictions: Matrix::zeroed(max_rows, self.network().outputs())?,
             samples: None,
             moments: None,
             tallies: Tallies::new(self.network().loss(), self.network().outputs()),

@@ -42,14 +42,14 @@ use crate::{error::Error, nn::Mlp};
 /// ```
 #[derive(Debug)]
 pub struct WorkspacePool {
-    most_rows: usize,
+    max_rows: usize,
     waiting: Mutex<Vec<Workspace>>,
 }
 
 impl WorkspacePool {
-    /// A pool of workspaces for batches of at most `most_rows` rows.
-    pub const fn new(most_rows: usize) -> Self {
-        Self { most_rows, waiting: Mutex::new(Vec::new()) }
+    /// A pool of workspaces for batches of at most `max_rows` rows.
+    pub const fn new(max_rows: usize) -> Self {
+        Self { max_rows, waiting: Mutex::new(Vec::new()) }
     }
 
     /// A workspace that fits the predictor's network. When it is dropped it goes back to
@@ -64,12 +64,12 @@ impl WorkspacePool {
     ) -> Result<PooledWorkspace<'_>, Error> {
         let fitting = {
             let mut waiting = self.waiting();
-            waiting.retain(|workspace| workspace.fits(predictor.network(), self.most_rows));
+            waiting.retain(|workspace| workspace.fits(predictor.network(), self.max_rows));
             waiting.pop()
         };
         let workspace = match fitting {
             Some(workspace) => workspace,
-            None => predictor.workspace(self.most_rows)?,
+            None => predictor.workspace(self.max_rows)?,
         };
         Ok(PooledWorkspace { pool: self, workspace: Some(workspace) })
     }

@@ -54,26 +54,26 @@ impl Tallies {
     }
 
     /// No samples of `rows` rows yet, of which `each` are to be kept; memory is
-    /// made for `most_rows`.
+    /// made for `max_rows`.
     pub fn clear(
         &mut self,
         loss: Loss,
         rows: usize,
-        most_rows: usize,
+        max_rows: usize,
         each: usize,
     ) -> Result<(), Error> {
         (self.loss, self.each, self.spread) = (loss, each, true);
         self.ranges.clear();
         let outputs = self.outputs;
-        zeros(&mut self.counts, 0, [rows, 1], most_rows)?;
-        zeros(&mut self.mean, 0.0, [rows, outputs], most_rows)?;
-        zeros(&mut self.squares, 0.0, [rows, outputs], most_rows)?;
-        zeros(&mut self.entropies, 0.0, [rows, 1], most_rows)?;
+        zeros(&mut self.counts, 0, [rows, 1], max_rows)?;
+        zeros(&mut self.mean, 0.0, [rows, outputs], max_rows)?;
+        zeros(&mut self.squares, 0.0, [rows, outputs], max_rows)?;
+        zeros(&mut self.entropies, 0.0, [rows, 1], max_rows)?;
         let size = outputs.checked_mul(each);
         let size = size.ok_or(Error::TooLarge { what: "samples", shape: [outputs, each] })?;
-        let most_rows = if each == 0 { 0 } else { most_rows };
-        zeros(&mut self.kept, 0.0, [rows, size], most_rows)?;
-        zeros(&mut self.sorted, 0.0, [rows, size], most_rows)
+        let max_rows = if each == 0 { 0 } else { max_rows };
+        zeros(&mut self.kept, 0.0, [rows, size], max_rows)?;
+        zeros(&mut self.sorted, 0.0, [rows, size], max_rows)
     }
 
     pub fn samples(&self, row: usize) -> usize {
@@ -121,9 +121,9 @@ impl Tallies {
     }
 
     /// Notes how far values lie apart, for [`Self::error_bound`] of squared error.
-    pub fn with_ranges(&mut self, most_rows: usize) -> Result<(), Error> {
+    pub fn with_ranges(&mut self, max_rows: usize) -> Result<(), Error> {
         let empty = [f32::INFINITY, f32::NEG_INFINITY];
-        zeros(&mut self.ranges, empty, [self.counts.len(), self.outputs], most_rows)
+        zeros(&mut self.ranges, empty, [self.counts.len(), self.outputs], max_rows)
     }
 
     /// Variances and mean entropies are not known.
@@ -195,16 +195,16 @@ impl Tallies {
 }
 
 /// Makes `shape` elements `zero` of `memory`, which has room for
-/// `most_rows` rows of them.
+/// `max_rows` rows of them.
 fn zeros<T: Clone>(
     memory: &mut Vec<T>,
     zero: T,
     shape: [usize; 2],
-    most_rows: usize,
+    max_rows: usize,
 ) -> Result<(), Error> {
     let [rows, each] = shape;
-    let too_large = || Error::TooLarge { what: "estimates", shape: [most_rows, each] };
-    let size = most_rows.max(rows).checked_mul(each).ok_or_else(too_large)?;
+    let too_large = || Error::TooLarge { what: "estimates", shape: [max_rows, each] };
+    let size = max_rows.max(rows).checked_mul(each).ok_or_else(too_large)?;
     memory.clear();
     memory.try_reserve_exact(size).map_err(|_| too_large())?;
     memory.resize(rows * each, zero);

@@ -115,7 +115,7 @@ fn input_lists_hold_what_is_kept_and_not_zero() {
                 dense(&lists(isa, &x, rows, width, keep, InputBits::Mask(&mask)), rows, width);
             let bits = InputBits::Sparse { keep, streams, first_row: 20 };
             let sparse = dense(&lists(isa, &x, rows, width, keep, bits), rows, width);
-            let all = dense(&lists(isa, &x, rows, width, Keep::ALL, InputBits::All), rows, width);
+            let all = dense(&lists(isa, &x, rows, width, Keep::ONE, InputBits::All), rows, width);
             for (i, &x) in x.iter().enumerate() {
                 let (row, unit) = (i / width, i % width);
                 let want = |kept: bool| if kept && x != 0.0 { x * keep.scale() } else { 0.0 };
@@ -140,7 +140,7 @@ fn forward_equals_its_formula() {
                     let b = numbers(4, outputs, 1.0);
                     let (w_tiles, b_panels) = (tiles(&w, inputs, outputs), padded(&b));
                     let b_panels = b_panels.as_chunks().0;
-                    let x_lists = lists(isa, &x, rows, inputs, Keep::ALL, InputBits::All);
+                    let x_lists = lists(isa, &x, rows, inputs, Keep::ONE, InputBits::All);
                     let streams = Streams::new(case as u64, Domain::Training, 1, 0);
                     let spec = MaskSpec { keep, streams, first_row: 0, isa };
                     let mask = Mask::draw(spec, rows, outputs).unwrap();
@@ -199,7 +199,7 @@ fn the_gradients_equal_their_formulas() {
                     let dz = numbers(7, rows * outputs, 0.7);
                     let s = numbers(8, outputs, if rows == 4 { 0.0 } else { 1.0 });
                     let s: Vec<f32> = s.iter().map(|s| s + 1.0).collect();
-                    let lists = lists(isa, &y, rows, inputs, Keep::ALL, InputBits::All);
+                    let lists = lists(isa, &y, rows, inputs, Keep::ONE, InputBits::All);
                     let dz_panels = panels(&dz, rows, outputs);
                     let mut below = Panels::with_capacity(rows + 2, inputs).unwrap();
                     let mut below_bias = padded(&vec![7.0; inputs]);
@@ -304,7 +304,7 @@ fn the_update_equals_its_formula_in_every_panel() {
                     let (b, bv) = (numbers(14, outputs, 1.0), numbers(15, outputs, 1.0));
                     let s = numbers(16, outputs, if max_norm.is_some() { 1.0 } else { 0.0 });
                     let s: Vec<f32> = s.iter().map(|s| s + 1.0).collect();
-                    let lists = lists(isa, &x, rows, inputs, Keep::ALL, InputBits::All);
+                    let lists = lists(isa, &x, rows, inputs, Keep::ONE, InputBits::All);
                     let mut layer = Trained::new(inputs, outputs, &w, &b);
                     layer.state.velocity = tiles(&v, inputs, outputs);
                     layer.state.bias_velocity = padded(&bv);
@@ -351,7 +351,7 @@ fn the_update_equals_its_formula_in_every_panel() {
 fn max_norm_holds_where_squares_overflow() {
     let rule = Mixed { g: 0.0, w: 0.0, v: 0.0 };
     on_each_isa(|isa| {
-        let lists = lists(isa, &[0.0; 2], 1, 2, Keep::ALL, InputBits::All);
+        let lists = lists(isa, &[0.0; 2], 1, 2, Keep::ONE, InputBits::All);
         let mut layer = Trained::new(2, 2, &[3e25, -4e25, 3.0, 4.0], &[0.0; 2]);
         let dz = panels(&[0.0; 2], 1, 2);
         assert!(!layer.step(isa, (rule, rule), Some(1.0), &lists, &dz));
@@ -367,7 +367,7 @@ fn an_overflow_is_told() {
     let rule = Mixed { g: 0.0, w: 1.0, v: 0.0 };
     on_each_isa(|isa| {
         for max_norm in [None, Some(1.0)] {
-            let lists = lists(isa, &[0.0; 2], 1, 2, Keep::ALL, InputBits::All);
+            let lists = lists(isa, &[0.0; 2], 1, 2, Keep::ONE, InputBits::All);
             let mut layer = Trained::new(2, 1, &[1.0, 3e38], &[0.0]);
             let dz = panels(&[0.0], 1, 1);
             assert!(layer.step(isa, (rule, rule), max_norm, &lists, &dz));

@@ -127,7 +127,7 @@ impl fmt::Debug for LayerGradient {
 pub struct TrainerBuilder {
     mlp: Mlp,
     sgd: Sgd,
-    most_rows: usize,
+    max_rows: usize,
     seed: u64,
     isa: Isa,
     finite_inputs: bool,
@@ -163,7 +163,7 @@ impl TrainerBuilder {
     /// A setting outside its range, parameters that are NaN or infinite, or more memory
     /// than can be allocated.
     pub fn build(self) -> Result<Trainer, Error> {
-        let Self { mlp, sgd, most_rows, seed, isa, finite_inputs } = self;
+        let Self { mlp, sgd, max_rows, seed, isa, finite_inputs } = self;
         sgd.check()?;
         mlp.keeps().into_iter().try_for_each(|keep| sgd.check_layer(keep))?;
         for (index, layer) in mlp.layers.iter().enumerate() {
@@ -172,14 +172,14 @@ impl TrainerBuilder {
                 return Err(Error::NonFiniteLayer { layer: index });
             }
         }
-        if most_rows == 0 {
+        if max_rows == 0 {
             return Err(Error::Zero {
                 what: "rows of the largest batch",
                 expected: "at least one",
             });
         }
         let widths = mlp.widths();
-        let flow = Flow::with_capacity(&mlp, most_rows)?;
+        let flow = Flow::with_capacity(&mlp, max_rows)?;
         let states = mlp
             .layers
             .iter()
@@ -192,10 +192,10 @@ impl TrainerBuilder {
             .enumerate()
             .map(|(site, (keep, &width))| {
                 let drawn = keep.drops() && !(site == 0 && mlp.sparse_input());
-                drawn.then(|| Mask::ones(most_rows, width)).transpose()
+                drawn.then(|| Mask::ones(max_rows, width)).transpose()
             })
             .collect::<Result<_, Error>>()?;
-        let descent = Descent::with_capacity(&mlp, most_rows)?;
+        let descent = Descent::with_capacity(&mlp, max_rows)?;
         Ok(Trainer {
             mlp,
             sgd,
@@ -208,16 +208,16 @@ impl TrainerBuilder {
             flow,
             masks,
             descent,
-            losses: AlignedBuffer::zeroed(most_rows)?,
+            losses: AlignedBuffer::zeroed(max_rows)?,
         })
     }
 }
 
 impl Trainer {
-    /// Starts to describe a trainer of `mlp` for batches of at most `most_rows`
+    /// Starts to describe a trainer of `mlp` for batches of at most `max_rows`
     /// rows.
-    pub fn builder(mlp: Mlp, sgd: Sgd, most_rows: usize) -> TrainerBuilder {
-        TrainerBuilder { mlp, sgd, most_rows, seed: 0, isa: Isa::detect(), finite_inputs: true }
+    pub fn builder(mlp: Mlp, sgd: Sgd, max_rows: usize) -> TrainerBuilder {
+        TrainerBuilder { mlp, sgd, max_rows, seed: 0, isa: Isa::detect(), finite_inputs: true }
     }
 
     /// One update from one batch: draws the masks of this step, computes the

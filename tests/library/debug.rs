@@ -71,7 +71,7 @@ fn data_show_their_shape_and_the_first_few() {
     is_short(&batch, &["rows: 300", "Some([299, 298, ", ".. 300 in all]"]);
     is_short(&Targets::Classes(&chosen), &["Classes([299, ", ".. 300 in all]"]);
     is_short(&Targets::Values(matrix.view()), &["Values(MatrixView { rows: 300"]);
-    is_short(&Targets::Bits(matrix.view()), &["Bits(MatrixView { rows: 300"]);
+    is_short(&Targets::Binary(matrix.view()), &["Binary(MatrixView { rows: 300"]);
     let data = Dataset::new(matrix, chosen).unwrap();
     is_short(&data, &["rows: 300", "labels: [299, ", "classes: 300"]);
 

@@ -104,7 +104,7 @@ fn sequential() -> Layers {
     Layers::new()
         .input_keep(Keep::from_drop(0.2).unwrap())
         .hidden(Activation::Relu, Keep::HALF)
-        .hidden(Activation::Tanh, Keep::ALL)
+        .hidden(Activation::Tanh, Keep::ONE)
 }
 
 fn named() -> Layers {
@@ -117,14 +117,14 @@ fn state_dicts_of_pytorch_predict_as_pytorch_does() {
     for name in ["sequential", "sequential_f16", "sequential_bf16"] {
         let mlp = torch(name, &sequential());
         assert_eq!(mlp.widths(), [8, 70, 24, 3]);
-        assert_eq!(mlp.keeps(), [Keep::new(0.8).unwrap(), Keep::HALF, Keep::ALL]);
+        assert_eq!(mlp.keeps(), [Keep::new(0.8).unwrap(), Keep::HALF, Keep::ONE]);
         assert_eq!(mlp.loss(), Loss::SoftmaxCrossEntropy);
         agrees(name, &mlp);
     }
     let mlp = torch("named", &named());
     agrees("named", &mlp);
     assert_eq!(torch("named", &named().names(["fc1", "fc2", "out"])), mlp);
-    let mlp = torch("no_bias", &Layers::new().hidden(Activation::Logistic, Keep::ALL));
+    let mlp = torch("no_bias", &Layers::new().hidden(Activation::Logistic, Keep::ONE));
     assert_eq!((mlp.bias(0).unwrap(), mlp.loss()), (&[0.0; 6][..], Loss::SquaredError));
     agrees("no_bias", &mlp);
 }
@@ -155,7 +155,7 @@ fn what_goes_to_pytorch_comes_back_bit_for_bit() {
         let builder = Mlp::builder(5)
             .input_keep(Keep::new(0.8).unwrap())
             .hidden(70, Activation::Relu, Keep::new(0.3).unwrap())
-            .hidden(3, Activation::Identity, Keep::ALL)
+            .hidden(3, Activation::Identity, Keep::ONE)
             .hidden(9, Activation::Logistic, Keep::from_k(1).unwrap());
         let builder = if sparse { builder.sparse_input() } else { builder };
         let mlp = builder.output(2, Loss::BinaryCrossEntropy).seed(3).build().unwrap();
@@ -302,8 +302,8 @@ fn layers_of_one_shape_are_ordered_by_the_numbers_inside_their_names() {
         for at in 0..3 {
             let bytes = state_dict(&names.map(|name| (name, [2, 2])), &[(names[at], 2)]);
             let layers = Layers::new()
-                .hidden(Activation::Tanh, Keep::ALL)
-                .hidden(Activation::Tanh, Keep::ALL);
+                .hidden(Activation::Tanh, Keep::ONE)
+                .hidden(Activation::Tanh, Keep::ONE);
             let mlp = exchange::from_torch(&bytes, path, Some(&layers)).unwrap();
             for layer in 0..3 {
                 let expected = if layer == at { [0.0, 1.0] } else { [0.0; 2] };
@@ -352,13 +352,13 @@ fn dropout_of_exports_for_training_becomes_keep_rates() {
     let keep = Keep::from_drop(0.2).unwrap();
     for name in ["mlp_script_train", "mlp_dynamo_train", "opset11_train"] {
         let mlp = onnx(name, None);
-        assert_eq!(mlp.keeps(), [keep, Keep::HALF, Keep::ALL], "{name}");
+        assert_eq!(mlp.keeps(), [keep, Keep::HALF, Keep::ONE], "{name}");
         assert_eq!(mlp.activations(), [Activation::Relu, Activation::Tanh], "{name}");
         agrees(name, &mlp);
     }
     for name in ["normalised_script_train", "normalised_dynamo_train"] {
         let mlp = onnx(name, None);
-        assert_eq!(mlp.keeps(), [Keep::ALL, Keep::HALF, Keep::ALL], "{name}");
+        assert_eq!(mlp.keeps(), [Keep::ONE, Keep::HALF, Keep::ONE], "{name}");
         agrees(name, &mlp);
     }
     // The thinned networks of an imported model differ.
@@ -390,7 +390,7 @@ fn a_graph_of_everything_predicts_as_the_standard_says() {
     let activations = [Activation::Relu, Activation::Relu, Activation::Identity];
     assert_eq!(mlp.activations(), activations);
     let keep = Keep::new(0.75).unwrap();
-    assert_eq!(mlp.keeps(), [keep, Keep::HALF, Keep::ALL, Keep::ALL]);
+    assert_eq!(mlp.keeps(), [keep, Keep::HALF, Keep::ONE, Keep::ONE]);
     agrees("standard", &mlp);
 }
 

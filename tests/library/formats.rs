@@ -32,7 +32,7 @@ fn model() -> Mlp {
         .input_keep(Keep::from_k(52429).unwrap())
         .sparse_input()
         .hidden(4, "leaky_relu(0.25)".parse().unwrap(), Keep::HALF)
-        .hidden(2, Activation::Tanh, Keep::ALL)
+        .hidden(2, Activation::Tanh, Keep::ONE)
         .output(2, Loss::SoftmaxCrossEntropy)
         .build()
         .unwrap();

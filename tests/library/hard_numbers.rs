@@ -151,7 +151,7 @@ fn where_every_unit_of_a_row_is_dropped_the_bias_alone_learns() {
 
 #[test]
 fn width_one_and_batch_one_learn() {
-    let mlp = Mlp::builder(1).hidden(1, Activation::Identity, Keep::ALL);
+    let mlp = Mlp::builder(1).hidden(1, Activation::Identity, Keep::ONE);
     let mlp = mlp.output(1, Loss::SquaredError).seed(3).build().unwrap();
     let mut trainer = trainer(mlp, 0.1, 1);
     let (x, t) = ([0.7], [-0.4]);
@@ -215,7 +215,7 @@ fn the_largest_and_smallest_logits_give_finite_losses() {
             let bits = [0.0, 1.0, 0.5];
             let targets = match loss {
                 Loss::SoftmaxCrossEntropy => Targets::Classes(&[1]),
-                _ => Targets::Bits(view(&bits, 3)),
+                _ => Targets::Binary(view(&bits, 3)),
             };
             let (got, gradient) = trainer.gradients(&batch, targets).unwrap();
             assert!(got.is_finite() && got >= 0.0);

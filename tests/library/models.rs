@@ -14,7 +14,7 @@ fn mlp() -> Mlp {
         .input_keep(Keep::new(0.8).unwrap())
         .sparse_input()
         .hidden(70, Activation::Relu, Keep::HALF)
-        .hidden(3, Activation::Tanh, Keep::ALL)
+        .hidden(3, Activation::Tanh, Keep::ONE)
         .output(2, Loss::BinaryCrossEntropy)
         .seed(7)
         .build()
@@ -122,7 +122,7 @@ fn the_digest_of_a_deep_network_follows_the_names_as_text() {
     use sha2::{Digest, Sha256};
     let mut builder = Mlp::builder(2);
     for _ in 0..10 {
-        builder = builder.hidden(2, Activation::Relu, Keep::ALL);
+        builder = builder.hidden(2, Activation::Relu, Keep::ONE);
     }
     let mlp = builder.output(2, Loss::SquaredError).build().unwrap();
     let mut hash = Sha256::new();

@@ -240,8 +240,8 @@ fn without_dropout_there_is_no_variance() {
     let x = rows(3);
     for &loss in Loss::ALL {
         let mlp = Mlp::builder(100)
-            .hidden(70, Activation::Relu, Keep::ALL)
-            .hidden(70, Activation::Tanh, Keep::ALL)
+            .hidden(70, Activation::Relu, Keep::ONE)
+            .hidden(70, Activation::Tanh, Keep::ONE)
             .output(4, loss)
             .build()
             .unwrap();
@@ -443,7 +443,7 @@ fn squares_neither_overflow_nor_vanish() {
             row[80..].fill(0.0);
             let mut mlp = Mlp::builder(100).input_keep(Keep::HALF);
             if let Some(activation) = activation {
-                mlp = mlp.hidden(1, activation, Keep::ALL);
+                mlp = mlp.hidden(1, activation, Keep::ONE);
             }
             let mut mlp = mlp.output(1, Loss::SquaredError).build().unwrap();
             mlp.set_weights(0, &[w; 100]).unwrap();
@@ -532,7 +532,7 @@ fn few_inputs_have_the_deviations_of_samples() {
     for (columns, hidden) in [(8, 1), (8, 0), (16, 1), (40, 0)] {
         for drop in [0.005, 0.05, 0.2] {
             let rate = Keep::from_drop(drop).unwrap();
-            let hidden = if hidden == 1 { rate } else { Keep::ALL };
+            let hidden = if hidden == 1 { rate } else { Keep::ONE };
             let (mlp, x) = table(columns, rate, &[hidden]);
             let [ratio, error, scaled] = against_samples(&mlp, &x, 20, 2000);
             eprintln!("{columns} {drop} {hidden}: {ratio:.3} {error:.4} {scaled:.4}");
@@ -556,7 +556,7 @@ fn tables_beside_20_000_samples() {
             for drop in [0.005, 0.05, 0.2] {
                 let rate = Keep::from_drop(drop).unwrap();
                 let hidden = match layers {
-                    0 => vec![Keep::ALL],
+                    0 => vec![Keep::ONE],
                     layers => vec![rate; layers],
                 };
                 let (mlp, x) = table(columns, rate, &hidden);

@@ -36,9 +36,9 @@ fn networks(loss: Loss) -> Vec<Mlp> {
     };
     vec![
         build(keep(0.8), false, [keep(0.5), keep(0.75)]),
-        build(keep(0.8), true, [keep(0.5), Keep::ALL]),
-        build(Keep::ALL, false, [keep(0.5), keep(0.7)]),
-        build(Keep::ALL, false, [Keep::ALL, keep(0.6)]),
+        build(keep(0.8), true, [keep(0.5), Keep::ONE]),
+        build(Keep::ONE, false, [keep(0.5), keep(0.7)]),
+        build(Keep::ONE, false, [Keep::ONE, keep(0.6)]),
     ]
 }
 
@@ -250,7 +250,7 @@ fn the_mean_tends_to_that_of_all_thinned_networks() {
 #[test]
 fn a_network_that_drops_nothing_is_asked_once() {
     let mlp = Mlp::builder(100)
-        .hidden(70, Activation::Relu, Keep::ALL)
+        .hidden(70, Activation::Relu, Keep::ONE)
         .output(3, Loss::SoftmaxCrossEntropy)
         .build()
         .unwrap();

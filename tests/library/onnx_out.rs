@@ -46,10 +46,10 @@ fn every() -> Mlp {
             .input_keep(keep(49152))
             .sparse_input()
             .hidden(5, leaky(0.125), Keep::HALF)
-            .hidden(4, Activation::Identity, Keep::ALL)
+            .hidden(4, Activation::Identity, Keep::ONE)
             .hidden(6, Activation::Relu, keep(1))
             .hidden(3, Activation::Logistic, keep(65535))
-            .hidden(4, Activation::Tanh, Keep::ALL)
+            .hidden(4, Activation::Tanh, Keep::ONE)
             .output(2, Loss::SoftmaxCrossEntropy),
     )
 }
@@ -348,7 +348,7 @@ fn comes_back(mlp: &Mlp, dropout: bool) {
 
 fn any_keep() -> impl Strategy<Value = Keep> {
     prop_oneof![
-        Just(Keep::ALL),
+        Just(Keep::ONE),
         prop::sample::select(vec![1, 2, 32768, 65535]).prop_map(keep),
         (1..=Keep::ONE_K).prop_map(keep),
     ]
@@ -484,7 +484,7 @@ impl Draws {
 
     fn keep(&mut self) -> Keep {
         match self.between(0, 5) {
-            0 => Keep::ALL,
+            0 => Keep::ONE,
             1 => Keep::HALF,
             2 => keep([1, 2, 65535][self.between(0, 2) as usize]),
             _ => keep(self.between(1, 65535) as u32),

@@ -162,8 +162,8 @@ fn relu() -> Training {
 /// Tanh without dropout, with Nesterov's momentum and weight decay.
 fn tanh() -> Training {
     let mlp = Mlp::builder(INPUTS)
-        .hidden(HIDDEN[0], Activation::Tanh, Keep::ALL)
-        .hidden(HIDDEN[1], Activation::Tanh, Keep::ALL)
+        .hidden(HIDDEN[0], Activation::Tanh, Keep::ONE)
+        .hidden(HIDDEN[1], Activation::Tanh, Keep::ONE)
         .output(3, Loss::SquaredError)
         .initialisation(Initialisation::Glorot)
         .seed(4)
@@ -258,7 +258,7 @@ fn digests(Training { mlp, sgd, .. }: Training, isa: Isa) -> Digests {
     let targets = match loss {
         Loss::SoftmaxCrossEntropy => Targets::Classes(&classes),
         Loss::SquaredError => Targets::Values(values),
-        _ => Targets::Bits(values),
+        _ => Targets::Binary(values),
     };
     let mut trainer =
         Trainer::builder(mlp, sgd, BATCH).with_isa(isa).unwrap().seed(6).build().unwrap();

@@ -70,14 +70,14 @@ fn a_refused_step_changes_nothing() {
             Loss::BinaryCrossEntropy,
             &GOOD,
             3,
-            Targets::Bits(view(&[0.0, 1.0, 1.0, 1.5], 2)),
+            Targets::Binary(view(&[0.0, 1.0, 1.0, 1.5], 2)),
             "target 1.5 at row 1, column 1",
         ),
         (
             Loss::BinaryCrossEntropy,
             &GOOD,
             3,
-            Targets::Bits(view(&[0.0, f32::NAN, 1.0, 1.0], 2)),
+            Targets::Binary(view(&[0.0, f32::NAN, 1.0, 1.0], 2)),
             "target NaN",
         ),
         // Finite inputs whose loss is not.
@@ -106,7 +106,7 @@ fn a_refused_step_changes_nothing() {
         let bits = [0.0, 1.0, 1.0, 0.0];
         let targets = match loss {
             Loss::SquaredError => Targets::Values(view(&bits, 2)),
-            Loss::BinaryCrossEntropy => Targets::Bits(view(&bits, 2)),
+            Loss::BinaryCrossEntropy => Targets::Binary(view(&bits, 2)),
             _ => Targets::Classes(&[0, 1]),
         };
         for _ in 0..2 {
@@ -211,7 +211,7 @@ fn networks_that_cannot_be_are_refused() {
         says(builder.clone().build().map(drop), late);
         says(builder.build().map(drop), call);
     }
-    let anywhere = output().input_keep(Keep::ALL).input_keep(Keep::HALF).sparse_input().seed(1);
+    let anywhere = output().input_keep(Keep::ONE).input_keep(Keep::HALF).sparse_input().seed(1);
     assert_eq!(anywhere.build().unwrap().keeps(), [Keep::HALF], "the last call counts");
     let one_class = Mlp::builder(3).output(1, Loss::SoftmaxCrossEntropy);
     says(one_class.build().map(drop), "softmax_cross_entropy outputs 1: expected at least two");

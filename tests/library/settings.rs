@@ -50,8 +50,8 @@ fn names_and_numbers_come_back() {
     comes_back(Split::Train, "\"train\"");
     comes_back(Split::Test, "\"test\"");
     comes_back(Keep::new(0.8).unwrap(), "0.8");
-    comes_back(Keep::ALL, "1.0");
-    assert_eq!(serde_json::from_str::<Keep>("1").unwrap(), Keep::ALL);
+    comes_back(Keep::ONE, "1.0");
+    assert_eq!(serde_json::from_str::<Keep>("1").unwrap(), Keep::ONE);
     assert_eq!(serde_json::from_str::<Isa>("\"auto\"").unwrap(), Isa::detect());
     refused::<Activation>("\"step\"", "activation `step`: expected one of relu");
     refused::<Activation>("\"leaky_relu(0)\"", "slope of leaky_relu 0: expected");
@@ -236,7 +236,7 @@ fn networks_are_described() {
         .input_keep(Keep::new(0.8).unwrap())
         .sparse_input()
         .hidden(5, Activation::Tanh, Keep::HALF)
-        .hidden(4, Activation::Relu, Keep::ALL)
+        .hidden(4, Activation::Relu, Keep::ONE)
         .output(2, Loss::SquaredError)
         .initialisation(Initialisation::Paper)
         .seed(u64::MAX);

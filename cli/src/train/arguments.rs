@@ -48,7 +48,7 @@ pub struct Arguments {
     /// settings are chosen without looking at it; from 1 to 4294967295. They are
     /// chosen at random by --seed, from each class in proportion to its rows
     #[arg(
-        long, value_name = "N", value_parser = numbers::count(numbers::MOST_ROWS),
+        long, value_name = "N", value_parser = numbers::count(numbers::MAX_ROWS),
         allow_negative_numbers = true,
     )]
     pub held_out: Option<usize>,
@@ -91,14 +91,14 @@ pub struct Arguments {
     /// Epochs: how often all training rows are seen, from 1 to 1000000
     #[arg(
         long, value_name = "N", default_value_t = recipe::EPOCHS,
-        value_parser = numbers::count(numbers::MOST_EPOCHS), allow_negative_numbers = true,
+        value_parser = numbers::count(numbers::MAX_EPOCHS), allow_negative_numbers = true,
         help_heading = "Training",
     )]
     epochs: usize,
     /// Rows of a batch, from 1 to 1000000; an epoch's last batch holds what is left
     #[arg(
         long, value_name = "N", default_value_t = recipe::BATCH,
-        value_parser = numbers::count(numbers::MOST_BATCH), allow_negative_numbers = true,
+        value_parser = numbers::count(numbers::MAX_BATCH), allow_negative_numbers = true,
         help_heading = "Training",
     )]
     batch: usize,
@@ -164,7 +164,7 @@ pub struct Arguments {
     /// Measure the test error every N epochs, from 1 to 1000000; the last is always measured
     #[arg(
         long, value_name = "N", default_value_t = 1,
-        value_parser = numbers::count(numbers::MOST_EPOCHS), allow_negative_numbers = true,
+        value_parser = numbers::count(numbers::MAX_EPOCHS), allow_negative_numbers = true,
         help_heading = "Training",
     )]
     evaluate_every: usize,
@@ -184,7 +184,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", help_heading = "Checkpoints")]
     pub checkpoint: Option<PathBuf>,
     #[arg(
-        long, value_name = "STEPS", value_parser = numbers::count(numbers::MOST_STEPS),
+        long, value_name = "STEPS", value_parser = numbers::count(numbers::MAX_STEPS),
         allow_negative_numbers = true, help_heading = "Checkpoints",
         help = format!(
             "Steps from one save to the next, from 1 to 1000000 [default: {}]",

@@ -62,7 +62,7 @@ fn a_state_dict_becomes_a_model_and_goes_back() {
     let layers = Layers::new()
         .input_keep(Keep::from_drop(0.2).unwrap())
         .hidden(Activation::Relu, Keep::HALF)
-        .hidden(Activation::Tanh, Keep::ALL);
+        .hidden(Activation::Tanh, Keep::ONE);
     assert_eq!(mlp, exchange::load_torch(&folder.join(input), Some(&layers)).unwrap());
     for part in ["m: a model", "8-70-24-3", "softmax_cross_entropy", &mlp.digest()] {
         assert!(text.contains(part), "{part}: {text}");
@@ -229,7 +229,7 @@ fn a_graph_of_ours_is_inspected_and_comes_back() {
     let mlp = Mlp::builder(5)
         .input_keep(Keep::new(0.8).unwrap())
         .hidden(7, Activation::Relu, Keep::HALF)
-        .hidden(3, Activation::Logistic, Keep::ALL)
+        .hidden(3, Activation::Logistic, Keep::ONE)
         .sparse_input()
         .output(2, Loss::SquaredError)
         .seed(4)
@@ -256,7 +256,7 @@ fn a_graph_of_ours_is_inspected_and_comes_back() {
 fn settings_that_a_graph_does_not_have_are_refused() {
     let folder = folder(&["sequential.safetensors", "mlp_script.onnx"]);
     let folder = folder.path();
-    let none = Mlp::builder(2).hidden(3, Activation::Tanh, Keep::ALL);
+    let none = Mlp::builder(2).hidden(3, Activation::Tanh, Keep::ONE);
     let none = none.output(2, Loss::SoftmaxCrossEntropy).build().unwrap();
     none.save(&folder.join("none")).unwrap();
     let some = Mlp::builder(2).input_keep(Keep::HALF).output(1, Loss::SquaredError);

@@ -42,7 +42,7 @@ pub struct Service {
     /// Inputs of the network.
     pub inputs: usize,
     /// The most samples that a request may ask for.
-    pub most_samples: usize,
+    pub max_samples: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -69,13 +69,13 @@ struct Request {
 /// A status and what to say.
 type Failure = (StatusCode, String);
 
-/// The routes, with bodies of at most `most_bytes`.
-pub fn router(service: Service, most_bytes: usize) -> Router {
+/// The routes, with bodies of at most `max_bytes`.
+pub fn router(service: Service, max_bytes: usize) -> Router {
     Router::new()
         .route("/predict", post(predict))
         .route("/health", get(|| async { "ok\n" }))
         .route("/metrics", get(metrics))
-        .layer(DefaultBodyLimit::max(most_bytes))
+        .layer(DefaultBodyLimit::max(max_bytes))
         .with_state(service)
 }
 
@@ -146,7 +146,7 @@ fn question(service: &Service, request: Request) -> Result<Question, Failure> {
     }
     let method = match mode {
         Mode::Mc => {
-            let (samples, most) = (samples.unwrap_or(SAMPLES), service.most_samples);
+            let (samples, most) = (samples.unwrap_or(SAMPLES), service.max_samples);
             if samples > most {
                 return refuse(format!("samples {samples}: expected at most {most}"));
             }

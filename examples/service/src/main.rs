@@ -60,7 +60,7 @@ fn main() -> anyhow::Result<()> {
         wait: Duration::from_micros(arguments.gather_us),
     };
     let (queue, predicting) = Queue::start(mlp, limits, metrics.clone())?;
-    let service = Service { queue, metrics, inputs, most_samples: arguments.samples };
+    let service = Service { queue, metrics, inputs, max_samples: arguments.samples };
     // One thread talks HTTP, one predicts.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {

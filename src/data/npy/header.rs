@@ -7,7 +7,7 @@ use crate::{data::source::Source, error::Error};
 const LONGEST: u32 = 10_000;
 
 /// The most dimensions; NumPy's own limit.
-const MOST_DIMENSIONS: usize = 64;
+const MAX_DIMENSIONS: usize = 64;
 
 const MAGIC: [u8; 6] = *b"\x93NUMPY";
 
@@ -218,8 +218,8 @@ impl<'a> Text<'a> {
         let mut sizes = Vec::new();
         self.expect("(")?;
         while !self.takes(")") {
-            if sizes.len() == MOST_DIMENSIONS {
-                return Err(format!("more than {MOST_DIMENSIONS} dimensions: expected no more"));
+            if sizes.len() == MAX_DIMENSIONS {
+                return Err(format!("more than {MAX_DIMENSIONS} dimensions: expected no more"));
             }
             sizes.push(self.number()?);
             if !self.takes(",") {

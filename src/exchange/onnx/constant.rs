@@ -11,7 +11,7 @@ use super::{
 use crate::checkpoint::Kind;
 
 /// The most whole numbers of a constant, which is a shape or an axis.
-pub(super) const MOST_INTS: usize = 16;
+pub(super) const MAX_INTS: usize = 16;
 
 /// The most bytes of a packed number.
 const LONGEST_VARINT: usize = 10;
@@ -245,17 +245,17 @@ impl<'a> Constant<'a> {
             return Err(format!("{name} is {}: expected INT64 or INT32", kind::name(tensor.kind)));
         }
         let elsewhere = match &tensor.external {
-            Some(external) if tensor.size()? <= 8 * MOST_INTS as u64 => {
+            Some(external) if tensor.size()? <= 8 * MAX_INTS as u64 => {
                 Some(self.store.read(external, tensor.size()?)?)
             }
-            Some(_) => return Err(format!("{name}: expected at most {MOST_INTS} whole numbers")),
+            Some(_) => return Err(format!("{name}: expected at most {MAX_INTS} whole numbers")),
             None => None,
         };
         let data = elsewhere.as_deref().map(|raw| (9, raw)).or(tensor.data);
         let mut ints = Vec::new();
         match data {
             None => {}
-            Some((9, raw)) if raw.len() <= 8 * MOST_INTS => {
+            Some((9, raw)) if raw.len() <= 8 * MAX_INTS => {
                 if tensor.kind == kind::I64 {
                     ints.extend(raw.as_chunks::<8>().0.iter().map(|raw| i64::from_le_bytes(*raw)));
                 } else {
@@ -264,12 +264,12 @@ impl<'a> Constant<'a> {
                 }
             }
             Some((7, packed)) if tensor.kind == kind::I64 => {
-                wire::Value::Bytes(packed).ints(&name, &mut ints, MOST_INTS)?;
+                wire::Value::Bytes(packed).ints(&name, &mut ints, MAX_INTS)?;
             }
             Some((5, packed)) if tensor.kind == kind::I32 => {
-                wire::Value::Bytes(packed).ints(&name, &mut ints, MOST_INTS)?;
+                wire::Value::Bytes(packed).ints(&name, &mut ints, MAX_INTS)?;
             }
-            Some(_) => return Err(format!("{name}: expected at most {MOST_INTS} whole numbers")),
+            Some(_) => return Err(format!("{name}: expected at most {MAX_INTS} whole numbers")),
         }
         let stated = shape.iter().try_fold(1_usize, |n, &size| n.checked_mul(size));
         if stated != Some(ints.len()) {
@@ -281,7 +281,7 @@ impl<'a> Constant<'a> {
 }
 
 /// The most elements that are looked at for whether they are equal.
-const MOST_EQUAL: usize = 1 << 16;
+const MAX_EQUAL: usize = 1 << 16;
 
 impl<'a> Operand<'a> {
     /// A number for each row, or even for each element of such rows,
@@ -298,7 +298,7 @@ impl<'a> Operand<'a> {
             }
             _ => false,
         };
-        if !fits || count.is_none_or(|count| count > MOST_EQUAL) {
+        if !fits || count.is_none_or(|count| count > MAX_EQUAL) {
             return Ok(self);
         }
         let elements = floats.elements()?;

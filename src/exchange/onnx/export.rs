@@ -41,7 +41,7 @@ const INT: u64 = 2;
 const BOOL: u64 = 9;
 
 /// The most bytes of a file: protocol buffers have lengths of 31 bits.
-const MOST_BYTES: u64 = (1 << 31) - 1;
+const MAX_BYTES: u64 = (1 << 31) - 1;
 
 /// More bytes than a layer's nodes and the heads of its tensors take on their way.
 const OF_LAYER: usize = 8192;
@@ -115,7 +115,7 @@ impl Export {
 /// read again; more bytes than can be allocated.
 pub fn to_bytes(mlp: &Mlp, export: &Export) -> Result<Vec<u8>, Error> {
     let model = of_network(mlp, export)?;
-    // At most `MOST_BYTES`.
+    // At most `MAX_BYTES`.
     let mut bytes = reserve("bytes of an ONNX file", model.size() as usize)?;
     model.write(|part| {
         bytes.extend_from_slice(part);
@@ -155,9 +155,9 @@ fn model<'m>(
         .message(7, graph(network, parameters, export)?)
         .message(8, opset)
         .message(14, metadata);
-    if model.size() > MOST_BYTES {
+    if model.size() > MAX_BYTES {
         let (what, why) = ("bytes of an ONNX file", "all that protocol buffers hold");
-        return Err(Error::FileTooLarge { what, size: model.size(), most: MOST_BYTES, why });
+        return Err(Error::FileTooLarge { what, size: model.size(), most: MAX_BYTES, why });
     }
     Ok(model)
 }
@@ -371,8 +371,8 @@ mod tests {
     fn what_protocol_buffers_cannot_hold_is_refused_before_it_is_written() {
         let size = |inputs: usize| of_widths(&[inputs, 1, 1]).map(|model| model.size());
         let some = (1 << 29) - 1000;
-        let fits = some + ((MOST_BYTES - size(some).unwrap()) / 4) as usize;
-        assert!(size(fits).is_ok_and(|size| size + 4 > MOST_BYTES));
+        let fits = some + ((MAX_BYTES - size(some).unwrap()) / 4) as usize;
+        assert!(size(fits).is_ok_and(|size| size + 4 > MAX_BYTES));
         for inputs in [fits + 1, 4 * fits, usize::MAX / 8] {
             let message = size(inputs).unwrap_err().to_string();
             assert!(message.starts_with("bytes of an ONNX file "), "{message}");

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The most elementwise operations that are folded into one side of a layer.
-const MOST_FOLDED: usize = 64;
+const MAX_FOLDED: usize = 64;
 
 /// The network, as far as the way has come.
 pub(super) struct Draft<'a> {
@@ -220,8 +220,8 @@ impl<'a> Draft<'a> {
             Some(layer) => (&mut layer.after, layers - 1),
             None => (&mut self.pending, layers),
         };
-        if into.len() == MOST_FOLDED {
-            return Err(format!("more than {MOST_FOLDED} elementwise operations at one place"));
+        if into.len() == MAX_FOLDED {
+            return Err(format!("more than {MAX_FOLDED} elementwise operations at one place"));
         }
         into.push(applied);
         Ok(layer)
@@ -424,7 +424,7 @@ impl<'a> Draft<'a> {
         [self.input_keep]
             .into_iter()
             .chain(hidden.iter().map(|layer| layer.keep))
-            .map(|keep| keep.unwrap_or(Keep::ALL))
+            .map(|keep| keep.unwrap_or(Keep::ONE))
             .collect()
     }
 
@@ -447,12 +447,12 @@ impl<'a> Draft<'a> {
     /// The network as its builder takes it.
     fn builder(&self, outputs: usize, loss: Loss) -> MlpBuilder {
         let inputs = self.layers.first().map_or(0, |layer| layer.sums.inputs());
-        let mut builder = Mlp::builder(inputs).input_keep(self.input_keep.unwrap_or(Keep::ALL));
+        let mut builder = Mlp::builder(inputs).input_keep(self.input_keep.unwrap_or(Keep::ONE));
         for layer in &self.layers[..self.layers.len().saturating_sub(1)] {
             builder = builder.hidden(
                 layer.outputs(),
                 layer.activation.unwrap_or(Activation::Identity),
-                layer.keep.unwrap_or(Keep::ALL),
+                layer.keep.unwrap_or(Keep::ONE),
             );
         }
         builder.output(outputs, loss)

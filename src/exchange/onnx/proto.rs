@@ -13,20 +13,20 @@ use crate::memory;
 pub(super) const MOST: usize = 4000;
 
 /// The most inputs, outputs or attributes of a node that is looked at, each.
-const MOST_OF_NODE: usize = 16;
+const MAX_OF_NODE: usize = 16;
 
 /// The most fields of a node or a tensor, which are gone through as
 /// often as they are asked for.
-const MOST_FIELDS: usize = 200;
+const MAX_FIELDS: usize = 200;
 
 /// The same of an attribute, which can hold a number for each input.
-const MOST_NUMBERS: usize = 1 << 16;
+const MAX_NUMBERS: usize = 1 << 16;
 
 /// The most dimensions of a tensor.
-const MOST_DIMENSIONS: usize = 8;
+const MAX_DIMENSIONS: usize = 8;
 
 /// The most whole numbers of an attribute.
-const MOST_INTS: usize = 16;
+const MAX_INTS: usize = 16;
 
 /// The number of the element kinds in files.
 pub(super) mod kind {
@@ -234,7 +234,7 @@ pub(super) struct Node<'a> {
 impl<'a> Node<'a> {
     fn read(message: &'a [u8]) -> Result<Self, String> {
         let mut node = Self { name: "", op: "", domain: "", message };
-        let mut fields = Fields::at_most(MOST_FIELDS, "a node", message);
+        let mut fields = Fields::at_most(MAX_FIELDS, "a node", message);
         while let Some((number, value)) = fields.next()? {
             match number {
                 3 => node.name = value.text("a node's name")?,
@@ -284,7 +284,7 @@ impl<'a> Node<'a> {
         let mut fields = Fields::new(self.message);
         while let Some((number, value)) = fields.next()? {
             if number == field {
-                push(&mut texts, value.text(what)?, what, MOST_OF_NODE)?;
+                push(&mut texts, value.text(what)?, what, MAX_OF_NODE)?;
             }
         }
         Ok(texts)
@@ -323,7 +323,7 @@ impl<'a> Node<'a> {
                 if let Ok(tensor) = Tensor::read(message)
                     && tensor.external.is_some()
                 {
-                    push(&mut tensors, tensor, "tensors of a node", MOST_OF_NODE)?;
+                    push(&mut tensors, tensor, "tensors of a node", MAX_OF_NODE)?;
                 }
             }
         }
@@ -347,7 +347,7 @@ impl<'a> Node<'a> {
             if all.iter().any(|other| other.name == attribute.name) {
                 return Err(format!("attribute {name} stands there twice"));
             }
-            push(&mut all, attribute, "attributes of a node", MOST_OF_NODE)?;
+            push(&mut all, attribute, "attributes of a node", MAX_OF_NODE)?;
         }
         Ok(Attributes { all })
     }
@@ -367,7 +367,7 @@ struct Attribute<'a> {
 impl<'a> Attribute<'a> {
     fn read(message: &'a [u8]) -> Result<Self, String> {
         let mut attribute = Self::default();
-        let mut fields = Fields::at_most(MOST_NUMBERS, "an attribute", message);
+        let mut fields = Fields::at_most(MAX_NUMBERS, "an attribute", message);
         while let Some((number, value)) = fields.next()? {
             match number {
                 1 => attribute.name = value.text("an attribute's name")?,
@@ -376,11 +376,11 @@ impl<'a> Attribute<'a> {
                 5 => attribute.tensor = Some(value.bytes("an attribute's t")?),
                 8 => {
                     let ints = attribute.ints.get_or_insert_default();
-                    value.ints("an attribute's ints", ints, MOST_INTS)?;
+                    value.ints("an attribute's ints", ints, MAX_INTS)?;
                 }
                 7 => {
                     let floats = attribute.floats.get_or_insert_default();
-                    value.floats("an attribute's floats", floats, MOST_NUMBERS)?;
+                    value.floats("an attribute's floats", floats, MAX_NUMBERS)?;
                 }
                 21 => return Err("an attribute of a function: expected a value".to_owned()),
                 _ => {}
@@ -445,7 +445,7 @@ pub(super) struct Tensor<'a> {
     pub name: &'a str,
     /// One of [`kind`].
     pub kind: i64,
-    dimensions: [usize; MOST_DIMENSIONS],
+    dimensions: [usize; MAX_DIMENSIONS],
     rank: usize,
     /// The bytes of the one field that holds the elements, with its number:
     /// `float_data` 4, `int32_data` 5, `int64_data` 7, `raw_data` 9.
@@ -460,10 +460,10 @@ impl<'a> Tensor<'a> {
         let (mut dims, mut data) = (Vec::new(), None);
         // With the name, which can stand behind, where it is refused.
         let (mut stated, mut refused) = (Stated::default(), Ok(()));
-        let mut fields = Fields::at_most(MOST_FIELDS, "a tensor", message);
+        let mut fields = Fields::at_most(MAX_FIELDS, "a tensor", message);
         while let Some((number, value)) = fields.next()? {
             match number {
-                1 => value.ints("dims of a tensor", &mut dims, MOST_DIMENSIONS)?,
+                1 => value.ints("dims of a tensor", &mut dims, MAX_DIMENSIONS)?,
                 2 => kind = value.int("data_type of a tensor")?,
                 8 => name = value.text("the name of a tensor")?,
                 // Texts, of which there are as many fields.
@@ -494,7 +494,7 @@ impl<'a> Tensor<'a> {
         if external.is_some() && data.is_some() {
             return Err(format!("{} has data here and in another file", short(name)));
         }
-        let mut dimensions = [0; MOST_DIMENSIONS];
+        let mut dimensions = [0; MAX_DIMENSIONS];
         for (to, &size) in dimensions.iter_mut().zip(&dims) {
             *to = usize::try_from(size).map_err(|_| {
                 let expected =
@@ -527,9 +527,9 @@ impl<'a> Tensor<'a> {
     pub fn reshape(self, shape: &[usize]) -> Option<Self> {
         let count =
             |shape: &[usize]| shape.iter().try_fold(1_usize, |n, &size| n.checked_mul(size));
-        let count = (shape.len() <= MOST_DIMENSIONS && count(shape)? == count(self.shape())?)
+        let count = (shape.len() <= MAX_DIMENSIONS && count(shape)? == count(self.shape())?)
             .then_some(shape.len())?;
-        let mut dimensions = [0; MOST_DIMENSIONS];
+        let mut dimensions = [0; MAX_DIMENSIONS];
         dimensions[..count].copy_from_slice(shape);
         Some(Self { dimensions, rank: count, ..self })
     }
@@ -596,7 +596,7 @@ fn shape(message: &[u8]) -> Result<Vec<Option<i64>>, String> {
                 size = Some(value.int("dim_value")?);
             }
         }
-        push(&mut sizes, size, "dimensions of an input or output", MOST_DIMENSIONS)?;
+        push(&mut sizes, size, "dimensions of an input or output", MAX_DIMENSIONS)?;
     }
     Ok(sizes)
 }

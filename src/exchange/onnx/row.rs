@@ -18,7 +18,7 @@ pub(super) struct Row {
 }
 
 /// The most dimensions of a row; exporters come to a few.
-const MOST_DIMENSIONS: usize = 16;
+const MAX_DIMENSIONS: usize = 16;
 
 impl Row {
     /// One dimension of `columns`.
@@ -215,8 +215,8 @@ impl Row {
     /// With dimensions of size 1 at `axes` of the tensor that it becomes.
     pub fn unsqueeze(&self, axes: &[i64]) -> Result<Self, String> {
         let rank = self.dims.len() + 1 + axes.len();
-        if rank > MOST_DIMENSIONS {
-            return Err(format!("to {rank} dimensions: expected at most {MOST_DIMENSIONS}"));
+        if rank > MAX_DIMENSIONS {
+            return Err(format!("to {rank} dimensions: expected at most {MAX_DIMENSIONS}"));
         }
         let mut is_new = vec![false; rank];
         for &axis in axes {

@@ -1,7 +1,7 @@
 //! Whole numbers that a graph computes of shapes, in which the number of rows is
 //! unknown.
 
-use super::constant::{Constant, MOST_INTS};
+use super::constant::{Constant, MAX_INTS};
 
 /// factor rows^power
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,8 +152,8 @@ impl Sizes {
             part.check_vector()?;
             items.extend(&part.items);
         }
-        if items.len() > MOST_INTS {
-            return Err(format!("{} numbers: expected at most {MOST_INTS}", items.len()));
+        if items.len() > MAX_INTS {
+            return Err(format!("{} numbers: expected at most {MAX_INTS}", items.len()));
         }
         Ok(Self::vector(items))
     }

@@ -29,7 +29,7 @@ fn losses_gradients_and_links_equal_their_formulas_in_every_panel() {
                 let targets = match loss {
                     Loss::SoftmaxCrossEntropy => Targets::Classes(&classes),
                     Loss::SquaredError => Targets::Values(view),
-                    Loss::BinaryCrossEntropy => Targets::Bits(view),
+                    Loss::BinaryCrossEntropy => Targets::Binary(view),
                 };
                 let mut panels = Panels::with_capacity(rows, width).unwrap();
                 // What fills up the last panel must not matter.
@@ -80,7 +80,7 @@ fn losses_gradients_and_links_equal_their_formulas_in_every_panel() {
 fn targets_of_another_kind_are_refused_and_change_nothing() {
     let t = [0.5; 4];
     let view = MatrixView::new(&t, 2, 2).unwrap();
-    let all = [Targets::Classes(&[0, 1]), Targets::Values(view), Targets::Bits(view)];
+    let all = [Targets::Classes(&[0, 1]), Targets::Values(view), Targets::Binary(view)];
     for (i, &loss) in Loss::ALL.iter().enumerate() {
         for (j, targets) in all.into_iter().enumerate().filter(|&(j, _)| j != i) {
             let mut z = Panels::with_capacity(2, 2).unwrap();

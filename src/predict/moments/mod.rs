@@ -27,7 +27,7 @@ use crate::{
     },
 };
 use link::Link;
-use strata::{MOST_UNITS, Strata};
+use strata::{MAX_UNITS, Strata};
 
 /// Pairs of a row and a mask that go up together: what the kernel takes at once.
 const PASS: usize = 64;
@@ -85,7 +85,7 @@ impl Start {
         let site = (0..=last).find(drops).unwrap_or(last);
         // Straight below the output the logits' moments are exact.
         let exact = link == Loss::SquaredError && site == last;
-        let few = if exact || !mlp.keep_below(site).drops() { 0 } else { MOST_UNITS + 1 };
+        let few = if exact || !mlp.keep_below(site).drops() { 0 } else { MAX_UNITS + 1 };
         Self { site, keep: mlp.keep_below(site), next: (site + 1..=last).find(drops), few }
     }
 }
@@ -95,15 +95,15 @@ impl Moments {
     fn of<'w>(
         there: &'w mut Option<Self>,
         mlp: &Mlp,
-        most_rows: usize,
+        max_rows: usize,
     ) -> Result<&'w mut Self, Error> {
         Ok(match there {
             Some(moments) => moments,
-            None => there.insert(Self::new(mlp, most_rows)?),
+            None => there.insert(Self::new(mlp, max_rows)?),
         })
     }
 
-    fn new(mlp: &Mlp, most_rows: usize) -> Result<Self, Error> {
+    fn new(mlp: &Mlp, max_rows: usize) -> Result<Self, Error> {
         let widths = mlp.widths();
         let deviations = widths[..mlp.depth()].iter();
         let deviations = deviations.map(|&width| Deviations::with_capacity(PASS, width));
@@ -115,10 +115,10 @@ impl Moments {
             mask: Mask::ones(PASS, widths[..mlp.depth()].iter().copied().max().unwrap_or(0))?,
             pairs: Vec::with_capacity(PASS),
             requests: Vec::with_capacity(PASS),
-            active: Vec::with_capacity(MOST_UNITS),
+            active: Vec::with_capacity(MAX_UNITS),
             strata: Strata::new(),
             link: Link::new(mlp.outputs())?,
-            variances: Matrix::zeroed(most_rows, mlp.outputs())?,
+            variances: Matrix::zeroed(max_rows, mlp.outputs())?,
         })
     }
 
@@ -241,7 +241,7 @@ impl Moments {
         let (keep, bits, drops) = if masked {
             (start.keep, ThinningBits::Mask(&self.mask), start.next)
         } else {
-            (Keep::ALL, ThinningBits::All, start.keep.drops().then_some(start.site))
+            (Keep::ONE, ThinningBits::All, start.keep.drops().then_some(start.site))
         };
         self.flow.lists[start.site].thin(pass, keep, from, &self.requests, bits);
         self.forward(context, pass, start.site, drops)?;
@@ -266,12 +266,12 @@ fn gather(
 ) -> Result<(), Error> {
     let mlp = context.network.mlp;
     let Workspace { flow, predictions, moments, tallies, .. } = workspace;
-    let (rows, most_rows) = (batch.rows(), predictions.rows());
-    let moments = Moments::of(moments, mlp, most_rows)?;
+    let (rows, max_rows) = (batch.rows(), predictions.rows());
+    let moments = Moments::of(moments, mlp, max_rows)?;
     moments.link.set_loss(link)?;
     // A batch that was refused may have left some.
     moments.pairs.clear();
-    tallies.clear(link, rows, most_rows, 0)?;
+    tallies.clear(link, rows, max_rows, 0)?;
     let (start, pass) = (Start::of(mlp, link), context.pass(rows));
     flow.enter(pass, mlp, rows, InputBits::All, &|row| batch.at(row));
     flow.forward_whole(pass, mlp.into(), 0..start.site);

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Active units beyond which there are no masks: one word.
-pub(super) const MOST_UNITS: usize = 64;
+pub(super) const MAX_UNITS: usize = 64;
 
 /// Active units up to which all masks are taken.
 const ENUMERATED: usize = 12;
@@ -58,7 +58,7 @@ impl Strata {
     }
 
     /// Masks of so many active units, and their weights: none for more than
-    /// [`MOST_UNITS`].
+    /// [`MAX_UNITS`].
     pub fn of(&mut self, units: usize, keep: Keep, site: usize) -> (&[u64], &[f64]) {
         let wanted = Some((units, keep, site));
         if self.made_for != wanted {
@@ -66,7 +66,7 @@ impl Strata {
             self.weights.clear();
             if units <= ENUMERATED {
                 self.enumerate(units, keep);
-            } else if units <= MOST_UNITS {
+            } else if units <= MAX_UNITS {
                 self.stratify(units, keep, site);
             }
             self.made_for = wanted;
@@ -90,7 +90,7 @@ impl Strata {
     }
 
     fn stratify(&mut self, units: usize, keep: Keep, site: usize) {
-        let all = u64::MAX >> (MOST_UNITS - units);
+        let all = u64::MAX >> (MAX_UNITS - units);
         let law = binomial(units, keep);
         let exact = if law[0] + law[1] >= OFTEN { 2 } else { 0 };
         if exact > 0 {
@@ -122,8 +122,8 @@ impl Strata {
 }
 
 /// The probabilities of dropping 0, 1, 2, ... of so many units.
-fn binomial(units: usize, keep: Keep) -> [f64; MOST_UNITS + 1] {
-    let (p, mut law) = (keep.get(), [0.0; MOST_UNITS + 1]);
+fn binomial(units: usize, keep: Keep) -> [f64; MAX_UNITS + 1] {
+    let (p, mut law) = (keep.get(), [0.0; MAX_UNITS + 1]);
     law[0] = libm::pow(p, units as f64);
     for lost in 1..=units {
         let odds = (1.0 - p) / p * (units - lost + 1) as f64 / lost as f64;
@@ -134,7 +134,7 @@ fn binomial(units: usize, keep: Keep) -> [f64; MOST_UNITS + 1] {
 
 /// Units to be dropped, in a random order.
 struct Pack {
-    order: [u8; MOST_UNITS],
+    order: [u8; MAX_UNITS],
     units: usize,
     at: usize,
     rng: Xoshiro256PlusPlus,
@@ -199,7 +199,7 @@ mod tests {
             let keep = Keep::new(rate).unwrap();
             for units in [13, 40, 64] {
                 let (masks, weights) = strata.of(units, keep, 0);
-                assert!(masks.len() <= 1 + MOST_UNITS + MASKS, "{}", masks.len());
+                assert!(masks.len() <= 1 + MAX_UNITS + MASKS, "{}", masks.len());
                 assert!((weights.iter().sum::<f64>() - 1.0).abs() < 1e-12);
                 for unit in 0..units {
                     let both = masks.iter().zip(weights);
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn many_units_have_none_and_rows_before_do_not_matter() {
         let (mut strata, keep) = (Strata::new(), Keep::HALF);
-        assert!(strata.of(MOST_UNITS + 1, keep, 0).0.is_empty());
+        assert!(strata.of(MAX_UNITS + 1, keep, 0).0.is_empty());
         let first = strata.of(30, keep, 0).0.to_vec();
         strata.of(20, keep, 0);
         assert_ne!(strata.of(30, keep, 1).0, first);

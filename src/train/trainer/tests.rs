@@ -125,7 +125,7 @@ fn with_targets<T>(case: &Case, f: impl FnOnce(Targets<'_>) -> T) -> T {
     let view = MatrixView::new(&flat, rows.len(), rows[0].len()).unwrap();
     match case.loss() {
         Loss::SquaredError => f(Targets::Values(view)),
-        _ => f(Targets::Bits(view)),
+        _ => f(Targets::Binary(view)),
     }
 }
 
@@ -215,7 +215,7 @@ fn small_targets<T>(loss: Loss, f: impl FnOnce(Targets<'_>) -> T) -> T {
     match loss {
         Loss::SoftmaxCrossEntropy => f(Targets::Classes(&[2, 0, 1, 2])),
         Loss::SquaredError => f(Targets::Values(MatrixView::new(&values, 4, 3).unwrap())),
-        Loss::BinaryCrossEntropy => f(Targets::Bits(MatrixView::new(&bits, 4, 3).unwrap())),
+        Loss::BinaryCrossEntropy => f(Targets::Binary(MatrixView::new(&bits, 4, 3).unwrap())),
     }
 }
 
@@ -354,7 +354,7 @@ fn trained_in_both_forms(isa: Isa) {
         let thinned: Vec<_> =
             (0..4).map(|row| ThinnedNetwork::of(&mlp, 3, step, row).unwrap()).collect();
         // Keep rates 1 in the factor: the paper's form is not scaled.
-        let no_scale = [Keep::ALL; 3];
+        let no_scale = [Keep::ONE; 3];
         let loss_at =
             |network: &PlainNetwork| plain_loss(network, &thinned, &no_scale, &x, targets);
         let slope = |change: &dyn Fn(&mut PlainNetwork, f64)| {

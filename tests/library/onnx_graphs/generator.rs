@@ -501,7 +501,7 @@ impl Generator {
     /// Dropout with chance `p`, and its keep rate.
     fn dropout(&mut self, p: f64) -> Keep {
         if !self.chance(p) {
-            return Keep::ALL;
+            return Keep::ONE;
         }
         let ratio = self.pick(&[0.0, 0.25, 0.5, 0.75]);
         let keep = Keep::from_drop(ratio).unwrap();

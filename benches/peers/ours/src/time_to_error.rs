@@ -91,5 +91,5 @@ fn trainer(settings: &Settings, rows: &Dataset) -> Outcome<Trainer> {
 fn error(mlp: Mlp, test: &Dataset) -> Outcome<f64> {
     let predictor = Predictor::new(mlp);
     let mut workspace = predictor.workspace(EVALUATION_BATCH)?;
-    Ok(evaluate(&predictor, test, &mut workspace)?.error())
+    Ok(evaluate(&predictor, test, &mut workspace)?.error_rate())
 }

@@ -25,10 +25,10 @@ use crate::{
 };
 
 /// The most files, which are open all at once: macOS lets a process have 256.
-const MOST_FILES: usize = 200;
+const MAX_FILES: usize = 200;
 
 /// The most bytes of all ranges, as of a file.
-const MOST_BYTES: u64 = files::MOST_BYTES;
+const MAX_BYTES: u64 = files::MAX_BYTES;
 
 /// What lies beside a graph.
 #[derive(Clone, Debug)]
@@ -185,8 +185,8 @@ impl Beside {
 /// The bytes of all tensors.
 fn total(wanted: &[Wanted<'_>]) -> Result<usize, String> {
     let bytes = wanted.iter().fold(0_u64, |sum, tensor| sum.saturating_add(tensor.size));
-    usize::try_from(bytes).ok().filter(|_| bytes <= MOST_BYTES).ok_or_else(|| {
-        format!("tensors of {bytes} bytes in other files: expected at most {MOST_BYTES}")
+    usize::try_from(bytes).ok().filter(|_| bytes <= MAX_BYTES).ok_or_else(|| {
+        format!("tensors of {bytes} bytes in other files: expected at most {MAX_BYTES}")
     })
 }
 
@@ -235,9 +235,9 @@ impl<'a> Store<'a> {
         let known = self.files.iter().position(|known| known.identity() == file.identity());
         let index = known.unwrap_or(self.files.len());
         if known.is_none() {
-            if index == MOST_FILES {
+            if index == MAX_FILES {
                 return Err(format!(
-                    "more than {MOST_FILES} files: expected tensors that share one \
+                    "more than {MAX_FILES} files: expected tensors that share one \
                      (all_tensors_to_one_file=True of onnx.save_model)"
                 ));
             }
@@ -452,8 +452,8 @@ mod tests {
             (u64::MAX, 0, "expected them in its 100 bytes"),
             (u64::MAX, 8, "expected them in its 100 bytes"),
             (u64::MAX - 3, 4, "expected them in its 100 bytes"),
-            (0, files::MOST_BYTES, "expected them in its 100 bytes"),
-            (0, files::MOST_BYTES + 1, "17179869185 bytes in other files: expected at most"),
+            (0, files::MAX_BYTES, "expected them in its 100 bytes"),
+            (0, files::MAX_BYTES + 1, "17179869185 bytes in other files: expected at most"),
             (0, u64::MAX, "expected at most 17179869184"),
         ] {
             let of = wanted("w", "x.data", offset, size);
@@ -501,10 +501,10 @@ mod tests {
     #[test]
     fn files_are_bounded() {
         let (folder, beside) = folder();
-        let names: Vec<String> = (0..=MOST_FILES).map(|i| format!("{i}.weight")).collect();
+        let names: Vec<String> = (0..=MAX_FILES).map(|i| format!("{i}.weight")).collect();
         names.iter().for_each(|name| fs::write(folder.path().join(name), [0; 4]).unwrap());
         let all: Vec<_> = names.iter().map(|name| wanted(name, name, 0, 4)).collect();
-        assert_eq!(beside.open(&all[1..]).unwrap().size(), 4 * MOST_FILES);
+        assert_eq!(beside.open(&all[1..]).unwrap().size(), 4 * MAX_FILES);
         refused(&beside, &all, "more than 200 files");
         // Of one file there may be many spellings.
         let names: Vec<String> =
