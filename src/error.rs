@@ -101,7 +101,7 @@ pub enum Error {
     },
     /// A slope of [`LeakyRelu`](crate::nn::Activation::LeakyRelu) that is none.
     #[error("slope of leaky_relu {slope}: expected {expected}")]
-    Slope {
+    NegativeSlope {
         /// The slope as it was given.
         slope: String,
         /// What it has to be.
@@ -434,7 +434,7 @@ mod tests {
                 "momentum 1.0 at every step: expected numbers from 0 to below 1",
             ),
             (
-                Error::Slope { slope: "0".to_owned(), expected: "a finite number above 0" },
+                Error::NegativeSlope { slope: "0".to_owned(), expected: "a finite number above 0" },
                 "slope of leaky_relu 0: expected a finite number above 0",
             ),
             (

@@ -19,7 +19,7 @@ use thinnet::{
     nn::{Activation, Loss, Mlp, MlpBuilder, Scaling, Targets},
     predict::{MonteCarlo, Predictor, Seeds, evaluate},
     tensor::Matrix,
-    train::{MaxNorm, Schedule, Settings, Sgd, Trainer, TrainerBuilder},
+    train::{MaxNorm, Provenance, Schedule, Sgd, Trainer, TrainerBuilder},
 };
 
 #[global_allocator]
@@ -108,7 +108,7 @@ fn trainings_are_saved_and_resumed() {
     let (mlp, x) = (builder().build().unwrap(), rows());
     let mut running = trainer(&mlp).build().unwrap();
     step(&mut running, &x);
-    let settings = Settings::new();
+    let settings = Provenance::new();
     assert_eq!(refuse_each(|| running.save(&path, &settings, "notes")), 0);
     let bytes = fs::read(&path).unwrap();
     step(&mut running, &x);

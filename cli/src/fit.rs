@@ -6,7 +6,7 @@ use thinnet::{
     Isa,
     data::{Batches, Dataset},
     predict::{Evaluation, Predictor, Workspace, evaluate},
-    train::{Settings, Trainer, TrainerBuilder},
+    train::{Provenance, Trainer, TrainerBuilder},
 };
 
 use crate::{
@@ -91,7 +91,7 @@ impl<'a> Fitting<'a> {
         train: &'a Dataset,
         test: &'a Dataset,
         isa: Isa,
-        (path, settings): (&Path, &Settings),
+        (path, settings): (&Path, &Provenance),
     ) -> anyhow::Result<Self> {
         let (trainer, notes) = builder(plan, train, test, isa)?.resume(path, settings)?;
         let course = Course::from_notes(&notes, plan.depth(), path)?;

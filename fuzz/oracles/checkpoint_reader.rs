@@ -12,7 +12,7 @@ use thinnet::{
     data::Batch,
     nn::{Activation, Loss, Mlp, Targets},
     tensor::MatrixView,
-    train::{MaxNorm, Schedule, Settings, Sgd, Trainer},
+    train::{MaxNorm, Provenance, Schedule, Sgd, Trainer},
 };
 
 use super::file_contents;
@@ -34,7 +34,7 @@ pub fn trainer_builder() -> thinnet::train::TrainerBuilder {
 }
 
 /// The caller's settings of that training.
-pub fn settings() -> Settings {
+pub fn settings() -> Provenance {
     [("data".to_owned(), "abc".to_owned())].into()
 }
 

@@ -15,7 +15,7 @@ use thinnet::{
     mask::{Domain, Streams},
     nn::{Activation, Initialisation, Loss, Mlp, Targets, ThinnedNetwork},
     tensor::MatrixView,
-    train::{LayerGradient, MaxNorm, Schedule, Settings, Sgd, Trainer, TrainerBuilder},
+    train::{LayerGradient, MaxNorm, Provenance, Schedule, Sgd, Trainer, TrainerBuilder},
 };
 
 use super::twin::{self, Gradients};
@@ -269,7 +269,7 @@ fn is_finite(mlp: &Mlp) -> bool {
 /// The state of a trainer, velocities included; an error's text where it
 /// cannot be saved.
 fn state(trainer: &Trainer) -> (u64, String, std::result::Result<Vec<u8>, String>) {
-    let bytes = trainer.to_bytes(&Settings::new(), "").map_err(|error| error.to_string());
+    let bytes = trainer.to_bytes(&Provenance::new(), "").map_err(|error| error.to_string());
     (trainer.steps(), trainer.network().unwrap().digest(), bytes)
 }
 

@@ -30,7 +30,7 @@ const GROUP: usize = 8 * ROW;
 /// Where the bits of a call come from.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub enum Bits<'a> {
+pub enum MaskSource<'a> {
     /// Drawn while they are used; no memory at all. Forward and backward give
     /// the same streams.
     Drawn(Streams),
@@ -38,13 +38,13 @@ pub enum Bits<'a> {
     Stored(&'a Mask),
 }
 
-impl From<Streams> for Bits<'_> {
+impl From<Streams> for MaskSource<'_> {
     fn from(streams: Streams) -> Self {
         Self::Drawn(streams)
     }
 }
 
-impl<'a> From<&'a Mask> for Bits<'a> {
+impl<'a> From<&'a Mask> for MaskSource<'a> {
     fn from(mask: &'a Mask) -> Self {
         Self::Stored(mask)
     }
@@ -116,13 +116,13 @@ impl Dropout {
     /// x, y and stored bits differ in length.
     pub fn forward<'a>(
         &self,
-        bits: impl Into<Bits<'a>>,
+        bits: impl Into<MaskSource<'a>>,
         x: &[f32],
         y: &mut [f32],
     ) -> Result<(), Error> {
         same_size("elements of y", x.len(), y.len())?;
         match bits.into() {
-            Bits::Drawn(_) if !self.keep.drops() => {
+            MaskSource::Drawn(_) if !self.keep.drops() => {
                 y.copy_from_slice(x);
                 Ok(())
             }
@@ -136,11 +136,11 @@ impl Dropout {
     /// x and stored bits differ in length.
     pub fn forward_in_place<'a>(
         &self,
-        bits: impl Into<Bits<'a>>,
+        bits: impl Into<MaskSource<'a>>,
         x: &mut [f32],
     ) -> Result<(), Error> {
         match bits.into() {
-            Bits::Drawn(_) if !self.keep.drops() => Ok(()),
+            MaskSource::Drawn(_) if !self.keep.drops() => Ok(()),
             bits => self.run(bits, None, x),
         }
     }
@@ -151,7 +151,7 @@ impl Dropout {
     /// dy, dx and stored bits differ in length.
     pub fn backward<'a>(
         &self,
-        bits: impl Into<Bits<'a>>,
+        bits: impl Into<MaskSource<'a>>,
         dy: &[f32],
         dx: &mut [f32],
     ) -> Result<(), Error> {
@@ -164,15 +164,15 @@ impl Dropout {
     /// dy and stored bits differ in length.
     pub fn backward_in_place<'a>(
         &self,
-        bits: impl Into<Bits<'a>>,
+        bits: impl Into<MaskSource<'a>>,
         dy: &mut [f32],
     ) -> Result<(), Error> {
         self.forward_in_place(bits, dy)
     }
 
     /// Groups of eight rows, each the work of one kernel call.
-    fn run(&self, bits: Bits<'_>, x: Option<&[f32]>, y: &mut [f32]) -> Result<(), Error> {
-        if let Bits::Stored(mask) = bits {
+    fn run(&self, bits: MaskSource<'_>, x: Option<&[f32]>, y: &mut [f32]) -> Result<(), Error> {
+        if let MaskSource::Stored(mask) = bits {
             same_size("rows of the stored bits", 1, mask.rows())?;
             same_size("units of the stored bits", y.len(), mask.width())?;
         }
@@ -183,7 +183,7 @@ impl Dropout {
                 let group = first + i;
                 let x = x.map(|x| &x[group * GROUP..][..y.len()]);
                 match bits {
-                    Bits::Drawn(streams) => self.isa.dispatch(kernel::Drawn {
+                    MaskSource::Drawn(streams) => self.isa.dispatch(kernel::Drawn {
                         keep: self.keep,
                         streams,
                         first_row: 8 * group as u64,
@@ -191,7 +191,7 @@ impl Dropout {
                         y,
                         stream,
                     }),
-                    Bits::Stored(mask) => self.isa.dispatch(kernel::Stored {
+                    MaskSource::Stored(mask) => self.isa.dispatch(kernel::Stored {
                         keep: self.keep,
                         words: &mask.at(0).words()[group * GROUP / 64..],
                         x,

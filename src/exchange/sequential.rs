@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    nn::{Activation, Mlp, Slope},
+    nn::{Activation, Mlp, NegativeSlope},
     rate::Keep,
 };
 
@@ -33,7 +33,7 @@ enum Module {
     Dropout(Keep),
     Linear(usize, usize),
     Activation(&'static str),
-    LeakyRelu(Slope),
+    LeakyRelu(NegativeSlope),
 }
 
 impl From<&Mlp> for Sequential {

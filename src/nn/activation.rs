@@ -37,7 +37,7 @@ pub enum Activation {
     /// max(0, z)
     Relu,
     /// z, and below 0 its slope times z (Maas, Hannun and Ng 2013).
-    LeakyRelu(Slope),
+    LeakyRelu(NegativeSlope),
     /// 1 / (1 + e^-z)
     Logistic,
     /// tanh z
@@ -48,18 +48,18 @@ pub enum Activation {
 
 /// The slope of [`Activation::LeakyRelu`] below 0: above 0, and finite.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Slope(f32);
+pub struct NegativeSlope(f32);
 
 // There is no NaN.
-impl Eq for Slope {}
+impl Eq for NegativeSlope {}
 
-impl Hash for Slope {
+impl Hash for NegativeSlope {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.0.to_bits().hash(state);
     }
 }
 
-impl Slope {
+impl NegativeSlope {
     /// PyTorch's default, 0.01.
     pub const DEFAULT: Self = Self(0.01);
 
@@ -67,19 +67,19 @@ impl Slope {
     /// A slope that is not above 0, or not finite.
     ///
     /// ```
-    /// use thinnet::nn::{Activation, Slope};
+    /// use thinnet::nn::{Activation, NegativeSlope};
     ///
-    /// let leaky = Activation::LeakyRelu(Slope::new(0.2)?);
+    /// let leaky = Activation::LeakyRelu(NegativeSlope::new(0.2)?);
     /// assert_eq!(leaky.to_string(), "leaky_relu(0.2)");
     /// assert_eq!("leaky_relu(0.2)".parse::<Activation>()?, leaky);
-    /// assert!(Slope::new(0.0).is_err()); // that is a ReLU
+    /// assert!(NegativeSlope::new(0.0).is_err()); // that is a ReLU
     /// # Ok::<(), thinnet::Error>(())
     /// ```
     pub fn new(slope: f32) -> Result<Self, Error> {
         if slope > 0.0 && slope.is_finite() {
             return Ok(Self(slope));
         }
-        Err(Error::Slope { slope: slope.to_string(), expected: "a finite number above 0" })
+        Err(Error::NegativeSlope { slope: slope.to_string(), expected: "a finite number above 0" })
     }
 
     /// The number.
@@ -94,7 +94,7 @@ names! {
     /// The name, without a slope.
     name;
     Relu => "relu",
-    LeakyRelu(Slope::DEFAULT) => "leaky_relu" also "leaky_relu(SLOPE)",
+    LeakyRelu(NegativeSlope::DEFAULT) => "leaky_relu" also "leaky_relu(SLOPE)",
     Logistic => "logistic",
     Tanh => "tanh",
     Identity => "identity",
@@ -113,7 +113,7 @@ impl Activation {
                     z
                 }
             }
-            Self::LeakyRelu(Slope(slope)) => {
+            Self::LeakyRelu(NegativeSlope(slope)) => {
                 if z < 0.0 {
                     f64::from(slope) * z
                 } else {
@@ -140,7 +140,7 @@ impl Activation {
     pub(crate) fn hand_to<W: WithUnit>(self, work: W) -> W::Output {
         match self {
             Self::Relu => work.with(Relu),
-            Self::LeakyRelu(Slope(slope)) => work.with(LeakyRelu { slope }),
+            Self::LeakyRelu(NegativeSlope(slope)) => work.with(LeakyRelu { slope }),
             Self::Logistic => work.with(Logistic),
             Self::Tanh => work.with(Tanh),
             Self::Identity => work.with(Identity),
@@ -151,7 +151,7 @@ impl Activation {
 impl fmt::Display for Activation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::LeakyRelu(Slope(slope)) => write!(f, "{}({slope})", self.name()),
+            Self::LeakyRelu(NegativeSlope(slope)) => write!(f, "{}({slope})", self.name()),
             _ => f.write_str(self.name()),
         }
     }
@@ -179,8 +179,8 @@ impl FromStr for Activation {
         if let Some((text, slope)) = slope.and_then(|text| Some((text, text.parse().ok()?))) {
             // As it is written: 1e39 is infinite as an f32, and 1e-50 is 0.
             let expected = "a number above 0, also as an f32";
-            let refused = |_| Error::Slope { slope: text.to_owned(), expected };
-            return Slope::new(slope).map(Self::LeakyRelu).map_err(refused);
+            let refused = |_| Error::NegativeSlope { slope: text.to_owned(), expected };
+            return NegativeSlope::new(slope).map(Self::LeakyRelu).map_err(refused);
         }
         Self::from_name(name)
     }

@@ -18,7 +18,7 @@ mod thinned;
 mod view;
 
 pub(crate) use activation::WithUnit;
-pub use activation::{Activation, Slope};
+pub use activation::{Activation, NegativeSlope};
 pub use builder::MlpBuilder;
 pub use convention::{PaperMlp, Scaling};
 pub(crate) use convention::{decay_from_paper, learning_rate_from_paper, max_norm_from_paper};

@@ -6,7 +6,7 @@ mod schedule;
 mod sgd;
 mod trainer;
 
-pub use resume::{Settings, describe_setting};
+pub use resume::{Provenance, describe_setting};
 pub use schedule::Schedule;
 pub use sgd::{MaxNorm, Sgd};
 pub(crate) use trainer::Part;

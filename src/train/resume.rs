@@ -13,7 +13,7 @@ use crate::{
 /// names and values that have to be the same when it is resumed, such as the
 /// data's fingerprint ([`crate::data::Dataset::fingerprint`]) and the batch
 /// size.
-pub type Settings = BTreeMap<String, String>;
+pub type Provenance = BTreeMap<String, String>;
 
 /// The value of a setting as people write it. Checkpoints hold the trainer's schedules
 /// and its max-norm as JSON; every other value is shown as it stands.
@@ -48,7 +48,7 @@ impl Trainer {
     /// Parameters or velocities that are NaN or infinite, or a setting of the
     /// caller's under a name that the trainer uses; more bytes than can be
     /// allocated, or than can be read again.
-    pub fn to_bytes(&self, settings: &Settings, notes: &str) -> Result<Vec<u8>, Error> {
+    pub fn to_bytes(&self, settings: &Provenance, notes: &str) -> Result<Vec<u8>, Error> {
         self.checkpoint(settings, notes)?.into_bytes()
     }
 
@@ -57,11 +57,11 @@ impl Trainer {
     ///
     /// # Errors
     /// As [`Self::to_bytes`], or what the system says.
-    pub fn save(&self, path: &Path, settings: &Settings, notes: &str) -> Result<(), Error> {
+    pub fn save(&self, path: &Path, settings: &Provenance, notes: &str) -> Result<(), Error> {
         self.checkpoint(settings, notes)?.save(path)
     }
 
-    fn checkpoint(&self, settings: &Settings, notes: &str) -> Result<Writer<'_>, Error> {
+    fn checkpoint(&self, settings: &Provenance, notes: &str) -> Result<Writer<'_>, Error> {
         // Refuses names that the trainer uses, also those that are not kept with
         // the caller's.
         join(self.own_settings(), settings)?;
@@ -78,14 +78,14 @@ impl Trainer {
     }
 
     /// Names and values of all that decides what training does.
-    fn own_settings(&self) -> Settings {
+    fn own_settings(&self) -> Provenance {
         let mut settings = self.optimiser().settings();
         settings.extend(self.other_settings());
         settings
     }
 
     /// Those that are not the optimiser's.
-    fn other_settings(&self) -> Settings {
+    fn other_settings(&self) -> Provenance {
         // Backends that fuse give the same bits as each other; where products
         // are rounded before they are added, the bits are others.
         let rounding = if self.isa().fuses() { "fused multiply-add" } else { "product rounded" };
@@ -105,7 +105,7 @@ impl TrainerBuilder {
     /// A file that cannot be read or is no checkpoint; a checkpoint of another
     /// architecture, or made with other settings, whose names and values the
     /// error says; as [`Self::build`].
-    pub fn resume(self, path: &Path, settings: &Settings) -> Result<(Trainer, String), Error> {
+    pub fn resume(self, path: &Path, settings: &Provenance) -> Result<(Trainer, String), Error> {
         self.resume_from(Reader::open(path)?, path, settings)
     }
 
@@ -117,7 +117,7 @@ impl TrainerBuilder {
         self,
         bytes: &[u8],
         path: &Path,
-        settings: &Settings,
+        settings: &Provenance,
     ) -> Result<(Trainer, String), Error> {
         self.resume_from(Reader::of_bytes(bytes, path)?, path, settings)
     }
@@ -126,7 +126,7 @@ impl TrainerBuilder {
         self,
         file: Reader<'_>,
         path: &Path,
-        settings: &Settings,
+        settings: &Provenance,
     ) -> Result<(Trainer, String), Error> {
         let mut saved = Saved::open(file)?;
         let mut trainer = self.build()?;
@@ -163,7 +163,7 @@ impl TrainerBuilder {
 }
 
 /// The trainer's settings and the caller's.
-fn join(mut own: Settings, callers: &Settings) -> Result<Settings, Error> {
+fn join(mut own: Provenance, callers: &Provenance) -> Result<Provenance, Error> {
     for (name, value) in callers {
         if own.insert(name.clone(), value.clone()).is_some() {
             return Err(Error::ReservedName { name: name.clone() });

@@ -207,7 +207,7 @@ impl Sgd {
     }
 
     /// Names and values of all settings, as checkpoints hold them.
-    pub(super) fn settings(self) -> super::Settings {
+    pub(super) fn settings(self) -> super::Provenance {
         let json = |value: serde_json::Result<String>| value.unwrap_or_default();
         [
             ("learning rate", json(serde_json::to_string(&self.learning_rate))),

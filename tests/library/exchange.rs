@@ -12,7 +12,7 @@ use thinnet::{
     Keep,
     data::Batch,
     exchange::{self, FileKind, Layers, Sequential, onnx::Model},
-    nn::{Activation, Loss, Mlp, Scaling, Slope},
+    nn::{Activation, Loss, Mlp, NegativeSlope, Scaling},
     predict::{MonteCarlo, Predictor, Seeds},
     tensor::MatrixView,
 };
@@ -398,7 +398,7 @@ fn a_graph_of_everything_predicts_as_the_standard_says() {
 fn a_leaky_relu_keeps_its_slope() {
     for name in ["leaky_script", "leaky_dynamo"] {
         let mlp = onnx(name, None);
-        assert_eq!(mlp.activations(), [Activation::LeakyRelu(Slope::new(0.1).unwrap())]);
+        assert_eq!(mlp.activations(), [Activation::LeakyRelu(NegativeSlope::new(0.1).unwrap())]);
         agrees(name, &mlp);
         let bytes = exchange::to_torch(&mlp, Scaling::Inverted).unwrap();
         assert_eq!(exchange::from_torch(&bytes, Path::new(name), None).unwrap(), mlp);

@@ -17,7 +17,7 @@ use thinnet::{
     files::{Identity, WriteLock, ensure_writable, write_atomically, write_atomically_with},
     nn::{Activation, Loss, Mlp},
     tensor::Matrix,
-    train::{Schedule, Settings, Sgd, Trainer},
+    train::{Provenance, Schedule, Sgd, Trainer},
 };
 
 /// A user that owns nothing, for those tests that root runs.
@@ -38,7 +38,7 @@ const WAYS: [(&str, Save); 5] = [
     ("checkpoint", |path| {
         let trainer =
             Trainer::builder(mlp(), Sgd::new(Schedule::Constant { value: 0.1 }), 1).build()?;
-        trainer.save(path, &Settings::new(), "")
+        trainer.save(path, &Provenance::new(), "")
     }),
     ("npy", |path| npy::write_matrix(path, Matrix::zeroed(2, 3)?.view())),
 ];

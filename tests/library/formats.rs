@@ -15,7 +15,7 @@ use thinnet::{
     exchange,
     nn::{Activation, Loss, Mlp, Scaling, Targets},
     tensor::MatrixView,
-    train::{MaxNorm, Schedule, Settings, Sgd, Trainer, TrainerBuilder},
+    train::{MaxNorm, Provenance, Schedule, Sgd, Trainer, TrainerBuilder},
 };
 
 fn fixture(name: &str) -> std::path::PathBuf {
@@ -59,7 +59,7 @@ fn builder() -> TrainerBuilder {
         .unwrap()
 }
 
-fn settings() -> Settings {
+fn settings() -> Provenance {
     [("data".to_owned(), "abc".to_owned())].into()
 }
 
@@ -324,9 +324,9 @@ fn factors_without_max_norm_are_refused() {
     let batch = Batch::dense(MatrixView::new(&[1.0, 2.0], 1, 2).unwrap());
     let values = MatrixView::new(&[1.0], 1, 1).unwrap();
     trainer.step(&batch, Targets::Values(values)).unwrap();
-    let bytes = trainer.to_bytes(&Settings::new(), "").unwrap();
+    let bytes = trainer.to_bytes(&Provenance::new(), "").unwrap();
     let resume = |bytes: &[u8]| {
-        builder().resume_from_bytes(bytes, Path::new(""), &Settings::new()).map(drop)
+        builder().resume_from_bytes(bytes, Path::new(""), &Provenance::new()).map(drop)
     };
     resume(&bytes).unwrap();
     let changed = with_number(&bytes, "pending.layers.0", 0, 0.5);

@@ -5,7 +5,7 @@ use statrs::distribution::{Continuous, ContinuousCDF, Normal};
 use thinnet::{
     Keep,
     data::{Batch, Dataset, Split},
-    nn::{Activation, Loss, Mlp, Slope, Targets},
+    nn::{Activation, Loss, Mlp, NegativeSlope, Targets},
     predict::{MonteCarlo, Predictor, Seeds},
     tensor::MatrixView,
     train::{Schedule, Sgd, Trainer},
@@ -109,7 +109,7 @@ fn the_logits_moments_are_those_of_the_formulas() {
         let x = rows(count);
         // More active units than have masks.
         for (input, hidden) in [(0.8, [0.5, 0.75]), (1.0, [0.5, 0.7]), (1.0, [1.0, 0.6])] {
-            let leaky = |slope: f32| Activation::LeakyRelu(Slope::new(slope).unwrap());
+            let leaky = |slope: f32| Activation::LeakyRelu(NegativeSlope::new(slope).unwrap());
             for activation in Activation::ALL.iter().chain(&[leaky(0.3), leaky(1.5)]) {
                 for outputs in [3, 70] {
                     let mlp = Mlp::builder(100)
@@ -437,7 +437,7 @@ fn squares_neither_overflow_nor_vanish() {
     // 100 equal inputs of which half is dropped: 80 of them, variance 80 (x w)².
     for (x, w) in [(1e20f32, 1e-20f32), (1e-20, 1e20), (1e30, 1e-30), (1e-30, 1.0), (1e15, 1e4)] {
         for activation in
-            [None, Some(Activation::Identity), Some(Activation::LeakyRelu(Slope::DEFAULT))]
+            [None, Some(Activation::Identity), Some(Activation::LeakyRelu(NegativeSlope::DEFAULT))]
         {
             let mut row = [x; 100];
             row[80..].fill(0.0);

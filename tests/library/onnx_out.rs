@@ -9,7 +9,7 @@ use thinnet::{
     Keep,
     data::Batch,
     exchange::onnx::{self, Export},
-    nn::{Activation, Loss, Mlp, MlpBuilder, Slope},
+    nn::{Activation, Loss, Mlp, MlpBuilder, NegativeSlope},
     predict::Predictor,
     tensor::MatrixView,
 };
@@ -17,7 +17,7 @@ use thinnet::{
 const LOSSES: [Loss; 3] = [Loss::SoftmaxCrossEntropy, Loss::SquaredError, Loss::BinaryCrossEntropy];
 
 fn leaky(slope: f32) -> Activation {
-    Activation::LeakyRelu(Slope::new(slope).unwrap())
+    Activation::LeakyRelu(NegativeSlope::new(slope).unwrap())
 }
 
 fn keep(k: u32) -> Keep {

@@ -18,7 +18,7 @@ use thinnet::{
     Isa, Keep,
     data::Batch,
     mask::{Domain, Mask, MaskSpec, Streams},
-    nn::{Activation, Initialisation, Loss, Mlp, Slope, Targets},
+    nn::{Activation, Initialisation, Loss, Mlp, NegativeSlope, Targets},
     predict::{Estimates, MonteCarlo, Predictor, Seeds},
     tensor::MatrixView,
     train::{MaxNorm, Schedule, Sgd, Trainer},
@@ -178,7 +178,7 @@ fn tanh() -> Training {
 
 /// Bits, with leaky ReLU, the paper's keep rates and its form of the learning rate.
 fn bits() -> Training {
-    let leaky = Activation::LeakyRelu(Slope::new(0.01).unwrap());
+    let leaky = Activation::LeakyRelu(NegativeSlope::new(0.01).unwrap());
     let mlp = Mlp::builder(INPUTS)
         .input_keep(Keep::new(0.8).unwrap())
         .hidden(HIDDEN[0], leaky, Keep::HALF)

@@ -8,7 +8,7 @@ use thinnet::{
     mask::{Domain, Streams},
     nn::{Activation, Loss, Mlp, Targets},
     tensor::MatrixView,
-    train::{MaxNorm, Schedule, Settings, Sgd, Trainer, TrainerBuilder},
+    train::{MaxNorm, Provenance, Schedule, Sgd, Trainer, TrainerBuilder},
 };
 
 use crate::backend;
@@ -36,7 +36,7 @@ fn builder() -> TrainerBuilder {
     Trainer::builder(mlp(70), sgd(0.3), 8).seed(5).with_isa(backend::isa()).unwrap()
 }
 
-fn settings() -> Settings {
+fn settings() -> Provenance {
     [("data".to_owned(), "abc".to_owned()), ("batch".to_owned(), "8".to_owned())].into()
 }
 
@@ -83,7 +83,7 @@ fn resumed_anywhere_the_run_ends_as_the_unbroken_one() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left over");
 }
 
-fn refused(builder: TrainerBuilder, settings: &Settings, words: [&str; 2]) {
+fn refused(builder: TrainerBuilder, settings: &Provenance, words: [&str; 2]) {
     let error = builder.resume_from_bytes(&checkpoint(), Path::new("a-file"), settings);
     let message = error.map(drop).unwrap_err().to_string();
     assert!(message.starts_with("a-file: "), "{message}");

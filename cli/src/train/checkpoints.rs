@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use thinnet::{data::Dataset, files::WriteLock, train::Settings};
+use thinnet::{data::Dataset, files::WriteLock, train::Provenance};
 
 use super::{Arguments, again::resume_command};
 use crate::{
@@ -76,7 +76,12 @@ impl Checkpoints {
 /// What has to be the same when a training is resumed, besides what the trainer
 /// itself knows. The names sort before the trainer's, so that an error names
 /// the cause: with other data the schedule differs too.
-pub fn settings(plan: &Plan, held_out: Option<usize>, train: &Dataset, test: &Dataset) -> Settings {
+pub fn settings(
+    plan: &Plan,
+    held_out: Option<usize>,
+    train: &Dataset,
+    test: &Dataset,
+) -> Provenance {
     let held_out = held_out.map(|rows| format!("{rows} rows by seed {}", plan.seed));
     [
         ("batch", plan.batch.to_string()),
@@ -96,7 +101,7 @@ pub fn settings(plan: &Plan, held_out: Option<usize>, train: &Dataset, test: &Da
 pub struct Saver<'a> {
     file: &'a Output,
     every: u64,
-    settings: &'a Settings,
+    settings: &'a Provenance,
     signals: Signals,
     /// The step of the last attempt.
     tried_at: Option<u64>,
@@ -110,7 +115,7 @@ impl<'a> Saver<'a> {
     pub fn new(
         file: &'a Output,
         every: Option<usize>,
-        settings: &'a Settings,
+        settings: &'a Provenance,
     ) -> anyhow::Result<Self> {
         let every = every.unwrap_or(recipe::CHECKPOINT_EVERY) as u64;
         Ok(Self { file, every, settings, signals: Signals::watch()?, tried_at: None })

@@ -223,11 +223,11 @@ fn a_model_and_a_checkpoint_are_inspected() {
 /// A checkpoint of a library user, whose notes are a text of their own.
 #[test]
 fn checkpoints_of_others_are_inspected() {
-    use thinnet::train::{Schedule, Settings, Sgd, Trainer};
+    use thinnet::train::{Provenance, Schedule, Sgd, Trainer};
     let folder = TempDir::new().unwrap();
     let mlp = Mlp::builder(3).sparse_input().output(2, Loss::SquaredError).build().unwrap();
     let trainer = Trainer::builder(mlp, Sgd::new(Schedule::constant(0.1)), 1).build().unwrap();
-    trainer.save(&folder.path().join("c"), &Settings::new(), "half way").unwrap();
+    trainer.save(&folder.path().join("c"), &Provenance::new(), "half way").unwrap();
     let json = succeeds(folder.path(), &["inspect", "c", "--json"]);
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["training"]["notes"], "half way");

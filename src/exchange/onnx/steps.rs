@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     checkpoint::Kind,
-    nn::{Activation, Slope},
+    nn::{Activation, NegativeSlope},
     rate::Keep,
 };
 
@@ -309,7 +309,7 @@ fn leaky<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
     match alpha {
         0.0 => Ok(Step::Activation(Activation::Relu)),
         1.0 => Ok(Step::Nothing("a slope of 1 is the identity")),
-        _ => Slope::new(alpha)
+        _ => NegativeSlope::new(alpha)
             .map(|slope| Step::Activation(Activation::LeakyRelu(slope)))
             .map_err(|e| e.to_string()),
     }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::*;
 use crate::{
-    nn::{Activation, Loss, PlainNetwork, Slope, ThinnedNetwork},
+    nn::{Activation, Loss, NegativeSlope, PlainNetwork, ThinnedNetwork},
     rate::Keep,
     simd::tests::on_each_isa,
     tensor::MatrixView,
@@ -246,7 +246,7 @@ fn gradients_are_those_of_finite_differences_with_the_mask_held() {
 fn finite_differences(isa: Isa) {
     let x = numbers(5, 24);
     let batch = Batch::dense(MatrixView::new(&x, 4, 6).unwrap()).starting_at(10);
-    let leaky = |slope: f32| Activation::LeakyRelu(Slope::new(slope).unwrap());
+    let leaky = |slope: f32| Activation::LeakyRelu(NegativeSlope::new(slope).unwrap());
     for &activation in Activation::ALL.iter().chain(&[leaky(0.3), leaky(1.5)]) {
         for (&loss, sparse) in Loss::ALL.iter().zip([false, true, false]) {
             small_targets(loss, |targets| {

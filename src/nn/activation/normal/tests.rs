@@ -1,6 +1,6 @@
 use super::{SQUASHED_DEVIATION, SQUASHED_MEAN};
 use crate::{
-    nn::activation::{Activation, Slope, WithUnit},
+    nn::activation::{Activation, NegativeSlope, WithUnit},
     simd::{Isa, Kernel, LANES, Lanes},
     thin::Unit,
 };
@@ -66,7 +66,7 @@ fn reference(f: Activation, m: f64, s: f64) -> [f64; 2] {
 }
 
 fn all() -> Vec<Activation> {
-    let leaky = [0.3, 1.5].map(|slope| Activation::LeakyRelu(Slope::new(slope).unwrap()));
+    let leaky = [0.3, 1.5].map(|slope| Activation::LeakyRelu(NegativeSlope::new(slope).unwrap()));
     Activation::ALL.iter().copied().chain(leaky).collect()
 }
 
