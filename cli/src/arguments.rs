@@ -1,6 +1,6 @@
 //! The command line as a whole; each subcommand's arguments stand in its file.
 
-use crate::{calibrate, convert, demo, eval, explain, inspect, manual, predict, train};
+use crate::{calibration, convert, demo, eval, inspect, manual, predict, profile, train};
 
 /// What stands below the help of `thinnet`.
 const EXAMPLES: &str = "\
@@ -9,10 +9,10 @@ Examples:
   thinnet train --out digits.safetensors
   thinnet eval --model digits.safetensors
   thinnet predict --model digits.safetensors --limit 10
-  thinnet calibrate --model digits.safetensors
+  thinnet calibration --model digits.safetensors
   thinnet inspect digits.safetensors
   thinnet convert network.onnx network.safetensors
-  thinnet explain --model digits.safetensors
+  thinnet profile --model digits.safetensors
 
 `thinnet <COMMAND> --help` lists a command's settings.";
 
@@ -44,13 +44,13 @@ pub enum Command {
     /// Say what a saved network takes each row of a test set for
     Predict(predict::Arguments),
     /// Say whether a saved network is as often right as it says
-    Calibrate(calibrate::Arguments),
+    Calibration(calibration::Arguments),
     /// Show what a model file, a checkpoint, a state dict or an ONNX graph holds
     Inspect(inspect::Arguments),
     /// Take in a network of PyTorch or ONNX, or give one to them
     Convert(convert::Arguments),
     /// Say where a training step's time goes, and what the machine could do at best
-    Explain(explain::Arguments),
+    Profile(profile::Arguments),
     /// Print a script that completes the arguments in a shell
     Completions(manual::CompletionsArguments),
     /// Print a manual page (roff)

@@ -1,7 +1,7 @@
 //! The command `thinnet`: shows, trains and evaluates networks with dropout.
 //!
 //! One file a subcommand: [`demo`], [`train`], [`eval`], [`predict`],
-//! [`calibrate`], [`inspect`], [`convert`], [`explain`], and [`manual`] for completions and manual
+//! [`calibration`], [`inspect`], [`convert`], [`profile`], and [`manual`] for completions and manual
 //! pages. They share the training loop in [`fit`] and the default settings in [`recipe`]. Results go
 //! to stdout, progress and remarks to stderr. An error is one line; the exit
 //! code is 2 where the arguments were wrong, 130, 143 or 129 where a signal
@@ -11,13 +11,12 @@
 mod arguments;
 mod asking;
 mod baseline;
-mod calibrate;
+mod calibration;
 mod console;
 mod convert;
 mod course;
 mod demo;
 mod eval;
-mod explain;
 mod fit;
 mod given;
 mod health;
@@ -33,6 +32,7 @@ mod picture;
 mod plan;
 mod predict;
 mod probes;
+mod profile;
 mod progress;
 mod recipe;
 mod report;
@@ -64,10 +64,10 @@ fn run() -> anyhow::Result<()> {
         Some(Command::Train(arguments)) => train::run(&arguments),
         Some(Command::Eval(arguments)) => eval::run(&arguments),
         Some(Command::Predict(arguments)) => predict::run(&arguments),
-        Some(Command::Calibrate(arguments)) => calibrate::run(&arguments),
+        Some(Command::Calibration(arguments)) => calibration::run(&arguments),
         Some(Command::Inspect(arguments)) => inspect::run(&arguments),
         Some(Command::Convert(arguments)) => convert::run(&arguments),
-        Some(Command::Explain(arguments)) => explain::run(&arguments),
+        Some(Command::Profile(arguments)) => profile::run(&arguments),
         Some(Command::Completions(arguments)) => manual::completions(&arguments),
         Some(Command::Man(arguments)) => manual::page(&arguments),
     }

@@ -371,7 +371,7 @@ fn files_that_torch_save_wrote_are_told_what_makes_safetensors_of_them() {
         fails(folder, &["convert", name, "out"], 1, &line);
         fails(folder, &["convert", name, "out", "--architecture=none.toml"], 1, &line);
         fails(folder, &["inspect", name], 1, &line);
-        for command in ["eval", "predict", "calibrate", "explain"] {
+        for command in ["eval", "predict", "calibration", "profile"] {
             fails(folder, &[command, "--model", name], 1, &line);
         }
         fails(folder, &["train", "--resume", name, "--checkpoint=new", "--quiet"], 1, &line);

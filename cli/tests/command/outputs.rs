@@ -154,11 +154,11 @@ fn no_file_is_written_twice() {
 fn no_output_is_an_input_of_another_command() {
     let given = Given::new();
     let cases: [(&[&str], [&str; 2]); 9] = [
-        (&["calibrate", "--model=m", "--plot=m"], ["--model", "--plot"]),
-        (&["calibrate", "--model=m", "--plot=to_m"], ["--model", "--plot"]),
-        (&["calibrate", "--model=m", "--data=idx", "--plot=to_labels"], ["--data", "--plot"]),
+        (&["calibration", "--model=m", "--plot=m"], ["--model", "--plot"]),
+        (&["calibration", "--model=m", "--plot=to_m"], ["--model", "--plot"]),
+        (&["calibration", "--model=m", "--data=idx", "--plot=to_labels"], ["--data", "--plot"]),
         (
-            &["calibrate", "--model=m", "--data=X.npy", "--labels=y.npy", "--plot=hard"],
+            &["calibration", "--model=m", "--data=X.npy", "--labels=y.npy", "--plot=hard"],
             ["--data", "--plot"],
         ),
         (&["convert", "m", "m"], ["IN", "OUT"]),
@@ -188,7 +188,7 @@ fn what_is_printed_does_not_go_where_a_file_is_read_or_written() {
     for (arguments, file, flag) in [
         (&["eval", "--model=m"][..], "m", "--model"),
         (&["predict", "--model=m", "--data=X.npy"], "hard", "--data"),
-        (&["explain", "--model=m", "--data=idx"], "idx/train-labels-idx1-ubyte", "--data"),
+        (&["profile", "--model=m", "--data=idx"], "idx/train-labels-idx1-ubyte", "--data"),
         (&["inspect", "m"], "m", "FILE"),
         (&["convert", "m", "n"], "n", "OUT"),
         (&["demo", "--plot=p.svg"], "p.svg", "--plot"),

@@ -1,4 +1,4 @@
-//! The commands that show: `predict`, `inspect`, `explain`, `completions`, `man`.
+//! The commands that show: `predict`, `inspect`, `profile`, `completions`, `man`.
 
 use std::{collections::HashSet, fs};
 
@@ -115,7 +115,7 @@ fn calibration_counts_every_row_once() {
     let folder = trained();
     let folder = folder.path();
     let arguments =
-        ["calibrate", "--model=m", "--limit=300", "--samples=20", "--bins=7", "--plot=p.svg"];
+        ["calibration", "--model=m", "--limit=300", "--samples=20", "--bins=7", "--plot=p.svg"];
     let text = succeeds(folder, &arguments);
     let probes = ["data", "turned by 90°", "columns shuffled", "outside the ranges"];
     for part in ["expected calibration error", "moments", "* fewer than 30 rows"] {
@@ -157,11 +157,11 @@ fn calibration_counts_every_row_once() {
         assert_eq!(asked, probes);
         assert_eq!(data["mutual_information"].is_null(), method == "scale");
     }
-    let line = fails(folder, &["calibrate", "--model=m", "--bins=0"], 2);
+    let line = fails(folder, &["calibration", "--model=m", "--bins=0"], 2);
     assert!(line.contains("--bins <N>'"), "{line}");
-    let line = fails(folder, &["calibrate", "--model=m", "--plot=gone/p.svg"], 1);
+    let line = fails(folder, &["calibration", "--model=m", "--plot=gone/p.svg"], 1);
     assert!(line.contains("--plot gone/p.svg"), "{line}");
-    let line = fails(folder, &["calibrate", "--model=c"], 1);
+    let line = fails(folder, &["calibration", "--model=c"], 1);
     assert!(line.contains("expected a model"), "{line}");
 }
 
@@ -236,11 +236,11 @@ fn checkpoints_of_others_are_inspected() {
 }
 
 #[test]
-fn a_step_is_explained() {
+fn a_step_is_profiled() {
     let folder = trained();
     let folder = folder.path();
     let digest = Mlp::load(&folder.join("m")).unwrap().digest();
-    let arguments = ["explain", "--model=m", "--batch=20", "--steps=5", "--threads=2"];
+    let arguments = ["profile", "--model=m", "--batch=20", "--steps=5", "--threads=2"];
     let text = succeeds(folder, &arguments);
     for part in
         ["784-32", "32-16", "16-10", "masks", "input lists", "up 1", "down 2+3", "loss", "other"]
@@ -267,9 +267,9 @@ fn a_step_is_explained() {
     // All parts are the whole step, but for rounding.
     assert!((of_layers + rest / seconds("seconds") - 1.0).abs() < 1e-9);
     assert_eq!(Mlp::load(&folder.join("m")).unwrap().digest(), digest);
-    assert!(fails(folder, &["explain", "--model=gone"], 1).contains("gone: "));
-    assert!(fails(folder, &["explain", "--model=m", "--batch=0"], 2).contains("--batch"));
-    assert!(fails(folder, &["explain", "--model=c"], 1).contains("expected a model"));
+    assert!(fails(folder, &["profile", "--model=gone"], 1).contains("gone: "));
+    assert!(fails(folder, &["profile", "--model=m", "--batch=0"], 2).contains("--batch"));
+    assert!(fails(folder, &["profile", "--model=c"], 1).contains("expected a model"));
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn completions_and_manual_pages_know_every_command() {
     let folder = TempDir::new().unwrap();
     let folder = folder.path();
     let commands =
-        ["demo", "train", "eval", "predict", "inspect", "convert", "explain", "completions", "man"];
+        ["demo", "train", "eval", "predict", "inspect", "convert", "profile", "completions", "man"];
     let mut scripts = HashSet::new();
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let script = succeeds(folder, &["completions", shell]);

@@ -241,14 +241,14 @@ fn arrays_are_read() {
     let eval: Value = serde_json::from_str(&succeeds(folder, &eval)).unwrap();
     assert_eq!(eval["rows"], 7);
     // Four columns are no image of 2 x 2, and nothing here is a digit.
-    let calibrate = ["calibrate", "--model=m", "--samples=5", "--limit=50"];
-    let calibrated = succeeds(folder, &[&calibrate[..], &files].concat());
+    let calibration = ["calibration", "--model=m", "--samples=5", "--limit=50"];
+    let calibrated = succeeds(folder, &[&calibration[..], &files].concat());
     assert!(calibrated.contains("columns shuffled") && calibrated.contains("outside the ranges"));
     assert!(!calibrated.contains("turned") && !calibrated.contains("digit"), "{calibrated}");
     // A class that the network does not have can never be right.
     let with_others: Vec<u32> = (0..100).map(|row| if row == 7 { 2 } else { row % 2 }).collect();
     npy::write_labels(&at("others.npy"), &with_others).unwrap();
-    for command in ["eval", "predict", "calibrate", "explain"] {
+    for command in ["eval", "predict", "calibration", "profile"] {
         let arguments = [command, "--model=m", "--data=x.npy", "--labels=others.npy"];
         let line = fails_in(folder, &arguments, 1);
         assert!(line.contains("row 7 has the class 2, expected one of the 2 from 0 on"), "{line}");
@@ -365,11 +365,11 @@ fn wrong_arguments_are_named_in_one_line() {
 fn counts_beyond_their_maximum_are_refused() {
     let most = u64::MAX.to_string();
     for (command, flag, range) in [
-        ("calibrate", "--bins", "1 to 1000"),
-        ("calibrate", "--samples", "1 to 1000000"),
+        ("calibration", "--bins", "1 to 1000"),
+        ("calibration", "--samples", "1 to 1000000"),
         ("predict", "--limit", "1 to 4294967295"),
-        ("explain", "--steps", "1 to 1000000"),
-        ("explain", "--batch", "1 to 1000000"),
+        ("profile", "--steps", "1 to 1000000"),
+        ("profile", "--batch", "1 to 1000000"),
         ("train", "--epochs", "1 to 1000000"),
         ("train", "--checkpoint-every", "1 to 1000000"),
         ("train", "--threads", "1 to 1024"),

@@ -1,4 +1,4 @@
-//! `thinnet calibrate`: whether a network is as often right as it says.
+//! `thinnet calibration`: whether a network is as often right as it says.
 
 use std::path::PathBuf;
 
@@ -26,8 +26,8 @@ use crate::{
 /// What stands below the help.
 const EXAMPLES: &str = "\
 Examples:
-  thinnet calibrate --model digits.safetensors
-  thinnet calibrate --model mnist.safetensors --data mnist --samples 200 --plot reliability.svg
+  thinnet calibration --model digits.safetensors
+  thinnet calibration --model mnist.safetensors --data mnist --samples 200 --plot reliability.svg
 
 The rows are sorted into bins of equal width by the probability of the class that they are taken
 for (the confidence). Where a network is calibrated, the part of a bin's rows that it is right
@@ -44,7 +44,7 @@ turned by 90°. Entropies are in nats.";
 /// Of fewer rows an accuracy says little: its interval is up to a third of all wide.
 const FEW: usize = 30;
 
-/// The arguments of `thinnet calibrate`.
+/// The arguments of `thinnet calibration`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
@@ -144,7 +144,7 @@ struct Findings {
     means: Vec<Means>,
 }
 
-/// Runs `thinnet calibrate`.
+/// Runs `thinnet calibration`.
 ///
 /// # Errors
 /// A file that cannot be read or written, or a network that is not for such data.

@@ -1,17 +1,17 @@
-//! `thinnet explain`: where a training step's time goes.
+//! `thinnet profile`: where a training step's time goes.
 
 use std::fmt::Write;
 
 use comfy_table::Table;
-use thinnet::explain::{Cost, Explanation};
+use thinnet::profile::{Cost, Profile};
 
 use crate::{console, machine::Machine, model::ModelAndData, numbers, outputs, table};
 
 /// What stands below the help.
 const EXAMPLES: &str = "\
 Examples:
-  thinnet explain --model digits.safetensors
-  thinnet explain --model mnist.safetensors --data mnist --batch 512 --json
+  thinnet profile --model digits.safetensors
+  thinnet profile --model mnist.safetensors --data mnist --batch 512 --json
 
 It trains a copy of the network at learning rate 0, which costs what any other does, and measures
 each part: medians over the steps. `other` is what the step's median has beyond those of the parts:
@@ -21,7 +21,7 @@ each product. The two floors are what the machine reaches at best with nothing e
 operations that were left, at its peak of fused multiply-adds, and the weights and velocities read and
 written. Nothing else should run meanwhile.";
 
-/// The arguments of `thinnet explain`.
+/// The arguments of `thinnet profile`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
@@ -46,7 +46,7 @@ pub struct Arguments {
     machine: Machine,
 }
 
-/// Runs `thinnet explain`.
+/// Runs `thinnet profile`.
 ///
 /// # Errors
 /// A file that cannot be read, or a network that is not for such data.
@@ -56,7 +56,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let Arguments { batch, steps, .. } = *arguments;
     let pool = arguments.machine.pool()?;
     let found =
-        pool.install(|| Explanation::measure(&mlp, &test, batch, steps, arguments.machine.isa))?;
+        pool.install(|| Profile::measure(&mlp, &test, batch, steps, arguments.machine.isa))?;
     console::results(&if arguments.json {
         serde_json::to_string_pretty(&found)? + "\n"
     } else {
@@ -65,7 +65,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 /// What is printed without `--json`.
-fn text(found: &Explanation) -> String {
+fn text(found: &Profile) -> String {
     let mut text = String::new();
     let (floors, ms) = (found.floors, 1e3 * found.seconds);
     // Writing to a string cannot fail.
@@ -88,7 +88,7 @@ fn text(found: &Explanation) -> String {
 }
 
 /// The parts, a row each.
-fn table(found: &Explanation) -> Table {
+fn table(found: &Profile) -> Table {
     let header = [
         "layer",
         "path",

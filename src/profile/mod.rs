@@ -25,20 +25,20 @@ const WARM_UP: usize = 3;
 /// What a step costs, and what it would cost at best.
 ///
 /// ```
-/// use thinnet::{Isa, Keep, explain::Explanation, nn::{Activation, Loss, Mlp}};
+/// use thinnet::{Isa, Keep, profile::Profile, nn::{Activation, Loss, Mlp}};
 /// use thinnet::{data::Dataset, tensor::Matrix};
 ///
 /// let mlp = Mlp::builder(4).hidden(64, Activation::Relu, Keep::HALF);
 /// let mlp = mlp.output(2, Loss::SoftmaxCrossEntropy).build()?;
 /// let data = Dataset::new(Matrix::from_rows(&[1.0; 40], 10, 4)?, vec![0; 10])?;
-/// let explanation = Explanation::measure(&mlp, &data, 8, 5, Isa::detect())?;
-/// assert_eq!(explanation.layers.len(), 2);
-/// assert_eq!(explanation.layers[0].density_in, 1.0);
+/// let profile = Profile::measure(&mlp, &data, 8, 5, Isa::detect())?;
+/// assert_eq!(profile.layers.len(), 2);
+/// assert_eq!(profile.layers[0].density_in, 1.0);
 /// # Ok::<(), thinnet::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[non_exhaustive]
-pub struct Explanation {
+pub struct Profile {
     /// The instruction set.
     pub isa: Isa,
     /// Threads of the pool that it ran on.
@@ -68,13 +68,13 @@ pub struct Explanation {
     /// machine, and slightly below it where the parts' medians come from different steps.
     pub other_seconds: f64,
     /// The layers with weights, from the input on.
-    pub layers: Vec<LayerExplanation>,
+    pub layers: Vec<LayerProfile>,
 }
 
 /// What a layer costs.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[non_exhaustive]
-pub struct LayerExplanation {
+pub struct LayerProfile {
     /// Its inputs.
     pub inputs: usize,
     /// Its outputs.
@@ -130,7 +130,7 @@ impl Cost {
     }
 }
 
-impl Explanation {
+impl Profile {
     /// Trains a copy of `mlp` for `steps` steps on batches of `rows` rows, with
     /// learning rate 0 and momentum, which cost what others do and leave the
     /// network as it is, and measures each part.
@@ -180,7 +180,7 @@ impl Explanation {
                 log.add(laps, trainer.lists());
             }
         }
-        Ok(log.explain(mlp, isa, threads, rows, floors))
+        Ok(log.profile(mlp, isa, threads, rows, floors))
     }
 }
 
@@ -210,14 +210,7 @@ impl Log {
         median(self.steps.iter().map(of).collect())
     }
 
-    fn explain(
-        self,
-        mlp: &Mlp,
-        isa: Isa,
-        threads: usize,
-        rows: usize,
-        floors: Floors,
-    ) -> Explanation {
+    fn profile(self, mlp: &Mlp, isa: Isa, threads: usize, rows: usize, floors: Floors) -> Profile {
         let steps = self.steps.len();
         let whole = |step: &Vec<(Part, f64)>| step.iter().map(|(_, seconds)| seconds).sum();
         let step: f64 = median(self.steps.iter().map(whole).collect());
@@ -233,7 +226,7 @@ impl Log {
             let cost = |part, operations, bytes| {
                 Cost::new(self.seconds(part), step, operations, density(index), bytes, floors)
             };
-            LayerExplanation {
+            LayerProfile {
                 inputs,
                 outputs,
                 density_in: density(index),
@@ -247,7 +240,7 @@ impl Log {
         let [check, masks, lists, loss] =
             [Part::Check, Part::Masks, Part::Lists, Part::Loss].map(|part| self.seconds(part));
         let of_layers: f64 = layers.iter().map(|l| l.up.seconds + l.down.seconds).sum();
-        Explanation {
+        Profile {
             isa,
             threads,
             rows,
@@ -291,7 +284,7 @@ mod tests {
         let mlp = Mlp::builder(70).hidden(130, Activation::Relu, Keep::HALF);
         let mlp = mlp.output(2, Loss::SoftmaxCrossEntropy).seed(3).build().unwrap();
         let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-        let measure = || Explanation::measure(&mlp, &data(30), 20, 9, Isa::detect());
+        let measure = || Profile::measure(&mlp, &data(30), 20, 9, Isa::detect());
         let digest = mlp.digest();
         for (threads, found) in [(1, measure()), (2, pool.install(measure))] {
             let found = found.unwrap();
@@ -331,7 +324,7 @@ mod tests {
             log.add(laps.to_vec(), &[]);
         }
         let floors = Floors { fma_gflops: 1.0, memory_gbytes: 1.0 };
-        let found = log.explain(&mlp, Isa::Portable, 1, 20, floors);
+        let found = log.profile(&mlp, Isa::Portable, 1, 20, floors);
         assert_eq!((found.seconds, found.mask_seconds, found.other_seconds), (100.0, 1.0, 94.0));
     }
 
@@ -339,7 +332,7 @@ mod tests {
     fn a_batch_may_be_larger_than_the_data() {
         let mlp = Mlp::builder(70).output(2, Loss::SoftmaxCrossEntropy).build().unwrap();
         for rows in [2, 3, 8] {
-            let found = Explanation::measure(&mlp, &data(3), rows, 2, Isa::Portable).unwrap();
+            let found = Profile::measure(&mlp, &data(3), rows, 2, Isa::Portable).unwrap();
             assert_eq!((found.rows, found.steps), (rows, 2));
         }
     }
@@ -349,7 +342,7 @@ mod tests {
         let mlp = |loss| Mlp::builder(70).output(2, loss).build().unwrap();
         let classes = mlp(Loss::SoftmaxCrossEntropy);
         let measure = |mlp: &Mlp, data: &Dataset, rows, steps| {
-            Explanation::measure(mlp, data, rows, steps, Isa::Portable).unwrap_err().to_string()
+            Profile::measure(mlp, data, rows, steps, Isa::Portable).unwrap_err().to_string()
         };
         assert!(measure(&classes, &data(4), 0, 1).contains("rows of the largest batch 0"));
         assert!(measure(&classes, &data(4), 1, 0).contains("steps 0"));
