@@ -10,6 +10,16 @@ use crate::{
 
 /// Some rows of inputs. The first row's index in the global batch names the
 /// rows' mask streams, so that a batch may be split without changing them.
+///
+/// ```
+/// use thinnet::{data::Batch, tensor::MatrixView};
+///
+/// let view = MatrixView::new(&[0.0, 0.1, 1.0, 1.1, 2.0, 2.1], 3, 2)?;
+/// assert_eq!(Batch::dense(view).rows(), 3);
+/// let chosen = Batch::gather(view, &[2, 0])?; // nothing is copied
+/// assert_eq!((chosen.rows(), chosen.columns()), (2, 2));
+/// # Ok::<(), thinnet::Error>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Batch<'a> {
     rows: MatrixView<'a>,

@@ -172,6 +172,16 @@ impl fmt::Debug for Batches<'_> {
 }
 
 /// The batches of [`Batches`] and their targets, one after the other.
+///
+/// ```
+/// use thinnet::{data::Batches, nn::Targets, tensor::MatrixView};
+///
+/// let x = MatrixView::new(&[0.0; 10], 5, 2)?;
+/// let batches = Batches::new(x, Targets::Classes(&[0, 1, 0, 1, 0]), 2)?;
+/// let rows = batches.iter().map(|(batch, _)| batch.rows());
+/// assert_eq!(rows.collect::<Vec<_>>(), [2, 2, 1]);
+/// # Ok::<(), thinnet::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct BatchIter<'a> {
     batches: &'a Batches<'a>,

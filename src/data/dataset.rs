@@ -17,6 +17,14 @@ use crate::{
 };
 
 /// Which of the two sets of a folder.
+///
+/// ```
+/// use thinnet::data::{Dataset, Split};
+///
+/// let names = Dataset::file_names(Split::Test);
+/// assert!(names.contains(&"t10k-images-idx3-ubyte.gz".to_owned()));
+/// assert!(names.contains(&"x_test.npy".to_owned()));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -34,6 +42,16 @@ pub const MAX_CLASSES: usize = 1 << 20;
 const PIECE: usize = 1024;
 
 /// Rows of inputs, each with a class. The readers make numbers from 0 to 1 of bytes.
+///
+/// ```
+/// use thinnet::{data::Dataset, tensor::Matrix};
+///
+/// let inputs = Matrix::from_rows(&[0.0, 0.5, 1.0, 0.5], 2, 2)?;
+/// let data = Dataset::new(inputs, vec![0, 2])?;
+/// assert_eq!((data.rows(), data.classes()), (2, 3));
+/// assert_eq!(data.class_counts()?, [1, 0, 1]);
+/// # Ok::<(), thinnet::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Dataset {
     inputs: Matrix,

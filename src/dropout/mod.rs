@@ -28,6 +28,19 @@ pub const ROW: usize = 4096;
 const GROUP: usize = 8 * ROW;
 
 /// Where the bits of a call come from.
+///
+/// ```
+/// use thinnet::{Dropout, Keep, mask::{Domain, Streams}};
+///
+/// let dropout = Dropout::new(Keep::HALF);
+/// let streams = Streams::new(1, Domain::Training, 0, 0);
+/// let (mut drawn, mut stored) = (vec![1.0; 100], vec![1.0; 100]);
+/// dropout.forward_in_place(streams, &mut drawn)?;
+/// let mask = dropout.draw(streams, 100)?;
+/// dropout.forward_in_place(&mask, &mut stored)?;
+/// assert_eq!(drawn, stored);
+/// # Ok::<(), thinnet::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum MaskSource<'a> {

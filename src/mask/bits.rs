@@ -15,6 +15,16 @@ use crate::{
 ///
 /// Unit u of a row is bit u mod 64 of the row's word u / 64; bits beyond the
 /// width are 0.
+///
+/// ```
+/// use thinnet::mask::Mask;
+///
+/// let mut mask = Mask::ones(2, 100)?;
+/// mask.set(1, 70, false)?;
+/// assert!(mask.get(0, 70) && !mask.get(1, 70));
+/// assert_eq!(mask.count(), 199);
+/// # Ok::<(), thinnet::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Mask {
     words: AlignedBuffer<u64>,
@@ -185,6 +195,17 @@ impl PartialEq for Mask {
 }
 
 /// The mask bits of one row.
+///
+/// ```
+/// use thinnet::mask::Mask;
+///
+/// let mut mask = Mask::ones(1, 3)?;
+/// mask.set(0, 1, false)?;
+/// let row = mask.row(0)?;
+/// assert_eq!(row.iter().collect::<Vec<_>>(), [0, 2]);
+/// assert_eq!(row.words(), [0b101]);
+/// # Ok::<(), thinnet::Error>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct MaskRow<'a> {
     words: &'a [u64],

@@ -24,6 +24,14 @@ const fn absorb(h: u64, value: u64) -> u64 {
 
 /// What random bits are for; equal seeds give independent bits in different
 /// domains.
+///
+/// ```
+/// use thinnet::mask::{Domain, Streams};
+///
+/// // Random numbers of one's own, independent of all that the library draws from the seed.
+/// let [own, masks] = [Domain::Other, Domain::Training].map(|domain| Streams::new(7, domain, 0, 0));
+/// assert_ne!(own.hash(0), masks.hash(0));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u64)]
 #[non_exhaustive]
@@ -42,6 +50,15 @@ pub enum Domain {
 }
 
 /// The streams of one dropout site at one step: a row names one of them.
+///
+/// ```
+/// use thinnet::mask::{Domain, Streams, rand_xoshiro::rand_core::Rng};
+///
+/// let streams = Streams::new(42, Domain::Training, 1, 0);
+/// let draw = streams.rng(3).next_u64();
+/// assert_eq!(draw, streams.rng(3).next_u64());
+/// assert_ne!(draw, streams.rng(4).next_u64());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Streams {
     prefix: u64,

@@ -30,6 +30,15 @@ use normal::{Rectified, rectified, squashed};
 ///
 /// As a text, in files and at the command line, it is its name; `leaky_relu(0.2)` has
 /// its slope behind it, without which it is PyTorch's default, 0.01.
+///
+/// ```
+/// use thinnet::nn::{Activation, NegativeSlope};
+///
+/// assert_eq!("tanh".parse::<Activation>()?, Activation::Tanh);
+/// let leaky = Activation::LeakyRelu(NegativeSlope::new(0.2)?);
+/// assert_eq!("leaky_relu(0.2)".parse::<Activation>()?, leaky);
+/// # Ok::<(), thinnet::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[non_exhaustive]

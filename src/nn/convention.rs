@@ -23,6 +23,14 @@ use crate::{
 };
 
 /// The form that weights are in.
+///
+/// ```
+/// use thinnet::nn::Scaling;
+///
+/// assert_eq!("paper".parse::<Scaling>()?, Scaling::Paper);
+/// assert_eq!(Scaling::default().name(), "inverted");
+/// # Ok::<(), thinnet::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -72,6 +80,17 @@ pub(crate) fn decay_from_paper(decay: f64, keep_of_inputs: Keep) -> f64 {
 
 /// A network whose weights are the paper's: trained without 1/p, to be
 /// multiplied by p at test time.
+///
+/// ```
+/// use thinnet::{Keep, nn::{Loss, Mlp}};
+///
+/// let mut mlp = Mlp::builder(2).input_keep(Keep::HALF).output(1, Loss::SquaredError).build()?;
+/// mlp.set_weights(0, &[0.5, -1.0])?;
+/// let paper = mlp.into_paper();
+/// assert_eq!(paper.paper_weights().weights(0)?, [1.0, -2.0]);
+/// assert_eq!(paper.into_inverted().weights(0)?, [0.5, -1.0]);
+/// # Ok::<(), thinnet::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct PaperMlp {
     mlp: Mlp,

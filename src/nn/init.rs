@@ -16,6 +16,16 @@ use crate::{
 ///
 /// Each unit has a stream of its own (domain initialisation, layer = the weight
 /// layer from 0, row = the unit), read in the order of its inputs.
+///
+/// ```
+/// use thinnet::nn::{Initialisation, Loss, Mlp};
+///
+/// let network = |start| {
+///     Mlp::builder(3).output(2, Loss::SquaredError).initialisation(start).seed(1).build()
+/// };
+/// assert_ne!(network(Initialisation::He)?, network(Initialisation::Glorot)?);
+/// # Ok::<(), thinnet::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]

@@ -27,6 +27,16 @@ use kernel::{BinaryCrossEntropy, Gradient, Link, SoftmaxCrossEntropy, SquaredErr
 ///
 /// These are PyTorch's `cross_entropy`, `mse_loss` and
 /// `binary_cross_entropy_with_logits` with their default mean.
+///
+/// ```
+/// use thinnet::nn::{Loss, Mlp};
+///
+/// let regression = Mlp::builder(3).output(1, Loss::SquaredError).build()?;
+/// assert_eq!(regression.loss().name(), "squared_error");
+/// // A softmax over one output would always say 1.
+/// assert!(Mlp::builder(3).output(1, Loss::SoftmaxCrossEntropy).build().is_err());
+/// # Ok::<(), thinnet::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -40,6 +50,17 @@ pub enum Loss {
 }
 
 /// What a batch is trained towards, a row each.
+///
+/// ```
+/// use thinnet::{nn::{Loss, Targets}, tensor::MatrixView};
+///
+/// let classes = Targets::Classes(&[2, 0]);
+/// assert!(classes.check(Loss::SoftmaxCrossEntropy, 3, 2).is_ok());
+/// assert!(classes.check(Loss::SoftmaxCrossEntropy, 2, 2).is_err()); // there is no class 2
+/// let values = Targets::Values(MatrixView::new(&[0.5, -1.5], 2, 1)?);
+/// assert!(values.check(Loss::SquaredError, 1, 2).is_ok());
+/// # Ok::<(), thinnet::Error>(())
+/// ```
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Targets<'a> {

@@ -12,6 +12,17 @@ use crate::{
 };
 
 /// A layer with its weights `[output][input]`.
+///
+/// ```
+/// use thinnet::{Keep, nn::{Activation, Loss, Mlp, PlainNetwork}};
+///
+/// let mlp = Mlp::builder(3).hidden(4, Activation::Tanh, Keep::HALF);
+/// let plain = PlainNetwork::from(&mlp.output(2, Loss::SquaredError).build()?);
+/// let first = &plain.layers[0];
+/// assert_eq!((first.weights.len(), first.weights[0].len(), first.bias.len()), (4, 3, 4));
+/// assert_eq!(first.activation, Activation::Tanh);
+/// # Ok::<(), thinnet::Error>(())
+/// ```
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct PlainLayer {
@@ -24,6 +35,16 @@ pub struct PlainLayer {
 }
 
 /// A network without dropout that runs by itself, one row at a time, in f64.
+///
+/// ```
+/// use thinnet::nn::{Loss, Mlp, PlainNetwork};
+///
+/// let mut mlp = Mlp::builder(2).output(1, Loss::SquaredError).build()?;
+/// mlp.set_weights(0, &[0.5, -1.0])?;
+/// let plain = PlainNetwork::from(&mlp);
+/// assert_eq!(plain.predict(&[2.0, 3.0])?, [-2.0]);
+/// # Ok::<(), thinnet::Error>(())
+/// ```
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct PlainNetwork {

@@ -17,6 +17,18 @@ use crate::{
 ///
 /// As JSON it is an object of these fields; a loss that is not finite is an error of the
 /// serialiser, as in [`Prediction`](super::Prediction).
+///
+/// ```
+/// use thinnet::{data::Dataset, nn::{Loss, Mlp}, predict::{Predictor, evaluate}, tensor::Matrix};
+///
+/// let mut mlp = Mlp::builder(1).output(2, Loss::SoftmaxCrossEntropy).build()?;
+/// mlp.set_weights(0, &[1.0, 0.0])?;
+/// let data = Dataset::new(Matrix::from_rows(&[5.0, 6.0, 7.0, -8.0], 4, 1)?, vec![0, 0, 1, 1])?;
+/// let predictor = Predictor::new(mlp);
+/// let found = evaluate(&predictor, &data, &mut predictor.workspace(4)?)?;
+/// assert_eq!((&found.wrong[..], found.error_rate()), (&[2][..], 0.25));
+/// # Ok::<(), thinnet::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Evaluation {

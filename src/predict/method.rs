@@ -74,6 +74,18 @@ impl<M: Borrow<Mlp>> Predictor<M> {
 /// As JSON it is an object of these fields, without those that are `None`. A number
 /// that is not finite is an error of the serialiser: JSON has none, and `null` would
 /// hide it.
+///
+/// ```
+/// use thinnet::{data::Batch, nn::{Loss, Mlp}, predict::Predictor, tensor::MatrixView};
+///
+/// let predictor = Predictor::new(Mlp::builder(1).output(1, Loss::SquaredError).build()?);
+/// let mut workspace = predictor.workspace(1)?;
+/// let batch = Batch::dense(MatrixView::new(&[0.0], 1, 1)?);
+/// let answer = predictor.weight_scaling(&batch, &mut workspace)?.row(0)?.to_prediction();
+/// drop(workspace); // the prediction needs it no more
+/// assert_eq!(serde_json::to_string(&answer)?, r#"{"mean":[0.0]}"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Prediction {

@@ -87,6 +87,17 @@ impl<M: fmt::Debug> fmt::Debug for Predictor<M> {
 
 /// The memory of a prediction, for batches of at most the rows it was made for.
 ///
+/// ```
+/// use thinnet::{data::Batch, nn::{Loss, Mlp}, predict::Predictor, tensor::MatrixView};
+///
+/// let predictor = Predictor::new(Mlp::builder(3).output(2, Loss::SquaredError).build()?);
+/// let mut workspace = predictor.workspace(8)?;
+/// let rows = MatrixView::new(&[0.1; 9 * 3], 9, 3)?;
+/// assert!(predictor.predict(&Batch::dense(rows.subrows(0..8)?), &mut workspace).is_ok());
+/// assert!(predictor.predict(&Batch::dense(rows), &mut workspace).is_err()); // one row too many
+/// # Ok::<(), thinnet::Error>(())
+/// ```
+///
 /// # In a rayon pool
 /// Do not hold a lock or a `RefCell` borrow while you call a predictor or a trainer
 /// inside a rayon pool. While a call waits for another thread's share of its work,

@@ -134,6 +134,15 @@ impl MonteCarlo {
 /// Which thinned networks the rows of a batch are asked: sample s of a row has
 /// the masks of [`Domain::Prediction`] with the row's seed, step s and row 0. So
 /// the answer for a row does not depend on the batch that it is in.
+///
+/// ```
+/// use thinnet::predict::Seeds;
+///
+/// let requests = [17, 4, 99];
+/// let seeds = Seeds::Numbered { base: 1, ids: &requests };
+/// // The same row with the same number gets the same answer, whatever the batch.
+/// assert_eq!(seeds, Seeds::Numbered { base: 1, ids: &[17, 4, 99] });
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Seeds<'a> {

@@ -12,6 +12,20 @@ use crate::{
 };
 
 /// Estimates of the rows of a batch.
+///
+/// ```
+/// use thinnet::{data::Batch, nn::{Loss, Mlp}, predict::Predictor, tensor::MatrixView};
+///
+/// let predictor = Predictor::new(Mlp::builder(3).output(2, Loss::SoftmaxCrossEntropy).build()?);
+/// let mut workspace = predictor.workspace(2)?;
+/// let batch = Batch::dense(MatrixView::new(&[0.1, 0.2, 0.3, 0.4, 0.5, 0.6], 2, 3)?);
+/// let answers = predictor.moments(&batch, &mut workspace)?;
+/// assert_eq!(answers.rows(), 2);
+/// for answer in answers {
+///     println!("class {:?}, {:?}", answer.class(), answer.mean());
+/// }
+/// # Ok::<(), thinnet::Error>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Estimates<'w> {
     pub(super) tallies: &'w Tallies,
@@ -173,6 +187,18 @@ impl<'w> IntoIterator for Estimates<'w> {
 }
 
 /// The rows of [`Estimates`], in order.
+///
+/// ```
+/// use thinnet::{data::Batch, nn::{Loss, Mlp}, predict::Predictor, tensor::MatrixView};
+///
+/// let predictor = Predictor::new(Mlp::builder(1).output(2, Loss::SoftmaxCrossEntropy).build()?);
+/// let mut workspace = predictor.workspace(3)?;
+/// let batch = Batch::dense(MatrixView::new(&[0.1, 0.2, 0.3], 3, 1)?);
+/// let classes: Vec<_> =
+///     predictor.moments(&batch, &mut workspace)?.iter().map(|answer| answer.class()).collect();
+/// assert_eq!(classes.len(), 3);
+/// # Ok::<(), thinnet::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct EstimateIter<'w> {
     estimates: Estimates<'w>,

@@ -30,6 +30,15 @@ use crate::{
 };
 
 /// An instruction set that a kernel can run on.
+///
+/// ```
+/// use thinnet::Isa;
+///
+/// assert!(Isa::detect().is_available());
+/// assert!(Isa::available().any(|isa| isa == Isa::Portable));
+/// assert_eq!("auto".parse::<Isa>()?, Isa::detect());
+/// # Ok::<(), thinnet::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Isa {

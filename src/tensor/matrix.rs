@@ -18,6 +18,16 @@ pub(crate) fn padded(columns: usize) -> Option<usize> {
 
 /// A row-major matrix whose rows are padded to whole cache lines; the padding
 /// is always zero.
+///
+/// ```
+/// use thinnet::tensor::Matrix;
+///
+/// let mut matrix = Matrix::from_rows(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 2, 3)?;
+/// matrix.row_mut(0)?[2] = 7.0;
+/// assert_eq!(matrix.row(0)?, [1.0, 2.0, 7.0]);
+/// assert_eq!(matrix.iter().map(|row| row[0]).collect::<Vec<_>>(), [1.0, 4.0]);
+/// # Ok::<(), thinnet::Error>(())
+/// ```
 #[derive(Clone, PartialEq)]
 pub struct Matrix {
     data: AlignedBuffer<f32>,
@@ -137,6 +147,16 @@ impl fmt::Debug for Matrix {
 }
 
 /// Somebody else's row-major matrix of f32.
+///
+/// ```
+/// use thinnet::tensor::MatrixView;
+///
+/// let numbers = vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+/// let view = MatrixView::new(&numbers, 3, 2)?; // nothing is copied
+/// assert_eq!(view.row(2)?, [5.0, 6.0]);
+/// assert!(MatrixView::new(&numbers, 4, 2).is_err());
+/// # Ok::<(), thinnet::Error>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct MatrixView<'a> {
     data: &'a [f32],

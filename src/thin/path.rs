@@ -19,6 +19,12 @@ const ONE_VECTOR: usize = crate::simd::LANES;
 
 /// How the products of a layer go over their operands. A path is a matter of
 /// speed: all add up in the same order, so they give the same bits.
+///
+/// ```
+/// use thinnet::explain::ProductPath;
+///
+/// assert_eq!(ProductPath::FewRows.to_string(), "few rows");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProductPath {

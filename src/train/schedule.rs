@@ -7,6 +7,15 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use crate::error::Error;
 
 /// A rate as a function of the step t, from 0.
+///
+/// ```
+/// use thinnet::train::Schedule;
+///
+/// let falling = Schedule::Linear { from: 0.1, to: 0.0, steps: 100 };
+/// assert_eq!(falling.at(0), 0.1);
+/// assert!((falling.at(50) - 0.05).abs() < 1e-9);
+/// assert_eq!(falling.at(1000), 0.0);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
 #[non_exhaustive]

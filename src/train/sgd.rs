@@ -17,6 +17,23 @@ use crate::{
 /// each unit are projected onto the ball of this radius. The bias is not in the
 /// norm; the output layer is included (appendix B.1: all layers). Velocities
 /// are not projected.
+///
+/// ```
+/// use thinnet::{
+///     data::Batch, nn::{Loss, Mlp, Targets}, tensor::MatrixView,
+///     train::{MaxNorm, Schedule, Sgd, Trainer},
+/// };
+///
+/// let mut mlp = Mlp::builder(2).output(1, Loss::SquaredError).build()?;
+/// mlp.set_weights(0, &[3.0, 4.0])?; // of norm 5
+/// let sgd = Sgd::new(Schedule::constant(0.0)).max_norm(MaxNorm::Engine(1.0));
+/// let mut trainer = Trainer::builder(mlp, sgd, 1).build()?;
+/// let x = MatrixView::new(&[0.5, 0.5], 1, 2)?;
+/// trainer.step(&Batch::dense(x), Targets::Values(MatrixView::new(&[1.0], 1, 1)?))?;
+/// let weights = trainer.network()?.weights(0)?;
+/// assert!((weights[0] - 0.6).abs() < 1e-6 && (weights[1] - 0.8).abs() < 1e-6);
+/// # Ok::<(), thinnet::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "form", content = "c", deny_unknown_fields)]
 #[non_exhaustive]

@@ -103,6 +103,22 @@ pub(crate) enum Part {
 }
 
 /// The gradient of the loss in a layer's parameters.
+///
+/// ```
+/// use thinnet::{
+///     data::Batch, nn::{Loss, Mlp, Targets}, tensor::MatrixView, train::{Schedule, Sgd, Trainer},
+/// };
+///
+/// let mut mlp = Mlp::builder(2).output(1, Loss::SquaredError).build()?;
+/// mlp.set_weights(0, &[0.0, 0.0])?;
+/// let mut trainer = Trainer::builder(mlp, Sgd::new(Schedule::constant(0.1)), 1).build()?;
+/// let batch = Batch::dense(MatrixView::new(&[1.0, 3.0], 1, 2)?);
+/// let target = Targets::Values(MatrixView::new(&[0.5], 1, 1)?);
+/// let (loss, gradients) = trainer.gradients(&batch, target)?;
+/// assert_eq!((loss, &gradients[0].weights[..]), (0.25, &[-1.0, -3.0][..]));
+/// assert_eq!(gradients[0].bias, [-1.0]);
+/// # Ok::<(), thinnet::Error>(())
+/// ```
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct LayerGradient {
@@ -123,6 +139,16 @@ impl fmt::Debug for LayerGradient {
 }
 
 /// Describes a [`Trainer`].
+///
+/// ```
+/// use thinnet::{Isa, nn::{Loss, Mlp}, train::{Schedule, Sgd, Trainer}};
+///
+/// let mlp = Mlp::builder(2).output(1, Loss::SquaredError).build()?;
+/// let builder = Trainer::builder(mlp, Sgd::new(Schedule::constant(0.1)), 32);
+/// let trainer = builder.seed(7).with_isa(Isa::Portable)?.build()?;
+/// assert_eq!((trainer.seed(), trainer.isa()), (7, Isa::Portable));
+/// # Ok::<(), thinnet::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct TrainerBuilder {
     mlp: Mlp,
