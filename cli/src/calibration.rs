@@ -12,10 +12,10 @@ use thinnet::{
 };
 
 use crate::{
-    asking::{Sampling, Way},
     console,
     machine::Machine,
     memory,
+    method::{Sampling, Way},
     model::ModelAndData,
     numbers,
     outputs::{self, Format},

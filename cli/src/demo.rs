@@ -9,7 +9,7 @@ use thinnet::{
 };
 
 use crate::{
-    console,
+    comparison, console,
     fit::{Fit, Fitting},
     machine::Machine,
     numbers,
@@ -19,7 +19,7 @@ use crate::{
     progress::Progress,
     recipe,
     source::Data,
-    table, verdict,
+    table,
 };
 
 /// What stands below the help.
@@ -67,7 +67,7 @@ impl Arguments {
             batch: recipe::BATCH,
             epochs: self.epochs,
             learning_rate: recipe::DEMO_LEARNING_RATE,
-            schedule: recipe::DECLINE,
+            schedule: recipe::LR_SCHEDULE,
             momentum: Some(recipe::MOMENTUM),
             nesterov: false,
             weight_decay: recipe::WEIGHT_DECAY,
@@ -116,7 +116,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         let [without, with] = fittings;
         let fits = [without.finish()?, with.finish()?];
-        let verdict = verdict::sentence(&fits[0], &fits[1]);
+        let verdict = comparison::sentence(&fits[0], &fits[1]);
         anyhow::Ok((fits, verdict))
     })?;
     let names = plans.each_ref().map(|(name, _)| *name);

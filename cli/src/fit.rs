@@ -10,11 +10,11 @@ use thinnet::{
 };
 
 use crate::{
-    course::{Course, Epoch},
     health::Health,
     plan::Plan,
     progress::Progress,
     recipe,
+    run_state::{Epoch, RunState},
 };
 
 /// What came out.
@@ -54,7 +54,7 @@ pub struct Fitting<'a> {
     isa: Isa,
     trainer: Trainer,
     workspace: Workspace,
-    course: Course,
+    state: RunState,
     health: Health<'a>,
     resumed_at_step: Option<u64>,
     /// Those of the present epoch.
@@ -78,8 +78,8 @@ impl<'a> Fitting<'a> {
         isa: Isa,
     ) -> anyhow::Result<Self> {
         let trainer = builder(plan, train, test, isa)?.build()?;
-        let course = Course::new(plan.depth());
-        Self::with(plan, train, test, trainer, course)
+        let state = RunState::new(plan.depth());
+        Self::with(plan, train, test, trainer, state)
     }
 
     /// A training that goes on where the checkpoint `path` left it.
@@ -94,16 +94,16 @@ impl<'a> Fitting<'a> {
         (path, settings): (&Path, &Provenance),
     ) -> anyhow::Result<Self> {
         let (trainer, notes) = builder(plan, train, test, isa)?.resume(path, settings)?;
-        let course = Course::from_notes(&notes, plan.depth(), path)?;
+        let state = RunState::from_notes(&notes, plan.depth(), path)?;
         let (step, of_epoch) = (trainer.steps(), plan.steps_per_epoch(train.rows()));
-        let within = course.steps_of_epoch(step, of_epoch);
-        let done = course.curves.len();
+        let within = state.steps_of_epoch(step, of_epoch);
+        let done = state.curves.len();
         anyhow::ensure!(
             within.is_some() && step <= plan.steps(train.rows()),
             "{}: step {step} with {done} epochs done: expected {of_epoch} steps an epoch",
             path.display()
         );
-        let fitting = Self::with(plan, train, test, trainer, course)?;
+        let fitting = Self::with(plan, train, test, trainer, state)?;
         Ok(Self { resumed_at_step: Some(step), ..fitting })
     }
 
@@ -112,7 +112,7 @@ impl<'a> Fitting<'a> {
         train: &'a Dataset,
         test: &'a Dataset,
         trainer: Trainer,
-        course: Course,
+        state: RunState,
     ) -> anyhow::Result<Self> {
         let max_tested = recipe::EVALUATION_BATCH.min(test.rows());
         Ok(Self {
@@ -121,9 +121,9 @@ impl<'a> Fitting<'a> {
             plan,
             train,
             test,
-            batches: train.batches(plan.seed, course.curves.len() as u64, plan.batch)?,
+            batches: train.batches(plan.seed, state.curves.len() as u64, plan.batch)?,
             trainer,
-            course,
+            state,
             health: Health::new(plan, train),
             resumed_at_step: None,
             times: Vec::new(),
@@ -137,8 +137,8 @@ impl<'a> Fitting<'a> {
     /// # Errors
     /// As [`Self::advance`].
     pub fn epoch(&mut self, progress: &mut Progress) -> anyhow::Result<()> {
-        let done = self.course.curves.len();
-        while self.course.curves.len() == done {
+        let done = self.state.curves.len();
+        while self.state.curves.len() == done {
             self.advance(progress)?;
         }
         Ok(())
@@ -153,30 +153,30 @@ impl<'a> Fitting<'a> {
     pub fn advance(&mut self, progress: &mut Progress) -> anyhow::Result<()> {
         let started = Instant::now();
         let of_epoch = self.batches.len();
-        let within = self.course.steps_of_epoch(self.trainer.steps(), of_epoch);
+        let within = self.state.steps_of_epoch(self.trainer.steps(), of_epoch);
         match within.unwrap_or(of_epoch) {
             step if step < of_epoch => self.step(step, progress)?,
             _ => self.end_epoch(progress)?,
         }
-        self.course.seconds += started.elapsed().as_secs_f64();
+        self.state.seconds += started.elapsed().as_secs_f64();
         Ok(())
     }
 
     /// Whether all epochs are done.
     pub fn is_done(&self) -> bool {
-        self.course.curves.len() >= self.plan.epochs
+        self.state.curves.len() >= self.plan.epochs
     }
 
     /// Step `step` of the present epoch.
     fn step(&mut self, step: usize, progress: &mut Progress) -> anyhow::Result<()> {
-        let (plan, epoch) = (self.plan, self.course.curves.len());
+        let (plan, epoch) = (self.plan, self.state.curves.len());
         let (steps, (batch, targets)) = (self.batches.len(), self.batches.batch(step)?);
         let rows = batch.rows();
         let clock = Instant::now();
         let loss = self.trainer.step(&batch, targets);
         self.times.push(clock.elapsed().as_secs_f64() * 1e3);
         let loss = loss.map_err(|error| self.health.explain(error))?;
-        self.course.losses += f64::from(loss) * rows as f64;
+        self.state.losses += f64::from(loss) * rows as f64;
         progress.step(loss);
         let first = (self.trainer.steps() == 1).then(|| self.health.after_first(loss)).flatten();
         let silent = self.health.after((step, steps), rows, || self.trainer.densities().collect());
@@ -184,7 +184,7 @@ impl<'a> Fitting<'a> {
             progress.warn(&warning);
         }
         if epoch + 1 == plan.epochs {
-            for (sum, density) in self.course.densities.iter_mut().zip(self.trainer.densities()) {
+            for (sum, density) in self.state.densities.iter_mut().zip(self.trainer.densities()) {
                 *sum += density / steps as f64;
             }
         }
@@ -193,7 +193,7 @@ impl<'a> Fitting<'a> {
 
     /// A point of the learning curves.
     fn end_epoch(&mut self, progress: &mut Progress) -> anyhow::Result<()> {
-        let epoch = self.course.curves.len() + 1;
+        let epoch = self.state.curves.len() + 1;
         let last = epoch == self.plan.epochs;
         let mut test_error = None;
         if last || epoch.is_multiple_of(self.plan.evaluate_every) {
@@ -201,10 +201,10 @@ impl<'a> Fitting<'a> {
             test_error = Some(evaluation.error_rate());
             self.evaluation = Some(evaluation);
         }
-        let train_loss = self.course.losses / self.train.rows() as f64;
+        let train_loss = self.state.losses / self.train.rows() as f64;
         let done = Epoch { epoch, train_loss, test_error };
-        self.course.losses = 0.0;
-        self.course.curves.push(done);
+        self.state.losses = 0.0;
+        self.state.curves.push(done);
         self.batches.shuffle(self.plan.seed, epoch as u64);
         progress.epoch(&done);
         Ok(())
@@ -223,8 +223,8 @@ impl<'a> Fitting<'a> {
     }
 
     /// What goes into a checkpoint besides.
-    pub fn course(&self) -> &Course {
-        &self.course
+    pub fn state(&self) -> &RunState {
+        &self.state
     }
 
     /// What came out, after the last epoch.
@@ -243,10 +243,10 @@ impl<'a> Fitting<'a> {
             resumed_at_step: self.resumed_at_step,
             predictor: Predictor::new(self.trainer.into_network()).with_isa(self.isa)?,
             evaluation,
-            curves: self.course.curves,
+            curves: self.state.curves,
             step_ms: self.times,
-            densities: self.course.densities,
-            seconds: self.course.seconds,
+            densities: self.state.densities,
+            seconds: self.state.seconds,
         })
     }
 }

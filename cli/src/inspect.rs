@@ -16,12 +16,12 @@ use thinnet::{
 
 use crate::{
     console,
-    course::Course,
     given::Given,
     nodes::{Nodes, Refused},
     outputs,
     progress::percent,
     report::StoredKeep,
+    run_state::RunState,
     table,
 };
 
@@ -237,9 +237,9 @@ impl Inspection {
         if let Some(training) = &self.training {
             line("step", &training.step);
             // What `thinnet train` writes there.
-            if let Ok(course) = Course::from_notes(notes, self.layers.len(), "".as_ref()) {
-                line("epochs done", &course.curves.len());
-                if let Some(error) = course.curves.iter().rev().find_map(|done| done.test_error) {
+            if let Ok(state) = RunState::from_notes(notes, self.layers.len(), "".as_ref()) {
+                line("epochs done", &state.curves.len());
+                if let Some(error) = state.curves.iter().rev().find_map(|done| done.test_error) {
                     line("test error", &percent(error));
                 }
             }

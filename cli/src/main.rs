@@ -9,12 +9,11 @@
 //! terminals where `NO_COLOR` is not set.
 
 mod arguments;
-mod asking;
 mod baseline;
 mod calibration;
+mod comparison;
 mod console;
 mod convert;
-mod course;
 mod demo;
 mod eval;
 mod fit;
@@ -24,6 +23,7 @@ mod inspect;
 mod machine;
 mod manual;
 mod memory;
+mod method;
 mod model;
 mod nodes;
 mod numbers;
@@ -36,11 +36,11 @@ mod profile;
 mod progress;
 mod recipe;
 mod report;
+mod run_state;
 mod signals;
 mod source;
 mod table;
 mod train;
-mod verdict;
 
 use std::process::ExitCode;
 

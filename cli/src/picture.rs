@@ -2,7 +2,7 @@
 
 use plotters::prelude::*;
 
-use crate::course::Epoch;
+use crate::run_state::Epoch;
 
 /// Width and height of a panel without its legend in pixels.
 const PANEL: (u32, u32) = (640, 440);

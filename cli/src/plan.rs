@@ -10,7 +10,7 @@ use thinnet::{
 /// How the learning rate changes from step to step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum Decline {
+pub enum LrSchedule {
     /// It stays
     Constant,
     /// In a straight line to 0 at the end
@@ -42,8 +42,8 @@ pub struct Plan {
     /// Learning rate at the first step.
     pub learning_rate: f64,
     /// How it changes.
-    pub schedule: Decline,
-    /// Momentum; `None` with [`Decline::Paper`], which brings its own.
+    pub schedule: LrSchedule,
+    /// Momentum; `None` with [`LrSchedule::Paper`], which brings its own.
     pub momentum: Option<f64>,
     /// Nesterov's form of momentum.
     pub nesterov: bool,
@@ -72,10 +72,10 @@ impl Plan {
     pub fn optimiser(&self, rows: usize) -> Sgd {
         let (from, to, steps) = (self.learning_rate, 0.0, self.steps(rows));
         let rate = match self.schedule {
-            Decline::Constant => Schedule::constant(from),
-            Decline::Linear => Schedule::Linear { from, to, steps },
-            Decline::Cosine => Schedule::Cosine { from, to, steps },
-            Decline::Paper => Schedule::paper_learning_rate(from),
+            LrSchedule::Constant => Schedule::constant(from),
+            LrSchedule::Linear => Schedule::Linear { from, to, steps },
+            LrSchedule::Cosine => Schedule::Cosine { from, to, steps },
+            LrSchedule::Paper => Schedule::paper_learning_rate(from),
         };
         let momentum = self.momentum.map_or(Schedule::paper_momentum(), Schedule::constant);
         let mut sgd = Sgd::new(rate).momentum(momentum).weight_decay(self.weight_decay);

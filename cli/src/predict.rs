@@ -9,7 +9,9 @@ use thinnet::{
     predict::{Estimates, Predictor},
 };
 
-use crate::{asking::Asking, console, machine::Machine, model::ModelAndData, outputs, recipe};
+use crate::{
+    console, machine::Machine, method::MethodArguments, model::ModelAndData, outputs, recipe,
+};
 
 /// What stands below the help.
 const EXAMPLES: &str = "\
@@ -37,7 +39,7 @@ pub struct Arguments {
     #[command(flatten)]
     asked: ModelAndData,
     #[command(flatten)]
-    asking: Asking,
+    method: MethodArguments,
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
@@ -69,7 +71,7 @@ struct Prediction {
 /// A file that cannot be read, or a network that is not for such data.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let machine = &arguments.machine;
-    let way = arguments.asking.way()?;
+    let way = arguments.method.way()?;
     let [] = outputs::open(&arguments.asked.files(), [])?;
     let (mlp, inputs, labels, rows) = arguments.asked.read_rows()?;
     let predictor = Predictor::new(mlp).with_isa(machine.isa)?;

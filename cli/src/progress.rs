@@ -7,7 +7,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::{console, course::Epoch};
+use crate::{console, run_state::Epoch};
 
 /// How often the bar's numbers change.
 const REFRESH: Duration = Duration::from_millis(250);

@@ -20,7 +20,7 @@
 //! Max-norm is what allows the higher learning rate, as section 5.1 of the
 //! paper says. The demo has a learning rate and a number of epochs of its own.
 
-use crate::plan::Decline;
+use crate::plan::LrSchedule;
 
 /// Units of the hidden layers.
 pub const HIDDEN: [usize; 3] = [1024, 1024, 1024];
@@ -52,7 +52,7 @@ pub const DEMO_LEARNING_RATE: f64 = 0.05;
 pub const MAX_NORM_PAPER: f64 = 1.5;
 
 /// How the learning rate changes.
-pub const DECLINE: Decline = Decline::Linear;
+pub const LR_SCHEDULE: LrSchedule = LrSchedule::Linear;
 
 /// Momentum, where the schedule does not bring its own.
 pub const MOMENTUM: f64 = 0.9;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use thinnet::{Isa, Keep, mask};
 
-use crate::{baseline::Baseline, course::Epoch, fit::Fit, plan::Plan};
+use crate::{baseline::Baseline, fit::Fit, plan::Plan, run_state::Epoch};
 
 /// The report of one training.
 #[derive(Debug, Serialize)]

@@ -13,7 +13,7 @@ use crate::{
     console::usage,
     machine::Machine,
     numbers::{self, Widths},
-    plan::{Decline, Plan},
+    plan::{LrSchedule, Plan},
     recipe,
     source::Data,
 };
@@ -111,10 +111,10 @@ pub struct Arguments {
     learning_rate: f64,
     /// How the learning rate changes
     #[arg(
-        long, value_name = "NAME", default_value_t = recipe::DECLINE, value_enum,
+        long, value_name = "NAME", default_value_t = recipe::LR_SCHEDULE, value_enum,
         help_heading = "Training",
     )]
-    schedule: Decline,
+    schedule: LrSchedule,
     #[arg(
         long, value_name = "X", value_parser = numbers::momentum, allow_negative_numbers = true,
         help_heading = "Training",
@@ -210,13 +210,13 @@ impl Arguments {
     /// A momentum together with the schedule that brings its own.
     pub fn plan(&self) -> anyhow::Result<Plan> {
         let momentum = match (self.schedule, self.momentum) {
-            (Decline::Paper, Some(momentum)) => {
+            (LrSchedule::Paper, Some(momentum)) => {
                 return Err(usage(format!(
                     "--momentum {momentum} cannot be used with --schedule paper, which takes the \
                      momentum from 0.5 to 0.99 itself"
                 )));
             }
-            (Decline::Paper, None) => None,
+            (LrSchedule::Paper, None) => None,
             (_, momentum) => Some(momentum.unwrap_or(recipe::MOMENTUM)),
         };
         let max_norm = match (self.no_max_norm, self.max_norm) {

@@ -9,7 +9,7 @@ use std::{
 
 use thinnet::{data::Dataset, files::WriteLock, train::Provenance};
 
-use super::{Arguments, again::resume_command};
+use super::{Arguments, resume_command::resume_command};
 use crate::{
     console::{Interrupted, usage},
     fit::Fitting,
@@ -157,7 +157,7 @@ impl<'a> Saver<'a> {
     /// # Errors
     /// What the system says; the last checkpoint stays.
     pub fn save(&self, fitting: &Fitting<'_>) -> anyhow::Result<()> {
-        let notes = fitting.course().to_notes()?;
+        let notes = fitting.state().to_notes()?;
         self.file.save(|path| fitting.trainer().save(path, self.settings, &notes))
     }
 }

@@ -1,9 +1,9 @@
 //! `thinnet train`: one network on labelled rows.
 
-mod again;
 mod arguments;
 mod checkpoints;
 mod files;
+mod resume_command;
 
 pub use arguments::Arguments;
 

@@ -25,7 +25,7 @@ pub enum Name {
 
 /// The arguments that choose it.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Asking {
+pub struct MethodArguments {
     /// How to predict [default: scale, or mc where --samples or --tolerance is given]
     #[arg(long, value_name = "NAME", value_enum)]
     method: Option<Name>,
@@ -86,7 +86,7 @@ impl Sampling {
     }
 }
 
-impl Asking {
+impl MethodArguments {
     /// The way that was asked for.
     ///
     /// # Errors

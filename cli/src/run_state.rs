@@ -21,7 +21,7 @@ pub struct Epoch {
 /// as JSON it is a checkpoint's notes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Course {
+pub struct RunState {
     /// The epochs that are done.
     pub curves: Vec<Epoch>,
     /// Active part of each layer's inputs, averaged over the last epoch's steps.
@@ -32,7 +32,7 @@ pub struct Course {
     pub seconds: f64,
 }
 
-impl Course {
+impl RunState {
     /// Before the first step of a network with so many layers.
     pub fn new(layers: usize) -> Self {
         Self { curves: Vec::new(), densities: vec![0.0; layers], losses: 0.0, seconds: 0.0 }
@@ -46,7 +46,7 @@ impl Course {
         Ok(serde_json::to_string(self)?)
     }
 
-    /// The course that a checkpoint's notes hold; `path` names it in errors.
+    /// The state that a checkpoint's notes hold; `path` names it in errors.
     ///
     /// # Errors
     /// Notes that this program did not write.
@@ -55,14 +55,14 @@ impl Course {
             path: path.to_owned(),
             reason: format!("its notes: {reason}"),
         };
-        let course: Self = serde_json::from_str(notes).map_err(|e| {
+        let state: Self = serde_json::from_str(notes).map_err(|e| {
             refuse(format!("{e} (expected a checkpoint that `thinnet train` saved)"))
         })?;
-        if course.densities.len() != layers {
-            let got = course.densities.len();
+        if state.densities.len() != layers {
+            let got = state.densities.len();
             return Err(refuse(format!("{got} densities: expected {layers}, one a layer")));
         }
-        Ok(course)
+        Ok(state)
     }
 
     /// How many steps of the present epoch are done at step `steps`: all of them
@@ -81,17 +81,17 @@ mod tests {
 
     #[test]
     fn notes_bring_back_every_bit() {
-        let mut course = Course::new(3);
+        let mut state = RunState::new(3);
         // Sums whose shortest digits are easily read one bit off.
         for i in 1..2000 {
-            course.losses += 0.1 / f64::from(i);
-            course.densities[i as usize % 3] += 1.0 / (3.0 + f64::from(i).sqrt());
-            course.seconds += 1e-9 * course.losses;
+            state.losses += 0.1 / f64::from(i);
+            state.densities[i as usize % 3] += 1.0 / (3.0 + f64::from(i).sqrt());
+            state.seconds += 1e-9 * state.losses;
             let done =
-                Epoch { epoch: 1, train_loss: course.losses.sqrt(), test_error: Some(0.1 / 3.0) };
-            course.curves = vec![done, Epoch { test_error: None, ..done }];
-            let notes = course.to_notes().unwrap();
-            assert_eq!(Course::from_notes(&notes, 3, "c".as_ref()).unwrap(), course);
+                Epoch { epoch: 1, train_loss: state.losses.sqrt(), test_error: Some(0.1 / 3.0) };
+            state.curves = vec![done, Epoch { test_error: None, ..done }];
+            let notes = state.to_notes().unwrap();
+            assert_eq!(RunState::from_notes(&notes, 3, "c".as_ref()).unwrap(), state);
         }
     }
 
@@ -103,20 +103,20 @@ mod tests {
             (r#"{"curves":[],"densities":[0.5],"losses":0,"seconds":0}"#, "expected 3"),
             (r#"{"curves":[],"densities":[0,0,0],"losses":0,"seconds":0,"x":1}"#, "`x`"),
         ] {
-            let message = Course::from_notes(notes, 3, "c".as_ref()).unwrap_err().to_string();
+            let message = RunState::from_notes(notes, 3, "c".as_ref()).unwrap_err().to_string();
             assert!(message.starts_with("c: ") && message.contains(words), "{message}");
         }
     }
 
     #[test]
     fn the_position_within_an_epoch_follows_from_the_step() {
-        let mut course = Course::new(1);
-        assert_eq!(course.steps_of_epoch(0, 5), Some(0));
-        assert_eq!(course.steps_of_epoch(5, 5), Some(5));
-        assert_eq!(course.steps_of_epoch(6, 5), None);
-        course.curves.push(Epoch { epoch: 1, train_loss: 1.0, test_error: None });
-        assert_eq!(course.steps_of_epoch(5, 5), Some(0));
-        assert_eq!(course.steps_of_epoch(7, 5), Some(2));
-        assert_eq!(course.steps_of_epoch(4, 5), None);
+        let mut state = RunState::new(1);
+        assert_eq!(state.steps_of_epoch(0, 5), Some(0));
+        assert_eq!(state.steps_of_epoch(5, 5), Some(5));
+        assert_eq!(state.steps_of_epoch(6, 5), None);
+        state.curves.push(Epoch { epoch: 1, train_loss: 1.0, test_error: None });
+        assert_eq!(state.steps_of_epoch(5, 5), Some(0));
+        assert_eq!(state.steps_of_epoch(7, 5), Some(2));
+        assert_eq!(state.steps_of_epoch(4, 5), None);
     }
 }
