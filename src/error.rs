@@ -398,7 +398,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_copy_says_the_same_and_has_the_system_s_number() {
+    fn copies_say_the_same_and_keep_the_os_error_code() {
         let error = crate::files::read("nowhere/to/be/found".as_ref()).unwrap_err();
         let copy = error.clone();
         assert_eq!(copy.to_string(), error.to_string());

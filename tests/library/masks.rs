@@ -72,7 +72,7 @@ fn known_answers_from_an_independent_program() {
 
 /// `splitmix64(splitmix64(base, 1) ^ id, 1)` of `oracle/masks.py`.
 #[test]
-fn a_request_s_seed_is_the_hash_of_base_and_number() {
+fn request_seeds_are_hashes_of_base_and_number() {
     assert_eq!(request_seed(0, 0), 0xa706_dd2f_4d19_7e6f);
     assert_eq!(request_seed(9, 3), 0x8200_33d5_b597_a6a1);
     assert_eq!(request_seed(u64::MAX, 12_345_678_901), 0x214c_2fe6_4a61_90c9);

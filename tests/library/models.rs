@@ -81,7 +81,7 @@ fn an_end_near_overflow_is_refused() {
 }
 
 #[test]
-fn parameters_are_named_and_shaped_as_pytorch_s() {
+fn parameter_names_and_shapes_match_pytorch() {
     let bytes = mlp().to_bytes().unwrap();
     let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     let mut names = tensors.names();

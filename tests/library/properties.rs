@@ -132,7 +132,7 @@ proptest! {
     /// Any batch size and any width from 1: predictions are the plain twin's,
     /// and a row's prediction does not depend on the batch that it is in.
     #[test]
-    fn predictions_are_the_plain_twin_s_at_any_shape(
+    fn predictions_match_the_plain_twin_at_any_shape(
         isa in any_isa(),
         widths in prop::collection::vec(1usize..140, 2..5),
         activation in prop::sample::select(Activation::ALL.to_vec()),

@@ -130,7 +130,7 @@ fn with_targets<T>(case: &Case, f: impl FnOnce(Targets<'_>) -> T) -> T {
 }
 
 #[test]
-fn loss_gradients_and_updates_are_pytorch_s() {
+fn loss_gradients_and_updates_match_pytorch() {
     let oracle: Oracle =
         serde_json::from_str(include_str!("../../../tests/oracle/pytorch_step.json")).unwrap();
     assert_eq!(oracle.cases.len(), 12);
@@ -289,7 +289,7 @@ fn finite_differences(isa: Isa) {
 }
 
 #[test]
-fn a_row_s_logits_are_its_thinned_network_s() {
+fn row_logits_match_the_thinned_network() {
     on_each_isa(logits_of_thinned_networks);
 }
 
@@ -324,7 +324,7 @@ fn logits_of_thinned_networks(isa: Isa) {
 /// Training as the paper writes it, in f64 and the plainest loops: units are
 /// dropped and not scaled, and max-norm with c on the weights into each unit.
 #[test]
-fn the_paper_s_form_trained_by_the_paper_s_rules_is_the_same_network() {
+fn paper_form_trained_by_paper_rules_is_the_same_network() {
     on_each_isa(trained_in_both_forms);
 }
 

@@ -98,7 +98,7 @@ fn compare(classes: usize, deviation: f64, draws: usize) -> [f64; 3] {
 /// --nocapture softmax_s_error`.
 #[test]
 #[ignore = "draws some 10^9 normal numbers"]
-fn softmax_s_error_for_every_number_of_classes() {
+fn softmax_error_is_bounded_for_every_number_of_classes() {
     println!("| classes | deviation 0.3 | 0.8 | 3 | 10 |\n|---|---|---|---|---|");
     for classes in [2, 3, 10, 100, 1000, 10_000, 100_000] {
         print!("| {classes} |");
