@@ -95,7 +95,7 @@ fn compare(classes: usize, deviation: f64, draws: usize) -> [f64; 3] {
 }
 
 /// Prints docs/PERFORMANCE.md's table: `cargo test --release --lib -- --ignored
-/// --nocapture softmax_s_error`.
+/// --nocapture softmax_error`.
 #[test]
 #[ignore = "draws some 10^9 normal numbers"]
 fn softmax_error_is_bounded_for_every_number_of_classes() {
