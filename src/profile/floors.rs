@@ -12,11 +12,11 @@ use crate::{
 /// The two floors under a step's time.
 ///
 /// ```
-/// use thinnet::{Isa, data::Dataset, explain::Explanation, nn::{Loss, Mlp}, tensor::Matrix};
+/// use thinnet::{Isa, data::Dataset, profile::Profile, nn::{Loss, Mlp}, tensor::Matrix};
 ///
 /// let mlp = Mlp::builder(4).output(2, Loss::SoftmaxCrossEntropy).build()?;
 /// let data = Dataset::new(Matrix::from_rows(&[1.0; 4], 1, 4)?, vec![1])?;
-/// let floors = Explanation::measure(&mlp, &data, 8, 5, Isa::detect())?.floors;
+/// let floors = Profile::measure(&mlp, &data, 8, 5, Isa::detect())?.floors;
 /// println!("{:.0} GFLOP/s, {:.1} GB/s", floors.fma_gflops, floors.memory_gbytes);
 /// # Ok::<(), thinnet::Error>(())
 /// ```

@@ -74,11 +74,11 @@ pub struct Profile {
 /// What a layer costs.
 ///
 /// ```
-/// use thinnet::{Isa, data::Dataset, explain::{Explanation, ProductPath}, nn::{Loss, Mlp}, tensor::Matrix};
+/// use thinnet::{Isa, data::Dataset, profile::{Profile, ProductPath}, nn::{Loss, Mlp}, tensor::Matrix};
 ///
 /// let mlp = Mlp::builder(4).output(2, Loss::SoftmaxCrossEntropy).build()?;
 /// let data = Dataset::new(Matrix::from_rows(&[1.0, 0.0, 0.0, 1.0], 1, 4)?, vec![1])?;
-/// let found = Explanation::measure(&mlp, &data, 8, 5, Isa::detect())?;
+/// let found = Profile::measure(&mlp, &data, 8, 5, Isa::detect())?;
 /// let layer = &found.layers[0];
 /// assert_eq!((layer.inputs, layer.outputs, layer.density_in), (4, 2, 0.5));
 /// assert_eq!(layer.path, ProductPath::Narrow);
@@ -107,11 +107,11 @@ pub struct LayerProfile {
 /// What a part of a step costs.
 ///
 /// ```
-/// use thinnet::{Isa, data::Dataset, explain::Explanation, nn::{Loss, Mlp}, tensor::Matrix};
+/// use thinnet::{Isa, data::Dataset, profile::Profile, nn::{Loss, Mlp}, tensor::Matrix};
 ///
 /// let mlp = Mlp::builder(4).output(2, Loss::SoftmaxCrossEntropy).build()?;
 /// let data = Dataset::new(Matrix::from_rows(&[1.0; 4], 1, 4)?, vec![1])?;
-/// let found = Explanation::measure(&mlp, &data, 8, 5, Isa::detect())?;
+/// let found = Profile::measure(&mlp, &data, 8, 5, Isa::detect())?;
 /// let up = found.layers[0].up;
 /// assert_eq!(up.bytes, 4.0 * (4 * 2) as f64);
 /// println!("{:.1} times what the machine could do at best", up.over_floor());

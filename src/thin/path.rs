@@ -21,7 +21,7 @@ const ONE_VECTOR: usize = crate::simd::LANES;
 /// speed: all add up in the same order, so they give the same bits.
 ///
 /// ```
-/// use thinnet::explain::ProductPath;
+/// use thinnet::profile::ProductPath;
 ///
 /// assert_eq!(ProductPath::FewRows.to_string(), "few rows");
 /// ```
