@@ -5,7 +5,7 @@ use crate::{calibration, convert, demo, eval, inspect, manual, predict, profile,
 /// What stands below the help of `thinnet`.
 const EXAMPLES: &str = "\
 Examples:
-  thinnet                              the demo: dropout on and off, half a minute
+  thinnet                              the demo: with and without dropout, half a minute
   thinnet train --out digits.safetensors
   thinnet eval --model digits.safetensors
   thinnet predict --model digits.safetensors --limit 10
@@ -14,7 +14,7 @@ Examples:
   thinnet convert network.onnx network.safetensors
   thinnet profile --model digits.safetensors
 
-`thinnet <COMMAND> --help` lists a command's settings.";
+`thinnet <COMMAND> --help` lists the options of a command.";
 
 /// Trains and evaluates networks with dropout on CPUs, computing only the
 /// thinned network that the mask left standing.
@@ -35,23 +35,23 @@ pub struct Arguments {
 /// The subcommands.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// Train one network without and with dropout, and compare them
+    /// Train the same network with and without dropout, and compare the two
     Demo(demo::Arguments),
     /// Train a network on labelled rows, and save it
     Train(Box<train::Arguments>),
-    /// Say how well a saved network does on a test set
+    /// Measure the error of a saved network on a test set
     Eval(eval::Arguments),
-    /// Say what a saved network takes each row of a test set for
+    /// Classify each row of a data set with a saved network
     Predict(predict::Arguments),
-    /// Say whether a saved network is as often right as it says
+    /// Measure how well predicted probabilities match the observed accuracy
     Calibration(calibration::Arguments),
-    /// Show what a model file, a checkpoint, a state dict or an ONNX graph holds
+    /// Show the contents of a model file, a checkpoint, a state dict or an ONNX graph
     Inspect(inspect::Arguments),
-    /// Take in a network of PyTorch or ONNX, or give one to them
+    /// Import a network from PyTorch or ONNX, or export one to them
     Convert(convert::Arguments),
-    /// Say where a training step's time goes, and what the machine could do at best
+    /// Measure where the time of a training step goes, and the lower bounds of the machine
     Profile(profile::Arguments),
-    /// Print a script that completes the arguments in a shell
+    /// Print a completion script for a shell
     Completions(manual::CompletionsArguments),
     /// Print a manual page (roff)
     Man(manual::ManArguments),

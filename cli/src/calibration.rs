@@ -29,17 +29,16 @@ Examples:
   thinnet calibration --model digits.safetensors
   thinnet calibration --model mnist.safetensors --data mnist --samples 200 --plot reliability.svg
 
-The rows are sorted into bins of equal width by the probability of the class that they are taken
-for (the confidence). Where a network is calibrated, the part of a bin's rows that it is right
-about (the accuracy) is the bin's mean confidence; the expected calibration error is the mean
-distance between them, weighted by the rows (Guo et al. 2017). The 95 % interval of the accuracy is
-Wilson's; bins of fewer than 30 rows are marked with *, and hollow in the diagram.
+The rows are sorted into bins of equal width by the probability of the predicted class (the
+confidence). If a network is calibrated, the accuracy in each bin equals the bin's mean confidence.
+The expected calibration error is the mean absolute difference between the two, weighted by the
+number of rows (Guo et al. 2017). The 95 % intervals of the accuracy are Wilson's. Bins with fewer
+than 30 rows are marked with *, and hollow in the diagram.
 
-Beside the data the network is asked about rows that it was not trained for, of which it should be
-less sure: the data's columns shuffled, each on its own, which changes nothing where columns are
-independent; numbers outside of their column's, below the least or above the largest by half to all of
-the distance between those; and images, where IDX files or the digits say that they are square ones,
-turned by 90°. Entropies are in nats.";
+The network is also asked about rows unlike its training data, on which it should be less certain:
+rows whose columns were shuffled independently (which changes nothing if columns are independent);
+rows with numbers outside their column's range, by half to all of its width; and, if the data are
+square images (IDX files or the digits), images rotated by 90°. Entropies are in nats.";
 
 /// Of fewer rows an accuracy says little: its interval is up to a third of all wide.
 const FEW: usize = 30;
@@ -50,7 +49,7 @@ const FEW: usize = 30;
 pub struct Arguments {
     #[command(flatten)]
     asked: ModelAndData,
-    /// Equal bins that the confidence is sorted into, from 1 to 1000
+    /// Number of bins of equal width for the confidence, from 1 to 1000
     #[arg(
         long, value_name = "N", default_value_t = 10,
         value_parser = numbers::count(numbers::MAX_BINS), allow_negative_numbers = true,
@@ -58,7 +57,7 @@ pub struct Arguments {
     bins: usize,
     #[command(flatten)]
     sampling: Sampling,
-    /// Draw the reliability diagram as SVG into FILE
+    /// Draw the reliability diagram into this file (SVG)
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
     /// Print one JSON object

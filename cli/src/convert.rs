@@ -26,19 +26,19 @@ Examples:
   thinnet convert digits.safetensors state_dict.safetensors
   thinnet convert digits.safetensors digits.onnx --dropout
 
-Where network.toml holds, for nn.Sequential(nn.Dropout(0.2), nn.Linear(784, 256), nn.ReLU(),
+Here network.toml describes nn.Sequential(nn.Dropout(0.2), nn.Linear(784, 256), nn.ReLU(),
 nn.Dropout(0.5), nn.Linear(256, 10)):
   input_drop = 0.2
   hidden = [{ activation = \"relu\", drop = 0.5 }]
 Activations are relu, leaky_relu(0.01) (with any slope), logistic (nn.Sigmoid), tanh and identity.
-Where they are not the default: `loss` (softmax_cross_entropy, squared_error,
-binary_cross_entropy), `scaling` (inverted, paper), `sparse_input` (true), `names` of the layers in
-their order ([\"fc1\", \"out\"]); `input_keep` and `keep` are the rates of keeping instead.
+Optional keys are `loss` (softmax_cross_entropy, squared_error, binary_cross_entropy), `scaling`
+(inverted, paper), `sparse_input` (true), and `names`, the names of the layers in order
+([\"fc1\", \"out\"]). `input_keep` and `keep` give keep rates in place of drop rates.
 
-A state dict with inverted weights is for the nn.Sequential that is printed: in Python
+A state dict with inverted weights fits the nn.Sequential that is printed. In Python:
   model.load_state_dict(safetensors.torch.load_file(\"state_dict.safetensors\"))
-An ONNX graph predicts as the network does, whatever runs it, and is read again as the same network.
-With --dropout it has Dropout nodes besides, which are on where a run says so: in Python
+An ONNX graph makes the same predictions as the network in any runtime, and converts back to the same
+network. With --dropout it also has Dropout nodes, which are off unless a run turns them on. In Python:
   session.run(None, {\"input\": x, \"training_mode\": np.array(True)})";
 
 /// The longest description of a network that is read: 1 MiB.
@@ -48,25 +48,25 @@ const MAX_TOML_BYTES: u64 = 1 << 20;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// A model or checkpoint of thinnet, an ONNX graph, or a state dict of PyTorch in safetensors
+    /// A thinnet model or checkpoint, an ONNX graph, or a PyTorch state dict in safetensors
     #[arg(value_name = "IN")]
     input: PathBuf,
-    /// The file to be written: an ONNX graph where its name ends in .onnx; else a state dict of a
-    /// model or checkpoint, and a model of what comes from elsewhere
+    /// The output file: an ONNX graph if its name ends in .onnx; otherwise a state dict if IN is a
+    /// model or checkpoint, and a model if it is not
     #[arg(value_name = "OUT")]
     output: PathBuf,
-    /// What a state dict does not say: activations, drop rates, loss
+    /// What a state dict does not contain: activations, drop rates, loss
     #[arg(long, value_name = "FILE.toml")]
     architecture: Option<PathBuf>,
-    /// The form of a state dict's weights, `inverted` as PyTorch's or `paper` [default: inverted,
-    /// or what FILE.toml says]
+    /// The scaling of a state dict's weights: `inverted`, as in PyTorch, or `paper` [default:
+    /// inverted, or that of FILE.toml]
     #[arg(long, value_name = "FORM")]
     scaling: Option<Scaling>,
-    /// The loss where IN does not say it [default: softmax_cross_entropy, of one output
-    /// squared_error]
+    /// The loss, if IN does not state it [default: softmax_cross_entropy; squared_error if there is
+    /// one output]
     #[arg(long, value_name = "NAME")]
     loss: Option<Loss>,
-    /// Write Dropout nodes into an ONNX graph, for Monte-Carlo predictions elsewhere
+    /// Add Dropout nodes to an ONNX graph, for Monte-Carlo predictions in other runtimes
     #[arg(long)]
     dropout: bool,
 }

@@ -28,7 +28,7 @@ Examples:
   thinnet demo
   thinnet demo --epochs 10 --seed 2 --plot curves.svg
 
-It trains 784-1024-1024-1024-10 on 8,000 of MNIST's digits and counts the errors on 2,000 others.";
+The demo trains 784-1024-1024-1024-10 on 8,000 MNIST digits and measures the error on 2,000 others.";
 
 /// The arguments of `thinnet demo`.
 #[derive(Debug, clap::Args)]
@@ -42,7 +42,7 @@ pub struct Arguments {
         value_parser = numbers::count(numbers::MAX_EPOCHS), allow_negative_numbers = true,
     )]
     epochs: usize,
-    /// Seed of weights, masks and the order of rows
+    /// Seed of the weights, the masks and the order of the rows
     #[arg(
         long, value_name = "S", default_value_t = recipe::SEED, value_parser = numbers::seed,
         allow_negative_numbers = true,

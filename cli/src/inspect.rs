@@ -32,17 +32,17 @@ Examples:
   thinnet inspect run.ckpt --json
   thinnet inspect network.onnx
 
-Of a state dict that says nothing of its network its tensors are shown. Of an ONNX graph each
-node is shown with what became of it; where the graph is refused, what stands in the way, and the
-exit code is 1.
-The digest is SHA-256 over the parameters as little-endian f32 in the order of their names.";
+For a state dict that does not describe its network, the tensors are listed. For an ONNX graph, each
+node is listed with what it was read as; if the graph is refused, the node in the way is marked and
+the exit code is 1.
+The digest is the SHA-256 of the parameters, as little-endian f32 in the order of their names.";
 
 /// The arguments of `thinnet inspect`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// A model (`thinnet train --out`), a checkpoint (`thinnet train --checkpoint`), a state dict
-    /// of PyTorch in safetensors, or an ONNX graph
+    /// A model (`thinnet train --out`), a checkpoint (`thinnet train --checkpoint`), a PyTorch
+    /// state dict in safetensors, or an ONNX graph
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Print one JSON object

@@ -1,6 +1,6 @@
 //! Arguments about the machine: threads, instruction set, progress.
 
-use std::num::NonZero;
+use std::{iter, num::NonZero};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -8,31 +8,33 @@ use thinnet::Isa;
 
 use crate::numbers;
 
-/// The names that `--isa` takes.
-const ISA_NAMES: [&str; 4] = ["auto", "portable", "avx2", "avx512"];
-
 /// Arguments that change the speed and what is seen of it, never the masks.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Machine {
-    /// Threads to compute with, from 1 to 1024 [default: all that this process may
-    /// use]; the result is the same for any number
+    /// Number of threads, from 1 to 1024; the result does not depend on it [default: all that
+    /// this process may use]
     #[arg(
         long, value_name = "N", value_parser = numbers::count(numbers::MAX_THREADS),
         allow_negative_numbers = true,
     )]
     threads: Option<usize>,
-    /// Instruction set; `auto` takes the fastest that this CPU has
+    /// Instruction set; `auto` chooses the fastest that this CPU supports
     #[arg(
         long,
         value_name = "NAME",
         default_value = "auto",
-        value_parser = PossibleValuesParser::new(ISA_NAMES)
+        value_parser = PossibleValuesParser::new(isa_names())
             .try_map(|name| name.parse::<Isa>().and_then(Isa::require)),
     )]
     pub isa: Isa,
-    /// No progress and no remarks; errors and warnings stay
+    /// Print no progress and no remarks, only errors and warnings
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+/// The names that `--isa` takes.
+fn isa_names() -> impl Iterator<Item = &'static str> {
+    iter::once("auto").chain(Isa::ALL.iter().map(|isa| isa.name()))
 }
 
 impl Machine {

@@ -31,7 +31,7 @@ pub struct CompletionsArguments {
 #[derive(Debug, clap::Args)]
 #[command(after_help = PAGES)]
 pub struct ManArguments {
-    /// The subcommand whose page it shall be [default: that of `thinnet`]
+    /// The subcommand to describe [default: `thinnet` itself]
     #[arg(value_name = "COMMAND")]
     command: Option<String>,
 }

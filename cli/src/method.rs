@@ -15,9 +15,9 @@ pub const SAMPLES: usize = 50;
 /// What `--method` takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Name {
-    /// Weight scaling: one pass of the whole network
+    /// Weight scaling: one pass through the full network
     Scale,
-    /// Monte-Carlo: thinned networks are sampled
+    /// Monte-Carlo: the average of sampled thinned networks
     Mc,
     /// Moment propagation: mean and variance in one pass
     Moments,
@@ -26,7 +26,7 @@ pub enum Name {
 /// The arguments that choose it.
 #[derive(Clone, Debug, clap::Args)]
 pub struct MethodArguments {
-    /// How to predict [default: scale, or mc where --samples or --tolerance is given]
+    /// How to predict [default: scale, or mc if --samples or --tolerance is given]
     #[arg(long, value_name = "NAME", value_enum)]
     method: Option<Name>,
     #[command(flatten)]
@@ -40,19 +40,19 @@ pub struct Sampling {
         long, value_name = "K", value_parser = numbers::count(numbers::MAX_SAMPLES),
         allow_negative_numbers = true,
         help = format!(
-            "Thinned networks that each row is asked of, at most where there is a tolerance: from \
-             1 to 1000000 [default: {SAMPLES}]"
+            "Number of thinned networks sampled per row, from 1 to 1000000; with --tolerance, the \
+             maximum [default: {SAMPLES}]"
         ),
     )]
     samples: Option<usize>,
-    /// A row's sampling ends when the standard error of each class's probability is at most
-    /// this; looked at after every 16 samples
+    /// Stop sampling a row once the standard error of every class probability is at most this;
+    /// checked after every 16 samples
     #[arg(
         long, value_name = "T", value_parser = numbers::at_least_zero,
         allow_negative_numbers = true,
     )]
     tolerance: Option<f64>,
-    /// Seed of the thinned networks; a row's are those of this seed and its number
+    /// Seed of the thinned networks; those of a row depend on this seed and the row's number
     #[arg(
         long, value_name = "N", default_value_t = 1, value_parser = numbers::seed,
         allow_negative_numbers = true,

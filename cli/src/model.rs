@@ -20,7 +20,7 @@ pub struct ModelAndData {
     model: PathBuf,
     #[command(flatten)]
     data: Data,
-    /// The first N rows of the test set, from 1 to 4294967295 [default: all]
+    /// Use only the first N rows of the test set, from 1 to 4294967295 [default: all]
     #[arg(
         long, value_name = "N", value_parser = numbers::count(numbers::MAX_ROWS),
         allow_negative_numbers = true,

@@ -11,13 +11,13 @@ use thinnet::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum LrSchedule {
-    /// It stays
+    /// Does not change
     Constant,
-    /// In a straight line to 0 at the end
+    /// Falls linearly to 0 at the end
     Linear,
-    /// In half a cosine wave to 0 at the end
+    /// Falls along half a cosine wave to 0 at the end
     Cosine,
-    /// Divided by 1 + t/10000 at step t, with momentum from 0.5 to 0.99: the
+    /// Divided by 1 + t/10000 at step t, with a momentum that rises from 0.5 to 0.99, as in the
     /// authors' published code
     Paper,
 }

@@ -19,18 +19,17 @@ Examples:
   thinnet predict --model digits.safetensors --limit 10
   thinnet predict --model mnist.safetensors --data mnist --json > predictions.jsonl
   thinnet predict --model own.safetensors --data rows.npy
-  The rows that it gets wrong:
+  The rows it gets wrong:
     thinnet predict --model digits.safetensors | awk '$2 != $3'
-  The rows that its thinned networks disagree most about:
+  The rows that the thinned networks disagree about most:
     thinnet predict --model digits.safetensors --samples 100 | sort -grk6 | head
 
-Each line holds a row's number (from 0), its label (- where --data is a .npy file and there are no
---labels), the class that the network takes it for, and the probability that it gives to that
-class, separated by tabs. With --method mc or moments follow the entropy of the classes'
-probabilities and the mutual information that the thinned networks disagree by (both in nats), with
-mc the number of samples. Last come the probabilities of all classes, in their order. With --json a
-line is an object of these. Of a folder the test set is used. A row whose answer is not finite is
-an error.";
+Each line has, separated by tabs, the row's number (from 0), its label (- if there are none), the
+predicted class and its probability. With --method mc or moments, these are followed by the entropy
+of the class probabilities and by the mutual information, which measures how much the thinned
+networks disagree (both in nats); with mc, also by the number of samples. The probabilities of all
+classes come last, in order of class. With --json, each line is an object with the same values. If
+--data is a folder, its test set is used. A row whose prediction is not finite is an error.";
 
 /// The arguments of `thinnet predict`.
 #[derive(Debug, clap::Args)]
@@ -40,7 +39,7 @@ pub struct Arguments {
     asked: ModelAndData,
     #[command(flatten)]
     method: MethodArguments,
-    /// Print one JSON object a line
+    /// Print one JSON object per row
     #[arg(long)]
     json: bool,
     #[command(flatten, next_help_heading = "Machine")]

@@ -13,13 +13,14 @@ Examples:
   thinnet profile --model digits.safetensors
   thinnet profile --model mnist.safetensors --data mnist --batch 512 --json
 
-It trains a copy of the network at learning rate 0, which costs what any other does, and measures
-each part: medians over the steps. `other` is what the step's median has beyond those of the parts:
-waiting for threads and for the system's scheduler, near 0 on an idle machine. `up 1` is product 1; `down 2+3, update` is products 2 and 3 in one
-pass with the update. `dense GFLOP/s` is how fast an engine would have to compute that computes all of
-each product. The two floors are what the machine reaches at best with nothing else to do: the
-operations that were left, at its peak of fused multiply-adds, and the weights and velocities read and
-written. Nothing else should run meanwhile.";
+It trains a copy of the network with learning rate 0, which takes as long as any other rate, and
+reports the median time of each part over the steps. `other` is the rest of the step: waiting for
+threads and for the system's scheduler, close to 0 on an idle machine. `up 1` is product 1, the
+forward pass; `down 2+3, update` is products 2 and 3, the backward pass, in one pass with the update.
+`dense GFLOP/s` is the speed that an engine which computes the full products would need. The two
+floors are lower bounds for this machine: the remaining operations at its peak rate of fused
+multiply-adds, and reading and writing the weights and velocities at its peak bandwidth. Nothing else
+should run at the same time.";
 
 /// The arguments of `thinnet profile`.
 #[derive(Debug, clap::Args)]
@@ -27,13 +28,13 @@ written. Nothing else should run meanwhile.";
 pub struct Arguments {
     #[command(flatten)]
     asked: ModelAndData,
-    /// Rows of a batch, from 1 to 1000000
+    /// Rows per batch, from 1 to 1000000
     #[arg(
         long, value_name = "N", default_value_t = 128,
         value_parser = numbers::count(numbers::MAX_BATCH), allow_negative_numbers = true,
     )]
     batch: usize,
-    /// Steps to measure, from 1 to 1000000
+    /// Number of steps to measure, from 1 to 1000000
     #[arg(
         long, value_name = "N", default_value_t = 100,
         value_parser = numbers::count(numbers::MAX_STEPS), allow_negative_numbers = true,

@@ -69,12 +69,12 @@ impl fmt::Display for Source {
 /// The arguments that name the rows.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Data {
-    /// Labelled rows: a folder with MNIST's IDX files (plain or .gz) or with x_train.npy,
-    /// y_train.npy, x_test.npy and y_test.npy; one .npy file of rows; or `digits` for the 10,000
-    /// digits inside this program. Bytes are divided by 255, other numbers taken as they are
+    /// Labelled rows: a folder with MNIST's IDX files (plain or .gz), or with x_train.npy,
+    /// y_train.npy, x_test.npy and y_test.npy; a .npy file of rows; or `digits`, the 10,000 digits
+    /// inside this program. Bytes are divided by 255, other numbers are taken as they are
     #[arg(long = "data", value_name = "DIR|FILE.npy|digits", default_value = "digits")]
     source: Source,
-    /// The labels of the rows of one .npy file: another, with a whole number from 0 for each
+    /// Labels of the rows of a .npy file: another one, with a class number (from 0) per row
     #[arg(long, value_name = "FILE.npy")]
     labels: Option<PathBuf>,
 }

@@ -21,21 +21,21 @@ use crate::{
 /// What stands below the help.
 const EXAMPLES: &str = "\
 Examples:
-  Train on the digits inside this program and keep the network:
+  Train on the digits inside this program and save the network:
     thinnet train --out digits.safetensors --plot curves.svg
-  MNIST from a folder, with the paper's max-norm, settings chosen on held-out rows:
+  MNIST from a folder, with the paper's max-norm; choose settings on held-out rows:
     thinnet train --data mnist --held-out 10000 --max-norm-paper 2 --epochs 50 --report r.json
-  Arrays of one's own, 1,000 rows held out to measure the error:
+  Your own arrays, with 1,000 rows held out to measure the error:
     thinnet train --data rows.npy --labels classes.npy --held-out 1000 --out own.safetensors
   The same network without dropout:
     thinnet train --keep-input 1 --keep 1
-  A long training that survives a crash, and how it goes on:
+  A long training that survives a crash, and how to resume it:
     thinnet train --epochs 500 --out m.safetensors --checkpoint run.ckpt
     thinnet train --epochs 500 --out m.safetensors --resume run.ckpt
 
-With a checkpoint, Ctrl-C, SIGTERM and SIGHUP end the training after the step in progress: it is saved, and
-the exit code is 130, 143 or 129. A second signal ends it at once.
-A keep rate is the probability that a unit stays: PyTorch's Dropout(0.2) is 0.8 here.";
+With a checkpoint, Ctrl-C, SIGTERM and SIGHUP save the training after the current step and end it with
+exit code 130, 143 or 129. A second signal ends it at once.
+A keep rate is the probability that a unit is kept: PyTorch's Dropout(0.2) is 0.8 here.";
 
 /// The arguments of `thinnet train`.
 #[derive(Debug, clap::Args)]
@@ -44,29 +44,29 @@ pub struct Arguments {
     /// The rows.
     #[command(flatten)]
     pub data: Data,
-    /// Hold out N training rows and use them in place of the test set, so that
-    /// settings are chosen without looking at it; from 1 to 4294967295. They are
-    /// chosen at random by --seed, from each class in proportion to its rows
+    /// Hold out N training rows, from 1 to 4294967295, and use them in place of the test set, so
+    /// that settings can be chosen without looking at it. The rows are drawn at random by --seed,
+    /// from each class in proportion to its size
     #[arg(
         long, value_name = "N", value_parser = numbers::count(numbers::MAX_ROWS),
         allow_negative_numbers = true,
     )]
     pub held_out: Option<usize>,
 
-    /// Units of each hidden layer, from the input to the output: each from 1 to 1000000, at most
-    /// 1000 layers
+    /// Units of each hidden layer, from input to output: from 1 to 1000000 each, at most 1000
+    /// layers
     #[arg(
         long, value_name = "N,N,..", default_value_t = Widths(recipe::HIDDEN.to_vec()),
         allow_negative_numbers = true, help_heading = "Network",
     )]
     hidden: Widths,
-    /// Activation of the hidden units: relu, leaky_relu (of slope 0.01; `leaky_relu(0.2)` has
-    /// another), logistic, tanh or identity
+    /// Activation of the hidden units: relu, leaky_relu (with slope 0.01; write `leaky_relu(0.2)`
+    /// for another), logistic, tanh or identity
     #[arg(
         long, value_name = "NAME", default_value_t = Activation::Relu, help_heading = "Network",
     )]
     activation: Activation,
-    /// Keep rate of the inputs: above 0 and at most 1, which drops nothing
+    /// Keep rate of the inputs: above 0 and at most 1 (no dropout)
     #[arg(
         long, value_name = "P", default_value = recipe::KEEP_INPUT,
         allow_negative_numbers = true, help_heading = "Network",
@@ -78,8 +78,8 @@ pub struct Arguments {
         allow_negative_numbers = true, help_heading = "Network",
     )]
     keep: Keep,
-    /// How weights start: N(0, 2/inputs), uniform in ±sqrt(6/(inputs+outputs)), or as in the
-    /// authors' published code
+    /// Initialisation of the weights: N(0, 2/inputs), uniform in ±sqrt(6/(inputs+outputs)), or as
+    /// in the authors' published code
     #[arg(
         long, value_name = "NAME", default_value_t = Initialisation::He,
         value_parser = PossibleValuesParser::new(Initialisation::ALL.iter().map(|one| one.name()))
@@ -88,14 +88,14 @@ pub struct Arguments {
     )]
     initialisation: Initialisation,
 
-    /// Epochs: how often all training rows are seen, from 1 to 1000000
+    /// Epochs (passes over all training rows), from 1 to 1000000
     #[arg(
         long, value_name = "N", default_value_t = recipe::EPOCHS,
         value_parser = numbers::count(numbers::MAX_EPOCHS), allow_negative_numbers = true,
         help_heading = "Training",
     )]
     epochs: usize,
-    /// Rows of a batch, from 1 to 1000000; an epoch's last batch holds what is left
+    /// Rows per batch, from 1 to 1000000; the last batch of an epoch has the remaining rows
     #[arg(
         long, value_name = "N", default_value_t = recipe::BATCH,
         value_parser = numbers::count(numbers::MAX_BATCH), allow_negative_numbers = true,
@@ -119,15 +119,15 @@ pub struct Arguments {
         long, value_name = "X", value_parser = numbers::momentum, allow_negative_numbers = true,
         help_heading = "Training",
         help = format!(
-            "Momentum [default: {}]; not with `--schedule paper`, which brings its own",
+            "Momentum; `--schedule paper` sets its own [default: {}]",
             recipe::MOMENTUM
         ),
     )]
     momentum: Option<f64>,
-    /// Nesterov's form of momentum
+    /// Use Nesterov momentum
     #[arg(long, help_heading = "Training")]
     nesterov: bool,
-    /// Weight decay of the weights, not of the biases
+    /// Weight decay, for the weights but not the biases
     #[arg(
         long, value_name = "X", default_value_t = recipe::WEIGHT_DECAY,
         value_parser = numbers::at_least_zero, allow_negative_numbers = true,
@@ -138,7 +138,7 @@ pub struct Arguments {
         long, value_name = "C", group = "bound",
         value_parser = numbers::norm, allow_negative_numbers = true,
         help_heading = "Training",
-        help = "Bound on the norm of the weights into each unit",
+        help = "Upper bound on the norm of the weights into each unit",
     )]
     max_norm: Option<f64>,
     #[arg(
@@ -146,22 +146,22 @@ pub struct Arguments {
         value_parser = numbers::norm, allow_negative_numbers = true,
         help_heading = "Training",
         help = format!(
-            "The same bound as the paper states it: C times the keep rate of the layer's inputs \
+            "The same bound in the paper's form: C times the keep rate of the layer's inputs \
              [default: {}]",
             recipe::MAX_NORM_PAPER
         ),
     )]
     max_norm_paper: Option<f64>,
-    /// No bound on the norm of weights
+    /// Do not bound the norm of the weights
     #[arg(long, group = "bound", help_heading = "Training")]
     no_max_norm: bool,
-    /// Seed of weights, masks, the order of rows and the choice of those held out
+    /// Seed of the weights, the masks, the order of the rows and the choice of held-out rows
     #[arg(
         long, value_name = "S", default_value_t = recipe::SEED, value_parser = numbers::seed,
         allow_negative_numbers = true, help_heading = "Training",
     )]
     seed: u64,
-    /// Measure the test error every N epochs, from 1 to 1000000; the last is always measured
+    /// Measure the test error every N epochs, from 1 to 1000000, and always after the last
     #[arg(
         long, value_name = "N", default_value_t = 1,
         value_parser = numbers::count(numbers::MAX_EPOCHS), allow_negative_numbers = true,
@@ -179,22 +179,22 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub plot: Option<PathBuf>,
 
-    /// Save the training to this file while it runs, so that it can go on after Ctrl-C, SIGTERM, SIGHUP or
-    /// a crash; a file that is there already is not touched, unless it is the one resumed
+    /// Save the training to this file while it runs, so that it can be resumed after Ctrl-C,
+    /// SIGTERM, SIGHUP or a crash; an existing file is not overwritten, unless it is the one resumed
     #[arg(long, value_name = "FILE", help_heading = "Checkpoints")]
     pub checkpoint: Option<PathBuf>,
     #[arg(
         long, value_name = "STEPS", value_parser = numbers::count(numbers::MAX_STEPS),
         allow_negative_numbers = true, help_heading = "Checkpoints",
         help = format!(
-            "Steps from one save to the next, from 1 to 1000000 [default: {}]",
+            "Steps between saves, from 1 to 1000000 [default: {}]",
             recipe::CHECKPOINT_EVERY
         ),
     )]
     pub checkpoint_every: Option<usize>,
-    /// Go on with the training that this checkpoint holds, given the same data and settings; it is
-    /// saved to the same file, unless --checkpoint names another. Of a finished training the
-    /// outputs are written again
+    /// Resume the training in this checkpoint, with the same data and settings. It is saved to the
+    /// same file, unless --checkpoint names another. If the training is finished, its outputs are
+    /// written again
     #[arg(long, value_name = "FILE", help_heading = "Checkpoints")]
     pub resume: Option<PathBuf>,
 
