@@ -137,22 +137,22 @@ impl Activation {
 }
 
 /// Something generic over the unit of an activation that is known at run time.
-pub(crate) trait WithUnit {
+pub(crate) trait UnitVisitor {
     /// What it returns.
     type Output;
     /// The code.
-    fn with<U: Unit>(self, unit: U) -> Self::Output;
+    fn visit<U: Unit>(self, unit: U) -> Self::Output;
 }
 
 impl Activation {
-    /// Hands this activation's unit to `work`.
-    pub(crate) fn hand_to<W: WithUnit>(self, work: W) -> W::Output {
+    /// Lets `visitor` visit this activation's unit.
+    pub(crate) fn dispatch<W: UnitVisitor>(self, visitor: W) -> W::Output {
         match self {
-            Self::Relu => work.with(Relu),
-            Self::LeakyRelu(NegativeSlope(slope)) => work.with(LeakyRelu { slope }),
-            Self::Logistic => work.with(Logistic),
-            Self::Tanh => work.with(Tanh),
-            Self::Identity => work.with(Identity),
+            Self::Relu => visitor.visit(Relu),
+            Self::LeakyRelu(NegativeSlope(slope)) => visitor.visit(LeakyRelu { slope }),
+            Self::Logistic => visitor.visit(Logistic),
+            Self::Tanh => visitor.visit(Tanh),
+            Self::Identity => visitor.visit(Identity),
         }
     }
 }

@@ -103,10 +103,11 @@ impl Mlp {
         Ok(Self { input_keep, sparse_input, layers, loss })
     }
 
-    /// The network whose weights are multiplied by what `states` left pending.
-    pub(crate) fn settled(mut self, states: &[LayerState]) -> Self {
+    /// The network with its weights multiplied by the factors that are pending in
+    /// `states`.
+    pub(crate) fn with_pending(mut self, states: &[LayerState]) -> Self {
         for (layer, state) in self.layers.iter_mut().zip(states) {
-            state.settle(&mut layer.weights);
+            state.apply_pending(&mut layer.weights);
         }
         self
     }

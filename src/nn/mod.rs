@@ -1,7 +1,7 @@
 //! What a network is: layers, activations, losses, initialisation.
 //!
 //! What a batch does to it is [`crate::train`]'s and [`crate::predict`]'s to
-//! say; `flow` is the way through the layers that both share.
+//! say; `flow` and `view` are the forward pass that both share.
 
 mod activation;
 mod builder;
@@ -17,7 +17,7 @@ mod plain;
 mod thinned;
 mod view;
 
-pub(crate) use activation::WithUnit;
+pub(crate) use activation::UnitVisitor;
 pub use activation::{Activation, NegativeSlope};
 pub use builder::MlpBuilder;
 pub use convention::{PaperMlp, Scaling};

@@ -1,6 +1,6 @@
 //! A network and its layers as a pass takes them.
 
-use super::{Layer, Mlp, activation::WithUnit};
+use super::{Layer, Mlp, activation::UnitVisitor};
 use crate::{
     mask::Mask,
     pass::Pass,
@@ -71,10 +71,10 @@ impl<'a> LayerView<'a> {
         let f = layer.activation;
         if let Some(bf16) = self.bf16 {
             let weights = self.with(bf16);
-            f.hand_to(Hidden { pass, weights, x, width, keep, mask, z, out });
+            f.dispatch(Hidden { pass, weights, x, width, keep, mask, z, out });
         } else {
             let weights = self.with(&layer.weights);
-            f.hand_to(Hidden { pass, weights, x, width, keep, mask, z, out });
+            f.dispatch(Hidden { pass, weights, x, width, keep, mask, z, out });
         }
     }
 
@@ -99,7 +99,7 @@ impl<'a> LayerView<'a> {
     ) {
         let (weights, keep) = (self.with(&self.layer.weights), self.layer.keep);
         let out = (means, deviations);
-        self.layer.activation.hand_to(HiddenMoments { pass, weights, x, keep, z, out });
+        self.layer.activation.dispatch(HiddenMoments { pass, weights, x, keep, z, out });
     }
 
     /// As [`Self::output`] for means and deviations, in f32 weights.
@@ -120,10 +120,10 @@ struct Hidden<'a, E: Element> {
     out: &'a mut Lists,
 }
 
-impl<E: Element> WithUnit for Hidden<'_, E> {
+impl<E: Element> UnitVisitor for Hidden<'_, E> {
     type Output = ();
 
-    fn with<U: Unit>(self, unit: U) {
+    fn visit<U: Unit>(self, unit: U) {
         let Self { pass, weights, x, width, keep, mask, z, out } = self;
         let epilogue = Epilogue { unit, width, keep, mask };
         forward::hidden(pass, weights, x, &epilogue, z, out);
@@ -140,10 +140,10 @@ struct HiddenMoments<'a> {
     out: (&'a mut Lists, &'a mut Deviations),
 }
 
-impl WithUnit for HiddenMoments<'_> {
+impl UnitVisitor for HiddenMoments<'_> {
     type Output = ();
 
-    fn with<U: Unit>(self, unit: U) {
+    fn visit<U: Unit>(self, unit: U) {
         let Self { pass, weights, x, keep, z, out } = self;
         moments::hidden(pass, weights, x, unit, keep, z, out);
     }

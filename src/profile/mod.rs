@@ -256,8 +256,8 @@ impl Log {
                 density_in: density(index),
                 density_out: if index == last { 1.0 } else { density(index + 1) },
                 path: ProductPath::of(rows, outputs),
-                up: cost(Part::Up(index), product, 4.0 * weights),
-                down: cost(Part::Down(index), down, 16.0 * weights),
+                up: cost(Part::Forward(index), product, 4.0 * weights),
+                down: cost(Part::Backward(index), down, 16.0 * weights),
             }
         };
         let layers: Vec<_> = (0..=last).map(&mut layer).collect();
@@ -341,7 +341,14 @@ mod tests {
     #[test]
     fn what_no_part_has_is_other() {
         let mlp = Mlp::builder(70).output(2, Loss::SquaredError).build().unwrap();
-        let parts = [Part::Check, Part::Masks, Part::Lists, Part::Up(0), Part::Loss, Part::Down(0)];
+        let parts = [
+            Part::Check,
+            Part::Masks,
+            Part::Lists,
+            Part::Forward(0),
+            Part::Loss,
+            Part::Backward(0),
+        ];
         let mut log = Log::new(1);
         for waiting in parts {
             let laps = parts.map(|part| (part, if part == waiting { 95.0 } else { 1.0 }));

@@ -1,7 +1,7 @@
 //! Product 2: the gradient in the units below, at active positions only. [`super::visit`]
 //! calls it entry by entry.
 
-use super::{PANEL, Panel, Unit, VECTORS, load, store, turned::Turned};
+use super::{PANEL, Panel, Unit, VECTORS, by_input::ByInput, load, store};
 use crate::{
     rate::Keep,
     simd::{Kernel, LANES, Lanes},
@@ -21,20 +21,20 @@ pub(super) fn dot<L: Lanes, const V: usize>(l: L, w: [L::F; V], dz: [L::F; V]) -
 /// Ends product 2 for a block of units of the layer below: adds up the parts of
 /// each entry's sum, multiplies it by f'(z) / p and puts it in its unit's place;
 /// all others are +0.0.
-pub(super) struct EndProduct2<'a, U> {
+pub(super) struct FinishInputGradient<'a, U> {
     /// Their non-linearity.
     pub unit: U,
     /// Their keep rate.
     pub keep: Keep,
     /// Their entries.
-    pub turned: &'a mut Turned,
+    pub by_input: &'a mut ByInput,
     /// dz of the block, a row each.
     pub dz: &'a mut [Panel],
     /// The sum of dz over rows: the gradient in their biases.
     pub bias_gradient: &'a mut Panel,
 }
 
-impl<U: Unit> Kernel for EndProduct2<'_, U> {
+impl<U: Unit> Kernel for FinishInputGradient<'_, U> {
     type Output = ();
 
     #[inline(always)]
@@ -42,7 +42,7 @@ impl<U: Unit> Kernel for EndProduct2<'_, U> {
         let (keep, scale) = (l.splat(self.keep.get() as f32), l.splat(self.keep.scale()));
         self.dz.fill([0.0; PANEL]);
         for k in 0..PANEL {
-            let mut entries = self.turned.with_parts(k);
+            let mut entries = self.by_input.with_parts(k);
             loop {
                 let (mut rows, mut values) = ([0; LANES], [0.0; LANES]);
                 let mut parts = [[0.0; LANES / 2]; LANES];

@@ -53,7 +53,7 @@ impl Scale<'_> {
 
 /// `sums[row][n] = sum_k x[row][k] w[k][n]` for panel `n`, over ascending blocks
 /// and units, from 0; `sums` are those of the rows from `first` on. On the
-/// narrow path what is behind the first vector is 0.
+/// narrow path all but the first vector is 0.
 struct Sums<'a, E: Element> {
     weights: Weights<'a, E>,
     n: usize,
@@ -77,8 +77,8 @@ impl<E: Element> Kernel for Sums<'_, E> {
 
 impl<E: Element> Sums<'_, E> {
     /// Large batches pass in parts whose sums stay near the core. `ahead` is
-    /// whether the next tile, behind the last one the next panel's first, is
-    /// fetched meanwhile.
+    /// whether the next tile is prefetched meanwhile; after the last one comes the
+    /// next panel's first.
     #[inline(always)]
     fn product<L: Lanes, const V: usize>(self, l: L, ahead: bool) {
         let Self { weights, n, x, first, sums } = self;
@@ -98,7 +98,7 @@ impl<E: Element> Sums<'_, E> {
     }
 }
 
-/// Rows pass a tile; meanwhile a next tile is asked for.
+/// Rows pass a tile; meanwhile a next tile is prefetched.
 #[inline(always)]
 fn pass<L: Lanes, E: Element, const V: usize>(
     l: L,

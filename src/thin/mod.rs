@@ -21,27 +21,27 @@
 //!
 //! A row's result is summed in an order that only the model and that row's own
 //! list fix: ascending blocks, then units. Each output belongs to one task:
-//! forward a panel is a task; on the way back a block is, whose [`visit`] of
+//! forward a panel is a task; in the backward pass a block is, whose [`visit`] of
 //! each tile computes products 2 and 3 while the tile is in L1.
 //!
 //! The formulas in the plainest loops, in f64, are in the tests.
 
 pub(crate) mod backward;
+mod by_input;
 pub(crate) mod forward;
 mod lists;
 pub(crate) mod moments;
 mod panels;
 mod path;
 mod tiles;
-mod turned;
 pub(crate) mod update;
 pub(crate) mod visit;
 
+pub(crate) use by_input::ByInput;
 pub(crate) use lists::{InputBits, Lists, ThinningBits};
 pub(crate) use panels::Panels;
 pub use path::ProductPath;
 pub(crate) use tiles::{Bf16, Element, Tiles};
-pub(crate) use turned::Turned;
 pub(crate) use update::LayerState;
 
 use crate::simd::{LANES, Lanes};
@@ -101,8 +101,8 @@ pub(crate) fn store<L: Lanes, const V: usize>(l: L, x: [L::F; V], panel: &mut Pa
     }
 }
 
-/// Asks for the first V cache lines of the weights of input `k` in tile `n`; the one
-/// behind the last is another block's.
+/// Prefetches the first V cache lines of the weights of input `k` in tile `n`; the
+/// tile after a block's last is the next block's first.
 #[inline(always)]
 pub(crate) fn prefetch<L: Lanes, const V: usize>(l: L, tiles: &[Tile], n: usize, k: usize) {
     let panel = tiles.as_ptr().wrapping_add(n).cast::<Panel>().wrapping_add(k);
@@ -111,7 +111,7 @@ pub(crate) fn prefetch<L: Lanes, const V: usize>(l: L, tiles: &[Tile], n: usize,
     }
 }
 
-/// Asks for part `i` of a tile that is asked for in `parts` parts.
+/// Prefetches part `i` of a tile that is prefetched in `parts` parts.
 #[inline(always)]
 pub(crate) fn prefetch_part<L: Lanes>(l: L, tile: &Tile, i: usize, parts: usize) {
     let lines = tile.as_flattened().as_chunks::<LANES>().0;
@@ -121,8 +121,8 @@ pub(crate) fn prefetch_part<L: Lanes>(l: L, tile: &Tile, i: usize, parts: usize)
     }
 }
 
-/// The weights of an entry's input; what stands behind a list's end is no
-/// offset, but no harm either.
+/// The weights of an entry's input. Bytes past the end of a list are not valid
+/// offsets: the modulo keeps them in range.
 #[inline(always)]
 pub(crate) fn input<E>(tile: &Tile<E>, offset: u8) -> &[E; PANEL] {
     &tile[usize::from(offset) % PANEL]

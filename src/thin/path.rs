@@ -1,4 +1,4 @@
-//! Which way a layer's products take, in one place, and the numbers behind the
+//! Which path a layer's products take, in one place, and the numbers behind the
 //! choice: docs/PERFORMANCE.md has the measurements.
 
 use std::fmt;
@@ -10,8 +10,8 @@ pub(super) const ROWS: usize = 128;
 /// Rows of a task where the output layer has a single panel.
 pub(super) const OUTPUT_ROWS: usize = 32;
 
-/// Rows from which on the next tile is asked for while they pass the present
-/// one: fewer do not touch most of its lines.
+/// The next tile is prefetched from this many rows on: smaller batches touch too few
+/// of its cache lines.
 const MANY_ROWS: usize = 16;
 
 /// Outputs that one vector holds.

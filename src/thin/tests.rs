@@ -203,7 +203,7 @@ fn the_gradients_equal_their_formulas() {
                     let dz_panels = panels(&dz, rows, outputs);
                     let mut below = Panels::with_capacity(rows + 2, inputs).unwrap();
                     let mut below_bias = padded(&vec![7.0; inputs]);
-                    let turned = PerThread::new(Turned::with_capacity(rows + 1).unwrap());
+                    let by_input = PerThread::new(ByInput::with_capacity(rows + 1).unwrap());
                     let mut g = Tiles::zeroed(inputs, outputs).unwrap();
                     let s_padded = padded(&s);
                     update::collect(
@@ -214,7 +214,7 @@ fn the_gradients_equal_their_formulas() {
                             x: &lists,
                             dz: &dz_panels,
                             path: ProductPath::of(rows, outputs),
-                            turned: &turned,
+                            by_input: &by_input,
                         },
                         Some(visit::LayerBelow {
                             unit: Halved,
@@ -329,7 +329,7 @@ fn the_update_equals_its_formula_in_every_panel() {
                         near(pending[n], factor, 4.0, "pending factor");
                         for (k, (w, v)) in new.into_iter().enumerate() {
                             near(layer.weights.get(n, k), w, 4.0, "weight before projection");
-                            near(layer.settled().get(n, k), w * factor, 4.0, "weight");
+                            near(layer.with_pending().get(n, k), w * factor, 4.0, "weight");
                             let velocity = layer.state.velocity.get(n, k);
                             near(velocity, v, 4.0, "velocity is not projected");
                         }
@@ -356,7 +356,7 @@ fn max_norm_holds_where_squares_overflow() {
         let dz = panels(&[0.0; 2], 1, 2);
         assert!(!layer.step(isa, (rule, rule), Some(1.0), &lists, &dz));
         for (n, k, want) in [(0, 0, 0.6), (0, 1, -0.8), (1, 0, 0.6), (1, 1, 0.8)] {
-            near(layer.settled().get(n, k), want, 1.0, "projected weight");
+            near(layer.with_pending().get(n, k), want, 1.0, "projected weight");
         }
     });
 }
@@ -396,9 +396,9 @@ impl Trained {
         x: &Lists,
         dz: &Panels,
     ) -> bool {
-        let turned = PerThread::new(Turned::with_capacity(x.rows()).unwrap());
+        let by_input = PerThread::new(ByInput::with_capacity(x.rows()).unwrap());
         let path = ProductPath::of(x.rows(), self.weights.outputs());
-        let operands = visit::Operands { x, dz, path, turned: &turned };
+        let operands = visit::Operands { x, dz, path, by_input: &by_input };
         let mut bias_gradient = padded(&vec![0.0; self.weights.outputs()]);
         update::bias_gradient(isa, dz, bias_gradient.as_chunks_mut().0);
         let tiles = self.weights.blocks() * self.weights.panels();
@@ -413,9 +413,9 @@ impl Trained {
         update::layer(serial(isa), weight_rule, bias_rule, max_norm, operands, below, to)
     }
 
-    fn settled(&self) -> Tiles {
+    fn with_pending(&self) -> Tiles {
         let mut weights = self.weights.clone();
-        self.state.settle(&mut weights);
+        self.state.apply_pending(&mut weights);
         weights
     }
 }

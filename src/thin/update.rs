@@ -1,5 +1,5 @@
 //! What becomes of product 3: the optimiser's step at once, or the gradient
-//! written down.
+//! stored.
 //!
 //! One panel row of 64 weights has its gradient in registers and is updated at
 //! once: the gradient matrix never exists, and weights and velocity are read
@@ -11,7 +11,7 @@ use super::{
     PANEL, Panel, Panels, Tile, Tiles, Unit, VECTORS,
     backward::sum_of_rows,
     load, prefetch, store,
-    visit::{self, LayerBelow, Operands, Sink},
+    visit::{self, GradientSink, LayerBelow, Operands},
 };
 use crate::{
     error::Error,
@@ -49,7 +49,7 @@ impl LayerState {
     }
 
     /// Multiplies the weights by what is pending.
-    pub(crate) fn settle(&self, weights: &mut Tiles) {
+    pub(crate) fn apply_pending(&self, weights: &mut Tiles) {
         weights.scale_outputs(self.pending.as_chunks().0);
     }
 }
@@ -71,7 +71,7 @@ struct Step<'a, R> {
     squares: &'a mut [Panel],
 }
 
-impl<R: Rule> Sink for Step<'_, R> {
+impl<R: Rule> GradientSink for Step<'_, R> {
     #[inline(always)]
     fn stored(&self, n: usize) -> (&Tile, &Panel) {
         (&self.w[n], &self.s[n])
@@ -101,7 +101,7 @@ impl<R: Rule> Sink for Step<'_, R> {
                 *square = l.mul_add(w, w, *square);
             }
         }
-        // What is behind the first V vectors has no weights.
+        // Beyond the first V vectors there are no weights.
         self.squares[n] = [0.0; PANEL];
         store(l, squares, &mut self.squares[n]);
     }
@@ -216,14 +216,14 @@ fn bound(w: &Tiles, squares: &[Panel], most: Option<f32>, s: &mut [Panel]) -> bo
     suspect
 }
 
-/// Writes a block's gradient down.
+/// Stores a block's gradient.
 struct Collect<'a> {
     s: &'a [Panel],
     w: &'a [Tile],
     g: &'a mut [Tile],
 }
 
-impl Sink for Collect<'_> {
+impl GradientSink for Collect<'_> {
     #[inline(always)]
     fn stored(&self, n: usize) -> (&Tile, &Panel) {
         (&self.w[n], &self.s[n])

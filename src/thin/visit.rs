@@ -1,8 +1,8 @@
 //! A block's visit of its tiles: products 2 and 3 in one pass of the entries.
 
 use super::{
-    Lists, Panel, Panels, Tile, Turned, Unit, VECTORS, add_scaled,
-    backward::{EndProduct2, dot},
+    ByInput, Lists, Panel, Panels, Tile, Unit, VECTORS, add_scaled,
+    backward::{FinishInputGradient, dot},
     load,
     path::ProductPath,
 };
@@ -13,13 +13,13 @@ use crate::{
     simd::{Kernel, Lanes},
 };
 
-/// What becomes of a block's gradient: it is used at once, or written down.
-pub(crate) trait Sink {
+/// What becomes of a block's gradient: it is used at once, or stored.
+pub(crate) trait GradientSink {
     /// The weights of panel `n` as they are stored, and the factors pending.
     fn stored(&self, n: usize) -> (&Tile, &Panel);
     /// Takes the gradient g in the weights w of input `k` in panel `n`, which
-    /// have nothing pending: of the first V vectors, what is behind them fills
-    /// up the panel.
+    /// have nothing pending: of the first V vectors; the rest of the panel
+    /// is padding.
     fn take<L: Lanes, const V: usize>(
         &mut self,
         l: L,
@@ -39,10 +39,10 @@ pub(crate) struct Operands<'a> {
     pub x: &'a Lists,
     /// The gradient in its z.
     pub dz: &'a Panels,
-    /// The way to go.
+    /// Which variant of the products.
     pub path: ProductPath,
-    /// Where each thread turns lists round.
-    pub turned: &'a PerThread<Turned>,
+    /// Where each thread transposes lists.
+    pub by_input: &'a PerThread<ByInput>,
 }
 
 /// The layer below, for which product 2 is.
@@ -60,20 +60,20 @@ pub(crate) struct LayerBelow<'a, U> {
 struct Visit<'a, S> {
     b: usize,
     operands: Operands<'a>,
-    turned: &'a mut Turned,
+    by_input: &'a mut ByInput,
     /// Whether product 2 is wanted.
-    down: bool,
+    input_gradient: bool,
     sink: S,
 }
 
-impl<S: Sink> Kernel for Visit<'_, S> {
+impl<S: GradientSink> Kernel for Visit<'_, S> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(mut self, l: L) {
-        self.turned.turn(self.operands.x, self.b);
-        if self.down {
-            self.turned.clear_parts();
+        self.by_input.transpose(self.operands.x, self.b);
+        if self.input_gradient {
+            self.by_input.clear_parts();
         }
         if self.operands.path == ProductPath::Narrow {
             self.tile::<L, 1>(l, 0);
@@ -85,7 +85,7 @@ impl<S: Sink> Kernel for Visit<'_, S> {
     }
 }
 
-impl<S: Sink> Visit<'_, S> {
+impl<S: GradientSink> Visit<'_, S> {
     /// Products 2 and 3 of one tile: an entry's dz is loaded once for both.
     ///
     /// Product 3: `g[n] = sum_row x[row][k] dz[row][n]`, over the rows where input k
@@ -94,22 +94,22 @@ impl<S: Sink> Visit<'_, S> {
     /// end.
     #[inline(always)]
     fn tile<L: Lanes, const V: usize>(&mut self, l: L, n: usize) {
-        let Self { b, operands: Operands { x, dz, .. }, turned, down, sink } = self;
+        let Self { b, operands: Operands { x, dz, .. }, by_input, input_gradient, sink } = self;
         let dz = dz.panel(n);
         // Inputs that fill up the last block have no weights.
         let inputs = x.units(*b);
         for k in 0..inputs {
             let mut g = [l.splat(0.0); V];
             let (w, s) = sink.stored(n);
-            let w = settled(l, &w[k], s);
-            if *down {
-                for ((row, x), part) in turned.with_parts(k) {
+            let w = with_pending(l, &w[k], s);
+            if *input_gradient {
+                for ((row, x), part) in by_input.with_parts(k) {
                     let dz: [L::F; V] = load(l, &dz[row]);
                     g = add_scaled(l, l.splat(x), dz, g);
                     l.add_halves(dot(l, w, dz), part);
                 }
             } else {
-                for (row, x) in turned.of(k) {
+                for (row, x) in by_input.of(k) {
                     g = add_scaled(l, l.splat(x), load(l, &dz[row]), g);
                 }
             }
@@ -119,9 +119,9 @@ impl<S: Sink> Visit<'_, S> {
     }
 }
 
-/// Weights times what is pending.
+/// Weights times the factors that are pending.
 #[inline(always)]
-fn settled<L: Lanes, const V: usize>(l: L, w: &Panel, s: &Panel) -> [L::F; V] {
+fn with_pending<L: Lanes, const V: usize>(l: L, w: &Panel, s: &Panel) -> [L::F; V] {
     let (mut w, s): ([L::F; V], [L::F; V]) = (load(l, w), load(l, s));
     for (w, s) in w.iter_mut().zip(s) {
         *w = l.mul(s, *w);
@@ -131,7 +131,7 @@ fn settled<L: Lanes, const V: usize>(l: L, w: &Panel, s: &Panel) -> [L::F; V] {
 
 /// Products 2 and 3 of a layer. `sink(b, memory)` is what becomes of block b's
 /// gradient; without a layer below there is no product 2.
-pub(crate) fn blocks<U: Unit, D: Divide, S: Sink>(
+pub(crate) fn blocks<U: Unit, D: Divide, S: GradientSink>(
     pass: Pass,
     operands: Operands<'_>,
     below: Option<LayerBelow<'_, U>>,
@@ -144,12 +144,12 @@ pub(crate) fn blocks<U: Unit, D: Divide, S: Sink>(
         (below.dz.runs_mut(), Runs { data: below.bias_gradient, size: 1 })
     });
     pass.each((memory, below), &|b, (memory, below)| {
-        operands.turned.with(|turned| {
-            let (down, sink) = (below.is_some(), sink(b, memory));
-            pass.dispatch(Visit { b, operands, turned: &mut *turned, down, sink });
+        operands.by_input.with(|by_input| {
+            let (input_gradient, sink) = (below.is_some(), sink(b, memory));
+            pass.dispatch(Visit { b, operands, by_input: &mut *by_input, input_gradient, sink });
             if let Some(((unit, keep), (dz, bias_gradient))) = rates.zip(below) {
                 let (dz, bias_gradient) = (dz.data, &mut bias_gradient.data[0]);
-                pass.dispatch(EndProduct2 { unit, keep, turned, dz, bias_gradient });
+                pass.dispatch(FinishInputGradient { unit, keep, by_input, dz, bias_gradient });
             }
         });
     });

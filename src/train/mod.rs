@@ -1,6 +1,6 @@
 //! Training: the trainer, its optimiser, schedules.
 
-mod descent;
+mod backward;
 mod resume;
 mod schedule;
 mod sgd;

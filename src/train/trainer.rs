@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{
     Sgd,
-    descent::{Descent, LayerStep},
+    backward::{Backward, LayerStep},
 };
 use crate::{
     abridged::Few,
@@ -65,7 +65,7 @@ pub struct Trainer {
     flow: Flow,
     /// The masks of the sites that drop; a sparse input has none.
     masks: Vec<Option<Mask>>,
-    descent: Descent,
+    backward: Backward,
     losses: AlignedBuffer<f32>,
 }
 
@@ -95,11 +95,11 @@ pub(crate) enum Part {
     /// The batch's rows into active lists.
     Lists,
     /// Product 1 of a layer.
-    Up(usize),
+    Forward(usize),
     /// The loss and its gradient.
     Loss,
     /// Products 2 and 3 of a layer, and its update.
-    Down(usize),
+    Backward(usize),
 }
 
 /// The gradient of the loss in a layer's parameters.
@@ -221,7 +221,7 @@ impl TrainerBuilder {
                 drawn.then(|| Mask::ones(max_rows, width)).transpose()
             })
             .collect::<Result<_, Error>>()?;
-        let descent = Descent::with_capacity(&mlp, max_rows)?;
+        let backward = Backward::with_capacity(&mlp, max_rows)?;
         Ok(Trainer {
             mlp,
             sgd,
@@ -233,7 +233,7 @@ impl TrainerBuilder {
             overflowed: None,
             flow,
             masks,
-            descent,
+            backward,
             losses: AlignedBuffer::zeroed(max_rows)?,
         })
     }
@@ -267,7 +267,7 @@ impl Trainer {
         done: &mut dyn FnMut(Part),
     ) -> Result<f32, Error> {
         self.check(batch, targets)?;
-        self.descent.prepare()?;
+        self.backward.prepare()?;
         done(Part::Check);
         self.draw(batch)?;
         done(Part::Masks);
@@ -287,7 +287,7 @@ impl Trainer {
         targets: Targets<'_>,
     ) -> Result<(f32, Vec<LayerGradient>), Error> {
         self.check(batch, targets)?;
-        self.descent.prepare()?;
+        self.backward.prepare()?;
         self.draw(batch)?;
         let loss = self.forward(batch, targets, &mut |_| ())?;
         Ok((loss, self.collect(batch.rows())?))
@@ -356,8 +356,8 @@ impl Trainer {
         done(Part::Lists);
         let network = NetworkView { states: Some(&self.states), ..(&self.mlp).into() };
         let mask = |site: usize| self.masks[site].as_ref();
-        let up = |layer| done(Part::Up(layer));
-        self.flow.forward(pass, network, 0..self.mlp.depth(), mask, up);
+        let part = |layer| done(Part::Forward(layer));
+        self.flow.forward(pass, network, 0..self.mlp.depth(), mask, part);
 
         let logits = &mut self.flow.z[self.mlp.depth() - 1];
         let losses = &mut self.losses[..rows];
@@ -373,10 +373,10 @@ impl Trainer {
         }
     }
 
-    /// Down through the layers: their gradients, used at once.
+    /// The backward pass: the layers' gradients, used at once.
     fn update(&mut self, rows: usize, done: &mut dyn FnMut(Part)) {
         let pass = self.pass(rows);
-        self.descent.begin(pass.isa, &self.flow);
+        self.backward.begin(pass.isa, &self.flow);
         for index in (0..self.mlp.depth()).rev() {
             let keep = self.mlp.keep_below(index);
             let step = LayerStep {
@@ -385,23 +385,23 @@ impl Trainer {
                 state: &mut self.states[index],
             };
             let (mlp, flow) = (&mut self.mlp, &mut self.flow);
-            if self.descent.update(pass, mlp, flow, index, step) {
+            if self.backward.update(pass, mlp, flow, index, step) {
                 self.overflowed = Some((index, self.step));
             }
-            done(Part::Down(index));
+            done(Part::Backward(index));
         }
         self.step += 1;
     }
 
-    /// Down through the layers: their gradients, written out.
+    /// The backward pass: the layers' gradients, stored.
     fn collect(&mut self, rows: usize) -> Result<Vec<LayerGradient>, Error> {
         let pass = self.pass(rows);
         let mut gradients = Vec::with_capacity(self.mlp.depth());
-        self.descent.begin(pass.isa, &self.flow);
+        self.backward.begin(pass.isa, &self.flow);
         for index in (0..self.mlp.depth()).rev() {
             let (mlp, flow) = (&self.mlp, &mut self.flow);
             let pending = self.states[index].pending.as_chunks().0;
-            gradients.push(self.descent.collect(pass, mlp, flow, index, pending)?);
+            gradients.push(self.backward.collect(pass, mlp, flow, index, pending)?);
         }
         gradients.reverse();
         Ok(gradients)
@@ -422,12 +422,12 @@ impl Trainer {
     /// # Errors
     /// More memory than can be allocated.
     pub fn network(&self) -> Result<Mlp, Error> {
-        Ok(self.mlp.try_clone()?.settled(&self.states))
+        Ok(self.mlp.try_clone()?.with_pending(&self.states))
     }
 
     /// The network, and the optimiser's state forgotten.
     pub fn into_network(self) -> Mlp {
-        self.mlp.settled(&self.states)
+        self.mlp.with_pending(&self.states)
     }
 
     /// The optimiser.

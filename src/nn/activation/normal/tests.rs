@@ -1,6 +1,6 @@
 use super::{SQUASHED_DEVIATION, SQUASHED_MEAN};
 use crate::{
-    nn::activation::{Activation, NegativeSlope, WithUnit},
+    nn::activation::{Activation, NegativeSlope, UnitVisitor},
     simd::{Isa, Kernel, LANES, Lanes},
     thin::Unit,
 };
@@ -31,10 +31,10 @@ impl<U: Unit> Kernel for Asked<'_, U> {
     }
 }
 
-impl WithUnit for Ask<'_> {
+impl UnitVisitor for Ask<'_> {
     type Output = [[f32; LANES]; 2];
 
-    fn with<U: Unit>(self, unit: U) -> Self::Output {
+    fn visit<U: Unit>(self, unit: U) -> Self::Output {
         self.isa.dispatch(Asked(self, unit))
     }
 }
@@ -46,10 +46,10 @@ fn moments(isa: Isa, f: Activation, mean: f32, deviation: f32) -> [f32; 2] {
     deviations[2..9].fill(30.0);
     (means[5], deviations[5]) = (mean, deviation);
     let [mean, deviation] =
-        f.hand_to(Ask { isa, mean: &means, deviation: &deviations }).map(|lanes| lanes[5]);
+        f.dispatch(Ask { isa, mean: &means, deviation: &deviations }).map(|lanes| lanes[5]);
     // Alone it has the same bits.
     let (means, deviations) = ([means[5]; LANES], [deviations[5]; LANES]);
-    let alone = f.hand_to(Ask { isa, mean: &means, deviation: &deviations }).map(|lanes| lanes[5]);
+    let alone = f.dispatch(Ask { isa, mean: &means, deviation: &deviations }).map(|lanes| lanes[5]);
     assert_eq!(alone.map(f32::to_bits), [mean, deviation].map(f32::to_bits));
     [mean, deviation]
 }

@@ -1,27 +1,26 @@
-//! Down through the layers: from the gradient in the logits to every
-//! parameter.
+//! The backward pass: from the gradient in the logits to every parameter.
 
 use super::{LayerGradient, sgd::Momentum};
 use crate::{
     error::Error,
     memory::zeros,
-    nn::{Activation, Flow, Mlp, WithUnit},
+    nn::{Activation, Flow, Mlp, UnitVisitor},
     parallel::PerThread,
     pass::Pass,
     rate::Keep,
     simd::Isa,
     tensor::AlignedBuffer,
     thin::{
-        LayerState, PANEL, Panel, Panels, ProductPath, Tiles, Turned, Unit,
+        ByInput, LayerState, PANEL, Panel, Panels, ProductPath, Tiles, Unit,
         update::{self, Parameters},
         visit::{LayerBelow, Operands},
     },
 };
 
-/// The memory of the way down.
+/// The memory of the backward pass.
 #[derive(Clone, Debug)]
-pub(super) struct Descent {
-    turned: PerThread<Turned>,
+pub(super) struct Backward {
+    by_input: PerThread<ByInput>,
     rows: usize,
     /// Of each layer, filled up to whole panels.
     bias_gradients: Vec<AlignedBuffer<f32>>,
@@ -39,12 +38,12 @@ pub(super) struct LayerStep<'a> {
     pub state: &'a mut LayerState,
 }
 
-impl Descent {
+impl Backward {
     pub fn with_capacity(mlp: &Mlp, rows: usize) -> Result<Self, Error> {
         let tiles = mlp.layers.iter().map(|l| l.weights.blocks() * l.weights.panels()).max();
         let bias_gradients = mlp.layers.iter().map(|layer| AlignedBuffer::zeroed(layer.bias.len()));
         Ok(Self {
-            turned: PerThread::new(Turned::with_capacity(rows)?),
+            by_input: PerThread::new(ByInput::with_capacity(rows)?),
             rows,
             bias_gradients: bias_gradients.collect::<Result<_, _>>()?,
             squares: AlignedBuffer::zeroed(tiles.unwrap_or(0) * PANEL)?,
@@ -53,7 +52,7 @@ impl Descent {
 
     /// Makes the memory that the pool of this call needs.
     pub fn prepare(&mut self) -> Result<(), Error> {
-        self.turned.prepare(|| Turned::with_capacity(self.rows))
+        self.by_input.prepare(|| ByInput::with_capacity(self.rows))
     }
 
     /// From the logits' gradient: that of the output layer's biases.
@@ -73,10 +72,10 @@ impl Descent {
         index: usize,
         step: LayerStep<'_>,
     ) -> bool {
-        let (activation, way) = self.way(pass, mlp, flow, index);
+        let (activation, backward) = self.layer(pass, mlp, flow, index);
         let layer = &mut mlp.layers[index];
-        activation.hand_to(Update {
-            way,
+        activation.dispatch(Update {
+            backward,
             step,
             weights: &mut layer.weights,
             bias: layer.bias.as_chunks_mut().0,
@@ -94,8 +93,8 @@ impl Descent {
     ) -> Result<LayerGradient, Error> {
         let weights = &mlp.layers[index].weights;
         let mut g = Tiles::zeroed(weights.inputs(), weights.outputs())?;
-        let (activation, way) = self.way(pass, mlp, flow, index);
-        activation.hand_to(Collect { way, weights, pending, g: &mut g });
+        let (activation, backward) = self.layer(pass, mlp, flow, index);
+        activation.dispatch(Collect { backward, weights, pending, g: &mut g });
         let outputs = weights.outputs();
         let mut bias = zeros("bias gradient", [1, outputs])?;
         bias.copy_from_slice(&self.bias_gradients[index][..outputs]);
@@ -103,37 +102,37 @@ impl Descent {
     }
 
     /// What both forms need of layer `index`, and the activation below it.
-    fn way<'a>(
+    fn layer<'a>(
         &'a mut self,
         pass: Pass,
         mlp: &Mlp,
         flow: &'a mut Flow,
         index: usize,
-    ) -> (Activation, Way<'a>) {
+    ) -> (Activation, LayerBackward<'a>) {
         let (low, high) = flow.z.split_at_mut(index);
         let (gradients_below, gradients) = self.bias_gradients.split_at_mut(index);
         let below = low.last_mut().zip(gradients_below.last_mut());
         // Without a layer below, its activation does not matter.
         let layer = &mlp.layers[index.saturating_sub(1)];
-        let way = Way {
+        let backward = LayerBackward {
             pass,
             operands: Operands {
                 x: &flow.lists[index],
                 dz: &high[0],
                 path: ProductPath::of(high[0].rows(), mlp.layers[index].weights.outputs()),
-                turned: &self.turned,
+                by_input: &self.by_input,
             },
             keep: layer.keep,
             below: below.map(|(dz, gradient)| (dz, gradient.as_chunks_mut().0)),
             bias_gradient: gradients[0].as_chunks().0,
             squares: self.squares.as_chunks_mut().0,
         };
-        (layer.activation, way)
+        (layer.activation, backward)
     }
 }
 
-/// One layer of the way down.
-struct Way<'a> {
+/// One layer of the backward pass.
+struct LayerBackward<'a> {
     pass: Pass,
     operands: Operands<'a>,
     /// The keep rate of the layer below.
@@ -144,7 +143,7 @@ struct Way<'a> {
     squares: &'a mut [Panel],
 }
 
-impl<'a> Way<'a> {
+impl<'a> LayerBackward<'a> {
     fn below<U: Unit>(&mut self, unit: U) -> Option<LayerBelow<'a, U>> {
         let keep = self.keep;
         self.below.take().map(|(dz, bias_gradient)| LayerBelow { unit, keep, dz, bias_gradient })
@@ -152,19 +151,19 @@ impl<'a> Way<'a> {
 }
 
 struct Update<'a> {
-    way: Way<'a>,
+    backward: LayerBackward<'a>,
     step: LayerStep<'a>,
     weights: &'a mut Tiles,
     bias: &'a mut [Panel],
 }
 
-impl WithUnit for Update<'_> {
+impl UnitVisitor for Update<'_> {
     type Output = bool;
 
-    fn with<U: Unit>(mut self, unit: U) -> bool {
-        let below = self.way.below(unit);
-        let Self { way, step, weights, bias } = self;
-        let Way { pass, operands, bias_gradient, squares, .. } = way;
+    fn visit<U: Unit>(mut self, unit: U) -> bool {
+        let below = self.backward.below(unit);
+        let Self { backward, step, weights, bias } = self;
+        let LayerBackward { pass, operands, bias_gradient, squares, .. } = backward;
         let (weight_rule, bias_rule) = step.rules;
         update::layer(
             pass,
@@ -179,18 +178,18 @@ impl WithUnit for Update<'_> {
 }
 
 struct Collect<'a> {
-    way: Way<'a>,
+    backward: LayerBackward<'a>,
     weights: &'a Tiles,
     pending: &'a [Panel],
     g: &'a mut Tiles,
 }
 
-impl WithUnit for Collect<'_> {
+impl UnitVisitor for Collect<'_> {
     type Output = ();
 
-    fn with<U: Unit>(mut self, unit: U) {
-        let below = self.way.below(unit);
-        let Self { way, weights, pending, g } = self;
-        update::collect(way.pass, weights, pending, way.operands, below, g);
+    fn visit<U: Unit>(mut self, unit: U) {
+        let below = self.backward.below(unit);
+        let Self { backward, weights, pending, g } = self;
+        update::collect(backward.pass, weights, pending, backward.operands, below, g);
     }
 }

@@ -1,4 +1,4 @@
-//! Lists turned round: of each input, the rows where it is active.
+//! Transposed lists: for each input, the rows where it is active.
 
 use super::{Lists, PANEL};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 /// For each input of a block: the rows where it is active, ascending, its values
 /// there, and a place for half a vector each, where product 2 collects.
 #[derive(Clone, Debug)]
-pub(crate) struct Turned {
+pub(crate) struct ByInput {
     lengths: [u32; PANEL],
     /// `[64][capacity]`
     entries: AlignedBuffer<Entry>,
@@ -24,13 +24,13 @@ pub(crate) struct Turned {
 /// line holds eight.
 type Entry = [u32; 2];
 
-impl Turned {
+impl ByInput {
     /// Memory for a block of at most `rows` rows.
     pub(crate) fn with_capacity(rows: usize) -> Result<Self, Error> {
         let size = PANEL
             .checked_mul(rows)
             .filter(|size| size.checked_mul(LANES).is_some() && u32::try_from(rows).is_ok())
-            .ok_or(Error::TooLarge { what: "turned lists", shape: [rows, PANEL] })?;
+            .ok_or(Error::TooLarge { what: "transposed lists", shape: [rows, PANEL] })?;
         Ok(Self {
             lengths: [0; PANEL],
             entries: AlignedBuffer::zeroed(size)?,
@@ -39,8 +39,8 @@ impl Turned {
         })
     }
 
-    /// Turns block `b` of the lists round; parts are unspecified then.
-    pub(crate) fn turn(&mut self, lists: &Lists, b: usize) {
+    /// Transposes block `b` of the lists. Parts are unspecified afterwards.
+    pub(crate) fn transpose(&mut self, lists: &Lists, b: usize) {
         let mut next = [0; PANEL];
         let block = lists.block(b);
         for row in 0..block.rows() {
