@@ -213,6 +213,28 @@ impl<'a> ListWriter<'a> {
         self.at += mask.count_ones() as usize;
     }
 
+    /// As [`Self::push`], with a second value of each entry: to the same places of
+    /// `others`.
+    #[inline(always)]
+    pub(super) fn push_with<L: Lanes>(
+        &mut self,
+        l: L,
+        c: usize,
+        mask: u16,
+        [x, other]: [L::F; 2],
+        others: &mut [f32],
+    ) {
+        if let (Some(values), Some(others), Some(offsets)) = (
+            self.values[self.at..].first_chunk_mut(),
+            others[self.at..].first_chunk_mut(),
+            self.offsets[self.at..].first_chunk_mut(),
+        ) {
+            l.compress(mask, x, (c * LANES) as u8, values, offsets);
+            l.compress(mask, other, (c * LANES) as u8, others, offsets);
+        }
+        self.at += mask.count_ones() as usize;
+    }
+
     /// All vectors of a row were pushed.
     #[inline(always)]
     pub(crate) fn end_of_row(&mut self, row: usize) {

@@ -16,7 +16,7 @@ use super::{
     Lists, PANEL, Panel, Panels, Tile, Unit, VECTORS, add_scaled,
     forward::Weights,
     input,
-    lists::{Block, ListRuns, room},
+    lists::{Block, ListRuns, ListWriter, room},
     load,
     path::{ProductPath, ROWS},
     prefetch_part, store,
@@ -119,7 +119,7 @@ impl Sums<'_> {
     }
 }
 
-/// Rows from `first` on pass a tile; meanwhile a next tile is asked for.
+/// Rows from `first` on pass a tile; meanwhile a next tile is prefetched.
 #[inline(always)]
 fn pass<L: Lanes, const V: usize>(
     l: L,
@@ -278,9 +278,7 @@ impl<U: Unit> Kernel for Activate<'_, U> {
         let (p, zero) = (keep.get(), l.splat(0.0));
         let scale = l.splat((1.0 / p).sqrt() as f32);
         let dropped = l.splat((1.0 - p).sqrt() as f32);
-        let (ends, offsets, values) = (out.0.data, out.1.data, out.2.data);
-        ends[0] = 0;
-        let mut at = 0;
+        let mut to = ListWriter::new(out);
         for (row, (mean, deviation)) in means.iter().zip(deviations).enumerate() {
             let mean: [L::F; VECTORS] = load(l, mean);
             let deviation: [L::F; VECTORS] = load(l, deviation);
@@ -292,17 +290,9 @@ impl<U: Unit> Kernel for Activate<'_, U> {
                 let known = l.less(y, zero) | l.less(zero, y) | l.is_nan(y);
                 let active =
                     (known | l.less(zero, s) | l.is_nan(s)) & (valid >> (c * LANES)) as u16;
-                if let (Some(values), Some(deviations), Some(offsets)) = (
-                    values[at..].first_chunk_mut(),
-                    out_deviations[at..].first_chunk_mut(),
-                    offsets[at..].first_chunk_mut(),
-                ) {
-                    l.compress(active, y, (c * LANES) as u8, values, offsets);
-                    l.compress(active, s, (c * LANES) as u8, deviations, offsets);
-                }
-                at += active.count_ones() as usize;
+                to.push_with(l, c, active, [y, s], out_deviations);
             }
-            ends[row + 1] = at as u32;
+            to.end_of_row(row);
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bytemuck::Pod;
+use half::bf16;
 
 use super::{PANEL, Panel, Tile, VECTORS, load, prefetch_part};
 use crate::{
@@ -14,11 +15,11 @@ use crate::{
     tensor::AlignedBuffer,
 };
 
-/// How a weight is kept.
+/// How a weight is stored.
 pub(crate) trait Element: Pod + Send + Sync {
     /// The first V vectors of an input's weights.
     fn load<L: Lanes, const V: usize>(l: L, from: &[Self; PANEL]) -> [L::F; V];
-    /// Asks for part `i` of a tile that is asked for in `parts` parts.
+    /// Prefetches part `i` of a tile that is prefetched in `parts` parts.
     fn prefetch_part<L: Lanes>(l: L, tile: &Tile<Self>, i: usize, parts: usize);
 }
 
@@ -47,7 +48,7 @@ impl Element for Bf16 {
         }
         out
     }
-    /// For the few rows that this is for, nothing is asked for ahead.
+    /// Nothing: bfloat16 is for few rows.
     #[inline(always)]
     fn prefetch_part<L: Lanes>(_: L, _: &Tile<Self>, _: usize, _: usize) {}
 }
@@ -109,16 +110,15 @@ impl Tiles {
     /// # Errors
     /// More than can be allocated, or a weight beyond bfloat16's largest number.
     pub(crate) fn to_bf16(&self) -> Result<Tiles<Bf16>, Error> {
-        let mut halves = Tiles::zeroed(self.inputs, self.outputs)?;
-        for (half, weight) in halves.data.iter_mut().zip(self.data.iter()) {
-            let bits = weight.to_bits();
-            let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1));
-            *half = (rounded >> 16) as Bf16;
-            if !f32::from_bits(u32::from(*half) << 16).is_finite() {
-                return Err(Error::BeyondBf16 { weight: *weight });
+        let mut rounded = Tiles::zeroed(self.inputs, self.outputs)?;
+        for (to, &weight) in rounded.data.iter_mut().zip(self.data.iter()) {
+            let nearest = bf16::from_f32(weight);
+            if !nearest.is_finite() {
+                return Err(Error::BeyondBf16 { weight });
             }
+            *to = nearest.to_bits();
         }
-        Ok(halves)
+        Ok(rounded)
     }
 
     /// All blocks, a run of tiles each.
@@ -247,7 +247,36 @@ mod tests {
                      [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, .. 70 in all], \
                      [0.0, 0.0, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0, .. 70 in all]] }";
         assert_eq!(format!("{tiles:?}"), shown);
-        let halves = format!("{:?}", tiles.to_bf16().unwrap());
-        assert!(halves.starts_with("Tiles { outputs: 2, inputs: 70, weights: [[0, 0,"), "{halves}");
+        let bf16 = format!("{:?}", tiles.to_bf16().unwrap());
+        assert!(bf16.starts_with("Tiles { outputs: 2, inputs: 70, weights: [[0, 0,"), "{bf16}");
+    }
+
+    #[test]
+    fn bfloat16_is_the_nearest_and_even_in_a_tie() {
+        let mut one = Tiles::zeroed(1, 1).unwrap();
+        // Every exponent and sign, with the fractions around a tie: above an even
+        // number, above an odd one, and short of the next power of two.
+        for high in (0..=u16::MAX).step_by(0x80) {
+            for low in [0, 1, 0x7fff, 0x8000, 0x8001, 0x1_8000, 0x1_8001, 0x7f_8000, 0x7f_ffff] {
+                let weight = f32::from_bits((u32::from(high) << 16) + low);
+                let below = f32::from_bits(weight.to_bits() & 0xffff_0000);
+                let above = f32::from_bits((weight.to_bits() & 0xffff_0000).wrapping_add(1 << 16));
+                one.set(0, 0, weight);
+                let Ok(rounded) = one.to_bf16() else {
+                    let up = weight.to_bits() & 0xffff >= 0x8000;
+                    assert!(!weight.is_finite() || up && !above.is_finite(), "{weight:e}");
+                    continue;
+                };
+                let to = |x: f32| (f64::from(x) - f64::from(weight)).abs();
+                let even = weight.to_bits() >> 16 & 1 == 0;
+                let want = if to(below) < to(above) || to(below) == to(above) && even {
+                    below
+                } else {
+                    above
+                };
+                let got = f32::from_bits(u32::from(rounded.data[0]) << 16);
+                assert_eq!(got.to_bits(), want.to_bits(), "{weight:e}");
+            }
+        }
     }
 }
