@@ -17,18 +17,18 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// The most frequent class of `known`, as the answer to every row of `asked`.
+    /// The most frequent class of `train`, as the answer to every row of `test`.
     ///
     /// # Errors
     /// There is no memory for a number for each class.
-    pub fn new(known: &Dataset, asked: &Dataset) -> Result<Self, Error> {
-        let counts = known.class_counts()?;
+    pub fn new(train: &Dataset, test: &Dataset) -> Result<Self, Error> {
+        let counts = train.class_counts()?;
         // The last of equal maxima, so the smallest class first.
         let most = (0..counts.len()).rev().max_by_key(|&class| counts[class]);
         let class = most.unwrap_or_default();
-        let right = asked.labels().iter().filter(|&&label| label as usize == class).count();
-        let wrong = asked.rows() - right;
-        Ok(Self { class, wrong, error: wrong as f64 / asked.rows().max(1) as f64 })
+        let right = test.labels().iter().filter(|&&label| label as usize == class).count();
+        let wrong = test.rows() - right;
+        Ok(Self { class, wrong, error: wrong as f64 / test.rows().max(1) as f64 })
     }
 
     /// What stands beside the network's error.

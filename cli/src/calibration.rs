@@ -15,7 +15,7 @@ use crate::{
     console,
     machine::Machine,
     memory,
-    method::{Sampling, Way},
+    method::{Sampling, SeededMethod},
     model::ModelAndData,
     numbers,
     outputs::{self, Format},
@@ -48,7 +48,7 @@ const FEW: usize = 30;
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
     #[command(flatten)]
-    asked: ModelAndData,
+    model_and_data: ModelAndData,
     /// Number of bins of equal width for the confidence, from 1 to 1000
     #[arg(
         long, value_name = "N", default_value_t = 10,
@@ -132,7 +132,7 @@ struct Means {
     mutual_information: Option<f64>,
 }
 
-/// What a way to predict says.
+/// What is found about a method of prediction.
 #[derive(Debug, Serialize)]
 struct Findings {
     method: &'static str,
@@ -150,27 +150,28 @@ struct Findings {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let machine = &arguments.machine;
     let plot = arguments.plot.clone().map(|path| (Format::Svg, ("--plot", path)));
-    let [plot] = outputs::open_given(&arguments.asked.files(), [plot])?;
-    let (mlp, test) = arguments.asked.read()?;
+    let [plot] = outputs::open_given(&arguments.model_and_data.files(), [plot])?;
+    let (mlp, test) = arguments.model_and_data.read()?;
     let predictor = Predictor::new(mlp).with_isa(machine.isa)?;
     let rows = test.rows();
     let max_rows = recipe::EVALUATION_BATCH.min(rows);
     let mut workspace = predictor.workspace(max_rows)?;
     let probes = probes::of(&test)?;
-    let [scale, moments] = [Method::WeightScaling, Method::Moments].map(Way::without_samples);
-    let ways = [scale, arguments.sampling.way()?, moments];
+    let [scale, moments] =
+        [Method::WeightScaling, Method::Moments].map(SeededMethod::without_samples);
+    let methods = [scale, arguments.sampling.seeded()?, moments];
     let findings = machine.pool()?.install(|| {
-        let mut ask = |way, x| asked(way, &predictor, x, rows, &mut workspace);
+        let mut predict = |method, x| predict_all(method, &predictor, x, rows, &mut workspace);
         let mut findings = Vec::new();
-        for way in ways {
-            let answers = ask(way, test.inputs())?;
+        for method in methods {
+            let answers = predict(method, test.inputs())?;
             let mut means = vec![Means::of("data", &answers)];
             for (name, x) in &probes {
-                let answers = ask(way, x.view());
+                let answers = predict(method, x.view());
                 let answers = answers.map_err(|error| anyhow::anyhow!("rows {name}: {error}"))?;
                 means.push(Means::of(name, &answers));
             }
-            findings.push(Findings::of(way, &answers, &test, arguments.bins, means));
+            findings.push(Findings::of(method, &answers, &test, arguments.bins, means));
         }
         anyhow::Ok(findings)
     })?;
@@ -186,8 +187,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     })
 }
 
-fn asked(
-    way: Way,
+fn predict_all(
+    method: SeededMethod,
     predictor: &Predictor,
     x: MatrixView<'_>,
     rows: usize,
@@ -195,7 +196,7 @@ fn asked(
 ) -> anyhow::Result<Vec<Answer>> {
     let mut answers = memory::reserve("answers", rows)?;
     for batch in Batch::dense(x).chunks(recipe::EVALUATION_BATCH)? {
-        for estimate in way.answers(predictor, &batch, workspace)? {
+        for estimate in method.answers(predictor, &batch, workspace)? {
             answers.push(Answer::of(estimate)?);
         }
     }
@@ -219,7 +220,13 @@ impl Means {
 }
 
 impl Findings {
-    fn of(way: Way, answers: &[Answer], data: &Dataset, bins: usize, means: Vec<Means>) -> Self {
+    fn of(
+        method: SeededMethod,
+        answers: &[Answer],
+        data: &Dataset,
+        bins: usize,
+        means: Vec<Means>,
+    ) -> Self {
         let mut found = vec![Bin::default(); bins];
         let mut wrong = 0;
         for (answer, &label) in answers.iter().zip(data.labels()) {
@@ -240,7 +247,7 @@ impl Findings {
             bin.accuracy_interval = wilson(bin.accuracy, bin.rows);
         }
         Self {
-            method: way.name(),
+            method: method.name(),
             test_error: wrong as f64 / all,
             expected_calibration_error: apart / all,
             bins: found,

@@ -19,7 +19,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
     #[command(flatten)]
-    asked: ModelAndData,
+    model_and_data: ModelAndData,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -43,8 +43,8 @@ struct Results {
 /// # Errors
 /// A file that cannot be read, or a network that is not for such data.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let [] = outputs::open(&arguments.asked.files(), [])?;
-    let (mlp, test) = arguments.asked.read()?;
+    let [] = outputs::open(&arguments.model_and_data.files(), [])?;
+    let (mlp, test) = arguments.model_and_data.read()?;
     let predictor = Predictor::new(mlp).with_isa(arguments.machine.isa)?;
     let mut workspace = predictor.workspace(recipe::EVALUATION_BATCH.min(test.rows()))?;
     let pool = arguments.machine.pool()?;

@@ -4,44 +4,44 @@ use thinnet::{Error, data::Dataset};
 
 use crate::plan::Plan;
 
-/// Steps between two looks at the units.
-const STEPS: usize = 10;
+/// Steps between two checks of the units.
+const STEPS_BETWEEN_CHECKS: usize = 10;
 
-/// Looks in a row that have to find a layer silent.
-const LOOKS: usize = 2;
+/// Consecutive checks that must find a layer silent before a warning.
+const CHECKS: usize = 2;
 
 /// Units times rows that have to be seen silent: where one in 100 is active, chance
 /// alone silences so many with probability e^-10.
-const UNIT_ROWS: usize = 1000;
+const MIN_UNIT_ROWS: usize = 1000;
 
-/// Inputs of at most this size are not the first thing to suspect.
-const USUAL: f32 = 10.0;
+/// Larger absolute inputs are the first thing to suspect.
+const LARGE_INPUT: f32 = 10.0;
 
-/// With inputs above this no learning rate would do: gradients grow with the square.
-const HOPELESS: f32 = 1e6;
+/// No learning rate suits larger inputs: gradients grow with their square.
+const MAX_TRAINABLE_INPUT: f32 = 1e6;
 
 /// The loss of the first batch of a network as it is initialised is a few times that of
 /// equal probabilities, where the inputs are of the usual size.
-const FIRST_LOSS: f64 = 10.0;
+const MAX_FIRST_LOSS: f64 = 10.0;
 
 /// What is watched.
 pub struct Health<'a> {
     plan: &'a Plan,
     /// The loss of equal probabilities for all classes.
-    of_guessing: f64,
+    chance_loss: f64,
     /// The largest absolute input, and its column.
     largest: (f32, usize),
     silence: Silence,
 }
 
-/// Looks in a row that found all units of a hidden layer inactive.
+/// Consecutive checks that found all units of a hidden layer inactive.
 #[derive(Clone, Copy, Default)]
 struct Silence {
-    looks: usize,
-    /// Its units times the rows of those looks' batches.
+    checks: usize,
+    /// Its units times the rows of those checks' batches.
     unit_rows: usize,
     layer: usize,
-    told: bool,
+    warned: bool,
 }
 
 impl<'a> Health<'a> {
@@ -56,19 +56,19 @@ impl<'a> Health<'a> {
                 }
             }
         }
-        let of_guessing = (train.classes().max(2) as f64).ln();
-        Self { plan, of_guessing, largest, silence: Silence::default() }
+        let chance_loss = (train.classes().max(2) as f64).ln();
+        Self { plan, chance_loss, largest, silence: Silence::default() }
     }
 
     /// After the first step of all, with its batch's mean loss: a warning where raw
     /// numbers make it far larger than any guess would.
     pub fn after_first(&self, loss: f32) -> Option<String> {
-        let is_large = f64::from(loss) > FIRST_LOSS * self.of_guessing;
-        (is_large && self.are_unusual()).then(|| {
+        let is_large = f64::from(loss) > MAX_FIRST_LOSS * self.chance_loss;
+        (is_large && self.has_large_inputs()).then(|| {
             format!(
                 "warning: the first batch's loss is {loss:?}, where equal probabilities for all classes \
                  have {:.2}: {}",
-                self.of_guessing,
+                self.chance_loss,
                 self.scaling()
             )
         })
@@ -83,8 +83,8 @@ impl<'a> Health<'a> {
         rows: usize,
         densities: impl FnOnce() -> Vec<f64>,
     ) -> Option<String> {
-        let is_look = (step + 1).is_multiple_of(STEPS) || step + 1 == of_epoch;
-        if !is_look || self.silence.told {
+        let is_check = (step + 1).is_multiple_of(STEPS_BETWEEN_CHECKS) || step + 1 == of_epoch;
+        if !is_check || self.silence.warned {
             return None;
         }
         // The first are those of the inputs.
@@ -95,15 +95,15 @@ impl<'a> Health<'a> {
         };
         let units = self.plan.hidden.get(layer).copied().unwrap_or_default();
         let before = Some(self.silence).filter(|before| before.layer == layer).unwrap_or_default();
-        let looks = before.looks + 1;
+        let checks = before.checks + 1;
         let unit_rows = before.unit_rows.saturating_add(units.saturating_mul(rows));
-        let told = looks >= LOOKS && unit_rows >= UNIT_ROWS;
-        self.silence = Silence { looks, unit_rows, layer, told };
-        told.then(|| self.of_silence(layer))
+        let warned = checks >= CHECKS && unit_rows >= MIN_UNIT_ROWS;
+        self.silence = Silence { checks, unit_rows, layer, warned };
+        warned.then(|| self.of_silence(layer))
     }
 
     fn of_silence(&self, layer: usize) -> String {
-        let advice = if self.are_unusual() {
+        let advice = if self.has_large_inputs() {
             format!("{}, then train anew", self.scaling())
         } else {
             format!("{} may keep them alive", self.smaller_rate())
@@ -129,8 +129,8 @@ impl<'a> Health<'a> {
     }
 
     fn advice(&self, is_first: bool) -> String {
-        match (self.are_unusual(), is_first) {
-            (true, false) if self.largest.0 <= HOPELESS => {
+        match (self.has_large_inputs(), is_first) {
+            (true, false) if self.largest.0 <= MAX_TRAINABLE_INPUT => {
                 format!("{}, or try {}", self.scaling(), self.smaller_rate())
             }
             (true, _) => self.scaling(),
@@ -143,8 +143,8 @@ impl<'a> Health<'a> {
         }
     }
 
-    fn are_unusual(&self) -> bool {
-        self.largest.0 > USUAL
+    fn has_large_inputs(&self) -> bool {
+        self.largest.0 > LARGE_INPUT
     }
 
     fn smaller_rate(&self) -> String {
@@ -154,7 +154,7 @@ impl<'a> Health<'a> {
 
     fn scaling(&self) -> String {
         let (largest, column) = self.largest;
-        let missing = if largest > HOPELESS {
+        let missing = if largest > MAX_TRAINABLE_INPUT {
             "; where such a number stands for a missing value, replace it first"
         } else {
             ""
@@ -192,10 +192,10 @@ mod tests {
     fn a_silent_layer_is_told_once_and_only_where_it_stays_silent() {
         let plan = plan("32,32,32");
         let mut health = health(&plan, 5000.0);
-        let mut looks = 0;
+        let mut checks = 0;
         let mut after = |step, hidden: f64| {
             health.after((step, 1000), 128, || {
-                looks += 1;
+                checks += 1;
                 vec![0.7, 0.2, hidden, 0.3]
             })
         };
@@ -206,7 +206,7 @@ mod tests {
         let warning = after(39, 0.0).unwrap();
         assert!(warning.contains("hidden layer 2") && warning.contains("reach 5000.0 (column 1)"));
         assert_eq!(after(49, 0.0), None);
-        assert_eq!(looks, 4);
+        assert_eq!(checks, 4);
     }
 
     #[test]
@@ -223,21 +223,21 @@ mod tests {
     fn few_units_and_rows_have_to_be_silent_for_longer() {
         let plan = plan("4");
         let mut health = health(&plan, 1.0);
-        let told = (0..2600)
+        let warned = (0..2600)
             .find(|&step| health.after((step, usize::MAX), 1, || vec![1.0, 0.0]).is_some());
-        assert_eq!(told, Some(250 * STEPS - 1));
+        assert_eq!(warned, Some(250 * STEPS_BETWEEN_CHECKS - 1));
     }
 
     #[test]
     fn a_first_loss_far_above_that_of_a_guess_is_told_with_the_inputs() {
         let plan = plan("32");
-        let told = |largest, loss| health(&plan, largest).after_first(loss);
-        let warning = told(5000.0, 490.0).unwrap();
+        let warned = |largest, loss| health(&plan, largest).after_first(loss);
+        let warning = warned(5000.0, 490.0).unwrap();
         assert!(
             warning.contains("490.0, where") && warning.contains("0.69: the inputs reach 5000.0")
         );
-        assert_eq!(told(5000.0, 3.0), None);
-        assert_eq!(told(1.0, 490.0), None);
+        assert_eq!(warned(5000.0, 3.0), None);
+        assert_eq!(warned(1.0, 490.0), None);
     }
 
     #[test]

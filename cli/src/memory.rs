@@ -1,14 +1,15 @@
 //! Memory as large as the data: where there is too little, that is an error.
 
-/// An empty vector with room for so many.
+/// An empty vector with room for `len` elements; `what` names them in the error.
 ///
 /// # Errors
 /// There is no memory for them.
 pub fn reserve<T>(what: &str, len: usize) -> anyhow::Result<Vec<T>> {
-    let mut room = Vec::new();
-    room.try_reserve_exact(len)
+    let mut elements = Vec::new();
+    elements
+        .try_reserve_exact(len)
         .map_err(|_| anyhow::anyhow!("{len} {what}: more than can be allocated"))?;
-    Ok(room)
+    Ok(elements)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The arguments that choose a way to predict.
+//! The arguments that choose a method of prediction.
 
 use clap::ValueEnum;
 use thinnet::{
@@ -14,7 +14,7 @@ pub const SAMPLES: usize = 50;
 
 /// What `--method` takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Name {
+pub enum MethodName {
     /// Weight scaling: one pass through the full network
     Scale,
     /// Monte-Carlo: the average of sampled thinned networks
@@ -23,12 +23,12 @@ pub enum Name {
     Moments,
 }
 
-/// The arguments that choose it.
+/// The arguments that choose the method.
 #[derive(Clone, Debug, clap::Args)]
 pub struct MethodArguments {
     /// How to predict [default: scale, or mc if --samples or --tolerance is given]
     #[arg(long, value_name = "NAME", value_enum)]
-    method: Option<Name>,
+    method: Option<MethodName>,
     #[command(flatten)]
     sampling: Sampling,
 }
@@ -60,9 +60,9 @@ pub struct Sampling {
     seed: u64,
 }
 
-/// A way to predict, and the seed of what it samples.
+/// A method of prediction, and the seed of the masks that it samples.
 #[derive(Clone, Copy, Debug)]
-pub struct Way {
+pub struct SeededMethod {
     method: Method,
     seed: u64,
 }
@@ -76,40 +76,40 @@ impl Sampling {
     ///
     /// # Errors
     /// None that the parsers of the arguments let through.
-    pub fn way(&self) -> anyhow::Result<Way> {
+    pub fn seeded(&self) -> anyhow::Result<SeededMethod> {
         let settings = MonteCarlo::new(self.samples.unwrap_or(SAMPLES))?;
         let settings = match self.tolerance {
             Some(tolerance) => settings.tolerance(tolerance)?,
             None => settings,
         };
-        Ok(Way { method: Method::MonteCarlo(settings), seed: self.seed })
+        Ok(SeededMethod { method: Method::MonteCarlo(settings), seed: self.seed })
     }
 }
 
 impl MethodArguments {
-    /// The way that was asked for.
+    /// The method that the arguments name.
     ///
     /// # Errors
-    /// Settings of another way.
-    pub fn way(&self) -> anyhow::Result<Way> {
+    /// Settings of another method.
+    pub fn seeded(&self) -> anyhow::Result<SeededMethod> {
         let method = match self.method {
             Some(method) => method,
-            None if self.sampling.given() => Name::Mc,
-            None => Name::Scale,
+            None if self.sampling.given() => MethodName::Mc,
+            None => MethodName::Scale,
         };
         match method {
-            Name::Mc => self.sampling.way(),
+            MethodName::Mc => self.sampling.seeded(),
             _ if self.sampling.given() => {
                 Err(usage("--samples and --tolerance are for --method mc, which samples"))
             }
-            Name::Scale => Ok(Way::without_samples(Method::WeightScaling)),
-            Name::Moments => Ok(Way::without_samples(Method::Moments)),
+            MethodName::Scale => Ok(SeededMethod::without_samples(Method::WeightScaling)),
+            MethodName::Moments => Ok(SeededMethod::without_samples(Method::Moments)),
         }
     }
 }
 
-impl Way {
-    /// A way that samples nothing.
+impl SeededMethod {
+    /// A method that samples nothing.
     pub fn without_samples(method: Method) -> Self {
         Self { method, seed: 0 }
     }
@@ -123,7 +123,7 @@ impl Way {
         }
     }
 
-    /// The answers to the rows of a batch, which follow each other in the data set.
+    /// The predictions for the rows of a batch, which are consecutive in the data set.
     ///
     /// # Errors
     /// A row whose inputs or answer are not finite, by its number in the data set.

@@ -36,7 +36,7 @@ classes come last, in order of class. With --json, each line is an object with t
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
     #[command(flatten)]
-    asked: ModelAndData,
+    model_and_data: ModelAndData,
     #[command(flatten)]
     method: MethodArguments,
     /// Print one JSON object per row
@@ -70,16 +70,16 @@ struct Prediction {
 /// A file that cannot be read, or a network that is not for such data.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let machine = &arguments.machine;
-    let way = arguments.method.way()?;
-    let [] = outputs::open(&arguments.asked.files(), [])?;
-    let (mlp, inputs, labels, rows) = arguments.asked.read_rows()?;
+    let method = arguments.method.seeded()?;
+    let [] = outputs::open(&arguments.model_and_data.files(), [])?;
+    let (mlp, inputs, labels, rows) = arguments.model_and_data.read_rows()?;
     let predictor = Predictor::new(mlp).with_isa(machine.isa)?;
     let max_rows = recipe::EVALUATION_BATCH.min(rows);
     let mut workspace = predictor.workspace(max_rows)?;
     machine.pool()?.install(|| {
         let first = Batch::dense(inputs.view().subrows(0..rows)?);
         for batch in first.chunks(max_rows)? {
-            let answers = way.answers(&predictor, &batch, &mut workspace)?;
+            let answers = method.answers(&predictor, &batch, &mut workspace)?;
             console::results(&lines(
                 batch.first_row(),
                 labels.as_deref(),

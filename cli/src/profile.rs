@@ -27,7 +27,7 @@ should run at the same time.";
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
     #[command(flatten)]
-    asked: ModelAndData,
+    model_and_data: ModelAndData,
     /// Rows per batch, from 1 to 1000000
     #[arg(
         long, value_name = "N", default_value_t = 128,
@@ -52,8 +52,8 @@ pub struct Arguments {
 /// # Errors
 /// A file that cannot be read, or a network that is not for such data.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let [] = outputs::open(&arguments.asked.files(), [])?;
-    let (mlp, test) = arguments.asked.read()?;
+    let [] = outputs::open(&arguments.model_and_data.files(), [])?;
+    let (mlp, test) = arguments.model_and_data.read()?;
     let Arguments { batch, steps, .. } = *arguments;
     let pool = arguments.machine.pool()?;
     let found =

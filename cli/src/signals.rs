@@ -35,12 +35,12 @@ impl Signals {
     /// What the system says.
     pub fn watch() -> anyhow::Result<Self> {
         let caught = Arc::new(AtomicUsize::new(0));
-        let again = Arc::new(AtomicBool::new(false));
+        let caught_before = Arc::new(AtomicBool::new(false));
         let ignored = ignored();
         for signal in SIGNALS.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0) {
             // In this order: only the second signal finds the flag set.
-            flag::register_conditional_default(signal, Arc::clone(&again))?;
-            flag::register(signal, Arc::clone(&again))?;
+            flag::register_conditional_default(signal, Arc::clone(&caught_before))?;
+            flag::register(signal, Arc::clone(&caught_before))?;
             flag::register_usize(signal, Arc::clone(&caught), signal as usize)?;
         }
         Ok(Self { caught })

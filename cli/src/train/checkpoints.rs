@@ -135,8 +135,8 @@ impl<'a> Saver<'a> {
         {
             self.save(fitting)
                 .map_err(|error| anyhow::anyhow!("interrupted after step {step}: {error}"))?;
-            let again = resume_command(std::env::args_os(), self.file.given());
-            let message = format!("saved after step {step}; go on with: {again}");
+            let command = resume_command(std::env::args_os(), self.file.given());
+            let message = format!("saved after step {step}; go on with: {command}");
             return Err(Interrupted { signal, message }.into());
         }
         if step.is_multiple_of(self.every) && self.tried_at != Some(step) {

@@ -35,19 +35,19 @@ mod tests {
 
     #[test]
     fn the_command_is_the_same_but_for_what_it_resumes() {
-        let again = |words: &[&str], file: &str| {
+        let resumed = |words: &[&str], file: &str| {
             resume_command(words.iter().map(|&word| word.into()), file.as_ref())
         };
         assert_eq!(
-            again(&["thinnet", "train", "--checkpoint", "c", "--seed=2"], "c"),
+            resumed(&["thinnet", "train", "--checkpoint", "c", "--seed=2"], "c"),
             "thinnet train --checkpoint c --seed=2 --resume=c"
         );
         for resume in [&["--resume", "c"][..], &["--resume=c"]] {
             let words = [&["thinnet", "train"], resume, &["--quiet"]].concat();
-            assert_eq!(again(&words, "c"), "thinnet train --quiet --resume=c");
+            assert_eq!(resumed(&words, "c"), "thinnet train --quiet --resume=c");
         }
         assert_eq!(
-            again(&["thinnet", "train", "--data", "my data", "--out", "it's", ""], "a&b"),
+            resumed(&["thinnet", "train", "--data", "my data", "--out", "it's", ""], "a&b"),
             r"thinnet train --data 'my data' --out 'it'\''s' '' '--resume=a&b'"
         );
     }
