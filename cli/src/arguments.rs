@@ -1,8 +1,8 @@
-//! The command line as a whole; each subcommand's arguments stand in its file.
+//! The command line as a whole; the arguments of each subcommand are in its own file.
 
 use crate::{calibration, convert, demo, eval, inspect, manual, predict, profile, train};
 
-/// What stands below the help of `thinnet`.
+/// The text at the end of `thinnet --help`.
 const EXAMPLES: &str = "\
 Examples:
   thinnet                              the demo: with and without dropout, half a minute
@@ -16,18 +16,18 @@ Examples:
 
 `thinnet <COMMAND> --help` lists the options of a command.";
 
-/// Trains and evaluates networks with dropout on CPUs, computing only the
-/// thinned network that the mask left standing.
+/// Train and evaluate networks with dropout on CPUs, computing only the thinned network that the
+/// mask leaves.
 ///
-/// Without a command it runs the demo, whose options these are.
+/// Without a command, the demo runs; the options below are the demo's.
 #[derive(Debug, clap::Parser)]
 #[command(name = "thinnet", version, args_conflicts_with_subcommands = true)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// The demo's own, where there is no subcommand.
+    /// The arguments of the demo, which runs if there is no subcommand.
     #[command(flatten)]
     pub demo: demo::Arguments,
-    /// The subcommand; the demo where there is none.
+    /// The subcommand; without one, the demo runs.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -63,23 +63,24 @@ mod tests {
 
     use super::*;
 
-    /// Whether the argument's values are of the type that this parser makes.
-    fn makes(argument: &Arg, parser: ValueParser) -> bool {
+    /// Whether the argument's values have the type that this parser produces.
+    fn parses_to(argument: &Arg, parser: ValueParser) -> bool {
         argument.get_action().takes_values()
             && argument.get_value_parser().type_id() == parser.type_id()
     }
 
-    /// Every count and every seed is taken by `numbers`, which names the range, and the
-    /// help of a count states its maximum.
+    /// Every count and every seed is parsed by `numbers`, whose errors name the range, and the help
+    /// of a count states its maximum.
     #[test]
     fn every_count_has_a_stated_maximum() {
         let mut seen = 0;
         let all = Arguments::command();
         for command in all.get_subcommands().chain([&all]) {
             for argument in command.get_arguments() {
-                let count = makes(argument, clap::value_parser!(usize).into());
-                let widths = makes(argument, clap::value_parser!(crate::numbers::Widths).into());
-                let seed = makes(argument, clap::value_parser!(u64).into());
+                let count = parses_to(argument, clap::value_parser!(usize).into());
+                let widths =
+                    parses_to(argument, clap::value_parser!(crate::numbers::Widths).into());
+                let seed = parses_to(argument, clap::value_parser!(u64).into());
                 if !(count || seed || widths) {
                     continue;
                 }
@@ -109,12 +110,12 @@ mod tests {
                 }
             }
         }
-        // They were found.
+        // The loop found the arguments.
         assert!(seen >= 25, "{seen}");
     }
 
     #[test]
-    fn clap_finds_no_fault_with_the_arguments() {
+    fn arguments_pass_the_checks_of_clap() {
         Arguments::command().debug_assert();
     }
 }

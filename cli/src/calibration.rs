@@ -1,4 +1,4 @@
-//! `thinnet calibration`: whether a network is as often right as it says.
+//! `thinnet calibration` measures how well predicted probabilities match the observed accuracy.
 
 use std::path::PathBuf;
 
@@ -23,7 +23,7 @@ use crate::{
     probes, recipe, table,
 };
 
-/// What stands below the help.
+/// The text at the end of the help.
 const EXAMPLES: &str = "\
 Examples:
   thinnet calibration --model digits.safetensors
@@ -40,7 +40,7 @@ rows whose columns were shuffled independently (which changes nothing if columns
 rows with numbers outside their column's range, by half to all of its width; and, if the data are
 square images (IDX files or the digits), images rotated by 90°. Entropies are in nats.";
 
-/// Of fewer rows an accuracy says little: its interval is up to a third of all wide.
+/// With fewer rows than this, an accuracy says little: its interval is up to a third wide.
 const FEW: usize = 30;
 
 /// The arguments of `thinnet calibration`.
@@ -67,28 +67,28 @@ pub struct Arguments {
     machine: Machine,
 }
 
-/// Rows that were sorted into a bin. Where there are none, the means are NaN, which is
-/// `null` in JSON.
+/// The rows that were sorted into one bin. If there are none, the means are NaN, which is `null` in
+/// JSON.
 #[derive(Clone, Debug, Default, Serialize)]
 struct Bin {
     rows: usize,
     accuracy: f64,
-    /// Of 95 %; from 0 to 1 where there are no rows.
+    /// The 95 % interval; from 0 to 1 if there are no rows.
     accuracy_interval: [f64; 2],
     confidence: f64,
 }
 
 impl Bin {
-    /// Whether its accuracy says little.
+    /// Whether it has so few rows that its accuracy says little.
     fn is_few(&self) -> bool {
         (1..FEW).contains(&self.rows)
     }
 }
 
-/// Wilson's score interval (1927) of a probability at 95 %, of which a part `part` of n
-/// was observed.
+/// Returns Wilson's 95 % score interval (1927) of a probability, given the fraction `part` that was
+/// observed in `n` rows.
 fn wilson(part: f64, n: usize) -> [f64; 2] {
-    // The normal's quantile 0.975, squared.
+    // The 0.975 quantile of the normal distribution, squared.
     let z2 = 1.959_964 * 1.959_964;
     if n == 0 {
         return [0.0, 1.0];
@@ -100,11 +100,11 @@ fn wilson(part: f64, n: usize) -> [f64; 2] {
     [of(centre - half), of(centre + half)]
 }
 
-/// What is taken from a row's answer.
+/// The parts of a row's answer that are used here.
 #[derive(Clone, Copy, Debug)]
 struct Answer {
     class: usize,
-    /// Of the class.
+    /// The probability of the class.
     probability: f64,
     entropy: f64,
     mutual_information: Option<f64>,
@@ -113,7 +113,7 @@ struct Answer {
 impl Answer {
     fn of(estimate: Estimate<'_>) -> anyhow::Result<Self> {
         let class = estimate.class().zip(estimate.entropy());
-        let (class, entropy) = class.context("the network's outputs are no classes")?;
+        let (class, entropy) = class.context("the outputs of the network are not classes")?;
         Ok(Self {
             class,
             probability: estimate.mean()[class],
@@ -123,7 +123,7 @@ impl Answer {
     }
 }
 
-/// Means over some rows.
+/// Means over the rows of one kind.
 #[derive(Debug, Serialize)]
 struct Means {
     rows: &'static str,
@@ -132,21 +132,21 @@ struct Means {
     mutual_information: Option<f64>,
 }
 
-/// What is found about a method of prediction.
+/// What was measured with one method of prediction.
 #[derive(Debug, Serialize)]
 struct Findings {
     method: &'static str,
     test_error: f64,
     expected_calibration_error: f64,
     bins: Vec<Bin>,
-    /// Of the data, and of rows that are none of it.
+    /// The means over the data, and over each kind of altered rows.
     means: Vec<Means>,
 }
 
 /// Runs `thinnet calibration`.
 ///
 /// # Errors
-/// A file that cannot be read or written, or a network that is not for such data.
+/// A file cannot be read or written, or the network does not fit the data.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let machine = &arguments.machine;
     let plot = arguments.plot.clone().map(|path| (Format::Svg, ("--plot", path)));
@@ -234,7 +234,7 @@ impl Findings {
             let bin = (answer.probability * bins as f64) as usize;
             let bin = &mut found[bin.min(bins - 1)];
             bin.rows += 1;
-            // Sums, for the time being.
+            // These are sums until all rows are counted.
             bin.accuracy += f64::from(right);
             bin.confidence += answer.probability;
             wrong += usize::from(!right);
@@ -260,7 +260,7 @@ fn percent(part: f64) -> String {
     format!("{:.2}", 100.0 * part)
 }
 
-/// The bins that have rows, and below them the errors.
+/// Returns a table of the bins that have rows.
 fn reliability(findings: &[Findings]) -> Table {
     let mut table = table::new(
         [
@@ -319,7 +319,7 @@ fn means(findings: &[Findings]) -> Table {
     table
 }
 
-/// Accuracy over confidence, as the text of an SVG file.
+/// Returns the reliability diagram, accuracy over confidence, as the text of an SVG file.
 fn diagram(findings: &[Findings]) -> anyhow::Result<String> {
     let curve = |found: &Findings| {
         let points = found.bins.iter().filter(|bin| bin.rows > 0).map(|bin| {
@@ -333,10 +333,10 @@ fn diagram(findings: &[Findings]) -> anyhow::Result<String> {
     let calibrated = Curve::line("calibrated", vec![(0.0, 0.0), (100.0, 100.0)]);
     let curves = findings.iter().map(curve).chain([calibrated]).collect();
     let note = format!(
-        "A circle's area: the bin's rows; hollow: fewer than {FEW}. Bars: 95 % intervals (Wilson)."
+        "Area of a circle: number of rows; hollow: fewer than {FEW}. Bars: 95 % intervals (Wilson)."
     );
     let panel = Panel { x: "mean confidence, %", y: "accuracy, %", note: &note, curves };
-    draw("How often it is right, and how often it says so", &[panel])
+    draw("Reliability: accuracy against confidence", &[panel])
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! What the demo showed, in one sentence, whatever came out.
+//! The result of the demo in one sentence, whichever network was better.
 
 use crate::{fit::Fit, progress::percent};
 
-/// How two networks did on the same rows.
+/// The rows on which two networks differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Pairs {
     /// Rows that only the network without dropout gets right.
@@ -12,7 +12,7 @@ struct Pairs {
 }
 
 impl Pairs {
-    /// Counts them, from the rows that each gets wrong, ascending.
+    /// Counts them, given the rows that each gets wrong, in ascending order.
     fn count(without: &[usize], with: &[usize]) -> Self {
         let not_in = |rows: &[usize], others: &[usize]| {
             rows.iter().filter(|row| others.binary_search(row).is_err()).count()
@@ -20,15 +20,15 @@ impl Pairs {
         Self { only_without: not_in(with, without), only_with: not_in(without, with) }
     }
 
-    /// Whether the two counts differ by more than two standard deviations of
-    /// fair coin tosses (McNemar's test).
+    /// Whether the two counts differ by more than two standard deviations of fair coin tosses
+    /// (McNemar's test).
     fn beyond_chance(self) -> bool {
         let difference = self.only_with.abs_diff(self.only_without);
         difference * difference > 4 * (self.only_with + self.only_without)
     }
 }
 
-/// The sentence.
+/// Returns the sentence.
 pub fn sentence(without: &Fit, with: &Fit) -> String {
     let pairs = Pairs::count(&without.evaluation.wrong, &with.evaluation.wrong);
     let outcome = outcome(pairs, with.evaluation.rows);
@@ -43,22 +43,24 @@ pub fn sentence(without: &Fit, with: &Fit) -> String {
     )
 }
 
-/// What the comparison of the errors says.
+/// Returns the part of the sentence that compares the errors.
 fn outcome(pairs: Pairs, rows: usize) -> String {
     let (with, without) = (pairs.only_with, pairs.only_without);
     let (count, word) = match with.cmp(&without) {
         std::cmp::Ordering::Equal => {
-            return format!("got exactly as many of {rows} test digits wrong as the one without");
+            return format!(
+                "got exactly as many of the {rows} test digits wrong as the one without"
+            );
         }
         std::cmp::Ordering::Greater => (with - without, "fewer"),
         std::cmp::Ordering::Less => (without - with, "more"),
     };
     let chance = if pairs.beyond_chance() {
-        "more than chance explains for these two networks"
+        "more than chance would explain for these two networks"
     } else {
         "which chance alone could explain"
     };
-    format!("got {count} {word} of {rows} test digits wrong than the one without, {chance}")
+    format!("got {count} {word} of the {rows} test digits wrong than the one without, {chance}")
 }
 
 #[cfg(test)]
@@ -66,14 +68,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pairs_are_rows_that_one_network_alone_gets_right() {
+    fn pairs_are_rows_that_only_one_network_gets_right() {
         let pairs = Pairs::count(&[1, 3, 5], &[3, 8, 9]);
         assert_eq!(pairs, Pairs { only_without: 2, only_with: 2 });
         assert_eq!(Pairs::count(&[], &[4]), Pairs { only_without: 1, only_with: 0 });
     }
 
     #[test]
-    fn the_outcome_is_told_as_it_is() {
+    fn the_sentence_fits_every_outcome() {
         let outcome = |only_without, only_with| outcome(Pairs { only_without, only_with }, 2000);
         assert!(
             outcome(20, 40).contains("20 fewer") && outcome(20, 40).contains("more than chance")

@@ -1,4 +1,4 @@
-//! What goes to stdout and stderr, and the exit code.
+//! Output to stdout and stderr, and the exit code.
 
 use std::{
     io::{ErrorKind, Write},
@@ -8,7 +8,8 @@ use std::{
 /// Writes results to stdout.
 ///
 /// # Errors
-/// What the system says; [`failed`] keeps silent about a reader that left.
+/// The system's error. A broken pipe is one too, but [`failed`] does not report it: the reader has
+/// simply stopped reading.
 pub fn results(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|error| {
@@ -20,22 +21,22 @@ pub fn results(text: &str) -> anyhow::Result<()> {
     })
 }
 
-/// Writes a line to stderr. Where stderr is closed there is nobody to tell.
+/// Writes a line to stderr. Errors are ignored: if stderr is closed, nobody could read them.
 pub fn remark(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// An error in the arguments that clap cannot see: exit code 2.
+/// Returns an error in the arguments that clap cannot find itself. The exit code is 2.
 pub fn usage(message: impl std::fmt::Display) -> anyhow::Error {
     clap::Error::raw(clap::error::ErrorKind::ValueValidation, message).into()
 }
 
-/// A run that a signal ended as it should: what to say, and the signal.
+/// A training that ended in good order because of a signal.
 #[derive(Debug)]
 pub struct Interrupted {
-    /// The signal's number; the exit code is 128 more, as shells have it.
+    /// The number of the signal. The exit code is 128 more, as in shells.
     pub signal: u8,
-    /// One line.
+    /// The message, in one line.
     pub message: String,
 }
 
@@ -47,11 +48,11 @@ impl std::fmt::Display for Interrupted {
 
 impl std::error::Error for Interrupted {}
 
-/// Says what went wrong in one line, and gives the exit code.
+/// Prints the error in one line and returns the exit code.
 pub fn failed(error: &anyhow::Error) -> ExitCode {
     if let Some(usage) = error.downcast_ref::<clap::Error>() {
         if !usage.use_stderr() {
-            // --help and --version come as errors too.
+            // clap returns --help and --version as errors too.
             let _ = usage.print();
             return ExitCode::SUCCESS;
         }
@@ -71,8 +72,7 @@ pub fn failed(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// The message alone: without `error:`, usage and the pointer to help, and with
-/// its lines joined.
+/// Returns clap's message in one line, without `error:`, the usage and the pointer to the help.
 fn one_line(message: &str) -> String {
     let paragraphs = message.trim().split("\n\n").filter(|paragraph| {
         !paragraph.starts_with("Usage:") && !paragraph.starts_with("For more information")

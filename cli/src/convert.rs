@@ -1,4 +1,4 @@
-//! `thinnet convert`: networks from PyTorch and ONNX, and to them.
+//! `thinnet convert` imports networks from PyTorch and ONNX, and exports them.
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ use crate::{
     outputs::{self, Format, Output},
 };
 
-/// What stands below the help.
+/// The text at the end of the help.
 const EXAMPLES: &str = "\
 Examples:
   thinnet convert network.onnx network.safetensors
@@ -41,7 +41,7 @@ An ONNX graph makes the same predictions as the network in any runtime, and conv
 network. With --dropout it also has Dropout nodes, which are off unless a run turns them on. In Python:
   session.run(None, {\"input\": x, \"training_mode\": np.array(True)})";
 
-/// The longest description of a network that is read: 1 MiB.
+/// The maximum size of an architecture file: 1 MiB.
 const MAX_TOML_BYTES: u64 = 1 << 20;
 
 /// The arguments of `thinnet convert`.
@@ -74,7 +74,7 @@ pub struct Arguments {
 /// Runs `thinnet convert`.
 ///
 /// # Errors
-/// A file that cannot be read, is no such network, or cannot be written.
+/// A file cannot be read, does not contain such a network, or cannot be written.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let input = arguments.input.as_path();
     let mut reads = vec![("IN", arguments.input.clone())];
@@ -83,8 +83,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let to_onnx = format == Format::Onnx;
     if arguments.dropout && !to_onnx {
         return Err(usage(format!(
-            "--dropout: OUT {} is to be no ONNX graph: expected a name that ends in .onnx, or no \
-             --dropout",
+            "--dropout is for ONNX graphs, and {} does not name one: expected an OUT that ends in .onnx",
             arguments.output.display()
         )));
     }
@@ -93,7 +92,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let kind = given.kind();
     let network = match kind {
         FileKind::Thinnet => {
-            // The form of the state dict that is written.
+            // --scaling is the form of the weights in the state dict that is written.
             arguments.only(kind, if to_onnx { &[] } else { &["--scaling"] })?;
             given.contents()?.network
         }
@@ -113,7 +112,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         _ => {
             let Some(file) = &arguments.architecture else {
                 return Err(usage(format!(
-                    "{}: {kind} without its architecture: expected --architecture FILE.toml",
+                    "{}: {kind}, which does not describe its network: expected --architecture FILE.toml",
                     input.display()
                 )));
             };
@@ -132,7 +131,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     } else if kind == FileKind::Thinnet {
         let scaling = arguments.scaling.unwrap_or_default();
         output.save(|path| exchange::save_torch(&network, scaling, path))?;
-        // With weights in another form it is not that module.
+        // The module fits inverted weights only.
         let module = (scaling == Scaling::Inverted).then(|| Sequential::from(&network));
         let how = module.map(|module| format!("PyTorch        {module}\n"));
         (format!("a state dict, weights {scaling}"), how)
@@ -144,7 +143,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 impl Arguments {
-    /// Writes an ONNX graph; what it is, and how dropout is turned on.
+    /// Writes an ONNX graph. Returns what was written, and how to turn on dropout in it.
     fn save_graph(
         &self,
         network: &Mlp,
@@ -152,8 +151,7 @@ impl Arguments {
     ) -> anyhow::Result<(String, Option<String>)> {
         if self.dropout && !network.keeps().into_iter().any(Keep::drops) {
             return Err(usage(format!(
-                "--dropout: {} drops nothing: expected a network with a keep rate below 1, or no \
-                 --dropout",
+                "--dropout: the network in {} has no dropout: expected a keep rate below 1",
                 self.input.display()
             )));
         }
@@ -168,7 +166,7 @@ impl Arguments {
         Ok((what + ", with Dropout nodes", Some(how)))
     }
 
-    /// Whether no other settings than these were given.
+    /// Refuses the settings that were given but are not in `known`.
     fn only(&self, kind: FileKind, known: &[&str]) -> anyhow::Result<()> {
         let given = [
             ("--architecture", self.architecture.is_some()),
@@ -178,18 +176,18 @@ impl Arguments {
         match given.into_iter().find(|(flag, given)| *given && !known.contains(flag)) {
             None => Ok(()),
             Some((flag, _)) => Err(usage(format!(
-                "{flag}: {} is {kind}, which says this itself: expected no {flag}",
+                "{flag} cannot be used here: {} is {kind}, which states this itself",
                 self.input.display()
             ))),
         }
     }
 }
 
-/// The description of a network in TOML.
+/// Reads the description of a network in TOML.
 fn read_layers(file: &Path) -> anyhow::Result<Layers> {
     let name = file.display();
     let text = String::from_utf8(files::read_if(file, MAX_TOML_BYTES, |_| Ok(()))?)
-        .map_err(|_| anyhow::anyhow!("{name}: not UTF-8: expected TOML"))?;
+        .map_err(|_| anyhow::anyhow!("{name} is not UTF-8 text: expected TOML"))?;
     toml::from_str(&text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start);
         let before = text.get(..start).unwrap_or_default();
@@ -198,7 +196,7 @@ fn read_layers(file: &Path) -> anyhow::Result<Layers> {
     })
 }
 
-/// What was written, and how it is used elsewhere.
+/// Returns what was written, and how to use it elsewhere.
 fn text(output: &Output, what: &str, network: &Mlp, how: &str) -> String {
     let widths: Vec<_> = network.widths().iter().map(usize::to_string).collect();
     let keeps: Vec<_> = network.keeps().iter().map(ToString::to_string).collect();

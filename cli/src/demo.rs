@@ -1,4 +1,4 @@
-//! `thinnet demo`: the same network trained without and with dropout.
+//! `thinnet demo` trains the same network without and with dropout.
 
 use std::path::PathBuf;
 
@@ -22,7 +22,7 @@ use crate::{
     table,
 };
 
-/// What stands below the help.
+/// The text at the end of the help.
 const EXAMPLES: &str = "\
 Examples:
   thinnet demo
@@ -33,7 +33,7 @@ The demo trains 784-1024-1024-1024-10 on 8,000 MNIST digits and measures the err
 /// The arguments of `thinnet demo`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-// Flattened into the arguments without a subcommand, whose group has this name.
+// These arguments are flattened into those without a subcommand, whose group has the same name.
 #[group(skip)]
 pub struct Arguments {
     /// Epochs of each of the two trainings, from 1 to 1000000
@@ -56,7 +56,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// One of the two trainings.
+    /// The plan of one of the two trainings.
     fn plan(&self, input_keep: Keep, hidden_keep: Keep) -> Plan {
         Plan {
             hidden: recipe::HIDDEN.to_vec(),
@@ -81,7 +81,7 @@ impl Arguments {
 /// Runs `thinnet demo`.
 ///
 /// # Errors
-/// A picture that cannot be written, or what training says.
+/// The plot cannot be written, or the training fails.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let machine = &arguments.machine;
     let plot = (Format::Svg, ("--plot", arguments.plot.clone()));
@@ -94,7 +94,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     ];
     let steps = plans[0].1.steps(train.rows());
     machine.remark(&format!(
-        "Training 784-1024-1024-1024-10 ReLU twice on {} digits, {steps} updates each, an epoch in turn: \
+        "Training 784-1024-1024-1024-10 ReLU twice on {} digits, {steps} updates each, in alternate epochs: \
          without dropout, and with keep rates {} (input) and {} (hidden). {} threads, {}.",
         train.rows(),
         recipe::KEEP_INPUT,
@@ -103,7 +103,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         machine.isa,
     ));
 
-    // They take turns, so that a busy machine slows both alike.
+    // The two take turns, so that other load on the machine slows both equally.
     let (fits, verdict) = pool.install(|| {
         let mut progress = Progress::new("", arguments.epochs, 2 * steps, machine.quiet);
         let start = |plan| Fitting::new(plan, &train, &test, machine.isa);
@@ -125,12 +125,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if written.is_ok() {
         text += &format!("Learning curves: {}\n", plot.given().display());
     }
-    // The table is shown even where the picture could not be written.
+    // The table is shown even if the plot could not be written.
     let shown = console::results(&text);
     written.and(shown)
 }
 
-/// The two networks, a row each.
+/// Returns a table with a row per network.
 fn table(names: &[&str], fits: &[Fit]) -> Table {
     let header = ["network", "test error %", "median step ms", "computed %, layer by layer"];
     let mut table = table::new(header, &[0]);
@@ -147,7 +147,7 @@ fn table(names: &[&str], fits: &[Fit]) -> Table {
     table
 }
 
-/// Both learning curves.
+/// Returns both learning curves as the text of an SVG file.
 fn picture(names: &[&str], fits: &[Fit]) -> anyhow::Result<String> {
     let curves =
         names.iter().zip(fits).map(|(name, fit)| Curve::test_error(name, &fit.curves)).collect();

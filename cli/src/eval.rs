@@ -1,4 +1,4 @@
-//! `thinnet eval`: a saved network on a test set.
+//! `thinnet eval` measures the error of a saved network on a test set.
 
 use serde::Serialize;
 use thinnet::predict::{Predictor, evaluate};
@@ -8,7 +8,7 @@ use crate::{
     recipe,
 };
 
-/// What stands below the help.
+/// The text at the end of the help.
 const EXAMPLES: &str = "\
 Examples:
   thinnet eval --model digits.safetensors
@@ -27,7 +27,7 @@ pub struct Arguments {
     machine: Machine,
 }
 
-/// What `--json` prints.
+/// The results as `--json` prints them.
 #[derive(Debug, Serialize)]
 struct Results {
     rows: usize,
@@ -41,7 +41,7 @@ struct Results {
 /// Runs `thinnet eval`.
 ///
 /// # Errors
-/// A file that cannot be read, or a network that is not for such data.
+/// A file cannot be read, or the network does not fit the data.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let [] = outputs::open(&arguments.model_and_data.files(), [])?;
     let (mlp, test) = arguments.model_and_data.read()?;

@@ -17,7 +17,7 @@ use crate::{
     run_state::{Epoch, RunState},
 };
 
-/// What came out.
+/// The result of a training.
 pub struct Fit {
     /// The trained network.
     pub predictor: Predictor,
@@ -27,26 +27,25 @@ pub struct Fit {
     pub curves: Vec<Epoch>,
     /// Updates done.
     pub steps: u64,
-    /// The step at which this process took the training up, where another began
-    /// it.
+    /// The step at which this process resumed the training, if it did.
     pub resumed_at_step: Option<u64>,
-    /// Milliseconds of each of this process's steps, ascending.
+    /// The time of each of this process's steps in milliseconds, ascending.
     pub step_ms: Vec<f64>,
-    /// Active part of each layer's inputs, averaged over the last epoch's steps.
+    /// The active fraction of each layer's inputs, averaged over the steps of the last epoch.
     pub densities: Vec<f64>,
-    /// Seconds that all of it took.
+    /// The time of training and evaluation in seconds.
     pub seconds: f64,
 }
 
 impl Fit {
-    /// Milliseconds of this process's median step, where it did any.
+    /// Returns the median time of this process's steps in milliseconds, if it did any.
     pub fn step_ms_median(&self) -> Option<f64> {
         self.step_ms.get(self.step_ms.len() / 2).copied()
     }
 }
 
-/// A training on its way, a step a call, so that several can take turns and one
-/// can be saved and resumed anywhere.
+/// A running training. It advances by one step per call, so that several trainings can take turns,
+/// and a training can be saved and resumed at any step.
 pub struct Fitting<'a> {
     plan: &'a Plan,
     train: &'a Dataset,
@@ -57,20 +56,19 @@ pub struct Fitting<'a> {
     state: RunState,
     health: Health<'a>,
     resumed_at_step: Option<u64>,
-    /// Those of the present epoch.
+    /// The batches of the current epoch.
     batches: Batches<'a>,
-    /// Milliseconds of each step.
+    /// The time of each step in milliseconds.
     times: Vec<f64>,
-    /// The latest, where this process has made one.
+    /// The latest evaluation, if this process has made one.
     evaluation: Option<Evaluation>,
 }
 
 impl<'a> Fitting<'a> {
-    /// Before the first epoch of a training on `train`, whose error is measured
-    /// on `test`.
+    /// Starts a training on `train`, whose error is measured on `test`.
     ///
     /// # Errors
-    /// A network that cannot be allocated.
+    /// The network cannot be allocated.
     pub fn new(
         plan: &'a Plan,
         train: &'a Dataset,
@@ -82,10 +80,10 @@ impl<'a> Fitting<'a> {
         Self::with(plan, train, test, trainer, state)
     }
 
-    /// A training that goes on where the checkpoint `path` left it.
+    /// Resumes the training in the checkpoint `path`.
     ///
     /// # Errors
-    /// As [`TrainerBuilder::resume`], or notes that no such training wrote.
+    /// Those of [`TrainerBuilder::resume`], and notes that such a training did not write.
     pub fn resume(
         plan: &'a Plan,
         train: &'a Dataset,
@@ -100,7 +98,7 @@ impl<'a> Fitting<'a> {
         let done = state.curves.len();
         anyhow::ensure!(
             within.is_some() && step <= plan.steps(train.rows()),
-            "{}: step {step} with {done} epochs done: expected {of_epoch} steps an epoch",
+            "{}: step {step} with {done} epochs done: expected {of_epoch} steps per epoch",
             path.display()
         );
         let fitting = Self::with(plan, train, test, trainer, state)?;
@@ -131,8 +129,7 @@ impl<'a> Fitting<'a> {
         })
     }
 
-    /// Trains for one epoch, or for what is left of it. To be called inside the
-    /// pool that it shall run on.
+    /// Trains to the end of the current epoch. Call it inside the thread pool that it should run on.
     ///
     /// # Errors
     /// As [`Self::advance`].
@@ -144,12 +141,12 @@ impl<'a> Fitting<'a> {
         Ok(())
     }
 
-    /// Does one step, or ends the epoch whose steps are done. To be called inside
-    /// the pool that it shall run on, until [`Self::is_done`].
+    /// Does one step, or ends the epoch if all its steps are done. Call it inside the thread pool
+    /// that it should run on, until [`Self::is_done`].
     ///
     /// # Errors
-    /// As [`Trainer::step`] and [`evaluate`]; where the loss or the parameters
-    /// left the finite numbers, with what to do about it.
+    /// Those of [`Trainer::step`] and [`evaluate`], with advice if the loss or the parameters are no
+    /// longer finite.
     pub fn advance(&mut self, progress: &mut Progress) -> anyhow::Result<()> {
         let started = Instant::now();
         let of_epoch = self.batches.len();
@@ -167,7 +164,7 @@ impl<'a> Fitting<'a> {
         self.state.curves.len() >= self.plan.epochs
     }
 
-    /// Step `step` of the present epoch.
+    /// Does step `step` of the current epoch.
     fn step(&mut self, step: usize, progress: &mut Progress) -> anyhow::Result<()> {
         let (plan, epoch) = (self.plan, self.state.curves.len());
         let (steps, (batch, targets)) = (self.batches.len(), self.batches.batch(step)?);
@@ -191,7 +188,7 @@ impl<'a> Fitting<'a> {
         Ok(())
     }
 
-    /// A point of the learning curves.
+    /// Adds a point to the learning curves and begins the next epoch.
     fn end_epoch(&mut self, progress: &mut Progress) -> anyhow::Result<()> {
         let epoch = self.state.curves.len() + 1;
         let last = epoch == self.plan.epochs;
@@ -210,32 +207,32 @@ impl<'a> Fitting<'a> {
         Ok(())
     }
 
-    /// The errors of the network as it is now.
+    /// Evaluates the current network.
     fn evaluate(&mut self) -> anyhow::Result<Evaluation> {
         self.trainer.ensure_finite().map_err(|error| self.health.explain(error))?;
         let predictor = Predictor::new(self.trainer.network()?).with_isa(self.isa)?;
         Ok(evaluate(&predictor, self.test, &mut self.workspace)?)
     }
 
-    /// The trainer, to be saved.
+    /// Returns the trainer, to be saved.
     pub fn trainer(&self) -> &Trainer {
         &self.trainer
     }
 
-    /// What goes into a checkpoint besides.
+    /// Returns the rest of what a checkpoint contains.
     pub fn state(&self) -> &RunState {
         &self.state
     }
 
-    /// What came out, after the last epoch.
+    /// Returns the result, after the last epoch.
     ///
     /// # Errors
-    /// None that a training on its way gives.
+    /// Those of [`evaluate`], if the training was resumed after its end.
     pub fn finish(mut self) -> anyhow::Result<Fit> {
         self.times.sort_by(f64::total_cmp);
         let evaluation = match self.evaluation.take() {
             Some(evaluation) => evaluation,
-            // Resumed after its end.
+            // The training was resumed after its end.
             None => self.evaluate()?,
         };
         Ok(Fit {
@@ -251,7 +248,7 @@ impl<'a> Fitting<'a> {
     }
 }
 
-/// The trainer of a plan.
+/// Returns the builder of a plan's trainer.
 fn builder(
     plan: &Plan,
     train: &Dataset,

@@ -1,4 +1,4 @@
-//! A file that holds a network in one of several formats.
+//! A file that contains a network in one of several formats.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use thinnet::{
     nn::{Loss, Mlp, Scaling},
 };
 
-/// A file and what it is.
+/// A file and its kind.
 pub struct Given<'a> {
     path: &'a Path,
     kind: FileKind,
@@ -21,21 +21,21 @@ pub struct Given<'a> {
     size: u64,
 }
 
-/// Where the content of a file is.
+/// Where the contents of a file are.
 enum Content {
-    /// In the file, to be read straight from it.
+    /// On disk, to be read when needed.
     OnDisk,
-    /// Here: of a pipe, which can be read once.
+    /// In memory, because a pipe can only be read once.
     Bytes(Vec<u8>),
-    /// Here, as an ONNX graph.
+    /// In memory, as an ONNX graph.
     Graph(onnx::Model<'static>),
 }
 
 impl<'a> Given<'a> {
-    /// Looks what the file is.
+    /// Opens a file and finds out its kind.
     ///
     /// # Errors
-    /// It cannot be read, or is none of the kinds.
+    /// The file cannot be read, or is of no known kind.
     pub fn open(path: &'a Path) -> Result<Self, Error> {
         let of = |source| Error::io(path, source);
         let about = fs::metadata(path).map_err(of)?;
@@ -62,20 +62,20 @@ impl<'a> Given<'a> {
         Ok(Self { path, kind, content, size })
     }
 
-    /// What it is.
+    /// Returns the kind of the file.
     pub fn kind(&self) -> FileKind {
         self.kind
     }
 
-    /// Its bytes.
+    /// Returns the size of the file in bytes.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// What a model or a checkpoint holds.
+    /// Reads a model or a checkpoint.
     ///
     /// # Errors
-    /// As [`Contents::read`].
+    /// Those of [`Contents::read`].
     pub fn contents(&self) -> Result<Contents, Error> {
         match &self.content {
             Content::Bytes(bytes) => Contents::from_bytes(bytes, self.path),
@@ -83,10 +83,10 @@ impl<'a> Given<'a> {
         }
     }
 
-    /// The network of a state dict.
+    /// Reads the network in a state dict.
     ///
     /// # Errors
-    /// As [`exchange::from_torch`].
+    /// Those of [`exchange::from_torch`].
     pub fn state_dict(&self, layers: Option<&Layers>) -> Result<Mlp, Error> {
         match &self.content {
             Content::Bytes(bytes) => exchange::from_torch(bytes, self.path, layers),
@@ -94,10 +94,10 @@ impl<'a> Given<'a> {
         }
     }
 
-    /// The form of a state dict's weights, where it says it.
+    /// Returns the form of the weights in a state dict, if the file states it.
     ///
     /// # Errors
-    /// As [`exchange::torch_scaling`].
+    /// Those of [`exchange::torch_scaling`].
     pub fn scaling(&self) -> Result<Option<Scaling>, Error> {
         match &self.content {
             Content::Bytes(bytes) => exchange::torch_scaling(bytes, self.path),
@@ -105,10 +105,10 @@ impl<'a> Given<'a> {
         }
     }
 
-    /// The tensors of a state dict.
+    /// Lists the tensors of a state dict.
     ///
     /// # Errors
-    /// As [`exchange::torch_tensors`].
+    /// Those of [`exchange::torch_tensors`].
     pub fn tensors(&self) -> Result<Vec<TensorInfo>, Error> {
         match &self.content {
             Content::Bytes(bytes) => exchange::torch_tensors(bytes, self.path),
@@ -116,26 +116,26 @@ impl<'a> Given<'a> {
         }
     }
 
-    /// The network of an ONNX graph, and what became of its nodes.
+    /// Imports an ONNX graph: its network, and a report on its nodes.
     ///
     /// # Errors
-    /// As [`onnx::Model::import`].
+    /// Those of [`onnx::Model::import`].
     pub fn graph(&self, loss: Option<Loss>) -> anyhow::Result<onnx::Import> {
         Ok(self.model()?.import(loss)?)
     }
 
-    /// The files in which an ONNX graph keeps tensors.
+    /// Returns the files in which an ONNX graph stores tensors.
     ///
     /// # Errors
-    /// As [`onnx::Model::files`].
+    /// Those of [`onnx::Model::files`].
     pub fn beside_graph(&self) -> anyhow::Result<Vec<PathBuf>> {
         Ok(self.model()?.files()?)
     }
 
-    /// The loss that an ONNX graph says.
+    /// Returns the loss that an ONNX graph states, if any.
     ///
     /// # Errors
-    /// As [`onnx::Model::loss`].
+    /// Those of [`onnx::Model::loss`].
     pub fn loss_of_graph(&self) -> anyhow::Result<Option<Loss>> {
         Ok(self.model()?.loss()?)
     }

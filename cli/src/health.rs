@@ -1,4 +1,4 @@
-//! Signs that a training does not go well, and what to do about them.
+//! Warnings and advice for a training that goes badly.
 
 use thinnet::{Error, data::Dataset};
 
@@ -7,29 +7,29 @@ use crate::plan::Plan;
 /// Steps between two checks of the units.
 const STEPS_BETWEEN_CHECKS: usize = 10;
 
-/// Consecutive checks that must find a layer silent before a warning.
+/// The number of consecutive checks that must find a layer silent before a warning.
 const CHECKS: usize = 2;
 
-/// Units times rows that have to be seen silent: where one in 100 is active, chance
-/// alone silences so many with probability e^-10.
+/// Units times rows that must be silent before a warning: if one in 100 is active, all of these are
+/// silent by chance with probability e^-10.
 const MIN_UNIT_ROWS: usize = 1000;
 
-/// Larger absolute inputs are the first thing to suspect.
+/// Absolute inputs above this are the first suspect.
 const LARGE_INPUT: f32 = 10.0;
 
-/// No learning rate suits larger inputs: gradients grow with their square.
+/// No learning rate suits absolute inputs above this: gradients grow with their square.
 const MAX_TRAINABLE_INPUT: f32 = 1e6;
 
-/// The loss of the first batch of a network as it is initialised is a few times that of
-/// equal probabilities, where the inputs are of the usual size.
+/// A first loss above this multiple of the loss of equal probabilities is suspicious: with inputs of
+/// the usual size, a newly initialised network has only a few times that loss.
 const MAX_FIRST_LOSS: f64 = 10.0;
 
-/// What is watched.
+/// Watches a training.
 pub struct Health<'a> {
     plan: &'a Plan,
     /// The loss of equal probabilities for all classes.
     chance_loss: f64,
-    /// The largest absolute input, and its column.
+    /// The largest absolute input and its column.
     largest: (f32, usize),
     silence: Silence,
 }
@@ -38,14 +38,14 @@ pub struct Health<'a> {
 #[derive(Clone, Copy, Default)]
 struct Silence {
     checks: usize,
-    /// Its units times the rows of those checks' batches.
+    /// The layer's units times the rows of the batches in those checks.
     unit_rows: usize,
     layer: usize,
     warned: bool,
 }
 
 impl<'a> Health<'a> {
-    /// Of a training of `plan` on these rows.
+    /// Watches a training of `plan` on these rows.
     pub fn new(plan: &'a Plan, train: &Dataset) -> Self {
         let mut largest = (0.0, 0);
         for row in 0..train.rows() {
@@ -60,23 +60,23 @@ impl<'a> Health<'a> {
         Self { plan, chance_loss, largest, silence: Silence::default() }
     }
 
-    /// After the first step of all, with its batch's mean loss: a warning where raw
-    /// numbers make it far larger than any guess would.
+    /// To be called after the first step of the training, with the mean loss of its batch. Returns a
+    /// warning if large inputs make this loss far larger than that of a guess.
     pub fn after_first(&self, loss: f32) -> Option<String> {
         let is_large = f64::from(loss) > MAX_FIRST_LOSS * self.chance_loss;
         (is_large && self.has_large_inputs()).then(|| {
             format!(
-                "warning: the first batch's loss is {loss:?}, where equal probabilities for all classes \
-                 have {:.2}: {}",
+                "warning: the loss of the first batch is {loss:?}, but equal probabilities for all classes would \
+                 give {:.2}: {}",
                 self.chance_loss,
                 self.scaling()
             )
         })
     }
 
-    /// After step `step` of an epoch of `of_epoch`, whose batch had `rows` rows, with the
-    /// active part of each layer's inputs in it: a warning, once, where a hidden layer
-    /// stays without an active unit in any row.
+    /// To be called after step `step` of an epoch of `of_epoch` steps, whose batch had `rows` rows;
+    /// `densities` are the active fractions of each layer's inputs. Returns a warning, once, if no
+    /// unit of a hidden layer has been active in any row for some time.
     pub fn after(
         &mut self,
         (step, of_epoch): (usize, usize),
@@ -87,7 +87,7 @@ impl<'a> Health<'a> {
         if !is_check || self.silence.warned {
             return None;
         }
-        // The first are those of the inputs.
+        // The first density is that of the network's inputs.
         let silent = densities().iter().skip(1).position(|&density| density == 0.0);
         let Some(layer) = silent else {
             self.silence = Silence::default();
@@ -104,20 +104,20 @@ impl<'a> Health<'a> {
 
     fn of_silence(&self, layer: usize) -> String {
         let advice = if self.has_large_inputs() {
-            format!("{}, then train anew", self.scaling())
+            format!("{}, then train again", self.scaling())
         } else {
-            format!("{} may keep them alive", self.smaller_rate())
+            format!("{} may keep the units active", self.smaller_rate())
         };
         format!(
-            "warning: every unit of hidden layer {} is 0 for every row, so the network gives all rows \
-             the same answer: {advice}",
+            "warning: every unit of hidden layer {} is 0 for every row, so the network predicts the same for \
+             all rows: {advice}",
             layer + 1
         )
     }
 
-    /// The error that ended a training, with what to do about it.
+    /// Adds advice to the error that ended a training.
     pub fn explain(&self, error: Error) -> anyhow::Error {
-        // The first loss is that of the network before any update.
+        // The first loss is computed before any update.
         let is_first = matches!(error, Error::NonFiniteLoss { step: 0, .. });
         let advice = match error {
             Error::NonFiniteLoss { .. } | Error::NonFiniteParameters { .. } => {
@@ -125,7 +125,7 @@ impl<'a> Health<'a> {
             }
             _ => return error.into(),
         };
-        anyhow::anyhow!("training diverged, no model is written: {error}; {advice}")
+        anyhow::anyhow!("the training diverged and no model was written: {error}; {advice}")
     }
 
     fn advice(&self, is_first: bool) -> String {
@@ -135,7 +135,7 @@ impl<'a> Health<'a> {
             }
             (true, _) => self.scaling(),
             (false, true) => {
-                "the network overflows as it is initialised: try fewer layers or another \
+                "the network overflows before any update: try fewer layers or another \
                  --initialisation"
                     .to_owned()
             }
@@ -148,19 +148,19 @@ impl<'a> Health<'a> {
     }
 
     fn smaller_rate(&self) -> String {
-        // `{:?}` prints 1e30 as such, not its 31 digits.
+        // `{:?}` prints 1e30 as 1e30, not as 31 digits.
         format!("a --learning-rate below {:?}", self.plan.learning_rate)
     }
 
     fn scaling(&self) -> String {
         let (largest, column) = self.largest;
         let missing = if largest > MAX_TRAINABLE_INPUT {
-            "; where such a number stands for a missing value, replace it first"
+            "; if such numbers stand for missing values, replace them first"
         } else {
             ""
         };
         format!(
-            "the inputs reach {largest:?} (column {column}): scale them, such as each column to mean 0 \
+            "the inputs reach {largest:?} (column {column}): scale them, for example each column to mean 0 \
              and standard deviation 1{missing}"
         )
     }
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_layer_is_told_once_and_only_where_it_stays_silent() {
+    fn a_silent_layer_gives_one_warning_and_only_if_it_stays_silent() {
         let plan = plan("32,32,32");
         let mut health = health(&plan, 5000.0);
         let mut checks = 0;
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_epoch_is_looked_at_too() {
+    fn a_short_epoch_is_checked_too() {
         let plan = plan("32");
         let mut health = health(&plan, 1.0);
         assert_eq!(health.after((2, 3), 128, || vec![1.0, 0.0]), None);
@@ -218,9 +218,9 @@ mod tests {
         assert!(warning.contains("--learning-rate below 0.1 "), "{warning}");
     }
 
-    /// Few units and rows are all masked by chance.
+    /// A few units can all be masked by chance in a few rows.
     #[test]
-    fn few_units_and_rows_have_to_be_silent_for_longer() {
+    fn few_units_and_rows_must_be_silent_for_longer() {
         let plan = plan("4");
         let mut health = health(&plan, 1.0);
         let warned = (0..2600)
@@ -229,19 +229,19 @@ mod tests {
     }
 
     #[test]
-    fn a_first_loss_far_above_that_of_a_guess_is_told_with_the_inputs() {
+    fn a_first_loss_far_above_that_of_a_guess_gives_a_warning_if_inputs_are_large() {
         let plan = plan("32");
         let warned = |largest, loss| health(&plan, largest).after_first(loss);
         let warning = warned(5000.0, 490.0).unwrap();
         assert!(
-            warning.contains("490.0, where") && warning.contains("0.69: the inputs reach 5000.0")
+            warning.contains("490.0, but") && warning.contains("0.69: the inputs reach 5000.0")
         );
         assert_eq!(warned(5000.0, 3.0), None);
         assert_eq!(warned(1.0, 490.0), None);
     }
 
     #[test]
-    fn the_advice_is_about_what_was_the_cause() {
+    fn the_advice_fits_the_cause() {
         let plan = plan("32");
         let advice = |largest, is_first| health(&plan, largest).advice(is_first);
         assert_eq!(advice(1.0, false), "try a --learning-rate below 0.1");

@@ -1,5 +1,4 @@
-//! `thinnet inspect`: what a model file, a checkpoint, a state dict or an ONNX
-//! graph holds.
+//! `thinnet inspect` shows the contents of a model file, a checkpoint, a state dict or an ONNX graph.
 
 use std::{collections::BTreeMap, fmt::Write, path::PathBuf};
 
@@ -25,7 +24,7 @@ use crate::{
     table,
 };
 
-/// What stands below the help.
+/// The text at the end of the help.
 const EXAMPLES: &str = "\
 Examples:
   thinnet inspect digits.safetensors
@@ -50,26 +49,26 @@ pub struct Arguments {
     json: bool,
 }
 
-/// What `--json` prints.
+/// The contents of a file as `--json` prints them.
 #[derive(Debug, Serialize)]
 struct Inspection {
     kind: &'static str,
     bytes: u64,
-    /// Of thinnet's own files.
+    /// The format of the file, if it is one of thinnet's own.
     format: Option<u32>,
     mask_format: Option<u32>,
     inputs: usize,
     outputs: usize,
     sparse_input: bool,
-    /// The form of the weights in the file, where it may be either.
+    /// The form of the weights in the file, if either form is possible.
     scaling: Option<String>,
-    /// `None` where an ONNX graph does not say it.
+    /// `None` if an ONNX graph does not state it.
     loss: Option<&'static str>,
     layers: Vec<Layer>,
     parameters: usize,
     digest: String,
     training: Option<Training>,
-    /// Of an ONNX graph.
+    /// The nodes of an ONNX graph.
     #[serde(flatten)]
     nodes: Option<Nodes>,
 }
@@ -79,14 +78,14 @@ struct Inspection {
 struct Layer {
     inputs: usize,
     outputs: usize,
-    /// `None` in the output layer, which has the loss.
+    /// `None` in the output layer, whose activation follows from the loss.
     activation: Option<String>,
-    /// Of its inputs.
+    /// The keep rate of its inputs.
     keep: StoredKeep,
     parameters: usize,
 }
 
-/// What `--json` prints of tensors alone.
+/// The tensors of a state dict that does not describe its network, as `--json` prints them.
 #[derive(Debug, Serialize)]
 struct Tensors {
     kind: &'static str,
@@ -102,20 +101,20 @@ struct Tensor {
     shape: Vec<usize>,
 }
 
-/// Where the training of a checkpoint stands.
+/// The state of the training in a checkpoint.
 #[derive(Debug, Serialize)]
 struct Training {
     step: u64,
     settings: BTreeMap<String, String>,
-    /// As JSON where it is that, else as the text that it is.
+    /// The notes as JSON if they are JSON, otherwise as a string.
     notes: serde_json::Value,
 }
 
 /// Runs `thinnet inspect`.
 ///
 /// # Errors
-/// A file that cannot be read, or is none of these; an ONNX graph that is no network,
-/// after its nodes were printed.
+/// A file cannot be read or is none of these; or an ONNX graph cannot be converted to a network, in
+/// which case its nodes are printed first.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let file = &arguments.file;
     let [] = outputs::open(&[("FILE", file.clone())], [])?;
@@ -167,7 +166,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     })
 }
 
-/// Prints the nodes of a graph that no network can be made of.
+/// Prints the nodes of a graph that cannot be converted to a network.
 fn refused(given: &Given<'_>, nodes: Nodes, error: &Error, json: bool) -> anyhow::Result<()> {
     let (kind, bytes) = ("ONNX graph", given.size());
     console::results(&if json {
@@ -193,7 +192,7 @@ impl Inspection {
         Self {
             kind,
             bytes,
-            // Files of other formats are not read.
+            // Files of thinnet's other format versions are not read.
             format: has_format.then_some(checkpoint::FORMAT),
             mask_format: has_format.then_some(mask::FORMAT),
             inputs: mlp.inputs(),
@@ -213,7 +212,7 @@ impl Inspection {
         }
     }
 
-    /// What is printed without `--json`.
+    /// Returns the text that is printed without `--json`.
     fn text(&self, notes: &str) -> String {
         let widths = self.layers.iter().map(|layer| format!("-{}", layer.outputs));
         let mut text = String::new();
@@ -229,14 +228,17 @@ impl Inspection {
         let widths: String = widths.collect();
         line("network", &format_args!("{}{widths}{sparse}", self.inputs));
         if let Some(scaling) = &self.scaling {
-            line("weights", &format_args!("{scaling}, here as inverted"));
+            line(
+                "weights",
+                &format_args!("{scaling} in the file; the digest is of their inverted form"),
+            );
         }
-        line("loss", &self.loss.unwrap_or("not in the file (thinnet convert --loss says it)"));
+        line("loss", &self.loss.unwrap_or("not stated (choose one with thinnet convert --loss)"));
         line("parameters", &self.parameters);
         line("digest", &self.digest);
         if let Some(training) = &self.training {
             line("step", &training.step);
-            // What `thinnet train` writes there.
+            // The notes are those of `thinnet train`.
             if let Ok(state) = RunState::from_notes(notes, self.layers.len(), "".as_ref()) {
                 line("epochs done", &state.curves.len());
                 if let Some(error) = state.curves.iter().rev().find_map(|done| done.test_error) {
@@ -254,7 +256,7 @@ impl Inspection {
         text
     }
 
-    /// The layers, a row each.
+    /// Returns a table with a row per layer.
     fn table(&self) -> Table {
         let header =
             ["layer", "inputs", "outputs", "activation", "keep rate of inputs", "parameters"];
@@ -280,15 +282,15 @@ impl Tensors {
         Self { kind: "tensors", bytes, tensors }
     }
 
-    /// What is printed without `--json`.
+    /// Returns the text that is printed without `--json`.
     fn text(&self) -> String {
-        let mut table = table::new(["tensor", "elements", "shape"], &[0, 1, 2]);
+        let mut table = table::new(["tensor", "type", "shape"], &[0, 1, 2]);
         for Tensor { name, dtype, shape } in &self.tensors {
             table.add_row([name.clone(), dtype.clone(), format!("{shape:?}")]);
         }
         format!(
-            "kind           tensors, {} bytes (thinnet convert --architecture makes a model of \
-             them)\n{table}\n",
+            "kind           tensors, {} bytes (thinnet convert --architecture converts them to a \
+             model)\n{table}\n",
             self.bytes
         )
     }

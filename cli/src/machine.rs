@@ -8,7 +8,7 @@ use thinnet::Isa;
 
 use crate::numbers;
 
-/// Arguments that change the speed and what is seen of it, never the masks.
+/// Arguments that change the speed and the remarks, but never the masks.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Machine {
     /// Number of threads, from 1 to 1024; the result does not depend on it [default: all that
@@ -32,21 +32,21 @@ pub struct Machine {
     pub quiet: bool,
 }
 
-/// The names that `--isa` takes.
+/// Returns the names that `--isa` accepts.
 fn isa_names() -> impl Iterator<Item = &'static str> {
     iter::once("auto").chain(Isa::ALL.iter().map(|isa| isa.name()))
 }
 
 impl Machine {
-    /// How many threads to compute with.
+    /// Returns the number of threads to compute with.
     pub fn threads(&self) -> usize {
         self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZero::get))
     }
 
-    /// The pool that all work runs in.
+    /// Creates the thread pool that all work runs in.
     ///
     /// # Errors
-    /// The system gives no such number of threads.
+    /// The system cannot start so many threads.
     pub fn pool(&self) -> anyhow::Result<ThreadPool> {
         let threads = self.threads();
         ThreadPoolBuilder::new()
@@ -55,7 +55,7 @@ impl Machine {
             .map_err(|error| anyhow::anyhow!("--threads {threads}: {error}"))
     }
 
-    /// Writes a remark to stderr, unless quiet.
+    /// Writes a remark to stderr, unless `--quiet` is given.
     pub fn remark(&self, text: &str) {
         if !self.quiet {
             crate::console::remark(text);

@@ -1,18 +1,18 @@
-//! `thinnet completions` and `thinnet man`: for those who package the command.
+//! `thinnet completions` and `thinnet man`, for packagers.
 
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 
 use crate::console::{self, usage};
 
-/// What stands below the help of `completions`.
+/// The text at the end of the help of `completions`.
 const COMPLETIONS: &str = "\
 Examples:
   thinnet completions bash > ~/.local/share/bash-completion/completions/thinnet
   thinnet completions zsh > ~/.zfunc/_thinnet
   thinnet completions fish > ~/.config/fish/completions/thinnet.fish";
 
-/// What stands below the help of `man`.
+/// The text at the end of the help of `man`.
 const PAGES: &str = "\
 Examples:
   thinnet man > thinnet.1
@@ -22,7 +22,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = COMPLETIONS)]
 pub struct CompletionsArguments {
-    /// The shell
+    /// The shell that the script is for
     #[arg(value_name = "SHELL")]
     shell: Shell,
 }
@@ -36,7 +36,7 @@ pub struct ManArguments {
     command: Option<String>,
 }
 
-/// All arguments, with what clap works out itself.
+/// Returns the whole command line, including what clap adds itself.
 fn command() -> Command {
     let mut command = crate::arguments::Arguments::command();
     command.build();
@@ -46,7 +46,7 @@ fn command() -> Command {
 /// Runs `thinnet completions`.
 ///
 /// # Errors
-/// Stdout cannot be written.
+/// Stdout cannot be written to.
 pub fn completions(arguments: &CompletionsArguments) -> anyhow::Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut command(), "thinnet", &mut script);
@@ -56,7 +56,7 @@ pub fn completions(arguments: &CompletionsArguments) -> anyhow::Result<()> {
 /// Runs `thinnet man`.
 ///
 /// # Errors
-/// There is no such subcommand, or stdout cannot be written.
+/// There is no such subcommand, or stdout cannot be written to.
 pub fn page(arguments: &ManArguments) -> anyhow::Result<()> {
     let command = command();
     let chosen = match &arguments.command {

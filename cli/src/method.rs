@@ -9,10 +9,10 @@ use thinnet::{
 
 use crate::{console::usage, numbers};
 
-/// Samples of a row where `--samples` does not say.
+/// The default of `--samples`.
 pub const SAMPLES: usize = 50;
 
-/// What `--method` takes.
+/// The values of `--method`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum MethodName {
     /// Weight scaling: one pass through the full network
@@ -72,10 +72,10 @@ impl Sampling {
         self.samples.is_some() || self.tolerance.is_some()
     }
 
-    /// Monte-Carlo with these settings.
+    /// Returns Monte-Carlo with these settings.
     ///
     /// # Errors
-    /// None that the parsers of the arguments let through.
+    /// Settings that the parsers of the arguments have already refused.
     pub fn seeded(&self) -> anyhow::Result<SeededMethod> {
         let settings = MonteCarlo::new(self.samples.unwrap_or(SAMPLES))?;
         let settings = match self.tolerance {
@@ -87,10 +87,10 @@ impl Sampling {
 }
 
 impl MethodArguments {
-    /// The method that the arguments name.
+    /// Returns the method that the arguments choose.
     ///
     /// # Errors
-    /// Settings of another method.
+    /// Settings of another method are given.
     pub fn seeded(&self) -> anyhow::Result<SeededMethod> {
         let method = match self.method {
             Some(method) => method,
@@ -100,7 +100,7 @@ impl MethodArguments {
         match method {
             MethodName::Mc => self.sampling.seeded(),
             _ if self.sampling.given() => {
-                Err(usage("--samples and --tolerance are for --method mc, which samples"))
+                Err(usage("--samples and --tolerance can only be used with --method mc"))
             }
             MethodName::Scale => Ok(SeededMethod::without_samples(Method::WeightScaling)),
             MethodName::Moments => Ok(SeededMethod::without_samples(Method::Moments)),
@@ -109,12 +109,12 @@ impl MethodArguments {
 }
 
 impl SeededMethod {
-    /// A method that samples nothing.
+    /// Returns a method that does not sample.
     pub fn without_samples(method: Method) -> Self {
         Self { method, seed: 0 }
     }
 
-    /// The name that `--method` takes.
+    /// Returns the method's name as `--method` accepts it.
     pub fn name(self) -> &'static str {
         match self.method {
             Method::WeightScaling => "scale",
@@ -123,10 +123,11 @@ impl SeededMethod {
         }
     }
 
-    /// The predictions for the rows of a batch, which are consecutive in the data set.
+    /// Predicts the rows of a batch, which are consecutive in the data set.
     ///
     /// # Errors
-    /// A row whose inputs or answer are not finite, by its number in the data set.
+    /// The inputs or the answer of a row are not finite. The error has the row's number in the data
+    /// set.
     pub fn answers<'w>(
         self,
         predictor: &Predictor,

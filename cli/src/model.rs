@@ -1,4 +1,4 @@
-//! A saved classifier and the rows that it is asked about.
+//! A saved classifier and the rows that it classifies.
 
 use std::path::PathBuf;
 
@@ -29,18 +29,17 @@ pub struct ModelAndData {
 }
 
 impl ModelAndData {
-    /// The files that are read.
+    /// Returns the files that are read.
     pub fn files(&self) -> Vec<Named> {
         let mut files = self.data.files();
         files.push(("--model", self.model.clone()));
         files
     }
 
-    /// Reads the model and the test set, which have to fit each other.
+    /// Reads the model and the test set, and checks that they fit.
     ///
     /// # Errors
-    /// A file that cannot be read, a network with another loss or for other
-    /// data.
+    /// A file cannot be read, the network has another loss, or it does not fit the data.
     pub fn read(&self) -> anyhow::Result<(Mlp, Dataset)> {
         let mlp = self.read_model()?;
         let test = self.data.read(Split::Test)?;
@@ -54,11 +53,11 @@ impl ModelAndData {
         ))
     }
 
-    /// The same, with labels only where there are some; and how many of the rows are
-    /// asked for.
+    /// Like [`Self::read`], for rows that may have no labels. Also returns the number of rows to
+    /// predict, which `--limit` may reduce.
     ///
     /// # Errors
-    /// As [`Self::read`].
+    /// Those of [`Self::read`].
     pub fn read_rows(&self) -> anyhow::Result<(Mlp, Matrix, Option<Vec<u32>>, usize)> {
         let mlp = self.read_model()?;
         let (rows, labels) = self.data.read_rows()?;
@@ -69,30 +68,29 @@ impl ModelAndData {
 
     fn read_model(&self) -> anyhow::Result<Mlp> {
         let model = self.model.display();
-        let mlp = Mlp::load(&self.model).map_err(|error| self.explain(error))?;
+        let mlp = Mlp::load(&self.model).map_err(|error| self.suggest_convert(error))?;
         anyhow::ensure!(
             mlp.loss() == Loss::SoftmaxCrossEntropy,
-            "--model {model}: trained with the loss {}, expected {} (one class a row)",
+            "--model {model}: the network has the loss {}: expected {} (one class per row)",
             mlp.loss().name(),
             Loss::SoftmaxCrossEntropy.name()
         );
         Ok(mlp)
     }
 
-    /// Whether the network is one for rows of so many columns with such labels.
+    /// Checks that the network fits rows of so many columns with these labels.
     fn check(&self, mlp: &Mlp, columns: usize, labels: &[u32]) -> anyhow::Result<()> {
         anyhow::ensure!(
             mlp.inputs() == columns,
-            "--model {}: takes {} inputs, expected the {columns} of --data {}",
+            "--model {}: the network has {} inputs, but the rows of --data {} have {columns} columns",
             self.model.display(),
             mlp.inputs(),
-            self.data
+            self.data,
         );
         let classes = mlp.outputs();
         if let Some(row) = labels.iter().position(|&label| label as usize >= classes) {
             anyhow::bail!(
-                "--data {}: row {row} has the class {}, expected one of the {classes} from 0 on that \
-                 --model {} has",
+                "--data {}: row {row} has class {}, but --model {} has {classes} classes, numbered from 0",
                 self.data,
                 labels[row],
                 self.model.display()
@@ -101,13 +99,13 @@ impl ModelAndData {
         Ok(())
     }
 
-    /// The error, or what has to be done first with a file from elsewhere.
-    fn explain(&self, error: Error) -> anyhow::Error {
-        // Of a pipe there is nothing left to be read.
+    /// Returns the error, or for a file from elsewhere the advice to convert it.
+    fn suggest_convert(&self, error: Error) -> anyhow::Error {
+        // A pipe cannot be read a second time.
         let is_file = self.model.metadata().is_ok_and(|about| about.is_file());
         match is_file.then(|| FileKind::read(&self.model)) {
             Some(Ok(kind)) if kind != FileKind::Thinnet => anyhow::anyhow!(
-                "--model {}: {kind}: expected a model, which `thinnet convert` makes of it",
+                "--model {}: {kind}: expected a model (`thinnet convert` converts it to one)",
                 self.model.display()
             ),
             _ => error.into(),

@@ -1,4 +1,4 @@
-//! What became of the nodes of an ONNX graph, as `thinnet inspect` shows it.
+//! The report on the nodes of an ONNX graph that `thinnet inspect` prints.
 
 use std::fmt::Write;
 
@@ -8,10 +8,10 @@ use thinnet::exchange::onnx::{NodeReport, Report};
 
 use crate::table;
 
-/// Characters in a line of what became of a node.
-const WIDEST: u16 = 70;
+/// The maximum width of the last column, in characters.
+const MAX_WIDTH: u16 = 70;
 
-/// What `--json` prints of a graph's nodes.
+/// The nodes of a graph as `--json` prints them.
 #[derive(Debug, Serialize)]
 pub struct Nodes {
     nodes: Vec<Node>,
@@ -23,12 +23,12 @@ pub struct Nodes {
 struct Node {
     name: String,
     operator: String,
-    /// What became of it in one word.
+    /// The role of the node in the network, in one word.
     role: &'static str,
     detail: String,
 }
 
-/// What `--json` prints of a graph that no network can be made of.
+/// A graph that cannot be converted to a network, as `--json` prints it.
 #[derive(Debug, Serialize)]
 pub struct Refused {
     pub kind: &'static str,
@@ -52,13 +52,12 @@ impl From<Report> for Nodes {
 }
 
 impl Nodes {
-    /// What is printed without `--json`.
+    /// Returns the text that is printed without `--json`.
     pub fn text(&self) -> String {
-        let mut table =
-            table::new(["node", "operator", "role", "what became of it"], &[0, 1, 2, 3]);
-        let widest = ColumnConstraint::UpperBoundary(Width::Fixed(WIDEST));
+        let mut table = table::new(["node", "operator", "role", "read as"], &[0, 1, 2, 3]);
+        let max_width = ColumnConstraint::UpperBoundary(Width::Fixed(MAX_WIDTH));
         if let Some(detail) = table.column_mut(3) {
-            detail.set_constraint(widest);
+            detail.set_constraint(max_width);
         }
         for Node { name, operator, role, detail } in &self.nodes {
             table.add_row([name.clone(), operator.clone(), (*role).to_owned(), detail.clone()]);

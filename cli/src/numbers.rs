@@ -1,14 +1,14 @@
-//! Value parsers: what is out of range is a usage error that names its flag.
+//! Value parsers. A value out of range is a usage error that names its flag.
 //!
-//! Every count has a maximum, which its help states: what lies beyond it is a
-//! mistake, and is refused before anything is made of that size.
+//! Every count has a maximum, which its help states. A larger value is a mistake, and is refused
+//! before anything of that size is allocated.
 
 use std::{fmt, str::FromStr};
 
-/// Threads: more than nearly any machine has.
+/// Threads; few machines have more.
 pub const MAX_THREADS: usize = 1024;
 
-/// Rows of a set: the library numbers them by `u32`.
+/// Rows of a set; the library numbers them by `u32`.
 pub const MAX_ROWS: usize = u32::MAX as usize;
 
 /// Rows of a batch.
@@ -17,10 +17,10 @@ pub const MAX_BATCH: usize = 1_000_000;
 /// Epochs of a training.
 pub const MAX_EPOCHS: usize = 1_000_000;
 
-/// Steps that are measured, or lie between two checkpoints.
+/// Steps that are measured, or between two checkpoints.
 pub const MAX_STEPS: usize = 1_000_000;
 
-/// Thinned networks that a row is asked of.
+/// Thinned networks sampled per row.
 pub const MAX_SAMPLES: usize = 1_000_000;
 
 /// Bins of a histogram.
@@ -41,7 +41,7 @@ impl FromStr for Widths {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let width = count(MAX_UNITS);
-        // One more than allowed tells that there are too many.
+        // One more than allowed is enough to see that there are too many.
         let widths = text.split(',').take(MAX_LAYERS + 1).map(|text| width(text.trim()));
         match widths.collect::<Result<Vec<_>, _>>() {
             Ok(widths) if widths.len() <= MAX_LAYERS => Ok(Self(widths)),
@@ -60,7 +60,7 @@ impl fmt::Display for Widths {
     }
 }
 
-/// A number that is in a range, as is its nearest f32, which the engine computes with.
+/// Parses a number that is in range, and still is when rounded to f32, as the engine computes.
 fn number(text: &str, expected: &str, fits: impl Fn(f64) -> bool) -> Result<f64, String> {
     let value = text.parse().ok().filter(|&value| fits(value));
     let value = value.ok_or_else(|| format!("expected {expected}"))?;
@@ -68,26 +68,25 @@ fn number(text: &str, expected: &str, fits: impl Fn(f64) -> bool) -> Result<f64,
     if fits(rounded.into()) {
         return Ok(value);
     }
-    Err(format!("it is {rounded} as an f32: expected {expected}"))
+    Err(format!("it rounds to {rounded} in single precision: expected {expected}"))
 }
 
-/// A finite number of at least 0.
+/// Parses a finite number of at least 0.
 pub fn at_least_zero(text: &str) -> Result<f64, String> {
     number(text, "a number from 0 to 3.4e38", |x| (0.0..f64::INFINITY).contains(&x))
 }
 
-/// A bound on the norm of weights.
+/// Parses a bound on the norm of weights.
 pub fn norm(text: &str) -> Result<f64, String> {
     number(text, "a number from 1e-15 to 3.4e38", |x| (1e-15..f64::INFINITY).contains(&x))
 }
 
-/// A momentum: from 0 to below 1.
+/// Parses a momentum: at least 0 and below 1.
 pub fn momentum(text: &str) -> Result<f64, String> {
-    number(text, "a number from 0 to below 1", |x| (0.0..1.0).contains(&x))
+    number(text, "a number of at least 0 and below 1", |x| (0.0..1.0).contains(&x))
 }
 
-/// How many of something: from 1 to `most`. Every count on the command line is
-/// taken by this function.
+/// Returns a parser of whole numbers from 1 to `most`. It parses every count on the command line.
 pub fn count(most: usize) -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync {
     move |text| match text.parse() {
         Ok(count) if (1..=most).contains(&count) => Ok(count),
@@ -95,7 +94,7 @@ pub fn count(most: usize) -> impl Fn(&str) -> Result<usize, String> + Clone + Se
     }
 }
 
-/// A seed: any number of 64 bits.
+/// Parses a seed: any unsigned number of 64 bits.
 pub fn seed(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("expected a whole number from 0 to {}", u64::MAX))
 }

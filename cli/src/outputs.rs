@@ -1,4 +1,4 @@
-//! Output files: checked before the work, written whole or not at all after it.
+//! Output files. They are checked before the work, and written completely or not at all after it.
 
 use std::{
     ffi::OsStr,
@@ -16,7 +16,7 @@ use crate::console::usage;
 /// A file and the flag that named it.
 pub type Named = (&'static str, PathBuf);
 
-/// What is written into a file.
+/// The format of an output file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Models, checkpoints, state dicts.
@@ -29,8 +29,8 @@ pub enum Format {
     Svg,
 }
 
-/// Endings of names that say another format than the one that is written; by other
-/// endings a name says nothing.
+/// Endings of names that stand for a format. A file is refused if its ending stands for another
+/// format than the one that is written; endings that are not listed are accepted.
 const ENDINGS: &[(&str, &[&str])] = &[
     ("safetensors", &["safetensors"]),
     ("JSON", &["json"]),
@@ -54,7 +54,7 @@ const ENDINGS: &[(&str, &[&str])] = &[
 ];
 
 impl Format {
-    /// Its name, and the ending of its files.
+    /// Returns its name, and the usual ending of its files.
     const fn name(self) -> (&'static str, &'static str) {
         match self {
             Self::Safetensors => ("safetensors", "safetensors"),
@@ -64,13 +64,13 @@ impl Format {
         }
     }
 
-    /// That of a network in a file of this name.
+    /// Returns the format of a network that is written to a file of this name.
     pub fn of_network(path: &Path) -> Self {
         let is_onnx = ending(path).as_deref() == Some(Self::Onnx.name().1);
         if is_onnx { Self::Onnx } else { Self::Safetensors }
     }
 
-    /// Whether a file's name may hold it.
+    /// Refuses a file whose name stands for another format.
     fn check(self, (flag, path): &Named) -> anyhow::Result<()> {
         let (own, own_ending) = self.name();
         let ending = ending(path);
@@ -79,8 +79,8 @@ impl Format {
         };
         match ENDINGS.iter().find(is) {
             Some((named, _)) if *named != own => Err(usage(format!(
-                "{flag} {}: the name is that of {named}, but {own} is what is written: expected a \
-                 name such as {}",
+                "{flag} {}: the name stands for {named}, but the file will be {own}: expected a name \
+                 such as {}",
                 path.display(),
                 path.with_extension(own_ending).display()
             ))),
@@ -89,13 +89,13 @@ impl Format {
     }
 }
 
-/// The ending of a file's name, in small letters.
+/// Returns the ending of a file's name, in lower case.
 fn ending(path: &Path) -> Option<String> {
     path.extension().and_then(OsStr::to_str).map(str::to_lowercase)
 }
 
-/// A file to be written, which was writable when it was asked for, and is none of the
-/// others that a run reads or writes: [`open`] makes it.
+/// A file to be written. [`open`] has checked that it is writable, and that it is not also another
+/// file that the run reads or writes.
 #[derive(Debug)]
 pub struct Output {
     /// The flag that named it.
@@ -104,13 +104,13 @@ pub struct Output {
     given: PathBuf,
 }
 
-/// The files to be written by a run that reads others, after all that can be known
-/// before the work. Each run goes through here, so that no output is an input, another
-/// output, or where stdout or stderr go. Nothing is touched where one is.
+/// Checks the files that a run writes, before any work is done. Every subcommand calls this, so that
+/// no output can also be an input, another output, or the file that stdout or stderr is redirected
+/// to. If one is, no file is touched.
 ///
 /// # Errors
-/// Two of them are the same file ([`Identity`]); a name is that of another format;
-/// or as [`ensure_writable`].
+/// Two of them are the same file ([`Identity`]); a name stands for another format; and the errors of
+/// [`ensure_writable`].
 pub fn open<const N: usize>(
     reads: &[Named],
     writes: [(Format, Named); N],
@@ -119,10 +119,10 @@ pub fn open<const N: usize>(
     Ok(writes.map(Output::new))
 }
 
-/// As [`open`], of those that were asked for.
+/// Like [`open`], for outputs that are optional.
 ///
 /// # Errors
-/// As [`open`].
+/// Those of [`open`].
 pub fn open_given<const N: usize>(
     reads: &[Named],
     writes: [Option<(Format, Named)>; N],
@@ -136,7 +136,7 @@ fn check<'a>(
     writes: impl Iterator<Item = &'a (Format, Named)> + Clone,
 ) -> anyhow::Result<()> {
     let mut seen = Vec::new();
-    // What cannot be found is said when it is read.
+    // A missing input is reported when it is read.
     let identified = |named: &Named| Some((named.clone(), Identity::of(&named.1).ok()?));
     seen.extend(reads.iter().filter_map(identified));
     for (_, named) in writes.clone() {
@@ -147,7 +147,7 @@ fn check<'a>(
         seen.push((named.clone(), id));
     }
     for stream in streams() {
-        // A pipe or a terminal may be what is read and written at once.
+        // A pipe or a terminal may be read and written at once; `streams` only has files.
         if let Some((stream, id)) = identified(&stream)
             && let Some((other, _)) = seen.iter().find(|(_, other)| *other == id)
         {
@@ -162,7 +162,7 @@ fn check<'a>(
 }
 
 impl Output {
-    /// Checks that this is none of the files that turned out to be read too.
+    /// Checks that this is not one of the files that turned out to be read too; `what` names them.
     ///
     /// # Errors
     /// It is one of them.
@@ -174,13 +174,13 @@ impl Output {
     }
 }
 
-/// Whether both are the same file; what cannot be found is none.
+/// Whether both paths are the same file. A path that does not exist is not the same as any other.
 pub fn are_same(one: &Path, other: &Path) -> bool {
     let [one, other] = [one, other].map(|path| Identity::of(path).ok());
     one.is_some() && one == other
 }
 
-/// Where stdout and stderr go, where that is a file.
+/// Returns the files that stdout and stderr are redirected to.
 fn streams() -> impl Iterator<Item = Named> {
     [("standard output", "/dev/stdout"), ("standard error", "/dev/stderr")]
         .map(|(name, path)| (name, PathBuf::from(path)))
@@ -188,7 +188,7 @@ fn streams() -> impl Iterator<Item = Named> {
         .filter(|(_, path)| fs::metadata(path).is_ok_and(|found| found.is_file()))
 }
 
-/// The error of two flags that name the same file.
+/// Returns the error of two flags that name the same file.
 fn same((flag, path): &Named, (other_flag, other): &Named) -> anyhow::Error {
     let (path, other) = (path.display(), other.display());
     usage(if path.to_string() == other.to_string() {
@@ -201,13 +201,13 @@ fn same((flag, path): &Named, (other_flag, other): &Named) -> anyhow::Error {
     })
 }
 
-/// The error with the flag, and with the path as the user wrote it.
+/// Adds the flag, and the path as the user wrote it, to an error.
 fn explain((flag, given): &Named, error: Error) -> anyhow::Error {
     let reason: &dyn fmt::Display = match &error {
         Error::Io { source, .. } => source,
         Error::Format { path, reason } if path == given => reason,
         Error::InUse { .. } => {
-            &"another run is writing it, expected a file of its own for each run"
+            &"another run is writing this file: expected a different file for each run"
         }
         error => error,
     };
@@ -219,15 +219,15 @@ impl Output {
         Self { flag, given }
     }
 
-    /// Whether the file is there.
+    /// Whether the file exists.
     pub fn exists(&self) -> bool {
         self.given.exists()
     }
 
-    /// Keeps other runs from writing it, as long as the lock lives.
+    /// Keeps other runs from writing the file while the lock lives.
     ///
     /// # Errors
-    /// Another run has it, or what the system says.
+    /// Another run holds the lock, or the system's error.
     pub fn lock(&self) -> anyhow::Result<WriteLock> {
         WriteLock::take(&self.given).map_err(|error| self.explain(error))
     }
@@ -235,12 +235,12 @@ impl Output {
     /// Writes the file.
     ///
     /// # Errors
-    /// What the system says, with the flag.
+    /// The system's error, with the flag.
     pub fn write(&self, bytes: &[u8]) -> anyhow::Result<()> {
         write_atomically(&self.given, bytes).map_err(|error| self.explain(error))
     }
 
-    /// Has the library write the file: `save` is told where.
+    /// Lets `save` write the file, given its path.
     ///
     /// # Errors
     /// Those of `save`, with the flag.
@@ -248,7 +248,7 @@ impl Output {
         save(&self.given).map_err(|error| self.explain(error))
     }
 
-    /// The path as the user wrote it.
+    /// Returns the path as the user wrote it.
     pub fn given(&self) -> &Path {
         &self.given
     }

@@ -1,96 +1,96 @@
-//! Curves as SVG.
+//! Plots as SVG.
 
 use plotters::prelude::*;
 
 use crate::run_state::Epoch;
 
-/// Width and height of a panel without its legend in pixels.
+/// The width and the height in pixels of a panel without its legend.
 const PANEL: (u32, u32) = (640, 440);
 
-/// Colours that are told apart in grey and by the colour-blind (Okabe and Ito).
+/// Colours that the colour-blind can tell apart, and that differ in greyscale (Okabe and Ito).
 const COLOURS: [RGBColor; 4] =
     [RGBColor(0, 114, 178), RGBColor(213, 94, 0), RGBColor(0, 158, 115), RGBColor(120, 120, 120)];
 
-/// Height of a line of the legend in pixels.
+/// The height of a line of the legend in pixels.
 const LEGEND_LINE: i32 = 20;
 
-/// The radius in pixels of the circle of the most rows, whose area the others' rows are
-/// a part of.
-const LARGEST: f64 = 9.0;
+/// The radius in pixels of the circle with the most rows. The areas of the other circles are in
+/// proportion to their rows.
+const MAX_RADIUS: f64 = 9.0;
 
-/// The least radius that is seen.
-const LEAST: f64 = 2.0;
+/// The smallest visible radius in pixels.
+const MIN_RADIUS: f64 = 2.0;
 
-/// A line, and what stands on it.
+/// A line and the marks on it.
 pub struct Curve {
-    /// What the legend says of it; empty where there is only one.
+    /// Its text in the legend; empty if it is the only curve.
     label: String,
     points: Vec<(f64, f64)>,
     marks: Marks,
 }
 
-/// What stands on a line's points.
+/// The marks on the points of a line.
 enum Marks {
     None,
     Dots,
-    /// How much stands behind each point.
+    /// Circles that show the number of rows of each point.
     Bins(Vec<Weight>),
 }
 
-/// How much stands behind a point.
+/// The rows that a point summarises.
 #[derive(Clone, Copy, Debug)]
 pub struct Weight {
-    /// The rows that it is of: the circle's area.
+    /// The number of rows, drawn as the circle's area.
     pub rows: usize,
-    /// Whether they are few: the circle is hollow.
+    /// Whether there are few rows; if so, the circle is hollow.
     pub few: bool,
-    /// From where to where the point may lie along y: a bar.
+    /// The interval of y, drawn as a bar.
     pub interval: [f64; 2],
 }
 
-/// Axes with some lines.
+/// A pair of axes with some curves.
 pub struct Panel<'a> {
-    /// What is along the x axis.
+    /// The label of the x axis.
     pub x: &'a str,
-    /// What the lines show.
+    /// The label of the y axis.
     pub y: &'a str,
-    /// The last line of the legend; empty where there is nothing more to say.
+    /// The last line of the legend; may be empty.
     pub note: &'a str,
-    /// The lines, at most as many as there are colours.
+    /// The curves, at most as many as there are colours.
     pub curves: Vec<Curve>,
 }
 
 impl Panel<'_> {
-    /// What the legend has, with its colours.
+    /// Returns the curves in the legend, with their colours.
     fn labelled(&self) -> impl Iterator<Item = (&Curve, RGBColor)> {
         self.curves.iter().zip(COLOURS).filter(|(curve, _)| !curve.label.is_empty())
     }
 
-    /// In pixels.
+    /// The height of the legend in pixels.
     fn legend_height(&self) -> i32 {
         LEGEND_LINE * (self.labelled().count() + usize::from(!self.note.is_empty())) as i32
     }
 }
 
 impl Curve {
-    /// Points, and what the legend says of them.
+    /// A curve with a dot at each point.
     fn new(label: String, points: Vec<(f64, f64)>) -> Self {
         Self { label, points, marks: Marks::Dots }
     }
 
-    /// A line without dots.
+    /// A curve without dots.
     pub fn line(label: &str, points: Vec<(f64, f64)>) -> Self {
         Self { label: label.to_owned(), points, marks: Marks::None }
     }
 
-    /// Points with what stands behind each.
+    /// A curve with a circle for the rows of each point.
     pub fn bins(label: String, points: impl IntoIterator<Item = ((f64, f64), Weight)>) -> Self {
         let (points, weights) = points.into_iter().unzip();
         Self { label, points, marks: Marks::Bins(weights) }
     }
 
-    /// Test error in percent, where it was measured; `name` is whose it is, and
-    /// empty where there is only one.
+    /// The test error in percent, where it was measured. `name` names the network; it is empty if
+    /// there is only one.
     pub fn test_error(name: &str, epochs: &[Epoch]) -> Self {
         let point = |epoch: &Epoch| Some((epoch.epoch as f64, 100.0 * epoch.test_error?));
         let points: Vec<_> = epochs.iter().filter_map(point).collect();
@@ -101,7 +101,7 @@ impl Curve {
         Self::new(label, points)
     }
 
-    /// How much stands behind each point, where that is told.
+    /// The rows of each point, if the marks show them.
     fn weights(&self) -> &[Weight] {
         match &self.marks {
             Marks::Bins(weights) => weights,
@@ -109,28 +109,29 @@ impl Curve {
         }
     }
 
-    /// Mean loss of the thinned networks.
+    /// The mean loss of the thinned networks.
     pub fn train_loss(epochs: &[Epoch]) -> Self {
         let point = |epoch: &Epoch| (epoch.epoch as f64, epoch.train_loss);
         Self::new(String::new(), epochs.iter().map(point).collect())
     }
 }
 
-/// Panels side by side, as the text of an SVG file.
+/// Draws panels side by side and returns the text of the SVG file.
 ///
 /// # Errors
-/// None that a backend in memory gives.
+/// The plotting library fails, which it does not in memory.
 pub fn draw(title: &str, panels: &[Panel<'_>]) -> anyhow::Result<String> {
     let mut svg = String::new();
     let legend = panels.iter().map(Panel::legend_height).max().unwrap_or(0);
     let size = (PANEL.0 * panels.len() as u32, PANEL.1 + legend as u32);
     let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
-    draw_on(&area, title, panels).map_err(|error| anyhow::anyhow!("drawing: {error}"))?;
+    draw_on(&area, title, panels)
+        .map_err(|error| anyhow::anyhow!("cannot draw the plot: {error}"))?;
     drop(area);
     Ok(svg)
 }
 
-/// What can go wrong while drawing.
+/// An error of the plotting library.
 type Failure = Box<dyn std::error::Error>;
 
 fn draw_on(
@@ -151,7 +152,7 @@ fn draw_panel(
     area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
     panel: &Panel<'_>,
 ) -> Result<(), Failure> {
-    // The legend stands above the axes, where no point can be.
+    // The legend is above the axes, where it cannot cover a point.
     let (legend, axes) = area.split_vertically(panel.legend_height());
     draw_legend(&legend, panel)?;
     let points = || panel.curves.iter().flat_map(|curve| &curve.points);
@@ -178,7 +179,7 @@ fn draw_panel(
         let width = if curve.weights().is_empty() { 2 } else { 1 };
         let style = colour.stroke_width(width);
         chart.draw_series(LineSeries::new(curve.points.iter().copied(), style))?;
-        // A single point makes no line.
+        // The dots also show a curve with a single point, which has no line.
         if let Marks::Dots = curve.marks {
             let dots = curve.points.iter().map(|&point| Circle::new(point, 3, colour.filled()));
             chart.draw_series(dots)?;
@@ -190,7 +191,7 @@ fn draw_panel(
         }))?;
         let circle = |(point, weight): ((f64, f64), &Weight), style: ShapeStyle| {
             let part = weight.rows as f64 / max_rows.unwrap_or(1) as f64;
-            Circle::new(point, (LARGEST * part.sqrt()).max(LEAST).round() as i32, style)
+            Circle::new(point, (MAX_RADIUS * part.sqrt()).max(MIN_RADIUS).round() as i32, style)
         };
         chart.draw_series(weighed().map(|at| {
             let inside = if at.1.few { WHITE.filled() } else { colour.mix(0.7).filled() };
@@ -222,7 +223,7 @@ fn draw_legend(
 mod tests {
     use super::*;
 
-    /// The numbers of an attribute in all elements of a kind.
+    /// Returns the numbers in an attribute of all elements of a kind.
     fn numbers(svg: &str, element: &str, attribute: &str) -> Vec<f64> {
         let value = |tag: &str| {
             let (_, rest) = tag.split_once(&format!(" {attribute}=\"")).unwrap();
@@ -232,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn no_point_is_hidden_and_circles_say_how_many_rows() {
+    fn no_point_is_hidden_and_the_areas_of_circles_show_their_rows() {
         let weight = |rows| Weight { rows, few: rows < 30, interval: [40.0, 60.0] };
         let points = [((0.0, 100.0), weight(1)), ((100.0, 100.0), weight(1600))];
         let bins = Curve::bins("bins".to_owned(), points);
@@ -240,7 +241,7 @@ mod tests {
         let curves = vec![bins, middle, Curve::line("line", vec![(0.0, 0.0), (100.0, 100.0)])];
         let svg = draw("title", &[Panel { x: "x", y: "y", note: "note", curves }]).unwrap();
 
-        // Each circle is its inside and its edge; of the few rows the inside is white.
+        // Each circle is drawn as its inside and its edge; with few rows, the inside is white.
         let mut radii = numbers(&svg, "circle", "r");
         radii.sort_by(f64::total_cmp);
         assert_eq!(radii, [2.0, 2.0, 5.0, 5.0, 9.0, 9.0]);
@@ -255,7 +256,7 @@ mod tests {
         for label in ["bins", "middle", "line", "note"] {
             let at = contents.iter().position(|&text| text == label).unwrap();
             let bottom = texts[at] + f64::from(LEGEND_LINE);
-            assert!(circles.iter().all(|&y| y - LARGEST > bottom - 1.0), "{label}: {circles:?}");
+            assert!(circles.iter().all(|&y| y - MAX_RADIUS > bottom - 1.0), "{label}: {circles:?}");
         }
     }
 }

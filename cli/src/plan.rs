@@ -1,4 +1,4 @@
-//! What a training is made of: network, optimiser, batches, seed.
+//! The settings of a training: network, optimiser, batches, seed.
 
 use serde::Serialize;
 use thinnet::{
@@ -22,10 +22,10 @@ pub enum LrSchedule {
     Paper,
 }
 
-/// All that a training is made of, but the data and the machine.
+/// All settings of a training, except the data and the machine.
 #[derive(Clone, Debug, Serialize)]
 pub struct Plan {
-    /// Units of the hidden layers.
+    /// Units of each hidden layer.
     pub hidden: Vec<usize>,
     /// Their activation.
     pub activation: Activation,
@@ -33,42 +33,42 @@ pub struct Plan {
     pub input_keep: Keep,
     /// Keep rate of the hidden units.
     pub hidden_keep: Keep,
-    /// How weights start.
+    /// Initialisation of the weights.
     pub initialisation: Initialisation,
-    /// Rows of a batch; an epoch's last one holds what is left.
+    /// Rows per batch; the last batch of an epoch has the remaining rows.
     pub batch: usize,
-    /// How often all rows are seen.
+    /// The number of passes over all training rows.
     pub epochs: usize,
     /// Learning rate at the first step.
     pub learning_rate: f64,
-    /// How it changes.
+    /// How the learning rate changes.
     pub schedule: LrSchedule,
-    /// Momentum; `None` with [`LrSchedule::Paper`], which brings its own.
+    /// Momentum; `None` with [`LrSchedule::Paper`], which sets its own.
     pub momentum: Option<f64>,
-    /// Nesterov's form of momentum.
+    /// Whether the momentum is Nesterov's.
     pub nesterov: bool,
     /// Weight decay.
     pub weight_decay: f64,
     /// Bound on the norm of the weights into a unit.
     pub max_norm: Option<MaxNorm>,
-    /// Seed of weights, masks, the order of rows and the choice of those held out.
+    /// Seed of the weights, the masks, the order of the rows and the choice of held-out rows.
     pub seed: u64,
-    /// Epochs from one evaluation to the next; the last is always evaluated.
+    /// Epochs between evaluations; the last epoch is always evaluated.
     pub evaluate_every: usize,
 }
 
 impl Plan {
-    /// Steps of an epoch over `rows` rows.
+    /// Returns the number of steps in an epoch over `rows` rows.
     pub fn steps_per_epoch(&self, rows: usize) -> usize {
         rows.div_ceil(self.batch)
     }
 
-    /// Updates in all.
+    /// Returns the total number of steps.
     pub fn steps(&self, rows: usize) -> u64 {
         (self.steps_per_epoch(rows) as u64).saturating_mul(self.epochs as u64)
     }
 
-    /// The optimiser of a training over `rows` rows.
+    /// Returns the optimiser of a training over `rows` rows.
     pub fn optimiser(&self, rows: usize) -> Sgd {
         let (from, to, steps) = (self.learning_rate, 0.0, self.steps(rows));
         let rate = match self.schedule {
@@ -88,12 +88,12 @@ impl Plan {
         }
     }
 
-    /// Layers with weights.
+    /// Returns the number of layers with weights.
     pub fn depth(&self) -> usize {
         self.hidden.len() + 1
     }
 
-    /// The network before training.
+    /// Builds the untrained network.
     pub fn network(&self, inputs: usize, classes: usize) -> Result<Mlp, Error> {
         let mut mlp = Mlp::builder(inputs).input_keep(self.input_keep);
         for &width in &self.hidden {

@@ -1,4 +1,4 @@
-//! `thinnet predict`: what a saved network takes each row for.
+//! `thinnet predict` classifies each row of a data set with a saved network.
 
 use std::fmt::Write;
 
@@ -13,7 +13,7 @@ use crate::{
     console, machine::Machine, method::MethodArguments, model::ModelAndData, outputs, recipe,
 };
 
-/// What stands below the help.
+/// The text at the end of the help.
 const EXAMPLES: &str = "\
 Examples:
   thinnet predict --model digits.safetensors --limit 10
@@ -46,7 +46,7 @@ pub struct Arguments {
     machine: Machine,
 }
 
-/// A line of what is printed.
+/// One line of the output.
 #[derive(Debug, Serialize)]
 struct Prediction {
     row: u64,
@@ -60,14 +60,14 @@ struct Prediction {
     mutual_information: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     samples: Option<usize>,
-    /// Of each class.
+    /// The probability of each class.
     probabilities: Vec<f32>,
 }
 
 /// Runs `thinnet predict`.
 ///
 /// # Errors
-/// A file that cannot be read, or a network that is not for such data.
+/// A file cannot be read, or the network does not fit the data.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let machine = &arguments.machine;
     let method = arguments.method.seeded()?;
@@ -91,7 +91,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     })
 }
 
-/// A line for each answer; the first is that to row `first`.
+/// Returns a line for each answer; the first answer is about row `first`.
 fn lines(
     first: u64,
     labels: Option<&[u32]>,
@@ -100,7 +100,7 @@ fn lines(
 ) -> anyhow::Result<String> {
     let mut text = String::new();
     for (row, answer) in (first..).zip(answers) {
-        let class = answer.class().context("the network's outputs are no classes")?;
+        let class = answer.class().context("the outputs of the network are not classes")?;
         let probabilities: Vec<f32> = answer.mean().iter().map(|&p| p as f32).collect();
         let mutual_information = answer.mutual_information();
         let line = Prediction {
@@ -108,7 +108,7 @@ fn lines(
             label: labels.map(|labels| labels[row as usize]),
             class,
             probability: probabilities[class],
-            // Weight scaling tells no uncertainty.
+            // With weight scaling, the uncertainty is unknown.
             entropy: answer.entropy().filter(|_| mutual_information.is_some()),
             mutual_information,
             samples: answer.samples(),

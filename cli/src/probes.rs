@@ -1,4 +1,4 @@
-//! Rows that a network was not trained for, made of those that it is asked about.
+//! Rows unlike the training data, made from the rows of a data set.
 
 use thinnet::{
     data::Dataset,
@@ -6,32 +6,32 @@ use thinnet::{
     tensor::{Matrix, MatrixView},
 };
 
-/// The streams of columns that are shuffled, and of numbers outside of a column's.
+/// The streams that shuffle columns and that draw numbers outside the ranges.
 const SHUFFLED: u64 = 0;
 const OUTSIDE: u64 = 1;
 
-/// What the rows of the data became, and what they are called.
+/// The name of a kind of altered rows, and the rows.
 pub type Probe = (&'static str, Matrix);
 
-/// As many rows as `data` has of each kind that makes sense for it:
+/// Returns the altered rows of `data`, as many as it has, of each kind that makes sense for it:
 ///
-/// - turned by 90°, where they are known to be square images;
-/// - its columns shuffled, each on its own: every number is one of its column, but
-///   they do not belong together;
-/// - each number outside of its column's, below the least or above the largest by half
-///   to all of the distance between those. A column that does not vary stays.
+/// - rotated by 90°, if they are known to be square images;
+/// - with the columns shuffled independently: every number still comes from its column, but the
+///   numbers of a row do not belong together;
+/// - with every number outside its column's range: below the minimum or above the maximum by half
+///   to all of the range's width. A constant column does not change.
 ///
-/// The last two are left out where no column varies.
+/// The last two are left out if all columns are constant.
 ///
 /// # Errors
-/// Rows that cannot be allocated.
+/// The rows cannot be allocated.
 pub fn of(data: &Dataset) -> anyhow::Result<Vec<Probe>> {
     let x = data.inputs();
     let mut probes = Vec::new();
     if let Some([height, width]) = data.image_shape()
         && height == width
     {
-        probes.push(("turned by 90°", turned(x, width)?));
+        probes.push(("rotated by 90°", rotated(x, width)?));
     }
     let ranges = ranges(x)?;
     if ranges.iter().any(|[least, most]| least < most) {
@@ -41,19 +41,19 @@ pub fn of(data: &Dataset) -> anyhow::Result<Vec<Probe>> {
     Ok(probes)
 }
 
-/// Square images, turned by a quarter.
-fn turned(x: MatrixView<'_>, side: usize) -> anyhow::Result<Matrix> {
-    let mut turned = Matrix::zeroed(x.rows(), x.columns())?;
+/// Returns square images rotated clockwise by 90°.
+fn rotated(x: MatrixView<'_>, side: usize) -> anyhow::Result<Matrix> {
+    let mut rotated = Matrix::zeroed(x.rows(), x.columns())?;
     for row in 0..x.rows() {
-        let (from, to) = (x.row(row)?, turned.row_mut(row)?);
+        let (from, to) = (x.row(row)?, rotated.row_mut(row)?);
         for (i, to) in to.iter_mut().enumerate() {
             *to = from[(side - 1 - i % side) * side + i / side];
         }
     }
-    Ok(turned)
+    Ok(rotated)
 }
 
-/// Each column in an order of its own.
+/// Returns the rows with each column in its own random order.
 fn shuffled(x: MatrixView<'_>) -> anyhow::Result<Matrix> {
     let mut shuffled = Matrix::zeroed(x.rows(), x.columns())?;
     let mut order: Vec<usize> = (0..x.rows()).collect();
@@ -67,7 +67,7 @@ fn shuffled(x: MatrixView<'_>) -> anyhow::Result<Matrix> {
     Ok(shuffled)
 }
 
-/// The least and the largest number of each column.
+/// Returns the minimum and the maximum of each column.
 fn ranges(x: MatrixView<'_>) -> anyhow::Result<Vec<[f32; 2]>> {
     let mut ranges = vec![[f32::INFINITY, f32::NEG_INFINITY]; x.columns()];
     for row in 0..x.rows() {
@@ -78,7 +78,7 @@ fn ranges(x: MatrixView<'_>) -> anyhow::Result<Vec<[f32; 2]>> {
     Ok(ranges)
 }
 
-/// Numbers below or above those of their columns.
+/// Returns rows whose numbers lie below or above the ranges of their columns.
 fn outside(x: MatrixView<'_>, ranges: &[[f32; 2]]) -> anyhow::Result<Matrix> {
     let mut outside = Matrix::zeroed(x.rows(), x.columns())?;
     for row in 0..x.rows() {
@@ -87,7 +87,7 @@ fn outside(x: MatrixView<'_>, ranges: &[[f32; 2]]) -> anyhow::Result<Matrix> {
         for (column, (to, &[least, most])) in to.iter_mut().zip(ranges).enumerate() {
             let bits = streams.hash(column as u64);
             let (least, most) = (f64::from(least), f64::from(most));
-            // 32 bits: from 0.5 to 1.
+            // From 0.5 to 1, by 32 of the bits.
             let part = 0.5 + 0.5 * (bits >> 32) as f64 / f64::from(u32::MAX);
             let beyond = part * (most - least);
             let number = if bits & 1 == 0 { most + beyond } else { least - beyond };
@@ -114,24 +114,24 @@ mod tests {
     }
 
     #[test]
-    fn only_images_are_turned() {
+    fn only_images_are_rotated() {
         let rest = ["columns shuffled", "outside the ranges"];
-        // Four columns are no image of 2 x 2.
+        // Four columns alone do not make a 2 x 2 image.
         let numbers: Vec<f32> = (0..40).map(|i| (i * i % 7) as f32).collect();
         assert_eq!(names(&table(&numbers, 4)), rest);
         assert_eq!(names(&table(&[1.0; 4], 4)), [""; 0]);
         let digits = Dataset::digits(Split::Test).unwrap().split_at(20).unwrap().0;
-        assert_eq!(names(&digits), [&["turned by 90°"][..], &rest].concat());
-        let turned = &of(&digits).unwrap()[0].1;
+        assert_eq!(names(&digits), [&["rotated by 90°"][..], &rest].concat());
+        let rotated = &of(&digits).unwrap()[0].1;
         for (y, x) in [(0, 0), (10, 20), (14, 13)] {
-            let [before, after] = [digits.inputs(), turned.view()].map(|x| x.row(0).unwrap());
-            // Clockwise: what was at the bottom left is at the top left.
+            let [before, after] = [digits.inputs(), rotated.view()].map(|x| x.row(0).unwrap());
+            // Clockwise: the bottom left corner moves to the top left.
             assert_eq!(after[y * 28 + x], before[(27 - x) * 28 + y]);
         }
     }
 
     #[test]
-    fn shuffled_columns_hold_their_numbers_in_another_order() {
+    fn shuffled_columns_have_the_same_numbers_in_another_order() {
         let numbers: Vec<f32> = (0..200).map(|i| i as f32).collect();
         let data = table(&numbers, 2);
         let probe = &of(&data).unwrap()[0].1;
@@ -143,7 +143,7 @@ mod tests {
             columns[0].push(a);
             columns[1].push(b);
         }
-        // Of 100 pairs, one is expected to find itself again; 10 with probability 1e-7.
+        // Of 100 pairs, one is expected to stay together; 10 or more do with probability 1e-7.
         assert!(together < 10, "{together}");
         for (i, mut column) in columns.into_iter().enumerate() {
             assert!(!column.is_sorted());
@@ -153,8 +153,8 @@ mod tests {
     }
 
     #[test]
-    fn numbers_outside_are_those_of_no_row() {
-        // Standardised; far from 0; constant; the largest there are.
+    fn numbers_outside_the_ranges_occur_in_no_row() {
+        // Standardised; far from 0; constant; near the largest finite numbers.
         let columns = [[-1.5, 0.0, 1.5], [1e6, 1e6 + 2.0, 1e6 + 8.0], [3.0; 3], [-3e38, 0.0, 3e38]];
         let numbers: Vec<f32> = (0..300).map(|i| columns[i % 4][i / 4 % 3]).collect();
         let data = table(&numbers, 4);

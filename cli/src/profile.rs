@@ -1,4 +1,4 @@
-//! `thinnet profile`: where a training step's time goes.
+//! `thinnet profile` measures where the time of a training step goes.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use thinnet::profile::{Cost, Profile};
 
 use crate::{console, machine::Machine, model::ModelAndData, numbers, outputs, table};
 
-/// What stands below the help.
+/// The text at the end of the help.
 const EXAMPLES: &str = "\
 Examples:
   thinnet profile --model digits.safetensors
@@ -50,7 +50,7 @@ pub struct Arguments {
 /// Runs `thinnet profile`.
 ///
 /// # Errors
-/// A file that cannot be read, or a network that is not for such data.
+/// A file cannot be read, or the network does not fit the data.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let [] = outputs::open(&arguments.model_and_data.files(), [])?;
     let (mlp, test) = arguments.model_and_data.read()?;
@@ -65,7 +65,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     })
 }
 
-/// What is printed without `--json`.
+/// Returns the text that is printed without `--json`.
 fn text(found: &Profile) -> String {
     let mut text = String::new();
     let (floors, ms) = (found.floors, 1e3 * found.seconds);
@@ -88,7 +88,7 @@ fn text(found: &Profile) -> String {
     text
 }
 
-/// The parts, a row each.
+/// Returns a table with a row per part of the step.
 fn table(found: &Profile) -> Table {
     let header = [
         "layer",
@@ -125,7 +125,7 @@ fn table(found: &Profile) -> Table {
     table
 }
 
-/// What is of the layer, the part's name, and its numbers; what lacks is empty.
+/// Returns a row of the table: the cells about the layer, the part's name and its numbers.
 fn row<const N: usize>(layer: [String; 4], part: &str, numbers: [String; N]) -> Vec<String> {
     layer.into_iter().chain([part.to_owned()]).chain(numbers).collect()
 }
@@ -146,7 +146,7 @@ fn ms(seconds: f64) -> String {
     format!("{:.3}", 1e3 * seconds)
 }
 
-/// With a digit more than densities have, so that what is printed adds up to 100.
+/// With one more digit than densities have, so that the printed shares add up to 100.
 fn share(part: f64) -> String {
     format!("{:.1}", 100.0 * part)
 }

@@ -1,4 +1,4 @@
-//! Progress on stderr: a bar on a terminal, otherwise some lines.
+//! Progress on stderr: a bar on a terminal, otherwise a few lines.
 
 use std::{
     io::IsTerminal,
@@ -9,26 +9,26 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{console, run_state::Epoch};
 
-/// How often the bar's numbers change.
+/// The time between updates of the bar's numbers.
 const REFRESH: Duration = Duration::from_millis(250);
 
-/// About how many lines a training prints where there is no terminal.
+/// The approximate number of lines that a training prints if there is no terminal.
 const LINES: usize = 10;
 
-/// How far one training has come, or several that take turns.
+/// The progress of one training, or of several that take turns.
 pub struct Progress {
-    /// What is trained, in a word or two.
+    /// The name of the training, in a word or two.
     name: String,
     epochs: usize,
     shown: Shown,
-    /// Since the numbers last changed: when that was, the steps, their losses.
+    /// When the numbers were last updated. `steps` and `losses` (a sum) count from then.
     since: Instant,
     steps: u32,
     losses: f64,
     last_error: Option<f64>,
 }
 
-/// The forms of progress.
+/// The form in which progress is shown.
 enum Shown {
     Nothing,
     Bar(ProgressBar),
@@ -36,7 +36,7 @@ enum Shown {
 }
 
 impl Progress {
-    /// Progress of trainings of `epochs` epochs each, `steps` steps in all.
+    /// Shows the progress of trainings of `epochs` epochs each, and `steps` steps in total.
     pub fn new(name: &str, epochs: usize, steps: u64, quiet: bool) -> Self {
         let shown = if quiet {
             Shown::Nothing
@@ -55,7 +55,7 @@ impl Progress {
         Self { name, epochs, shown, since, steps: 0, losses: 0.0, last_error: None }
     }
 
-    /// Another training's turn.
+    /// Switches to another training.
     pub fn turn(&mut self, name: &str) {
         name.clone_into(&mut self.name);
         self.last_error = None;
@@ -65,7 +65,7 @@ impl Progress {
         self.restart();
     }
 
-    /// These steps were done before.
+    /// Counts steps that were done by an earlier run.
     pub fn skip(&mut self, steps: u64) {
         if let Shown::Bar(bar) = &self.shown {
             bar.set_position(steps);
@@ -73,8 +73,7 @@ impl Progress {
         }
     }
 
-    /// Something went wrong that does not end the training: said even where
-    /// nothing else is.
+    /// Prints a warning about a problem that does not end the training, even with `--quiet`.
     pub fn warn(&self, text: &str) {
         match &self.shown {
             Shown::Bar(bar) => bar.suspend(|| console::remark(text)),
@@ -82,7 +81,7 @@ impl Progress {
         }
     }
 
-    /// A step was done.
+    /// Counts a step with this loss.
     pub fn step(&mut self, loss: f32) {
         self.steps += 1;
         self.losses += f64::from(loss);
@@ -100,12 +99,12 @@ impl Progress {
         }
     }
 
-    /// An epoch was done.
+    /// Shows the end of an epoch.
     pub fn epoch(&mut self, done: &Epoch) {
         self.last_error = done.test_error.or(self.last_error);
         let last = done.epoch == self.epochs;
         match &self.shown {
-            // One line stays of the bar.
+            // One line remains when the bar is gone.
             Shown::Bar(bar) if last => bar.suspend(|| self.line(done)),
             Shown::Lines if last || done.epoch.is_multiple_of(self.epochs.div_ceil(LINES)) => {
                 self.line(done);
@@ -134,7 +133,7 @@ impl Progress {
 }
 
 impl Drop for Progress {
-    /// Takes away the bar: results or an error come next.
+    /// Removes the bar, because results or an error come next.
     fn drop(&mut self) {
         if let Shown::Bar(bar) = &self.shown {
             bar.finish_and_clear();
@@ -142,7 +141,7 @@ impl Drop for Progress {
     }
 }
 
-/// A fraction as `3.30 %`.
+/// Returns a fraction as a percentage, such as `3.30 %`.
 pub fn percent(fraction: f64) -> String {
     format!("{:.2} %", 100.0 * fraction)
 }

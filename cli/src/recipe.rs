@@ -1,6 +1,6 @@
-//! The settings that stand where the command line says nothing.
+//! The default settings.
 //!
-//! Those of `train` were chosen for MNIST with dropout, without a look at the
+//! Those of `train` were chosen for MNIST with dropout, without looking at the
 //! test set: 784-1024-1024-1024-10 ReLU trained on the first 50,000 training
 //! rows for 10 epochs, errors on the other 10,000 (one seed each; the standard
 //! deviation of such an error is 0.13 points):
@@ -18,7 +18,7 @@
 //! | 0.05 linear, batch 64 | 0.9 | 1.5 | 1.79 |
 //!
 //! Max-norm is what allows the higher learning rate, as section 5.1 of the
-//! paper says. The demo has a learning rate and a number of epochs of its own.
+//! paper says. The demo has its own learning rate and number of epochs.
 
 use crate::plan::LrSchedule;
 
@@ -44,17 +44,17 @@ pub const DEMO_EPOCHS: usize = 30;
 /// Learning rate at the first step.
 pub const LEARNING_RATE: f64 = 0.1;
 
-/// Learning rate of the demo's two trainings, which have no max-norm: one that
-/// serves the network without dropout as well.
+/// Learning rate of the demo's two trainings, which have no max-norm. It also suits the network
+/// without dropout.
 pub const DEMO_LEARNING_RATE: f64 = 0.05;
 
-/// Max-norm, for the paper's form of weights.
+/// Max-norm, in the paper's form.
 pub const MAX_NORM_PAPER: f64 = 1.5;
 
 /// How the learning rate changes.
 pub const LR_SCHEDULE: LrSchedule = LrSchedule::Linear;
 
-/// Momentum, where the schedule does not bring its own.
+/// Momentum, unless the schedule sets its own.
 pub const MOMENTUM: f64 = 0.9;
 
 /// Weight decay.
@@ -66,7 +66,7 @@ pub const SEED: u64 = 1;
 /// Rows that are evaluated at a time.
 pub const EVALUATION_BATCH: usize = 256;
 
-/// Steps from one checkpoint to the next. A save of the default network (23 MB,
+/// Steps between two checkpoints. A save of the default network (23 MB,
 /// flushed to the disk) took as long as five or six steps on two cores, so this
 /// costs about 1 %.
 pub const CHECKPOINT_EVERY: usize = 500;

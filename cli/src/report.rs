@@ -1,4 +1,4 @@
-//! `report.json`: what was asked for, and what came out.
+//! The report of a training: its settings and its results, written as JSON.
 
 use serde::Serialize;
 use thinnet::{Isa, Keep, mask};
@@ -10,81 +10,79 @@ use crate::{baseline::Baseline, fit::Fit, plan::Plan, run_state::Epoch};
 pub struct Report<'a> {
     /// This program's version.
     pub thinnet: &'static str,
-    /// The number of the mask definition.
+    /// The version of the mask definition.
     pub mask_format: u32,
-    /// What it was trained on.
+    /// The data that it was trained on.
     pub data: Data,
     /// All settings of the training.
     pub settings: &'a Plan,
-    /// Part of the test rows that the final network gets wrong.
+    /// The fraction of the test rows that the final network gets wrong.
     pub test_error: f64,
-    /// How many that are.
+    /// The number of these rows.
     pub test_wrong: usize,
-    /// What the most frequent class of the training rows gets wrong of them.
+    /// The error of always predicting the most frequent class of the training rows.
     pub baseline: Baseline,
-    /// Its mean loss on the test rows.
+    /// The mean loss of the final network on the test rows.
     pub test_loss: f64,
-    /// Mean loss of the last epoch's thinned networks.
+    /// The mean loss of the thinned networks in the last epoch.
     pub train_loss: f64,
     /// Updates done.
     pub steps: u64,
-    /// The step at which this process took the training up; `None` where it did
-    /// all of it.
+    /// The step at which this process resumed the training; `None` if it did all of it.
     pub resumed_at_step: Option<u64>,
-    /// Milliseconds of a step, evaluations not among them; of this process's
-    /// steps alone.
+    /// The time of a step in milliseconds, without evaluations, over this process's steps only.
     pub step_ms: StepMs,
-    /// Seconds of the whole training, evaluations among them, checkpoints not;
-    /// of a resumed one, of all its parts that a checkpoint kept.
+    /// The time of the whole training in seconds, with evaluations and without checkpoints. For a
+    /// resumed training, this includes the earlier time that the checkpoint recorded.
     pub seconds: f64,
-    /// Threads that it ran on.
+    /// The number of threads.
     pub threads: usize,
-    /// Instruction set that it ran on.
+    /// The instruction set.
     pub isa: &'static str,
-    /// Seed of weights, masks, the order of rows and the choice of those held out.
+    /// The seed of the weights, the masks, the order of the rows and the choice of held-out rows.
     pub seed: u64,
     /// The keep rates as they are stored.
     pub keep: Keeps,
-    /// Active part of each layer's inputs, averaged over the last epoch's steps.
+    /// The active fraction of each layer's inputs, averaged over the steps of the last epoch.
     pub densities: &'a [f64],
     /// SHA-256 of the final parameters.
     pub digest: String,
-    /// Training loss and test error, an epoch each.
+    /// The training loss and the test error of each epoch.
     pub curves: &'a [Epoch],
 }
 
-/// The rows.
+/// The training and the test rows.
 #[derive(Debug, Serialize)]
 pub struct Data {
-    /// What `--data` said.
+    /// The value of `--data`.
     pub source: String,
-    /// Rows trained on.
+    /// The number of training rows.
     pub train_rows: usize,
-    /// Rows that the test error is of.
+    /// The number of rows on which the test error was measured.
     pub test_rows: usize,
-    /// Where those came from: `test`, or `held_out` of the training set.
+    /// Where those came from: `test`, or `held_out` if they are training rows.
     pub test_set: &'static str,
     /// Columns of a row.
     pub inputs: usize,
-    /// Classes that the network tells apart.
+    /// The number of classes of the network.
     pub classes: usize,
 }
 
-/// Milliseconds of a step; `None` where this process did none.
+/// The time of a step in milliseconds; `None` if this process did no step.
 #[derive(Debug, Serialize)]
 pub struct StepMs {
-    /// Of the fastest.
+    /// The fastest step.
     pub min: Option<f64>,
-    /// Of the median one.
+    /// The median.
     pub median: Option<f64>,
 }
 
-/// The keep rates.
+/// The keep rates of the network.
 #[derive(Debug, Serialize)]
 pub struct Keeps {
-    /// Of the inputs.
+    /// That of the inputs.
     pub input: StoredKeep,
-    /// Of the hidden units.
+    /// That of the hidden units.
     pub hidden: StoredKeep,
 }
 
@@ -104,7 +102,7 @@ impl From<Keep> for StoredKeep {
 }
 
 impl<'a> Report<'a> {
-    /// The report of a training of `plan` that gave `fit`.
+    /// Returns the report of a training of `plan` with the result `fit`.
     pub fn new(
         data: Data,
         baseline: Baseline,
@@ -136,10 +134,10 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// The file's bytes.
+    /// Returns the contents of the file.
     ///
     /// # Errors
-    /// None that these types can give.
+    /// Serialisation fails, which these types do not let happen.
     pub fn to_bytes(&self) -> anyhow::Result<Vec<u8>> {
         let mut bytes = serde_json::to_vec_pretty(self)?;
         bytes.push(b'\n');

@@ -1,4 +1,4 @@
-//! What a training carries from step to step besides the trainer's own state.
+//! The state of a training beyond that of the trainer.
 
 use std::path::Path;
 
@@ -9,47 +9,47 @@ use thinnet::Error;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Epoch {
-    /// Its number, from 1.
+    /// The number of the epoch, from 1.
     pub epoch: usize,
-    /// Mean loss of its thinned networks.
+    /// The mean loss of its thinned networks.
     pub train_loss: f64,
-    /// Part of the test rows that are wrong after it, where that was measured.
+    /// The fraction of the test rows that are wrong after it, if that was measured.
     pub test_error: Option<f64>,
 }
 
-/// The learning curves so far, and the sums that the present epoch has gathered;
-/// as JSON it is a checkpoint's notes.
+/// The learning curves so far, and the sums of the current epoch. A checkpoint stores this as JSON,
+/// in its notes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunState {
-    /// The epochs that are done.
+    /// The finished epochs.
     pub curves: Vec<Epoch>,
-    /// Active part of each layer's inputs, averaged over the last epoch's steps.
+    /// The active fraction of each layer's inputs, averaged over the steps of the last epoch.
     pub densities: Vec<f64>,
-    /// The present epoch's losses, summed over its rows.
+    /// The sum of the losses over the rows of the current epoch.
     pub losses: f64,
-    /// Seconds of training and evaluation.
+    /// The time of training and evaluation in seconds.
     pub seconds: f64,
 }
 
 impl RunState {
-    /// Before the first step of a network with so many layers.
+    /// The state before the first step of a network with so many layers.
     pub fn new(layers: usize) -> Self {
         Self { curves: Vec::new(), densities: vec![0.0; layers], losses: 0.0, seconds: 0.0 }
     }
 
-    /// A checkpoint's notes.
+    /// Returns the state as the notes of a checkpoint.
     ///
     /// # Errors
-    /// None that these types can give.
+    /// Serialisation fails, which these types do not let happen.
     pub fn to_notes(&self) -> anyhow::Result<String> {
         Ok(serde_json::to_string(self)?)
     }
 
-    /// The state that a checkpoint's notes hold; `path` names it in errors.
+    /// Parses the notes of a checkpoint; `path` names the file in errors.
     ///
     /// # Errors
-    /// Notes that this program did not write.
+    /// This program did not write the notes.
     pub fn from_notes(notes: &str, layers: usize, path: &Path) -> Result<Self, Error> {
         let refuse = |reason: String| Error::Format {
             path: path.to_owned(),
@@ -60,14 +60,14 @@ impl RunState {
         })?;
         if state.densities.len() != layers {
             let got = state.densities.len();
-            return Err(refuse(format!("{got} densities: expected {layers}, one a layer")));
+            return Err(refuse(format!("{got} densities: expected {layers}, one per layer")));
         }
         Ok(state)
     }
 
-    /// How many steps of the present epoch are done at step `steps`: all of them
-    /// where only the epoch's end is missing. `None` where there cannot be so
-    /// many.
+    /// Returns how many steps of the current epoch are done after `steps` steps in total. If only the
+    /// evaluation at the end of the epoch is missing, that is all of its steps. `None` if `steps`
+    /// does not fit the curves.
     pub fn steps_of_epoch(&self, steps: u64, steps_per_epoch: usize) -> Option<usize> {
         let before = (self.curves.len() as u64).checked_mul(steps_per_epoch as u64)?;
         let within = usize::try_from(steps.checked_sub(before)?).ok()?;
@@ -80,9 +80,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn notes_bring_back_every_bit() {
+    fn notes_restore_every_bit() {
         let mut state = RunState::new(3);
-        // Sums whose shortest digits are easily read one bit off.
+        // Inexact parsers read these sums one bit off.
         for i in 1..2000 {
             state.losses += 0.1 / f64::from(i);
             state.densities[i as usize % 3] += 1.0 / (3.0 + f64::from(i).sqrt());
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn notes_of_others_are_refused() {
+    fn foreign_notes_are_refused() {
         for (notes, words) in [
             ("", "thinnet train"),
             ("epoch 3", "thinnet train"),

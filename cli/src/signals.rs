@@ -1,4 +1,4 @@
-//! Ctrl-C, SIGTERM and SIGHUP, noticed where it suits.
+//! Ctrl-C, SIGTERM and SIGHUP, noted when they arrive and handled between two steps.
 
 use std::sync::{
     Arc,
@@ -12,19 +12,18 @@ use signal_hook::{
     flag,
 };
 
-/// What asks a process to end. SIGHUP comes when its terminal is closed.
+/// The signals that ask a process to end. SIGHUP arrives when its terminal is closed.
 #[cfg(unix)]
 const SIGNALS: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
 #[cfg(not(unix))]
 const SIGNALS: [i32; 2] = [SIGINT, SIGTERM];
 
-/// Watches for these signals from now to the end of the process, but not for those
-/// that were ignored when it started: by `nohup`, or by a shell that started it in the
-/// background. The first that comes is only noted; a second one ends the process at
-/// once.
+/// Watches for these signals until the end of the process, except those that were already ignored
+/// when it started (by `nohup`, or by a shell that started it in the background). The first signal is
+/// only noted; a second one ends the process at once.
 #[derive(Debug)]
 pub struct Signals {
-    /// The number of the signal that came, or 0.
+    /// The number of the signal that arrived, or 0.
     caught: Arc<AtomicUsize>,
 }
 
@@ -32,13 +31,13 @@ impl Signals {
     /// Begins to watch.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn watch() -> anyhow::Result<Self> {
         let caught = Arc::new(AtomicUsize::new(0));
         let caught_before = Arc::new(AtomicBool::new(false));
         let ignored = ignored();
         for signal in SIGNALS.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0) {
-            // In this order: only the second signal finds the flag set.
+            // The order matters: only the second signal must find the flag set.
             flag::register_conditional_default(signal, Arc::clone(&caught_before))?;
             flag::register(signal, Arc::clone(&caught_before))?;
             flag::register_usize(signal, Arc::clone(&caught), signal as usize)?;
@@ -46,7 +45,7 @@ impl Signals {
         Ok(Self { caught })
     }
 
-    /// The signal that came, if one did.
+    /// Returns the signal that arrived, if any.
     pub fn caught(&self) -> Option<u8> {
         match self.caught.load(Ordering::SeqCst) {
             0 => None,
@@ -55,14 +54,14 @@ impl Signals {
     }
 }
 
-/// The signals that this process ignores, signal n in bit n - 1. Only Linux tells
-/// without unsafe code; elsewhere none are said to be.
+/// Returns the signals that this process ignores, signal n in bit n - 1. Only on Linux can this be
+/// found out without unsafe code; elsewhere the result is 0.
 fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     parse_ignored(&status).unwrap_or_default()
 }
 
-/// The mask of ignored signals in a Linux process's status.
+/// Parses the mask of ignored signals in the status of a Linux process.
 fn parse_ignored(status: &str) -> Option<u64> {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
     u64::from_str_radix(mask.trim(), 16).ok()

@@ -18,20 +18,20 @@ use crate::{
     outputs::Named,
 };
 
-/// So many classes may have no rows, however few labels there are.
+/// This many classes are always allowed, however few labels occur.
 const ANY_CLASSES: usize = 1024;
 
-/// And so many for each label that occurs.
-const CLASSES_EACH: usize = 16;
+/// This many classes are allowed per label that occurs.
+const CLASSES_PER_LABEL: usize = 16;
 
-/// What `--data` names.
+/// The value of `--data`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Source {
     /// The digits inside this program.
     Digits,
     /// A folder with the usual file names.
     Folder(PathBuf),
-    /// An NPY file of rows, or a pipe of one.
+    /// An NPY file of rows, or a pipe that carries one.
     Array(PathBuf),
 }
 
@@ -50,8 +50,8 @@ impl FromStr for Source {
     }
 }
 
-/// Whether it is a pipe or a device, or one of the names that the system has for a program's own
-/// open files: /dev/stdin, and /dev/fd/63 of a shell's `<(...)`.
+/// Whether the path is a pipe or a device, or a name for one of this process's open files, such as
+/// /dev/stdin, or /dev/fd/63 from a shell's `<(...)`.
 fn is_stream(path: &Path) -> bool {
     path.metadata()
         .is_ok_and(|about| !about.is_dir() && !about.is_file() || path.starts_with("/dev"))
@@ -86,13 +86,13 @@ impl fmt::Display for Data {
 }
 
 impl Data {
-    /// The digits inside this program.
+    /// Returns the digits inside this program.
     pub fn digits() -> Self {
         Self { source: Source::Digits, labels: None }
     }
 
-    /// The files that are read; of a folder all that have the name of a data set's
-    /// file, be they there or not: what is written under it would be read the next time.
+    /// Returns the files that are read. For a folder, these are all the files that a data set may
+    /// have, even if they do not exist: an output under such a name would be read the next time.
     pub fn files(&self) -> Vec<Named> {
         let sets = [Split::Train, Split::Test];
         let mut files = Vec::new();
@@ -107,11 +107,10 @@ impl Data {
         files
     }
 
-    /// Reads one of the two sets; what two files hold is either.
+    /// Reads one of the two sets. Two NPY files serve as either.
     ///
     /// # Errors
-    /// There is no such folder, its files are not what they have to be, or they
-    /// hold no rows.
+    /// There is no such folder, its files are malformed, or they have no rows.
     pub fn read(&self, split: Split) -> anyhow::Result<Dataset> {
         let data = match (&self.source, &self.labels) {
             (Source::Array(inputs), Some(labels)) => {
@@ -122,12 +121,12 @@ impl Data {
             }
             (Source::Array(_), None) => {
                 return Err(usage(format!(
-                    "--data {self}: expected --labels FILE.npy beside it, with a label for each row"
+                    "--data {self}: expected --labels FILE.npy too, with a label for each row"
                 )));
             }
             (_, Some(labels)) => {
                 return Err(usage(format!(
-                    "--labels {}: expected --data FILE.npy beside it, which it has the labels of",
+                    "--labels {}: expected --data FILE.npy too, with the rows that have these labels",
                     labels.display()
                 )));
             }
@@ -142,33 +141,32 @@ impl Data {
         Ok(data)
     }
 
-    /// The rows of the test set, and their labels where there are any: an NPY file
-    /// needs none.
+    /// Reads the rows of the test set, and their labels if there are any: an NPY file needs none.
     ///
     /// # Errors
-    /// As [`Self::read`].
+    /// Those of [`Self::read`].
     pub fn read_rows(&self) -> anyhow::Result<(Matrix, Option<Vec<u32>>)> {
         if let (Source::Array(inputs), None) = (&self.source, &self.labels) {
             let rows = npy::read_inputs(inputs)?;
-            anyhow::ensure!(rows.rows() > 0, "--data {self}: has no rows");
+            anyhow::ensure!(rows.rows() > 0, "--data {self}: the array has no rows");
             return Ok((rows, None));
         }
         let (rows, labels) = self.read(Split::Test)?.into_parts();
         Ok((rows, Some(labels)))
     }
 
-    /// What to train on and what to measure the error on: the training and the
-    /// test set, or with `held_out` rows and a seed, the training set without some
-    /// rows and those rows ([`Dataset::hold_out`]), the test set being left unread.
+    /// Reads the rows to train on and the rows to measure the error on. These are the training and
+    /// the test set; or, given a number of held-out rows and a seed, the rest of the training set
+    /// and the held-out rows ([`Dataset::hold_out`]). In that case the test set is not read.
     ///
     /// # Errors
-    /// As [`Self::read`]; sets of different widths; more rows held out than
-    /// there are, or none of two files.
+    /// Those of [`Self::read`]; the sets have different widths; all training rows, or more, are held
+    /// out; or an NPY file is given without held-out rows.
     pub fn read_pair(&self, held_out: Option<(usize, u64)>) -> anyhow::Result<(Dataset, Dataset)> {
         let train = self.read(Split::Train)?;
         anyhow::ensure!(
             train.classes() > 1,
-            "--data {self}: the label of every training row is 0, expected at least two classes"
+            "--data {self}: every training row has label 0: expected at least two classes"
         );
         if let Some((held_out, seed)) = held_out {
             let rows = train.rows();
@@ -182,32 +180,33 @@ impl Data {
         }
         if let Source::Array(_) = self.source {
             return Err(usage(format!(
-                "--data {self}: expected --held-out N beside it, or a folder that has a test set too"
+                "--data {self} has no test set: expected --held-out N too, or a folder with both sets"
             )));
         }
         let test = self.read(Split::Test)?;
         let (columns, of_test) = (train.inputs().columns(), test.inputs().columns());
         anyhow::ensure!(
             columns == of_test,
-            "--data {self}: the test rows have {of_test} inputs, expected the {columns} of the training rows"
+            "--data {self}: the test rows have {of_test} columns, but the training rows have {columns}"
         );
         self.check_classes(&train, &test)?;
         Ok((train, test))
     }
 
-    /// Refuses labels that are hardly classes: a network has an output for each number up to the
-    /// largest label, so one wrong label can make it huge. Classes without a row get a warning.
+    /// Refuses labels that are unlikely to be classes: the network gets an output for each number up
+    /// to the largest label, so one wrong label could make it huge. Prints a warning about classes
+    /// without a training row.
     fn check_classes(&self, train: &Dataset, test: &Dataset) -> anyhow::Result<()> {
         let larger = if test.classes() > train.classes() { test } else { train };
         let classes = larger.classes();
         let counts = train.class_counts()?;
         let occur = counts.iter().filter(|&&count| count > 0).count();
-        if classes > ANY_CLASSES.max(CLASSES_EACH * occur) {
+        if classes > ANY_CLASSES.max(CLASSES_PER_LABEL * occur) {
             let label = classes - 1;
             let row = larger.labels().iter().position(|&class| class as usize == label);
             let row = row.unwrap_or_default();
             anyhow::bail!(
-                "--data {self}: label {label} at row {row} asks for {classes} outputs, though only \
+                "--data {self}: label {label} in row {row} would need {classes} outputs, but only \
                  {occur} labels occur: expected classes numbered from 0"
             );
         }
@@ -215,44 +214,44 @@ impl Data {
         if empty > 0 {
             let first = counts.iter().position(|&count| count == 0).unwrap_or(counts.len());
             console::remark(&format!(
-                "warning: --data {self}: {empty} of {classes} classes have no training row, the \
-                 first of them class {first} (classes are numbered from 0)"
+                "warning: --data {self}: {empty} of {classes} classes have no training row; the first \
+                 is class {first} (classes are numbered from 0)"
             ));
         }
         Ok(())
     }
 }
 
-/// What is wrong with a path that has to be a folder.
+/// Returns the reason why a path is not a folder of data.
 fn no_folder(path: &Path) -> String {
     let expected = "a folder of IDX or NPY files, a file whose name ends in .npy, or `digits`";
     if !path.exists() {
         return format!("no such folder or file (expected {expected})");
     }
-    no_array(path, expected).unwrap_or_else(|| format!("is no folder (expected {expected})"))
+    no_array(path, expected).unwrap_or_else(|| format!("not a folder (expected {expected})"))
 }
 
-/// What is wrong with a file that has numbers, as its name says, but not as NPY; and what
-/// makes a NPY file of it.
+/// Returns the reason why a table or an archive cannot be read, and the line of Python that converts
+/// it to an NPY file. `None` for other names.
 fn no_array(path: &Path, expected: &str) -> Option<String> {
     let ending = path.extension()?.to_str()?.to_lowercase();
     let python = |path: &Path| format!("{:?}", path.display().to_string());
     let table = |separator| {
         let load = format!("numpy.loadtxt({}, delimiter={separator}, skiprows=1)", python(path));
-        ("a table is not read", "one of numbers, below a line of names", load)
+        ("tables cannot be read", "a table of numbers below a line of names", load)
     };
     let (what, of, load) = match &*ending {
         "csv" | "txt" | "dat" => table("\",\""),
         "tsv" | "tab" => table("\"\\t\""),
         "npz" => {
             let load = format!("numpy.load({})[\"NAME\"]", python(path));
-            ("an archive is not read", "the array NAME in it", load)
+            ("archives cannot be read", "the array NAME in the archive", load)
         }
         _ => return None,
     };
     let array = python(&path.with_extension("npy"));
     Some(format!(
-        "{what}: expected {expected}; this line of Python makes a .npy file of {of}: import numpy; \
+        "{what}: expected {expected}; this line of Python converts {of} to a .npy file: import numpy; \
          numpy.save({array}, {load})"
     ))
 }

@@ -1,8 +1,8 @@
-//! Tables on stdout.
+//! Tables for stdout.
 
 use comfy_table::{CellAlignment, Table, presets};
 
-/// An empty table. Numbers stand to the right; the columns `texts` do not.
+/// Returns an empty table. Columns are aligned to the right, except those in `texts`.
 pub fn new<const N: usize>(header: [&str; N], texts: &[usize]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);

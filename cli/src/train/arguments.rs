@@ -18,7 +18,7 @@ use crate::{
     source::Data,
 };
 
-/// What stands below the help.
+/// The text at the end of the help.
 const EXAMPLES: &str = "\
 Examples:
   Train on the digits inside this program and save the network:
@@ -204,15 +204,15 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// The training that they describe.
+    /// Returns the plan of the training.
     ///
     /// # Errors
-    /// A momentum together with the schedule that brings its own.
+    /// A momentum is given together with the schedule that sets its own.
     pub fn plan(&self) -> anyhow::Result<Plan> {
         let momentum = match (self.schedule, self.momentum) {
             (LrSchedule::Paper, Some(momentum)) => {
                 return Err(usage(format!(
-                    "--momentum {momentum} cannot be used with --schedule paper, which takes the \
+                    "--momentum {momentum} cannot be used with --schedule paper, which raises the \
                      momentum from 0.5 to 0.99 itself"
                 )));
             }
@@ -245,7 +245,7 @@ impl Arguments {
         })
     }
 
-    /// What the error is measured on.
+    /// Returns the name of the set on which the error is measured.
     pub fn test_set(&self) -> &'static str {
         if self.held_out.is_some() { "held_out" } else { "test" }
     }

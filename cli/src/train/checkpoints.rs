@@ -1,4 +1,4 @@
-//! When a training is saved, and what it is resumed from.
+//! Saves a training while it runs, and finds the checkpoint that it is resumed from.
 
 use std::{
     fmt::Display,
@@ -20,21 +20,21 @@ use crate::{
     signals::Signals,
 };
 
-/// Where a training is saved to and resumed from.
+/// The checkpoints that a training is resumed from and saved to.
 pub struct Checkpoints {
-    /// The checkpoint that it goes on with.
+    /// The checkpoint that is resumed.
     pub resumed: Option<PathBuf>,
-    /// The checkpoint that it writes.
+    /// The checkpoint that is written.
     pub file: Output,
-    /// Keeps others from writing it.
+    /// Keeps other runs from writing it.
     _lock: WriteLock,
 }
 
 impl Checkpoints {
-    /// The file that the arguments ask to write, and the flag that names it.
+    /// Returns the checkpoint to write, with the flag that names it.
     ///
     /// # Errors
-    /// Steps from one save to the next without a file; there is none to go on with.
+    /// `--checkpoint-every` is given without a file, or the checkpoint to resume cannot be found.
     pub fn file(arguments: &Arguments) -> anyhow::Result<Option<Named>> {
         let Arguments { checkpoint, resume, checkpoint_every, .. } = arguments;
         if let Some(path) = resume {
@@ -51,31 +51,31 @@ impl Checkpoints {
             (None, Some(path), _) => Ok(Some(("--resume", path.clone()))),
             (None, None, None) => Ok(None),
             (None, None, Some(steps)) => Err(usage(format!(
-                "--checkpoint-every {steps}: expected --checkpoint FILE or --resume FILE beside it"
+                "--checkpoint-every {steps}: expected --checkpoint FILE or --resume FILE too"
             ))),
         }
     }
 
-    /// Takes the right to write the file.
+    /// Locks the file that is written.
     ///
     /// # Errors
-    /// A file that is there already and not resumed, so that no training is lost by a
-    /// forgotten flag; another run's checkpoint.
+    /// The file exists and is not the one that is resumed, so that a forgotten flag does not destroy
+    /// a training; or another run is writing it.
     pub fn open(resumed: Option<&Path>, file: Output) -> anyhow::Result<Self> {
         let lock = file.lock()?;
-        let goes_on = resumed.is_some_and(|resumed| are_same(resumed, file.given()));
+        let is_resumed = resumed.is_some_and(|resumed| are_same(resumed, file.given()));
         anyhow::ensure!(
-            goes_on || !file.exists(),
-            "--checkpoint {path}: is there already: expected a new file, or --resume {path} to go on with it",
+            is_resumed || !file.exists(),
+            "--checkpoint {path} already exists: expected a new file, or --resume {path} to resume it",
             path = file.given().display()
         );
         Ok(Self { resumed: resumed.map(Path::to_owned), file, _lock: lock })
     }
 }
 
-/// What has to be the same when a training is resumed, besides what the trainer
-/// itself knows. The names sort before the trainer's, so that an error names
-/// the cause: with other data the schedule differs too.
+/// Returns the settings that must not change when a training is resumed, in addition to those of the
+/// trainer. Their names sort before the trainer's, so that an error names the cause: with other data,
+/// the schedule differs too.
 pub fn settings(
     plan: &Plan,
     held_out: Option<usize>,
@@ -97,7 +97,7 @@ pub fn settings(
     .into()
 }
 
-/// Saves a training on its way.
+/// Saves a running training.
 pub struct Saver<'a> {
     file: &'a Output,
     every: u64,
@@ -108,10 +108,11 @@ pub struct Saver<'a> {
 }
 
 impl<'a> Saver<'a> {
-    /// From now on Ctrl-C, SIGTERM and SIGHUP wait for a checkpoint.
+    /// Prepares to save. From now on, Ctrl-C, SIGTERM and SIGHUP only take effect once a checkpoint is
+    /// saved.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn new(
         file: &'a Output,
         every: Option<usize>,
@@ -121,13 +122,12 @@ impl<'a> Saver<'a> {
         Ok(Self { file, every, settings, signals: Signals::watch()?, tried_at: None })
     }
 
-    /// After each step and each end of an epoch: saves where it is time to.
-    /// Where that fails it says so and the training goes on; the next time it is
-    /// tried again.
+    /// To be called after each step and at the end of each epoch. Saves the training if a checkpoint is
+    /// due. If that fails, it prints a warning, and the training continues until the next attempt.
     ///
     /// # Errors
-    /// [`Interrupted`] where a signal came and the checkpoint is saved; where it
-    /// cannot be saved, that.
+    /// [`Interrupted`] if a signal arrived and the checkpoint was saved. If it could not be saved after
+    /// a signal, the error of saving.
     pub fn after(&mut self, fitting: &Fitting<'_>, progress: &Progress) -> anyhow::Result<()> {
         let step = fitting.trainer().steps();
         if let Some(signal) = self.signals.caught()
@@ -136,15 +136,15 @@ impl<'a> Saver<'a> {
             self.save(fitting)
                 .map_err(|error| anyhow::anyhow!("interrupted after step {step}: {error}"))?;
             let command = resume_command(std::env::args_os(), self.file.given());
-            let message = format!("saved after step {step}; go on with: {command}");
+            let message = format!("saved after step {step}; resume with: {command}");
             return Err(Interrupted { signal, message }.into());
         }
         if step.is_multiple_of(self.every) && self.tried_at != Some(step) {
             self.tried_at = Some(step);
             if let Err(error) = self.save(fitting) {
                 progress.warn(&format!(
-                    "warning: no checkpoint of step {step}: {error} (training goes on; next try in \
-                     {} steps)",
+                    "warning: no checkpoint after step {step}: {error} (the training continues; next \
+                     attempt in {} steps)",
                     self.every
                 ));
             }
@@ -152,10 +152,10 @@ impl<'a> Saver<'a> {
         Ok(())
     }
 
-    /// Saves.
+    /// Saves the training.
     ///
     /// # Errors
-    /// What the system says; the last checkpoint stays.
+    /// The system's error. The previous checkpoint is then unchanged.
     pub fn save(&self, fitting: &Fitting<'_>) -> anyhow::Result<()> {
         let notes = fitting.state().to_notes()?;
         self.file.save(|path| fitting.trainer().save(path, self.settings, &notes))

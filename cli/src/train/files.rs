@@ -1,4 +1,4 @@
-//! The files of `thinnet train`: checked at its start, left at its end.
+//! The output files of `thinnet train`, checked at its start and written at its end.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::{
     report::Report,
 };
 
-/// The files to be written at the end.
+/// The files that are written at the end.
 pub struct Outputs {
     /// The network.
     pub model: Option<Output>,
@@ -22,15 +22,15 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    /// Looks whether they, and the checkpoints, could be written now.
+    /// Checks that they and the checkpoints can be written.
     ///
     /// # Errors
-    /// As [`outputs::open_given`] and [`Checkpoints::open`].
+    /// Those of [`outputs::open_given`] and [`Checkpoints::open`].
     pub fn open(arguments: &Arguments) -> anyhow::Result<(Self, Option<Checkpoints>)> {
         let mut reads = arguments.data.files();
         let checkpoint = Checkpoints::file(arguments)?;
         if let Some(resumed) = &arguments.resume
-            // The one file that may be read and written.
+            // The checkpoint is the only file that may be both read and written.
             && !checkpoint.as_ref().is_some_and(|(_, file)| outputs::are_same(file, resumed))
         {
             reads.push(("--resume", resumed.clone()));
@@ -50,10 +50,10 @@ impl Outputs {
         Ok((Self { model, report, plot }, checkpoints))
     }
 
-    /// Writes them all; where one fails the others are written still.
+    /// Writes all of them. If one cannot be written, the others still are.
     ///
     /// # Errors
-    /// What the system says, of all that failed.
+    /// The system's errors, for all files that could not be written.
     pub fn write(&self, report: &Report<'_>, fit: &Fit) -> anyhow::Result<()> {
         let written = [
             self.model.as_ref().map(|file| file.save(|path| fit.predictor.network().save(path))),
@@ -70,7 +70,7 @@ impl Outputs {
         Ok(())
     }
 
-    /// The names and paths of those that were asked for.
+    /// Returns the names and paths of the outputs that were requested.
     pub fn list(&self) -> impl Iterator<Item = (&'static str, &Path)> {
         [("model", &self.model), ("report", &self.report), ("curves", &self.plot)]
             .into_iter()
@@ -78,7 +78,7 @@ impl Outputs {
     }
 }
 
-/// The learning curves.
+/// Returns the learning curves as the text of an SVG file.
 fn picture(fit: &Fit, report: &Report<'_>) -> anyhow::Result<String> {
     let error = Curve::test_error("", &fit.curves);
     let loss = Curve::train_loss(&fit.curves);

@@ -1,4 +1,4 @@
-//! `thinnet train`: one network on labelled rows.
+//! `thinnet train` trains a network on labelled rows.
 
 mod arguments;
 mod checkpoints;
@@ -25,8 +25,7 @@ use files::Outputs;
 /// Runs `thinnet train`.
 ///
 /// # Errors
-/// Outputs that could not be written, data that cannot be read, a training that
-/// diverged.
+/// An output cannot be written, the data cannot be read, or the training diverges.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let machine = &arguments.machine;
     let plan = arguments.plan()?;
@@ -43,7 +42,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         train.inputs().columns()
     ));
     if outputs.model.is_none() && checkpoints.is_none() {
-        machine.remark("the network will not be kept: there is no --out");
+        machine.remark("the network will not be saved, because --out is not given");
     }
 
     let (fit, saved) =
@@ -61,12 +60,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             line(&mut text, name, path.display());
         }
     }
-    // The numbers are shown even where a file could not be written.
+    // The results are shown even if a file could not be written.
     let shown = console::results(&text);
     saved.and(written).and(shown)
 }
 
-/// Trains, and says whether the end of it could be saved.
+/// Trains. Returns the result, and whether the final checkpoint could be saved.
 fn fit(
     arguments: &Arguments,
     plan: &Plan,
@@ -85,9 +84,9 @@ fn fit(
     if let Some(file) = resumed {
         let (file, step) = (file.display(), fitting.trainer().steps());
         machine.remark(&if fitting.is_done() {
-            format!("{file} holds a finished training: nothing is trained, outputs are written")
+            format!("the training in {file} is finished: only the outputs will be written")
         } else {
-            format!("going on after step {step} of {steps}")
+            format!("resuming after step {step} of {steps}")
         });
     }
     let mut progress = Progress::new("training", plan.epochs, steps, machine.quiet);
@@ -117,7 +116,7 @@ fn describe(arguments: &Arguments, train: &Dataset, test: &Dataset, fit: &Fit) -
     }
 }
 
-/// What stdout says.
+/// Returns the text for stdout.
 fn results(arguments: &Arguments, report: &Report<'_>) -> String {
     let mut text = String::new();
     let (wrong, rows) = (report.test_wrong, report.data.test_rows);
@@ -133,7 +132,7 @@ fn results(arguments: &Arguments, report: &Report<'_>) -> String {
     text
 }
 
-/// A line of results.
+/// Adds a line of results.
 fn line(text: &mut String, name: &str, value: impl std::fmt::Display) {
     // Writing to a string cannot fail.
     let _ = writeln!(text, "{name:15}{value}");

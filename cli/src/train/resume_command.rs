@@ -1,9 +1,9 @@
-//! The command that goes on with an interrupted training.
+//! The command that resumes an interrupted training.
 
 use std::{ffi::OsString, path::Path};
 
-/// The present command line with `--resume FILE` for the one that it may have,
-/// quoted for a POSIX shell.
+/// Returns the current command line with `--resume FILE`, which replaces any `--resume` in it, quoted
+/// for a POSIX shell.
 pub fn resume_command(arguments: impl Iterator<Item = OsString>, file: &Path) -> String {
     let mut words = Vec::new();
     let mut arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
@@ -14,12 +14,12 @@ pub fn resume_command(arguments: impl Iterator<Item = OsString>, file: &Path) ->
             words.push(quoted(&argument));
         }
     }
-    // One word, for names that start with a dash.
+    // As one word, for file names that start with a dash.
     words.push(quoted(&format!("--resume={}", file.display())));
     words.join(" ")
 }
 
-/// A word as a shell has to be given it.
+/// Quotes a word for the shell, if it needs quotes.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./=:,@%+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_is_the_same_but_for_what_it_resumes() {
+    fn the_command_is_the_same_except_for_resume() {
         let resumed = |words: &[&str], file: &str| {
             resume_command(words.iter().map(|&word| word.into()), file.as_ref())
         };

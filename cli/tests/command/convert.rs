@@ -1,4 +1,4 @@
-//! `thinnet convert`, and `inspect` of what comes from elsewhere.
+//! `thinnet convert`, and `inspect` on files from elsewhere.
 
 use std::{
     fs,
@@ -31,7 +31,7 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(name)
 }
 
-/// A folder with the fixtures of these names and `layers.toml`.
+/// Returns a folder with these fixtures and `layers.toml`.
 fn folder(fixtures: &[&str]) -> TempDir {
     let folder = TempDir::new().unwrap();
     for name in fixtures {
@@ -41,7 +41,7 @@ fn folder(fixtures: &[&str]) -> TempDir {
     folder
 }
 
-/// Whether the run fails with these words in its one line, and without `out`.
+/// Checks that the run fails with one line that contains these words, and does not write `out`.
 fn fails(folder: &Path, arguments: &[&str], code: i32, words: &str) {
     let stderr = program::fails(folder, arguments, code);
     assert!(stderr.contains(words), "{stderr}");
@@ -53,7 +53,7 @@ fn inspect(folder: &Path, file: &str) -> Value {
 }
 
 #[test]
-fn a_state_dict_becomes_a_model_and_goes_back() {
+fn a_state_dict_is_converted_to_a_model_and_back() {
     let folder = folder(&["sequential.safetensors"]);
     let folder = folder.path();
     let input = "sequential.safetensors";
@@ -92,7 +92,7 @@ fn a_state_dict_becomes_a_model_and_goes_back() {
 }
 
 #[test]
-fn a_graph_becomes_a_model_that_is_inspected_alike() {
+fn a_graph_and_its_model_give_the_same_inspection() {
     let folder = folder(&["mlp_script_train.onnx", "sigmoid_dynamo.onnx"]);
     let folder = folder.path();
     succeeds(folder, &["convert", "mlp_script_train.onnx", "m", "--loss=squared_error"]);
@@ -110,11 +110,11 @@ fn a_graph_becomes_a_model_that_is_inspected_alike() {
         assert_eq!(graph[field], model[field], "{field}");
         assert_eq!(dict[field], model[field], "{field}");
     }
-    // The graph ends in a layer, of which the loss is not seen.
+    // The graph ends in a linear layer, which does not imply a loss.
     assert_eq!((&graph["loss"], &dict["loss"]), (&Value::Null, &model["loss"]));
     assert_eq!(inspect(folder, "sigmoid_dynamo.onnx")["loss"], "binary_cross_entropy");
     let text = succeeds(folder, &["inspect", "mlp_script_train.onnx"]);
-    for part in ["ONNX graph", "8-70-24-3", "loss           not in the file"] {
+    for part in ["ONNX graph", "8-70-24-3", "loss           not stated"] {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(!text.contains("formats"));
@@ -122,7 +122,7 @@ fn a_graph_becomes_a_model_that_is_inspected_alike() {
     fails(folder, &arguments, 1, "binary_cross_entropy");
 }
 
-/// Node by node, also where one stands in the way.
+/// Every node is listed, even if one of them is refused.
 #[test]
 fn a_graph_is_inspected_node_by_node() {
     let folder = folder(&["normalised_script_train.onnx", "bad_gelu.onnx", "sklearn_values.onnx"]);
@@ -144,13 +144,13 @@ fn a_graph_is_inspected_node_by_node() {
         let expected = (operator.to_owned(), role.to_owned());
         assert!(roles_of.contains(&expected), "{operator}: {roles_of:?}");
     }
-    // What it warns of, `convert` says too.
+    // `convert` prints the same note.
     let note = found["notes"][0].as_str().unwrap();
     assert!(note.contains("exported in training mode"), "{note}");
     let run = program::run(folder, &["convert", "normalised_script_train.onnx", "m"]);
     let said = String::from_utf8(run.stderr).unwrap();
     assert!(run.status.success() && said.starts_with("note: node `/norm1/"), "{said}");
-    // A graph that ends otherwise than its labels: what the output does not need.
+    // The output that is imported does not need the nodes of the labels.
     let text = succeeds(folder, &["inspect", "sklearn_values.onnx"]);
     assert!(text.contains("folded into layer 2") && !text.contains("note:"), "{text}");
 
@@ -170,10 +170,9 @@ fn a_graph_is_inspected_node_by_node() {
     assert_eq!(of_refused.iter().filter(|(_, role)| role == "refused").count(), 1);
 }
 
-/// Of each kind of file, by the name's ending alone.
-/// The file that holds its weights is as much an input as the graph is.
+/// The file that contains the weights is an input, just like the graph.
 #[test]
-fn what_a_graph_keeps_beside_it_is_not_written_over() {
+fn external_data_of_a_graph_is_not_overwritten() {
     let folder = folder(&["bad_external.onnx"]);
     let folder = folder.path();
     let (input, data) = ("bad_external.onnx", "bad_external.onnx.data");
@@ -187,8 +186,9 @@ fn what_a_graph_keeps_beside_it_is_not_written_over() {
     succeeds(folder, &["convert", input, "m"]);
 }
 
+/// From each kind of file. Only the ending of the name decides on the format.
 #[test]
-fn every_network_becomes_a_graph() {
+fn every_network_can_be_exported_as_a_graph() {
     let folder = folder(&["sequential.safetensors", "mlp_script_train.onnx"]);
     let folder = folder.path();
     let dict = ["convert", "sequential.safetensors", "--architecture=layers.toml"];
@@ -214,7 +214,7 @@ fn every_network_becomes_a_graph() {
     }
     let bytes = onnx::to_bytes(&mlp, &Export::new().dropout(true)).unwrap();
     assert!(fs::read(folder.join("g.onnx")).unwrap() == bytes);
-    // Of a graph from elsewhere, its keep rates with it.
+    // From a graph from elsewhere, with its keep rates.
     succeeds(folder, &["convert", "mlp_script_train.onnx", "of.onnx", "--dropout"]);
     succeeds(folder, &["convert", "mlp_script_train.onnx", "of"]);
     let of = Mlp::load(&folder.join("of")).unwrap();
@@ -223,7 +223,7 @@ fn every_network_becomes_a_graph() {
 }
 
 #[test]
-fn a_graph_of_ours_is_inspected_and_comes_back() {
+fn a_graph_that_thinnet_wrote_converts_back() {
     let folder = TempDir::new().unwrap();
     let folder = folder.path();
     let mlp = Mlp::builder(5)
@@ -240,7 +240,7 @@ fn a_graph_of_ours_is_inspected_and_comes_back() {
         succeeds(folder, &[&["convert", "m", "g.onnx"][..], dropout].concat());
         let (graph, model) = (inspect(folder, "g.onnx"), inspect(folder, "m"));
         assert_eq!(graph["kind"], "ONNX graph");
-        // Keep rates, loss and sparse input too, which not all nodes say.
+        // This includes keep rates, loss and sparse input, which the nodes alone do not state.
         let fields =
             ["layers", "digest", "parameters", "inputs", "outputs", "loss", "sparse_input"];
         for field in fields {
@@ -253,7 +253,7 @@ fn a_graph_of_ours_is_inspected_and_comes_back() {
 }
 
 #[test]
-fn settings_that_a_graph_does_not_have_are_refused() {
+fn settings_that_do_not_apply_to_a_graph_are_refused() {
     let folder = folder(&["sequential.safetensors", "mlp_script.onnx"]);
     let folder = folder.path();
     let none = Mlp::builder(2).hidden(3, Activation::Tanh, Keep::ONE);
@@ -262,31 +262,34 @@ fn settings_that_a_graph_does_not_have_are_refused() {
     let some = Mlp::builder(2).input_keep(Keep::HALF).output(1, Loss::SquaredError);
     some.build().unwrap().save(&folder.join("some")).unwrap();
     let layers = "--architecture=layers.toml";
-    let all = "none drops nothing: expected a network with a keep rate below 1";
-    let ending = "--dropout: OUT out is to be no ONNX graph: expected a name that ends in .onnx";
+    let all = "--dropout: the network in none has no dropout: expected a keep rate below 1";
+    let ending = "--dropout is for ONNX graphs, and out does not name one: expected an OUT";
     for (arguments, words) in [
         (&["convert", "some", "out", "--dropout"][..], ending),
         (&["convert", "mlp_script.onnx", "out", "--dropout"], ending),
         (&["convert", "sequential.safetensors", "out", layers, "--dropout"], ending),
         (&["convert", "none", "g.onnx", "--dropout"], all),
-        (&["convert", "some", "g.onnx", "--scaling=inverted"], "expected no --scaling"),
-        (&["convert", "some", "g.onnx", "--scaling=paper", "--dropout"], "expected no --scaling"),
-        (&["convert", "mlp_script.onnx", "g.onnx", "--scaling=paper"], "expected no --scaling"),
-        (&["convert", "some", "g.onnx", "--loss=squared_error"], "expected no --loss"),
-        (&["convert", "some", "g.ort"], "the name is that of ONNX Runtime's own format"),
+        (&["convert", "some", "g.onnx", "--scaling=inverted"], "--scaling cannot be used"),
+        (
+            &["convert", "some", "g.onnx", "--scaling=paper", "--dropout"],
+            "--scaling cannot be used",
+        ),
+        (&["convert", "mlp_script.onnx", "g.onnx", "--scaling=paper"], "--scaling cannot be used"),
+        (&["convert", "some", "g.onnx", "--loss=squared_error"], "--loss cannot be used"),
+        (&["convert", "some", "g.ort"], "the name stands for ONNX Runtime's own format"),
         (&["convert", "sequential.safetensors", "g.onnx"], "expected --architecture FILE.toml"),
         (&["convert", "mlp_script.onnx", "./mlp_script.onnx"], "expected different files"),
     ] {
         fails(folder, arguments, 2, words);
         assert!(!folder.join("g.onnx").exists(), "{arguments:?}");
     }
-    // The form of a state dict's weights is still said of one that is read.
+    // --scaling still applies to a state dict that is read.
     let form = ["convert", "sequential.safetensors", "g.onnx", layers, "--scaling=paper"];
     succeeds(folder, &form);
 }
 
 #[test]
-fn tensors_alone_are_listed() {
+fn a_state_dict_without_a_description_is_listed() {
     let folder = folder(&["normalised.safetensors"]);
     let found = inspect(folder.path(), "normalised.safetensors");
     assert_eq!(found["kind"], "tensors");
@@ -296,7 +299,7 @@ fn tensors_alone_are_listed() {
 }
 
 #[test]
-fn a_checkpoint_goes_to_pytorch_with_its_settled_weights() {
+fn a_checkpoint_is_exported_with_pending_factors_applied() {
     let folder = TempDir::new().unwrap();
     let folder = folder.path();
     succeeds(
@@ -309,7 +312,7 @@ fn a_checkpoint_goes_to_pytorch_with_its_settled_weights() {
 }
 
 #[test]
-fn what_does_not_go_is_said_in_one_line() {
+fn refusals_are_one_line() {
     let names = ["named.safetensors", "bad_prelu.onnx", "mlp_script.onnx"];
     let folder = folder(&names);
     let folder = folder.path();
@@ -317,7 +320,12 @@ fn what_does_not_go_is_said_in_one_line() {
     let layers = "--architecture=layers.toml";
     fails(folder, &["convert", dict, "out"], 2, "expected --architecture FILE.toml");
     fails(folder, &["convert", prelu, "out"], 1, "bad_prelu.onnx: node `/1/PRelu`");
-    fails(folder, &["convert", graph, "out", layers], 2, "--architecture: mlp_script.onnx is an");
+    fails(
+        folder,
+        &["convert", graph, "out", layers],
+        2,
+        "--architecture cannot be used here: mlp_script.onnx is an",
+    );
     fails(folder, &["convert", graph, "out", "--scaling=paper"], 2, "--scaling");
     fails(
         folder,
@@ -330,7 +338,7 @@ fn what_does_not_go_is_said_in_one_line() {
     fails(folder, &["convert", graph, "none/out"], 1, "OUT none/out");
     fails(folder, &["convert", "gone", "out"], 1, "gone");
     for (file, kind) in [(graph, "an ONNX graph"), (dict, "a state dict")] {
-        let expected = format!("{kind}: expected a model, which `thinnet convert` makes of it");
+        let expected = format!("{kind}: expected a model (`thinnet convert` converts it to one)");
         fails(folder, &["predict", "--model", file], 1, &expected);
     }
     fs::write(folder.join("text.onnx"), "neither").unwrap();
@@ -351,9 +359,9 @@ fn what_does_not_go_is_said_in_one_line() {
     fails(folder, &["convert", "m", "out", "--loss=squared_error"], 2, "--loss");
 }
 
-/// By what they hold, whatever their names are.
+/// They are recognised by their contents, whatever their names are.
 #[test]
-fn files_that_torch_save_wrote_are_told_what_makes_safetensors_of_them() {
+fn refusals_of_torch_save_files_say_how_to_convert_them() {
     let folder = TempDir::new().unwrap();
     let folder = folder.path();
     let mut zip = b"PK\x03\x04".to_vec();
@@ -384,9 +392,9 @@ fn files_that_torch_save_wrote_are_told_what_makes_safetensors_of_them() {
     }
 }
 
-/// Sparse files of 8 GiB: to read one would take a while, and all memory.
+/// Sparse files of 8 GiB. To read one would take long and need too much memory.
 #[test]
-fn large_files_that_are_no_networks_are_refused_by_their_first_bytes() {
+fn large_files_that_are_not_networks_are_refused_by_their_first_bytes() {
     let folder = TempDir::new().unwrap();
     let folder = folder.path();
     for (name, first, words) in [
@@ -401,7 +409,7 @@ fn large_files_that_are_no_networks_are_refused_by_their_first_bytes() {
         fails(folder, &["inspect", name], 1, words);
     }
     fails(folder, &["predict", "--model=zeros"], 1, "zeros: not a safetensors file");
-    // One that never ends.
+    // A file that never ends.
     #[cfg(target_os = "linux")]
     for arguments in [&["inspect", "/dev/zero"][..], &["predict", "--model=/dev/zero"]] {
         fails(folder, arguments, 1, "/dev/zero: not a safetensors file: expected the length");

@@ -1,4 +1,4 @@
-//! Data of one's own: labels that are no classes, and files that are pipes.
+//! The user's own data: labels that are not classes, and files that are pipes.
 
 use std::{fs, path::Path};
 
@@ -17,7 +17,7 @@ const TRAIN: [&str; 7] = [
     "--quiet",
 ];
 
-/// A folder with a table of 333 rows, whose labels these are in turn but for row 17's.
+/// Returns a folder with a table of 333 rows. They have these labels in turn, except row 17.
 fn table(labels: &[u32], of_row_17: u32) -> TempDir {
     let folder = TempDir::new().unwrap();
     let rows: Vec<f32> = (0..333 * 4).map(|i| (i * 37 % 101) as f32 / 100.0).collect();
@@ -37,7 +37,7 @@ fn warning(folder: &Path) -> String {
 }
 
 #[test]
-fn a_label_that_is_no_class_is_named_before_a_network_is_made() {
+fn a_label_that_is_not_a_class_is_refused_before_a_network_is_built() {
     for label in [1 << 20, 20_000_000, u32::MAX] {
         let line = fails(table(&[0, 1, 2], label).path(), &TRAIN, 1);
         let part = format!("y.npy: class {label} at row 17: expected one of 0 to 1048575");
@@ -45,7 +45,7 @@ fn a_label_that_is_no_class_is_named_before_a_network_is_made() {
     }
     for label in [1024, 900_000, (1 << 20) - 1] {
         let line = fails(table(&[0, 1, 2], label).path(), &TRAIN, 1);
-        let part = format!("label {label} at row 17 asks for {} outputs, though", label + 1);
+        let part = format!("label {label} in row 17 would need {} outputs, but", label + 1);
         assert!(line.contains(&part) && line.contains("only 4 labels occur"), "{line}");
     }
 }
@@ -55,10 +55,10 @@ fn classes_without_a_row_get_a_warning() {
     assert_eq!(warning(table(&[0, 1, 2], 1).path()), "");
     let from_1: Vec<u32> = (1..=10).collect();
     let line = warning(table(&from_1, 1).path());
-    assert!(line.contains("1 of 11 classes have no training row, the first of them class 0"));
+    assert!(line.contains("1 of 11 classes have no training row; the first is class 0"));
     let line = warning(table(&[0, 1], 1023).path());
-    assert!(line.contains("1021 of 1024 classes have no training row, the first of them class 2"));
-    // Many classes of a few rows each are classes.
+    assert!(line.contains("1021 of 1024 classes have no training row; the first is class 2"));
+    // Many classes with a few rows each are accepted.
     let many: Vec<u32> = (0..300).map(|i| 15 * i).collect();
     let line = warning(table(&many, 0).path());
     assert!(line.contains("4186 of 4486 classes"), "{line}");
@@ -82,7 +82,7 @@ fn a_table_is_read_through_a_pipe() {
     let expected = run(folder, &[&predict[..], &["x.npy"]].concat());
     assert!(expected.status.success() && !expected.stdout.is_empty());
 
-    // A pipe of any name.
+    // A named pipe.
     assert!(Command::new("mkfifo").arg(folder.join("pipe")).status().unwrap().success());
     let child = thinnet(folder)
         .args(predict)

@@ -14,7 +14,7 @@ use thinnet::{checkpoint::Contents, files::WriteLock};
 
 use crate::program::thinnet;
 
-/// A training of 63 steps an epoch.
+/// Starts a training of 63 steps per epoch.
 fn start(folder: &Path, epochs: &str, more: &[&str]) -> Child {
     thinnet(folder)
         .args(["train", "--hidden=64", "--threads=1", "--report=r.json", "--out=m"])
@@ -33,14 +33,14 @@ fn send(child: &Child, signal: &str) {
     assert!(sent.success());
 }
 
-/// Whether whoever started the tests has a signal ignored, as a shell does with
-/// SIGINT for what it starts in the background: children inherit that.
+/// Whether the process that started the tests ignores a signal, which children inherit. Shells ignore
+/// SIGINT for the processes that they start in the background.
 fn is_ignored(signal: &str) -> bool {
     let shell = Command::new("sh").args(["-c", &format!("kill -s {signal} $$")]).status();
     shell.unwrap().signal().is_none()
 }
 
-/// Waits until a file is there.
+/// Waits until a file exists.
 fn wait_for(path: &Path) {
     while !path.exists() {
         std::thread::sleep(Duration::from_millis(2));
@@ -61,7 +61,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn the_first_signal_saves_and_says_how_to_go_on() {
+fn the_first_signal_saves_and_prints_how_to_resume() {
     let folder = TempDir::new().unwrap();
     let unbroken = start(folder.path(), "--epochs=12", &[]).wait_with_output().unwrap();
     assert!(unbroken.status.success());
@@ -71,7 +71,7 @@ fn the_first_signal_saves_and_says_how_to_go_on() {
     let expected = report(folder.path());
 
     for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
-        // Under `nohup` it stays ignored.
+        // Under `nohup`, the signal stays ignored.
         if is_ignored(signal) {
             println!("SIG{signal} is ignored here");
             continue;
@@ -90,8 +90,8 @@ fn the_first_signal_saves_and_says_how_to_go_on() {
         let line = said.lines().last().unwrap();
         assert!(line.starts_with(&format!("interrupted: saved after step {step};")), "{said}");
 
-        // The command that it says, as a shell takes it.
-        let (_, command) = line.split_once("go on with: ").unwrap();
+        // The printed command, run by a shell.
+        let (_, command) = line.split_once("resume with: ").unwrap();
         let shell = Command::new("sh").current_dir(folder.path()).args(["-c", command]).output();
         let shell = shell.unwrap();
         assert!(shell.status.success(), "{command}: {}", stderr(&shell));
@@ -104,7 +104,7 @@ fn the_first_signal_saves_and_says_how_to_go_on() {
 }
 
 #[test]
-fn without_a_checkpoint_it_ends_at_once() {
+fn without_a_checkpoint_the_first_signal_ends_at_once() {
     let folder = TempDir::new().unwrap();
     for (signal, number) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
         if is_ignored(signal) {
@@ -119,7 +119,7 @@ fn without_a_checkpoint_it_ends_at_once() {
     }
 }
 
-/// A run that a shell started in the background, or by `nohup`, goes on.
+/// A run that a shell started in the background, or by `nohup`, continues.
 #[cfg(target_os = "linux")]
 #[test]
 fn signals_that_were_ignored_at_the_start_stay_ignored() {
@@ -154,14 +154,14 @@ fn the_second_signal_ends_at_once() {
         .unwrap();
     wait_for(&folder.path().join("c"));
     let last = fs::read(folder.path().join("c")).unwrap();
-    // It is in its second step.
+    // The run is in its second step.
     std::thread::sleep(Duration::from_millis(50));
     send(&child, "INT");
     std::thread::sleep(Duration::from_millis(50));
     assert!(child.try_wait().unwrap().is_none(), "it waits for its step");
     send(&child, "INT");
     assert_eq!(child.wait().unwrap().signal(), Some(2));
-    // What is left does not keep a run from going on.
+    // The lock file that is left does not prevent another run.
     assert_eq!(names(folder.path()), [".thinnet-c.lock", "c"]);
     assert!(fs::read(folder.path().join("c")).unwrap() == last);
     WriteLock::take(&folder.path().join("c")).unwrap();

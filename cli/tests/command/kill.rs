@@ -1,8 +1,7 @@
-//! A training killed at any moment (SIGKILL) and resumed, again and again, ends
-//! as the unbroken one.
+//! A training that is killed at any moment (SIGKILL) and resumed, again and again, ends with the same
+//! result as an uninterrupted one.
 //!
-//! The short form is part of `cargo test`. The long one, a minute or two, says
-//! what happened:
+//! The short form is part of `cargo test`. The long form takes a minute or two and prints its figures:
 //!
 //! ```sh
 //! cargo test --release --test command -- --ignored --nocapture two_hundred_kills
@@ -24,7 +23,7 @@ use thinnet::{
 
 use crate::program::thinnet;
 
-/// Steps from one save to the next.
+/// Steps between checkpoints.
 const INTERVALS: [u32; 4] = [3, 7, 11, 20];
 
 /// 5 epochs of 63 steps; every other epoch is evaluated.
@@ -38,22 +37,22 @@ const TRAINING: [&str; 7] = [
     "--report=report.json",
 ];
 
-/// A run is killed before this part of the time that an unbroken one takes.
-const MOST_OF_IT: f64 = 0.6;
+/// A run is killed within this fraction of the time that an uninterrupted run takes.
+const MAX_FRACTION: f64 = 0.6;
 
-/// What happened.
+/// The figures that are printed.
 #[derive(Debug, Default)]
 struct Figures {
     kills: u64,
-    /// Runs that came to their end, all with the right digest.
+    /// Runs that finished, all with the right digest.
     finished: u64,
     /// Kills before there was a checkpoint.
     before_the_first_save: u64,
-    /// Kills in the middle of a write, seen by what they left over.
+    /// Kills in the middle of a write, counted by the files they left.
     in_a_write: u64,
     /// Kills after at least one more checkpoint than was resumed.
     with_progress: u64,
-    /// Checkpoints that stood in the middle of an epoch.
+    /// Checkpoints in the middle of an epoch.
     in_an_epoch: u64,
 }
 
@@ -70,7 +69,7 @@ fn start(folder: &Path, every: u32) -> Child {
         .unwrap()
 }
 
-/// Waits for a run that has to succeed; what it found, without times.
+/// Waits for a run that must succeed and returns its results, without times.
 fn ends(child: Child, folder: &Path) -> Value {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -88,7 +87,7 @@ fn ends(child: Child, folder: &Path) -> Value {
 fn kill(kills: u64, seed: u64) -> Figures {
     let moments = Streams::new(seed, Domain::Other, 0, 0);
     let mut figures = Figures::default();
-    // Where they have to end, and how long they take.
+    // The expected results, and the time that an uninterrupted run takes.
     let unbroken = INTERVALS.map(|every| {
         let folder = TempDir::new().unwrap();
         let clock = Instant::now();
@@ -106,13 +105,13 @@ fn kill(kills: u64, seed: u64) -> Figures {
                 break ends(child, folder.path());
             }
             // Most live long enough to save, and are killed more than once.
-            let part = MOST_OF_IT * moments.hash(figures.kills + figures.finished) as f64
+            let part = MAX_FRACTION * moments.hash(figures.kills + figures.finished) as f64
                 / u64::MAX as f64;
             match killed_after(child, time.mul_f64(part)) {
                 Ok(()) => figures.kills += 1,
                 Err(ended) => break ends(ended, folder.path()),
             }
-            look(folder.path(), &mut last_step, &mut figures);
+            check(folder.path(), &mut last_step, &mut figures);
         };
         assert_eq!(found, *expected, "every {every} steps, {figures:?}");
         figures.finished += 1;
@@ -120,7 +119,7 @@ fn kill(kills: u64, seed: u64) -> Figures {
     figures
 }
 
-/// Kills a run, or gives back one that had already ended.
+/// Kills a run, or returns it if it had already ended.
 fn killed_after(mut child: Child, time: Duration) -> Result<(), Child> {
     std::thread::sleep(time);
     if child.try_wait().unwrap().is_some() {
@@ -132,18 +131,18 @@ fn killed_after(mut child: Child, time: Duration) -> Result<(), Child> {
     if status.code().is_some() { Err(child) } else { Ok(()) }
 }
 
-/// After a kill: the checkpoint is whole, and no older than the last.
-fn look(folder: &Path, last_step: &mut Option<u64>, figures: &mut Figures) {
+/// Checks after a kill that the checkpoint is complete and not older than the one before.
+fn check(folder: &Path, last_step: &mut Option<u64>, figures: &mut Figures) {
     let left_over = fs::read_dir(folder)
         .unwrap()
         .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().ends_with(".tmp"))
         .count();
-    // Those of the kill before were removed at the start.
+    // The run removed those of the previous kill when it started.
     assert!(left_over <= 1, "{left_over} files");
     figures.in_a_write += left_over as u64;
     let path = folder.join("checkpoint");
     if !path.exists() {
-        assert_eq!(*last_step, None, "a checkpoint is gone");
+        assert_eq!(*last_step, None, "the checkpoint has vanished");
         figures.before_the_first_save += 1;
         return;
     }
@@ -155,7 +154,7 @@ fn look(folder: &Path, last_step: &mut Option<u64>, figures: &mut Figures) {
 }
 
 #[test]
-fn a_killed_training_ends_as_the_unbroken_one() {
+fn a_killed_training_ends_like_an_uninterrupted_one() {
     let figures = kill(20, 1);
     eprintln!("{figures:?}");
     assert!(figures.kills >= 20 && figures.with_progress > 0);

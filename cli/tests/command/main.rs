@@ -1,5 +1,5 @@
-//! The command as people and their machines treat it; `cargo test --test command
-//! kill` runs the tests of a file.
+//! The command as users and their machines treat it. `cargo test --test command kill` runs the tests
+//! of one file.
 
 mod convert;
 mod data;

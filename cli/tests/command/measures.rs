@@ -1,4 +1,4 @@
-//! What a training is measured on, and against.
+//! The rows that a training is measured on, and the baseline that it is compared with.
 
 use std::{fs, path::Path};
 
@@ -24,7 +24,7 @@ fn write(folder: &Path, classes: &[u32], signal: impl Fn(u32, usize) -> f32) {
     npy::write_labels(&folder.join("y.npy"), classes).unwrap();
 }
 
-/// A training on those rows: whether it ended well, and what it said on stderr.
+/// Trains on those rows. Returns whether the training succeeded, and its stderr.
 fn try_train(folder: &Path, more: &[&str]) -> (bool, String) {
     let mut arguments = vec!["train", "--data=x.npy", "--labels=y.npy", "--hidden=32"];
     arguments.extend(["--keep-input=1", "--report=r.json", "--out=m", "--batch=32"]);
@@ -33,16 +33,16 @@ fn try_train(folder: &Path, more: &[&str]) -> (bool, String) {
     (output.status.success(), String::from_utf8(output.stderr).unwrap())
 }
 
-/// Its report, and what it said on stderr.
+/// Returns the report and the stderr of a training that must succeed.
 fn train(folder: &Path, more: &[&str]) -> (Value, String) {
     let (ended_well, stderr) = try_train(folder, more);
     assert!(ended_well, "{stderr}");
     (serde_json::from_slice(&fs::read(folder.join("r.json")).unwrap()).unwrap(), stderr)
 }
 
-/// Held out from the end, the last class alone would be tested, and never trained.
+/// If the last rows were held out, only the last class would be tested, and never trained.
 #[test]
-fn rows_sorted_by_class_are_held_out_by_chance() {
+fn held_out_rows_are_drawn_at_random_from_sorted_rows() {
     let folder = TempDir::new().unwrap();
     let classes: Vec<u32> = (0..3).flat_map(|class| [class; 100]).collect();
     write(folder.path(), &classes, |class, column| f32::from(column % 3 == class as usize));
@@ -54,13 +54,13 @@ fn rows_sorted_by_class_are_held_out_by_chance() {
     assert_eq!(again["digest"], report["digest"]);
 }
 
-/// An error of 5 % is nothing where 5 % of the rows are of the other class.
+/// An error of 5 % means nothing if 5 % of the rows belong to the other class.
 #[test]
-fn the_error_stands_beside_that_of_one_constant_answer() {
+fn the_error_is_printed_beside_that_of_a_constant_prediction() {
     let folder = TempDir::new().unwrap();
     let classes: Vec<u32> = (0..400).map(|row| u32::from(row % 20 == 7)).collect();
     write(folder.path(), &classes, |_, _| 0.5);
-    // Warnings stay with --quiet.
+    // Warnings are printed even with --quiet.
     let more = ["--held-out=100", "--epochs=2", "--learning-rate=0.01", "--quiet"];
     let (report, said) = train(folder.path(), &more);
     assert_eq!(report["test_wrong"], 5);
@@ -79,9 +79,9 @@ fn the_error_stands_beside_that_of_one_constant_answer() {
     assert_eq!(json["baseline"]["wrong"], 20);
 }
 
-/// A table of raw numbers: the first updates leave no hidden unit above 0.
+/// With raw numbers as inputs, the first updates leave no hidden unit above 0.
 #[test]
-fn a_network_whose_units_all_died_is_told_of() {
+fn a_network_whose_units_all_died_gives_a_warning() {
     let folder = TempDir::new().unwrap();
     let classes: Vec<u32> = (0..400).map(|row| row % 3).collect();
     write(folder.path(), &classes, |class, column| {
@@ -90,12 +90,12 @@ fn a_network_whose_units_all_died_is_told_of() {
     let (_, said) = train(folder.path(), &["--held-out=100", "--epochs=10"]);
     assert!(said.contains("every unit of hidden layer 1 is 0 for every row"), "{said}");
     assert!(said.contains("(column 5): scale them"), "{said}");
-    assert!(said.contains("warning: the first batch's loss is "), "{said}");
+    assert!(said.contains("warning: the loss of the first batch is "), "{said}");
 }
 
-/// Nobody is better than a constant answer on rows of one class.
+/// On rows of one class, no network can be better than a constant prediction.
 #[test]
-fn a_network_without_errors_is_not_warned_of() {
+fn a_network_without_errors_gives_no_warning() {
     let folder = TempDir::new().unwrap();
     let classes: Vec<u32> = (0..300).map(|row| row % 3).collect();
     write(folder.path(), &classes, |class, column| f32::from(column % 3 == class as usize));
@@ -110,7 +110,7 @@ fn a_network_without_errors_is_not_warned_of() {
 }
 
 #[test]
-fn what_diverged_is_given_advice_that_fits() {
+fn a_diverged_training_gives_advice_that_fits() {
     let folder = TempDir::new().unwrap();
     let classes: Vec<u32> = (0..100).map(|row| row % 2).collect();
     let diverges = |size: f32, rate: &str| {
@@ -120,16 +120,16 @@ fn what_diverged_is_given_advice_that_fits() {
         let rate = format!("--learning-rate={rate}");
         let (ended_well, said) = try_train(folder.path(), &["--held-out=20", "--epochs=5", &rate]);
         let last = said.lines().last().unwrap().to_owned();
-        assert!(!ended_well && last.starts_with("error: training diverged"), "{said}");
+        assert!(!ended_well && last.starts_with("error: the training diverged"), "{said}");
         last
     };
-    // No rate would do.
+    // No learning rate would help.
     for size in [1e20, 3e38] {
         let said = diverges(size, "0.1");
         assert!(said.contains("the inputs reach") && said.contains("scale them"), "{said}");
         assert!(!said.contains("--learning-rate"), "{said}");
     }
-    // Here it is the rate.
+    // Here the learning rate is the cause.
     let said = diverges(1.0, "1e30");
     assert!(said.ends_with("; try a --learning-rate below 1e30"), "{said}");
 }

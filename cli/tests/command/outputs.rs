@@ -1,4 +1,4 @@
-//! No run writes over a file that it reads, or writes one file twice.
+//! No run overwrites a file that it reads, or writes one file twice.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +16,7 @@ use thinnet::{
 
 use crate::program::{fails, succeeds, thinnet};
 
-/// A folder with what the runs of these tests read. None comes to look into it.
+/// A folder with the inputs of these runs. No run gets far enough to read them.
 struct Given(TempDir);
 
 impl Given {
@@ -61,7 +61,7 @@ impl Given {
         self.0.path()
     }
 
-    /// All that is there, with what it holds or leads to.
+    /// Returns all files with their contents, and all links with their targets.
     fn all(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut all = BTreeMap::new();
         let mut folders = vec![self.path().to_owned()];
@@ -81,7 +81,7 @@ impl Given {
         all
     }
 
-    /// Whether the run is refused before it touches anything, with both flags named.
+    /// Checks that the run is refused before it touches any file, with both flags named.
     fn refuses(&self, arguments: &[&str], flags: [&str; 2]) {
         let before = self.all();
         let line = fails(self.path(), arguments, 2);
@@ -114,7 +114,7 @@ fn no_output_is_an_input_of_a_training() {
         ("to_idx", "idx/train-images-idx3-ubyte"),
         ("idx", "to_labels"),
         ("idx", "idx/t10k-images.idx3-ubyte.gz"),
-        // These are not there, and would be read the next time.
+        // These do not exist, but would be read the next time.
         ("idx", "idx/train-images-idx3-ubyte.gz"),
         ("idx", "idx/x_train.npy"),
         ("empty", "empty/t10k-labels-idx1-ubyte"),
@@ -181,9 +181,9 @@ fn no_output_is_an_input_of_another_command() {
     }
 }
 
-/// As `cat file >> file` is refused.
+/// Just as `cat file >> file` is refused.
 #[test]
-fn what_is_printed_does_not_go_where_a_file_is_read_or_written() {
+fn stdout_is_not_redirected_to_a_file_that_is_read_or_written() {
     let given = Given::new();
     for (arguments, file, flag) in [
         (&["eval", "--model=m"][..], "m", "--model"),
@@ -213,9 +213,9 @@ fn what_is_printed_does_not_go_where_a_file_is_read_or_written() {
     assert_eq!(fs::read(given.path().join("m")).unwrap(), b"m");
 }
 
-/// What may be one file, and names beside those of a data set.
+/// These files may be the same, and these names do not belong to a data set.
 #[test]
-fn what_is_no_input_is_written() {
+fn outputs_that_are_not_inputs_are_written() {
     let folder = TempDir::new().unwrap();
     let folder = folder.path();
     let small = ["train", "--hidden=2", "--epochs=1", "--threads=1", "--quiet"];
@@ -239,7 +239,7 @@ fn what_is_no_input_is_written() {
 }
 
 #[test]
-fn a_name_of_another_format_is_not_written() {
+fn a_name_that_stands_for_another_format_is_refused() {
     let folder = TempDir::new().unwrap();
     let folder = folder.path();
     let mlp = Mlp::builder(2).hidden(2, Activation::Relu, Keep::HALF);
@@ -247,7 +247,7 @@ fn a_name_of_another_format_is_not_written() {
     for name in ["x.ort", "x.pt", "x.PTH", "x.bin", "x.npz", "x.pkl", "x.h5", "x.toml", "x.gz"] {
         let line = fails(folder, &["convert", "m", name], 2);
         assert!(line.contains(&format!("OUT {name}: ")), "{line}");
-        assert!(line.contains("safetensors is what is written"), "{line}");
+        assert!(line.contains("the file will be safetensors"), "{line}");
         assert!(line.contains("such as x.safetensors"), "{line}");
         let line = fails(folder, &["train", "--checkpoint", name], 2);
         assert!(line.contains(&format!("--checkpoint {name}: ")), "{line}");
@@ -265,7 +265,7 @@ fn a_name_of_another_format_is_not_written() {
         let line = fails(folder, &arguments, 2);
         assert!(line.contains(expected), "{line}");
     }
-    // Names that say nothing, or what is true.
+    // These names stand for no format, or for the right one.
     for name in ["x", "x.safetensors", "x.v2", "x.2026-11-27", "x.ckpt", ".x"] {
         succeeds(folder, &["convert", "m", name]);
     }

@@ -1,26 +1,26 @@
-//! The command as its tests run it: in a folder, with what it said.
+//! Runs the command in a folder and checks its output.
 
 use std::{
     path::Path,
     process::{Command, Output, Stdio},
 };
 
-/// The command's file.
+/// The path of the command.
 pub const FILE: &str = env!("CARGO_BIN_EXE_thinnet");
 
-/// The command, to be run in a folder, with no input.
+/// Returns the command, to be run in a folder without input.
 pub fn thinnet(folder: &Path) -> Command {
     let mut command = Command::new(FILE);
     command.current_dir(folder).stdin(Stdio::null());
     command
 }
 
-/// What a run ended as.
+/// Runs the command and returns its exit code and output.
 pub fn run(folder: &Path, arguments: &[&str]) -> Output {
     thinnet(folder).args(arguments).output().unwrap()
 }
 
-/// What a run that has to succeed said on stdout; it says nothing on stderr.
+/// Returns the stdout of a run that must succeed without output on stderr.
 pub fn succeeds(folder: &Path, arguments: &[&str]) -> String {
     let output = run(folder, arguments);
     let stderr = String::from_utf8(output.stderr).unwrap();
@@ -28,7 +28,7 @@ pub fn succeeds(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The one error line of a run that has to fail.
+/// Returns the only error line of a run that must fail.
 pub fn fails(folder: &Path, arguments: &[&str], code: i32) -> String {
     let output = run(folder, arguments);
     let stderr = String::from_utf8(output.stderr).unwrap();
@@ -37,9 +37,9 @@ pub fn fails(folder: &Path, arguments: &[&str], code: i32) -> String {
     stderr
 }
 
-/// Whether it ends well where nobody reads what it says.
+/// Checks that the command succeeds even if nobody reads its output.
 #[cfg(unix)]
-pub fn outlives_its_reader(folder: &Path, arguments: &[&str]) {
+pub fn survives_a_closed_pipe(folder: &Path, arguments: &[&str]) {
     let mut child = thinnet(folder)
         .args(arguments)
         .stdout(Stdio::piped())

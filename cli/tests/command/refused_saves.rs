@@ -1,5 +1,5 @@
-//! Full disks, read-only and vanished folders: the training goes on, the last
-//! good file stays.
+//! Full disks, read-only folders and vanished folders: the training continues, and the last good file
+//! is kept.
 
 use std::{
     fs::{self, File, Permissions},
@@ -18,7 +18,7 @@ use thinnet::checkpoint::Contents;
 
 use crate::program::thinnet;
 
-/// The user `nobody`, whom permissions bind where the tests run as root.
+/// The user `nobody`, to whom permissions apply even if the tests run as root.
 const NOBODY: u32 = 65534;
 
 /// 40 epochs of 63 steps, with a checkpoint of 100 kB.
@@ -32,15 +32,15 @@ fn training(folder: &Path, checkpoint: &str, every: &str) -> Command {
     command
 }
 
-/// The digest that stdout says.
+/// Returns the digest on stdout.
 fn digest(output: &Output) -> String {
     let stdout = String::from_utf8_lossy(&output.stdout);
     let line = stdout.lines().find(|line| line.starts_with("digest")).expect("a digest");
     line.to_owned()
 }
 
-/// Runs a training, breaks its folder `sub` after its first save and mends it
-/// after its end.
+/// Runs a training, makes its folder `sub` unusable after the first checkpoint, and repairs it after
+/// the training has ended.
 fn interferes(folder: &Path, user: Option<u32>, breaks: impl Fn(&Path), mends: impl Fn(&Path)) {
     let sub = folder.join("sub");
     let command = |checkpoint: &str, every: &str| {
@@ -69,12 +69,12 @@ fn interferes(folder: &Path, user: Option<u32>, breaks: impl Fn(&Path), mends: i
     let mut lines: Vec<_> = stderr.lines().collect();
     let last = lines.pop().unwrap();
     assert!(last.starts_with("error: --checkpoint sub/c: "), "{stderr}");
-    assert!(!lines.is_empty(), "the run was over too soon");
+    assert!(!lines.is_empty(), "the run ended too soon");
     for line in lines {
-        assert!(line.starts_with("warning: no checkpoint of step "), "{line}");
-        assert!(line.contains("training goes on") && !line.contains(".thinnet-"), "{line}");
+        assert!(line.starts_with("warning: no checkpoint after step "), "{line}");
+        assert!(line.contains("training continues") && !line.contains(".thinnet-"), "{line}");
     }
-    // The training itself came to its end, and says its results.
+    // The training itself finished and printed its results.
     let found = digest(&output);
     let step = Contents::read(&sub.join("c")).unwrap().training.unwrap().step;
     assert!((5..40 * 63).contains(&step), "{step}");
@@ -84,7 +84,7 @@ fn interferes(folder: &Path, user: Option<u32>, breaks: impl Fn(&Path), mends: i
     assert_eq!(fs::read_dir(&sub).unwrap().count(), 1, "nothing is left over");
 }
 
-/// A small file system in memory, where this user may mount one.
+/// A small file system in memory, if this user may mount one.
 struct SmallDisk<'a>(&'a Path);
 
 impl<'a> SmallDisk<'a> {
@@ -101,7 +101,7 @@ impl<'a> SmallDisk<'a> {
         None
     }
 
-    /// Fills it, also with what a write that fails or ends gives back.
+    /// Fills it, including the space that a failed or finished write frees again.
     fn fill(&self) {
         let mut filler = File::options().create(true).append(true).open(self.0.join("fill"));
         for _ in 0..10 {
@@ -123,14 +123,14 @@ impl Drop for SmallDisk<'_> {
 }
 
 #[test]
-fn a_full_disk() {
+fn a_training_survives_a_full_disk() {
     let folder = TempDir::new().unwrap();
     let sub = folder.path().join("sub");
     fs::create_dir(&sub).unwrap();
     let Some(disk) = SmallDisk::mount(&sub) else { return };
     interferes(folder.path(), None, |_| disk.fill(), |_| disk.empty());
 
-    // A result that cannot be written: an error, and the old file stays.
+    // If a result cannot be written, that is an error, and the old file is kept.
     fs::write(sub.join("m"), "old").unwrap();
     disk.fill();
     let output =
@@ -141,14 +141,14 @@ fn a_full_disk() {
     assert!(!digest(&output).is_empty());
     assert_eq!(fs::read(sub.join("m")).unwrap(), b"old");
     disk.empty();
-    // The training was saved, so the result is had without training again.
+    // The training was saved, so the result can be written without training again.
     let output = training(folder.path(), "--resume=c", "1000").arg("--out=sub/m").output().unwrap();
     assert!(output.status.success());
     thinnet::nn::Mlp::load(&sub.join("m")).unwrap();
 }
 
 #[test]
-fn a_folder_that_becomes_read_only() {
+fn a_training_survives_a_read_only_folder() {
     let folder = TempDir::new().unwrap();
     let sub = folder.path().join("sub");
     fs::create_dir(&sub).unwrap();
@@ -164,7 +164,7 @@ fn a_folder_that_becomes_read_only() {
 }
 
 #[test]
-fn a_folder_that_vanishes() {
+fn a_training_survives_a_vanished_folder() {
     let folder = TempDir::new().unwrap();
     let sub = folder.path().join("sub");
     let elsewhere = folder.path().join("elsewhere");
@@ -177,10 +177,10 @@ fn a_folder_that_vanishes() {
     );
 }
 
-/// A rename asks only for the right to write the folder; and an owner who cannot be kept
-/// is not let in by the way.
+/// A rename only needs permission to write to the folder, so the file's own permissions are checked
+/// too; and if the owner cannot be kept, no other user gains access.
 #[test]
-fn a_file_of_others_is_replaced_where_it_may_be_written() {
+fn a_file_of_another_user_is_replaced_only_if_it_is_writable() {
     let folder = TempDir::new().unwrap();
     if fs::metadata(folder.path()).unwrap().uid() != 0 {
         eprintln!("skipped: this user cannot run the command as another");

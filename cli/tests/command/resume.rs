@@ -12,12 +12,12 @@ use crate::program::thinnet;
 const TRAINING: [&str; 5] =
     ["train", "--hidden=16", "--epochs=3", "--report=report.json", "--threads=1"];
 
-/// The training in a folder, with more arguments.
+/// Runs the training in a folder, with more arguments.
 fn train(folder: &Path, more: &[&str]) -> Output {
     thinnet(folder).args(TRAINING).args(more).output().unwrap()
 }
 
-/// One that has to succeed: its report, and stderr.
+/// Returns the report and the stderr of a training that must succeed.
 fn succeeds(folder: &Path, more: &[&str]) -> (Value, String) {
     let output = train(folder, more);
     let stderr = String::from_utf8(output.stderr).unwrap();
@@ -26,7 +26,7 @@ fn succeeds(folder: &Path, more: &[&str]) -> (Value, String) {
     (serde_json::from_slice(&report).unwrap(), stderr)
 }
 
-/// The error line of one that has to fail, which leaves no report.
+/// Returns the error line of a training that must fail and write no report.
 fn fails(folder: &Path, more: &[&str], code: i32) -> String {
     let _ = fs::remove_file(folder.join("report.json"));
     let output = train(folder, &[more, &["--quiet"]].concat());
@@ -37,12 +37,12 @@ fn fails(folder: &Path, more: &[&str], code: i32) -> String {
     stderr
 }
 
-/// The training of a checkpoint.
+/// Returns the step of a checkpoint.
 fn step(path: &Path) -> u64 {
     Contents::read(path).unwrap().training.unwrap().step
 }
 
-/// A checkpoint `c` of the training killed in its course.
+/// Kills the training while it runs, after it has saved a checkpoint `c`, and returns its step.
 fn killed(folder: &Path) -> u64 {
     let mut child = thinnet(folder)
         .args(TRAINING)
@@ -57,7 +57,7 @@ fn killed(folder: &Path) -> u64 {
     step(&folder.join("c"))
 }
 
-/// What a report says besides times.
+/// Returns the parts of a report that do not depend on time.
 fn outcome(report: &Value) -> Vec<&Value> {
     ["digest", "curves", "densities", "steps", "test_loss", "settings", "data"]
         .map(|name| &report[name])
@@ -65,24 +65,27 @@ fn outcome(report: &Value) -> Vec<&Value> {
 }
 
 #[test]
-fn a_resumed_run_reports_what_the_unbroken_one_does() {
+fn a_resumed_run_reports_the_same_as_an_uninterrupted_one() {
     let [plain, folder] = [(); 2].map(|()| TempDir::new().unwrap());
     let (unbroken, _) = succeeds(plain.path(), &[]);
     assert!(unbroken["resumed_at_step"].is_null());
     let folder = folder.path();
     let at = killed(folder);
     assert!((1..189).contains(&at), "{at}");
-    // Other outputs may be named; it is saved to the same file.
+    // Other outputs may be given. The training is saved to the same file.
     let (resumed, stderr) = succeeds(folder, &["--resume=c", "--plot=p.svg"]);
     assert_eq!(outcome(&resumed), outcome(&unbroken));
     assert_eq!(resumed["resumed_at_step"], at);
-    assert!(stderr.contains(&format!("going on after step {at} of 189")), "{stderr}");
+    assert!(stderr.contains(&format!("resuming after step {at} of 189")), "{stderr}");
     assert_eq!(step(&folder.join("c")), 189);
 
-    // Finished: nothing is trained, all outputs are there again.
+    // When it is finished, nothing is trained, but all outputs are written again.
     fs::remove_file(folder.join("report.json")).unwrap();
     let (again, stderr) = succeeds(folder, &["--resume=c", "--out=m"]);
-    assert!(stderr.contains("finished training") && !stderr.contains("epoch"), "{stderr}");
+    assert!(
+        stderr.contains("the training in c is finished") && !stderr.contains("epoch"),
+        "{stderr}"
+    );
     assert_eq!(outcome(&again), outcome(&unbroken));
     assert_eq!(again["resumed_at_step"], 189);
     assert!(again["step_ms"]["median"].is_null());
@@ -99,14 +102,14 @@ fn a_resumed_run_may_save_to_another_file() {
     succeeds(folder, &["--resume=c", "--checkpoint=d", "--quiet"]);
     assert_eq!(fs::read(folder.join("c")).unwrap(), before);
     assert_eq!((step(&folder.join("c")), step(&folder.join("d"))), (at, 189));
-    // The same file under two names, and one that is there already.
+    // The same file under two names, and a file that already exists.
     succeeds(folder, &["--resume=c", "--checkpoint=./c"]);
     let line = fails(folder, &["--resume=c", "--checkpoint=d"], 1);
-    assert!(line.contains("--checkpoint d: is there already"), "{line}");
+    assert!(line.contains("--checkpoint d already exists"), "{line}");
 }
 
 #[test]
-fn other_data_and_settings_are_named() {
+fn changed_data_and_settings_are_named() {
     let folder = TempDir::new().unwrap();
     let folder = folder.path();
     killed(folder);
@@ -134,11 +137,11 @@ fn other_data_and_settings_are_named() {
         ("--isa=portable", "arithmetic was"),
     ] {
         if more == "--isa=portable" && thinnet::Isa::detect() == thinnet::Isa::Portable {
-            eprintln!("skipped {more}: this CPU has no other");
+            eprintln!("skipped {more}: this CPU supports no other");
             continue;
         }
         let mut words_of = TRAINING.to_vec();
-        // Given twice, an argument would be an error of its own.
+        // An argument that is given twice would be a different error.
         words_of.retain(|given| given.split('=').next() != more.split('=').next());
         let output =
             thinnet(folder).args(words_of).args(["--resume=c", "--quiet", more]).output().unwrap();
@@ -150,7 +153,7 @@ fn other_data_and_settings_are_named() {
 }
 
 #[test]
-fn what_cannot_be_resumed_or_saved_is_said_at_once() {
+fn files_that_cannot_be_resumed_or_saved_are_refused_at_once() {
     let folder = TempDir::new().unwrap();
     let folder = folder.path();
     let line = fails(folder, &["--checkpoint-every=5"], 2);
@@ -167,7 +170,7 @@ fn what_cannot_be_resumed_or_saved_is_said_at_once() {
 
     fs::write(folder.join("c"), "a file of mine").unwrap();
     let line = fails(folder, &["--checkpoint=c"], 1);
-    assert!(line.contains("is there already") && line.contains("--resume c"), "{line}");
+    assert!(line.contains("already exists") && line.contains("--resume c"), "{line}");
     let line = fails(folder, &["--resume=c"], 1);
     assert!(line.contains("not a safetensors file"), "{line}");
     assert_eq!(fs::read(folder.join("c")).unwrap(), b"a file of mine");
@@ -178,9 +181,9 @@ fn what_cannot_be_resumed_or_saved_is_said_at_once() {
     assert!(line.contains("--resume and --out"), "{line}");
 }
 
-/// Every run removes them that writes into the folder, whatever it writes.
+/// Every run that writes to the folder removes them, whatever it writes.
 #[test]
-fn what_a_killed_run_left_over_is_removed() {
+fn files_left_over_by_a_killed_run_are_removed() {
     let folder = TempDir::new().unwrap();
     let folder = folder.path();
     let left_over = folder.join(".thinnet-unfinished-aB3dE9fG1hI4jK7l.tmp");
@@ -189,7 +192,7 @@ fn what_a_killed_run_left_over_is_removed() {
         succeeds(folder, more);
         assert!(!left_over.exists(), "{more:?}");
     }
-    // Not by a run that fails before it has looked at its outputs.
+    // A run that fails before it checks its outputs does not remove them.
     fs::write(&left_over, "").unwrap();
     fails(folder, &["--checkpoint-every=5"], 2);
     assert!(left_over.exists());
@@ -203,7 +206,7 @@ fn a_checkpoint_has_one_writer() {
     let before = fs::read(folder.join("c")).unwrap();
     let lock = WriteLock::take(&folder.join("c")).unwrap();
     let line = fails(folder, &["--resume=c"], 1);
-    assert!(line.contains("--resume c: another run is writing it"), "{line}");
+    assert!(line.contains("--resume c: another run is writing this file"), "{line}");
     assert_eq!(fs::read(folder.join("c")).unwrap(), before);
     // Two runs in one folder do not disturb each other, nor does reading.
     succeeds(folder, &["--resume=c", "--checkpoint=d"]);

@@ -1,4 +1,5 @@
-//! The commands that show: `predict`, `inspect`, `profile`, `completions`, `man`.
+//! The commands that print results: `predict`, `calibration`, `inspect`, `profile`, `completions`,
+//! `man`.
 
 use std::{collections::HashSet, fs};
 
@@ -8,7 +9,7 @@ use thinnet::nn::{Loss, Mlp};
 
 use crate::program::{self, fails, succeeds};
 
-/// A folder with a model `m` and a checkpoint `c` of a small training.
+/// Returns a folder with a model `m` and a checkpoint `c` of a small training.
 fn trained() -> TempDir {
     let folder = TempDir::new().unwrap();
     let arguments = ["train", "--hidden=32,16", "--epochs=1", "--out=m", "--checkpoint=c", "-q"];
@@ -17,7 +18,7 @@ fn trained() -> TempDir {
 }
 
 #[test]
-fn predictions_are_one_line_a_row() {
+fn predictions_are_one_line_per_row() {
     let folder = trained();
     let folder = folder.path();
     let text = succeeds(folder, &["predict", "--model=m"]);
@@ -42,7 +43,7 @@ fn predictions_are_one_line_a_row() {
         assert!((0.1..=1.0).contains(&of_json[3]) && of_json[2] < 10.0, "{text}");
         wrong += usize::from(fields[1] != fields[2]);
     }
-    // The same errors that `eval` counts.
+    // `eval` counts the same errors.
     let eval: Value =
         serde_json::from_str(&succeeds(folder, &["eval", "--model=m", "--json"])).unwrap();
     assert_eq!(eval["wrong"], wrong);
@@ -61,7 +62,7 @@ fn predictions_are_one_line_a_row() {
 }
 
 #[test]
-fn the_three_ways_to_predict_say_how_sure_they_are() {
+fn the_methods_of_prediction_print_their_uncertainty() {
     let folder = trained();
     let folder = folder.path();
     let predict = |more: &[&str]| {
@@ -88,7 +89,7 @@ fn the_three_ways_to_predict_say_how_sure_they_are() {
     let early = predict(&["--tolerance=0.05", "--samples=200"]);
     assert!(early.iter().all(|row| row[6] == 200.0 || row[6] % 16.0 == 0.0));
     assert!(early.iter().any(|row| row[6] < 200.0), "{early:?}");
-    // A row's answer does not depend on which others are asked.
+    // The prediction for a row does not depend on the other rows.
     let three = succeeds(folder, &["predict", "--model=m", "--limit=3", "--samples=40"]);
     let forty = succeeds(folder, &["predict", "--model=m", "--limit=40", "--samples=40"]);
     assert!(forty.starts_with(&three) && three.lines().count() == 3);
@@ -102,8 +103,11 @@ fn the_three_ways_to_predict_say_how_sure_they_are() {
         let line = fails(folder, &[&["predict", "--model=m"], more].concat(), 2);
         assert!(line.contains(message), "{line}");
     };
-    refused(&["--method=scale", "--samples=3"], "--samples and --tolerance are for --method mc");
-    refused(&["--method=moments", "--tolerance=1"], "--samples and --tolerance are for");
+    refused(
+        &["--method=scale", "--samples=3"],
+        "--samples and --tolerance can only be used with --method mc",
+    );
+    refused(&["--method=moments", "--tolerance=1"], "--samples and --tolerance can only be used");
     refused(&["--samples=0"], "expected a whole number from 1 to 1000000");
     refused(&["--tolerance=-1"], "expected a number from 0 to 3.4e38");
     refused(&["--method=median"], "[possible values: scale, mc, moments]");
@@ -117,7 +121,7 @@ fn calibration_counts_every_row_once() {
     let arguments =
         ["calibration", "--model=m", "--limit=300", "--samples=20", "--bins=7", "--plot=p.svg"];
     let text = succeeds(folder, &arguments);
-    let probes = ["data", "turned by 90°", "columns shuffled", "outside the ranges"];
+    let probes = ["data", "rotated by 90°", "columns shuffled", "outside the ranges"];
     for part in ["expected calibration error", "moments", "* fewer than 30 rows"] {
         assert!(text.contains(part), "{part}: {text}");
     }
@@ -143,7 +147,7 @@ fn calibration_counts_every_row_once() {
         assert!((sum(&|bin| number(bin, "confidence")) - number(data, "confidence")).abs() < 1e-9);
         for (i, bin) in bins.iter().enumerate() {
             if bin["rows"] == 0 {
-                // Of no rows nothing is known.
+                // Without rows, nothing is known.
                 assert!(bin["accuracy"].is_null() && bin["confidence"].is_null(), "{bin}");
                 continue;
             }
@@ -220,9 +224,9 @@ fn a_model_and_a_checkpoint_are_inspected() {
     assert!(fails(folder, &["inspect", "gone"], 1).contains("gone: "));
 }
 
-/// A checkpoint of a library user, whose notes are a text of their own.
+/// A checkpoint that another program wrote, with its own text as notes.
 #[test]
-fn checkpoints_of_others_are_inspected() {
+fn foreign_checkpoints_are_inspected() {
     use thinnet::train::{Provenance, Schedule, Sgd, Trainer};
     let folder = TempDir::new().unwrap();
     let mlp = Mlp::builder(3).sparse_input().output(2, Loss::SquaredError).build().unwrap();
@@ -264,7 +268,7 @@ fn a_step_is_profiled() {
     let seconds = |name: &str| found[name].as_f64().unwrap_or_else(|| panic!("{name}"));
     let rest = ["check_seconds", "mask_seconds", "list_seconds", "loss_seconds", "other_seconds"];
     let rest: f64 = rest.into_iter().map(seconds).sum();
-    // All parts are the whole step, but for rounding.
+    // The parts add up to the whole step, except for rounding.
     assert!((of_layers + rest / seconds("seconds") - 1.0).abs() < 1e-9);
     assert_eq!(Mlp::load(&folder.join("m")).unwrap().digest(), digest);
     assert!(fails(folder, &["profile", "--model=gone"], 1).contains("gone: "));
@@ -300,11 +304,11 @@ fn completions_and_manual_pages_know_every_command() {
     assert!(fails(folder, &["man", "trian"], 2).contains("`trian`: expected one of demo, train"));
 }
 
-/// Escapes on a terminal alone, and none where `NO_COLOR` is set.
+/// Help is coloured on terminals only, and not if `NO_COLOR` is set.
 #[cfg(target_os = "linux")]
 #[test]
 fn colours_are_for_terminals() {
-    // util-linux's `script` runs a command on a terminal of its own.
+    // `script` of util-linux runs a command on a new terminal.
     let on_terminal = |no_color: bool| {
         let mut script = std::process::Command::new("script");
         let help = format!("'{}' eval --help", program::FILE);
@@ -317,7 +321,7 @@ fn colours_are_for_terminals() {
         output.status.success().then_some(output.stdout)
     };
     let (Some(plain), Some(coloured)) = (on_terminal(true), on_terminal(false)) else {
-        eprintln!("skipped: there is no `script` of util-linux");
+        eprintln!("skipped: `script` of util-linux is not installed");
         return;
     };
     let folder = TempDir::new().unwrap();
@@ -328,11 +332,11 @@ fn colours_are_for_terminals() {
 
 #[cfg(unix)]
 #[test]
-fn a_reader_that_leaves_is_no_error() {
+fn a_closed_pipe_is_not_an_error() {
     let folder = trained();
     let shown: [&[&str]; 4] =
         [&["predict", "--model=m"], &["inspect", "c"], &["man", "train"], &["completions", "zsh"]];
     for arguments in shown {
-        program::outlives_its_reader(folder.path(), arguments);
+        program::survives_a_closed_pipe(folder.path(), arguments);
     }
 }

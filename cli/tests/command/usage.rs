@@ -14,7 +14,7 @@ use crate::program::run;
 /// A small training on the embedded digits.
 const SMALL: [&str; 4] = ["train", "--hidden=32", "--epochs=1", "--threads=2"];
 
-/// What a run that has to succeed said on stdout.
+/// Returns the stdout of a run that must succeed.
 fn succeeds(folder: &Path, arguments: &[&str]) -> String {
     let output = run(folder, arguments);
     let stderr = String::from_utf8(output.stderr).unwrap();
@@ -22,7 +22,7 @@ fn succeeds(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The one error line of a run that has to fail, leaving nothing behind.
+/// Returns the only error line of a run that must fail and leave no file behind.
 fn fails(arguments: &[&str], code: i32) -> String {
     let folder = TempDir::new().unwrap();
     let line = fails_in(folder.path(), arguments, code);
@@ -44,7 +44,7 @@ fn fails_in(folder: &Path, arguments: &[&str], code: i32) -> String {
     errors[0].to_owned()
 }
 
-/// A small training's report.
+/// Returns the report of a small training.
 fn report(folder: &Path, more: &[&str]) -> Value {
     let mut arguments = SMALL.to_vec();
     arguments.extend(more);
@@ -53,7 +53,7 @@ fn report(folder: &Path, more: &[&str]) -> Value {
     serde_json::from_slice(&fs::read(folder.join("report.json")).unwrap()).unwrap()
 }
 
-/// IDX files of `rows` images of 2 x 2 pixels in 2 classes.
+/// Writes IDX files of `rows` images of 2 x 2 pixels in 2 classes.
 fn write_idx(folder: &Path, prefix: &str, rows: u8) {
     let mut images = vec![0, 0, 8, 3, 0, 0, 0, rows, 0, 0, 0, 2, 0, 0, 0, 2];
     let mut labels = vec![0, 0, 8, 1, 0, 0, 0, rows];
@@ -67,7 +67,7 @@ fn write_idx(folder: &Path, prefix: &str, rows: u8) {
 }
 
 #[test]
-fn a_training_leaves_a_report_a_model_and_a_picture() {
+fn a_training_writes_a_report_a_model_and_a_plot() {
     let folder = TempDir::new().unwrap();
     let outputs = ["--epochs=3", "--evaluate-every=2", "--out=model.safetensors", "--plot=c.svg"];
     let arguments = ["train", "--hidden=32,16", "--keep-input=0.8", "--report=report.json"];
@@ -108,7 +108,7 @@ fn a_training_leaves_a_report_a_model_and_a_picture() {
     let picture = fs::read_to_string(folder.path().join("c.svg")).unwrap();
     assert!(picture.starts_with("<svg") && picture.trim_end().ends_with("</svg>"));
 
-    // What the report says is what an evaluation of the file says.
+    // An evaluation of the file agrees with the report.
     let eval = ["eval", "--model=model.safetensors", "--json", "--threads=1"];
     let eval: Value = serde_json::from_str(&succeeds(folder.path(), &eval)).unwrap();
     assert_eq!(eval["test_error"], report["test_error"]);
@@ -117,7 +117,7 @@ fn a_training_leaves_a_report_a_model_and_a_picture() {
     assert_eq!((eval["rows"].as_u64(), &eval["digest"]), (Some(2000), &report["digest"]));
     let plain = succeeds(folder.path(), &["eval", "--model", "model.safetensors"]);
     assert!(plain.contains(&eval["wrong"].to_string()), "{plain}");
-    // Nothing else was left.
+    // No other file was left.
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
 }
 
@@ -126,11 +126,11 @@ fn the_number_of_threads_changes_no_bit() {
     let folder = TempDir::new().unwrap();
     for &isa in Isa::ALL {
         if !isa.is_available() {
-            eprintln!("skipped: this CPU has no {isa}");
+            eprintln!("skipped: this CPU does not support {isa}");
             continue;
         }
         let isa = format!("--isa={isa}");
-        // Wide enough for its steps to be shared among threads.
+        // The layers are wide enough for several threads.
         let digest = |threads: &str| {
             let mut arguments = vec!["train", "--hidden=256,128", "--epochs=1", "--report=r.json"];
             arguments.extend([isa.as_str(), threads, "--quiet"]);
@@ -187,7 +187,7 @@ fn a_folder_of_idx_files_is_read() {
     let data = folder.path().join("data");
     fs::create_dir(&data).unwrap();
     write_idx(&data, "train", 40);
-    // Held-out rows take the place of a test set, which is not even there.
+    // Held-out rows replace the test set, which does not exist.
     let mut arguments = vec!["train", "--data=data", "--hidden=8", "--batch=64", "--quiet"];
     arguments.extend(["--held-out=10", "--out=m", "--keep-input=1"]);
     assert!(succeeds(folder.path(), &arguments).contains("held-out error"));
@@ -196,9 +196,12 @@ fn a_folder_of_idx_files_is_read() {
     write_idx(&data, "t10k", 20);
     let stdout = succeeds(folder.path(), &["eval", "--model=m", "--data=data"]);
     assert!(stdout.contains("20"), "{stdout}");
-    // A network for other images.
+    // The network was trained on other images.
     let line = fails_in(folder.path(), &["eval", "--model=m"], 1);
-    assert!(line.contains("4 inputs, expected the 784"), "{line}");
+    assert!(
+        line.contains("the network has 4 inputs, but the rows of --data digits have 784 columns"),
+        "{line}"
+    );
     let line = fails_in(folder.path(), &["train", "--data=data", "--held-out=40"], 2);
     assert!(line.contains("--held-out 40") && line.contains("40 training rows"), "{line}");
 }
@@ -208,7 +211,7 @@ fn arrays_are_read() {
     let folder = TempDir::new().unwrap();
     let folder = folder.path();
     let at = |name: &str| folder.join(name);
-    // Class 1 where the first of four numbers is the larger of the first two.
+    // The class is 1 if the first number is larger than the second.
     let rows: Vec<f32> = (0..400).map(|i| (i * 37 % 101) as f32 / 100.0 - 0.3).collect();
     let labels: Vec<u32> = rows.chunks(4).map(|x| u32::from(x[0] > x[1])).collect();
     let rows = Matrix::from_rows(&rows, 100, 4).unwrap();
@@ -228,7 +231,7 @@ fn arrays_are_read() {
         fields[1] != fields[2]
     });
     assert_eq!(eval["wrong"], wrong.count());
-    // Without labels the answers are the same.
+    // Without labels, the predictions are the same.
     let bare = succeeds(folder, &["predict", "--model=m", "--data=x.npy"]);
     for (bare, line) in bare.lines().zip(labelled.lines()) {
         let mut fields: Vec<&str> = line.split('\t').collect();
@@ -240,24 +243,27 @@ fn arrays_are_read() {
     let eval = [&["eval", "--model=m", "--json", "--limit=7"][..], &files].concat();
     let eval: Value = serde_json::from_str(&succeeds(folder, &eval)).unwrap();
     assert_eq!(eval["rows"], 7);
-    // Four columns are no image of 2 x 2, and nothing here is a digit.
+    // Four columns alone do not make a 2 x 2 image.
     let calibration = ["calibration", "--model=m", "--samples=5", "--limit=50"];
     let calibrated = succeeds(folder, &[&calibration[..], &files].concat());
     assert!(calibrated.contains("columns shuffled") && calibrated.contains("outside the ranges"));
-    assert!(!calibrated.contains("turned") && !calibrated.contains("digit"), "{calibrated}");
-    // A class that the network does not have can never be right.
+    assert!(!calibrated.contains("rotated") && !calibrated.contains("digit"), "{calibrated}");
+    // Labels must be classes of the network.
     let with_others: Vec<u32> = (0..100).map(|row| if row == 7 { 2 } else { row % 2 }).collect();
     npy::write_labels(&at("others.npy"), &with_others).unwrap();
     for command in ["eval", "predict", "calibration", "profile"] {
         let arguments = [command, "--model=m", "--data=x.npy", "--labels=others.npy"];
         let line = fails_in(folder, &arguments, 1);
-        assert!(line.contains("row 7 has the class 2, expected one of the 2 from 0 on"), "{line}");
+        assert!(line.contains("row 7 has class 2, but --model m has 2 classes"), "{line}");
     }
-    // A class by itself cannot be told from others.
+    // Training needs two classes.
     npy::write_labels(&at("zeros.npy"), &[0; 100]).unwrap();
     let one_class = ["train", "--data=x.npy", "--labels=zeros.npy", "--held-out=20"];
     let line = fails_in(folder, &one_class, 1);
-    assert!(line.contains("every training row is 0, expected at least two classes"), "{line}");
+    assert!(
+        line.contains("every training row has label 0: expected at least two classes"),
+        "{line}"
+    );
 
     // The same rows in a folder give the same network.
     fs::create_dir(at("own.npy")).unwrap();
@@ -304,7 +310,7 @@ fn the_demo_compares_two_networks() {
     {
         assert!(stdout.contains(part), "{part}: {stdout}");
     }
-    // Without a subcommand it is the demo too.
+    // Without a subcommand, the demo runs too.
     fs::remove_file(folder.path().join("demo.svg")).unwrap();
     let stdout = succeeds(folder.path(), &["--epochs=1", "--plot=demo.svg", "--quiet"]);
     assert!(stdout.contains("no dropout"), "{stdout}");
@@ -314,7 +320,7 @@ fn the_demo_compares_two_networks() {
 }
 
 #[test]
-fn wrong_arguments_are_named_in_one_line() {
+fn wrong_arguments_give_one_line_that_names_them() {
     let cases: [(&[&str], &str); 33] = [
         (&["trian"], "'trian'"),
         (&["train", "--epoch", "3"], "'--epochs'"),
@@ -336,12 +342,15 @@ fn wrong_arguments_are_named_in_one_line() {
         (&["train", "--activation", "leaky_relu(0)"], "slope of leaky_relu 0"),
         (&["train", "--schedule", "stairs"], "cosine"),
         (&["train", "--learning-rate", "-1"], "--learning-rate <X>'"),
-        (&["train", "--learning-rate", "1e39"], "'1e39' for '--learning-rate <X>': it is inf as"),
+        (
+            &["train", "--learning-rate", "1e39"],
+            "'1e39' for '--learning-rate <X>': it rounds to inf",
+        ),
         (&["train", "--learning-rate", "inf"], "--learning-rate <X>': expected a number from 0 to"),
         (&["train", "--max-norm", "1e-50"], "--max-norm <C>': expected a number from 1e-15"),
-        (&["train", "--momentum", "0.999999999"], "it is 1 as an f32: expected a number from 0"),
+        (&["train", "--momentum", "0.999999999"], "it rounds to 1 in single precision: expected"),
         (&["train", "--activation", "leaky_relu(1e39)"], "slope of leaky_relu 1e39: expected"),
-        (&["train", "--momentum", "1"], "from 0 to below 1"),
+        (&["train", "--momentum", "1"], "a number of at least 0 and below 1"),
         (&["train", "--max-norm", "0"], "from 1e-15 to 3.4e38"),
         (&["train", "--max-norm", "1", "--max-norm-paper", "2"], "cannot be used with"),
         (&["train", "--schedule", "paper", "--momentum", "0.9"], "--momentum 0.9"),
@@ -360,7 +369,7 @@ fn wrong_arguments_are_named_in_one_line() {
     }
 }
 
-/// A count that no memory or time would suffice for is refused before anything is made of it.
+/// A count that would need too much memory or time is refused before anything is allocated.
 #[test]
 fn counts_beyond_their_maximum_are_refused() {
     let most = u64::MAX.to_string();
@@ -381,13 +390,13 @@ fn counts_beyond_their_maximum_are_refused() {
             assert!(named && line.contains(range), "{line}");
         }
     }
-    // Two that are well alone, and too much together.
+    // Each width is accepted, but the layer between them is too large.
     let line = fails(&["train", "--hidden", "1000000,1000000", "--quiet"], 1);
     assert!(line.contains("weights of 1000000 x 1000000 elements"), "{line}");
 }
 
 #[test]
-fn what_cannot_be_read_or_written_is_said_before_training() {
+fn files_that_cannot_be_read_or_written_are_refused_before_training() {
     let cases: [(&[&str], &str); 10] = [
         (&["train", "--data", "nowhere"], "--data nowhere: no such folder"),
         (&["train", "--data", "."], "no IDX images or NPY images there"),
@@ -415,7 +424,7 @@ fn what_cannot_be_read_or_written_is_said_before_training() {
         ),
         ("table.tsv", "numpy.loadtxt(\"table.tsv\", delimiter=\"\\t\", skiprows=1)"),
         ("x.npz", "numpy.save(\"x.npy\", numpy.load(\"x.npz\")[\"NAME\"])"),
-        ("m.safetensors", "is no folder (expected a folder of IDX or NPY files, a file whose name"),
+        ("m.safetensors", "not a folder (expected a folder of IDX or NPY files, a file whose name"),
     ] {
         fs::write(folder.path().join(file), "1,2\n").unwrap();
         for command in [&["train"][..], &["predict", "--model", "m"]] {
@@ -430,7 +439,7 @@ fn what_cannot_be_read_or_written_is_said_before_training() {
     let arguments = ["train", "--data=x.npy", "--labels=table.csv", "--held-out=1"];
     let line = fails_in(folder.path(), &arguments, 1);
     assert!(
-        line.contains("--labels table.csv: a table is not read: expected a .npy file"),
+        line.contains("--labels table.csv: tables cannot be read: expected a .npy file"),
         "{line}"
     );
     fs::write(folder.path().join("text"), "no model").unwrap();
@@ -460,9 +469,9 @@ fn help_and_version_are_results() {
     }
 }
 
-/// Quiet is quiet: nothing on stderr, the same on stdout.
+/// With `--quiet`, stderr is empty and stdout is unchanged.
 #[test]
-fn quiet_leaves_results_alone() {
+fn quiet_does_not_change_results() {
     let folder = TempDir::new().unwrap();
     let run = |more: &str| {
         let mut arguments = SMALL.to_vec();
@@ -473,7 +482,7 @@ fn quiet_leaves_results_alone() {
     };
     assert!(run("--quiet").stderr.is_empty());
     let loud = String::from_utf8(run("--seed=1").stderr).unwrap();
-    assert!(loud.contains("epoch 1 of 1") && loud.contains("there is no --out"), "{loud}");
+    assert!(loud.contains("epoch 1 of 1") && loud.contains("--out is not given"), "{loud}");
 }
 
 #[cfg(unix)]
@@ -481,13 +490,13 @@ mod unix {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
-    use crate::program::outlives_its_reader;
+    use crate::program::survives_a_closed_pipe;
 
     #[test]
-    fn a_reader_that_leaves_is_no_error() {
+    fn a_closed_pipe_is_not_an_error() {
         let folder = TempDir::new().unwrap();
         for arguments in [&[&SMALL[..], &["--quiet"]].concat()[..], &["--help"]] {
-            outlives_its_reader(folder.path(), arguments);
+            survives_a_closed_pipe(folder.path(), arguments);
         }
     }
 
@@ -500,7 +509,7 @@ mod unix {
         report(folder.path(), &["--plot=link"]);
         assert_eq!(fs::read_link(&link).unwrap(), file);
         assert!(fs::read_to_string(&file).unwrap().starts_with("<svg"));
-        // Two names of one file are one file.
+        // Both names are the same file.
         let line = fails_in(folder.path(), &["train", "--out=file", "--plot=link"], 2);
         assert!(line.contains("--out and --plot"), "{line}");
     }
@@ -518,7 +527,7 @@ mod unix {
         fs::create_dir(&locked).unwrap();
         fs::set_permissions(&locked, fs::Permissions::from_mode(0o555)).unwrap();
         if fs::write(locked.join("probe"), "").is_ok() {
-            eprintln!("skipped: this user may write everywhere");
+            eprintln!("skipped: this user can write to any folder");
             return;
         }
         let line = fails_in(folder.path(), &["train", "--out=locked/m"], 1);
