@@ -354,7 +354,8 @@ fn first_step(case: &Case, mlp: &Mlp, twin: Option<&Gradients>, trainer: &mut Tr
         (Ok(got), Some(twin)) => {
             assert!(twin.loss.allows(got.0), "loss {} for {:?}", got.0, twin.loss);
             for (layer, (got, (weights, bias))) in got.1.iter().zip(&twin.layers).enumerate() {
-                let all = got.weights.iter().zip(weights).chain(got.bias.iter().zip(bias));
+                let all = got.weights.iter().zip(weights.iter().flatten());
+                let all = all.chain(got.bias.iter().zip(bias));
                 for (i, (&got, want)) in all.enumerate() {
                     assert!(want.allows(got), "layer {layer}, {i}: {got} for {want:?}");
                 }

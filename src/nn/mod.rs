@@ -14,6 +14,8 @@ mod layer;
 mod loss;
 mod mlp;
 mod plain;
+#[cfg(test)]
+pub(crate) mod reference;
 mod thinned;
 mod view;
 

@@ -156,3 +156,6 @@ impl PlainNetwork {
         self.loss.plain(logits, targets, row)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,17 +4,17 @@
 use super::*;
 use crate::{
     mask::{Domain, Mask, MaskSpec, Streams, scalar},
+    nn::{
+        Activation, PlainLayer,
+        reference::{self, Near, Rows},
+    },
     parallel::PerThread,
     pass::Pass,
     rate::Keep,
     simd::{Isa, tests::on_each_isa},
     tensor::AlignedBuffer,
+    train::reference::projection,
 };
-
-/// A sum of n f32 products, each rounded, is off by at most n eps times the sum
-/// of the products' sizes (Higham, Accuracy and Stability, section 3.1); n is
-/// below 300 here, and twice that leaves room for the epilogue.
-const RELATIVE: f64 = 600.0 * f32::EPSILON as f64;
 
 const SIZES: [usize; 8] = [1, 2, 15, 16, 17, 63, 65, 130];
 
@@ -94,9 +94,31 @@ impl Unit for Halved {
     }
 }
 
-fn near(got: f32, want: f64, size: f64, what: &str) {
-    let error = (f64::from(got) - want).abs();
-    assert!(error <= RELATIVE * size, "{what}: got {got}, want {want}, size {size}");
+impl Halved {
+    /// y of a kept unit, over p.
+    fn plain(z: Near, keep: Keep) -> Near {
+        let positive = z.increasing(|z| z.max(0.0));
+        positive * Near::exact(0.5) * Near::exact(keep.scale().into())
+    }
+}
+
+fn near(got: f32, want: Near, what: &str) {
+    assert!(want.allows(got), "{what}: got {got}, want {want:?}");
+}
+
+/// A matrix of f32 by rows, `width` wide.
+fn rows_of(x: &[f32], width: usize) -> Rows {
+    x.chunks_exact(width).map(reference::exact).collect()
+}
+
+/// A layer with the weights into each unit times its factor in `s`, in f64.
+fn plain_layer(w: &[f32], s: &[f32], b: &[f32]) -> PlainLayer {
+    let unit = |(w, &s): (&[f32], &f32)| w.iter().map(|&w| f64::from(s) * f64::from(w)).collect();
+    PlainLayer {
+        weights: w.chunks_exact(w.len() / s.len()).zip(s).map(unit).collect(),
+        bias: b.iter().map(|&b| b.into()).collect(),
+        activation: Activation::Identity,
+    }
 }
 
 #[test]
@@ -155,28 +177,24 @@ fn forward_equals_its_formula() {
                             pending: (case % 2 == 0).then(|| s.as_chunks().0),
                         },
                     };
-                    let factor = |n: usize| if case % 2 == 0 { f64::from(s[n]) } else { 1.0 };
+                    let s = if case % 2 == 0 { s[..outputs].to_vec() } else { vec![1.0; outputs] };
+                    let layer = plain_layer(&w, &s, &b);
                     forward::output(serial(isa), weights, &x_lists, &mut logits);
                     let epilogue =
                         forward::Epilogue { unit: Halved, width: outputs, keep, mask: Some(&mask) };
-                    let (w, z) = (&w, &mut z);
+                    let z = &mut z;
                     forward::hidden(serial(isa), weights, &x_lists, &epilogue, z, &mut out);
                     let out = dense(&out, rows, outputs);
-                    for row in 0..rows {
-                        for n in 0..outputs {
-                            let terms = (0..inputs).map(|k| {
-                                let x = f64::from(x[row * inputs + k]);
-                                factor(n) * x * f64::from(w[n * inputs + k])
-                            });
-                            let terms = terms.chain([f64::from(b[n])]);
-                            let (sum, size) = total(terms);
-                            near(logits.get(row, n), sum, size, "z");
+                    for (row, x) in rows_of(&x, inputs).iter().enumerate() {
+                        for (n, z) in reference::affine(&layer, x).into_iter().enumerate() {
+                            // The pending factor is a rounding of its own.
+                            let z = z.rounded(1.0);
+                            near(logits.get(row, n), z, "z");
                             let y = out[row * outputs + n];
-                            if !mask.get(row, n) {
+                            if mask.get(row, n) {
+                                near(y, Halved::plain(z, keep), "y");
+                            } else {
                                 assert_eq!(y.to_bits(), 0);
-                            } else if sum.abs() > RELATIVE * size {
-                                let want = sum.max(0.0) * 0.5 / keep.get();
-                                near(y, want, size, "y");
                             }
                         }
                     }
@@ -224,35 +242,39 @@ fn the_gradients_equal_their_formulas() {
                         }),
                         &mut g,
                     );
-                    for k in 0..inputs {
-                        let mut column = (0.0, 0.0);
-                        for row in 0..rows {
-                            let y = f64::from(y[row * inputs + k]);
-                            let got = below.get(row, k);
-                            if y == 0.0 {
-                                assert_eq!(got.to_bits(), 0);
-                                continue;
+                    let layer = plain_layer(&w, &s, &vec![0.0; outputs]);
+                    let (y, dz) = (rows_of(&y, inputs), rows_of(&dz, outputs));
+                    let dz_below = |(y, dz): (&Vec<Near>, &Vec<Near>)| -> Vec<Near> {
+                        let p = Near::exact(keep.get());
+                        let scale = Near::exact(keep.scale().into());
+                        let slope = |y: Near| Near::sum([y * p, Near::exact(0.5)].into_iter());
+                        let kept = |(&y, dh): (&Near, Near)| match y == Near::ZERO {
+                            true => Near::ZERO,
+                            // The pending factor is a rounding of its own.
+                            false => dh.rounded(1.0) * slope(y) * scale,
+                        };
+                        y.iter().zip(reference::transposed(&layer, dz)).map(kept).collect()
+                    };
+                    let want: Rows = y.iter().zip(&dz).map(dz_below).collect();
+                    for (row, want) in want.iter().enumerate() {
+                        for (k, &want) in want.iter().enumerate() {
+                            near(below.get(row, k), want, "dz below");
+                            if y[row][k] == Near::ZERO {
+                                assert_eq!(below.get(row, k).to_bits(), 0);
                             }
-                            let slope = (y * keep.get() + 0.5) / keep.get();
-                            let (sum, size) = total((0..outputs).map(|n| {
-                                let w = f64::from(s[n]) * f64::from(w[n * inputs + k]);
-                                slope * w * f64::from(dz[row * outputs + n])
-                            }));
-                            near(got, sum, size, "dz below");
-                            column = (column.0 + sum, column.1 + size);
                         }
-                        near(below_bias[k], column.0, column.1, "bias gradient below");
+                    }
+                    for (k, want) in reference::bias_gradient(&want).into_iter().enumerate() {
+                        near(below_bias[k], want, "bias gradient below");
                     }
                     let mut g_bias = padded(&vec![7.0; outputs]);
                     update::bias_gradient(isa, &dz_panels, g_bias.as_chunks_mut().0);
-                    for n in 0..outputs {
-                        let column = (0..rows).map(|row| f64::from(dz[row * outputs + n]));
-                        let (sum, size) = total(column.clone());
-                        near(g_bias[n], sum, size, "bias gradient");
-                        for k in 0..inputs {
-                            let y = (0..rows).map(|row| f64::from(y[row * inputs + k]));
-                            let (sum, size) = total(column.clone().zip(y).map(|(dz, y)| dz * y));
-                            near(g.get(n, k), sum, size, "weight gradient");
+                    for (n, want) in reference::bias_gradient(&dz).into_iter().enumerate() {
+                        near(g_bias[n], want, "bias gradient");
+                    }
+                    for (n, want) in reference::weight_gradient(&dz, &y).into_iter().enumerate() {
+                        for (k, want) in want.into_iter().enumerate() {
+                            near(g.get(n, k), want, "weight gradient");
                         }
                     }
                 }
@@ -261,9 +283,9 @@ fn the_gradients_equal_their_formulas() {
     });
 }
 
-/// The sum of the terms, and of their sizes.
-fn total(terms: impl Iterator<Item = f64>) -> (f64, f64) {
-    terms.fold((0.0, 0.0), |(sum, size), x| (sum + x, size + x.abs()))
+/// For numbers of a few units that a few dozen roundings made.
+fn moderate(got: f32, want: f64, what: &str) {
+    near(got, Near { value: want, error: 60.0 * f64::from(f32::EPSILON) }, what);
 }
 
 /// A rule whose weight and velocity depend on all of g, w and v.
@@ -313,30 +335,30 @@ fn the_update_equals_its_formula_in_every_panel() {
                     let dz_panels = panels(&dz, rows, outputs);
                     assert!(!layer.step(isa, rules, max_norm, &lists, &dz_panels));
                     let pending = &layer.state.pending;
+                    let (x, dz) = (rows_of(&x, inputs), rows_of(&dz, outputs));
+                    let dw = reference::weight_gradient(&dz, &x);
+                    let db = reference::bias_gradient(&dz);
                     for n in 0..outputs {
-                        let column = |row: usize| f64::from(dz[row * outputs + n]);
-                        let new: Vec<(f64, f64)> = (0..inputs)
-                            .map(|k| {
-                                let g = (0..rows)
-                                    .map(|row| column(row) * f64::from(x[row * inputs + k]))
-                                    .sum();
-                                let i = n * inputs + k;
-                                weight_rule.plain(g, f64::from(s[n] * w[i]), f64::from(v[i]))
-                            })
-                            .collect();
-                        let norm = new.iter().map(|(w, _)| w * w).sum::<f64>().sqrt();
-                        let factor = max_norm.map_or(1.0, |most| (f64::from(most) / norm).min(1.0));
-                        near(pending[n], factor, 4.0, "pending factor");
-                        for (k, (w, v)) in new.into_iter().enumerate() {
-                            near(layer.weights.get(n, k), w, 4.0, "weight before projection");
-                            near(layer.with_pending().get(n, k), w * factor, 4.0, "weight");
-                            let velocity = layer.state.velocity.get(n, k);
-                            near(velocity, v, 4.0, "velocity is not projected");
+                        let (mut new_w, mut new_v) = (Vec::new(), Vec::new());
+                        for (k, g) in dw[n].iter().enumerate() {
+                            let i = n * inputs + k;
+                            let (w, v) =
+                                weight_rule.plain(g.value, f64::from(s[n] * w[i]), f64::from(v[i]));
+                            new_w.push(w);
+                            new_v.push(v);
                         }
-                        let g = (0..rows).map(column).sum();
-                        let (b, bv) = bias_rule.plain(g, f64::from(b[n]), f64::from(bv[n]));
-                        near(layer.bias[n], b, 4.0, "bias");
-                        near(layer.state.bias_velocity[n], bv, 4.0, "bias velocity");
+                        let factor = max_norm.map_or(1.0, |c| projection(&new_w, c.into()));
+                        moderate(pending[n], factor, "pending factor");
+                        for (k, (w, v)) in new_w.into_iter().zip(new_v).enumerate() {
+                            moderate(layer.weights.get(n, k), w, "weight before projection");
+                            moderate(layer.with_pending().get(n, k), w * factor, "weight");
+                            let velocity = layer.state.velocity.get(n, k);
+                            moderate(velocity, v, "velocity is not projected");
+                        }
+                        let (b, bv) =
+                            bias_rule.plain(db[n].value, f64::from(b[n]), f64::from(bv[n]));
+                        moderate(layer.bias[n], b, "bias");
+                        moderate(layer.state.bias_velocity[n], bv, "bias velocity");
                     }
                     // What fills up the last panel stays 0.
                     assert!(layer.bias[outputs..].iter().all(|b| b.to_bits() == 0));
@@ -356,7 +378,7 @@ fn max_norm_holds_where_squares_overflow() {
         let dz = panels(&[0.0; 2], 1, 2);
         assert!(!layer.step(isa, (rule, rule), Some(1.0), &lists, &dz));
         for (n, k, want) in [(0, 0, 0.6), (0, 1, -0.8), (1, 0, 0.6), (1, 1, 0.8)] {
-            near(layer.with_pending().get(n, k), want, 1.0, "projected weight");
+            moderate(layer.with_pending().get(n, k), want, "projected weight");
         }
     });
 }

@@ -1,6 +1,8 @@
 //! Training: the trainer, its optimiser, schedules.
 
 mod backward;
+#[cfg(test)]
+pub(crate) mod reference;
 mod resume;
 mod schedule;
 mod sgd;

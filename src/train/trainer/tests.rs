@@ -1,20 +1,23 @@
-//! The trainer against PyTorch's numbers, finite differences, thinned networks
+//! The trainer against PyTorch's numbers, backpropagation in f64, thinned networks
 //! and the paper's own form.
 
 use serde::Deserialize;
 
 use super::*;
 use crate::{
-    nn::{Activation, Loss, NegativeSlope, PlainNetwork, ThinnedNetwork},
+    nn::{
+        Activation, Loss, NegativeSlope, PlainNetwork, ThinnedNetwork,
+        reference::{self, Gradients, Near},
+    },
     rate::Keep,
     simd::tests::on_each_isa,
     tensor::MatrixView,
-    train::Schedule,
+    train::{MaxNorm, Schedule, reference::Descent},
 };
 
 /// Networks of at most 9 units a layer with values near 1: sums of some 20
 /// rounded products in three layers, so some 60 eps, with room for the
-/// exponentials' 3 ULP and cancellation. Finite differences of f64 add 1e-9.
+/// exponentials' 3 ULP and cancellation.
 const CLOSE: f64 = 2e-5;
 
 fn close(got: f32, want: f64, what: &str) {
@@ -219,31 +222,30 @@ fn small_targets<T>(loss: Loss, f: impl FnOnce(Targets<'_>) -> T) -> T {
     }
 }
 
-/// The mean loss of the rows' thinned networks, in f64.
-fn plain_loss(
+/// What backpropagation gives for the rows of `x`, each with its thinned network's mask;
+/// a kept unit is multiplied by its site's factor.
+fn backpropagated(
     network: &PlainNetwork,
     thinned: &[ThinnedNetwork],
-    keeps: &[Keep],
+    kept: &[f64],
     x: &[f32],
     targets: Targets<'_>,
-) -> f64 {
-    let losses = thinned.iter().enumerate().map(|(row, thinned)| {
-        let x: Vec<f64> = x[row * 6..][..6].iter().map(|&x| f64::from(x)).collect();
-        let factor = |site: usize, unit: usize| {
-            if thinned.masks()[site].get(0, unit) { 1.0 / keeps[site].get() } else { 0.0 }
-        };
-        let logits = network.logits_scaled(&x, factor).unwrap();
-        network.loss_of(&logits, targets, row).unwrap()
+) -> Gradients {
+    let factors = reference::factors(network, thinned.len(), |row, site, unit| {
+        if thinned[row].masks()[site].get(0, unit) { kept[site] } else { 0.0 }
     });
-    losses.sum::<f64>() / thinned.len() as f64
+    let x: Vec<&[f32]> = x.chunks_exact(x.len() / thinned.len()).collect();
+    let gradients = reference::gradients(network, &factors, &x, targets);
+    assert!(gradients.are_known());
+    gradients
 }
 
 #[test]
-fn gradients_are_those_of_finite_differences_with_the_mask_held() {
-    on_each_isa(finite_differences);
+fn gradients_are_those_of_backpropagation_with_the_mask_held() {
+    on_each_isa(gradients_of_thinned_networks);
 }
 
-fn finite_differences(isa: Isa) {
+fn gradients_of_thinned_networks(isa: Isa) {
     let x = numbers(5, 24);
     let batch = Batch::dense(MatrixView::new(&x, 4, 6).unwrap()).starting_at(10);
     let leaky = |slope: f32| Activation::LeakyRelu(NegativeSlope::new(slope).unwrap());
@@ -253,35 +255,22 @@ fn finite_differences(isa: Isa) {
                 let mlp = small(activation, loss, sparse);
                 let thinned: Vec<_> =
                     (10..14).map(|row| ThinnedNetwork::of(&mlp, 3, 0, row).unwrap()).collect();
-                let keeps = mlp.keeps();
+                let scales: Vec<f64> = mlp.keeps().iter().map(|keep| keep.scale().into()).collect();
                 let plain = PlainNetwork::from(&mlp);
+                let want = backpropagated(&plain, &thinned, &scales, &x, targets);
                 let sgd = Sgd::new(Schedule::constant(0.1));
                 let mut trainer =
                     Trainer::builder(mlp, sgd, 4).seed(3).with_isa(isa).unwrap().build().unwrap();
                 let (got, gradients) = trainer.gradients(&batch, targets).unwrap();
-                close(got, plain_loss(&plain, &thinned, &keeps, &x, targets), "loss");
-                let slope = |change: &dyn Fn(&mut PlainNetwork, f64)| {
-                    // Central difference: its error is of order h² = 1e-10.
-                    let h = 1e-5;
-                    let [up, down] = [h, -h].map(|h| {
-                        let mut moved = plain.clone();
-                        change(&mut moved, h);
-                        plain_loss(&moved, &thinned, &keeps, &x, targets)
-                    });
-                    (up - down) / (2.0 * h)
-                };
-                for (layer, gradient) in gradients.iter().enumerate() {
-                    let inputs = plain.layers[layer].weights[0].len();
-                    let want: Vec<f64> = (0..gradient.weights.len())
-                        .map(|i| {
-                            slope(&|n, h| n.layers[layer].weights[i / inputs][i % inputs] += h)
-                        })
-                        .collect();
-                    all_close(&gradient.weights, &want, &format!("{activation} {loss} {layer}"));
-                    let want: Vec<f64> = (0..gradient.bias.len())
-                        .map(|i| slope(&|n, h| n.layers[layer].bias[i] += h))
-                        .collect();
-                    all_close(&gradient.bias, &want, &format!("{activation} {loss} {layer} bias"));
+                assert!(want.loss.allows(got), "{activation} {loss}: {got} {:?}", want.loss);
+                for (layer, (got, (dw, db))) in gradients.iter().zip(&want.layers).enumerate() {
+                    let what = format!("{isa} {activation} {loss} {layer}");
+                    let dw: Vec<Near> = dw.concat();
+                    assert_eq!((got.weights.len(), got.bias.len()), (dw.len(), db.len()));
+                    let pairs = got.weights.iter().zip(&dw).chain(got.bias.iter().zip(db));
+                    for (i, (&got, want)) in pairs.enumerate() {
+                        assert!(want.allows(got), "{what}, {i}: {got} {want:?}");
+                    }
                 }
             });
         }
@@ -329,16 +318,16 @@ fn paper_form_trained_by_paper_rules_is_the_same_network() {
 }
 
 fn trained_in_both_forms(isa: Isa) {
-    let (rate, momentum, decay, c) = (0.2, 0.8, 0.003, 0.9);
+    let descent = Descent { rate: 0.2, momentum: 0.8, decay: 0.003, max_norm: 0.9 };
     let x = numbers(5, 24);
     let batch = Batch::dense(MatrixView::new(&x, 4, 6).unwrap());
     let (activation, loss) = (Activation::Tanh, Loss::SoftmaxCrossEntropy);
     let targets = Targets::Classes(&[2, 0, 1, 2]);
     let mlp = small(activation, loss, false);
-    let sgd = Sgd::new(Schedule::constant(rate))
-        .momentum(Schedule::constant(momentum))
-        .weight_decay(decay)
-        .max_norm(crate::train::MaxNorm::Paper(c))
+    let sgd = Sgd::new(Schedule::constant(descent.rate))
+        .momentum(Schedule::constant(descent.momentum))
+        .weight_decay(descent.decay)
+        .max_norm(MaxNorm::Paper(descent.max_norm))
         .paper_rates();
     let mut trainer =
         Trainer::builder(mlp.clone(), sgd, 4).seed(3).with_isa(isa).unwrap().build().unwrap();
@@ -353,40 +342,16 @@ fn trained_in_both_forms(isa: Isa) {
         trainer.step(&batch, targets).unwrap();
         let thinned: Vec<_> =
             (0..4).map(|row| ThinnedNetwork::of(&mlp, 3, step, row).unwrap()).collect();
-        // Keep rates 1 in the factor: the paper's form is not scaled.
-        let no_scale = [Keep::ONE; 3];
-        let loss_at =
-            |network: &PlainNetwork| plain_loss(network, &thinned, &no_scale, &x, targets);
-        let slope = |change: &dyn Fn(&mut PlainNetwork, f64)| {
-            let [up, down] = [1e-5, -1e-5].map(|h| {
-                let mut moved = paper.clone();
-                change(&mut moved, h);
-                loss_at(&moved)
-            });
-            (up - down) / 2e-5
-        };
-        let mut next = paper.clone();
-        for layer in 0..3 {
-            for n in 0..paper.layers[layer].bias.len() {
-                let g = slope(&|network, h| network.layers[layer].bias[n] += h);
-                let v = &mut velocity.layers[layer].bias[n];
-                *v = momentum * *v + g;
-                next.layers[layer].bias[n] -= rate * *v;
-                for k in 0..paper.layers[layer].weights[n].len() {
-                    let w = paper.layers[layer].weights[n][k];
-                    let g = slope(&|network, h| network.layers[layer].weights[n][k] += h);
-                    let v = &mut velocity.layers[layer].weights[n][k];
-                    *v = momentum * *v + g + decay * w;
-                    next.layers[layer].weights[n][k] -= rate * *v;
-                }
-                let row = &mut next.layers[layer].weights[n];
-                let norm = row.iter().map(|w| w * w).sum::<f64>().sqrt();
-                if norm > c {
-                    row.iter_mut().for_each(|w| *w *= c / norm);
-                }
+        // The paper's form is not scaled.
+        let gradients = backpropagated(&paper, &thinned, &[1.0; 3], &x, targets);
+        let layers = paper.layers.iter_mut().zip(&mut velocity.layers).zip(gradients.layers);
+        for ((layer, v), (dw, db)) in layers {
+            let values = |of: &[Near]| of.iter().map(|x| x.value).collect::<Vec<_>>();
+            for ((w, v), g) in layer.weights.iter_mut().zip(&mut v.weights).zip(&dw) {
+                descent.weights(w, v, &values(g));
             }
+            descent.biases(&mut layer.bias, &mut v.bias, &values(&db));
         }
-        paper = next;
     }
     let got = trainer.network().unwrap().into_paper();
     let got = PlainNetwork::from(got.paper_weights());

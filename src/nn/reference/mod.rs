@@ -1,0 +1,195 @@
+//! Backpropagation as textbooks have it, in the plainest loops: what the kernels, the
+//! trainer and the fuzz targets are compared with.
+//!
+//! A layer l has z = W h + b of its input h. The first input is h = m x, and the others
+//! are h = m f(z) of the layer below, with dropout's factors m = r / p in {0, 1 / p}.
+//! From the last layer down,
+//!
+//! ```text
+//! dz of the last = dloss/dz
+//! dW             = sum over rows of dz h'
+//! db             = sum over rows of dz
+//! dz below       = (W' dz) m f'(z)
+//! ```
+//!
+//! Numbers are f64, with a bound on how far f32 arithmetic can be ([`Near`]). The fuzz
+//! package includes this file too, so it names what it uses through its parent.
+
+mod near;
+
+pub use near::Near;
+
+use super::{Activation, PlainLayer, PlainNetwork, Targets};
+
+/// A matrix by rows.
+pub type Rows = Vec<Vec<Near>>;
+
+/// Numbers as they are.
+pub fn exact(numbers: &[f32]) -> Vec<Near> {
+    numbers.iter().map(|&x| Near::exact(x.into())).collect()
+}
+
+/// z = W h + b.
+pub fn affine(layer: &PlainLayer, h: &[Near]) -> Vec<Near> {
+    let unit = |(w, &b): (&Vec<f64>, &f64)| {
+        let products = w.iter().zip(h).map(|(&w, &h)| Near::exact(w) * h);
+        Near::sum(products.chain([Near::exact(b)]))
+    };
+    layer.weights.iter().zip(&layer.bias).map(unit).collect()
+}
+
+/// W' dz.
+pub fn transposed(layer: &PlainLayer, dz: &[Near]) -> Vec<Near> {
+    let inputs = layer.weights[0].len();
+    let input =
+        |k: usize| Near::sum(layer.weights.iter().zip(dz).map(|(w, &dz)| Near::exact(w[k]) * dz));
+    (0..inputs).map(input).collect()
+}
+
+/// dW `[output][input]`: the sum over rows of dz h'.
+pub fn weight_gradient(dz: &Rows, h: &Rows) -> Rows {
+    let weight = |n: usize, k: usize| Near::sum(dz.iter().zip(h).map(|(dz, h)| dz[n] * h[k]));
+    (0..dz[0].len()).map(|n| (0..h[0].len()).map(|k| weight(n, k)).collect()).collect()
+}
+
+/// db: the sum over rows of dz.
+pub fn bias_gradient(dz: &Rows) -> Vec<Near> {
+    (0..dz[0].len()).map(|n| Near::sum(dz.iter().map(|dz| dz[n]))).collect()
+}
+
+/// f(z).
+pub fn value(f: Activation, z: Near) -> Near {
+    let y = z.increasing(|z| f.value(z));
+    match f {
+        Activation::Relu | Activation::Identity => y,
+        Activation::LeakyRelu(_) => y.rounded(1.0),
+        _ => y.approximated(),
+    }
+}
+
+/// f'(z), of y = f(z) where the engine makes it from y.
+pub fn derivative(f: Activation, z: Near, y: Near) -> Near {
+    // The engine has y back from y / p, and that is rounded.
+    let y = y.rounded(3.0);
+    let one = Near::exact(1.0);
+    match f {
+        Activation::Relu => step(z, 0.0),
+        Activation::LeakyRelu(slope) => step(z, slope.get().into()),
+        Activation::Logistic => y * (one - y),
+        Activation::Tanh => one - y * y,
+        _ => one,
+    }
+}
+
+/// 1 where z > 0, else `below`; something between where the engine's z can have either
+/// sign, or be rounded to 0.
+fn step(z: Near, below: f64) -> Near {
+    let (low, high) = z.ends();
+    if low > near::TINY {
+        Near::exact(1.0)
+    } else if high < 0.0 || z == Near::ZERO {
+        Near::exact(below)
+    } else {
+        Near::between(below.min(1.0), below.max(1.0))
+    }
+}
+
+/// The loss of a row's z, and its gradient in z.
+pub fn loss(z: &[Near], targets: Targets<'_>, row: usize) -> (Near, Vec<Near>) {
+    let over_outputs = Near::exact(1.0 / z.len() as f64).rounded(1.0);
+    if let Targets::Classes(classes) = targets {
+        // -ln softmax(z)_t, and softmax(z) - onehot(t).
+        let class = classes[row] as usize;
+        let (mut p, ln_sum) = Near::softmax(z);
+        p[class] = p[class] - Near::exact(1.0);
+        return (ln_sum - z[class], p);
+    }
+    if let Targets::Values(t) = targets {
+        // sum (z - t)² / N, and 2 (z - t) / N.
+        let t = exact(t.row(row).expect("a row of targets"));
+        let d: Vec<Near> = z.iter().zip(t).map(|(&z, t)| z - t).collect();
+        let dz = d.iter().map(|&d| Near::exact(2.0) * d * over_outputs).collect();
+        return (Near::sum(d.iter().map(|&d| d * d)) * over_outputs, dz);
+    }
+    let Targets::Binary(t) = targets else { panic!("{targets:?} have no formula here") };
+    // sum (ln(1 + e^z) - z t) / N, and (logistic(z) - t) / N.
+    let t = exact(t.row(row).expect("a row of targets"));
+    let softplus = |z: f64| z.max(0.0) + (-z.abs()).exp().ln_1p();
+    let bit = |(&z, &t): (&Near, &Near)| z.increasing(softplus).approximated() - z * t;
+    let dz = |(&z, &t): (&Near, &Near)| (value(Activation::Logistic, z) - t) * over_outputs;
+    let losses = Near::sum(z.iter().zip(&t).map(bit)) * over_outputs;
+    (losses, z.iter().zip(&t).map(dz).collect())
+}
+
+/// The mean loss of a batch, and of each layer the gradients dW and db.
+pub struct Gradients {
+    pub loss: Near,
+    pub layers: Vec<(Rows, Vec<Near>)>,
+}
+
+impl Gradients {
+    /// Whether f32 arithmetic cannot overflow on the way, or err without a bound.
+    pub fn are_known(&self) -> bool {
+        let known = |x: &[Near]| x.iter().all(|x| x.is_known());
+        let layer = |(dw, db): &(Rows, Vec<Near>)| dw.iter().all(|dw| known(dw)) && known(db);
+        self.loss.is_known() && self.layers.iter().all(layer)
+    }
+}
+
+/// Dropout's factors `[row][layer][input]` from `factor(row, layer, input)`.
+pub fn factors(
+    network: &PlainNetwork,
+    rows: usize,
+    factor: impl Fn(usize, usize, usize) -> f64,
+) -> Vec<Rows> {
+    let row = |row: usize| {
+        let layer = |(l, layer): (usize, &PlainLayer)| {
+            let inputs = 0..layer.weights[0].len();
+            inputs.map(|k| Near::exact(factor(row, l, k))).collect()
+        };
+        network.layers.iter().enumerate().map(layer).collect()
+    };
+    (0..rows).map(row).collect()
+}
+
+/// Backpropagation of the rows of `x`, with the factors of [`factors`].
+pub fn gradients(
+    network: &PlainNetwork,
+    factors: &[Rows],
+    x: &[&[f32]],
+    targets: Targets<'_>,
+) -> Gradients {
+    let depth = network.layers.len();
+    let over_rows = Near::exact(1.0 / x.len() as f64).rounded(1.0);
+    let mut losses = Vec::new();
+    // Of each layer, a row each.
+    let mut h: Vec<Rows> = vec![Vec::new(); depth];
+    let mut dz: Vec<Rows> = vec![Vec::new(); depth];
+    for (row, &x) in x.iter().enumerate() {
+        // Forward.
+        let mut z: Rows = Vec::new();
+        let mut y = exact(x);
+        let mut slopes: Rows = Vec::new();
+        for (l, layer) in network.layers.iter().enumerate() {
+            h[l].push(y.iter().zip(&factors[row][l]).map(|(&y, &m)| y * m).collect());
+            z.push(affine(layer, &h[l][row]));
+            let f = layer.activation;
+            y = z[l].iter().map(|&z| value(f, z)).collect();
+            slopes.push(z[l].iter().zip(&y).map(|(&z, &y)| derivative(f, z, y)).collect());
+        }
+        // Backward.
+        let (row_loss, dloss) = loss(&z[depth - 1], targets, row);
+        losses.push(row_loss);
+        dz[depth - 1].push(dloss.iter().map(|&d| d * over_rows).collect());
+        for l in (1..depth).rev() {
+            let dh = transposed(&network.layers[l], &dz[l][row]);
+            let dy = dh.iter().zip(&factors[row][l]).map(|(&dh, &m)| dh * m);
+            dz[l - 1].push(dy.zip(&slopes[l - 1]).map(|(dy, &slope)| dy * slope).collect());
+        }
+    }
+    let layer = |(dz, h): (&Rows, &Rows)| (weight_gradient(dz, h), bias_gradient(dz));
+    Gradients {
+        loss: Near::sum(losses.into_iter()) * over_rows,
+        layers: dz.iter().zip(&h).map(layer).collect(),
+    }
+}

@@ -1,0 +1,36 @@
+//! Stochastic gradient descent in f64, as textbooks have it.
+
+/// The settings of one step, as [`Sgd`](super::Sgd) has them.
+pub struct Descent {
+    pub rate: f64,
+    pub momentum: f64,
+    pub decay: f64,
+    pub max_norm: f64,
+}
+
+impl Descent {
+    /// A step of the weights into one unit: v = momentum v + g + decay w, w -= rate v, and
+    /// then w within max-norm.
+    pub fn weights(&self, w: &mut [f64], v: &mut [f64], g: &[f64]) {
+        for ((w, v), g) in w.iter_mut().zip(v).zip(g) {
+            *v = self.momentum * *v + g + self.decay * *w;
+            *w -= self.rate * *v;
+        }
+        let factor = projection(w, self.max_norm);
+        w.iter_mut().for_each(|w| *w *= factor);
+    }
+
+    /// A step of biases, which neither decay nor are bounded.
+    pub fn biases(&self, b: &mut [f64], v: &mut [f64], g: &[f64]) {
+        for ((b, v), g) in b.iter_mut().zip(v).zip(g) {
+            *v = self.momentum * *v + g;
+            *b -= self.rate * *v;
+        }
+    }
+}
+
+/// What takes the weights into a unit back to norm c, where they are beyond it.
+pub fn projection(w: &[f64], c: f64) -> f64 {
+    let norm = w.iter().map(|w| w * w).sum::<f64>().sqrt();
+    if norm > c { c / norm } else { 1.0 }
+}
