@@ -1,12 +1,11 @@
-//! Train and serve neural networks with dropout on CPUs, computing only the
-//! thinned network that the mask left standing.
+//! Train and serve neural networks with dropout on CPUs, computing only the thinned network that
+//! the mask leaves.
 //!
-//! Dropout (Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, JMLR
-//! 15, 2014) keeps each unit with probability p, one draw a unit and example,
-//! so that each example trains a **thinned network** of its own. Most engines
-//! compute the full network and multiply part of it by zero; thinnet computes
-//! what the mask, the ReLU's zeros and the input's zeros left, with exactly the
-//! paper's distribution.
+//! Dropout (Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, JMLR 15, 2014) keeps each
+//! unit with probability p, drawn independently for every unit and every example, so each example
+//! trains its own **thinned network**. Most engines compute the full network and multiply part of
+//! it by zero; thinnet computes only what the mask and the zeros of the ReLUs and the input leave
+//! over, with exactly the paper's distribution.
 //!
 //! # A tour
 //!
@@ -47,24 +46,23 @@
 //! # Ok::<(), thinnet::Error>(())
 //! ```
 //!
-//! The operation alone, for matrices of your own, is [`Dropout`]. Masks are a
-//! pure function of (seed, layer, step, row, unit): [`mask`].
+//! [`Dropout`] is the operation on its own, for your own matrices. Masks are a pure function of
+//! (seed, layer, step, row, unit): see [`mask`].
 //!
 //! # What it promises
 //!
-//! - Nothing panics: what can be given something wrong returns an [`Error`]
-//!   that names the value and what was expected.
-//! - No threads of its own: work runs on the rayon pool that the caller is in,
-//!   and outside a pool on the calling thread. Nothing is printed, no
-//!   environment variable is read, no state is global but a mark on a thread that
-//!   waits in a pool. In a pool, no lock may be held over a call:
-//!   [`predict::Workspace`] says why.
-//! - Memory that is not there is an error, with nothing changed, for every request
-//!   of 64 KiB or more. Smaller ones may abort the process, as may `Clone` of a large
-//!   network: [`nn::Mlp::try_clone`] does not.
-//! - No confident answer from NaN: an input, a sum or an answer that is not finite is
-//!   refused with its row.
-//! - A training step and a prediction allocate nothing after the first.
+//! - Nothing panics: a function that can be given a wrong value returns an [`Error`] that names the
+//!   value and what was expected.
+//! - No threads of its own: work runs on the caller's rayon pool or, outside a pool, on the calling
+//!   thread. Nothing is printed, no environment variable is read, and the only global state is a
+//!   flag on each thread that is waiting in a pool. Inside a pool, do not hold a lock across a
+//!   call: [`predict::Workspace`] explains why.
+//! - Running out of memory is an error that leaves everything unchanged, for every allocation of 64
+//!   KiB or more. Smaller allocations may abort the process, as may `Clone` of a large network;
+//!   [`nn::Mlp::try_clone`] does not.
+//! - No confident predictions from NaN: an input, a sum or a result that is not finite is an error
+//!   that names its row.
+//! - Training steps and predictions allocate nothing after the first.
 //! - The same bits for any number of threads; the same masks on every machine.
 //!
 //! # Features
@@ -73,7 +71,8 @@
 //!
 //! - `digits`: `Dataset::digits`, 10,000 digits of MNIST (CC BY-SA 3.0) from the package
 //!   `thinnet-digits`.
-//! - `ndarray`: views of arrays of that crate (0.17) as [`tensor::MatrixView`], and back.
+//! - `ndarray`: conversions between [`tensor::MatrixView`] and the array views of that crate
+//!   (0.17).
 
 mod abridged;
 mod bytes;
@@ -97,7 +96,7 @@ pub mod tensor;
 mod thin;
 pub mod train;
 
-/// So that the guide's program compiles.
+/// Compiles the guide's program.
 #[cfg(all(doctest, feature = "digits"))]
 #[doc = include_str!("../docs/FROM_PYTORCH.md")]
 struct FromPytorch;

@@ -1,4 +1,4 @@
-//! A network without its parameters, as metadata says it.
+//! A network without its parameters, as described in the metadata.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,13 +15,13 @@ use crate::{
     thin::Tiles,
 };
 
-/// What the metadata says: as it is written, of any network.
+/// The metadata in the form in which it is written, for any network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Said {
+struct Metadata {
     format: u32,
     input: Input,
-    /// Those with weights, the output layer last.
+    /// The layers with weights, the output layer last.
     layers: Vec<Layer>,
     loss: Loss,
     mask_format: u32,
@@ -36,7 +36,7 @@ struct Input {
     width: usize,
 }
 
-/// A layer with weights, and the noise of its outputs.
+/// A layer with weights, and the noise on its outputs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 enum Layer {
@@ -47,9 +47,9 @@ enum Layer {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 enum Noise {
-    /// Nothing. Not a unit variant: those take unknown fields.
+    /// Nothing. Not a unit variant: serde accepts unknown fields for those.
     None {},
-    /// Drops each unit, which is kept with probability k / 65536, k below that.
+    /// Keeps each unit with probability k / 65536, k < 65536, and drops it otherwise.
     Bernoulli { keep_k: u32 },
 }
 
@@ -65,7 +65,7 @@ impl TryFrom<Noise> for Keep {
     fn try_from(noise: Noise) -> Result<Self, Error> {
         match noise {
             Noise::None {} => Ok(Self::ONE),
-            // One way to say it, so that the same model gives the same bytes.
+            // Only one spelling, so that the same model gives the same bytes.
             Noise::Bernoulli { keep_k: keep_k @ Self::ONE_K } => {
                 Err(Error::BernoulliKeepsAll { keep_k })
             }
@@ -76,12 +76,12 @@ impl TryFrom<Noise> for Keep {
 
 /// A multilayer perceptron without its parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Said", into = "Said")]
+#[serde(try_from = "Metadata", into = "Metadata")]
 pub(crate) struct Architecture {
     inputs: usize,
     input_keep: Keep,
     sparse_input: bool,
-    /// Width, activation and keep rate of each.
+    /// Width, activation and keep rate of each hidden layer.
     hidden: Vec<(usize, Activation, Keep)>,
     outputs: usize,
     loss: Loss,
@@ -103,7 +103,7 @@ impl From<&Mlp> for Architecture {
     }
 }
 
-impl From<Architecture> for Said {
+impl From<Architecture> for Metadata {
     fn from(said: Architecture) -> Self {
         let Architecture { inputs, input_keep, sparse_input, hidden, outputs, loss, scaling } =
             said;
@@ -124,11 +124,11 @@ impl From<Architecture> for Said {
     }
 }
 
-impl TryFrom<Said> for Architecture {
+impl TryFrom<Metadata> for Architecture {
     type Error = Error;
 
-    fn try_from(said: Said) -> Result<Self, Error> {
-        let Said { input, layers, loss, scaling, .. } = said;
+    fn try_from(metadata: Metadata) -> Result<Self, Error> {
+        let Metadata { input, layers, loss, scaling, .. } = metadata;
         let layer = |Layer::Dense { activation, noise, width }| {
             Ok((width, activation, Keep::try_from(noise)?))
         };
@@ -143,8 +143,7 @@ impl TryFrom<Said> for Architecture {
     }
 }
 
-/// The numbers that say who can read a file: looked at before the rest, which
-/// another version may have made otherwise.
+/// The version numbers of a file: checked before the rest, whose form depends on them.
 #[derive(Deserialize)]
 pub(crate) struct Versions {
     format: u32,
@@ -152,7 +151,7 @@ pub(crate) struct Versions {
 }
 
 impl Versions {
-    /// Whether this version reads such a file.
+    /// Checks that this version can read the file.
     pub fn check(&self, refuse: impl Fn(String) -> Error) -> Result<(), Error> {
         for (what, got, expected) in [
             ("format", self.format, super::FORMAT),
@@ -166,18 +165,18 @@ impl Versions {
     }
 }
 
-/// The names of weight and bias of a layer.
+/// The names of a layer's weight and bias.
 pub(super) fn names(prefix: &str, layer: usize) -> [String; 2] {
     ["weight", "bias"].map(|what| format!("{prefix}layers.{layer}.{what}"))
 }
 
 impl Architecture {
-    /// Layers with weights.
+    /// The number of layers with weights.
     pub fn depth(&self) -> usize {
         self.hidden.len() + 1
     }
 
-    /// Units of the input, of each hidden layer and of the output.
+    /// The number of units in the input, each hidden layer and the output.
     pub fn widths(&self) -> Vec<usize> {
         let hidden = self.hidden.iter().map(|(width, ..)| *width);
         [self.inputs].into_iter().chain(hidden).chain([self.outputs]).collect()
@@ -193,7 +192,7 @@ impl Architecture {
         self.hidden.iter().map(|(_, activation, _)| *activation).collect()
     }
 
-    /// In one line, keep rates as k of k/65536.
+    /// A one-line summary, keep rates as the k of k/65536.
     pub fn describe(&self) -> String {
         let sparse = if self.sparse_input { ", sparse" } else { "" };
         let mut text = format!("{} (keep {}{sparse})", self.inputs, self.input_keep.k());
@@ -208,19 +207,18 @@ impl Architecture {
         self.loss
     }
 
-    /// The form of the weights.
+    /// How the weights are scaled.
     pub fn scaling(&self) -> Scaling {
         self.scaling
     }
 
-    /// As it is for weights of another form.
+    /// The same architecture with weights scaled in another way.
     pub fn with_scaling(self, scaling: Scaling) -> Self {
         Self { scaling, ..self }
     }
 
-    /// Whether the file holds parameters of this shape, or what an optimiser
-    /// keeps of them, under names that start with `prefix`; before memory is
-    /// asked for.
+    /// Checks, before memory is allocated, that the file has parameters of this shape, or optimiser
+    /// state of this shape, under names that start with `prefix`.
     pub fn check_tensors(&self, file: &Reader<'_>, prefix: &str) -> Result<(), Error> {
         for (layer, pair) in self.widths().windows(2).enumerate() {
             let [weight, bias] = names(prefix, layer);
@@ -230,7 +228,7 @@ impl Architecture {
         Ok(())
     }
 
-    /// Whether the weights are those of a model or checkpoint, and there.
+    /// Checks that the file has the weights, in the form of a model or checkpoint.
     pub fn check_network(&self, file: &Reader<'_>) -> Result<(), Error> {
         if self.scaling != Scaling::Inverted {
             let name = self.scaling.name();
@@ -240,7 +238,7 @@ impl Architecture {
         self.check_tensors(file, "")
     }
 
-    /// The network as its builder takes it.
+    /// A builder for the network.
     pub fn builder(&self) -> MlpBuilder {
         let mut builder = Mlp::builder(self.inputs).input_keep(self.input_keep);
         if self.sparse_input {
@@ -253,8 +251,8 @@ impl Architecture {
     }
 }
 
-/// A layer's weights and biases, or what an optimiser keeps of them, on their
-/// way into a file; `bias` may be filled up.
+/// A layer's weights and biases, or the optimiser's state for them, to be written to a file; `bias`
+/// may be padded.
 pub(super) fn saved<'m>(
     prefix: &str,
     layer: usize,
@@ -269,7 +267,7 @@ pub(super) fn saved<'m>(
     ]
 }
 
-/// The same on their way out of a file.
+/// The same, to be read from a file.
 pub(super) fn loaded<'m>(
     prefix: &str,
     layer: usize,
@@ -284,13 +282,13 @@ pub(super) fn loaded<'m>(
     ]
 }
 
-/// All parameters of a network on their way into a file.
+/// All parameters of a network, to be written to a file.
 pub(crate) fn saved_network(mlp: &Mlp) -> Vec<Tensor<Source<'_>>> {
     let layers = mlp.layers.iter().enumerate();
     layers.flat_map(|(index, layer)| saved("", index, &layer.weights, &layer.bias)).collect()
 }
 
-/// All parameters of a network on their way out of a file.
+/// All parameters of a network, to be read from a file.
 pub(super) fn loaded_network(mlp: &mut Mlp) -> Vec<Tensor<To<'_>>> {
     let layers = mlp.layers.iter_mut().enumerate();
     layers

@@ -1,4 +1,4 @@
-//! What a file holds, model or checkpoint, for those who only look.
+//! The contents of a model file or checkpoint, for inspection.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{error::Error, nn::Mlp};
 
-/// A model file's or a checkpoint's contents.
+/// The contents of a model file or checkpoint.
 ///
 /// ```
 /// use thinnet::{Keep, checkpoint::Contents, nn::{Activation, Loss, Mlp}};
@@ -24,60 +24,57 @@ use crate::{error::Error, nn::Mlp};
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Contents {
-    /// The network: of a checkpoint as it was at that step.
+    /// The network; in a checkpoint, as it was at that step.
     pub network: Mlp,
-    /// Of a checkpoint: where its training stands.
+    /// The training progress, if the file is a checkpoint.
     pub training: Option<TrainingState>,
 }
 
-/// Where the training of a checkpoint stands.
+/// The training progress in a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TrainingState {
-    /// Updates done.
+    /// The number of updates done.
     pub step: u64,
-    /// Names and values of the trainer's settings and of its caller's.
+    /// Names and values of the trainer's settings and the caller's.
     pub settings: BTreeMap<String, String>,
-    /// The text of the caller's own.
+    /// The caller's notes.
     pub notes: String,
 }
 
 impl Contents {
-    /// Reads a file, and holds it against its digest. SHA-256 costs about 1 ns per
-    /// byte on a CPU with instructions for it (1.2 were measured, where the rest of
-    /// loading took 2.7), and several on others: [`Self::read_unverified`] leaves it
-    /// out.
+    /// Reads a file and verifies its digest. SHA-256 costs about 1 ns per byte on a CPU with SHA
+    /// instructions (1.2 ns was measured, beside 2.7 ns for the rest of loading) and several on
+    /// others; [`Self::read_unverified`] skips it.
     ///
     /// # Errors
-    /// A file that cannot be read, is neither a model nor a checkpoint of this
-    /// version, or does not have the digest that it states; more memory than can
-    /// be allocated.
+    /// The file cannot be read, is neither a model nor a checkpoint of this version, or does not
+    /// match its digest; or there is not enough memory.
     pub fn read(path: &Path) -> Result<Self, Error> {
         Self::of(Reader::open(path)?, Verify::Digest)
     }
 
-    /// As [`Self::read`], from a file's bytes; `path` names them in errors.
+    /// Like [`Self::read`], from a file's bytes; `path` names them in errors.
     ///
     /// # Errors
-    /// As [`Self::read`].
+    /// As for [`Self::read`].
     pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, Error> {
         Self::of(Reader::of_bytes(bytes, path)?, Verify::Digest)
     }
 
-    /// As [`Self::read`] without a look at the digest, of a file that is known to
-    /// be whole: what was changed in it may go unnoticed.
+    /// Like [`Self::read`], but does not verify the digest, for a file that is known to be intact:
+    /// corruption may go unnoticed.
     ///
     /// # Errors
-    /// As [`Self::read`], but for the digest.
+    /// As for [`Self::read`], except for the digest.
     pub fn read_unverified(path: &Path) -> Result<Self, Error> {
         Self::of(Reader::open(path)?, Verify::Nothing)
     }
 
-    /// As [`Self::read_unverified`], from a file's bytes; `path` names them in
-    /// errors.
+    /// Like [`Self::read_unverified`], from a file's bytes; `path` names them in errors.
     ///
     /// # Errors
-    /// As [`Self::read_unverified`].
+    /// As for [`Self::read_unverified`].
     pub fn from_bytes_unverified(bytes: &[u8], path: &Path) -> Result<Self, Error> {
         Self::of(Reader::of_bytes(bytes, path)?, Verify::Nothing)
     }
@@ -119,7 +116,7 @@ mod tests {
         assert_eq!(training.settings["mask seed"], "7");
     }
 
-    /// Not the raw weights, which max-norm has yet to scale.
+    /// Not the raw weights, to which max-norm's pending factors are still to be applied.
     #[test]
     fn the_network_is_the_one_that_the_trainer_shows() {
         let mlp = Mlp::builder(3).output(2, Loss::SquaredError).build().unwrap();

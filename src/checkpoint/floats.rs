@@ -1,8 +1,8 @@
-//! Numbers as files keep them: f32, f16 and bfloat16, little-endian.
+//! Numbers as files store them: f32, f16 and bfloat16, little-endian.
 
 use half::{bf16, f16};
 
-/// How a number is kept.
+/// The storage format of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// IEEE 754's binary32.
@@ -14,7 +14,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Bytes of a number.
+    /// The size of a number in bytes.
     pub fn size(self) -> usize {
         match self {
             Self::F32 => 4,
@@ -22,7 +22,7 @@ impl Kind {
         }
     }
 
-    /// The numbers that `bytes` hold; what is left of a last one is not looked at.
+    /// The numbers in `bytes`; an incomplete last one is ignored.
     pub fn read<'a>(self, bytes: &'a [u8]) -> impl Iterator<Item = f32> + use<'a> {
         bytes.chunks_exact(self.size()).map(move |number| match *number {
             [a, b, c, d] => f32::from_le_bytes([a, b, c, d]),
@@ -32,7 +32,7 @@ impl Kind {
         })
     }
 
-    /// The number of 16 bits; of an f32 its upper half.
+    /// The number with these 16 bits; for f32, they are its upper half.
     pub fn half(self, bits: u16) -> f32 {
         match self {
             Self::F16 => f16::from_bits(bits).to_f32(),
@@ -40,8 +40,8 @@ impl Kind {
         }
     }
 
-    /// The number that was meant by one of this kind: the decimal of fewest digits
-    /// that it is the nearest of, 0.2 and not 0.20000000298 or, in f16, 0.19995.
+    /// The decimal number meant by one in this format: the one with the fewest digits that rounds
+    /// to it, so 0.2 and not 0.20000000298 or, in f16, 0.19995.
     pub fn decimal(self, number: f32) -> f64 {
         let nearest = |decimal: f64| match self {
             Self::F32 => decimal as f32,

@@ -1,9 +1,8 @@
-//! A safetensors header, held against the size of the data behind it.
+//! A safetensors header, checked against the size of the data that follows it.
 //!
-//! Not read by the crate of that name, which keeps what a header states many
-//! times over where a hostile one is made for it, takes the last of two tensors
-//! with the same name, adds up sizes unchecked, and wants the whole file in
-//! memory.
+//! The crate of that name is not used for reading: a hostile header can make it use many times the
+//! header's size in memory, it takes the last of two tensors with the same name, adds up sizes
+//! unchecked, and needs the whole file in memory.
 
 use std::{collections::HashMap, fmt};
 
@@ -13,10 +12,10 @@ use serde::{
     de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
-/// The most tensors of a file.
+/// The most tensors in a file.
 pub(super) const MAX_TENSORS: usize = 20_000;
 
-/// The most metadata keys of a file.
+/// The most metadata keys in a file.
 const MAX_KEYS: usize = 1000;
 
 /// The longest name of a tensor, in bytes.
@@ -28,27 +27,26 @@ pub(super) const LONGEST: usize = 16 << 20;
 /// The most dimensions of a tensor.
 const MAX_DIMENSIONS: usize = 8;
 
-/// Whether a file of `size` bytes that starts like this looks like a safetensors
-/// file: the length of its header is followed by as much, which starts as JSON
-/// does.
+/// Whether a file of `size` bytes that starts like this looks like a safetensors file: a header
+/// length, then at least that many bytes, which start like JSON.
 pub(crate) fn looks_whole(start: &[u8], size: u64) -> bool {
     let Some((length, rest)) = start.split_first_chunk::<8>() else { return false };
     let behind = size.saturating_sub(length.len() as u64);
     u64::from_le_bytes(*length) <= behind && rest.first() == Some(&b'{')
 }
 
-/// Whether these are the first bytes of a safetensors file, which may be cut off
-/// in its header.
+/// Whether these are the first bytes of a safetensors file, which may be truncated within its
+/// header.
 pub(crate) fn begins(bytes: &[u8]) -> bool {
     let Some((length, rest)) = bytes.split_first_chunk::<8>() else { return false };
-    // No header is as long as 4 GiB.
+    // No header is 4 GiB long.
     length[4..] == [0; 4] && rest.first().is_none_or(|&first| first == b'{')
 }
 
-/// What a header states.
+/// A parsed header.
 pub(super) struct Header {
     pub metadata: HashMap<String, String>,
-    /// In the order in which they lie in the file, without gaps.
+    /// The tensors in the order of the file, without gaps.
     pub tensors: Vec<Entry>,
 }
 
@@ -62,12 +60,12 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// Its bytes.
+    /// Its size in bytes.
     pub fn size(&self) -> u64 {
         self.offsets.1 - self.offsets.0
     }
 
-    /// The bytes that such a tensor has, where that can be counted.
+    /// The size in bytes of such a tensor, if it does not overflow.
     fn size_of_shape(&self) -> Option<u64> {
         let count = self.shape.iter().try_fold(1_u64, |count, &n| count.checked_mul(n as u64))?;
         let bits = count.checked_mul(self.dtype.bitsize() as u64)?;
@@ -76,9 +74,8 @@ impl Entry {
 }
 
 impl Header {
-    /// Reads a header, behind which the file has so many bytes of data. The
-    /// tensors have to lie one behind the other, from the first byte to the
-    /// last.
+    /// Parses a header that is followed by this many bytes of data. The tensors have to cover the
+    /// data without gaps or overlaps, from the first byte to the last.
     pub fn read(json: &[u8], data: u64) -> Result<Self, String> {
         let mut header: Self = serde_json::from_slice(json).map_err(|e| e.to_string())?;
         let tensors = &mut header.tensors;
@@ -155,7 +152,7 @@ impl<'de> Deserialize<'de> for Header {
     }
 }
 
-/// Keys with a text each.
+/// Keys with string values.
 struct Metadata(HashMap<String, String>);
 
 impl<'de> Deserialize<'de> for Metadata {
@@ -185,7 +182,7 @@ impl<'de> Deserialize<'de> for Metadata {
     }
 }
 
-/// What the header states of a tensor, and nothing else.
+/// A tensor's entry in the header; unknown fields are refused.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Info {
@@ -194,7 +191,7 @@ struct Info {
     data_offsets: (u64, u64),
 }
 
-/// A few numbers.
+/// A short list of numbers.
 struct Shape(Vec<usize>);
 
 impl<'de> Deserialize<'de> for Shape {

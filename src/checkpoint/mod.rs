@@ -1,16 +1,14 @@
-//! Model files and checkpoints: safetensors in and out.
+//! Model files and checkpoints: reading and writing safetensors.
 //!
-//! A **model file** holds a network: parameters named and shaped as PyTorch's
-//! `nn.Linear` has them (`layers.0.weight` `[outputs, inputs]`,
-//! `layers.0.bias`, and so on, f32, little-endian), and the architecture in the
-//! metadata key `thinnet`: [`Mlp::save`](crate::nn::Mlp::save).
+//! A **model file** holds a network: parameters with the names and shapes of PyTorch's `nn.Linear`
+//! (`layers.0.weight` `[outputs, inputs]`, `layers.0.bias`, and so on, f32, little-endian), and the
+//! architecture under the metadata key `thinnet`: [`Mlp::save`](crate::nn::Mlp::save).
 //!
-//! A **checkpoint** holds a training at a step, in the metadata key
-//! `thinnet.checkpoint` ([`Trainer::save`](crate::train::Trainer::save)): the same
-//! parameters; what the optimiser keeps of each, under the names of its states
-//! (`velocity.layers.0.weight` and so on); the factors, above 0 and at most 1,
-//! of the weights into each unit that max-norm left pending (`pending.layers.0`
-//! and so on); the position; and all settings.
+//! A **checkpoint** holds a training run at a step, under the metadata key `thinnet.checkpoint`
+//! ([`Trainer::save`](crate::train::Trainer::save)): the same parameters; the optimiser's state for
+//! each, named after the state (`velocity.layers.0.weight` and so on); max-norm's pending factors
+//! for the weights into each unit, above 0 and at most 1 (`pending.layers.0` and so on); the
+//! position; and all settings.
 //!
 //! ```text
 //! thinnet             {"format": 2, "input": {"noise": NOISE, "sparse": false, "width": 784},
@@ -23,26 +21,24 @@
 //!                      "position": {"notes": ..., "settings": ..., "step": 1000}}
 //! ```
 //!
-//! The last layer is the output. Metadata is one JSON string with sorted keys, so
-//! that the same model gives the same bytes; what is unknown in it is refused.
-//! Files are written as [`files`](crate::files) says, tensors straight from and to
-//! the memory where they belong. [`Contents`] is for those who only look into a
-//! file.
+//! The last layer is the output. Metadata is one JSON string with sorted keys, so the same model
+//! gives the same bytes; unknown fields are refused. Files are written as described in
+//! [`files`](crate::files); tensors are written from and read into their final memory without a
+//! copy. To inspect a file, use [`Contents`].
 //!
-//! The metadata key `thinnet.digest`, the first thing in the header, holds the
-//! file's **digest**: SHA-256 over all its bytes, in hexadecimal, with 64 zeros in
-//! the place of its own digits. It is checked when the file is loaded, so that no
-//! changed bit goes unnoticed. A state dict that
-//! [`to_torch`](crate::exchange::to_torch) writes has one too; one without it is
-//! read all the same, since PyTorch's own writer drops it.
+//! The metadata key `thinnet.digest`, the first thing in the header, holds the file's **digest**:
+//! SHA-256 of all its bytes, in hexadecimal, with 64 zeros in place of its own digits. It is
+//! verified when the file is loaded, so no changed bit goes unnoticed. A state dict that
+//! [`to_torch`](crate::exchange::to_torch) writes has one too; a state dict without one is also
+//! read, since PyTorch's own writer drops it.
 //!
-//! **Versions**: files of another format than [`FORMAT`] are refused by its number.
-//! From the first published version of this crate on, every format that a
-//! published version wrote goes on being read.
+//! **Versions**: files with a format number other than [`FORMAT`] are refused. From the first
+//! published version of this crate on, every format that a published version has written will
+//! remain readable.
 //!
-//! **Memory**: a request of 64 KiB or more, or whose size a file says, that fails
-//! is [`Error::TooLarge`](crate::Error::TooLarge), and nothing is half-changed;
-//! smaller ones abort the process, as Rust's collections do.
+//! **Memory**: a failed allocation of 64 KiB or more, or of a size given by a file, is
+//! [`Error::TooLarge`](crate::Error::TooLarge), and nothing is left half-changed; smaller ones
+//! abort the process, as in Rust's collections.
 
 mod architecture;
 mod contents;
@@ -65,5 +61,5 @@ pub(crate) use tensor::{From, Tensor, To};
 pub(crate) use training::{KEY as CHECKPOINT_KEY, Position, Saved, writer as of_training};
 pub(crate) use writer::{Writer, sorted_json};
 
-/// The number of the file formats.
+/// The version number of the file formats.
 pub const FORMAT: u32 = 2;

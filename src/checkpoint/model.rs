@@ -18,40 +18,38 @@ impl Mlp {
     /// The model file's bytes.
     ///
     /// # Errors
-    /// Parameters that are NaN or infinite, more bytes than can be allocated, or
-    /// a file that is too large to be read again.
+    /// A parameter is NaN or infinite, there is not enough memory, or the file would be too large
+    /// to be read again.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
         writer(self)?.into_bytes()
     }
 
-    /// A model from a file's bytes, which are held against their digest; `path`
-    /// names them in errors.
+    /// Reads a model from a file's bytes and verifies their digest; `path` names them in errors.
     ///
     /// # Errors
-    /// Bytes that are no model file of this version, do not have the digest that
-    /// they state, or whose tensors do not fit the architecture that they state;
-    /// more memory than can be allocated.
+    /// The bytes are not a model file of this version, do not match their digest, or have tensors
+    /// that do not fit their architecture; or there is not enough memory.
     pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, Error> {
         network(Reader::of_bytes(bytes, path)?, Verify::Digest)
     }
 
-    /// Saves the model. The file appears whole or not at all: it is written
-    /// beside its place, flushed to the disk, and renamed. The parameters go
-    /// straight to the file: no copy of them is made.
+    /// Saves the model. The file appears whole or not at all: it is written to a temporary file in
+    /// the same folder, flushed to the disk, and renamed. The parameters are written without a copy
+    /// in memory.
     ///
     /// # Errors
-    /// As [`Self::to_bytes`], or what the system says.
+    /// As for [`Self::to_bytes`], or an error of the system.
     pub fn save(&self, path: &Path) -> Result<(), Error> {
         writer(self)?.save(path)
     }
 
-    /// Loads a model that [`Self::save`] wrote, straight into the network's
-    /// memory. The file is held against its digest, which
-    /// [`Contents::read_unverified`](super::Contents::read_unverified) leaves out.
+    /// Loads a model that [`Self::save`] wrote, straight into the network's memory. The file's
+    /// digest is verified; [`Contents::read_unverified`](super::Contents::read_unverified) skips
+    /// that.
     ///
     /// # Errors
-    /// The file cannot be read, is larger than
-    /// [`MAX_BYTES`](crate::files::MAX_BYTES), or as [`Self::from_bytes`].
+    /// The file cannot be read, is larger than [`MAX_BYTES`](crate::files::MAX_BYTES), or as for
+    /// [`Self::from_bytes`].
     pub fn load(path: &Path) -> Result<Self, Error> {
         network(Reader::open(path)?, Verify::Digest)
     }
@@ -61,7 +59,7 @@ fn writer(mlp: &Mlp) -> Result<Writer<'_>, Error> {
     Writer::new(saved_network(mlp), KEY, &Architecture::from(mlp))
 }
 
-/// The network of a model file.
+/// The network in a model file.
 pub(super) fn network(file: Reader<'_>, verify: Verify) -> Result<Mlp, Error> {
     if file.has(training::KEY) {
         return Err(file.refuse(

@@ -1,5 +1,4 @@
-//! Files on their way in: the header first, then the tensors straight to their
-//! places.
+//! Reading files: the header first, then the tensors straight into their final memory.
 
 use std::{
     fs::{self, File},
@@ -22,35 +21,35 @@ use crate::{
     memory::{ensure_room, reserve, zeros},
 };
 
-/// How many bytes are looked at before the header.
+/// The number of bytes examined before the header.
 const FIRST: u64 = 64;
 
-/// Whether a file is held against its digest.
+/// Whether a file's digest is verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verify {
-    /// It has to have one, which has to be right.
+    /// The file must have a digest, and it must match.
     Digest,
-    /// Where it has one, that has to be right.
+    /// If the file has a digest, it must match.
     WherePresent,
-    /// No.
+    /// It is not verified.
     Nothing,
 }
 
-/// A file whose header was read and held against the file's size, and whose
-/// tensors are still to be read.
+/// A file whose header was read and checked against the file's size, and whose tensors are still to
+/// be read.
 pub(crate) struct Reader<'a> {
     header: Header,
-    /// The numbers of the tensors, in the order of their names.
+    /// The indices of the tensors, in the order of their names.
     by_name: Vec<usize>,
-    /// What the header leaves of the file.
+    /// The rest of the file, after the header.
     data: Box<dyn Read + 'a>,
     size: u64,
-    /// `None` where the header has no digest in its place.
+    /// `None` if the header has no digest in its place.
     digest: Option<Running>,
     path: &'a Path,
 }
 
-/// Whether a safetensors file can begin like this, or what begins so.
+/// Checks that a safetensors file can begin like this; if not, says what begins so.
 pub(crate) fn ensure_begins(first: &[u8], path: &Path) -> Result<(), String> {
     if begins(first) {
         return Ok(());
@@ -62,7 +61,7 @@ pub(crate) fn ensure_begins(first: &[u8], path: &Path) -> Result<(), String> {
 }
 
 impl<'a> Reader<'a> {
-    /// Opens a file. One that says no size, such as a pipe, is read first.
+    /// Opens a file. One without a known size, such as a pipe, is read completely first.
     pub fn open(path: &'a Path) -> Result<Self, Error> {
         let io = |source| Error::io(path, source);
         let found = fs::metadata(path).map_err(io)?;
@@ -80,7 +79,7 @@ impl<'a> Reader<'a> {
         Self::new(file, size, path)
     }
 
-    /// From a file's bytes; `path` names them in errors.
+    /// Opens a file's bytes; `path` names them in errors.
     pub fn of_bytes(bytes: &'a [u8], path: &'a Path) -> Result<Self, Error> {
         Self::new(bytes, bytes.len() as u64, path)
     }
@@ -90,7 +89,7 @@ impl<'a> Reader<'a> {
             path: path.to_owned(),
             reason: format!("not a safetensors file: {}", cut(reason)),
         };
-        // What another format is told by.
+        // The bytes by which other formats are recognised.
         let mut first = vec![0; size.min(FIRST) as usize];
         read(&mut data, &mut first, path)?;
         if !begins(&first)
@@ -118,7 +117,7 @@ impl<'a> Reader<'a> {
         if json.first() != Some(&b'{') {
             return Err(refuse("the header is not JSON: expected it to start with {".to_owned()));
         }
-        // What parsing it can take: strings, names and shapes.
+        // The memory that parsing it can take: strings, names and shapes.
         ensure_room("header", length.saturating_mul(4))?;
         let header = Header::read(&json, of_data).map_err(refuse)?;
         let digest = Running::new(&json);
@@ -127,22 +126,22 @@ impl<'a> Reader<'a> {
         Ok(Self { header, by_name, data: Box::new(data), size, digest, path })
     }
 
-    /// The error of this file.
+    /// An error about this file.
     pub fn refuse(&self, reason: String) -> Error {
         Error::Format { path: self.path.to_owned(), reason }
     }
 
-    /// Bytes of the file.
+    /// The file's size in bytes.
     pub fn size(&self) -> usize {
         usize::try_from(self.size).unwrap_or(usize::MAX)
     }
 
-    /// Whether there is such a metadata key.
+    /// Whether there is a metadata key of this name.
     pub fn has(&self, key: &str) -> bool {
         self.header.metadata.contains_key(key)
     }
 
-    /// The metadata of a key; `expected` says what file has it.
+    /// The metadata under a key; `expected` says which kind of file has it.
     pub fn metadata<T: DeserializeOwned>(&self, key: &str, expected: &str) -> Result<T, Error> {
         let json =
             self.header.metadata.get(key).ok_or_else(|| {
@@ -152,7 +151,7 @@ impl<'a> Reader<'a> {
             .map_err(|e| self.refuse(format!("metadata `{key}`: {}", cut(e.to_string()))))
     }
 
-    /// Whether the file has as many tensors as it should.
+    /// Checks that the file has as many tensors as it should.
     pub fn check_count(&self, expected: usize) -> Result<(), Error> {
         let got = self.header.tensors.len();
         if got == expected {
@@ -161,7 +160,7 @@ impl<'a> Reader<'a> {
         Err(self.refuse(format!("{got} tensors: expected {expected}")))
     }
 
-    /// Whether there is such a tensor.
+    /// Whether there is a tensor of this name.
     pub fn has_tensor(&self, name: &str) -> bool {
         self.number(name).is_some()
     }
@@ -172,7 +171,7 @@ impl<'a> Reader<'a> {
         Some(self.by_name[at])
     }
 
-    /// Name, element kind and shape of all tensors, in the order of their names.
+    /// Name, element type and shape of all tensors, in the order of their names.
     pub fn tensors(&self) -> impl Iterator<Item = (&str, Dtype, &[usize])> {
         self.by_name.iter().map(|&index| {
             let Entry { name, dtype, shape, .. } = &self.header.tensors[index];
@@ -180,7 +179,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Where the file has a tensor of this shape and one of these kinds.
+    /// The index of a tensor that must have this shape and one of these element types.
     pub fn find(&self, name: &str, shape: &[usize], kinds: &[Kind]) -> Result<usize, Error> {
         let index = self.number(name);
         let index = index.ok_or_else(|| self.refuse(format!("no tensor {name}: expected one")))?;
@@ -195,9 +194,8 @@ impl<'a> Reader<'a> {
         Err(self.refuse(format!("{name} is {dtype:?} {got:?}: expected {expected} {shape:?}")))
     }
 
-    /// Reads the file to its end: these tensors to their places, which
-    /// [`Self::find`] has found them fit for; others are only hashed. Where it
-    /// fails, what the places hold is unspecified.
+    /// Reads the file to its end: these tensors, already checked by [`Self::find`], into their
+    /// memory; others are only hashed. On failure, the contents of that memory are unspecified.
     pub fn load(
         mut self,
         wanted: Vec<Tensor<To<'_>>>,
@@ -241,7 +239,7 @@ impl<'a> Reader<'a> {
                     *to = tensor.convert(x).map_err(|reason| self.refuse(reason))?;
                     filled += 1;
                 }
-                // Twice as many f16 as f32 fit into the bytes.
+                // Twice as many f16 as f32 fit into these bytes.
                 tensor.memory.put(start, &numbers[..filled]);
                 start += filled;
             }
@@ -257,7 +255,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The kind of number that a network may be kept in.
+/// The element types that a network may be stored in.
 fn kind(dtype: Dtype) -> Option<Kind> {
     match dtype {
         Dtype::F32 => Some(Kind::F32),
@@ -267,7 +265,7 @@ fn kind(dtype: Dtype) -> Option<Kind> {
     }
 }
 
-/// Fills `to`, or says that the file became shorter while it was read.
+/// Fills `to`, or reports that the file became shorter while it was read.
 fn read(from: &mut impl Read, to: &mut [u8], path: &Path) -> Result<(), Error> {
     from.read_exact(to).map_err(|source| match source.kind() {
         ErrorKind::UnexpectedEof => {
@@ -278,7 +276,7 @@ fn read(from: &mut impl Read, to: &mut [u8], path: &Path) -> Result<(), Error> {
     })
 }
 
-/// A reason that may hold a text of the file, which may be as long as it.
+/// A reason that may quote a string from the file, which may be as long as the file.
 fn cut(mut reason: String) -> String {
     const MOST: usize = 500;
     if let Some((end, _)) = reason.char_indices().nth(MOST) {

@@ -1,44 +1,44 @@
-//! Tensors of files and the memory that they go to and come from.
+//! Tensors in files and the memory that they are read into and written from.
 
 use crate::{bytes::write_little_endian, error::Error, thin::Tiles};
 
-/// Numbers that are copied at once.
+/// The number of elements copied at once.
 pub(super) const AT_ONCE: usize = 4096;
 
-/// A tensor of a file; P is the memory of its numbers.
+/// A tensor in a file; P is the memory of its elements.
 pub(crate) struct Tensor<P> {
     pub name: String,
     pub shape: Vec<usize>,
-    /// What its numbers are multiplied by on their way, in f64.
+    /// The factor, in f64, by which its elements are multiplied when copied.
     pub factor: f64,
-    /// Which numbers may stand in the file.
+    /// Which values the file may contain.
     pub allowed: Allowed,
     pub memory: P,
 }
 
 impl<P> Tensor<P> {
-    /// One of finite numbers, as they are.
+    /// A tensor of finite numbers, not scaled.
     pub fn new(name: String, shape: Vec<usize>, memory: P) -> Self {
         Self { name, shape, factor: 1.0, allowed: Allowed::Finite, memory }
     }
 
-    /// One of other numbers.
+    /// The same tensor with other permitted values.
     pub fn allowing(self, allowed: Allowed) -> Self {
         Self { allowed, ..self }
     }
 
-    /// One whose numbers are multiplied on their way.
+    /// The same tensor with a factor applied when copied.
     pub fn times(self, factor: f64) -> Self {
         Self { factor, ..self }
     }
 
-    /// Bytes of its numbers, as f32.
+    /// Its size in bytes, as f32.
     pub fn size(&self) -> u64 {
         let numbers = self.shape.iter().fold(1_u64, |n, &size| n.saturating_mul(size as u64));
         numbers.saturating_mul(size_of::<f32>() as u64)
     }
 
-    /// A number on its way; or why it must not be there.
+    /// An element as copied, or why it is not permitted.
     pub(super) fn convert(&self, x: f32) -> Result<f32, String> {
         let scaled = if self.factor == 1.0 { x } else { (f64::from(x) * self.factor) as f32 };
         if self.allowed.allows(x) && scaled.is_finite() {
@@ -49,10 +49,10 @@ impl<P> Tensor<P> {
 }
 
 impl Tensor<From<'_>> {
-    /// Hands on its numbers as little-endian f32, piece by piece.
+    /// Passes its elements to `to` as little-endian f32, piece by piece.
     ///
     /// # Errors
-    /// Those of `to`, or numbers that may not stand in a file.
+    /// Those of `to`, or a value that a file may not contain.
     pub fn write(&self, mut to: impl FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error> {
         let (mut numbers, mut bytes) = ([0.0; AT_ONCE], [0; AT_ONCE * size_of::<f32>()]);
         let count: usize = self.shape.iter().product();
@@ -69,25 +69,25 @@ impl Tensor<From<'_>> {
     }
 }
 
-/// Where a tensor's numbers come from.
+/// The memory that a tensor is written from.
 #[derive(Clone, Copy)]
 pub(crate) enum From<'m> {
-    /// Weights, without padding.
+    /// Weights, written and read without padding.
     Weights(&'m Tiles),
     Values(&'m [f32]),
 }
 
-/// Where a tensor's numbers go.
+/// The memory that a tensor is read into.
 pub(crate) enum To<'m> {
-    /// Weights, without padding.
+    /// Weights, written and read without padding.
     Weights(&'m mut Tiles),
     Values(&'m mut [f32]),
-    /// They are looked at, and forgotten.
+    /// The elements are checked and discarded.
     Nowhere,
 }
 
 impl From<'_> {
-    /// Copies the numbers from number `start` on.
+    /// Copies the elements from index `start` on.
     fn copy(self, start: usize, to: &mut [f32]) {
         match self {
             Self::Weights(tiles) => tiles.copy_rows(start, to),
@@ -97,7 +97,7 @@ impl From<'_> {
 }
 
 impl To<'_> {
-    /// Takes the numbers from number `start` on.
+    /// Stores the elements from index `start` on.
     pub(super) fn put(&mut self, start: usize, from: &[f32]) {
         match self {
             Self::Weights(tiles) => tiles.put_rows(start, from),
@@ -107,12 +107,12 @@ impl To<'_> {
     }
 }
 
-/// Which numbers a tensor may hold.
+/// Which values a tensor may hold.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Allowed {
-    /// Finite ones.
+    /// Any finite number.
     Finite,
-    /// This one alone.
+    /// Only this value.
     Only(f32),
     /// Factors of max-norm: above 0 and at most 1.
     Factors,
@@ -127,7 +127,7 @@ impl Allowed {
         }
     }
 
-    /// What is expected, for errors.
+    /// What was expected, for errors.
     fn text(self) -> String {
         match self {
             Self::Finite => "finite numbers".to_owned(),

@@ -1,4 +1,4 @@
-//! Checkpoints of a training.
+//! Checkpoints of a training run.
 
 use std::collections::BTreeMap;
 
@@ -20,38 +20,36 @@ use crate::{
 /// The metadata key.
 pub(crate) const KEY: &str = "thinnet.checkpoint";
 
-/// The most updates that a training can have done: so many that it can always do
-/// one more.
+/// The most updates that a run can have done, so that it can always do one more.
 const MAX_STEPS: u64 = u64::MAX / 2;
 
-/// The one state of gradient descent.
+/// The only state of gradient descent.
 const VELOCITY: &str = "velocity";
 
-/// The name of the factors that max-norm left pending in a layer.
+/// The name of a layer's pending max-norm factors.
 fn pending(layer: usize) -> String {
     format!("pending.layers.{layer}")
 }
 
-/// What stands before the names of an optimiser's state.
+/// The prefix of the names of an optimiser's state.
 fn prefix(state: &str) -> String {
     format!("{state}.")
 }
 
-/// Where the training stands, and what it is the training of.
+/// The training progress, and what identifies the run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Position {
-    /// The caller's own text.
+    /// The caller's notes.
     pub notes: String,
-    /// Names and values of the settings that are not the optimiser's, and the
-    /// data's fingerprint.
+    /// Names and values of the settings other than the optimiser's, and the data's fingerprint.
     pub settings: BTreeMap<String, String>,
-    /// Updates done.
+    /// The number of updates done.
     pub step: u64,
 }
 
-/// The optimiser: names and values of its settings, and the names of what it
-/// keeps of each parameter, which the names of those tensors start with.
+/// The optimiser: names and values of its settings, and the names of its states, with which the
+/// names of those tensors start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 enum Optimiser {
@@ -66,15 +64,15 @@ struct Metadata {
     position: Position,
 }
 
-/// The part of the metadata that is looked at first.
+/// The part of the metadata that is read first.
 #[derive(Deserialize)]
 struct OfArchitecture {
     architecture: Versions,
 }
 
-/// A checkpoint to be written. Weights are raw: what is pending stands beside
-/// them. `optimiser` are the settings of gradient descent, and `max_norm` says
-/// whether it bounds weights. Numbers that could not be read again are refused.
+/// A checkpoint to be written. Weights are raw: pending factors are stored separately. `optimiser`
+/// holds the settings of gradient descent, and `max_norm` says whether it bounds weights. Numbers
+/// that could not be read again are refused.
 pub(crate) fn writer<'m>(
     mlp: &'m Mlp,
     states: &'m [LayerState],
@@ -98,8 +96,7 @@ pub(crate) fn writer<'m>(
     Writer::new(tensors, KEY, &metadata)
 }
 
-/// The factors that can be pending: nothing is before the first step, and
-/// without max-norm.
+/// The permitted pending factors: only 1 before the first step and without max-norm.
 fn allowed_factors(max_norm: bool, step: u64) -> Allowed {
     if max_norm && step > 0 { Allowed::Factors } else { Allowed::Only(1.0) }
 }
@@ -114,7 +111,7 @@ pub(crate) struct Saved<'a> {
 }
 
 impl<'a> Saved<'a> {
-    /// Looks at all that the file says, but the numbers of its tensors.
+    /// Checks everything in the file except the elements of its tensors.
     pub fn open(file: Reader<'a>) -> Result<Self, Error> {
         let expected = "a checkpoint that a training saved";
         file.metadata::<OfArchitecture>(KEY, expected)?
@@ -130,8 +127,7 @@ impl<'a> Saved<'a> {
             let step = position.step;
             return Err(file.refuse(format!("step {step}: expected at most {MAX_STEPS}")));
         }
-        // Weights and biases, as often as there are states of them besides, and
-        // what is pending.
+        // Weights and biases, their states, and the pending factors.
         file.check_count((2 * (1 + states.len()) + 1) * architecture.depth())?;
         architecture.check_network(&file)?;
         for state in &states {
@@ -143,20 +139,18 @@ impl<'a> Saved<'a> {
         Ok(Self { file, architecture, optimiser, position })
     }
 
-    /// The error of this file.
+    /// An error about this file.
     pub fn refuse(&self, reason: String) -> Error {
         self.file.refuse(reason)
     }
 
-    /// Whether the file has the digest that it states: of one that says something
-    /// else than was expected, which may be damage.
+    /// Checks the file's digest: for a file with unexpected contents, which may be damage.
     pub fn verify(self) -> Result<(), Error> {
         self.file.load(Vec::new(), &[], Verify::Digest)
     }
 
-    /// Reads network and states to their places, which have the architecture of
-    /// the file; `max_norm` says whether the optimiser bounds weights. Where it
-    /// fails, what they hold is unspecified.
+    /// Reads the network and states into memory of the file's architecture; `max_norm` says whether
+    /// the optimiser bounds weights. On failure, the contents of that memory are unspecified.
     pub fn load(
         self,
         mlp: &mut Mlp,
@@ -165,7 +159,7 @@ impl<'a> Saved<'a> {
     ) -> Result<(), Error> {
         let step = self.position.step;
         let factors = allowed_factors(max_norm, step);
-        // Nothing has moved before the first step.
+        // Before the first step, all states are 0.
         let velocities = if step == 0 { Allowed::Only(0.0) } else { Allowed::Finite };
         let mut tensors = loaded_network(mlp);
         for (layer, state) in states.iter_mut().enumerate() {
@@ -179,8 +173,8 @@ impl<'a> Saved<'a> {
         self.file.load(tensors, &[Kind::F32], Verify::Digest)
     }
 
-    /// The network as it was at that step, what was pending multiplied out.
-    /// Velocities are looked at and not kept.
+    /// The network as it was at that step, with the pending factors multiplied in. Velocities are
+    /// checked and discarded.
     pub fn into_network(self, verify: Verify) -> Result<Mlp, Error> {
         let Self { file, architecture, .. } = self;
         let mut mlp = architecture.builder().build_zeroed()?;

@@ -1,4 +1,4 @@
-//! Files on their way out: safetensors with one metadata key and a digest.
+//! Writing files: safetensors with one metadata key and a digest.
 
 use std::{
     io::{Cursor, Seek, SeekFrom, Write},
@@ -19,7 +19,7 @@ use crate::{
     memory::{ensure_room, reserve},
 };
 
-/// A file to be written, whose tensors are still where they belong.
+/// A file to be written, whose tensors are borrowed from where they are.
 pub(crate) struct Writer<'m> {
     tensors: Vec<Tensor<From<'m>>>,
     header: String,
@@ -27,7 +27,7 @@ pub(crate) struct Writer<'m> {
 }
 
 impl<'m> Writer<'m> {
-    /// A file of these tensors, with metadata under this key.
+    /// A file with these tensors, and metadata under this key.
     pub fn new(
         mut tensors: Vec<Tensor<From<'m>>>,
         key: &str,
@@ -52,7 +52,7 @@ impl<'m> Writer<'m> {
             );
         }
         header.push('}');
-        // As the format's own writer does, so that numbers lie aligned.
+        // As the format's own writer does, so that the data is aligned.
         while !header.len().is_multiple_of(8) {
             header.push(' ');
         }
@@ -105,7 +105,7 @@ impl<'m> Writer<'m> {
     }
 }
 
-/// Metadata as JSON, so that the same gives the same bytes.
+/// Metadata as JSON; the same metadata always gives the same bytes.
 pub(crate) fn sorted_json(metadata: &impl Serialize) -> Result<String, Error> {
     text(&sorted(serde_json::to_value(metadata).map_err(unwritable)?))
 }
@@ -118,8 +118,8 @@ fn unwritable(error: serde_json::Error) -> Error {
     Error::Metadata { reason: error.to_string() }
 }
 
-/// The same with the keys of all objects sorted, whatever order other crates
-/// have serde_json keep them in.
+/// The same with the keys of all objects sorted, in whichever order other crates make serde_json
+/// keep them.
 fn sorted(value: Value) -> Value {
     match value {
         Value::Object(object) => {

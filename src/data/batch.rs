@@ -8,8 +8,8 @@ use crate::{
     tensor::MatrixView,
 };
 
-/// Some rows of inputs. The first row's index in the global batch names the
-/// rows' mask streams, so that a batch may be split without changing them.
+/// Some rows of inputs. The first row's index in the global batch selects the rows' mask streams,
+/// so a batch can be split without changing its masks.
 ///
 /// ```
 /// use thinnet::{data::Batch, tensor::MatrixView};
@@ -45,8 +45,7 @@ impl<'a> Batch<'a> {
         Self { rows, chosen: None, first_row: 0 }
     }
 
-    /// The rows of a dense matrix that `chosen` names, in that order; nothing
-    /// is copied.
+    /// The rows of a dense matrix whose indices are in `chosen`, in that order; nothing is copied.
     ///
     /// # Errors
     /// There is no such row.
@@ -62,14 +61,14 @@ impl<'a> Batch<'a> {
         Self { rows, chosen: Some(chosen), first_row: 0 }
     }
 
-    /// The same rows, the first of which is row `first_row` of the global
-    /// batch; 0 where this is not called. The row after row 2^64 - 1 is row 0.
+    /// The same rows, starting at row `first_row` of the global batch (0 by default). Row 2^64 - 1
+    /// is followed by row 0.
     #[must_use]
     pub fn starting_at(self, first_row: u64) -> Self {
         Self { first_row, ..self }
     }
 
-    /// These rows in their order, `size` at a time; the last part holds what is left. The
+    /// Splits the rows, in order, into parts of `size` rows; the last part may be shorter. The
     /// parts keep the rows' indices in the global batch.
     ///
     /// ```
@@ -83,7 +82,7 @@ impl<'a> Batch<'a> {
     /// ```
     ///
     /// # Errors
-    /// Parts of 0 rows.
+    /// `size` is 0.
     pub fn chunks(
         self,
         size: usize,
@@ -103,12 +102,12 @@ impl<'a> Batch<'a> {
         }))
     }
 
-    /// How many rows.
+    /// The number of rows.
     pub fn rows(&self) -> usize {
         self.chosen.map_or(self.rows.rows(), <[u32]>::len)
     }
 
-    /// How many columns.
+    /// The number of columns.
     pub fn columns(&self) -> usize {
         self.rows.columns()
     }
@@ -124,13 +123,13 @@ impl<'a> Batch<'a> {
         self.rows.at(self.chosen.map_or(row, |chosen| chosen[row] as usize))
     }
 
-    /// Whether a network with `inputs` inputs can take it.
+    /// Checks that the batch suits a network with `inputs` inputs.
     pub(crate) fn check(&self, inputs: usize, finite: bool) -> Result<(), Error> {
         same_size("columns of a batch", inputs, self.columns())?;
         if finite {
             for row in 0..self.rows() {
                 let x = self.at(row);
-                // One pass without branches; the search only where it found one.
+                // One branch-free pass; search for the element only if the pass found one.
                 if x.iter().fold(false, |bad, x| bad | !x.is_finite())
                     && let Some(column) = x.iter().position(|x| !x.is_finite())
                 {

@@ -10,13 +10,12 @@ use crate::{
     tensor::{Matrix, MatrixView},
 };
 
-/// The rows of a data set divided into batches: n rows make ceil(n / size) of them, of
-/// which the last holds what is left. [`Self::shuffle`] puts the rows into an epoch's
-/// order.
+/// The rows of a data set divided into batches: n rows make ceil(n / size) batches, the last of
+/// which may be smaller. [`Self::shuffle`] puts the rows into the order of an epoch.
 ///
-/// Inputs stay where they are. Beside them it holds 4 bytes a row, and the targets in
-/// the order of the rows. All of it is allocated when it is made: neither shuffling nor
-/// walking over the batches allocates.
+/// The inputs are borrowed. In addition it holds 4 bytes per row, and a copy of the targets in the
+/// order of the rows. All of this is allocated on construction: neither shuffling nor iterating
+/// over the batches allocates.
 ///
 /// ```
 /// use thinnet::{
@@ -49,20 +48,20 @@ pub struct Batches<'a> {
     targets: Targets<'a>,
     size: usize,
     len: usize,
-    /// The rows in the order in which they are batched.
+    /// The indices of the rows, in the order in which they are batched.
     order: Vec<u32>,
-    /// The targets in that order, where they are classes.
+    /// The targets in that order, if they are classes.
     classes: Vec<u32>,
-    /// The targets in that order, where they are numbers.
+    /// The targets in that order, if they are numbers.
     numbers: Matrix,
 }
 
 impl<'a> Batches<'a> {
-    /// Batches of `size` rows, in the order in which the rows are.
+    /// Batches of `size` rows, in the order of the data set.
     ///
     /// # Errors
-    /// Not a target for each row, batches of 0 rows, more than 2^32 - 1 rows, or more
-    /// than can be allocated.
+    /// The number of targets is not the number of rows, `size` is 0, there are more than 2^32 - 1
+    /// rows, or there is not enough memory.
     pub fn new(inputs: MatrixView<'a>, targets: Targets<'a>, size: usize) -> Result<Self, Error> {
         let rows = inputs.rows();
         same_size("rows of the targets", rows, targets.rows())?;
@@ -92,22 +91,21 @@ impl<'a> Batches<'a> {
         Ok(batches)
     }
 
-    /// Leaves out the last batch where it holds less rows than the others. Where it is
-    /// the only one, none is left.
+    /// Drops the last batch if it has fewer rows than `size`. If it is the only one, no batch is
+    /// left.
     #[must_use]
     pub fn drop_last(mut self) -> Self {
         self.len = self.order.len() / self.size;
         self
     }
 
-    /// Puts the rows into [the order of an epoch](epoch_order), whatever order they were
-    /// in.
+    /// Puts the rows into [the order of an epoch](epoch_order), whatever their present order.
     pub fn shuffle(&mut self, seed: u64, epoch: u64) {
         epoch_order(seed, epoch, &mut self.order);
         self.order_targets();
     }
 
-    /// How many batches.
+    /// The number of batches.
     pub fn len(&self) -> usize {
         self.len
     }
@@ -117,7 +115,7 @@ impl<'a> Batches<'a> {
         self.len == 0
     }
 
-    /// Batch `index` of the epoch, from 0, and its targets: to go on within an epoch.
+    /// Batch `index` of the epoch, from 0, and its targets: for resuming within an epoch.
     ///
     /// # Errors
     /// There is no such batch.
@@ -126,7 +124,7 @@ impl<'a> Batches<'a> {
         Ok(self.at(index))
     }
 
-    /// The batches and their targets, one after the other.
+    /// Iterates over the batches and their targets.
     pub fn iter(&self) -> BatchIter<'_> {
         BatchIter { batches: self, left: 0..self.len }
     }
@@ -143,7 +141,7 @@ impl<'a> Batches<'a> {
         (Batch::chosen(self.inputs, &self.order[rows]), targets)
     }
 
-    /// Brings the targets into the order of the rows.
+    /// Puts the targets into the order of the rows.
     fn order_targets(&mut self) {
         let rows = self.order.iter().map(|&row| row as usize);
         match self.targets {
@@ -171,7 +169,7 @@ impl fmt::Debug for Batches<'_> {
     }
 }
 
-/// The batches of [`Batches`] and their targets, one after the other.
+/// Iterator over the batches of [`Batches`] and their targets.
 ///
 /// ```
 /// use thinnet::{data::Batches, nn::Targets, tensor::MatrixView};
@@ -228,7 +226,7 @@ mod tests {
         Matrix::from_rows(&numbers, rows, 2).unwrap()
     }
 
-    /// The rows of the batches by their first number, and a number of each target.
+    /// The first number of each batch's rows, and a number for each target.
     fn seen(batches: &Batches<'_>) -> Vec<Vec<(u32, u32)>> {
         let of_batch = |(batch, targets): (Batch<'_>, Targets<'_>)| {
             assert_eq!((batch.rows(), batch.first_row()), (targets.rows(), 0));
@@ -313,7 +311,7 @@ mod tests {
         assert_eq!(zero, "rows of a batch 0: expected at least one");
         let few = refused(inputs.view(), Targets::Classes(&[0, 1]), 1);
         assert_eq!(few, "rows of the targets: expected 3, got 2");
-        // No memory stands behind rows without columns.
+        // Rows without columns take no memory.
         let rows = u32::MAX as usize + 1;
         let empty = MatrixView::new(&[], rows, 0).unwrap();
         assert!(refused(empty, Targets::Values(empty), 1).contains("4294967296: expected at most"));

@@ -16,7 +16,7 @@ use crate::{
     tensor::{Matrix, MatrixView},
 };
 
-/// Which of the two sets of a folder.
+/// Which of a folder's two sets to read.
 ///
 /// ```
 /// use thinnet::data::{Dataset, Split};
@@ -35,13 +35,13 @@ pub enum Split {
     Test,
 }
 
-/// The most classes, 2^20: a label beyond them is a number of something else.
+/// The most classes, 2^20: a larger label is probably not a class at all.
 pub const MAX_CLASSES: usize = 1 << 20;
 
-/// Floats that are hashed at once.
+/// The number of floats hashed at once.
 const PIECE: usize = 1024;
 
-/// Rows of inputs, each with a class. The readers make numbers from 0 to 1 of bytes.
+/// Rows of inputs, each with a class. The readers scale bytes to numbers from 0 to 1.
 ///
 /// ```
 /// use thinnet::{data::Dataset, tensor::Matrix};
@@ -75,11 +75,10 @@ impl fmt::Debug for Dataset {
 }
 
 impl Dataset {
-    /// Labelled rows of one's own; the number of classes is the largest label
-    /// and one.
+    /// A data set of your own rows and labels; the number of classes is the largest label + 1.
     ///
     /// # Errors
-    /// Not a label for each row, or a label that is not below [`MAX_CLASSES`].
+    /// The number of labels is not the number of rows, or a label is not below [`MAX_CLASSES`].
     pub fn new(inputs: Matrix, labels: Vec<u32>) -> Result<Self, Error> {
         crate::error::same_size("labels of a data set", inputs.rows(), labels.len())?;
         let mut classes = 0;
@@ -92,32 +91,30 @@ impl Dataset {
         Ok(Self { inputs, labels, classes, image_shape: None })
     }
 
-    /// Images and labels in IDX, plain or gzipped; bytes become x / 255.
+    /// Reads images and labels from IDX files, plain or gzipped; bytes become x / 255.
     ///
     /// # Errors
-    /// A file that cannot be read or is no such file, or another number of
-    /// labels than images.
+    /// A file cannot be read or is not in this format, or there are not as many labels as images.
     pub fn from_idx_files(images: &Path, labels: &Path) -> Result<Self, Error> {
         Self::from_idx(Source::open(images)?, || Source::open(labels))
     }
 
-    /// The files of MNIST's names in a folder: `train-images-idx3-ubyte` and so
-    /// on, `t10k-` or `test-` for [`Split::Test`], with or without `.gz`.
+    /// Reads the files with MNIST's names in a folder: `train-images-idx3-ubyte` and so on, `t10k-`
+    /// or `test-` for [`Split::Test`], with or without `.gz`.
     ///
     /// # Errors
-    /// There are no such files, or as [`Self::from_idx_files`].
+    /// There are no such files, or as for [`Self::from_idx_files`].
     pub fn from_idx_folder(folder: &Path, split: Split) -> Result<Self, Error> {
         let find = |what| find(folder, &format!("IDX {what}"), &idx_names(split, what));
         Self::from_idx_files(&find("images")?, &find("labels")?)
     }
 
-    /// Rows and labels in NPY: a matrix, or images as an array of more dimensions, and
-    /// one whole number a row. Bytes become x / 255, other elements stay what they
-    /// are: see [`npy::Npy::inputs`] and [`npy::Npy::labels`].
+    /// Reads rows and labels from NPY files: a matrix, or images as an array of more dimensions,
+    /// and one integer per row. Bytes become x / 255; other elements are not scaled: see
+    /// [`npy::Npy::inputs`] and [`npy::Npy::labels`].
     ///
     /// # Errors
-    /// A file that cannot be read or is no such file, or another number of labels
-    /// than rows.
+    /// A file cannot be read or is not in this format, or there are not as many labels as rows.
     pub fn from_npy_files(inputs: &Path, labels: &Path) -> Result<Self, Error> {
         let matrix = npy::read_inputs(inputs)?;
         let classes = npy::read_labels_of(labels, matrix.rows())?;
@@ -129,22 +126,22 @@ impl Dataset {
         })
     }
 
-    /// The NPY files of usual names in a folder: `x_train.npy` and `y_train.npy`, or
+    /// Reads the NPY files with the usual names in a folder: `x_train.npy` and `y_train.npy`, or
     /// `train-images.npy` and `train-labels.npy`; for [`Split::Test`] `x_test.npy`,
     /// `t10k-images.npy`, `test-images.npy` and so on.
     ///
     /// # Errors
-    /// There are no such files, or as [`Self::from_npy_files`].
+    /// There are no such files, or as for [`Self::from_npy_files`].
     pub fn from_npy_folder(folder: &Path, split: Split) -> Result<Self, Error> {
         let find = |what| find(folder, &format!("NPY {what}"), &npy_names(split, what));
         Self::from_npy_files(&find("images")?, &find("labels")?)
     }
 
-    /// A folder of either kind: as [`Self::from_idx_folder`], or where it holds no IDX
-    /// images as [`Self::from_npy_folder`].
+    /// Reads a folder of either kind: as [`Self::from_idx_folder`] does, or, if it has no IDX
+    /// images, as [`Self::from_npy_folder`] does.
     ///
     /// # Errors
-    /// There are files of neither kind, or as for the kind that there is.
+    /// The folder has files of neither kind, or as for the kind that it has.
     pub fn from_folder(folder: &Path, split: Split) -> Result<Self, Error> {
         let [idx, npy] = [idx_names, npy_names].map(|names| names(split, "images"));
         if find(folder, "IDX images", &idx).is_ok() {
@@ -154,8 +151,7 @@ impl Dataset {
         Self::from_npy_folder(folder, split)
     }
 
-    /// The names of the files of a set that [`Self::from_folder`] looks for, of either
-    /// kind.
+    /// The names of the files, of both kinds, that [`Self::from_folder`] looks for.
     pub fn file_names(split: Split) -> Vec<String> {
         let mut names = Vec::new();
         for what in ["images", "labels"] {
@@ -164,7 +160,8 @@ impl Dataset {
         names
     }
 
-    /// The labels are opened when the images have been read: both may be pipes of one writer.
+    /// The labels are opened only after the images have been read: both may be pipes from one
+    /// writer.
     pub(super) fn from_idx<'a>(
         images: Source<'_>,
         labels: impl FnOnce() -> Result<Source<'a>, Error>,
@@ -174,26 +171,26 @@ impl Dataset {
         Ok(Self { image_shape: Some(shape), ..Self::new(inputs, classes)? })
     }
 
-    /// Height and width of the rows' images, where the data say that they are images: of
-    /// IDX files and of the embedded digits. NPY files and rows of one's own do not.
+    /// Height and width of the images in the rows, if the source gives them: IDX files and the
+    /// embedded digits do; NPY files and your own rows do not.
     pub fn image_shape(&self) -> Option<[usize; 2]> {
         self.image_shape
     }
 
-    /// How many rows.
+    /// The number of rows.
     pub fn rows(&self) -> usize {
         self.inputs.rows()
     }
 
-    /// How many classes: the largest label and one.
+    /// The number of classes: the largest label + 1.
     pub fn classes(&self) -> usize {
         self.classes
     }
 
-    /// How many rows each class has.
+    /// The number of rows in each class.
     ///
     /// # Errors
-    /// More than can be allocated.
+    /// There is not enough memory.
     pub fn class_counts(&self) -> Result<Vec<usize>, Error> {
         let mut counts = reserve("classes", self.classes)?;
         counts.resize(self.classes, 0);
@@ -216,8 +213,8 @@ impl Dataset {
         (self.inputs, self.labels)
     }
 
-    /// The batches of an epoch: the rows in [the order of that epoch](super::epoch_order),
-    /// `size` at a time, and what is left of them at the end.
+    /// The batches of an epoch: the rows in [the order of that epoch](super::epoch_order), `size`
+    /// at a time, the remainder last.
     ///
     /// ```
     /// use thinnet::{data::Dataset, nn::Targets, tensor::Matrix};
@@ -235,11 +232,10 @@ impl Dataset {
     /// # Ok::<(), thinnet::Error>(())
     /// ```
     ///
-    /// One [`Batches`] can be shuffled again for the next epoch; and it takes values and
-    /// bits as targets too.
+    /// A [`Batches`] can be reshuffled for the next epoch, and takes real and binary targets too.
     ///
     /// # Errors
-    /// As [`Batches::new`].
+    /// As for [`Batches::new`].
     pub fn batches(&self, seed: u64, epoch: u64, size: usize) -> Result<Batches<'_>, Error> {
         let targets = Targets::Classes(&self.labels);
         let mut batches = Batches::new(self.inputs.view(), targets, size)?;
@@ -247,8 +243,8 @@ impl Dataset {
         Ok(batches)
     }
 
-    /// SHA-256 over shape, inputs and labels, in hexadecimal: what a checkpoint
-    /// remembers of its data.
+    /// SHA-256 of the shape, inputs and labels, in hexadecimal; a checkpoint stores it to identify
+    /// its data.
     pub fn fingerprint(&self) -> String {
         use sha2::{Digest, Sha256};
         let mut hash = Sha256::new();
@@ -266,17 +262,17 @@ impl Dataset {
         crate::bytes::hexadecimal(&hash.finalize())
     }
 
-    /// The rows before `middle`, and those from it on, as they stand: to hold rows out
-    /// for validation, [`Self::hold_out`] chooses them by chance.
+    /// The rows before `middle` and the rows from it on, in order. To hold rows out for validation,
+    /// use [`Self::hold_out`], which chooses them at random.
     ///
     /// # Errors
-    /// There are not as many rows, or the copies cannot be allocated.
+    /// There are fewer than `middle` rows, or there is not enough memory for the copies.
     pub fn split_at(&self, middle: usize) -> Result<(Self, Self), Error> {
         below("row to split at", self.rows().saturating_add(1), middle)?;
         Ok((self.copy(0..middle)?, self.copy(middle..self.rows())?))
     }
 
-    /// A copy of some rows, which are there; it has as many classes as the whole.
+    /// A copy of some rows, which must exist; it has as many classes as the whole.
     pub(super) fn copy(&self, rows: impl ExactSizeIterator<Item = usize>) -> Result<Self, Error> {
         let mut inputs = Matrix::zeroed(rows.len(), self.inputs.columns())?;
         let mut labels = reserve("labels", rows.len())?;
@@ -298,7 +294,7 @@ fn find(folder: &Path, what: &str, names: &[String]) -> Result<PathBuf, Error> {
     })
 }
 
-/// What the names of MNIST's files start with.
+/// The prefixes of the names of MNIST's files.
 fn prefixes(split: Split) -> &'static [&'static str] {
     match split {
         Split::Train => &["train"],
@@ -306,7 +302,7 @@ fn prefixes(split: Split) -> &'static [&'static str] {
     }
 }
 
-/// MNIST's names of `images` or `labels`.
+/// MNIST's file names for `images` or `labels`.
 fn idx_names(split: Split, what: &str) -> Vec<String> {
     let dimensions = if what == "images" { 3 } else { 1 };
     let mut names = Vec::new();
@@ -320,7 +316,7 @@ fn idx_names(split: Split, what: &str) -> Vec<String> {
     names
 }
 
-/// The usual names of NPY files of `images` or `labels`.
+/// The usual names of the NPY files of `images` or `labels`.
 fn npy_names(split: Split, what: &str) -> Vec<String> {
     let letter = if what == "images" { 'x' } else { 'y' };
     let set = if split == Split::Train { "train" } else { "test" };

@@ -1,4 +1,4 @@
-//! Gzipped files of any number of members, as `gzip -d` reads them.
+//! Gzipped files with any number of members, as `gzip -d` reads them.
 
 use std::io::{self, BufRead, Read};
 
@@ -7,8 +7,8 @@ use flate2::bufread::GzDecoder;
 /// The first byte of every member.
 pub(super) const FIRST_BYTE: u8 = 0x1f;
 
-/// What members that follow each other unpack to. Zeros behind the last one are padding, as tapes
-/// and other devices leave it; anything else there is an error, where gzip warns.
+/// The decompressed contents of consecutive members. Zeros after the last one are padding, as left
+/// by tapes and other devices; anything else there is an error, where gzip only warns.
 pub(super) struct Members<R> {
     /// `None` at the end.
     member: Option<GzDecoder<R>>,
@@ -27,7 +27,7 @@ impl<R: BufRead> Read for Members<R> {
             if length > 0 || to.is_empty() {
                 return Ok(length);
             }
-            // The member's checksum was right.
+            // The member's checksum was correct.
             self.member = match self.member.take().map(GzDecoder::into_inner) {
                 Some(from) => next(from)?,
                 None => None,
@@ -37,7 +37,7 @@ impl<R: BufRead> Read for Members<R> {
     }
 }
 
-/// The member that follows, or `None` at the end.
+/// The next member, or `None` at the end.
 fn next<R: BufRead>(mut from: R) -> io::Result<Option<GzDecoder<R>>> {
     if peek(&mut from)? == Some(FIRST_BYTE) {
         return Ok(Some(GzDecoder::new(from)));
@@ -54,7 +54,7 @@ fn next<R: BufRead>(mut from: R) -> io::Result<Option<GzDecoder<R>>> {
     Ok(None)
 }
 
-/// The next byte, which stays where it is.
+/// Peeks at the next byte.
 pub(super) fn peek(from: &mut impl BufRead) -> io::Result<Option<u8>> {
     loop {
         match from.fill_buf() {

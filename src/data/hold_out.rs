@@ -11,14 +11,13 @@ use crate::{
 const STREAM: u64 = 1;
 
 impl Dataset {
-    /// Holds `rows` rows out: the rest, to train on, and those rows, to measure the
-    /// error on. Both keep the order that the rows stand in.
+    /// Holds out `rows` rows: returns the rest, to train on, and those rows, to measure the error
+    /// on. Both keep the order of the rows.
     ///
-    /// The rows are chosen by chance and stratified by class: of a class with n of
-    /// the N rows, `n * rows / N` are held out, rounded down, and what is missing to
-    /// `rows` is taken, one each, from the classes with the largest remainders (the
-    /// first of equal ones). A class's last row is held out only where there is no
-    /// other choice. The choice is a pure function of (seed, labels, rows).
+    /// The rows are chosen at random and stratified by class: from a class with n of the N rows, `n
+    /// * rows / N` are held out, rounded down; the remaining ones are taken, one each, from the
+    /// classes with the largest remainders (ties go to the first class). A class's last row is held
+    /// out only if there is no other choice. The choice is a pure function of (seed, labels, rows).
     ///
     /// ```
     /// use thinnet::{data::Dataset, tensor::Matrix};
@@ -33,7 +32,7 @@ impl Dataset {
     /// ```
     ///
     /// # Errors
-    /// There are fewer rows, or the copies cannot be allocated.
+    /// There are fewer rows, or there is not enough memory for the copies.
     pub fn hold_out(&self, rows: usize, seed: u64) -> Result<(Self, Self), Error> {
         let all = self.rows();
         crate::error::at_most("rows to hold out", all, rows)?;
@@ -59,7 +58,7 @@ impl Dataset {
         Ok((self.copy(kept.into_iter())?, self.copy(held_out.into_iter())?))
     }
 
-    /// How many rows of each class are held out; together `rows`, which there are.
+    /// How many rows of each class are held out; they add up to `rows`, which must exist.
     fn quotas(&self, rows: usize) -> Result<Vec<usize>, Error> {
         let counts = self.class_counts()?;
         let all = self.rows().max(1) as u128;
@@ -69,7 +68,7 @@ impl Dataset {
         let mut missing = rows - quotas.iter().sum::<usize>();
         let mut others = reserve("classes", counts.len())?;
         others.extend(0..counts.len());
-        // Sorting is stable: the first of equal ones stays first.
+        // The sort is stable: ties keep their order.
         others.sort_by_key(|&class| {
             let last = counts[class] == quotas[class] + 1;
             (last, std::cmp::Reverse(share(counts[class]) % all))

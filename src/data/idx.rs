@@ -8,7 +8,7 @@ use std::{fmt, path::Path};
 use super::source::{MAX_ELEMENTS, Source, shape_of_rows};
 use crate::{abridged::Few, error::Error, tensor::Matrix};
 
-/// What an IDX file of unsigned bytes holds.
+/// The contents of an IDX file of unsigned bytes.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Idx {
@@ -32,10 +32,10 @@ impl fmt::Debug for Idx {
 /// gzipped (told apart by the first byte, not the name).
 ///
 /// # Errors
-/// More than 255 dimensions are asked for, which the format cannot say; the
-/// file cannot be read, is not such a file, is longer or shorter than its
-/// header says, or says more than [`MAX_ELEMENTS`]. A gzipped file
-/// becomes at most 256 MiB, and 256 bytes for each of its own.
+/// More than 255 dimensions are requested, which the format cannot express; the file cannot be
+/// read, is not an IDX file of bytes, is longer or shorter than its header says, or declares more
+/// than [`MAX_ELEMENTS`] elements. A gzipped file may expand to at most 256 MiB plus 256 bytes for
+/// each of its own.
 pub fn read(path: &Path, dimensions: usize) -> Result<Idx, Error> {
     Opened::new(Source::open(path)?, dimensions)?.whole()
 }
@@ -43,17 +43,17 @@ pub fn read(path: &Path, dimensions: usize) -> Result<Idx, Error> {
 /// Reads IDX bytes as [`read`] does; `path` names them in errors.
 ///
 /// # Errors
-/// As [`read`].
+/// As for [`read`].
 pub fn from_bytes(bytes: &[u8], dimensions: usize, path: &Path) -> Result<Idx, Error> {
     Opened::new(Source::of_bytes(bytes, path), dimensions)?.whole()
 }
 
-/// The images of a file, each a row of its pixels / 255, and their height and width.
+/// The images of a file, one per row as pixels / 255, and their height and width.
 pub(super) fn images(source: Source<'_>) -> Result<(Matrix, [usize; 2]), Error> {
     Opened::new(source, 3)?.images()
 }
 
-/// The labels of a file of `rows` labels.
+/// The labels of a file that must have `rows` of them.
 pub(super) fn labels(source: Source<'_>, rows: usize) -> Result<Vec<u32>, Error> {
     Opened::new(source, 1)?.labels(rows)
 }
@@ -61,7 +61,7 @@ pub(super) fn labels(source: Source<'_>, rows: usize) -> Result<Vec<u32>, Error>
 /// A file whose header has been read.
 struct Opened<'a> {
     sizes: Vec<usize>,
-    /// The product of the sizes.
+    /// The product of the dimensions.
     count: usize,
     source: Source<'a>,
 }
@@ -99,7 +99,7 @@ impl<'a> Opened<'a> {
         Ok(Self { sizes, count, source })
     }
 
-    /// Whether the elements can be there, and become so many bytes of memory.
+    /// Checks that the file can hold the elements, and that they may take so many bytes of memory.
     fn bears(&self, memory: u64) -> Result<(), Error> {
         self.source.bears(self.count as u64, memory, &format!("sizes {:?}", self.sizes))
     }
@@ -247,7 +247,7 @@ mod tests {
             let error = from_bytes(&[&whole, behind].concat(), 2, Path::new("")).unwrap_err();
             assert!(error.to_string().contains("behind its last gzip member"), "{error}");
         }
-        // A member that is none, and one more whole file.
+        // An invalid member, and one more whole file.
         assert!(from_bytes(&[whole.as_slice(), &[0x1f, 0]].concat(), 2, Path::new("")).is_err());
         let twice = from_bytes(&[whole.clone(), whole].concat(), 2, Path::new("")).unwrap_err();
         assert!(twice.to_string().contains("bytes behind the 6 elements"), "{twice}");

@@ -1,10 +1,10 @@
-//! NPY, NumPy's file of one array, versions 1.0 to 3.0.
+//! NPY, NumPy's file format for one array, versions 1.0 to 3.0.
 //!
-//! `\x93NUMPY`, two bytes of the version, the header's length (little-endian, u16,
-//! from version 2.0 on u32), the header, which is a Python dictionary of `descr`,
-//! `fortran_order` and `shape`, then the elements. They may be booleans, whole
-//! numbers of 1 to 8 bytes or floats of 2, 4 or 8, in C or in Fortran order, little-
-//! or big-endian. Objects, structures, texts, dates and complex numbers are refused.
+//! `\x93NUMPY`, two bytes of the version, the header's length (little-endian; u16, or u32 from
+//! version 2.0 on), the header, which is a Python dictionary of `descr`, `fortran_order` and
+//! `shape`, then the elements. They may be booleans, integers of 1 to 8 bytes or floats of 2, 4 or
+//! 8, in C or in Fortran order, little- or big-endian. Objects, structures, strings, dates and
+//! complex numbers are refused.
 
 mod header;
 
@@ -56,7 +56,7 @@ pub enum Kind {
 }
 
 names! {
-    /// All of them.
+    /// Every element type.
     ALL of Kind;
     /// NumPy's name without the byte order.
     name;
@@ -75,7 +75,7 @@ names! {
 }
 
 impl Kind {
-    /// Bytes of an element.
+    /// The size of an element in bytes.
     pub const fn size(self) -> usize {
         match self {
             Self::Bool | Self::U8 | Self::I8 => 1,
@@ -103,7 +103,7 @@ impl Kind {
     /// The f32 nearest to the element with these bits.
     fn value(self, bits: u64) -> f32 {
         match self {
-            // By way of f64 they would be rounded twice.
+            // Converting through f64 would round twice.
             Self::U64 => bits as f32,
             Self::I64 => bits as i64 as f32,
             _ => self.number(bits) as f32,
@@ -111,7 +111,7 @@ impl Kind {
     }
 }
 
-/// An array as a file holds it.
+/// An array as it is stored in a file.
 ///
 /// ```
 /// use thinnet::{data::npy::{self, Npy}, tensor::Matrix};
@@ -126,12 +126,12 @@ impl Kind {
 pub struct Npy {
     header: Header,
     elements: Vec<u8>,
-    /// For errors.
+    /// The path that errors name.
     path: PathBuf,
 }
 
 impl fmt::Debug for Npy {
-    /// What its header says, and the first few bytes of its elements.
+    /// Shows the header's fields and the first few bytes of the elements.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { header, elements, path } = self;
         f.debug_struct("Npy")
@@ -143,13 +143,13 @@ impl fmt::Debug for Npy {
 }
 
 impl Npy {
-    /// Reads a file. Its elements are kept as they are: [`read_inputs`] and [`read_labels`] take
-    /// less memory.
+    /// Reads a file. Its elements are kept in their own type; [`read_inputs`] and [`read_labels`]
+    /// need less memory.
     ///
     /// # Errors
-    /// The file cannot be read, is no such file, is longer or shorter than its
-    /// header says, or says more than [`MAX_ELEMENTS`]. Memory stays within
-    /// the file's size, and through a pipe within twice what came.
+    /// The file cannot be read, is not an NPY file, is longer or shorter than its header says, or
+    /// declares more than [`MAX_ELEMENTS`] elements. Memory use stays within the file's size, or,
+    /// for a pipe, within twice what was received.
     pub fn read(path: &Path) -> Result<Self, Error> {
         Opened::new(Source::open(path)?)?.whole()
     }
@@ -157,7 +157,7 @@ impl Npy {
     /// Reads a file's bytes as [`Self::read`] does; `path` names them in errors.
     ///
     /// # Errors
-    /// As [`Self::read`].
+    /// As for [`Self::read`].
     pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, Error> {
         Opened::new(Source::of_bytes(bytes, path))?.whole()
     }
@@ -172,23 +172,23 @@ impl Npy {
         &self.header.dimensions
     }
 
-    /// The array as rows of floats, each element the nearest f32. Of more than two
-    /// dimensions the first counts the rows, and a row holds the others in C order:
-    /// images become rows of pixels. A row takes a multiple of 64 bytes: of a file of
-    /// narrow rows it can be 64 times the file's size.
+    /// The array as rows of floats, each element the nearest f32. With more than two dimensions,
+    /// the first is the number of rows, and each row holds the others in C order: images become
+    /// rows of pixels. A row takes a multiple of 64 bytes, so a file of narrow rows can need 64
+    /// times its size.
     ///
     /// # Errors
-    /// Fewer than two dimensions, rows without elements, or more floats than
-    /// [`MAX_ELEMENTS`], padding counted, or than can be allocated.
+    /// There are fewer than two dimensions, rows without elements, or more than [`MAX_ELEMENTS`]
+    /// floats including padding; or there is not enough memory.
     pub fn matrix(&self) -> Result<Matrix, Error> {
         self.opened().rows(Values::AsTheyAre)
     }
 
-    /// The rows of a data set: as [`Self::matrix`], where bytes (`u1`) become
-    /// x / 255, as those of IDX, and all others stay as they are.
+    /// The rows of a data set: like [`Self::matrix`], but bytes (`u1`) become x / 255, as in IDX;
+    /// all others are not scaled.
     ///
     /// # Errors
-    /// As [`Self::matrix`]; NaN, infinity, or a number beyond the range of f32.
+    /// As for [`Self::matrix`]; or an element is NaN, infinite or beyond the range of f32.
     pub fn inputs(&self) -> Result<Matrix, Error> {
         self.opened().rows(Values::Inputs)
     }
@@ -196,8 +196,8 @@ impl Npy {
     /// The array as classes.
     ///
     /// # Errors
-    /// Not one dimension, or an element that is no whole number of at least 0, or one
-    /// above 2^32 - 1; more than can be allocated.
+    /// The array does not have exactly one dimension; an element is not an integer from 0 to 2^32 -
+    /// 1; or there is not enough memory.
     pub fn labels(&self) -> Result<Vec<u32>, Error> {
         self.opened().labels()
     }
@@ -208,11 +208,11 @@ impl Npy {
     }
 }
 
-/// Reads a file as [`Npy::read`] and [`Npy::inputs`] do, straight into the matrix. Through a pipe
-/// memory grows with what comes.
+/// Reads a file as [`Npy::read`] and [`Npy::inputs`] do, straight into the matrix. For a pipe,
+/// memory grows with what is received.
 ///
 /// # Errors
-/// As both.
+/// As for both.
 pub fn read_inputs(path: &Path) -> Result<Matrix, Error> {
     Opened::new(Source::open(path)?)?.rows(Values::Inputs)
 }
@@ -220,12 +220,12 @@ pub fn read_inputs(path: &Path) -> Result<Matrix, Error> {
 /// Reads a file as [`Npy::read`] and [`Npy::labels`] do, straight into the labels.
 ///
 /// # Errors
-/// As both.
+/// As for both.
 pub fn read_labels(path: &Path) -> Result<Vec<u32>, Error> {
     Opened::new(Source::open(path)?)?.labels()
 }
 
-/// As [`read_labels`], where another number of labels than `rows` is refused before it is read.
+/// Like [`read_labels`], but refuses a number of labels other than `rows` before reading them.
 pub(super) fn read_labels_of(path: &Path, rows: usize) -> Result<Vec<u32>, Error> {
     let file = Opened::new(Source::open(path)?)?;
     match file.header.dimensions[..] {
@@ -236,11 +236,11 @@ pub(super) fn read_labels_of(path: &Path, rows: usize) -> Result<Vec<u32>, Error
     }
 }
 
-/// What is made of the elements.
+/// How the elements are converted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Values {
     AsTheyAre,
-    /// Parts of 255 of bytes; all finite.
+    /// Bytes divided by 255; all elements must be finite.
     Inputs,
 }
 
@@ -256,7 +256,7 @@ impl<'a> Opened<'a> {
         Ok(Self { header, source })
     }
 
-    /// How many elements the shape says, if they can be there.
+    /// The number of elements in the shape, if the file can hold them.
     fn count(&self) -> Result<usize, Error> {
         let Header { kind, dimensions, .. } = &self.header;
         let product = dimensions.iter().try_fold(1usize, |all, &one| all.checked_mul(one));
@@ -289,7 +289,7 @@ impl<'a> Opened<'a> {
         let [rows, inner @ ..] = &dimensions[..] else {
             return Err(self.source.refuse("a single number: expected rows"));
         };
-        // The product of all is known not to overflow, unless there are no rows.
+        // The full product is known not to overflow, unless there are no rows.
         let columns = inner.iter().fold(1usize, |all, &one| all.saturating_mul(one));
         let shape = [*rows, if inner.is_empty() { 0 } else { columns }];
         shape_of_rows(shape, format!("shape {dimensions:?}"))
@@ -328,7 +328,7 @@ impl<'a> Opened<'a> {
     }
 }
 
-/// Floats of elements, or which of them is not finite and what it is.
+/// Converts elements to floats; if one is not finite, returns its index and value instead.
 fn fill(
     kind: Kind,
     big_endian: bool,
@@ -353,8 +353,8 @@ fn fill(
     }
 }
 
-/// Rows of elements in Fortran order, where the first dimension runs fastest: whole columns
-/// follow each other. `inner` are the sizes of the others.
+/// Rows of elements in Fortran order, in which the first dimension varies fastest: whole columns
+/// follow one another. `inner` holds the sizes of the other dimensions.
 fn columns_first(
     source: &mut Source<'_>,
     [rows, columns]: [usize; 2],
@@ -364,7 +364,8 @@ fn columns_first(
 ) -> Result<Matrix, Error> {
     let (count, path) = (rows * columns, source.path());
     if source.left().is_none() {
-        // The first column needs all rows: so the matrix is made when all has come.
+        // The first column needs every row, so the matrix is allocated only when all data has
+        // arrived.
         let bytes = source.take(count * size)?;
         let mut source = Source::of_bytes(&bytes, path);
         return columns_first(&mut source, [rows, columns], inner, size, fill);
@@ -374,7 +375,7 @@ fn columns_first(
     source.pieces(count, size, |first, bytes| {
         let (mut at, mut rest) = (first, bytes);
         while !rest.is_empty() {
-            // To the end of the column, of the piece, or of the buffer.
+            // Up to the end of the column, of the piece, or of the buffer.
             let (row, column) = (at % rows, column(at / rows, inner));
             let run = (rows - row).min(rest.len() / size).min(floats.len());
             let (now, later) = rest.split_at(run * size);
@@ -390,8 +391,7 @@ fn columns_first(
     Ok(matrix)
 }
 
-/// The place in C order of the `number`th place in Fortran order, in an array of
-/// these sizes.
+/// The index in C order of element `number` in Fortran order, in an array with these dimensions.
 fn column(number: usize, sizes: &[usize]) -> usize {
     let (mut rest, mut column, mut after) = (number, 0, sizes.iter().product::<usize>());
     for size in sizes {
@@ -402,17 +402,16 @@ fn column(number: usize, sizes: &[usize]) -> usize {
     column
 }
 
-/// The bytes of an element as one number.
+/// The bytes of an element as one integer.
 fn word(bytes: &[u8], big_endian: bool) -> u64 {
     let push = |word: u64, &byte: &u8| word << 8 | u64::from(byte);
     if big_endian { bytes.iter().fold(0, push) } else { bytes.iter().rev().fold(0, push) }
 }
 
-/// The file of a matrix: `<f4` in C order, version 1.0, the bytes that `np.save`
-/// writes.
+/// A matrix as an NPY file: `<f4` in C order, version 1.0, the same bytes as `np.save` writes.
 ///
 /// # Errors
-/// More than can be allocated.
+/// There is not enough memory.
 pub fn matrix_to_bytes(rows: MatrixView<'_>) -> Result<Vec<u8>, Error> {
     let shape = [rows.rows(), rows.columns()];
     let mut bytes = start(Kind::F32, &shape)?;
@@ -422,10 +421,10 @@ pub fn matrix_to_bytes(rows: MatrixView<'_>) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-/// The file of labels: `<u4`, version 1.0.
+/// Labels as an NPY file: `<u4`, version 1.0.
 ///
 /// # Errors
-/// More than can be allocated.
+/// There is not enough memory.
 pub fn labels_to_bytes(labels: &[u32]) -> Result<Vec<u8>, Error> {
     let mut bytes = start(Kind::U32, &[labels.len()])?;
     labels.iter().for_each(|label| bytes.extend(label.to_le_bytes()));
@@ -435,7 +434,7 @@ pub fn labels_to_bytes(labels: &[u32]) -> Result<Vec<u8>, Error> {
 /// Writes what [`matrix_to_bytes`] says, whole or not at all.
 ///
 /// # Errors
-/// What the system says, or more than can be allocated.
+/// The system reports an error, or there is not enough memory.
 pub fn write_matrix(path: &Path, rows: MatrixView<'_>) -> Result<(), Error> {
     write_atomically(path, &matrix_to_bytes(rows)?)
 }
@@ -443,7 +442,7 @@ pub fn write_matrix(path: &Path, rows: MatrixView<'_>) -> Result<(), Error> {
 /// Writes what [`labels_to_bytes`] says, whole or not at all.
 ///
 /// # Errors
-/// What the system says, or more than can be allocated.
+/// The system reports an error, or there is not enough memory.
 pub fn write_labels(path: &Path, labels: &[u32]) -> Result<(), Error> {
     write_atomically(path, &labels_to_bytes(labels)?)
 }

@@ -2,13 +2,11 @@
 
 use crate::mask::{Domain, Streams, permute};
 
-/// Writes the order of an epoch's rows over `order`, whatever it held: the numbers 0 to
-/// n - 1, shuffled. It is a pure function of (seed, epoch, n): Fisher and Yates from the
-/// last place down, with unbiased draws by Lemire's method (2019), from the shuffling
-/// stream of step = epoch.
+/// Overwrites `order` with the order of an epoch's rows: the numbers 0 to n - 1, shuffled. It is a
+/// pure function of (seed, epoch, n): a Fisher-Yates shuffle from the last place down, with
+/// unbiased draws by Lemire's method (2019), from the shuffling stream with step = epoch.
 ///
-/// [`Batches`](super::Batches) go by this order; it is here for rows that are kept
-/// elsewhere.
+/// [`Batches`](super::Batches) use this order; call it yourself for rows that are stored elsewhere.
 ///
 /// ```
 /// let mut order = [0; 5];

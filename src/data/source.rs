@@ -1,8 +1,8 @@
-//! The bytes of a data file, taken from the first on.
+//! The bytes of a data file, read in order.
 //!
-//! What a header states is held against the file's length before memory is asked for. Where the
-//! length is not known (a pipe, or what a gzipped file unpacks to), memory grows with the bytes
-//! that really come.
+//! A header's claims are checked against the file's length before memory is allocated. If the
+//! length is unknown (a pipe, or a gzipped file's contents), memory grows with the bytes that
+//! actually arrive.
 
 use std::{
     fs::File,
@@ -16,49 +16,49 @@ use crate::{
     tensor::{AlignedBuffer, Matrix, padded},
 };
 
-/// The most elements that are read of a file, and the most floats that are made of it, where rows
-/// are padded to cache lines: 2^30.
+/// The most elements that are read from a file, and the most floats that they become, with rows
+/// padded to cache lines: 2^30.
 pub const MAX_ELEMENTS: usize = 1 << 30;
 
-/// Bytes that are read, and turned into numbers, at once.
+/// The number of bytes read and converted at once.
 const PIECE: usize = 16 << 10;
 
-/// Bytes that memory begins with where the length is not known.
+/// The initial capacity in bytes if the length is unknown.
 const START: usize = 1 << 20;
 
-/// What a gzipped file may become in memory, however short it is: 256 MiB, more than MNIST takes.
+/// The memory that any gzipped file may take, however short it is: 256 MiB, more than MNIST needs.
 const UNPACKED: u64 = 256 << 20;
 
-/// What it may become besides, for each of its bytes: elements of one byte that are packed 64-fold
-/// and become floats.
+/// The memory that it may take in addition, for each of its bytes: enough for one-byte elements
+/// that are compressed 64-fold and become floats.
 const UNPACKED_EACH: u64 = 256;
 
-/// What is known of the bytes that can still come.
+/// What is known about the number of bytes left.
 #[derive(Clone, Copy, Debug)]
 enum Length {
-    /// So many, at most.
+    /// At most this many.
     Known(u64),
-    /// A gzipped file of so many bytes; 0 where not even that is known.
+    /// A gzipped file of this many bytes; 0 if not even that is known.
     Gzipped(u64),
     /// A pipe or a device.
     Unknown,
 }
 
-/// See the head of this file.
+/// See the top of this file.
 pub(super) struct Source<'a> {
     from: Box<dyn BufRead + 'a>,
     length: Length,
-    /// For errors.
+    /// The path that errors name.
     path: &'a Path,
 }
 
 impl<'a> Source<'a> {
-    /// The bytes of a file.
+    /// Opens a file.
     pub fn open(path: &'a Path) -> Result<Self, Error> {
         let io = |source| Error::io(path, source);
         let file = File::open(path).map_err(io)?;
         let about = file.metadata().map_err(io)?;
-        // Files that the system makes up as they are read have the length 0.
+        // Files that the system generates on reading have length 0.
         let length = match about.len() {
             length @ 1.. if about.is_file() => Length::Known(length),
             _ => Length::Unknown,
@@ -71,7 +71,7 @@ impl<'a> Source<'a> {
         Self { from: Box::new(bytes), length: Length::Known(bytes.len() as u64), path }
     }
 
-    /// What a gzipped file unpacks to, told apart by its first byte; any other file as it is.
+    /// The contents of a gzipped file, recognised by its first byte; any other file as it is.
     pub fn unpacked(mut self) -> Result<Self, Error> {
         if gzip::peek(&mut self.from).map_err(|error| self.unreadable(error))?
             != Some(gzip::FIRST_BYTE)
@@ -86,7 +86,7 @@ impl<'a> Source<'a> {
         Ok(Self { from: Box::new(from), length: Length::Gzipped(length), path: self.path })
     }
 
-    /// The file that the bytes are of.
+    /// The file that the bytes come from.
     pub fn path(&self) -> &'a Path {
         self.path
     }
@@ -96,7 +96,7 @@ impl<'a> Source<'a> {
         refused(self.path, reason)
     }
 
-    /// How many bytes can still come, where that is known.
+    /// The number of bytes left, if known.
     pub fn left(&self) -> Option<u64> {
         match self.length {
             Length::Known(left) => Some(left),
@@ -104,7 +104,8 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Whether `bytes` can come of which `memory` bytes are made; `stated` says by what.
+    /// Checks that `bytes` more can arrive and may take `memory` bytes; `stated` names the claim in
+    /// errors.
     pub fn bears(&self, bytes: u64, memory: u64, stated: &str) -> Result<(), Error> {
         match self.length {
             Length::Known(left) if bytes > left => Err(self
@@ -160,7 +161,7 @@ impl<'a> Source<'a> {
         Ok(bytes)
     }
 
-    /// The next `count` elements of `size` bytes, in pieces; `each` also gets the number of a
+    /// The next `count` elements of `size` bytes, in pieces; `each` also gets the index of the
     /// piece's first element.
     pub fn pieces(
         &mut self,
@@ -178,7 +179,8 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
-    /// The next `count` elements of `size` bytes, each made a number by its place and its bytes.
+    /// The next `count` elements of `size` bytes, each converted to a number from its index and
+    /// bytes.
     pub fn numbers<T>(
         &mut self,
         what: &'static str,
@@ -204,8 +206,8 @@ impl<'a> Source<'a> {
         Ok(numbers)
     }
 
-    /// The next rows times columns elements of `size` bytes as rows of floats. `fill` turns bytes
-    /// into the floats that it is given, or says which of them does not fit and what it is.
+    /// The next rows × columns elements of `size` bytes as rows of floats. `fill` converts bytes
+    /// into the floats that it is given, or returns the index and value of one that does not fit.
     pub fn rows(
         &mut self,
         [rows, columns]: [usize; 2],
@@ -226,7 +228,7 @@ impl<'a> Source<'a> {
             }
             let (mut at, mut rest) = (first, bytes);
             while !rest.is_empty() {
-                // To the end of the row, or of the piece.
+                // Up to the end of the row, or of the piece.
                 let (row, column) = (at / columns, at % columns);
                 let run = (columns - column).min(rest.len() / size);
                 let (now, later) = rest.split_at(run * size);
@@ -241,7 +243,7 @@ impl<'a> Source<'a> {
         Matrix::from_padded(matrix, rows, columns)
     }
 
-    /// Whether nothing more comes; `all` says what came.
+    /// Checks that the file ends here; `all` describes what came before.
     pub fn end(&mut self, all: &str) -> Result<(), Error> {
         match gzip::peek(&mut self.from) {
             Ok(None) => Ok(()),
@@ -256,7 +258,7 @@ impl<'a> Source<'a> {
         Growth { length_known: matches!(self.length, Length::Known(_)) }
     }
 
-    /// What the system says, or what is wrong with the file's gzip.
+    /// The system's error, or what is wrong with the gzip data.
     fn unreadable(&self, error: io::Error) -> Error {
         if error.raw_os_error().is_some() {
             return Error::io(self.path, error);
@@ -272,9 +274,9 @@ struct Growth {
 }
 
 impl Growth {
-    /// For how many of `count` elements of `size` bytes in memory there has to be room when
-    /// `needed` have come: for all where the file is known to be as long. Otherwise for half of
-    /// all, a quarter and so on: at most twice as many as came, and at the end no more than all.
+    /// The capacity, out of `count` elements of `size` bytes in memory, to have when `needed` have
+    /// arrived: all of them if the file is known to be long enough. Otherwise half of them, a
+    /// quarter and so on: at most twice as many as arrived, and at the end no more than all.
     fn room(self, needed: usize, count: usize, size: usize) -> usize {
         let mut room = count;
         if !self.length_known {
@@ -287,9 +289,8 @@ impl Growth {
     }
 }
 
-/// Whether a matrix may have this shape: rows of something, and together no more than
-/// [`MAX_ELEMENTS`] floats. `stated` is the shape as the file states it. Gives the bytes that the
-/// matrix takes.
+/// Checks that a matrix may have this shape: rows that are not empty, and at most [`MAX_ELEMENTS`]
+/// floats in total. `stated` is the shape as the file gives it. Returns the matrix's size in bytes.
 pub(super) fn shape_of_rows(
     [rows, columns]: [usize; 2],
     stated: impl std::fmt::Display,
@@ -297,7 +298,7 @@ pub(super) fn shape_of_rows(
     if columns == 0 {
         return Err(format!("{stated}: expected rows of at least one element"));
     }
-    // At least one row: nothing in a file without rows bears out how wide it says it is.
+    // Count at least one row: without rows, nothing in the file supports the width it claims.
     padded(columns)
         .and_then(|stride| stride.checked_mul(rows.max(1)))
         .filter(|&floats| floats <= MAX_ELEMENTS)
@@ -310,9 +311,9 @@ pub(super) fn shape_of_rows(
         })
 }
 
-/// An element that is no finite f32.
+/// An element that is not a finite f32.
 pub(super) fn not_finite(path: &Path, row: usize, column: usize, x: f64) -> Error {
-    // `{:?}` prints 1e300 as such, not its 301 digits.
+    // `{:?}` prints 1e300 in this form, not as 301 digits.
     let reason = format!(
         "element {column} of row {row} is {x:?}: expected a finite number that an f32 can hold"
     );

@@ -1,23 +1,23 @@
-//! What stands before the elements of an NPY file.
+//! The header of an NPY file.
 
 use super::Kind;
 use crate::{data::source::Source, error::Error};
 
-/// The longest header that is read; NumPy's own limit.
+/// The longest header that is read; also NumPy's limit.
 const LONGEST: u32 = 10_000;
 
-/// The most dimensions; NumPy's own limit.
+/// The most dimensions; also NumPy's limit.
 const MAX_DIMENSIONS: usize = 64;
 
 const MAGIC: [u8; 6] = *b"\x93NUMPY";
 
-/// The elements and their order.
+/// The element type and order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     pub kind: Kind,
     pub big_endian: bool,
     pub fortran_order: bool,
-    /// Outermost first.
+    /// The sizes of the dimensions, outermost first.
     pub dimensions: Vec<usize>,
 }
 
@@ -55,15 +55,15 @@ pub(super) fn read(from: &mut Source<'_>) -> Result<Header, Error> {
     from.bears(length.into(), 0, &format!("a header of {length} bytes"))?;
     let mut text = vec![0; length as usize];
     from.exactly(&mut text)?;
-    // Up to version 2.0 it is Latin-1, then UTF-8; what may stand in it is ASCII.
+    // Latin-1 up to version 2.0, UTF-8 from then on; a valid header is ASCII.
     let text = std::str::from_utf8(&text).ok().filter(|text| text.is_ascii()).ok_or_else(|| {
         from.refuse("a header that is not ASCII: expected one of an array without named fields")
     })?;
     Text { rest: text, python_2: major < 3 }.header().map_err(|reason| from.refuse(reason))
 }
 
-/// What `np.save` writes before such elements, little-endian and in C order: padded
-/// with spaces so that the elements start at a multiple of 64 bytes.
+/// The header that `np.save` writes for such elements, little-endian and in C order: padded with
+/// spaces so that the elements start at a multiple of 64 bytes.
 pub(super) fn to_bytes(kind: Kind, dimensions: &[usize]) -> Vec<u8> {
     let order = if kind.size() == 1 { '|' } else { '<' };
     let shape: String = match dimensions {
@@ -86,8 +86,8 @@ pub(super) fn to_bytes(kind: Kind, dimensions: &[usize]) -> Vec<u8> {
     bytes
 }
 
-/// The element that NumPy takes a `descr` for, and whether it is big-endian. Before a short name
-/// may stand `<`, `>`, or for this machine's order `=`, `|` or nothing.
+/// The element type that a `descr` means to NumPy, and whether it is big-endian. A short name may
+/// be preceded by `<`, `>`, or, for this machine's order, `=`, `|` or nothing.
 fn element(descr: &str) -> Option<(Kind, bool)> {
     if let Some((kind, _)) = LONG_NAMES.iter().find(|(_, names)| names.contains(&descr)) {
         return Some((*kind, NATIVE));
@@ -106,7 +106,7 @@ fn element(descr: &str) -> Option<(Kind, bool)> {
 /// Whether this machine is big-endian.
 const NATIVE: bool = cfg!(target_endian = "big");
 
-/// NumPy's names of one letter; those whose size differs between systems (`l`, `p`) are not read.
+/// NumPy's one-letter names; those whose size differs between systems (`l`, `p`) are not read.
 const LETTERS: [(&str, Kind); 12] = [
     ("?", Kind::Bool),
     ("b", Kind::I8),
@@ -122,7 +122,7 @@ const LETTERS: [(&str, Kind); 12] = [
     ("d", Kind::F64),
 ];
 
-/// NumPy's long names, as hand-written files have them.
+/// NumPy's long names, as found in hand-written files.
 const LONG_NAMES: [(Kind, &[&str]); 12] = [
     (Kind::Bool, &["bool", "bool_"]),
     (Kind::U8, &["uint8", "ubyte"]),
@@ -138,10 +138,10 @@ const LONG_NAMES: [(Kind, &[&str]); 12] = [
     (Kind::F64, &["float64", "double", "float"]),
 ];
 
-/// A header's text that is left.
+/// The part of a header that is still to be parsed.
 struct Text<'a> {
     rest: &'a str,
-    /// Whether Python 2 may have written it, whose long numbers end in `L`.
+    /// Whether it may come from Python 2, where long integers end in `L`.
     python_2: bool,
 }
 
@@ -185,7 +185,7 @@ impl<'a> Text<'a> {
         })
     }
 
-    /// What the elements are, and whether they are big-endian.
+    /// The element type, and whether it is big-endian.
     fn elements(&mut self) -> Result<(Kind, bool), String> {
         self.skip();
         if self.rest.starts_with('[') {
@@ -213,7 +213,7 @@ impl<'a> Text<'a> {
         self.expect("False").map(|()| false)
     }
 
-    /// A tuple of whole numbers.
+    /// A tuple of integers.
     fn shape(&mut self) -> Result<Vec<usize>, String> {
         let mut sizes = Vec::new();
         self.expect("(")?;
@@ -224,7 +224,7 @@ impl<'a> Text<'a> {
             sizes.push(self.number()?);
             if !self.takes(",") {
                 self.expect(")")?;
-                // In Python `(3)` is a number.
+                // In Python, `(3)` is a number.
                 if sizes.len() == 1 {
                     return Err("a shape that is a number: expected a tuple".to_owned());
                 }
@@ -238,7 +238,7 @@ impl<'a> Text<'a> {
         self.skip();
         let end = self.rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(self.rest.len());
         let digits = &self.rest[..end];
-        // To Python 3 `010` is an error, to Python 2 it is 8.
+        // `010` is an error in Python 3 and 8 in Python 2.
         let leads_with_0 = digits.starts_with('0') && digits.bytes().any(|digit| digit != b'0');
         let number = digits.parse().ok().filter(|_| !leads_with_0).ok_or_else(|| {
             self.instead_of("a whole number of at least 0 that this machine can count to")
@@ -250,7 +250,7 @@ impl<'a> Text<'a> {
         Ok(number)
     }
 
-    /// A quoted text without escapes; Python 2 writes `u` before one of Unicode.
+    /// A quoted string without escapes; Python 2 prefixes Unicode strings with `u`.
     fn string(&mut self) -> Result<&'a str, String> {
         self.skip();
         let quoted = self.rest.strip_prefix(['u', 'U']).unwrap_or(self.rest);

@@ -1,6 +1,6 @@
 use super::*;
 
-/// A file of this version with this header.
+/// A file with this version and header.
 fn with_header(version: [u8; 2], header: &str, elements: &[u8]) -> Vec<u8> {
     let mut bytes = b"\x93NUMPY".to_vec();
     bytes.extend(version);
@@ -30,7 +30,7 @@ fn message<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
     message
 }
 
-/// What a file that is not read is refused for.
+/// The reason for which a file is refused.
 #[track_caller]
 fn refused(bytes: &[u8], part: &str) {
     let message = message(read(bytes));
@@ -82,7 +82,7 @@ fn refuses_header_lengths_that_no_file_holds() {
     let mut bytes = file("'<f4'", "False", "(1, 1)", &[0; 4]);
     bytes[8..10].copy_from_slice(&9999u16.to_le_bytes());
     refused(&bytes, "there are 64");
-    // One that is there, and longer than NumPy reads.
+    // A complete header that is longer than NumPy reads.
     refused(&with_header([3, 0], &" ".repeat(10_001), &[]), "at most 10000");
 }
 
@@ -100,8 +100,7 @@ fn refuses_sizes_that_no_file_holds() {
 
 #[test]
 fn a_file_of_no_elements_cannot_ask_for_memory() {
-    // Overflow on the way to a product of 0, wide rows that are not there, and rows
-    // of nothing.
+    // Overflow on the way to a product of 0, wide rows that do not exist, and empty rows.
     let half = usize::MAX / 2;
     refused(&file("'<f4'", "False", &format!("({half}, {half}, 0)"), &[]), "too large");
     for order in ["False", "True"] {
@@ -237,7 +236,7 @@ fn inputs_are_numbers_and_bytes_become_parts_of_one() {
     }
 }
 
-/// What NumPy does not read either, or what no version of Python means the same by.
+/// Headers that NumPy does not read either, or that Python's versions disagree about.
 #[test]
 fn refuses_numbers_that_are_no_sizes() {
     for shape in ["(1l,)", "(1LL,)", "(L,)", "(01,)", "(0x1,)", "(1.,)", "(True,)", "(1,,)", "(1L)"]
@@ -246,7 +245,7 @@ fn refuses_numbers_that_are_no_sizes() {
     }
     let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1L,)}";
     assert!(read(&with_header([2, 0], header, &[0; 4])).is_ok());
-    // Python 2 wrote no version 3.0.
+    // Python 2 never wrote version 3.0.
     refused(&with_header([3, 0], header, &[0; 4]), "expected `)`");
 }
 
@@ -270,7 +269,7 @@ fn nan_at(place: usize) -> Vec<u8> {
     floats.iter().flat_map(|x: &f32| x.to_le_bytes()).collect()
 }
 
-/// Long enough to be read in several pieces, with rows and columns that end inside of one.
+/// Long enough to be read in several pieces, with rows and columns that end inside a piece.
 #[test]
 fn pieces_put_together_are_the_array() {
     for [rows, columns] in [[3, 20_001], [20_001, 3], [257, 259]] {
@@ -299,7 +298,7 @@ fn pieces_put_together_are_the_array() {
     }
 }
 
-/// Where it stands is told as NumPy counts, in either order.
+/// Its position is reported in NumPy's indices, in either order.
 #[test]
 fn numbers_that_f32_cannot_hold_are_told_with_their_place() {
     let place = |fortran: &str, shape: &str, at: usize, number: f64| {
@@ -311,7 +310,7 @@ fn numbers_that_f32_cannot_hold_are_told_with_their_place() {
     for (fortran, shape, at, number, words) in [
         ("False", "(4, 3)", 5, -1e300, "element 2 of row 1 is -1e300: expected a finite number"),
         ("True", "(4, 3)", 5, 1e300, "element 1 of row 1 is 1e300: "),
-        // 9 is [1, 1, 1]: the fourth of the second row.
+        // 9 is [1, 1, 1]: the fourth element of the second row.
         ("True", "(2, 3, 2)", 9, 3.5e38, "element 3 of row 1 is 3.5e38: "),
         ("False", "(1, 12)", 1, f64::NEG_INFINITY, "element 1 of row 0 is -inf: "),
     ] {
