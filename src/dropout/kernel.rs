@@ -1,4 +1,4 @@
-//! Mask words and the scaled copy in one visit.
+//! Mask words and the scaled copy in one pass.
 
 use crate::{
     dropout::ROW,
@@ -7,17 +7,17 @@ use crate::{
     simd::{Kernel, LANES, Lanes, Lines},
 };
 
-/// Words in a row of a flat slice.
+/// The number of words in a row of a flat slice.
 const ROW_WORDS: usize = ROW / 64;
 
-/// Up to eight rows with bits drawn here: y = r x / p, x = y where it is none.
+/// Up to eight rows with bits drawn here: y = r x / p; in place if x is `None`.
 pub(super) struct Drawn<'a> {
     pub keep: Keep,
     pub streams: Streams,
     pub first_row: u64,
     pub x: Option<&'a [f32]>,
     pub y: &'a mut [f32],
-    /// Whether y is written past the caches.
+    /// Whether y is written with streaming stores, bypassing the caches.
     pub stream: bool,
 }
 
@@ -41,13 +41,13 @@ impl Kernel for Drawn<'_> {
     }
 }
 
-/// Elements with stored bits: y = r x / p, x = y where it is none.
+/// Elements with stored bits: y = r x / p; in place if x is `None`.
 pub(super) struct Stored<'a> {
     pub keep: Keep,
     pub words: &'a [u64],
     pub x: Option<&'a [f32]>,
     pub y: &'a mut [f32],
-    /// Whether y is written past the caches.
+    /// Whether y is written with streaming stores, bypassing the caches.
     pub stream: bool,
 }
 
@@ -115,7 +115,7 @@ fn line_bits(word: &impl Fn(usize) -> u64, i: usize) -> u16 {
     (word(i / 4) >> (i % 4 * LANES)) as u16
 }
 
-/// r x / p of a line.
+/// r x / p for one line.
 #[inline(always)]
 fn thin<L: Lanes>(l: L, factor: L::F, bits: u16, x: &[f32; LANES]) -> L::F {
     l.keep(bits, l.mul(l.load(x), factor))

@@ -1,14 +1,13 @@
-//! The dropout operation on its own: for people who have their own matrices.
+//! The dropout operation on its own, for your own matrices.
 //!
 //! | | formula |
 //! |---|---|
 //! | forward | y = r x / p |
 //! | backward | dx = r dy / p |
 //!
-//! with r ~ Bernoulli(p), one bit an element (section 4 of the paper, in the
-//! inverted form of its section 10: p is the keep rate, and test time needs no
-//! scaling). A dropped element is +0.0, whatever was there before: NaN and
-//! infinity too. A kept NaN stays NaN.
+//! with r ~ Bernoulli(p), one bit per element (section 4 of the paper, in the inverted form of its
+//! section 10: p is the keep rate, and no scaling is needed at test time). A dropped element
+//! becomes +0.0, even if it was NaN or infinite. A kept NaN stays NaN.
 
 mod kernel;
 
@@ -20,14 +19,14 @@ use crate::{
     simd::Isa,
 };
 
-/// Elements of a row: a flat slice is rows of 4096 elements, in order, and
-/// element i belongs to unit i mod 4096 of row i / 4096.
+/// The number of elements in a row: a flat slice is divided into rows of 4096 elements, in order,
+/// and element i belongs to unit i mod 4096 of row i / 4096.
 pub const ROW: usize = 4096;
 
-/// Elements that one visit of the vector generator covers: eight rows.
+/// The number of elements that one pass of the vector generator covers: eight rows.
 const GROUP: usize = 8 * ROW;
 
-/// Where the bits of a call come from.
+/// Where the mask bits of a call come from.
 ///
 /// ```
 /// use thinnet::{Dropout, Keep, mask::{Domain, Streams}};
@@ -44,10 +43,9 @@ const GROUP: usize = 8 * ROW;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum MaskSource<'a> {
-    /// Drawn while they are used; no memory at all. Forward and backward give
-    /// the same streams.
+    /// Drawn as they are used, without any memory. Pass the same streams to forward and backward.
     Drawn(Streams),
-    /// Stored before, by [`Dropout::draw`]: one row as wide as the slice.
+    /// Stored beforehand by [`Dropout::draw`]: one row as wide as the slice.
     Stored(&'a Mask),
 }
 
@@ -65,8 +63,8 @@ impl<'a> From<&'a Mask> for MaskSource<'a> {
 
 /// Bernoulli dropout with a keep rate.
 ///
-/// Large slices are divided over the rayon pool that the caller is in; outside
-/// a pool the work stays on the calling thread. The result is the same.
+/// Large slices are divided over the caller's rayon pool; outside a pool, the work stays on the
+/// calling thread. The result is the same.
 ///
 /// ```
 /// use thinnet::{Dropout, Keep, mask::{Domain, Streams}};
@@ -110,11 +108,11 @@ impl Dropout {
     /// packed row.
     ///
     /// # Errors
-    /// More than can be allocated.
+    /// There is not enough memory.
     pub fn draw(&self, streams: Streams, len: usize) -> Result<Mask, Error> {
         let mut mask = Mask::ones(1, len)?;
         if self.keep.drops() {
-            // Whole rows stand behind each other without a gap, then the rest.
+            // First the whole rows, which are contiguous, then the rest.
             let (rows, rest) = (len / ROW, len % ROW);
             let (whole, last) = mask.words_mut().split_at_mut(words_of(rows * ROW));
             fill(self.isa, self.keep, streams.hashes(0), ROW, whole);
@@ -183,7 +181,7 @@ impl Dropout {
         self.forward_in_place(bits, dy)
     }
 
-    /// Groups of eight rows, each the work of one kernel call.
+    /// Runs the kernel once for each group of eight rows.
     fn run(&self, bits: MaskSource<'_>, x: Option<&[f32]>, y: &mut [f32]) -> Result<(), Error> {
         if let MaskSource::Stored(mask) = bits {
             same_size("rows of the stored bits", 1, mask.rows())?;
@@ -218,12 +216,12 @@ impl Dropout {
     }
 }
 
-/// Groups of 32,768 elements that one task takes: 128 KiB of y, some ten
-/// microseconds of work, well above what a `join` costs.
+/// The number of groups of 32,768 elements per task: 128 KiB of y, about ten microseconds of work,
+/// well above the cost of a `join`.
 const GROUPS_PER_LEAF: usize = 1;
 
-/// From this length on, 16 MiB, y is written past the caches: it would not stay
-/// in them, and to be written through them it has to be read first.
+/// From this length on, 16 MiB, y is written with streaming stores: it would not stay in the
+/// caches, and an ordinary store has to read each line first.
 const STREAMED: usize = 1 << 22;
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ fn streams() -> Streams {
     Streams::new(3, Domain::Training, 1, 4)
 }
 
-/// The formula in the plainest loop.
+/// The formula as a plain loop.
 fn naive(keep: Keep, x: &[f32]) -> Vec<f32> {
     let mut y = Vec::new();
     for (row, x) in x.chunks(ROW).enumerate() {
@@ -72,8 +72,7 @@ fn equals_the_plain_loop_in_every_form_and_at_every_length() {
     });
 }
 
-/// What is written past the caches is what is written through them, wherever
-/// the slices begin.
+/// Streaming and ordinary stores write the same values, whatever the slices' alignment.
 #[test]
 fn large_slices_are_streamed_and_equal_what_is_done_in_place() {
     let x: Vec<f32> = (0..STREAMED + 100).map(|i| i as f32).collect();
@@ -105,7 +104,7 @@ fn lengths_that_differ_are_refused_and_nothing_is_written() {
     assert_eq!(y, [7.0; 4]);
     let all = Dropout::new(Keep::ONE);
     assert!(all.forward_in_place(&mask, &mut y).is_err());
-    // Stored bits are looked at whatever the rate.
+    // Stored bits are used whatever the rate.
     let mut stored = Mask::ones(1, 4).unwrap();
     stored.set(0, 2, false).unwrap();
     all.forward_in_place(&stored, &mut y).unwrap();

@@ -11,45 +11,41 @@ use tempfile::NamedTempFile;
 use super::{left_over, names, place::Place};
 use crate::error::Error;
 
-/// How often a temporary file is made anew that another process took away in
-/// the moment before it was locked.
+/// How often to retry if another process removes the temporary file just before it is locked.
 const TRIES: usize = 16;
 
-/// Writes a file so that it is there whole or not at all, and stays there after
-/// a power cut: [`write_atomically_with`] for bytes that lie ready.
+/// Writes a file completely or not at all, so that it survives a power cut:
+/// [`write_atomically_with`] for bytes that are already in memory.
 ///
 /// # Errors
-/// As [`write_atomically_with`].
+/// As for [`write_atomically_with`].
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     write_atomically_with(path, |file| {
         file.write_all(bytes).map_err(|source| Error::io(path, source))
     })
 }
 
-/// Writes a file piece by piece, so that it is there whole or not at all, and
-/// stays there after a power cut.
+/// Writes a file piece by piece, completely or not at all, so that it survives a power cut.
 ///
-/// `write` is given a buffered file, empty and at its start. It is written
-/// beside its place as `.thinnet-unfinished-XXXXXXXXXXXXXXXX.tmp`, locked as long
-/// as it has that name, flushed to the disk and renamed. Files of such names that
-/// nobody holds a lock on were left over by a process that was killed in the
-/// middle of a write: they are removed first.
+/// `write` gets an empty buffered file. It is in the same folder under the name
+/// `.thinnet-unfinished-XXXXXXXXXXXXXXXX.tmp`, is locked as long as it has that name, and is then
+/// flushed to the disk and renamed. Files with such names that nobody has locked were left over by
+/// a process that was killed during a write; they are removed first.
 ///
-/// - A symbolic link stays, and the file is written that it leads to, which need
-///   not exist.
-/// - A new file has the mode that the umask leaves of 0666. One that replaces
-///   another has its permissions, and its owner and group where the system allows
-///   that; where it does not, the mode loses the rights that somebody would gain by
-///   it. While it is written it can be read by no one else either. Setuid, setgid and
-///   sticky bits, access control lists and extended attributes are not kept.
-/// - Of a file with several names (hard links) the one that is written becomes a file
-///   of its own; the other names keep the old contents.
+/// - A symbolic link is kept, and its target is written, which need not exist.
+/// - A new file has mode 0666 less the umask. A file that replaces another gets its permissions,
+///   and its owner and group if the system allows that; if not, the mode loses any rights that
+///   someone would gain by the change. Nobody else can read the file while it is being written
+///   either. Setuid, setgid and sticky bits, access control lists and extended attributes are not
+///   kept.
+/// - If a file has several names (hard links), the name that is written becomes a separate file;
+///   the other names keep the old contents.
 ///
 /// # Errors
-/// What `write` or the system says; a folder that is not there; something that is no
-/// regular file stands in the place (a folder, a named pipe, a device, a socket), or
-/// a file that may not be written; a name that only temporary files and the locks of
-/// a [`super::WriteLock`] have. What stood there stays as it was.
+/// An error of `write` or the system; the folder does not exist; the path leads to something other
+/// than a regular file (a folder, a named pipe, a device, a socket) or to a read-only file; the
+/// name is reserved for temporary files or the locks of a [`super::WriteLock`]. Whatever was there
+/// is left unchanged.
 pub fn write_atomically_with(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<&File>) -> Result<(), Error>,
@@ -63,40 +59,39 @@ pub fn write_atomically_with(
     buffered.flush().map_err(io)?;
     drop(buffered);
     file.as_file().sync_all().map_err(io)?;
-    // The lock goes with the name's last owner, when `_renamed` is dropped.
+    // The lock is released with its last owner, when `_renamed` is dropped.
     let _renamed = file.persist(&place.path).map_err(|e| io(e.error))?;
-    // The rename itself; systems that cannot open a folder have no need of it.
+    // Flush the rename itself; systems that cannot open a folder do not need this.
     if let Ok(folder) = File::open(place.folder()) {
         let _ = folder.sync_all();
     }
     Ok(())
 }
 
-/// Looks whether [`write_atomically`] could write to `path` now, by making the
-/// temporary file and taking it away again: permissions alone do not tell.
+/// Checks that [`write_atomically`] could write to `path` now, by creating the temporary file and
+/// removing it again: checking permissions alone is not enough.
 ///
 /// # Errors
-/// As [`write_atomically_with`].
+/// As for [`write_atomically_with`].
 pub fn ensure_writable(path: &Path) -> Result<(), Error> {
     let io = |source| Error::io(path, source);
     temporary(&Place::of(path)?).map(drop).map_err(io)
 }
 
-/// A locked temporary file in the place's folder, from which those left over were
-/// removed.
+/// Creates a locked temporary file in the folder of `place`, after removing left-over ones.
 fn temporary(place: &Place) -> io::Result<NamedTempFile> {
     left_over::remove(place.folder());
     let mut builder = tempfile::Builder::new();
     builder.prefix(names::TEMPORARY).suffix(names::TEMPORARY_END).rand_bytes(names::RANDOM);
     let mut options = File::options();
     options.read(true).write(true).create_new(true);
-    // Its owner's alone, unless it is to be as any new file; the umask applies.
+    // For its owner only, unless it is to be an ordinary new file; the umask applies.
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
         options.mode(if place.old.is_some() { 0o600 } else { 0o666 });
     }
-    // Opened here, since the crate's errors tell the temporary name.
+    // Opened here because the crate's errors give the temporary name.
     let make = || builder.make_in(place.folder(), |path| options.open(path));
     let unmade = |error: io::Error| {
         let message = format!("no file can be made in {}: {error}", place.folder().display());
@@ -105,10 +100,10 @@ fn temporary(place: &Place) -> io::Result<NamedTempFile> {
     for _ in 0..TRIES {
         let file = make().map_err(unmade)?;
         match file.as_file().try_lock() {
-            // Another process may have locked and removed it before.
+            // Another process may have locked and removed it first.
             Ok(()) if file.path().try_exists()? => return Ok(file),
             Ok(()) | Err(TryLockError::WouldBlock) => {}
-            // A system without locks, where none are removed either.
+            // On a system without locks, no left-over files are removed either.
             Err(TryLockError::Error(_)) => return Ok(file),
         }
     }
@@ -146,7 +141,7 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4);
     }
 
-    /// Each writer removes what it takes for left over; no write is lost.
+    /// Each writer removes what it considers left over; no write is lost.
     #[test]
     fn many_write_into_one_folder_at_once() {
         let folder = tempfile::tempdir().unwrap();
@@ -179,7 +174,7 @@ mod tests {
         .unwrap();
         let written = read(&path).unwrap();
         assert_eq!((&written[..11], written.len()), (&b"..first...x"[..], 100_010));
-        // Half of it and an error: nothing of it is seen.
+        // Half of the contents, then an error: nothing of it is visible.
         let refused = write_atomically_with(&path, |file| {
             file.write_all(b"half").map_err(io)?;
             Err(Error::NoSamples)

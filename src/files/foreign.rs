@@ -1,9 +1,9 @@
-//! Files of formats that are not read, told by their first bytes.
+//! Files in unsupported formats, recognised by their first bytes.
 
 use std::path::Path;
 
-/// What a file is that is no safetensors file, where its first bytes say it (64 are
-/// enough), and what makes one of it.
+/// What a file that is not safetensors is, if its first bytes tell (64 are enough), and how to
+/// convert it.
 pub(crate) fn foreign(first: &[u8], path: &Path) -> Option<String> {
     let of_numpy = "an archive of NumPy's (NPZ)".to_owned();
     Some(match first {
@@ -11,7 +11,7 @@ pub(crate) fn foreign(first: &[u8], path: &Path) -> Option<String> {
         [b'P', b'K', 3, 4, ..] if first_entry(first).ends_with(b".npy") => of_numpy,
         // Everything that torch.save writes since version 1.6, and what TorchScript does.
         [b'P', b'K', 3, 4, ..] => of_torch("a ZIP file, as torch.save writes", path),
-        // What it wrote before is a pickle of a number of ten bytes first.
+        // Older files start with a pickle of a ten-byte number.
         [0x80, 2..=5, 0x8a, 10, ..] => of_torch("a file that torch.save wrote", path),
         [0x80, 2..=5, ..] => of_torch("a pickle of Python's, as torch.save writes", path),
         [0x89, b'H', b'D', b'F', ..] => "an HDF5 file, as Keras writes".to_owned(),
@@ -26,7 +26,7 @@ pub(crate) fn foreign(first: &[u8], path: &Path) -> Option<String> {
     })
 }
 
-/// The name of a ZIP file's first entry, or what there is of it.
+/// The name of a ZIP file's first entry, possibly truncated.
 fn first_entry(zip: &[u8]) -> &[u8] {
     const NAME: usize = 30;
     let length =
@@ -35,8 +35,7 @@ fn first_entry(zip: &[u8]) -> &[u8] {
     &rest[..length.min(rest.len())]
 }
 
-/// What makes safetensors of what torch.save wrote: the line runs in Python as it
-/// stands.
+/// How to convert a file of torch.save to safetensors: a line that runs in Python as is.
 fn of_torch(what: &str, path: &Path) -> String {
     let python = |path: &Path| format!("{:?}", path.display().to_string());
     format!(
@@ -51,7 +50,7 @@ fn of_torch(what: &str, path: &Path) -> String {
 mod tests {
     use super::*;
 
-    /// A ZIP file's first header, with the entry of this name.
+    /// A ZIP file's first header, for an entry of this name.
     fn zip(name: &str) -> Vec<u8> {
         let mut bytes = b"PK\x03\x04".to_vec();
         bytes.resize(26, 0);
@@ -86,7 +85,7 @@ mod tests {
         for unknown in [&b"{}"[..], b"\x08\x07\x12", b"PK", b"\x80\x09", b"\x40\0\0\0\0\0\0\0{"] {
             assert_eq!(foreign(unknown, Path::new("m")), None);
         }
-        // Cut off anywhere.
+        // Truncated anywhere.
         for end in 4..40 {
             let cut = &zip("archive/data.pkl")[..end];
             assert!(foreign(cut, Path::new("m")).unwrap().contains("torch.load(\"m\""));

@@ -1,4 +1,4 @@
-//! Whether two paths lead to one file.
+//! Whether two paths lead to the same file.
 
 use std::{
     ffi::OsString,
@@ -10,41 +10,41 @@ use std::{
 use super::place::follow;
 use crate::error::Error;
 
-/// Which file a path leads to: two are equal where writing one writes the other.
+/// The identity of the file that a path leads to: two are equal if writing one file writes the
+/// other.
 ///
-/// Links, `..` and other spellings make no difference, nor do hard links (on systems
-/// other than Unix these are not seen). Files that do not exist yet are the same where
-/// their folder and name are.
+/// Links, `..` and other spellings make no difference, nor do hard links (which are not detected on
+/// systems other than Unix). Files that do not exist yet are the same if their folder and name are.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
-    /// The file, or the folder where there is none yet.
+    /// The file, or its folder if the file does not exist yet.
     there: There,
-    /// The name in that folder.
+    /// The file's name in that folder.
     new: Option<OsString>,
 }
 
-/// Device and number.
+/// Device and inode number.
 #[cfg(unix)]
 type There = (u64, u64);
 
-/// The path without links.
+/// The path with links resolved.
 #[cfg(not(unix))]
 type There = std::path::PathBuf;
 
 impl Identity {
-    /// That of a path's file, which need not exist.
+    /// The identity of a path's file, which need not exist.
     ///
     /// # Errors
-    /// A path at which there can be no file, or what the system says.
+    /// There can be no file at the path, or the system reports an error.
     pub fn of(path: &Path) -> Result<Self, Error> {
         let io = |source| Error::io(path, source);
         match there(path) {
             Ok(there) => Ok(Self { there, new: None }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                // A name that is new, or the end of a dangling link.
+                // A new name, or the target of a dangling link.
                 let place = follow(path)?;
                 let name = place.file_name().unwrap_or_default();
-                // These file systems usually do not tell capitals from small letters.
+                // These file systems are usually case-insensitive.
                 let name = if cfg!(any(windows, target_vendor = "apple")) {
                     name.to_string_lossy().to_lowercase().into()
                 } else {
@@ -57,8 +57,8 @@ impl Identity {
         }
     }
 
-    /// That of the file that `about` was asked of: a handle, or a path that is no link.
-    /// Where a system tells files by their paths, that is `path`'s.
+    /// The identity of the file that `about` describes: a handle, or a path that is not a link. On
+    /// systems that identify files by their paths, `path` is used.
     pub(crate) fn of_metadata(about: &Metadata, path: &Path) -> io::Result<Self> {
         Ok(Self { there: there_of(about, path)?, new: None })
     }

@@ -1,4 +1,4 @@
-//! One writer a checkpoint.
+//! One writer per checkpoint.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -9,13 +9,13 @@ use std::{
 use super::{names, place::follow};
 use crate::error::Error;
 
-/// The right to write a file, for a run that writes it again and again.
+/// The exclusive right to write a file, for a run that writes it repeatedly.
 ///
-/// It is the system's advisory lock on `.thinnet-NAME.lock` beside the file that
-/// the path leads to, symbolic links followed: it ends with the process, however that ends. The lock file is removed when the
-/// right is given up (not on systems other than Unix, where it stays, empty);
-/// one that a killed process left is taken over. Where the file system has no
-/// locks, everybody gets the right.
+/// This is an advisory lock of the system on `.thinnet-NAME.lock` in the folder of the file that
+/// the path leads to, symbolic links followed. It ends with the process, however that ends. On
+/// Unix, the lock file is removed when the lock is released; on other systems it remains, empty. A
+/// lock file left by a killed process is taken over. On file systems without locks, everyone gets
+/// the right.
 #[derive(Debug)]
 pub struct WriteLock {
     file: File,
@@ -26,13 +26,13 @@ impl WriteLock {
     /// Takes the right to write `path`, which need not exist.
     ///
     /// # Errors
-    /// [`Error::InUse`] where another has it; a path that is no file's name; something
-    /// other than a lock stands where the lock is to be; or what the system says.
+    /// [`Error::InUse`] if someone else has it; the path is not a file name; there is something
+    /// other than a lock file in the lock file's place; or the system reports an error.
     pub fn take(path: &Path) -> Result<Self, Error> {
         let io = |source| Error::io(path, source);
         let place = follow(path)?;
         let place = place.with_file_name(names::lock(place.file_name().unwrap_or_default()));
-        // It would be removed with the lock.
+        // It would be removed when the lock is released.
         if fs::symlink_metadata(&place).is_ok_and(|found| !found.is_file() || found.len() > 0) {
             let reason = "not a lock: expected no file of this name, or an empty one".to_owned();
             return Err(Error::Format { path: place, reason });
@@ -57,7 +57,7 @@ impl WriteLock {
 
 impl Drop for WriteLock {
     fn drop(&mut self) {
-        // Under the lock: whoever opened it before sees that it is gone.
+        // Under the lock: anyone who has already opened it will notice that it is gone.
         if cfg!(unix) {
             let _ = fs::remove_file(&self.path);
         }
@@ -76,7 +76,7 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Lock files are not removed here.
+/// On these systems, lock files are not removed.
 #[cfg(not(unix))]
 fn is_at(_: &File, _: &Path) -> bool {
     true
@@ -98,14 +98,14 @@ mod tests {
         let _other = WriteLock::take(&folder.path().join("another")).unwrap();
         drop(first);
         drop(WriteLock::take(&path).unwrap());
-        // Left by a process that was killed.
+        // Left over by a killed process.
         fs::write(folder.path().join(".thinnet-checkpoint.lock"), "").unwrap();
         drop(WriteLock::take(&path).unwrap());
         let left = fs::read_dir(folder.path()).unwrap().count();
         assert_eq!(left, if cfg!(unix) { 1 } else { 2 });
     }
 
-    /// The lock file comes and goes all the while.
+    /// The lock file is created and removed all the while.
     #[test]
     fn two_never_have_it_at_once() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,11 +1,10 @@
-//! Files of every format: read up to a bound, written whole or not at all.
+//! Files of every format: read up to a size limit, written completely or not at all.
 //!
-//! A file is written beside its place, flushed to the disk and renamed, through
-//! symbolic links and with the permissions of the file that it replaces
-//! ([`write_atomically_with`]). What a killed process leaves over is removed at the
-//! next write in that folder. A run that saves again and again keeps others from
-//! writing its file with a [`WriteLock`]. Whether two paths lead to one file is told
-//! by their [`Identity`].
+//! A file is written under a temporary name in the same folder, flushed to the disk and renamed;
+//! symbolic links are followed, and the permissions of the file that it replaces are kept
+//! ([`write_atomically_with`]). What a killed process leaves over is removed by the next write in
+//! that folder. A run that saves repeatedly uses a [`WriteLock`] to keep others from writing its
+//! file. Two paths lead to the same file if their [`Identity`] is equal.
 
 mod atomic;
 mod foreign;

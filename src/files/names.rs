@@ -1,23 +1,23 @@
-//! The names of the files that are there while others are written.
+//! The names of the auxiliary files that exist while others are written.
 
 use std::ffi::{OsStr, OsString};
 
-/// How all of them start.
+/// The prefix of all of these names.
 const PREFIX: &str = ".thinnet-";
 
-/// How the names of temporary files start.
+/// The prefix of temporary files.
 pub(super) const TEMPORARY: &str = ".thinnet-unfinished-";
 
-/// How they end.
+/// The suffix of temporary files.
 pub(super) const TEMPORARY_END: &str = ".tmp";
 
-/// How many random letters and digits stand between.
+/// The number of random letters and digits between the two.
 pub(super) const RANDOM: usize = 16;
 
-/// How the names of lock files end.
+/// The suffix of lock files.
 const LOCK_END: &str = ".lock";
 
-/// Whether a file's name is one that [`super::write_atomically_with`] makes.
+/// Whether a file's name is a temporary name of [`super::write_atomically_with`].
 pub(super) fn is_temporary(name: &OsStr) -> bool {
     let random = name
         .to_str()
@@ -28,7 +28,7 @@ pub(super) fn is_temporary(name: &OsStr) -> bool {
     })
 }
 
-/// The name of the lock on a file.
+/// The name of a file's lock file.
 pub(super) fn lock(name: &OsStr) -> OsString {
     let mut lock = OsString::from(PREFIX);
     lock.push(name);
@@ -36,8 +36,8 @@ pub(super) fn lock(name: &OsStr) -> OsString {
     lock
 }
 
-/// Whether a name is a temporary file's or a lock's, under which nothing is saved: it
-/// would be taken for left over, or removed with the lock.
+/// Whether a name is reserved for temporary or lock files. Nothing may be saved under it: the file
+/// would be considered left over, or be removed with the lock.
 pub(super) fn is_ours(name: &OsStr) -> bool {
     let bytes = name.as_encoded_bytes();
     let is_lock = bytes.starts_with(PREFIX.as_bytes()) && bytes.ends_with(LOCK_END.as_bytes());

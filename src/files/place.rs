@@ -1,5 +1,4 @@
-//! Where a file is written: through symbolic links, and never over what is no
-//! regular file.
+//! Where a file is written: symbolic links are followed, and only regular files are replaced.
 
 use std::{
     fs::{self, File, Metadata, OpenOptions},
@@ -10,14 +9,14 @@ use std::{
 use super::names;
 use crate::error::Error;
 
-/// The most symbolic links that are followed, as many as Linux follows.
+/// The most symbolic links that are followed, the same number as on Linux.
 const MAX_LINKS: usize = 40;
 
-/// A place for a file, in a folder that is there.
+/// A place for a file, in an existing folder.
 pub(super) struct Place {
-    /// Without links.
+    /// The path, with links resolved.
     pub path: PathBuf,
-    /// The file that stands there.
+    /// The file that is there already.
     pub old: Option<Metadata>,
 }
 
@@ -25,8 +24,8 @@ impl Place {
     /// The place that a path leads to.
     ///
     /// # Errors
-    /// As [`follow`]; a name that only temporary and lock files have; what is no
-    /// regular file stands there, or a file that may not be written.
+    /// As for [`follow`]; the name is reserved for temporary and lock files; or there is something
+    /// other than a regular file, or a read-only file.
     pub fn of(given: &Path) -> Result<Self, Error> {
         let path = follow(given)?;
         let refuse = |reason: String| Error::Format { path: given.to_owned(), reason };
@@ -35,8 +34,8 @@ impl Place {
         }
         let io = |source| Error::io(given, source);
         let old = match fs::symlink_metadata(&path) {
-            // Without this a file could be replaced that may not be written, since a
-            // rename asks for nothing but the right to write the folder.
+            // Without this, a read-only file could be replaced, since a rename needs only write
+            // permission for the folder.
             Ok(found) if found.is_file() => Some(
                 OpenOptions::new()
                     .write(true)
@@ -59,16 +58,15 @@ impl Place {
         folder_of(&self.path)
     }
 
-    /// Gives the file that is to stand here the owner, the group and the mode of the
-    /// one that does.
+    /// Gives the new file the owner, group and mode of the one that it replaces.
     pub fn hand_on(&self, file: &File) -> io::Result<()> {
         self.old.as_ref().map_or(Ok(()), |old| hand_on(old, file))
     }
 }
 
-/// Only root may give a file to another owner, and its own owner to those groups
-/// that he belongs to. Where that fails, nobody gets a right by it that he did not
-/// have. Bits like setuid, which are about the old contents, are not kept.
+/// Only root may change a file's owner; the owner may change its group to one that they belong to.
+/// If that fails, nobody gains a right that they did not have. Bits such as setuid, which concern
+/// the old contents, are not kept.
 #[cfg(unix)]
 fn hand_on(old: &Metadata, file: &File) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
@@ -76,22 +74,22 @@ fn hand_on(old: &Metadata, file: &File) -> io::Result<()> {
     let group = new.gid() == old.gid() || fchown(file, None, Some(old.gid())).is_ok();
     let owner = new.uid() == old.uid() || fchown(file, Some(old.uid()), None).is_ok();
     let mode = mode_for(old.mode(), owner, group);
-    // Some file systems have one mode for all files, and refuse to set it.
+    // Some file systems have one mode for all files and refuse to change it.
     if new.mode() & 0o777 == mode {
         return Ok(());
     }
     file.set_permissions(fs::Permissions::from_mode(mode))
 }
 
-/// Systems without modes have no owner and no group here either.
+/// On systems without modes, owner and group are not handled either.
 #[cfg(not(unix))]
 fn hand_on(_: &Metadata, _: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// The rights of a mode that is handed on with or without owner and group. Who was
-/// the owner may find himself in the group or among the others, and who was in the
-/// group among the others.
+/// The permissions to keep of a mode, depending on whether owner and group are kept. The former
+/// owner may now be a group member or one of the others, and a former group member one of the
+/// others.
 #[cfg(unix)]
 fn mode_for(old: u32, owner: bool, group: bool) -> u32 {
     let [of_owner, mut of_group, mut of_others] = [old >> 6 & 7, old >> 3 & 7, old & 7];
@@ -105,13 +103,13 @@ fn mode_for(old: u32, owner: bool, group: bool) -> u32 {
     of_owner << 6 | of_group << 3 | of_others
 }
 
-/// Where a path leads, which need not exist: its folder and all links followed, the
-/// last one too.
+/// Where a path leads, with the links in its folder and the last component followed. The file need
+/// not exist.
 ///
 /// # Errors
-/// A path that is no name of a file; no such folder; links that lead nowhere; the
-/// open files of a process, which have names in `/proc` and `/dev/fd` (`/dev/stdout`
-/// is a link to one): a file put in their place is not what the process has open.
+/// The path is not a file name; the folder does not exist; links lead nowhere; or the path is one
+/// of a process's open files, which have names in `/proc` and `/dev/fd` (`/dev/stdout` is a link to
+/// one): a file put in its place would not be the one that the process has open.
 pub(super) fn follow(given: &Path) -> Result<PathBuf, Error> {
     let refuse = |reason: &str| Error::Format { path: given.to_owned(), reason: reason.to_owned() };
     let io = |source| Error::io(given, source);
@@ -141,8 +139,8 @@ pub(super) fn follow(given: &Path) -> Result<PathBuf, Error> {
     Err(refuse("symbolic links that lead in a circle: expected a file at their end"))
 }
 
-/// The last part of a path, where that may be a file's name: [`Path::file_name`] gives
-/// that of `file/` and of `file/.` too.
+/// The last component of a path, if it can be a file name: [`Path::file_name`] also accepts `file/`
+/// and `file/.`.
 fn file_name(path: &Path) -> Option<&std::ffi::OsStr> {
     let name = path.file_name()?;
     path.as_os_str().as_encoded_bytes().ends_with(name.as_encoded_bytes()).then_some(name)
@@ -156,7 +154,7 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// What the system says about a folder that cannot be found, with its name.
+/// The system's error for a folder that cannot be found, with its name.
 fn of_folder(folder: &Path, error: io::Error) -> io::Error {
     let what = match error.kind() {
         io::ErrorKind::NotFound => "no such folder",
@@ -166,7 +164,7 @@ fn of_folder(folder: &Path, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{what}: {}", folder.display()))
 }
 
-/// What it is that stands there.
+/// The kind of thing that is there.
 pub(crate) fn kind(found: &Metadata) -> &'static str {
     if found.is_dir() {
         return "a folder";
@@ -217,7 +215,7 @@ mod tests {
         }
     }
 
-    /// Whoever a reader was before, he is no more than that now.
+    /// No class of reader gains rights.
     #[cfg(unix)]
     #[test]
     fn nobody_gets_a_right_that_he_did_not_have() {

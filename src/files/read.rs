@@ -1,4 +1,4 @@
-//! Files read up to a bound.
+//! Reading files up to a size limit.
 
 use std::{
     fs::File,
@@ -11,14 +11,14 @@ use crate::error::Error;
 /// The largest file that is read: 16 GiB.
 pub const MAX_BYTES: u64 = 1 << 34;
 
-/// Bytes that are looked at before the rest of a file is read.
+/// The number of bytes examined before the rest of a file is read.
 const FIRST: u64 = 64;
 
-/// The first 64 bytes of a file, fewer where it is shorter, and its size; of what
-/// is no regular file the bytes that were read.
+/// The first 64 bytes of a file, or fewer if it is shorter, and its size; if it is not a regular
+/// file, the number of bytes read instead.
 ///
 /// # Errors
-/// What the system says.
+/// The system reports an error.
 pub(crate) fn start(path: &Path) -> Result<(Vec<u8>, u64), Error> {
     let io = |source| Error::io(path, source);
     let file = File::open(path).map_err(io)?;
@@ -32,17 +32,17 @@ pub(crate) fn start(path: &Path) -> Result<(Vec<u8>, u64), Error> {
 /// Reads a file of at most [`MAX_BYTES`].
 ///
 /// # Errors
-/// What the system says, a larger file, or one that there is no memory for.
+/// The system reports an error, the file is larger, or there is not enough memory.
 pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
     read_if(path, MAX_BYTES, |_| Ok(()))
 }
 
-/// Reads a file of at most `most` bytes whose first 64 (all, where there are fewer) `begins`
-/// lets pass. It gives the reason where it does not, and nothing more is read.
+/// Reads a file of at most `most` bytes if `begins` accepts its first 64 bytes (all, if there are
+/// fewer). If it refuses them, it gives the reason, and nothing more is read.
 ///
 /// # Errors
-/// What the system says, a larger file, a beginning that is refused, or a file that there is
-/// no memory for.
+/// The system reports an error, the file is larger, its beginning is refused, or there is not
+/// enough memory.
 pub fn read_if(
     path: &Path,
     most: u64,
@@ -53,7 +53,7 @@ pub fn read_if(
     let io = |source| Error::io(path, source);
     let file = File::open(path).map_err(io)?;
     let about = file.metadata().map_err(io)?;
-    // Of a pipe it says nothing, and is 0.
+    // For a pipe, the length is 0 and means nothing.
     let stated = if about.is_file() { about.len() } else { 0 };
 
     let mut bytes = Vec::new();
@@ -63,7 +63,7 @@ pub fn read_if(
         return Err(too_large());
     }
     let no_memory = |size| Error::TooLarge { what: "file", shape: [1, size] };
-    // At most 16 GiB: more than a 32-bit machine can count to cannot be reserved there.
+    // At most 16 GiB; on a 32-bit machine, a size that does not fit fails to be reserved.
     let rest = usize::try_from(stated).unwrap_or(usize::MAX).saturating_sub(bytes.len());
     bytes.try_reserve_exact(rest).map_err(|_| no_memory(rest))?;
     let left = most.saturating_add(1).saturating_sub(bytes.len() as u64);
@@ -101,7 +101,7 @@ mod tests {
     fn the_rest_is_not_read_where_the_beginning_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("large");
-        // Sparse: all of it would take a while, and 8 GiB.
+        // Sparse: reading all of it would take a while, and 8 GiB.
         File::create(&path).unwrap().set_len(1 << 33).unwrap();
         let refused = read_if(&path, MAX_BYTES, |first| {
             assert_eq!(first, [0; 64]);
@@ -112,7 +112,7 @@ mod tests {
         assert!(refused.contains("larger than the 1048576 bytes"), "{refused}");
     }
 
-    /// Its length says 0.
+    /// Its reported length is 0.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_file_without_a_length_is_read_to_its_end() {

@@ -8,7 +8,7 @@ use crate::{
     simd::{Isa, Kernel, Lanes},
 };
 
-/// xoshiro256++ in each of eight lanes, one row's stream a lane.
+/// xoshiro256++ in each of eight lanes, one row's stream per lane.
 pub(crate) struct LaneWords<L: Lanes> {
     state: [L::U; 4],
     keep: Keep,
@@ -30,7 +30,7 @@ impl<L: Lanes> LaneWords<L> {
         Self { state, keep }
     }
 
-    /// One draw of each lane.
+    /// One draw from each lane.
     #[inline(always)]
     fn draw(&mut self, l: L) -> L::U {
         let [s0, s1, s2, s3] = self.state;
@@ -44,12 +44,12 @@ impl<L: Lanes> LaneWords<L> {
         out
     }
 
-    /// The next word of each lane. Keep 1 draws nothing and is not asked for.
+    /// The next word of each lane. Must not be called for keep 1, which draws nothing.
     #[inline(always)]
     pub(crate) fn next(&mut self, l: L) -> L::U {
         let k = self.keep.k();
         let first = k.trailing_zeros();
-        // OR of 0 with the first draw.
+        // OR 0 with the first draw.
         let mut word = self.draw(l);
         for bit in first + 1..16 {
             let draw = self.draw(l);
@@ -59,7 +59,7 @@ impl<L: Lanes> LaneWords<L> {
     }
 }
 
-/// Words of whole rows into `out` `[rows][words]`.
+/// Writes the words of whole rows to `out` `[rows][words]`.
 struct Fill<'a, H> {
     keep: Keep,
     hash: H,
@@ -76,7 +76,7 @@ impl<H: Fn(usize) -> u64> Kernel for Fill<'_, H> {
         for (group, out) in self.out.chunks_mut(8 * words).enumerate() {
             let (first_row, rows) = (8 * group, out.len() / words);
             if rows == 1 {
-                // The scalar definition is the shorter way.
+                // The scalar definition is faster here.
                 let mut rng = Xoshiro256PlusPlus::seed_from_u64((self.hash)(first_row));
                 for (word, out) in out.iter_mut().enumerate() {
                     *out = scalar::word(self.keep, &mut rng) & valid_bits(self.width, word);
@@ -127,7 +127,7 @@ mod tests {
     fn the_vector_generator_equals_the_scalar_definition() {
         let streams = Streams::new(7, Domain::Training, 2, 9);
         on_each_isa(|isa| {
-            // Miri takes a thousand times as long.
+            // Miri is a thousand times slower.
             let sample = if cfg!(miri) { 4 } else { 1 };
             for k in [1, 2, 3, 655, 32768, 49152, 52429, 65535].into_iter().step_by(sample) {
                 let keep = Keep::from_k(k).unwrap();

@@ -37,7 +37,7 @@ impl Mask {
     /// A mask that keeps every unit.
     ///
     /// # Errors
-    /// More than can be allocated.
+    /// There is not enough memory.
     pub fn ones(rows: usize, width: usize) -> Result<Self, Error> {
         let size = rows
             .checked_mul(words_of(width))
@@ -51,26 +51,25 @@ impl Mask {
     /// The mask that `spec` defines for `rows` rows of `width` units.
     ///
     /// # Errors
-    /// More than can be allocated.
+    /// There is not enough memory.
     pub fn draw(spec: MaskSpec, rows: usize, width: usize) -> Result<Self, Error> {
         let mut mask = Self::ones(rows, width)?;
         mask.redraw(spec, rows)?;
         Ok(mask)
     }
 
-    /// Draws other rows into the same memory, at most as many as it was made
-    /// for.
+    /// Redraws the mask for other rows, in the same memory; at most as many as it was made for.
     ///
     /// # Errors
-    /// More rows than the mask was made for.
+    /// There are more rows than the mask was made for.
     pub fn redraw(&mut self, spec: MaskSpec, rows: usize) -> Result<(), Error> {
         self.set_rows(rows)?;
         self.fill(spec.isa, spec.keep, spec.streams.hashes(spec.first_row));
         Ok(())
     }
 
-    /// Draws a row for each of these row hashes, at most as many as the mask was
-    /// made for, on an instruction set that the CPU has.
+    /// Draws a row for each of these row hashes, at most as many as the mask was made for, on an
+    /// instruction set that the CPU supports.
     pub(crate) fn redraw_each(
         &mut self,
         isa: Isa,
@@ -94,7 +93,7 @@ impl Mask {
     /// The mask of a site declared sparse, by random access.
     ///
     /// # Errors
-    /// More than can be allocated.
+    /// There is not enough memory.
     pub fn draw_sparse(spec: MaskSpec, rows: usize, width: usize) -> Result<Self, Error> {
         let mut mask = Self::ones(rows, width)?;
         let hash = spec.streams.hashes(spec.first_row);
@@ -111,12 +110,12 @@ impl Mask {
         self.used().iter().flat_map(|word| word.to_le_bytes()).collect()
     }
 
-    /// How many rows.
+    /// The number of rows.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// Units in a row.
+    /// The number of units in a row.
     pub fn width(&self) -> usize {
         self.width
     }
@@ -138,12 +137,12 @@ impl Mask {
         Ok(())
     }
 
-    /// How many units are kept, in all rows.
+    /// The number of kept units, in all rows.
     pub fn count(&self) -> usize {
         self.used().iter().map(|word| word.count_ones() as usize).sum()
     }
 
-    /// One row.
+    /// The mask bits of a row.
     ///
     /// # Errors
     /// There is no such row.
@@ -159,7 +158,7 @@ impl Mask {
         MaskRow { words: &self.used()[row * words..][..words] }
     }
 
-    /// All words, for those who draw them otherwise.
+    /// All words, to be filled by other code.
     pub(crate) fn words_mut(&mut self) -> &mut [u64] {
         &mut self.words
     }
@@ -187,8 +186,7 @@ impl Mask {
 }
 
 impl PartialEq for Mask {
-    /// The same rows of the same units; what the memory has room for does not
-    /// count.
+    /// Compares rows, units and bits; spare capacity does not count.
     fn eq(&self, other: &Self) -> bool {
         (self.rows, self.width) == (other.rows, other.width) && self.used() == other.used()
     }
@@ -219,7 +217,7 @@ impl fmt::Debug for MaskRow<'_> {
 }
 
 impl<'a> MaskRow<'a> {
-    /// The words.
+    /// The row's words.
     pub fn words(self) -> &'a [u64] {
         self.words
     }
@@ -236,12 +234,12 @@ impl<'a> MaskRow<'a> {
         self.words.get(block).copied().unwrap_or(0)
     }
 
-    /// How many units of the row are kept.
+    /// The number of kept units in the row.
     pub fn count(self) -> usize {
         self.words.iter().map(|word| word.count_ones() as usize).sum()
     }
 
-    /// The kept units of the row, ascending.
+    /// The indices of the row's kept units, ascending.
     pub fn iter(self) -> impl Iterator<Item = usize> + 'a {
         self.words.iter().enumerate().flat_map(|(block, &word)| {
             let mut left = word;

@@ -1,27 +1,25 @@
 //! Bernoulli masks: a pure function of (seed, layer, step, row, unit).
 //!
-//! The definition, whole:
+//! The complete definition:
 //!
 //! - `splitmix(h)` is the first output of SplitMix64 started at h: with
 //!   `z = h + 0x9e3779b97f4a7c15`,
 //!   `z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9`,
 //!   `z = (z ^ z >> 27) * 0x94d049bb133111eb`, it is `z ^ z >> 31`, modulo
 //!   2^64.
-//! - The **row hash** starts at `h = 0` and takes in, in this order, the seed,
-//!   the [`Domain`]'s number, the layer, the step and the row:
-//!   `h = splitmix(h ^ value)`. "Layer" is the dropout site: the input is site
-//!   0, and sites count also where nothing is dropped.
+//! - The **row hash** starts at `h = 0` and absorbs, in this order, the seed, the [`Domain`]'s
+//!   number, the layer, the step and the row: `h = splitmix(h ^ value)`. "Layer" is the dropout
+//!   site: the input is site 0, and sites are counted even if nothing is dropped there.
 //! - The **stream** of a row is `Xoshiro256PlusPlus::seed_from_u64(h)` of the
 //!   crate rand_xoshiro: [`Streams::rng`].
-//! - A **word** holds 64 neighbouring units, unit u in bit u mod 64 of word
-//!   u / 64. [`scalar::words`] makes them in order from word 0.
+//! - A **word** holds 64 neighbouring units, unit u in bit u mod 64 of word u / 64.
+//!   [`scalar::words`] generates them in order from word 0.
 //! - An input declared **sparse** uses random access instead: unit u is kept
 //!   iff (output number u + 1 of SplitMix64 started at h) >> 48 < k:
 //!   [`scalar::kept_at`].
 //!
-//! Nothing else enters: not the number of threads, the batch split, the
-//! instruction set, the machine, or what was drawn before. A change of these
-//! bits is a breaking change and raises [`FORMAT`].
+//! Nothing else enters: not the number of threads, how the batch is split, the instruction set, the
+//! machine, or previous draws. Changing these bits is a breaking change and increments [`FORMAT`].
 
 mod bernoulli;
 mod bits;
@@ -31,24 +29,24 @@ mod stream;
 
 pub(crate) use bernoulli::{LaneWords, fill};
 pub use bits::{Mask, MaskRow};
-/// The crate of the generator, whose types [`Streams::rng`] gives.
+/// The crate of the generator that [`Streams::rng`] returns.
 pub use rand_xoshiro;
 pub use spec::MaskSpec;
 pub(crate) use stream::permute;
 pub use stream::{Domain, Streams, request_seed};
 
-/// The number of this definition, written into model files.
+/// The version number of this definition, written into model files.
 pub const FORMAT: u32 = 1;
 
-/// Units in a mask word.
+/// The number of units in a mask word.
 pub const WORD: usize = 64;
 
-/// Words that `width` units take.
+/// The number of words for `width` units.
 pub const fn words_of(width: usize) -> usize {
     width.div_ceil(WORD)
 }
 
-/// The bits of word `word` that stand for units below `width`.
+/// The bits of word `word` that belong to units below `width`.
 #[inline]
 pub(crate) const fn valid_bits(width: usize, word: usize) -> u64 {
     let left = width.saturating_sub(word * WORD);

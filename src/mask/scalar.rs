@@ -1,5 +1,4 @@
-//! The scalar definition of mask bits, which every vector path equals bit for
-//! bit.
+//! The scalar definition of mask bits, which every vector path matches bit for bit.
 
 use rand_xoshiro::{Xoshiro256PlusPlus, rand_core::Rng};
 
@@ -9,7 +8,7 @@ use crate::{
     rate::Keep,
 };
 
-/// One word: 64 bits, each 1 with probability k / 65536, as [`words`] says.
+/// One word: 64 bits, each 1 with probability k / 65536, as described in [`words`].
 pub(super) fn word(keep: Keep, rng: &mut Xoshiro256PlusPlus) -> u64 {
     if !keep.drops() {
         return u64::MAX;
@@ -24,12 +23,13 @@ pub(super) fn word(keep: Keep, rng: &mut Xoshiro256PlusPlus) -> u64 {
 
 /// The words of a row of `width` units, drawn one by one; bits beyond the width are 0.
 ///
-/// A word is 64 bits, each 1 with probability k / 65536: 64 uniform 16-bit numbers are compared with k bit by bit: from 0, from the
-/// lowest set bit of k upwards, OR with the draw where k's bit is 1, AND where
-/// it is 0. Keep 0.5 costs one draw, 0.75 two, 0.8 sixteen, 1 none.
+/// A word is 64 bits, each 1 with probability k / 65536: 64 uniform 16-bit numbers are compared
+/// with k bit by bit. Starting from 0, for each bit of k from its lowest set bit upwards, the word
+/// is ORed with a draw if the bit is 1 and ANDed if it is 0. Keep 0.5 costs one draw, 0.75 two, 0.8
+/// sixteen, 1 none.
 ///
-/// After bit i the probability of a one is (k mod 2^(i+1)) / 2^(i+1): OR takes
-/// it from q to (q + 1) / 2, AND to q / 2.
+/// After bit i the probability of a one is (k mod 2^(i+1)) / 2^(i+1): OR changes it from q to (q +
+/// 1) / 2, AND to q / 2.
 ///
 /// ```
 /// use thinnet::{Keep, mask::{Domain, Streams, scalar}};

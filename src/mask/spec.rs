@@ -1,10 +1,10 @@
-//! What a mask is drawn from.
+//! The parameters that a mask is drawn from.
 
 use super::Streams;
 use crate::{error::Error, rate::Keep, simd::Isa};
 
-/// The rows of a mask that is to be drawn: keep rate, streams, the index of the first
-/// row, and the instruction set, which changes no bit.
+/// The parameters of a mask to be drawn: keep rate, streams, the index of the first row, and the
+/// instruction set, which does not affect the bits.
 ///
 /// ```
 /// use thinnet::{Keep, mask::{Domain, Mask, MaskSpec, Streams}};
@@ -27,12 +27,12 @@ pub struct MaskSpec {
 }
 
 impl MaskSpec {
-    /// Rows from row 0 on, drawn on the CPU's fastest instruction set.
+    /// A mask whose rows start at row 0, drawn on the CPU's fastest instruction set.
     pub fn new(keep: Keep, streams: Streams) -> Self {
         Self { keep, streams, first_row: 0, isa: Isa::detect() }
     }
 
-    /// The same from row `first_row` on. The row after row 2^64 - 1 is row 0.
+    /// The same, starting at row `first_row`. Row 2^64 - 1 is followed by row 0.
     #[must_use]
     pub fn starting_at(self, first_row: u64) -> Self {
         Self { first_row, ..self }

@@ -1,4 +1,4 @@
-//! Streams: the random bits of one row, named by what they are for.
+//! Streams: the random bits of one row, identified by their purpose.
 
 use rand_xoshiro::{
     Xoshiro256PlusPlus,
@@ -16,14 +16,13 @@ pub(super) const fn mix(z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Takes `value` into the hash `h`.
+/// Absorbs `value` into the hash `h`.
 #[inline]
 const fn absorb(h: u64, value: u64) -> u64 {
     mix((h ^ value).wrapping_add(GAMMA))
 }
 
-/// What random bits are for; equal seeds give independent bits in different
-/// domains.
+/// The purpose of random bits; the same seed gives independent bits in different domains.
 ///
 /// ```
 /// use thinnet::mask::{Domain, Streams};
@@ -36,20 +35,19 @@ const fn absorb(h: u64, value: u64) -> u64 {
 #[repr(u64)]
 #[non_exhaustive]
 pub enum Domain {
-    /// Masks of training: row = the row's index in the global batch.
+    /// Training masks: row = the row's index in the global batch.
     Training = 1,
-    /// Masks of prediction: step = the sample's number, row = 0, one seed a
-    /// request.
+    /// Prediction masks: step = the sample's index, row = 0, one seed per request.
     Prediction = 2,
     /// The order of rows in an epoch: step = the epoch.
     Shuffling = 3,
     /// Initial parameters: row = the unit.
     Initialisation = 4,
-    /// What the caller draws for purposes of their own; the library draws none of these.
+    /// The caller's own random numbers; the library does not use this domain.
     Other = 5,
 }
 
-/// The streams of one dropout site at one step: a row names one of them.
+/// The streams of one dropout site at one step, one for each row.
 ///
 /// ```
 /// use thinnet::mask::{Domain, Streams, rand_xoshiro::rand_core::Rng};
@@ -82,19 +80,19 @@ impl Streams {
         Xoshiro256PlusPlus::seed_from_u64(self.hash(row))
     }
 
-    /// The row hash of the row i rows after `first_row`, as a function of i.
+    /// The row hash of row `first_row + i`, as a function of i.
     #[inline]
     pub(crate) fn hashes(self, first_row: u64) -> impl Fn(usize) -> u64 {
         move |i| self.hash(first_row.wrapping_add(i as u64))
     }
 }
 
-/// Puts `items` into a random order: Fisher and Yates from the last place down, with
-/// unbiased draws by Lemire's method (2019).
+/// Shuffles `items`: Fisher-Yates from the last place down, with unbiased draws by Lemire's method
+/// (2019).
 pub(crate) fn permute<T>(rng: &mut Xoshiro256PlusPlus, items: &mut [T]) {
     for place in (1..items.len()).rev() {
         let n = place as u64 + 1;
-        // The high half of draw * n, redrawn where it would favour some.
+        // The high half of draw * n, redrawn where it would be biased.
         let threshold = n.wrapping_neg() % n;
         let other = loop {
             let product = u128::from(rng.next_u64()) * u128::from(n);
@@ -106,16 +104,15 @@ pub(crate) fn permute<T>(rng: &mut Xoshiro256PlusPlus, items: &mut [T]) {
     }
 }
 
-/// The generator of the row with hash h as its four words of state: outputs 1 to
-/// 4 of SplitMix64 started at h.
+/// The initial state, four words, of the generator of the row with hash h: outputs 1 to 4 of
+/// SplitMix64 started at h.
 #[inline]
 pub(super) fn state(h: u64) -> [u64; 4] {
     std::array::from_fn(|i| mix(h.wrapping_add(GAMMA.wrapping_mul(i as u64 + 1))))
 }
 
-/// The seed of the request with number `id` among those that share the seed
-/// `base`: in the words of the module's definition, h after taking in `base` and
-/// `id`.
+/// The seed of the request with number `id` among those that share the seed `base`: in the terms of
+/// the module's definition, h after absorbing `base` and `id`.
 pub const fn request_seed(base: u64, id: u64) -> u64 {
     absorb(absorb(0, base), id)
 }
