@@ -1,4 +1,4 @@
-//! What every way to predict is told.
+//! The context shared by all prediction methods.
 
 use std::ops::Range;
 
@@ -17,23 +17,23 @@ pub(super) struct Context<'a> {
     pub isa: Isa,
     /// Whether all work stays on the calling thread.
     pub serial: bool,
-    /// Whether what is not finite is refused.
+    /// Whether non-finite numbers are refused.
     pub finite: bool,
 }
 
 impl Context<'_> {
-    /// How the products of so many rows run.
+    /// How the products of `rows` rows run.
     pub fn pass(self, rows: usize) -> Pass {
         let products = rows.saturating_mul(self.network.mlp.parameters());
         Pass { isa: self.isa, parallel: !self.serial && worth_it(products) }
     }
 
-    /// The gate that every answer passes: whether the sums of the layers `layers`,
-    /// which were computed, are finite. `number(row)` is the row's number in the batch.
-    /// All are let pass where non-finite inputs are allowed.
+    /// Checks that the sums of the computed layers `layers` are finite; every prediction
+    /// passes through here. `number(row)` is the row's number in the batch. If non-finite
+    /// inputs are allowed, everything passes.
     ///
     /// # Errors
-    /// The first row that has a sum which is not.
+    /// Names the first row that has a non-finite sum.
     pub fn gate(
         self,
         flow: &Flow,

@@ -1,4 +1,4 @@
-//! How well a network does on labelled rows.
+//! Evaluation of a network on labelled rows.
 
 use std::{borrow::Borrow, fmt};
 
@@ -13,10 +13,10 @@ use crate::{
     nn::{Loss, Mlp},
 };
 
-/// The errors of a network on a data set.
+/// The error rate and loss of a network on a data set.
 ///
-/// As JSON it is an object of these fields; a loss that is not finite is an error of the
-/// serialiser, as in [`Prediction`](super::Prediction).
+/// In JSON it is an object of these fields; serialising a non-finite loss is an error, as
+/// in [`Prediction`](super::Prediction).
 ///
 /// ```
 /// use thinnet::{data::Dataset, nn::{Loss, Mlp}, predict::{Predictor, evaluate}, tensor::Matrix};
@@ -32,10 +32,10 @@ use crate::{
 #[derive(Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Evaluation {
-    /// Rows looked at, at least one.
+    /// The number of rows, at least one.
     pub rows: usize,
-    /// The rows, ascending, whose most probable class is another than their
-    /// label; the first of equal probabilities counts as most probable.
+    /// The misclassified rows, ascending; of equally probable classes the first counts as
+    /// the prediction.
     pub wrong: Vec<usize>,
     /// Mean of -ln of the label's probability.
     #[serde(serialize_with = "finite_number")]
@@ -43,7 +43,7 @@ pub struct Evaluation {
 }
 
 impl fmt::Debug for Evaluation {
-    /// The first few of the wrong rows.
+    /// Formats the first few wrong rows.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Evaluation")
             .field("rows", &self.rows)
@@ -54,7 +54,7 @@ impl fmt::Debug for Evaluation {
 }
 
 impl Evaluation {
-    /// Wrong rows over all rows.
+    /// The fraction of rows that are wrong.
     pub fn error_rate(&self) -> f64 {
         self.wrong.len() as f64 / self.rows as f64
     }
@@ -62,15 +62,15 @@ impl Evaluation {
 
 /// Predicts every row of `data`, in batches as large as the workspace takes.
 ///
-/// The loss of a row is that of training, from the logits z: z_c - z_t - ln p_c with
-/// the label t and the most probable class c. So it has no largest value, which -ln p_t
-/// has where p_t is too small for a number.
+/// A row's loss is the training loss, computed from the logits z as z_c - z_t - ln p_c
+/// with label t and most probable class c. So it is unbounded, whereas -ln p_t fails when
+/// p_t underflows.
 ///
 /// # Errors
-/// No rows; a network whose loss is not softmax cross-entropy; a width or a label that it does
-/// not have; [`Error::NonFinite`] as of [`Predictor::predict`], with the row's number in
-/// `data`. Where non-finite inputs are allowed, a row whose probabilities are NaN is
-/// wrong, and the loss is NaN.
+/// There are no rows; the network's loss is not softmax cross-entropy; the data has a
+/// width or a label that the network does not have; [`Error::NonFinite`] as for
+/// [`Predictor::predict`], with the row's number in `data`. If non-finite inputs are
+/// allowed, a row whose probabilities are NaN counts as wrong, and the loss is NaN.
 pub fn evaluate<M: Borrow<Mlp>>(
     predictor: &Predictor<M>,
     data: &Dataset,
@@ -99,7 +99,8 @@ pub fn evaluate<M: Borrow<Mlp>>(
         predictor.forward(&batch, workspace).map_err(|error| error.in_batch(first))?;
         let Workspace { flow, predictions, .. } = &mut *workspace;
         let z = &mut flow.z[mlp.depth() - 1];
-        // Of the label and of the largest, before the link takes their place.
+        // The logits of the label and the predicted class, before the link overwrites
+        // them.
         of_labels.clear();
         of_labels.extend(labels.iter().enumerate().map(|(row, &t)| {
             let largest = most(classes, |class| z.get(row, class));
@@ -109,7 +110,7 @@ pub fn evaluate<M: Borrow<Mlp>>(
         for (row, (&label, above)) in labels.iter().zip(&of_labels).enumerate() {
             let p = predictions.at(row);
             let class = most(classes, |class| p[class]);
-            // NaN is no label's.
+            // NaN matches no label.
             if class != label as usize || p[class].is_nan() {
                 sum.wrong.push(first + row);
             }
@@ -120,7 +121,8 @@ pub fn evaluate<M: Borrow<Mlp>>(
     Ok(sum)
 }
 
-/// The class with the largest number, the first of equal ones; of NaN the first.
+/// The class with the largest number, the first of equal ones; the first NaN if there is
+/// one.
 fn most(classes: usize, of: impl Fn(usize) -> f32) -> usize {
     (1..classes).fold(0, |best, class| {
         let (a, b) = (of(best), of(class));

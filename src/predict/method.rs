@@ -1,4 +1,4 @@
-//! The ways to predict as one value, and an answer that owns what it says.
+//! The prediction methods as one value, and a result that owns its data.
 
 use std::borrow::Borrow;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, Serializer, ser::Error as _};
 use super::{Estimates, MonteCarlo, Predictor, Seeds, Workspace};
 use crate::{data::Batch, error::Error, nn::Mlp};
 
-/// A way to predict, with its settings.
+/// A prediction method with its settings.
 ///
 /// ```
 /// # use thinnet::{data::Batch, nn::{Loss, Mlp}, tensor::MatrixView};
@@ -38,7 +38,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// The name in files: `weight_scaling`, `monte_carlo`, `moments`.
+    /// The name used in files: `weight_scaling`, `monte_carlo` or `moments`.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::WeightScaling => "weight_scaling",
@@ -49,10 +49,10 @@ impl Method {
 }
 
 impl<M: Borrow<Mlp>> Predictor<M> {
-    /// Predicts in this way. Only Monte-Carlo looks at the seeds.
+    /// Predicts with this method. Only Monte Carlo uses the seeds.
     ///
     /// # Errors
-    /// As [`Self::weight_scaling`], [`Self::monte_carlo`] and [`Self::moments`].
+    /// As for [`Self::weight_scaling`], [`Self::monte_carlo`] and [`Self::moments`].
     pub fn estimate<'w>(
         &self,
         batch: &Batch<'_>,
@@ -68,12 +68,11 @@ impl<M: Borrow<Mlp>> Predictor<M> {
     }
 }
 
-/// What an [`Estimate`](super::Estimate) says, in memory of its own:
-/// [`to_prediction`](super::Estimate::to_prediction) makes it.
+/// The owned form of an [`Estimate`](super::Estimate), made by
+/// [`to_prediction`](super::Estimate::to_prediction).
 ///
-/// As JSON it is an object of these fields, without those that are `None`. A number
-/// that is not finite is an error of the serialiser: JSON has none, and `null` would
-/// hide it.
+/// In JSON it is an object of these fields, without those that are `None`. Serialising a
+/// non-finite number is an error: JSON cannot represent it, and `null` would hide it.
 ///
 /// ```
 /// use thinnet::{data::Batch, nn::{Loss, Mlp}, predict::Predictor, tensor::MatrixView};
@@ -89,31 +88,30 @@ impl<M: Borrow<Mlp>> Predictor<M> {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Prediction {
-    /// The most probable class, where the outputs are classes.
+    /// The most probable class, if the outputs are classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class: Option<usize>,
-    /// The mean of each output: of probabilities those of the classes or bits.
+    /// The mean of each output; for classes and bits, of its probability.
     #[serde(serialize_with = "finite_numbers")]
     pub mean: Vec<f64>,
-    /// The variance of each output from one thinned network to the next, where it is
-    /// known.
+    /// The variance of each output over the thinned networks, if it is known.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "known_numbers")]
     pub variance: Option<Vec<f64>>,
     /// The entropy of the mean probabilities, in nats.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "known_number")]
     pub entropy: Option<f64>,
-    /// The thinned networks' mean entropy, in nats.
+    /// The mean entropy of the thinned networks, in nats.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "known_number")]
     pub expected_entropy: Option<f64>,
-    /// What the thinned networks disagree by, in nats.
+    /// The mutual information, in nats: how far the thinned networks disagree.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "known_number")]
     pub mutual_information: Option<f64>,
-    /// How many thinned networks were sampled, where any were.
+    /// The number of thinned networks sampled, if any were.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub samples: Option<usize>,
 }
 
-/// A number that is finite.
+/// Serialises a number if it is finite.
 pub(super) fn finite_number<S: Serializer>(number: &f64, to: S) -> Result<S::Ok, S::Error> {
     if !number.is_finite() {
         return Err(S::Error::custom(format!("{number}: expected a finite number")));
@@ -121,7 +119,7 @@ pub(super) fn finite_number<S: Serializer>(number: &f64, to: S) -> Result<S::Ok,
     number.serialize(to)
 }
 
-/// Numbers, all of them finite.
+/// Serialises numbers if all of them are finite.
 fn finite_numbers<S: Serializer>(numbers: &[f64], to: S) -> Result<S::Ok, S::Error> {
     match numbers.iter().find(|number| !number.is_finite()) {
         Some(number) => finite_number(number, to),

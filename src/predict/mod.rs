@@ -1,14 +1,13 @@
-//! Prediction: test time.
+//! Prediction at test time.
 //!
-//! Ways to predict, all by `&self` of one [`Predictor`] and with a caller's
-//! [`Workspace`]:
+//! All methods take `&self` of one [`Predictor`] and the caller's [`Workspace`]:
 //!
-//! | way | what it costs | what it says |
+//! | method | cost | result |
 //! |---|---|---|
-//! | [`predict`](Predictor::predict), weight scaling | one pass | one answer for the average of all thinned networks, as bare numbers |
-//! | [`weight_scaling`](Predictor::weight_scaling) | the same | the same answer, with its class and entropy |
-//! | [`monte_carlo`](Predictor::monte_carlo) | a thinned pass for each sample | mean, variance, entropies, quantiles over thinned networks |
-//! | [`moments`](Predictor::moments), moment propagation | one pass of full lists, with three times the arithmetic; for rows with few active units one for each of some masks | mean, variance, entropies, without samples |
+//! | [`predict`](Predictor::predict), weight scaling | one pass | one prediction, which approximates the average of all thinned networks, as bare numbers |
+//! | [`weight_scaling`](Predictor::weight_scaling) | the same | the same prediction, with its class and entropy |
+//! | [`monte_carlo`](Predictor::monte_carlo) | one thinned pass per sample | mean, variance, entropies and quantiles over thinned networks |
+//! | [`moments`](Predictor::moments), moment propagation | one pass over full lists with three times the arithmetic; for rows with few active units, one per mask of a small set | mean, variance and entropies, without sampling |
 
 mod context;
 mod evaluate;
@@ -41,13 +40,13 @@ use crate::{
     thin::{Bf16, InputBits, Tiles},
 };
 
-/// Predicts by weight scaling: one pass of the whole network, which stands for
-/// the average of all thinned ones (section 4 of the paper; in the engine's
-/// inverted form the weights are scaled already).
+/// Predicts by weight scaling: one pass through the whole network, which approximates the
+/// average of all thinned networks (section 4 of the paper; with the engine's inverted
+/// dropout the weights are already scaled).
 ///
-/// It cannot be left in training mode: it has none. It is immutable and shared
-/// by `&self`; each caller brings a [`Workspace`]. It owns its network, borrows
-/// it, or shares it: M is `Mlp`, `&Mlp` or `Arc<Mlp>`.
+/// A predictor has no training mode, so it cannot be left in one by mistake. It is
+/// immutable and shared by `&self`; each caller brings its own [`Workspace`]. It owns its
+/// network, borrows it, or shares it: M is `Mlp`, `&Mlp` or `Arc<Mlp>`.
 ///
 /// ```
 /// use thinnet::{
@@ -72,7 +71,7 @@ pub struct Predictor<M = Mlp> {
 }
 
 impl<M: fmt::Debug> fmt::Debug for Predictor<M> {
-    /// The network and the settings.
+    /// Formats the network and the settings.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { mlp, isa, finite_inputs, serial, bf16 } = self;
         f.debug_struct("Predictor")
@@ -85,7 +84,7 @@ impl<M: fmt::Debug> fmt::Debug for Predictor<M> {
     }
 }
 
-/// The memory of a prediction, for batches of at most the rows it was made for.
+/// Memory for predictions on batches of up to a fixed number of rows.
 ///
 /// ```
 /// use thinnet::{data::Batch, nn::{Loss, Mlp}, predict::Predictor, tensor::MatrixView};
@@ -110,15 +109,15 @@ impl<M: fmt::Debug> fmt::Debug for Predictor<M> {
 pub struct Workspace {
     flow: Flow,
     predictions: Matrix,
-    /// Made by the first Monte-Carlo prediction.
+    /// Allocated by the first Monte Carlo prediction.
     samples: Option<Samples>,
-    /// Made by the first propagation of moments.
+    /// Allocated by the first moment propagation.
     moments: Option<Moments>,
     tallies: Tallies,
 }
 
 impl fmt::Debug for Workspace {
-    /// The network's outputs and the rows that there is room for.
+    /// Formats the network's number of outputs and the maximum number of rows.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Workspace")
             .field("rows", &self.predictions.rows())
@@ -128,19 +127,19 @@ impl fmt::Debug for Workspace {
 }
 
 impl Workspace {
-    /// Whether it has room for batches of `rows` rows of this network.
+    /// Whether it has room for batches of `rows` rows for this network.
     fn fits(&self, mlp: &Mlp, rows: usize) -> bool {
         self.flow.check(mlp, rows).is_ok()
     }
 }
 
 impl<M: Borrow<Mlp>> Predictor<M> {
-    /// A predictor on the CPU's fastest instruction set.
+    /// Makes a predictor that uses the CPU's fastest instruction set.
     pub fn new(mlp: M) -> Self {
         Self { mlp, isa: Isa::detect(), finite_inputs: true, serial: false, bf16: None }
     }
 
-    /// The same on another instruction set.
+    /// Makes the predictor use another instruction set.
     ///
     /// # Errors
     /// This CPU does not support it.
@@ -148,32 +147,31 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         Ok(Self { isa: isa.require()?, ..self })
     }
 
-    /// Inputs, and what the network makes of them, may be NaN or infinite: they spread
-    /// as IEEE 754 says, to every figure that is derived from them. Without this call
-    /// a row with an input, a sum into a unit or an answer that is not finite is
-    /// refused, in every way to predict: sums that overflowed say nothing about the
-    /// row, however sure a softmax makes them look.
+    /// Allows NaN and infinity in the inputs and inside the network: they propagate as
+    /// IEEE 754 says to every figure derived from them. By default every method refuses a
+    /// row in which an input, a unit's sum or an output is not finite: sums that
+    /// overflowed say nothing about the row, however confident a softmax makes them look.
     #[must_use]
     pub fn allow_non_finite_inputs(self) -> Self {
         Self { finite_inputs: false, ..self }
     }
 
-    /// All work stays on the calling thread, also inside a rayon pool: for services
-    /// whose threads each have requests of their own, and for calls under a lock
-    /// (see [`Workspace`]).
+    /// Keeps all work on the calling thread, even inside a rayon pool: for services whose
+    /// threads each handle their own requests, and for calls made under a lock (see
+    /// [`Workspace`]).
     #[must_use]
     pub fn serial(self) -> Self {
         Self { serial: true, ..self }
     }
 
-    /// Weights are read as bfloat16 from now on: [`Self::predict`],
-    /// [`Self::weight_scaling`], [`Self::logits`] and [`Self::monte_carlo`] use a
-    /// copy of them that is rounded to 8 bits of precision, and takes half the
-    /// memory; sums stay f32. For single rows, whose speed is that of reading the
-    /// weights. Biases and [`Self::moments`] are as they were.
+    /// Stores a bfloat16 copy of the weights, with 8 bits of precision and half the
+    /// memory, which [`Self::predict`], [`Self::weight_scaling`], [`Self::logits`] and
+    /// [`Self::monte_carlo`] use from now on; sums stay f32. This speeds up single rows,
+    /// whose time is spent reading the weights. Biases and [`Self::moments`] are
+    /// unaffected.
     ///
     /// # Errors
-    /// More memory than can be allocated; a weight beyond bfloat16's largest number.
+    /// There is not enough memory, or a weight exceeds bfloat16's largest number.
     pub fn bf16_weights(self) -> Result<Self, Error> {
         let layers = self.network().layers.iter();
         let bf16 = layers.map(|layer| layer.weights.to_bf16()).collect::<Result<_, _>>()?;
@@ -185,10 +183,10 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         self.mlp.borrow()
     }
 
-    /// Memory for batches of at most `max_rows` rows.
+    /// Allocates memory for batches of at most `max_rows` rows.
     ///
     /// # Errors
-    /// More than can be allocated.
+    /// There is not enough memory.
     pub fn workspace(&self, max_rows: usize) -> Result<Workspace, Error> {
         Ok(Workspace {
             flow: Flow::with_capacity(self.network(), max_rows)?.watched(),
@@ -199,11 +197,12 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         })
     }
 
-    /// Probabilities of the classes or bits, or values, a row each.
+    /// Predicts the probabilities of the classes or bits, or the values, one row per
+    /// input row.
     ///
     /// # Errors
-    /// More rows than the workspace takes, or another width than the network's;
-    /// [`Error::NonFinite`] with the first row that has an input which is not finite or
+    /// The batch has more rows than the workspace takes, or its width is not the
+    /// network's; [`Error::NonFinite`] names the first row that has a non-finite input or
     /// makes a sum in the network overflow (see [`Self::allow_non_finite_inputs`]).
     pub fn predict<'w>(
         &self,
@@ -217,9 +216,8 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         Ok(workspace.predictions.first_rows(batch.rows()))
     }
 
-    /// As [`Self::predict`], as the other ways to predict answer: each row's class
-    /// and entropy beside its probabilities. How far thinned networks agree it does
-    /// not know.
+    /// Like [`Self::predict`], but returns [`Estimates`], as the other methods do, with
+    /// each row's class and entropy. It cannot say how far the thinned networks disagree.
     ///
     /// ```
     /// # use thinnet::{data::Batch, nn::{Loss, Mlp}, predict::Predictor, tensor::MatrixView};
@@ -236,7 +234,7 @@ impl<M: Borrow<Mlp>> Predictor<M> {
     /// ```
     ///
     /// # Errors
-    /// As [`Self::predict`]; more memory than can be allocated.
+    /// As for [`Self::predict`]; also if there is not enough memory.
     pub fn weight_scaling<'w>(
         &self,
         batch: &Batch<'_>,
@@ -252,10 +250,11 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         Ok(tallies.estimates())
     }
 
-    /// The outputs before the loss's link, a row each.
+    /// Computes the logits, that is the outputs before the loss's link, one row per input
+    /// row.
     ///
     /// # Errors
-    /// As [`Self::predict`].
+    /// As for [`Self::predict`].
     pub fn logits<'w>(
         &self,
         batch: &Batch<'_>,
@@ -266,8 +265,9 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         Ok(workspace.predictions.first_rows(batch.rows()))
     }
 
-    /// What thinned networks predict for each row: mean, variance and how far
-    /// they agree. A network that drops nothing is one network: one sample.
+    /// Samples thinned networks and returns the mean and variance of each row's
+    /// predictions and how far they agree. A network without dropout is a single network,
+    /// so one sample is taken.
     ///
     /// ```
     /// # use thinnet::{Keep, data::Batch, nn::{Activation, Loss, Mlp}, tensor::MatrixView};
@@ -290,8 +290,8 @@ impl<M: Borrow<Mlp>> Predictor<M> {
     /// ```
     ///
     /// # Errors
-    /// As [`Self::predict`]; not a seed for each row; more memory than can be
-    /// allocated.
+    /// As for [`Self::predict`]; also if there is not one seed per row, or not enough
+    /// memory.
     pub fn monte_carlo<'w>(
         &self,
         batch: &Batch<'_>,
@@ -303,46 +303,49 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         monte_carlo::estimate(self.context(), batch, settings, seeds, workspace)
     }
 
-    /// Mean and variance of the predictions over all thinned networks without samples:
-    /// each unit's mean and standard deviation are carried through dropout, linear
-    /// layers and activations.
+    /// Computes the mean and variance of the predictions over all thinned networks
+    /// without sampling: each unit's mean and standard deviation are propagated through
+    /// dropout, linear layers and activations.
     ///
-    /// **Masks.** Units above the first site that drops share what is dropped there.
-    /// Where few of a row's units are active at that site (not zero, or of an activation
-    /// that is never zero), the answer is therefore a mixture over masks of them, with
-    /// moments above each:
+    /// **Masks.** Units above the first dropout site share its dropped units. If only a
+    /// few of a row's units are active at that site (nonzero, or of an activation that is
+    /// never zero), the prediction is therefore a mixture over masks of those units, with
+    /// moment propagation above each mask:
     ///
     /// | active units | masks | cost |
     /// |---|---|---|
     /// | at most 12 | all 2^n with their probabilities | 2^n passes of that row, at most 4,096 |
-    /// | 13 to 64 | none dropped and each single one, with their probabilities, where that happens in an eighth of all cases or more; 64 balanced ones, or fewer where they stand for less, for the rest | at most 129 passes |
+    /// | 13 to 64 | no unit dropped and each single unit dropped, with their probabilities, if together they make up at least an eighth of all cases; 64 balanced masks for the rest, or fewer if the rest is less likely | at most 129 passes |
     /// | more | none | one pass with twice the products |
     ///
-    /// A pass above a mask is thin up to the next site that drops, and costs what a
-    /// Monte-Carlo sample does. The masks depend on how many units are active, on the
-    /// site and its keep rate, so an answer depends on its row alone. There are no masks
-    /// where the first site is straight below the output and the loss is squared error:
-    /// the moments are exact there.
+    /// A pass above a mask is thinned up to the next dropout site, and costs as much as a
+    /// Monte Carlo sample. The masks depend on the number of active units, the site and
+    /// its keep rate, so a prediction depends on its row alone. No masks are used if the
+    /// first site is directly below the output and the loss is squared error: there the
+    /// moments are exact.
     ///
-    /// **Activations** of normal z: ReLU, leaky ReLU and identity are exact; for the
-    /// logistic (tanh: twice that) the mean is within 7e-5 and the deviation within
-    /// 0.3 % where the mean of z is from -2 to 2, and within 2.5e-3 anywhere.
+    /// **Activations** of a normal z: ReLU, leaky ReLU and the identity are exact; for
+    /// the logistic (and tanh, with twice the error) the mean is within 7e-5 and the
+    /// standard deviation within 0.3 % if the mean of z is between -2 and 2, and within
+    /// 2.5e-3 everywhere.
     ///
-    /// **The link** of normal logits: bits, and two classes, which depend on the
-    /// difference of their logits alone, have mean, variance and entropy within 3e-8.
-    /// More classes are taken over 121 fixed draws of all logits: 121 exponentials a
-    /// class and a pass (11 for masks whose probability is below 1/16), and 121 bytes of
-    /// memory a class. Logits that are known have exactly softmax or the logistic.
+    /// **The link** of normal logits: for bits, and for two classes, which depend only on
+    /// the difference of their logits, mean, variance and entropy are within 3e-8. More
+    /// classes are averaged over 121 fixed draws of all logits, which takes 121
+    /// exponentials per class and pass (11 for masks with probability below 1/16) and 121
+    /// bytes of memory per class. Logits without variance give exactly softmax or the
+    /// logistic.
     ///
-    /// **Trust.** With at most 12 active units at the only site that drops the answer
-    /// equals the average over all masks. What is assumed beyond that: units of a layer
-    /// are independent given the mask, z is normal, and logits are independent of each
-    /// other. docs/PERFORMANCE.md has the errors that were measured, for deep networks,
-    /// for tables, and for softmax from 2 to 100,000 classes; beside 1,000 classes or
-    /// more whose logits' deviations are 3 or larger, ask for samples.
+    /// **Accuracy.** With at most 12 active units at the only dropout site, the result
+    /// equals the average over all masks. Beyond that it assumes that the units of a
+    /// layer are independent given the mask, that z is normal, and that logits are
+    /// independent of each other. docs/PERFORMANCE.md lists measured errors for deep
+    /// networks, for tables, and for softmax over 2 to 100,000 classes; for 1,000 classes
+    /// or more with logits whose standard deviations are 3 or larger, use Monte Carlo
+    /// samples.
     ///
     /// # Errors
-    /// As [`Self::predict`]; more memory than can be allocated.
+    /// As for [`Self::predict`]; also if there is not enough memory.
     pub fn moments<'w>(
         &self,
         batch: &Batch<'_>,
@@ -352,11 +355,11 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         moments::estimate(self.context(), batch, workspace)
     }
 
-    /// As [`Self::moments`], of the outputs before the loss's link: means, then
-    /// variances, a row each.
+    /// Like [`Self::moments`], but for the outputs before the loss's link: means, then
+    /// variances, one row per input row.
     ///
     /// # Errors
-    /// As [`Self::moments`].
+    /// As for [`Self::moments`].
     pub fn logit_moments<'w>(
         &self,
         batch: &Batch<'_>,
@@ -377,7 +380,7 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         }
     }
 
-    /// Whether the batch is one for this network and fits the workspace.
+    /// Checks that the batch suits this network and fits the workspace.
     fn check(&self, batch: &Batch<'_>, workspace: &Workspace) -> Result<(), Error> {
         workspace.flow.check(self.network(), batch.rows())?;
         batch.check(self.network().inputs(), self.finite_inputs)

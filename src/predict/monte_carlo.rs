@@ -1,10 +1,10 @@
-//! Monte-Carlo prediction: thinned networks are sampled, and what they say is
-//! gathered row by row.
+//! Monte Carlo prediction: samples thinned networks and aggregates their predictions row
+//! by row.
 //!
-//! A request's rows of different samples are rows of the thin products like any
-//! others. What comes before the first mask is computed once a request: the
-//! lists into the first site that drops. Each pass thins them for as many pairs
-//! of request and sample as there is room for.
+//! In the thin products, a request's samples are rows like any others. Whatever precedes
+//! the first mask, that is the lists into the first dropout site, is computed once per
+//! request. Each pass thins these lists for as many pairs of request and sample as it has
+//! room for.
 
 use std::fmt;
 
@@ -21,14 +21,14 @@ use crate::{
     thin::{InputBits, ThinningBits},
 };
 
-/// Rows of a pass: what the products take at once.
+/// Rows per pass: as many as the products take at once.
 const PASS: usize = 128;
 
-/// Samples of a request between two looks at how well its means are known.
+/// Samples taken between two checks of a request's convergence.
 const ROUND: usize = 16;
 
-/// How many thinned networks a prediction samples (Monte-Carlo model averaging,
-/// section 7.5 of the paper).
+/// The number of thinned networks that a prediction samples (Monte Carlo model averaging,
+/// section 7.5 of the paper), and when it may stop early.
 ///
 /// ```
 /// # use thinnet::predict::MonteCarlo;
@@ -44,7 +44,8 @@ pub struct MonteCarlo {
     keep_samples: bool,
 }
 
-/// What a file of settings says; what it leaves out is as in [`MonteCarlo::new`].
+/// The settings as read from a file; missing fields default to those of
+/// [`MonteCarlo::new`].
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Unchecked {
@@ -64,10 +65,10 @@ impl TryFrom<Unchecked> for MonteCarlo {
 }
 
 impl MonteCarlo {
-    /// `samples` thinned networks for each row.
+    /// Samples `samples` thinned networks for each row.
     ///
     /// # Errors
-    /// 0.
+    /// `samples` is 0.
     pub fn new(samples: usize) -> Result<Self, Error> {
         if samples == 0 {
             return Err(Error::Zero { what: "samples", expected: "at least one" });
@@ -75,25 +76,25 @@ impl MonteCarlo {
         Ok(Self { samples, tolerance: None, keep_samples: false })
     }
 
-    /// Fewer samples for a row where they suffice: it is done when for each output
+    /// Stops early for a row once, for each output with its n samples y so far,
     ///
     /// `sqrt(sum (y - mean)² + 2 d²) / n <= tolerance`
     ///
-    /// over its n samples y so far, which is looked at after every 16. That is the
-    /// standard error of the mean as if two more samples had been at the distance d: a
-    /// few equal samples say little about the next one.
+    /// which is checked after every 16 samples. This is the standard error of the mean if
+    /// two more samples were at distance d: a few equal samples say little about the next
+    /// one.
     ///
-    /// - Of **probabilities** d is 1. So at least sqrt(2) / tolerance samples are taken,
-    ///   and the root mean square error is at most about `tolerance`: of an output that
-    ///   is 1 with a probability of 0.2 % to 50 % and otherwise 0, the mean is off by
-    ///   at most twice the tolerance in 93 % of rows or more.
-    /// - The scale of **values** (squared error) is not known beforehand: d is the
-    ///   distance between the least and the largest sample, at least 64 samples are
-    ///   taken, and a row with an output whose samples are all equal takes all. What
-    ///   happens in fewer than 1 of 20 samples may still be missed.
+    /// - For **probabilities** d is 1. So at least sqrt(2) / tolerance samples are taken,
+    ///   and the root mean square error is at most about `tolerance`: for an output that
+    ///   is 1 with a probability of 0.2 % to 50 % and otherwise 0, the mean is off by at
+    ///   most twice the tolerance in at least 93 % of rows.
+    /// - For **values** (squared error) the scale is not known beforehand: d is the
+    ///   distance between the smallest and the largest sample, at least 64 samples are
+    ///   taken, and a row with an output whose samples are all equal takes all of them.
+    ///   Events with a probability below 1 in 20 may still be missed.
     ///
     /// # Errors
-    /// Negative, or not a finite number.
+    /// `tolerance` is negative or not finite.
     pub fn tolerance(self, tolerance: f64) -> Result<Self, Error> {
         if !(tolerance.is_finite() && tolerance >= 0.0) {
             let expected = "a finite number of at least 0";
@@ -102,17 +103,17 @@ impl MonteCarlo {
         Ok(Self { tolerance: Some(tolerance), ..self })
     }
 
-    /// Keeps what every sample said, for [`sample`](super::Estimate::sample),
+    /// Keeps every sample, for [`sample`](super::Estimate::sample),
     /// [`quantile`](super::Estimate::quantile) and
-    /// [`log_likelihood`](super::Estimate::log_likelihood): memory for twice rows x
-    /// outputs x samples numbers (in the order of the samples, and sorted), where it
-    /// otherwise does not depend on the samples.
+    /// [`log_likelihood`](super::Estimate::log_likelihood). This takes memory for 2 x
+    /// rows x outputs x samples numbers (once in sampling order, once sorted); without
+    /// it, memory does not depend on the number of samples.
     #[must_use]
     pub fn keep_samples(self) -> Self {
         Self { keep_samples: true, ..self }
     }
 
-    /// The most samples of a row.
+    /// The maximum number of samples per row.
     pub fn samples(&self) -> usize {
         self.samples
     }
@@ -124,16 +125,16 @@ impl MonteCarlo {
         done >= self.samples || looked_at && self.tolerance.is_some_and(|most| error() <= most)
     }
 
-    /// How many samples follow the first `done` before the next look.
+    /// The number of samples to take after the first `done` before the next check.
     fn round(&self, done: usize) -> usize {
         let left = self.samples - done;
         if self.tolerance.is_some() { left.min(ROUND - done % ROUND) } else { left }
     }
 }
 
-/// Which thinned networks the rows of a batch are asked: sample s of a row has
-/// the masks of [`Domain::Prediction`] with the row's seed, step s and row 0. So
-/// the answer for a row does not depend on the batch that it is in.
+/// Seeds that determine which thinned networks predict the rows of a batch: sample s of a
+/// row uses the masks of [`Domain::Prediction`] with the row's seed, step s and row 0. So
+/// the prediction for a row does not depend on its batch.
 ///
 /// ```
 /// use thinnet::predict::Seeds;
@@ -146,20 +147,20 @@ impl MonteCarlo {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Seeds<'a> {
-    /// A seed for each row.
+    /// One seed per row.
     Each(&'a [u64]),
-    /// One seed, and for each row a number of its own: the row's seed is
-    /// [`request_seed`]`(base, id)`.
+    /// One shared seed, and an id for each row: the row's seed is [`request_seed`]`(base,
+    /// id)`.
     Numbered {
-        /// The seed that they share.
+        /// The shared seed.
         base: u64,
-        /// The rows' numbers.
+        /// The rows' ids.
         ids: &'a [u64],
     },
 }
 
 impl fmt::Debug for Seeds<'_> {
-    /// The first few.
+    /// Formats the first few seeds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Each(seeds) => f.debug_tuple("Each").field(&Few(seeds.iter())).finish(),
@@ -188,14 +189,14 @@ impl Seeds<'_> {
     }
 }
 
-/// The memory of a pass.
+/// The memory for a pass.
 #[derive(Clone, Debug)]
 pub(super) struct Samples {
     flow: Flow,
-    /// Of every site.
+    /// The mask of every site.
     masks: Vec<Mask>,
     predictions: Matrix,
-    /// The pairs of the pass: row of the batch, number of the sample.
+    /// The pairs of the pass: row in the batch, number of the sample.
     requests: Vec<usize>,
     numbers: Vec<u64>,
     /// The pairs' row hashes at one site.
@@ -216,8 +217,8 @@ impl Samples {
         })
     }
 
-    /// Chooses the pairs of the next pass: of each row in turn what it still
-    /// needs. Returns whether there are any.
+    /// Chooses the pairs of the next pass by taking from each row in turn the samples it
+    /// still needs. Returns whether there are any.
     fn choose(&mut self, settings: &MonteCarlo, rows: usize, tallies: &Tallies) -> bool {
         self.requests.clear();
         self.numbers.clear();
@@ -238,7 +239,7 @@ impl Samples {
         !self.requests.is_empty()
     }
 
-    /// The pairs' hashes at `site`.
+    /// Computes the pairs' hashes at `site`.
     fn hash(&mut self, seeds: Seeds<'_>, site: usize) {
         self.hashes.clear();
         self.hashes.extend(self.requests.iter().zip(&self.numbers).map(|(&row, &sample)| {
@@ -246,8 +247,8 @@ impl Samples {
         }));
     }
 
-    /// What the thinned networks of this pass predict, from the lists into the
-    /// first site that drops.
+    /// Predicts with the thinned networks of this pass, from the lists into the first
+    /// dropout site on.
     fn pass(
         &mut self,
         context: Context<'_>,
@@ -282,7 +283,7 @@ impl Samples {
     }
 }
 
-/// Asks thinned networks for the rows of a batch that was checked.
+/// Predicts by sampling for the rows of a batch that has been checked.
 pub(super) fn estimate<'w>(
     context: Context<'_>,
     batch: &Batch<'_>,
@@ -300,7 +301,7 @@ pub(super) fn estimate<'w>(
     };
     samples.flow.check(mlp, rows.min(PASS))?;
     let first = (0..mlp.depth()).find(|&site| mlp.keep_below(site).drops());
-    // Where nothing is dropped there is one network, and one sample.
+    // Without dropout there is only one network, so one sample.
     let most = if first.is_some() { settings.samples } else { 1 };
     let kept = if settings.keep_samples { most } else { 0 };
     tallies.clear(mlp.loss(), rows, predictions.rows(), kept)?;

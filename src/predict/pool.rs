@@ -1,4 +1,4 @@
-//! Workspaces that wait for the next request.
+//! A pool of workspaces for reuse by later requests.
 
 use std::{
     borrow::Borrow,
@@ -9,12 +9,12 @@ use std::{
 use super::{Predictor, Workspace};
 use crate::{error::Error, nn::Mlp};
 
-/// Workspaces for the requests of many threads: as many as there were requests at
-/// the same time, each made once.
+/// Workspaces for requests from many threads: one per concurrent request, each allocated
+/// once.
 ///
-/// A pool serves one network at a time. After a hot swap to a network of another
-/// shape, workspaces that do not fit it are dropped and replaced. Two networks
-/// that serve side by side want a pool each.
+/// A pool serves one network at a time. After a hot swap to a network of another shape,
+/// workspaces that do not fit it are dropped and replaced. Two networks served side by
+/// side need a pool each.
 ///
 /// No lock is held while a workspace is used, so requests on a rayon pool cannot
 /// block each other: see [`Workspace`] for why a `Mutex` or a `RefCell` around a
@@ -47,17 +47,17 @@ pub struct WorkspacePool {
 }
 
 impl WorkspacePool {
-    /// A pool of workspaces for batches of at most `max_rows` rows.
+    /// Makes a pool of workspaces for batches of at most `max_rows` rows.
     pub const fn new(max_rows: usize) -> Self {
         Self { max_rows, waiting: Mutex::new(Vec::new()) }
     }
 
-    /// A workspace that fits the predictor's network. When it is dropped it goes back to
-    /// the pool and waits for the next request. The pool's lock is held while a workspace
-    /// is taken or put back, not while it is used.
+    /// Takes a workspace that fits the predictor's network. When dropped, it returns to
+    /// the pool for the next request. The pool's lock is held only while a workspace is
+    /// taken or returned, not while it is used.
     ///
     /// # Errors
-    /// More memory than can be allocated.
+    /// There is not enough memory.
     pub fn get<M: Borrow<Mlp>>(
         &self,
         predictor: &Predictor<M>,
@@ -79,8 +79,8 @@ impl WorkspacePool {
     }
 }
 
-/// A [`Workspace`] of a [`WorkspacePool`], to which it returns when it is dropped. One that
-/// a panic drops does not return.
+/// A [`Workspace`] from a [`WorkspacePool`], to which it returns when dropped. If it is
+/// dropped by a panic, it does not return.
 ///
 /// ```
 /// # use thinnet::{data::Batch, nn::{Loss, Mlp}, tensor::MatrixView};
@@ -98,7 +98,7 @@ impl WorkspacePool {
 #[derive(Debug)]
 pub struct PooledWorkspace<'p> {
     pool: &'p WorkspacePool,
-    /// There until it is dropped.
+    /// `Some` until it is dropped.
     workspace: Option<Workspace>,
 }
 

@@ -1,36 +1,36 @@
-//! What the samples of rows say together, gathered one by one.
+//! Running statistics of each row's samples.
 
 use super::uncertainty::Estimates;
 use crate::{error::Error, nn::Loss};
 
-/// Samples, as far away as any may be, that are added to those that were taken: few
-/// samples that are alike do not show that the next ones are.
+/// Imaginary samples, at the largest possible distance, that are added to the real ones:
+/// a few equal samples do not show that the next ones will be equal too.
 const UNSEEN: f64 = 2.0;
 
-/// The fewest samples of values, whose scale is not known beforehand, before an early
-/// stop: what happens in 5 % of them has been seen in all but 4 % of rows.
+/// The minimum number of samples of values, whose scale is not known beforehand, before
+/// an early stop: an event with probability 5 % has then been seen in all but 4 % of
+/// rows.
 const FEWEST_VALUES: usize = 64;
 
-/// What the samples of each row said so far.
+/// The statistics of each row's samples so far.
 #[derive(Clone, Debug)]
 pub(super) struct Tallies {
     pub loss: Loss,
     pub outputs: usize,
-    /// Of each row.
+    /// The number of samples per row.
     pub counts: Vec<usize>,
     /// `[rows][outputs]`
     pub mean: Vec<f64>,
-    /// `[rows][outputs]`: sums of squared distances from the mean, in the end
-    /// variances.
+    /// `[rows][outputs]`: sums of squared distances from the mean; finally variances.
     pub squares: Vec<f64>,
-    /// Of each row: the mean entropy of a sample.
+    /// The mean entropy of a sample, per row.
     pub entropies: Vec<f64>,
-    /// `[rows][each][outputs]` samples, where they are kept.
+    /// `[rows][each][outputs]` samples, if they are kept.
     pub kept: Vec<f32>,
     /// The same as `[rows][outputs][samples]`, ascending.
     pub sorted: Vec<f32>,
     pub each: usize,
-    /// `[rows][outputs]`: the least and the largest sample, where values end early.
+    /// `[rows][outputs]`: the smallest and the largest sample, if values may stop early.
     pub ranges: Vec<[f32; 2]>,
     /// Whether variances and entropies are known.
     pub spread: bool,
@@ -53,8 +53,8 @@ impl Tallies {
         }
     }
 
-    /// No samples of `rows` rows yet, of which `each` are to be kept; memory is
-    /// made for `max_rows`.
+    /// Resets to no samples for `rows` rows, of which `each` are to be kept; memory is
+    /// allocated for `max_rows` rows.
     pub fn clear(
         &mut self,
         loss: Loss,
@@ -80,7 +80,7 @@ impl Tallies {
         self.counts[row]
     }
 
-    /// Takes the row's next sample, by Welford's recurrence.
+    /// Adds the row's next sample, by Welford's recurrence.
     pub fn add(&mut self, row: usize, y: &[f32]) {
         let (outputs, number) = (self.outputs, self.counts[row]);
         let n = (number + 1) as f64;
@@ -97,7 +97,7 @@ impl Tallies {
         }
         if let Some(ranges) = self.ranges.get_mut(row * outputs..) {
             for ([low, high], &y) in ranges.iter_mut().zip(y) {
-                // A NaN is in the sums of squares.
+                // A NaN shows up in the sums of squares.
                 (*low, *high) = (low.min(y), high.max(y));
             }
         }
@@ -107,8 +107,8 @@ impl Tallies {
     }
 
     /// Mixes moments of the row, mean and variance of each output and the mean entropy,
-    /// with those that are there: they are the part `share` of all so far, 1 for the
-    /// first ones.
+    /// into those already there; the new ones' share of the total so far is `share`, 1
+    /// for the first.
     pub fn mix(&mut self, row: usize, share: f64, [means, variances]: [&[f64]; 2], entropy: f64) {
         let range = row * self.outputs..(row + 1) * self.outputs;
         let to = self.mean[range.clone()].iter_mut().zip(&mut self.squares[range]);
@@ -120,18 +120,18 @@ impl Tallies {
         self.entropies[row] += share * (entropy - self.entropies[row]);
     }
 
-    /// Notes how far values lie apart, for [`Self::error_bound`] of squared error.
+    /// Tracks the range of values, for [`Self::error_bound`] with squared error.
     pub fn with_ranges(&mut self, max_rows: usize) -> Result<(), Error> {
         let empty = [f32::INFINITY, f32::NEG_INFINITY];
         zeros(&mut self.ranges, empty, [self.counts.len(), self.outputs], max_rows)
     }
 
-    /// Variances and mean entropies are not known.
+    /// Marks variances and mean entropies as unknown.
     pub fn without_spread(&mut self) {
         self.spread = false;
     }
 
-    /// The row's means.
+    /// Sets the row's means.
     pub fn set_mean(&mut self, row: usize, y: &[f32]) {
         let mean = &mut self.mean[row * self.outputs..][..self.outputs];
         for (mean, &y) in mean.iter_mut().zip(y) {
@@ -139,8 +139,9 @@ impl Tallies {
         }
     }
 
-    /// What an early stop compares with its tolerance, the largest of the row's outputs:
-    /// sqrt(sum (y - mean)² + 2 d²) / n, as [`super::MonteCarlo::tolerance`] says.
+    /// The bound that an early stop compares with its tolerance, the maximum over the
+    /// row's outputs of sqrt(sum (y - mean)² + 2 d²) / n (see
+    /// [`super::MonteCarlo::tolerance`]).
     pub fn error_bound(&self, row: usize) -> f64 {
         let n = self.counts[row];
         let values = self.loss == Loss::SquaredError;
@@ -157,17 +158,18 @@ impl Tallies {
                 1.0
             };
             if distance == 0.0 {
-                // Values that are all equal do not tell how far another one may lie.
+                // If all values are equal, nothing is known about how far another one may
+                // be.
                 return f64::INFINITY;
             }
             let sum = self.squares[output] + UNSEEN * distance * distance;
-            // A NaN stays, and nothing is enough then.
+            // NaN is kept, so the row never converges.
             most = if sum > most || sum.is_nan() { sum } else { most };
         }
         most.sqrt() / n as f64
     }
 
-    /// The samples are all there.
+    /// Finishes the statistics once all samples are in.
     pub fn finish(&mut self) -> Estimates<'_> {
         let (outputs, each) = (self.outputs, self.each);
         for (row, &count) in self.counts.iter().enumerate() {
@@ -188,14 +190,13 @@ impl Tallies {
         self.estimates()
     }
 
-    /// What was set.
+    /// The estimates that were set.
     pub fn estimates(&self) -> Estimates<'_> {
         Estimates { tallies: self }
     }
 }
 
-/// Makes `shape` elements `zero` of `memory`, which has room for
-/// `max_rows` rows of them.
+/// Sets `memory` to `shape` elements `zero` per row, with capacity for `max_rows` rows.
 fn zeros<T: Clone>(
     memory: &mut Vec<T>,
     zero: T,

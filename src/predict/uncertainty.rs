@@ -1,4 +1,4 @@
-//! What a prediction says, and how sure it is.
+//! Predictions and their uncertainty.
 
 use std::{fmt, ops::Range};
 
@@ -11,7 +11,7 @@ use crate::{
     nn::Loss,
 };
 
-/// Estimates of the rows of a batch.
+/// The estimates for the rows of a batch.
 ///
 /// ```
 /// use thinnet::{data::Batch, nn::{Loss, Mlp}, predict::Predictor, tensor::MatrixView};
@@ -31,10 +31,10 @@ pub struct Estimates<'w> {
     pub(super) tallies: &'w Tallies,
 }
 
-/// What is known of one row's outputs: for the probabilities of classes or
-/// bits, or for values, over the thinned networks that were asked.
+/// The estimate for one row: the distribution over thinned networks of the probabilities
+/// of classes or bits, or of values.
 ///
-/// How sure a regression is:
+/// The uncertainty of a regression:
 ///
 /// ```
 /// use thinnet::{
@@ -61,19 +61,19 @@ pub struct Estimates<'w> {
 ///     trainer.step(&Batch::dense(x), Targets::Values(y))?;
 /// }
 ///
-/// // Asked where it has learned, and far from there.
+/// Predict where it has learned, and far from there.
 /// let predictor = Predictor::new(trainer.into_network());
 /// let mut workspace = predictor.workspace(2)?;
 /// let asked = Batch::dense(MatrixView::new(&[-0.5, 2.0], 2, 1)?);
 /// let samples = MonteCarlo::new(500)?.keep_samples();
 /// let answers = predictor.monte_carlo(&asked, &samples, Seeds::Each(&[1, 2]), &mut workspace)?;
 /// let (near, far) = (answers.row(0)?, answers.row(1)?);
-/// // Where the curve is: 1.96 standard deviations, 95 % of a normal distribution.
+/// Where the curve lies: 1.96 standard deviations, 95 % of a normal distribution.
 /// let [low, high] = near.interval(0, 1.96)?;
 /// let band = [near.quantile(0, 0.025)?, near.quantile(0, 0.975)?]; // 95 % of the samples
 /// println!("{:.2}, {low:.2} to {high:.2}; {band:.2?}", near.mean()[0]);
 /// assert!(low < (-1.5f64).sin() && (-1.5f64).sin() < high);
-/// // Where a new target is, if the targets' noise has a standard deviation of 0.1.
+/// Where a new target lies, if the targets' noise has a standard deviation of 0.1.
 /// let precision = 1.0 / (0.1 * 0.1);
 /// let [lower, higher] = near.predictive_interval(0, 1.96, precision)?;
 /// assert!(lower < low && high < higher);
@@ -91,25 +91,24 @@ pub struct Estimate<'w> {
     loss: Loss,
     samples: usize,
     mean: &'w [f64],
-    /// Empty where it is not known.
+    /// Empty if it is not known.
     variance: &'w [f64],
     expected_entropy: f64,
-    /// `[samples][outputs]`, in the order in which they were taken; empty where they
-    /// were not kept.
+    /// `[samples][outputs]`, in sampling order; empty if samples were not kept.
     kept: &'w [f32],
-    /// `[outputs][samples]`, each output's ascending.
+    /// `[outputs][samples]`, ascending within each output.
     sorted: &'w [f32],
 }
 
 impl fmt::Debug for Estimates<'_> {
-    /// The first few rows.
+    /// Formats the first few rows.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Estimates").field(&Few(self.iter())).finish()
     }
 }
 
 impl fmt::Debug for Estimate<'_> {
-    /// The first few outputs and samples.
+    /// Formats the first few outputs and samples.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Estimate")
             .field("loss", &self.loss)
@@ -123,19 +122,19 @@ impl fmt::Debug for Estimate<'_> {
 }
 
 impl Serialize for Estimate<'_> {
-    /// As its [`Prediction`].
+    /// Serialises the estimate as its [`Prediction`].
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.to_prediction().serialize(serializer)
     }
 }
 
 impl<'w> Estimates<'w> {
-    /// How many rows.
+    /// The number of rows.
     pub fn rows(self) -> usize {
         self.tallies.counts.len()
     }
 
-    /// One row's.
+    /// The estimate for one row.
     ///
     /// # Errors
     /// There is no such row.
@@ -144,7 +143,7 @@ impl<'w> Estimates<'w> {
         Ok(self.at(row))
     }
 
-    /// A row that is known to exist.
+    /// The estimate for a row that is known to exist.
     fn at(self, row: usize) -> Estimate<'w> {
         let tallies = self.tallies;
         let (outputs, samples, each) = (tallies.outputs, tallies.counts[row], tallies.each);
@@ -162,7 +161,7 @@ impl<'w> Estimates<'w> {
         }
     }
 
-    /// All rows'.
+    /// Iterates over the estimates of all rows.
     pub fn iter(self) -> EstimateIter<'w> {
         EstimateIter { estimates: self, rows: 0..self.rows() }
     }
@@ -186,7 +185,7 @@ impl<'w> IntoIterator for Estimates<'w> {
     }
 }
 
-/// The rows of [`Estimates`], in order.
+/// An iterator over the rows of [`Estimates`], in order.
 ///
 /// ```
 /// use thinnet::{data::Batch, nn::{Loss, Mlp}, predict::Predictor, tensor::MatrixView};
@@ -226,8 +225,8 @@ impl DoubleEndedIterator for EstimateIter<'_> {
 impl ExactSizeIterator for EstimateIter<'_> {}
 
 impl<'w> Estimate<'w> {
-    /// How many thinned networks were sampled. None for weight scaling and moment
-    /// propagation, which sample none.
+    /// The number of thinned networks sampled. None for weight scaling and moment
+    /// propagation, which do not sample.
     pub fn samples(&self) -> Option<usize> {
         (self.samples > 0).then_some(self.samples)
     }
@@ -237,10 +236,9 @@ impl<'w> Estimate<'w> {
         self.mean
     }
 
-    /// The variance of each output from one thinned network to the next: of
-    /// samples `sum (y - mean)² / (samples - 1)`, and 0 where nothing is dropped. None
-    /// for weight scaling, and for a single sample of many thinned networks, which do
-    /// not know it.
+    /// The variance of each output over the thinned networks: for samples `sum (y -
+    /// mean)² / (samples - 1)`, and 0 without dropout. None for weight scaling, and for a
+    /// single sample of a network with dropout, since neither gives a variance.
     pub fn variance(&self) -> Option<&'w [f64]> {
         (self.variance.len() == self.mean.len()).then_some(self.variance)
     }
@@ -259,8 +257,8 @@ impl<'w> Estimate<'w> {
         Ok(variance[output])
     }
 
-    /// The class with the largest mean, the first of equal ones. None where the outputs
-    /// are no classes (only softmax cross-entropy has them), and where a mean is NaN.
+    /// The class with the largest mean, the first of equal ones. None if the outputs are
+    /// not classes (only softmax cross-entropy has classes), or if a mean is NaN.
     pub fn class(&self) -> Option<usize> {
         let y = self.mean;
         if self.loss != Loss::SoftmaxCrossEntropy || y.iter().any(|y| y.is_nan()) {
@@ -269,56 +267,56 @@ impl<'w> Estimate<'w> {
         Some((1..y.len()).fold(0, |best, i| if y[i] > y[best] { i } else { best }))
     }
 
-    /// The predictive entropy in nats, that of the mean probabilities: of the
-    /// classes, or added up over the bits. None for squared error.
+    /// The predictive entropy in nats, that is the entropy of the mean probabilities: of
+    /// the classes, or summed over the bits. None for squared error.
     pub fn entropy(&self) -> Option<f64> {
         self.loss.entropy(self.mean.iter().copied())
     }
 
-    /// The mean of the thinned networks' own entropies, in nats: what they
-    /// themselves are unsure of. None for squared error and where the variance is not
-    /// known.
+    /// The mean entropy of the individual thinned networks, in nats: the uncertainty
+    /// within each of them. None for squared error or if the variance is not known.
     pub fn expected_entropy(&self) -> Option<f64> {
         self.variance()?;
         (self.loss != Loss::SquaredError).then_some(self.expected_entropy)
     }
 
-    /// Entropy less expected entropy, in nats: what the thinned networks do not
-    /// agree on (Houlsby et al. 2011, who call it the information that the
-    /// parameters would give). None for squared error and where the variance is not
-    /// known.
+    /// The mutual information, predictive entropy minus expected entropy, in nats: how
+    /// far the thinned networks disagree (Houlsby et al. 2011: the information that the
+    /// prediction carries about the parameters). None for squared error or if the
+    /// variance is not known.
     pub fn mutual_information(&self) -> Option<f64> {
         let difference = self.entropy()? - self.expected_entropy()?;
-        // Rounding can take it below 0, which it never is. NaN stays.
+        // Rounding can make the difference slightly negative. NaN stays NaN.
         Some(if difference < 0.0 { 0.0 } else { difference })
     }
 
-    /// The mean of an output, less and plus `z` standard deviations of the thinned
-    /// networks: `z` is 1.96 for 95 % where their values are normal.
+    /// The interval of `z` standard deviations of the thinned networks on either side of
+    /// an output's mean: `z` is 1.96 for 95 % if their values are normally distributed.
     ///
-    /// It says where the mean of the target lies, as far as the thinned networks know.
-    /// It does not say where a target lies: those have a noise of their own, which is
-    /// not in it. See [`Self::predictive_interval`].
+    /// It covers the mean of the target, as far as the thinned networks know it. It does
+    /// not cover the target itself, whose noise is not included. See
+    /// [`Self::predictive_interval`].
     ///
     /// # Errors
-    /// There is no such output, the variance is not known, or `z` is negative or no
-    /// finite number.
+    /// There is no such output, the variance is not known, or `z` is negative or not
+    /// finite.
     pub fn interval(&self, output: usize, z: f64) -> Result<[f64; 2], Error> {
         let variance = self.variance_of(output)?;
         self.around(output, z, variance)
     }
 
-    /// The interval of `z` standard deviations in which a target lies, whose noise has
-    /// the precision `precision` (1 / variance):
+    /// The interval of `z` standard deviations for a target whose noise has precision
+    /// `precision` (1 / variance):
     ///
     /// `mean ± z sqrt(variance + 1 / precision)`
     ///
-    /// with tau for the precision in Gal and Ghahramani 2016. The noise of a trained network is the mean squared error on
-    /// rows that it was not trained on, less its mean variance there.
+    /// The precision is tau in Gal and Ghahramani 2016. To estimate a trained network's
+    /// noise variance, take the mean squared error on held-out rows minus the mean
+    /// variance there.
     ///
     /// # Errors
-    /// As [`Self::interval`]; a loss other than squared error; a precision that is not a
-    /// finite number above 0.
+    /// As for [`Self::interval`]; also if the loss is not squared error, or the precision
+    /// is not positive and finite.
     pub fn predictive_interval(
         &self,
         output: usize,
@@ -351,11 +349,11 @@ impl<'w> Estimate<'w> {
         Ok(precision)
     }
 
-    /// The outputs of sample `number`, of one thinned network: so they are a sample of
-    /// all outputs together. Samples are in the order in which they were taken.
+    /// The outputs of sample `number`, all from the same thinned network: a sample of
+    /// their joint distribution. Samples are in the order in which they were taken.
     ///
     /// # Errors
-    /// There is no such sample, or they were not kept: see
+    /// There is no such sample, or samples were not kept: see
     /// [`keep_samples`](super::MonteCarlo::keep_samples).
     pub fn sample(&self, number: usize) -> Result<&'w [f32], Error> {
         let outputs = self.mean.len();
@@ -371,18 +369,19 @@ impl<'w> Estimate<'w> {
         }
     }
 
-    /// The log density of the target `t`, whose D outputs have a noise of the precision
+    /// The log density of the target `t`, whose D outputs have noise of precision
     /// `precision` (1 / variance), tau, under the mixture of the T samples y:
     ///
     /// `ln (1/T sum_s exp(-tau/2 |t - y_s|²)) + D/2 ln tau - D/2 ln 2 pi`
     ///
-    /// (Gal and Ghahramani 2016, the predictive log-likelihood of regression), without
-    /// overflow. Of a class's label it is the logarithm of the class's mean.
+    /// (Gal and Ghahramani 2016, the predictive log-likelihood of regression), computed
+    /// without overflow. For classification, the log likelihood of a label is the
+    /// logarithm of its class's mean.
     ///
     /// # Errors
-    /// Not a value for each output, or one that is not finite; samples that were not
-    /// kept; a loss other than squared error; a precision that is not a finite number
-    /// above 0.
+    /// The target does not have one value per output, or has a non-finite value; samples
+    /// were not kept; the loss is not squared error; the precision is not positive and
+    /// finite.
     pub fn log_likelihood(&self, target: &[f32], precision: f64) -> Result<f64, Error> {
         let outputs = self.mean.len();
         let precision = self.check_precision(precision)?;
@@ -397,11 +396,11 @@ impl<'w> Estimate<'w> {
             -0.5 * precision * differences.map(|d| d * d).sum::<f64>()
         };
         let exponents = || self.kept.chunks_exact(outputs).map(exponent);
-        // NaN is taken, and stays.
+        // NaN is propagated.
         let top =
             exponents().fold(f64::NEG_INFINITY, |a, b| if a > b || a.is_nan() { a } else { b });
         let sum = match top {
-            // Every sample is infinitely far.
+            // Every sample is infinitely far away.
             f64::NEG_INFINITY => top,
             _ => top + libm::log(exponents().map(|e| libm::exp(e - top)).sum::<f64>()),
         };
@@ -409,13 +408,12 @@ impl<'w> Estimate<'w> {
         Ok(sum - libm::log(samples as f64) + 0.5 * outputs as f64 * each)
     }
 
-    /// The value that the part `q` of the samples does not exceed, from 0 to 1: 0.5 for
-    /// the median. Between two samples it is on the straight line through them (NumPy's
-    /// default). NaN where a sample is.
+    /// The `q` quantile of the samples, with q from 0 to 1: 0.5 is the median. It is
+    /// interpolated linearly between samples (NumPy's default). NaN if any sample is NaN.
     ///
     /// # Errors
-    /// There is no such output, `q` is not from 0 to 1, or the samples were not
-    /// kept: see [`keep_samples`](super::MonteCarlo::keep_samples).
+    /// There is no such output, `q` is not from 0 to 1, or samples were not kept: see
+    /// [`keep_samples`](super::MonteCarlo::keep_samples).
     pub fn quantile(&self, output: usize, q: f64) -> Result<f64, Error> {
         below("output", self.mean.len(), output)?;
         if !(0.0..=1.0).contains(&q) {
@@ -425,18 +423,19 @@ impl<'w> Estimate<'w> {
         let samples = self.kept_samples()?;
         let sorted = &self.sorted[output * samples..][..samples];
         let last = samples - 1;
-        // The total order has NaN at its ends, by its sign.
+        // The total order puts NaN at either end, by its sign.
         if sorted[0].is_nan() || sorted[last].is_nan() {
             return Ok(f64::NAN);
         }
         let place = q * last as f64;
         let (below, rest) = (place as usize, place.fract());
         let (a, b) = (f64::from(sorted[below]), f64::from(sorted[(below + 1).min(last)]));
-        // Between equal infinities, or on the lower of two, there is nothing to add.
+        // Between equal infinities, or exactly at the lower sample, there is nothing to
+        // add.
         Ok(if rest == 0.0 || a == b { a } else { a + (b - a) * rest })
     }
 
-    /// All of it but the samples, as a value of its own.
+    /// Copies everything but the samples into an owned [`Prediction`].
     pub fn to_prediction(&self) -> Prediction {
         Prediction {
             class: self.class(),

@@ -1,18 +1,18 @@
 //! The average of softmax over draws of its logits.
 //!
-//! Plain f64 in loops of eight, which the compiler makes vectors of for the
-//! instruction set at hand: nothing is fused and sums have one order, so the bits are
-//! the same on all of them.
+//! Plain f64 in loops of eight, which the compiler vectorises for the instruction set at
+//! hand: nothing is fused and the order of sums is fixed, so the bits are the same on all
+//! of them.
 
 use std::ops::Range;
 
 use super::draws::Draws;
 use crate::simd::{Kernel, Lanes};
 
-/// Partial sums.
+/// The number of partial sums.
 const WIDTH: usize = 8;
 
-/// Softmax of independent normal logits over the draws `range`.
+/// The softmax of independent normal logits, averaged over the draws `range`.
 pub(super) struct Average<'a> {
     pub draws: &'a Draws,
     pub range: Range<usize>,
@@ -20,7 +20,7 @@ pub(super) struct Average<'a> {
     pub z: &'a [f64],
     /// Their standard deviations.
     pub s: &'a [f64],
-    /// Working memory, numbers for each class.
+    /// Scratch memory, one number per class each.
     pub drawn: [&'a mut [f64]; 2],
     pub mean: &'a mut [f64],
     pub variance: &'a mut [f64],
@@ -60,7 +60,7 @@ impl Kernel for Average<'_> {
     }
 }
 
-/// The largest of x, or NaN where there is one.
+/// The largest of x, or NaN if there is one.
 #[inline(always)]
 fn largest(x: &[f64]) -> f64 {
     let mut tops = [f64::NEG_INFINITY; WIDTH];
@@ -74,14 +74,14 @@ fn largest(x: &[f64]) -> f64 {
     tops.into_iter().fold(rest, larger)
 }
 
-/// Unlike f64::max it keeps a NaN of either.
+/// The larger number; unlike `f64::max`, propagates NaN.
 #[inline(always)]
 fn larger(top: f64, x: f64) -> f64 {
     if x > top || x.is_nan() { x } else { top }
 }
 
-/// e^(x - top) into `e`, and x - top in the place of x; returns the sum of e, and that
-/// of each times its logarithm.
+/// Writes e^(x - top) to `e` and replaces x by x - top; returns the sum of e and the sum
+/// of e (x - top).
 #[inline(always)]
 fn exponentials(x: &mut [f64], e: &mut [f64], top: f64) -> [f64; 2] {
     for (x, e) in x.iter_mut().zip(&mut *e) {

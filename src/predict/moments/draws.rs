@@ -1,10 +1,10 @@
-//! Draws of many independent standard normal numbers, the same for every row.
+//! Draws of many independent standard normal variables, the same for every row.
 //!
-//! A Latin hypercube of strength 2 (Bose 1938; Tang 1993): 11² draws in which each
-//! class takes each of 121 normal mid-quantiles once, and any
-//! two classes of 11 neighbours take each pair of elevenths once. Draw (a, b) has, in
-//! class c, eleventh number (a + b c) mod 11 of a random order; which of its 11
-//! quantiles is random too. So the draws of one b are a Latin hypercube of 11.
+//! A Latin hypercube of strength 2 (Bose 1938; Tang 1993): 11² draws in which each class
+//! takes each of 121 normal mid-quantiles once, and any two classes out of 11 neighbours
+//! take each pair of elevenths once. Draw (a, b) takes, for class c, eleventh number (a +
+//! b c) mod 11 of a random order; which of its 11 quantiles it takes is random too. So
+//! the draws with the same b are a Latin hypercube of 11.
 //!
 //! The orders of class c are those of seed 0, [`Domain::Prediction`], layer 2^64 - 1,
 //! step c, row 0.
@@ -17,25 +17,25 @@ use crate::{
     tensor::AlignedBuffer,
 };
 
-/// Parts of the normal law, and draws of a share: a prime.
+/// Strata of the normal distribution, and draws per share: a prime.
 const LEVELS: usize = 11;
 
-/// All draws.
+/// The total number of draws.
 pub(super) const DRAWS: usize = LEVELS * LEVELS;
 
 const SEED: u64 = 0;
 
-/// The draws of a number of classes.
+/// The draws for a number of classes.
 #[derive(Clone, Debug)]
 pub(super) struct Draws {
     quantiles: [f64; DRAWS],
-    /// `[draws][classes]`: which quantile.
+    /// `[draws][classes]`: the index of the quantile.
     orders: AlignedBuffer<u8>,
     classes: usize,
 }
 
 impl Draws {
-    /// A byte for each draw and class.
+    /// Allocates one byte per draw and class.
     pub fn new(classes: usize) -> Result<Self, Error> {
         let too_large = Error::TooLarge { what: "draws", shape: [DRAWS, classes] };
         let mut orders = AlignedBuffer::zeroed(DRAWS.checked_mul(classes).ok_or(too_large)?)?;
@@ -59,32 +59,32 @@ impl Draws {
         Ok(Self { quantiles: quantiles(), orders, classes })
     }
 
-    /// All of them.
+    /// The range of all draws.
     pub fn all() -> Range<usize> {
         0..DRAWS
     }
 
-    /// A share, 11 of them, of the 11 that there are.
+    /// The range of one of the 11 shares, 11 draws each.
     pub fn share(number: usize) -> Range<usize> {
         let first = number % LEVELS * LEVELS;
         first..first + LEVELS
     }
 
-    /// The numbers of draw `draw`, a class each.
+    /// The numbers of draw `draw`, one per class.
     pub fn of(&self, draw: usize) -> impl Iterator<Item = f64> {
         let orders = &self.orders[draw * self.classes..][..self.classes];
         orders.iter().map(|&order| self.quantiles[usize::from(order)])
     }
 }
 
-/// The mid-quantiles of the standard normal law; the outermost, which stand for all
-/// that is beyond, are those that make the variance 1.
+/// The mid-quantiles of the standard normal distribution; the outermost ones, which
+/// represent the tails, are set so that the variance is 1.
 fn quantiles() -> [f64; DRAWS] {
     let mut quantiles = [0.0; DRAWS];
     for i in 0..DRAWS / 2 {
         let above = (i as f64 + 0.5) / DRAWS as f64;
         let mut z = 0.0;
-        // Newton's steps from 0 never pass the root: Φ is concave there.
+        // Newton's method from 0 never overshoots the root: Φ is concave there.
         for _ in 0..20 {
             z += (normal_tail(z) - above) / density(z);
         }
@@ -96,7 +96,7 @@ fn quantiles() -> [f64; DRAWS] {
     quantiles
 }
 
-/// The probability that a standard normal number is above z.
+/// The probability that a standard normal variable exceeds z.
 pub(super) fn normal_tail(z: f64) -> f64 {
     0.5 * libm::erfc(z * std::f64::consts::FRAC_1_SQRT_2)
 }

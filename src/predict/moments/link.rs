@@ -15,24 +15,24 @@ use crate::{
     thin::{PANEL, Panels},
 };
 
-/// Masks of at least this weight have all draws of the logits, lighter ones, of which
-/// there are many, a share each.
+/// Masks of at least this weight use all draws of the logits; lighter ones, which are
+/// many, use one share each.
 const HEAVY: f64 = 1.0 / 16.0;
 
 /// A loss's link, one row at a time.
 #[derive(Clone, Debug)]
 pub(super) struct Link {
     loss: Loss,
-    /// Of the row's logits: means, standard deviations.
+    /// The mean and standard deviation of each of the row's logits.
     z: [AlignedBuffer<f64>; 2],
-    /// Of one draw.
+    /// Scratch memory for one draw.
     drawn: [AlignedBuffer<f64>; 2],
-    /// Of the row's predictions.
+    /// The means of the row's predictions.
     pub mean: AlignedBuffer<f64>,
-    /// Of the row's predictions.
+    /// The variances of the row's predictions.
     pub variance: AlignedBuffer<f64>,
     logistic: Logistic,
-    /// Made by the first softmax of other than two classes.
+    /// Allocated by the first softmax with a number of classes other than two.
     draws: Option<Draws>,
 }
 
@@ -50,7 +50,7 @@ impl Link {
         })
     }
 
-    /// Is that of this loss from now on.
+    /// Switches to this loss.
     pub fn set_loss(&mut self, loss: Loss) -> Result<(), Error> {
         self.loss = loss;
         let classes = self.mean.len();
@@ -60,8 +60,7 @@ impl Link {
         Ok(())
     }
 
-    /// Takes the logits of row `row` of a pass; they are known where there are no
-    /// deviations.
+    /// Loads the logits of row `row` of a pass; without deviations they are exact.
     pub fn take(&mut self, row: usize, means: &Panels, deviations: Option<&Panels>) {
         let [z, s] = &mut self.z;
         take(z, row, means);
@@ -71,8 +70,8 @@ impl Link {
         }
     }
 
-    /// Moments of the predictions into `mean` and `variance`; returns the mean entropy.
-    /// `weight` is that of the row's mask number `number`.
+    /// Computes the moments of the predictions into `mean` and `variance` and returns the
+    /// mean entropy. `number` and `weight` are those of the row's mask.
     pub fn moments(&mut self, isa: Isa, number: usize, weight: f64) -> f64 {
         match (self.loss, &self.draws) {
             (Loss::SquaredError, _) => self.identity(),
@@ -107,7 +106,7 @@ impl Link {
         sum
     }
 
-    /// Softmax of two is the logistic of their difference.
+    /// Softmax over two classes, which is the logistic of the difference of their logits.
     fn two_classes(&mut self) -> f64 {
         let [z, s] = &self.z;
         let Bit { mean, rest, variance, entropy } =
@@ -117,12 +116,12 @@ impl Link {
         entropy
     }
 
-    /// Softmax of independent normal numbers, over the draws.
+    /// Softmax of independent normal logits, averaged over the draws.
     fn classes(&mut self, isa: Isa, range: Range<usize>) -> f64 {
         let Self { z: [z, s], drawn, mean, variance, draws: Some(draws), .. } = self else {
             return f64::NAN;
         };
-        // Without a deviation all draws are the same.
+        // Without deviations all draws are the same.
         let known = s.iter().all(|&s| s == 0.0);
         let range = if known { range.start..range.start + 1 } else { range };
         let [x, e] = drawn;

@@ -1,28 +1,28 @@
 //! The logistic of a normal z: mean, variance and mean entropy of a bit.
 //!
-//! The trapezoid rule, which converges exponentially for functions that are analytic
-//! about the real line: these are up to ± i pi. Where z spreads little its nodes are
-//! so many deviations apart; where it spreads much, they stand on a fixed grid on
-//! which the functions are tables, as far as those are not constant:
-//! y (1 - y) and the entropy fall to both sides as e^-|z|, and so does y less the
-//! probit Φ(l z), whose mean Φ(l m / sqrt(1 + l² s²)) is known.
+//! The integrals use the trapezoid rule, which converges exponentially for functions that
+//! are analytic in a strip around the real line: here up to ± i pi. If z has a small
+//! spread, its nodes are spaced in standard deviations; if it is large, they lie on a
+//! fixed grid on which the functions are tabulated where they are not constant: y (1 - y)
+//! and the entropy fall off on both sides as e^-|z|, and so does y minus the probit Φ(l
+//! z), whose mean Φ(l m / sqrt(1 + l² s²)) is known.
 
 use super::draws::{density, normal_tail};
 
-/// Nodes lie this far apart, in deviations or in z, whichever is less.
+/// The distance between nodes, in standard deviations or in z, whichever is less.
 const STEP: f64 = 0.75;
 
-/// Nodes to each side where z spreads little: up to 7.5 deviations, where the weight
+/// Nodes on each side for a small spread: up to 7.5 standard deviations, where the weight
 /// is 1e-12 of the largest.
 const NEAR: usize = 10;
 
-/// Nodes to each side of the fixed grid: up to e^-40.
+/// Nodes on each side of the fixed grid: up to e^-40.
 const FAR: usize = 54;
 
-/// l, for which the probit has the logistic's slope at 0.
+/// The constant l for which the probit has the logistic's slope at 0.
 const PROBIT: f64 = 0.626_657_068_657_750_1;
 
-/// What is known of a bit.
+/// The moments of a bit.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bit {
     /// The mean of its probability y.
@@ -59,13 +59,13 @@ impl Point {
 /// The rule's tables.
 #[derive(Clone, Debug)]
 pub(super) struct Logistic {
-    /// Weights of the nodes of little spread, which sum to 1.
+    /// The weights of the nodes for a small spread, which sum to 1.
     near: [f64; 2 * NEAR + 1],
-    /// On the fixed grid, y less the probit.
+    /// y minus the probit, on the fixed grid.
     far: [Point; 2 * FAR + 1],
 }
 
-/// How far node `i` of those that `each` lie to each side of is from the middle.
+/// The distance from the middle of node `i`, with `each` nodes on each side.
 fn node(i: usize, each: usize) -> f64 {
     STEP * (i as f64 - each as f64)
 }
@@ -77,20 +77,20 @@ impl Logistic {
         let far = std::array::from_fn(|i| {
             let z = node(i, FAR);
             let point = Point::at(z);
-            // Between the small ones of both, on either side.
+            // Subtract the smaller tails, on either side.
             let y = Point::at(-z.abs()).y - normal_tail(PROBIT * z.abs());
             Point { y: if z < 0.0 { y } else { -y }, ..point }
         });
         Self { near: near.map(|weight| weight / sum), far }
     }
 
-    /// For z with this mean and standard deviation. All are NaN where one of the two
-    /// is not a finite number.
+    /// Computes the moments for z with this mean and standard deviation. All are NaN if
+    /// either is not finite.
     pub fn bit(&self, mean: f64, deviation: f64) -> Bit {
         if !(mean.is_finite() && deviation.is_finite()) {
             return Bit { mean: f64::NAN, rest: f64::NAN, variance: f64::NAN, entropy: f64::NAN };
         }
-        // On the side where y is small; on the other 1 - y is.
+        // Work on the side where y is small; on the other 1 - y is.
         let bit = match deviation {
             0.0 => {
                 let Point { y, entropy, .. } = Point::at(-mean.abs());
@@ -125,7 +125,7 @@ impl Logistic {
         }
         let spread = libm::hypot(1.0, PROBIT * deviation);
         let first = normal_tail(-PROBIT * mean / spread) + rest;
-        // Far out rounding can take the difference of next to nothing below 0.
+        // In the tails, rounding can make the difference of tiny numbers negative.
         let variance = first - slope - first * first;
         let floor = |x: f64| if x < 0.0 { 0.0 } else { x };
         let first = floor(first);
@@ -137,7 +137,7 @@ impl Logistic {
 mod tests {
     use super::*;
 
-    /// Largest error of mean, variance and entropy.
+    /// The largest error of mean, variance and entropy.
     const ERROR: f64 = 3e-8;
 
     /// Simpson's rule over 12 deviations to both sides, and over ± 60 where y is not

@@ -1,10 +1,10 @@
-//! Moment propagation: mean and standard deviation of every unit are carried
-//! through dropout, linear layers and activations (assumed-density filtering; for
-//! dropout Wang and Manning 2013, "Fast dropout training"), above masks of the first
-//! site that drops, where its units are few ([`strata`]).
+//! Moment propagation: the mean and standard deviation of every unit are propagated
+//! through dropout, linear layers and activations (assumed-density filtering; for dropout
+//! Wang and Manning 2013, "Fast dropout training"), above masks of the first dropout site
+//! if few of its units are active ([`strata`]).
 //!
-//! Exact up to z of the layer above the first site that drops. Beyond it the units
-//! of a layer are taken to be independent given the mask, and each z to be normal.
+//! The moments are exact up to z of the layer above the first dropout site. Beyond it the
+//! units of a layer are assumed independent given the mask, and each z normal.
 
 mod average;
 mod draws;
@@ -29,52 +29,52 @@ use crate::{
 use link::Link;
 use strata::{MAX_UNITS, Strata};
 
-/// Pairs of a row and a mask that go up together: what the kernel takes at once.
+/// Pairs of a row and a mask per pass: as many as the kernel takes at once.
 const PASS: usize = 64;
 
-/// The memory of moment propagation.
+/// The memory for moment propagation.
 #[derive(Clone, Debug)]
 pub(super) struct Moments {
-    /// Lists and z hold means, of the pairs of a pass.
+    /// Lists and z hold the means for the pairs of a pass.
     flow: Flow,
-    /// Of the inputs of each layer.
+    /// The deviations of each layer's inputs.
     deviations: Vec<Deviations>,
-    /// Of z of each layer.
+    /// The deviations of each layer's z.
     z: Vec<Panels>,
-    /// Of the pairs' first site that drops.
+    /// The pairs' mask at the first dropout site.
     mask: Mask,
     pairs: Vec<Pair>,
-    /// The pairs' rows of the batch, as [`Lists::thin`] takes them.
+    /// The pairs' rows in the batch, as [`Lists::thin`] takes them.
     requests: Vec<usize>,
-    /// The units that are active at the first site in one row.
+    /// The active units of one row at the first site.
     active: Vec<usize>,
     strata: Strata,
     link: Link,
-    /// Variances of the logits, row by row.
+    /// The variances of the logits, row by row.
     variances: Matrix,
 }
 
-/// A row above one mask, or above all of them.
+/// A row with one mask, or with none.
 #[derive(Clone, Copy, Debug)]
 struct Pair {
     row: usize,
-    /// Which of the row's masks it is.
+    /// The mask's number among the row's masks.
     number: usize,
     /// The mask's probability.
     weight: f64,
-    /// The same over that of the row's masks up to this one.
+    /// `weight` over the sum of the weights of the row's masks up to this one.
     share: f64,
 }
 
 /// Where dropout begins.
 #[derive(Clone, Copy)]
 struct Start {
-    /// The first site that drops, or else the last one.
+    /// The first dropout site, or else the last site.
     site: usize,
     keep: Keep,
-    /// The next one that drops.
+    /// The next dropout site.
     next: Option<usize>,
-    /// Rows with fewer active units there have masks.
+    /// Rows with fewer active units than this use masks.
     few: usize,
 }
 
@@ -83,7 +83,7 @@ impl Start {
         let last = mlp.depth() - 1;
         let drops = |&site: &usize| mlp.keep_below(site).drops();
         let site = (0..=last).find(drops).unwrap_or(last);
-        // Straight below the output the logits' moments are exact.
+        // Directly below the output the logits' moments are exact.
         let exact = link == Loss::SquaredError && site == last;
         let few = if exact || !mlp.keep_below(site).drops() { 0 } else { MAX_UNITS + 1 };
         Self { site, keep: mlp.keep_below(site), next: (site + 1..=last).find(drops), few }
@@ -91,7 +91,7 @@ impl Start {
 }
 
 impl Moments {
-    /// Those of a workspace, made where they are not there yet.
+    /// The workspace's memory for moments, allocated on first use.
     fn of<'w>(
         there: &'w mut Option<Self>,
         mlp: &Mlp,
@@ -122,9 +122,9 @@ impl Moments {
         })
     }
 
-    /// Forward through the layers from `below` on, from the pass's lists into it; `site`
-    /// is the next site that drops, where there is one. Means of the logits in the
-    /// flow, deviations here.
+    /// The forward pass through the layers from `below` on, starting from the pass's
+    /// lists into it; `site` is the next dropout site, if any. The means of the logits
+    /// end up in the flow, the deviations here.
     fn forward(
         &mut self,
         context: Context<'_>,
@@ -166,7 +166,7 @@ impl Moments {
         }
     }
 
-    /// Whether row `row` has few active units; where it has, they are in `active`.
+    /// Whether row `row` has few active units; if so, they are listed in `active`.
     fn find_active(&mut self, lists: &Lists, row: usize, few: usize) -> bool {
         let blocks = || (0..lists.blocks()).map(|b| (b, lists.block(b).of(row).0));
         if blocks().map(|(_, offsets)| offsets.len()).sum::<usize>() >= few {
@@ -179,22 +179,22 @@ impl Moments {
         true
     }
 
-    /// Puts mask number `number` of the row's active units in the place of the next
-    /// pair, and returns its weight.
+    /// Stores mask number `number` of the row's active units for the next pair, and
+    /// returns its weight.
     fn put_mask(&mut self, start: Start, number: usize) -> f64 {
         let (masks, weights) = self.strata.of(self.active.len(), start.keep, start.site);
         let words = words_of(self.mask.width());
         let row = &mut self.mask.words_mut()[self.pairs.len() * words..][..words];
         row.fill(0);
-        // Bit i of a mask is the row's active unit number i.
+        // Bit i of a mask is the row's i-th active unit.
         for (i, &unit) in self.active.iter().enumerate() {
             row[unit / WORD] |= (masks[number] >> i & 1) << (unit % WORD);
         }
         weights[number]
     }
 
-    /// Tallies the rows of the batch that have few active units, above masks of those; or,
-    /// without masks, the other rows, with all that is dropped taken by its moments.
+    /// Tallies the rows of the batch with few active units, with masks of those; or,
+    /// without masks, the other rows, with dropout taken by its moments.
     fn add_rows(
         &mut self,
         context: Context<'_>,
@@ -225,8 +225,8 @@ impl Moments {
         self.pass(context, start, masked, from, to)
     }
 
-    /// Predicts for the pairs, with the masks that were put there or without, and tallies
-    /// the answers.
+    /// Predicts for the pairs, with or without the masks that were stored, and tallies
+    /// the results.
     fn pass(
         &mut self,
         context: Context<'_>,
@@ -256,8 +256,8 @@ impl Moments {
     }
 }
 
-/// Moments of the predictions of a batch that was checked, through this loss's link,
-/// into the tallies.
+/// Tallies the moments of the predictions for a batch that has been checked, through this
+/// loss's link.
 fn gather(
     context: Context<'_>,
     batch: &Batch<'_>,
@@ -269,7 +269,7 @@ fn gather(
     let (rows, max_rows) = (batch.rows(), predictions.rows());
     let moments = Moments::of(moments, mlp, max_rows)?;
     moments.link.set_loss(link)?;
-    // A batch that was refused may have left some.
+    // A refused batch may have left pairs behind.
     moments.pairs.clear();
     tallies.clear(link, rows, max_rows, 0)?;
     let (start, pass) = (Start::of(mlp, link), context.pass(rows));
@@ -281,7 +281,7 @@ fn gather(
     moments.add_rows(context, start, false, from, tallies)
 }
 
-/// Moments of the predictions of a batch that was checked.
+/// The moments of the predictions for a batch that has been checked.
 pub(super) fn estimate<'w>(
     context: Context<'_>,
     batch: &Batch<'_>,
@@ -291,13 +291,13 @@ pub(super) fn estimate<'w>(
     Ok(workspace.tallies.estimates())
 }
 
-/// Means and variances of the logits of a batch that was checked.
+/// The means and variances of the logits for a batch that has been checked.
 pub(super) fn logits<'w>(
     context: Context<'_>,
     batch: &Batch<'_>,
     workspace: &'w mut Workspace,
 ) -> Result<[MatrixView<'w>; 2], Error> {
-    // The identity is squared error's link.
+    // Squared error's link is the identity.
     gather(context, batch, Loss::SquaredError, workspace)?;
     let Workspace { predictions, moments, tallies, .. } = workspace;
     let variances = &mut Moments::of(moments, context.network.mlp, predictions.rows())?.variances;
@@ -308,7 +308,7 @@ pub(super) fn logits<'w>(
         let to = variances.at_mut(row).iter_mut();
         for (column, (to, &v)) in to.zip(answer.variance().unwrap_or(&[])).enumerate() {
             *to = v as f32;
-            // The square of a deviation that is finite.
+            // The square of a finite deviation may overflow.
             if context.finite && !to.is_finite() {
                 let (what, value) = ("variance of a logit", *to);
                 return Err(Error::NonFinite { what, row, column, value });

@@ -1,21 +1,21 @@
 //! Masks of the first site that drops, and their weights.
 //!
-//! The units above share what is dropped there, so they are not independent; given a
-//! mask of it they are. With n active units, of which each is dropped with
-//! probability q = 1 - p:
+//! The units above the first site share its dropped units, so they are not independent;
+//! given a mask they are. With n active units, each of which is dropped with probability
+//! q = 1 - p:
 //!
 //! | n | masks | weights |
 //! |---|---|---|
 //! | at most 12 | all 2^n | exact |
-//! | 13 to 64 | none dropped, and each single one, where that happens in at least an eighth of all cases | exact: p^n, and q p^(n-1) each |
-//! | | for the rest of the cases 64 times their probability, at least 8 | equal |
+//! | 13 to 64 | no unit dropped, and each single unit dropped, if that happens in at least an eighth of all cases | exact: p^n, and q p^(n-1) each |
+//! | | for the remaining cases, 64 times their probability, at least 8 | equal |
 //! | more | none: moments alone | |
 //!
-//! The masks of the rest are balanced. How many units each drops are the
-//! mid-quantiles of the binomial law, and which ones is dealt from a pack of all
-//! units that is shuffled when it is empty, so that each is dropped as often as the
-//! others, give or take one. They are a function of n, p and the site alone: the
-//! stream is that of seed 0, [`Domain::Prediction`], step 0, row 0.
+//! The masks for the remaining cases are balanced. The numbers of units they drop are the
+//! mid-quantiles of the binomial distribution; which units is dealt from a shuffled deck
+//! of all units, reshuffled when empty, so that each is dropped equally often, give or
+//! take one. They are a function of n, p and the site alone: the stream is that of seed
+//! 0, [`Domain::Prediction`], step 0, row 0.
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -24,29 +24,30 @@ use crate::{
     rate::Keep,
 };
 
-/// Active units beyond which there are no masks: one word.
+/// The maximum number of active units for which masks are used: one word.
 pub(super) const MAX_UNITS: usize = 64;
 
-/// Active units up to which all masks are taken.
+/// The maximum number of active units for which all masks are used.
 const ENUMERATED: usize = 12;
 
-/// Balanced masks for all cases. A deviation is known from them to 9 % or better.
+/// The number of balanced masks for all cases. They determine a deviation to within 9 %.
 const MASKS: usize = 64;
 
-/// The fewest for cases that are rare.
+/// The minimum number of masks for rare cases.
 const FEWEST: usize = 8;
 
-/// From this probability of dropping none or one on, those have masks of their own.
+/// If dropping none or one has at least this probability, these cases get their own
+/// masks.
 const OFTEN: f64 = 0.125;
 
 const SEED: u64 = 0;
 
-/// The masks of rows with the same number of active units.
+/// The masks for rows with the same number of active units.
 #[derive(Clone, Debug)]
 pub(super) struct Strata {
-    /// What they were made for: active units, keep rate, site.
+    /// What they were made for: number of active units, keep rate, site.
     made_for: Option<(usize, Keep, usize)>,
-    /// Bit i is the row's active unit number i, 1 = kept.
+    /// Bit i is the row's i-th active unit, 1 = kept.
     masks: Vec<u64>,
     weights: Vec<f64>,
 }
@@ -57,7 +58,7 @@ impl Strata {
         Self { made_for: None, masks: Vec::with_capacity(room), weights: Vec::with_capacity(room) }
     }
 
-    /// Masks of so many active units, and their weights: none for more than
+    /// The masks for `units` active units, and their weights: none for more than
     /// [`MAX_UNITS`].
     pub fn of(&mut self, units: usize, keep: Keep, site: usize) -> (&[u64], &[f64]) {
         let wanted = Some((units, keep, site));
@@ -79,7 +80,7 @@ impl Strata {
         self.weights.push(weight);
     }
 
-    /// All masks, from the one that keeps every unit on.
+    /// Lists all masks, starting with the one that keeps every unit.
     fn enumerate(&mut self, units: usize, keep: Keep) {
         let (p, all) = (keep.get(), (1 << units) - 1);
         for dropped in 0..=all {
@@ -101,7 +102,7 @@ impl Strata {
         }
         let rest: f64 = law[exact..=units].iter().sum();
         let count = ((MASKS as f64 * rest).ceil() as usize).max(FEWEST);
-        // How many units each mask drops.
+        // The number of units each mask drops.
         let mut lost = [0; MASKS + 1];
         let (mut most, mut below) = (exact, law[exact]);
         for (i, lost) in lost.iter_mut().enumerate().take(count) {
@@ -121,7 +122,7 @@ impl Strata {
     }
 }
 
-/// The probabilities of dropping 0, 1, 2, ... of so many units.
+/// The probabilities of dropping 0, 1, 2, ... of `units` units.
 fn binomial(units: usize, keep: Keep) -> [f64; MAX_UNITS + 1] {
     let (p, mut law) = (keep.get(), [0.0; MAX_UNITS + 1]);
     law[0] = libm::pow(p, units as f64);
@@ -132,7 +133,7 @@ fn binomial(units: usize, keep: Keep) -> [f64; MAX_UNITS + 1] {
     law
 }
 
-/// Units to be dropped, in a random order.
+/// A deck of units to drop, in random order.
 struct Pack {
     order: [u8; MAX_UNITS],
     units: usize,
@@ -145,7 +146,7 @@ impl Pack {
         Self { order: std::array::from_fn(|unit| unit as u8), units, at: units, rng }
     }
 
-    /// The bits of the next `count` units, all of them different.
+    /// Deals the next `count` units, all different, as bits.
     fn deal(&mut self, count: usize) -> u64 {
         let mut dealt = 0u64;
         while (dealt.count_ones() as usize) < count {
