@@ -4,10 +4,10 @@ use std::{io, path::PathBuf, sync::Arc};
 
 use crate::{rate::Keep, simd::Isa};
 
-/// What can go wrong, one variant a cause; each message names the offending
-/// value and what was expected.
+/// What can go wrong, with one variant per cause. Each message names the offending value and what was
+/// expected.
 ///
-/// A copy can be made for each of several callers whom one failure concerns.
+/// Errors can be cloned, for example if one failure concerns several callers.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -17,13 +17,13 @@ pub enum Error {
         /// The rate that was given.
         value: f64,
     },
-    /// A text that is no number where a keep rate has to be.
+    /// A keep rate is given as a text that is not a number.
     #[error("keep rate `{text}`: expected a number above 0 and at most 1")]
     KeepText {
         /// The text that was given.
         text: String,
     },
-    /// A keep rate that no multiple of 1/65536 other than 0 or 1 is near.
+    /// A keep rate that rounds to 0 or 1 as a multiple of 1/65536, but is neither.
     #[error(
         "keep rate {value} rounds to {rounded}/65536: expected 1, or a rate from 1/65536 to 65535/65536"
     )]
@@ -33,12 +33,12 @@ pub enum Error {
         /// What it rounds to: 0 or 65536.
         rounded: u32,
     },
-    /// Two sizes that have to agree do not.
+    /// Two sizes that must be equal differ.
     #[error("{what}: expected {expected}, got {got}")]
     Size {
         /// Which size.
         what: &'static str,
-        /// What it has to be.
+        /// What it must be.
         expected: usize,
         /// What was given.
         got: usize,
@@ -53,30 +53,30 @@ pub enum Error {
         /// What was given.
         index: usize,
     },
-    /// More than there is room for.
+    /// There are more of something than there is room for.
     #[error("{what} {got}: expected at most {most}")]
     TooMany {
         /// What there is too much of.
         what: &'static str,
-        /// The most that there is room for.
+        /// The maximum.
         most: usize,
         /// What was given.
         got: usize,
     },
-    /// Something too large to be allocated.
-    #[error("{what} of {}: more than can be allocated", shape_text(shape))]
+    /// Something is too large to be allocated.
+    #[error("cannot allocate {what} of {}", shape_text(shape))]
     TooLarge {
-        /// What was to be made.
+        /// What was to be allocated.
         what: &'static str,
         /// Its sizes.
         shape: [usize; 2],
     },
-    /// None of what there has to be at least one of.
+    /// There is none of something of which at least one is needed.
     #[error("{what} 0: expected {expected}")]
     Zero {
         /// What there is none of.
         what: &'static str,
-        /// How many there have to be.
+        /// How many are needed.
         expected: &'static str,
     },
     /// A number outside its range.
@@ -86,71 +86,75 @@ pub enum Error {
         what: &'static str,
         /// The number that was given.
         value: f64,
-        /// The range it has to be in.
+        /// The range that it must be in.
         expected: &'static str,
     },
     /// A schedule with rates outside their range.
     #[error("{what} {schedule}: expected {expected}")]
     Schedule {
-        /// What it is the schedule of.
+        /// The setting that it is the schedule of.
         what: &'static str,
         /// The schedule that was given.
         schedule: String,
-        /// What its numbers have to be.
+        /// What its numbers must be.
         expected: &'static str,
     },
-    /// A slope of [`LeakyRelu`](crate::nn::Activation::LeakyRelu) that is none.
-    #[error("slope of leaky_relu {slope}: expected {expected}")]
+    /// A slope that [`LeakyRelu`](crate::nn::Activation::LeakyRelu) cannot have.
+    #[error("leaky_relu slope {slope}: expected {expected}")]
     NegativeSlope {
         /// The slope as it was given.
         slope: String,
-        /// What it has to be.
+        /// What it must be.
         expected: &'static str,
     },
-    /// A drop rate that is no 1 - k/65536 with a k from 1.
+    /// A drop rate that is not 1 - k/65536 for any k from 1 to 65536.
     #[error("drop rate {value}: expected 0, or a number from 1/65536 to 65535/65536")]
     DropRate {
         /// The rate that was given.
         value: f64,
     },
     /// A numerator of a keep rate outside its range.
-    #[error("k of a keep rate {k}: expected a number from 1 to 65536")]
+    #[error("keep rate of {k}/65536: expected a numerator from 1 to 65536")]
     KeepNumerator {
         /// The numerator that was given.
         k: u32,
     },
-    /// Noise in a file that keeps every unit, which has another way to be said.
+    /// Bernoulli noise in a file that keeps every unit, which must be written as no noise.
     #[error(
-        "keep_k of Bernoulli noise {keep_k}: expected a number below it, or noise of kind `none`"
+        "Bernoulli noise with keep_k {keep_k}: expected a smaller number, or noise of kind `none`"
     )]
     BernoulliKeepsAll {
         /// The numerator of its keep rate.
         keep_k: u32,
     },
-    /// A keep rate and a drop rate of the same units.
-    #[error("keep rate {keep} beside the drop rate {drop}: expected one of the two")]
+    /// Both a keep rate and a drop rate are given for the same units.
+    #[error(
+        "both a keep rate ({keep}) and a drop rate ({drop}) are given: expected one of the two"
+    )]
     KeepAndDrop {
         /// The keep rate.
         keep: f64,
         /// The drop rate.
         drop: f64,
     },
-    /// A layer after the output layer.
-    #[error("call {call}: expected the hidden layers first, then one output layer")]
+    /// A layer is added after the output layer.
+    #[error(
+        "{call} is called after `output`: expected the hidden layers first, then one output layer"
+    )]
     LayerAfterOutput {
         /// The call that came too late.
         call: String,
     },
-    /// A network without an output layer.
-    #[error("output layer missing: expected a call of `output` before `build`")]
+    /// A network has no output layer.
+    #[error("no output layer: call `output` before `build`")]
     NoOutputLayer,
-    /// A file of a network without a layer.
-    #[error("layers []: expected at least the output layer")]
+    /// A file describes a network without layers.
+    #[error("`layers` is empty: expected at least the output layer")]
     NoLayers,
-    /// A file of a network whose output layer has an activation, or drops units.
+    /// A file describes a network whose output layer has an activation or drops units.
     #[error(
-        "activation of the output layer {activation} with keep rate {keep}: expected identity \
-         without noise: what follows is the loss's"
+        "the output layer has activation {activation} and keep rate {keep}: expected identity without \
+         noise, because its activation follows from the loss"
     )]
     OutputLayer {
         /// Its activation.
@@ -160,11 +164,11 @@ pub enum Error {
     },
     /// Softmax cross-entropy over one output.
     #[error(
-        "softmax_cross_entropy outputs 1: expected at least two classes (a softmax over one is \
-         always 1: two classes can be one output with binary_cross_entropy)"
+        "softmax_cross_entropy with 1 output: expected at least two classes (a softmax over one class \
+         is always 1; two classes can share one output with binary_cross_entropy)"
     )]
     OneClass,
-    /// A network with another loss than what is asked for needs.
+    /// An operation needs a network with another loss.
     #[error("loss {loss}: expected {expected}")]
     LossKind {
         /// The network's loss.
@@ -172,58 +176,58 @@ pub enum Error {
         /// The loss that is needed, and why.
         expected: &'static str,
     },
-    /// The variance of an answer that has none.
-    #[error("variance not known: expected moments, or monte_carlo with two samples or more")]
+    /// An estimate has no variance.
+    #[error("this estimate has no variance: use moments, or monte_carlo with at least two samples")]
     NoVariance,
-    /// The samples of an answer that were not kept.
-    #[error("samples not kept: expected MonteCarlo::keep_samples")]
+    /// The samples of an estimate were not kept.
+    #[error("the samples were not kept: call MonteCarlo::keep_samples before the prediction")]
     NoSamples,
-    /// A setting of the caller's with a name that the trainer uses itself.
-    #[error("setting {name}: expected a name that the trainer does not use")]
+    /// The caller's provenance has a name that the trainer uses itself.
+    #[error("setting `{name}`: expected a name that the trainer does not use itself")]
     ReservedName {
         /// The name.
         name: String,
     },
-    /// A network to be trained whose parameters are not all finite.
-    #[error("parameters layer {layer} holds NaN or infinity: expected finite numbers")]
+    /// A network cannot be trained because some of its parameters are not finite.
+    #[error("layer {layer} has NaN or infinite parameters: expected finite numbers")]
     NonFiniteLayer {
         /// The layer, from 0.
         layer: usize,
     },
-    /// Parameters that no file may hold.
-    #[error("parameters {reason}: expected numbers that can be read again")]
+    /// The parameters cannot be written to a file.
+    #[error("cannot write the parameters: {reason}")]
     UnwritableParameters {
         /// Which ones, and what was expected of them.
         reason: String,
     },
     /// A weight that is larger than bfloat16's largest number.
-    #[error("weight {weight}: expected a number that bfloat16 has")]
+    #[error("weight {weight:?} is too large for bfloat16")]
     BeyondBf16 {
         /// The weight.
         weight: f32,
     },
-    /// A file that would be too large to be read again.
+    /// A file would be too large to be read back.
     #[error("{what} {size}: expected at most {most}, {why}")]
     FileTooLarge {
         /// Bytes of which file.
         what: &'static str,
         /// How many it would have.
         size: u64,
-        /// The most that it may have.
+        /// The maximum.
         most: u64,
         /// What sets that bound.
         why: &'static str,
     },
-    /// Metadata that JSON cannot hold.
-    #[error("file {reason}: expected metadata that JSON can hold")]
+    /// The metadata cannot be written as JSON.
+    #[error("cannot write the metadata as JSON: {reason}")]
     Metadata {
-        /// What the serialiser said.
+        /// The message of the serialiser.
         reason: String,
     },
-    /// An array of the crate `ndarray` that is not row by row without gaps.
+    /// An array of the crate `ndarray` is not stored row by row without gaps.
     #[error(
-        "layout of an array with the strides {strides:?}: expected standard layout (C order \
-         without gaps), or a call of Matrix::copy_of_ndarray"
+        "an array has strides {strides:?}: expected standard layout (C order without gaps); \
+         Matrix::copy_of_ndarray accepts any layout"
     )]
     ArrayLayout {
         /// Elements from one row to the next, and from one column to the next.
@@ -261,7 +265,7 @@ pub enum Error {
         /// The value found.
         value: f32,
     },
-    /// Targets of another kind than the network's loss takes.
+    /// The targets are not of the kind that the network's loss takes.
     #[error("targets are {got}: the network's loss takes {expected}")]
     TargetKind {
         /// The kind the loss takes.
@@ -269,7 +273,7 @@ pub enum Error {
         /// The kind that was given.
         got: &'static str,
     },
-    /// The loss of a step is NaN or infinite; the parameters are as they were.
+    /// The loss of a step is NaN or infinite. The parameters are unchanged.
     #[error("the loss of step {step} is {loss}: expected a finite number (parameters unchanged)")]
     NonFiniteLoss {
         /// The step that was refused.
@@ -277,25 +281,25 @@ pub enum Error {
         /// Its loss.
         loss: f32,
     },
-    /// An earlier update made parameters that are NaN or infinite.
-    #[error("layer {layer} holds NaN or infinite parameters since step {step}")]
+    /// An earlier update made some parameters NaN or infinite.
+    #[error("layer {layer} has had NaN or infinite parameters since step {step}")]
     NonFiniteParameters {
         /// The layer, from 0.
         layer: usize,
         /// The step whose update overflowed.
         step: u64,
     },
-    /// An instruction set that this CPU does not have.
+    /// This CPU does not support the instruction set.
     #[error(
         "instruction set {requested} is not available on this CPU: expected one of {available}"
     )]
     IsaUnavailable {
-        /// The set that was asked for.
+        /// The requested instruction set.
         requested: Isa,
-        /// The sets the CPU has, separated by commas.
+        /// The instruction sets that the CPU supports, separated by commas.
         available: String,
     },
-    /// A name that is none of the known ones.
+    /// A name is not one of the known names.
     #[error("{what} `{name}`: expected one of {expected}")]
     UnknownName {
         /// What is named.
@@ -310,11 +314,11 @@ pub enum Error {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said. The message tells it, so it is not what
-        /// [`std::error::Error::source`] gives: whoever prints the whole chain
-        /// would print it twice.
-        // Written raw, the name is none that `thiserror` takes for the source. Shared, and
-        // not its kind and text alone, so that a copy still has the system's number.
+        /// The system's error. The message already contains it, so
+        /// [`std::error::Error::source`] does not return it; otherwise it would be printed twice
+        /// with the whole chain.
+        // `thiserror` does not take a field with a raw name for the source. The error is shared, so
+        // that a clone still has the system's error number.
         r#source: Arc<io::Error>,
     },
     /// A file that is not what it has to be.
@@ -325,8 +329,8 @@ pub enum Error {
         /// What is wrong with it and what was expected.
         reason: String,
     },
-    /// A file that another run writes again and again.
-    #[error("{}: another run is writing this file: expected a file of its own for each run", path.display())]
+    /// Another run is writing the file.
+    #[error("{}: another run is writing this file: expected a different file for each run", path.display())]
     InUse {
         /// The file.
         path: PathBuf,
@@ -398,7 +402,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn copies_say_the_same_and_keep_the_os_error_code() {
+    fn clones_have_the_same_message_and_os_error_code() {
         let error = crate::files::read("nowhere/to/be/found".as_ref()).unwrap_err();
         let copy = error.clone();
         assert_eq!(copy.to_string(), error.to_string());
@@ -411,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn each_cause_is_told_in_these_words() {
+    fn each_cause_has_its_message() {
         let told: Vec<(Error, &str)> = vec![
             (
                 Error::Zero { what: "layer width", expected: "at least one unit" },
@@ -435,7 +439,7 @@ mod tests {
             ),
             (
                 Error::NegativeSlope { slope: "0".to_owned(), expected: "a finite number above 0" },
-                "slope of leaky_relu 0: expected a finite number above 0",
+                "leaky_relu slope 0: expected a finite number above 0",
             ),
             (
                 Error::KeepText { text: "half".to_owned() },
@@ -447,35 +451,34 @@ mod tests {
             ),
             (
                 Error::KeepNumerator { k: 0 },
-                "k of a keep rate 0: expected a number from 1 to 65536",
+                "keep rate of 0/65536: expected a numerator from 1 to 65536",
             ),
             (
                 Error::BernoulliKeepsAll { keep_k: 65536 },
-                "keep_k of Bernoulli noise 65536: expected a number below it, or noise of kind \
+                "Bernoulli noise with keep_k 65536: expected a smaller number, or noise of kind \
                  `none`",
             ),
             (
                 Error::KeepAndDrop { keep: 0.8, drop: 0.2 },
-                "keep rate 0.8 beside the drop rate 0.2: expected one of the two",
+                "both a keep rate (0.8) and a drop rate (0.2) are given: expected one of the two",
             ),
             (
                 Error::LayerAfterOutput { call: "hidden(3, relu, 1)".to_owned() },
-                "call hidden(3, relu, 1): expected the hidden layers first, then one output layer",
+                "hidden(3, relu, 1) is called after `output`: expected the hidden layers first, then \
+                 one output layer",
             ),
-            (
-                Error::NoOutputLayer,
-                "output layer missing: expected a call of `output` before `build`",
-            ),
-            (Error::NoLayers, "layers []: expected at least the output layer"),
+            (Error::NoOutputLayer, "no output layer: call `output` before `build`"),
+            (Error::NoLayers, "`layers` is empty: expected at least the output layer"),
             (
                 Error::OutputLayer { activation: "relu".to_owned(), keep: Keep::HALF },
-                "activation of the output layer relu with keep rate 0.5000 (32768/65536): expected \
-                 identity without noise: what follows is the loss's",
+                "the output layer has activation relu and keep rate 0.5000 (32768/65536): expected \
+                 identity without noise, because its activation follows from the loss",
             ),
             (
                 Error::OneClass,
-                "softmax_cross_entropy outputs 1: expected at least two classes (a softmax over one \
-                 is always 1: two classes can be one output with binary_cross_entropy)",
+                "softmax_cross_entropy with 1 output: expected at least two classes (a softmax over \
+                 one class is always 1; two classes can share one output with \
+                 binary_cross_entropy)",
             ),
             (
                 Error::LossKind {
@@ -486,28 +489,27 @@ mod tests {
             ),
             (
                 Error::NoVariance,
-                "variance not known: expected moments, or monte_carlo with two samples or more",
+                "this estimate has no variance: use moments, or monte_carlo with at least two samples",
             ),
-            (Error::NoSamples, "samples not kept: expected MonteCarlo::keep_samples"),
+            (
+                Error::NoSamples,
+                "the samples were not kept: call MonteCarlo::keep_samples before the prediction",
+            ),
             (
                 Error::ReservedName { name: "seed".to_owned() },
-                "setting seed: expected a name that the trainer does not use",
+                "setting `seed`: expected a name that the trainer does not use itself",
             ),
             (
                 Error::NonFiniteLayer { layer: 1 },
-                "parameters layer 1 holds NaN or infinity: expected finite numbers",
+                "layer 1 has NaN or infinite parameters: expected finite numbers",
             ),
             (
                 Error::UnwritableParameters {
                     reason: "layers.0.bias holds NaN: expected finite numbers".to_owned(),
                 },
-                "parameters layers.0.bias holds NaN: expected finite numbers: expected numbers that \
-                 can be read again",
+                "cannot write the parameters: layers.0.bias holds NaN: expected finite numbers",
             ),
-            (
-                Error::BeyondBf16 { weight: 3.4e38 },
-                "weight 340000000000000000000000000000000000000: expected a number that bfloat16 has",
-            ),
+            (Error::BeyondBf16 { weight: 3.4e38 }, "weight 3.4e38 is too large for bfloat16"),
             (
                 Error::FileTooLarge {
                     what: "bytes of a file",
@@ -519,12 +521,12 @@ mod tests {
             ),
             (
                 Error::Metadata { reason: "key must be a string".to_owned() },
-                "file key must be a string: expected metadata that JSON can hold",
+                "cannot write the metadata as JSON: key must be a string",
             ),
             (
                 Error::ArrayLayout { strides: [1, -2] },
-                "layout of an array with the strides [1, -2]: expected standard layout (C order \
-                 without gaps), or a call of Matrix::copy_of_ndarray",
+                "an array has strides [1, -2]: expected standard layout (C order without gaps); \
+                 Matrix::copy_of_ndarray accepts any layout",
             ),
         ];
         for (error, words) in told {
@@ -533,7 +535,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_of_errors_tells_what_the_system_said_once() {
+    fn a_chain_of_errors_has_the_message_of_the_system_once() {
         let error = crate::files::read("nowhere/to/be/found".as_ref()).unwrap_err();
         assert!(matches!(&error, Error::Io { source, .. } if source.raw_os_error().is_some()));
         let mut chain = error.to_string();

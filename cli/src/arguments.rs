@@ -49,7 +49,7 @@ pub enum Command {
     Inspect(inspect::Arguments),
     /// Import a network from PyTorch or ONNX, or export one to them
     Convert(convert::Arguments),
-    /// Measure where the time of a training step goes, and the lower bounds of the machine
+    /// Measure where the time of a training step goes, and compare it with the machine's lower bounds
     Profile(profile::Arguments),
     /// Print a completion script for a shell
     Completions(manual::CompletionsArguments),

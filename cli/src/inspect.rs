@@ -31,9 +31,9 @@ Examples:
   thinnet inspect run.ckpt --json
   thinnet inspect network.onnx
 
-For a state dict that does not describe its network, the tensors are listed. For an ONNX graph, each
-node is listed with what it was read as; if the graph is refused, the node in the way is marked and
-the exit code is 1.
+If a state dict does not describe its network, its tensors are listed. For an ONNX graph, the role of
+each node in the network is listed. If the graph is refused, the node that caused it is marked and the
+exit code is 1.
 The digest is the SHA-256 of the parameters, as little-endian f32 in the order of their names.";
 
 /// The arguments of `thinnet inspect`.

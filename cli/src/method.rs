@@ -45,7 +45,7 @@ pub struct Sampling {
         ),
     )]
     samples: Option<usize>,
-    /// Stop sampling a row once the standard error of every class probability is at most this;
+    /// Stop sampling a row once the standard error of every class probability is at most T, which is
     /// checked after every 16 samples
     #[arg(
         long, value_name = "T", value_parser = numbers::at_least_zero,

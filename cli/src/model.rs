@@ -15,7 +15,7 @@ use crate::{numbers, outputs::Named, source::Data};
 /// The arguments that name them.
 #[derive(Debug, clap::Args)]
 pub struct ModelAndData {
-    /// The network, as `thinnet train --out` or `thinnet convert` wrote it
+    /// A network that `thinnet train --out` or `thinnet convert` wrote
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
     #[command(flatten)]

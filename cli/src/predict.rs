@@ -19,9 +19,9 @@ Examples:
   thinnet predict --model digits.safetensors --limit 10
   thinnet predict --model mnist.safetensors --data mnist --json > predictions.jsonl
   thinnet predict --model own.safetensors --data rows.npy
-  The rows it gets wrong:
+  List the rows that the network gets wrong:
     thinnet predict --model digits.safetensors | awk '$2 != $3'
-  The rows that the thinned networks disagree about most:
+  List the rows that the thinned networks disagree about most:
     thinnet predict --model digits.safetensors --samples 100 | sort -grk6 | head
 
 Each line has, separated by tabs, the row's number (from 0), its label (- if there are none), the

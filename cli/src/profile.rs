@@ -13,12 +13,12 @@ Examples:
   thinnet profile --model digits.safetensors
   thinnet profile --model mnist.safetensors --data mnist --batch 512 --json
 
-It trains a copy of the network with learning rate 0, which takes as long as any other rate, and
-reports the median time of each part over the steps. `other` is the rest of the step: waiting for
+The command trains a copy of the network with learning rate 0, which takes as long as any other rate,
+and reports the median time of each part of a step. `other` is the rest of the step: waiting for
 threads and for the system's scheduler, close to 0 on an idle machine. `up 1` is product 1, the
-forward pass; `down 2+3, update` is products 2 and 3, the backward pass, in one pass with the update.
-`dense GFLOP/s` is the speed that an engine which computes the full products would need. The two
-floors are lower bounds for this machine: the remaining operations at its peak rate of fused
+forward pass; `down 2+3, update` is products 2 and 3, the backward pass, fused with the update.
+`dense GFLOP/s` is the speed at which an engine would have to compute the full products to take as
+long. The two floors are lower bounds for this machine: the remaining operations at its peak rate of fused
 multiply-adds, and reading and writing the weights and velocities at its peak bandwidth. Nothing else
 should run at the same time.";
 

@@ -71,10 +71,10 @@ impl fmt::Display for Source {
 pub struct Data {
     /// Labelled rows: a folder with MNIST's IDX files (plain or .gz), or with x_train.npy,
     /// y_train.npy, x_test.npy and y_test.npy; a .npy file of rows; or `digits`, the 10,000 digits
-    /// inside this program. Bytes are divided by 255, other numbers are taken as they are
+    /// inside this program. Bytes are divided by 255; other numbers are used unchanged
     #[arg(long = "data", value_name = "DIR|FILE.npy|digits", default_value = "digits")]
     source: Source,
-    /// Labels of the rows of a .npy file: another one, with a class number (from 0) per row
+    /// Labels of the rows in a .npy file: a second .npy file with one class number (from 0) per row
     #[arg(long, value_name = "FILE.npy")]
     labels: Option<PathBuf>,
 }

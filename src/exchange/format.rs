@@ -95,7 +95,7 @@ fn is_onnx(bytes: &[u8], size: u64, path: &Path) -> bool {
 impl fmt::Display for FileKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Thinnet => "a file of thinnet's",
+            Self::Thinnet => "a thinnet model or checkpoint",
             Self::Exported => "a state dict that thinnet wrote",
             Self::StateDict => "a state dict",
             Self::Onnx => "an ONNX graph",

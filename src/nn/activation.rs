@@ -187,7 +187,7 @@ impl FromStr for Activation {
         let slope = name.strip_prefix("leaky_relu(").and_then(|rest| rest.strip_suffix(')'));
         if let Some((text, slope)) = slope.and_then(|text| Some((text, text.parse().ok()?))) {
             // As it is written: 1e39 is infinite as an f32, and 1e-50 is 0.
-            let expected = "a number above 0, also as an f32";
+            let expected = "a number above 0 that single precision can hold";
             let refused = |_| Error::NegativeSlope { slope: text.to_owned(), expected };
             return NegativeSlope::new(slope).map(Self::LeakyRelu).map_err(refused);
         }

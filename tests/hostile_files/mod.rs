@@ -561,7 +561,7 @@ pub fn onnx() -> Vec<Hostile> {
                     .varint(14, 1)
                     .message(13, Message::default().bytes(1, "location").bytes(2, "../../secret")),
             ),
-            "`w` is kept in another file",
+            "`w` is stored in another file",
         ),
         hostile("bad-nan", weight(&[2, 3], &[1.0, 1.0, f32::NAN, 1.0, 1.0, 1.0]), "`w` holds NaN"),
         hostile(
@@ -638,7 +638,7 @@ pub fn onnx() -> Vec<Hostile> {
         hostile("bad-first-add", before(node("Add", &["x", "b"], "i")), "of a row's [2]"),
         hostile("bad-flatten", before(with_int(node("Flatten", &["x"], "i"), "axis", 0)), "axis 0"),
         hostile("bad-cast", before(with_int(node("Cast", &["x"], "i"), "to", 7)), "to INT64"),
-        hostile("bad-reshape", reshaped(&[-1, 3]), "3 columns: expected the 2 of a row"),
+        hostile("bad-reshape", reshaped(&[-1, 3]), "3 columns: expected 2, as in a row"),
         hostile("bad-reshape-to-3", reshaped(&[0, 2, 1]), "expected a Flatten before"),
         hostile("bad-reshape-to-0", reshaped(&[0, 0, 0]), "0 at 2, where there is no dimension"),
         hostile(
@@ -691,7 +691,7 @@ pub fn onnx() -> Vec<Hostile> {
         hostile(
             "bad-leaky",
             of_node(1, with_float(node("LeakyRelu", &["z"], "h"), "alpha", -0.5)),
-            "slope of leaky_relu -0.5: expected",
+            "leaky_relu slope -0.5: expected",
         ),
         hostile(
             "bad-many-fields",

@@ -71,7 +71,7 @@ fn a_weight_that_bfloat16_has_not_is_refused() {
     let mut mlp = Mlp::builder(2).output(2, Loss::SquaredError).build().unwrap();
     mlp.set_weights(0, &[1.0, 2.0, f32::MAX, 0.0]).unwrap();
     let message = Predictor::new(&mlp).bf16_weights().unwrap_err().to_string();
-    assert_eq!(message, format!("weight {}: expected a number that bfloat16 has", f32::MAX));
+    assert_eq!(message, format!("weight {:?} is too large for bfloat16", f32::MAX));
 }
 
 /// What the rounding costs on 2,000 digits: at most a handful of them change, and

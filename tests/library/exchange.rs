@@ -322,7 +322,7 @@ fn a_softmax_over_one_output_is_refused() {
     let path = Path::new("one.safetensors");
     assert_eq!(exchange::from_torch(&bytes, path, Some(&Layers::new())).unwrap(), one);
     let message = exchange::from_torch(&bytes, path, Some(&softmax)).unwrap_err().to_string();
-    let words = "one.safetensors: softmax_cross_entropy outputs 1: expected at least two";
+    let words = "one.safetensors: softmax_cross_entropy with 1 output: expected at least two";
     assert!(message.starts_with(words), "{message}");
 }
 
@@ -437,8 +437,8 @@ fn other_graphs_are_refused_with_the_node() {
     for (name, words) in [
         ("bad_prelu", "(`PRelu`): expected one of Gemm"),
         ("bad_gelu", "(`Gelu`): expected one of Gemm"),
-        ("bad_external", "is kept in another file"),
-        ("bad_sklearn_pairs", "(`Reshape`): 1 columns: expected the 2 of a row"),
+        ("bad_external", "is stored in another file"),
+        ("bad_sklearn_pairs", "(`Reshape`): 1 columns: expected 2, as in a row"),
     ] {
         let path = fixture(&format!("{name}.onnx"));
         let message = Model::read(&path).unwrap().network(None).unwrap_err().to_string();

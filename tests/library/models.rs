@@ -201,7 +201,7 @@ fn an_output_layer_with_an_activation_or_noise() {
         output.replace("identity", "tanh"),
         output.replace(r#"\"kind\":\"none\""#, r#"\"kind\":\"bernoulli\",\"keep_k\":1"#),
     ] {
-        refused_with(output, &other, "activation of the output layer");
+        refused_with(output, &other, "the output layer has activation");
     }
 }
 

@@ -332,7 +332,7 @@ fn shapes_of_constants_are_those_that_the_graph_sees() {
         flattened_to(&[turn.clone(), shape.clone(), item], "n")
     };
     agrees(&of("[1]"), None, &[2, 2], false);
-    refused(&of("[0]"), None, &[2, 2], "8 columns: expected the 4 of a row");
+    refused(&of("[0]"), None, &[2, 2], "8 columns: expected 4, as in a row");
 }
 
 /// -2^32 is 0 in 32 bits.

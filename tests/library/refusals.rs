@@ -184,9 +184,9 @@ fn settings_out_of_range_are_refused() {
     says(rare(sgd().weight_decay(1e30).paper_rates()), "weight decay 42949");
     let mut broken = mlp(Loss::SquaredError);
     broken.set_weights(1, &[0.0, f32::NAN, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]).unwrap();
-    says(Trainer::builder(broken, sgd(), 1).build().map(drop), "layer 1 holds NaN");
+    says(Trainer::builder(broken, sgd(), 1).build().map(drop), "layer 1 has NaN");
     let many_rows = Trainer::builder(mlp(Loss::SoftmaxCrossEntropy), sgd(), usize::MAX / 2);
-    says(many_rows.build().map(drop), "more than can be allocated");
+    says(many_rows.build().map(drop), "cannot allocate");
 }
 
 #[test]
@@ -214,9 +214,9 @@ fn networks_that_cannot_be_are_refused() {
     let anywhere = output().input_keep(Keep::ONE).input_keep(Keep::HALF).sparse_input().seed(1);
     assert_eq!(anywhere.build().unwrap().keeps(), [Keep::HALF], "the last call counts");
     let one_class = Mlp::builder(3).output(1, Loss::SoftmaxCrossEntropy);
-    says(one_class.build().map(drop), "softmax_cross_entropy outputs 1: expected at least two");
+    says(one_class.build().map(drop), "softmax_cross_entropy with 1 output: expected at least two");
     let huge = Mlp::builder(usize::MAX / 2).output(usize::MAX / 2, Loss::SquaredError);
-    says(huge.build().map(drop), "more than can be allocated");
+    says(huge.build().map(drop), "cannot allocate");
     let mut mlp = mlp(Loss::SquaredError);
     says(mlp.set_weights(0, &[0.0; 11]), "expected 12, got 11");
     says(mlp.set_weights(2, &[0.0; 11]), "layer 2");

@@ -54,7 +54,7 @@ fn names_and_numbers_come_back() {
     assert_eq!(serde_json::from_str::<Keep>("1").unwrap(), Keep::ONE);
     assert_eq!(serde_json::from_str::<Isa>("\"auto\"").unwrap(), Isa::detect());
     refused::<Activation>("\"step\"", "activation `step`: expected one of relu");
-    refused::<Activation>("\"leaky_relu(0)\"", "slope of leaky_relu 0: expected");
+    refused::<Activation>("\"leaky_relu(0)\"", "leaky_relu slope 0: expected");
     refused::<Loss>(
         "\"hinge\"",
         "unknown variant `hinge`, expected one of `softmax_cross_entropy`",

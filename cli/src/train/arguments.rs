@@ -78,8 +78,8 @@ pub struct Arguments {
         allow_negative_numbers = true, help_heading = "Network",
     )]
     keep: Keep,
-    /// Initialisation of the weights: N(0, 2/inputs), uniform in ±sqrt(6/(inputs+outputs)), or as
-    /// in the authors' published code
+    /// Initialisation of the weights: he, from N(0, 2/inputs); glorot, uniform in
+    /// ±sqrt(6/(inputs+outputs)); or paper, as in the authors' published code
     #[arg(
         long, value_name = "NAME", default_value_t = Initialisation::He,
         value_parser = PossibleValuesParser::new(Initialisation::ALL.iter().map(|one| one.name()))
@@ -138,7 +138,7 @@ pub struct Arguments {
         long, value_name = "C", group = "bound",
         value_parser = numbers::norm, allow_negative_numbers = true,
         help_heading = "Training",
-        help = "Upper bound on the norm of the weights into each unit",
+        help = "Upper bound on the Euclidean norm of the weights into each unit",
     )]
     max_norm: Option<f64>,
     #[arg(
@@ -180,7 +180,8 @@ pub struct Arguments {
     pub plot: Option<PathBuf>,
 
     /// Save the training to this file while it runs, so that it can be resumed after Ctrl-C,
-    /// SIGTERM, SIGHUP or a crash; an existing file is not overwritten, unless it is the one resumed
+    /// SIGTERM, SIGHUP or a crash. An existing file is not overwritten unless it is the one that is
+    /// resumed
     #[arg(long, value_name = "FILE", help_heading = "Checkpoints")]
     pub checkpoint: Option<PathBuf>,
     #[arg(

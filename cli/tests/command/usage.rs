@@ -339,7 +339,7 @@ fn wrong_arguments_give_one_line_that_names_them() {
         (&["demo", "--threads", "0"], "--threads <N>'"),
         (&["train", "--isa", "sse9"], "--isa <NAME>' [possible values: auto"),
         (&["train", "--activation", "step"], "relu"),
-        (&["train", "--activation", "leaky_relu(0)"], "slope of leaky_relu 0"),
+        (&["train", "--activation", "leaky_relu(0)"], "leaky_relu slope 0"),
         (&["train", "--schedule", "stairs"], "cosine"),
         (&["train", "--learning-rate", "-1"], "--learning-rate <X>'"),
         (
@@ -349,7 +349,7 @@ fn wrong_arguments_give_one_line_that_names_them() {
         (&["train", "--learning-rate", "inf"], "--learning-rate <X>': expected a number from 0 to"),
         (&["train", "--max-norm", "1e-50"], "--max-norm <C>': expected a number from 1e-15"),
         (&["train", "--momentum", "0.999999999"], "it rounds to 1 in single precision: expected"),
-        (&["train", "--activation", "leaky_relu(1e39)"], "slope of leaky_relu 1e39: expected"),
+        (&["train", "--activation", "leaky_relu(1e39)"], "leaky_relu slope 1e39: expected"),
         (&["train", "--momentum", "1"], "a number of at least 0 and below 1"),
         (&["train", "--max-norm", "0"], "from 1e-15 to 3.4e38"),
         (&["train", "--max-norm", "1", "--max-norm-paper", "2"], "cannot be used with"),

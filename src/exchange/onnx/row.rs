@@ -172,7 +172,7 @@ impl Row {
         }
         match (known, others) {
             (Some(known), Some(others)) if known != others => {
-                Err(format!("{others} columns: expected the {known} of a row"))
+                Err(format!("{others} columns: expected {known}, as in a row of the input"))
             }
             (None, Some(others)) if !any_rows => {
                 Err(format!("{others} columns: expected an input whose shape is stated"))

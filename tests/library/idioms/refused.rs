@@ -153,11 +153,11 @@ pub const REFUSED: &[Refusal] = &[
         which: &["linear_tensordot/script"],
     },
     Refusal {
-        words: "(`Reshape`): 1 columns: expected the 2 of a row",
+        words: "(`Reshape`): 1 columns: expected 2, as in a row",
         which: &["sklearn_standard_values", "sklearn_values"],
     },
     Refusal {
-        words: "(`Reshape`): 1 columns: expected the 3 of a row",
+        words: "(`Reshape`): 1 columns: expected 3, as in a row",
         which: &["sklearn_values_three"],
     },
     Refusal {

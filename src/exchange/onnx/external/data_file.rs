@@ -96,7 +96,7 @@ fn walk(folder: &Path, names: &[&str], location: &str) -> Result<(PathBuf, Vec<I
         let about = fs::symlink_metadata(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => {
                 let location = short(location);
-                format!("that is not there: put {location} beside the graph")
+                format!("no such file: put {location} beside the graph")
             }
             _ => error.to_string(),
         })?;

@@ -77,7 +77,7 @@ impl<'a> Wanted<'a> {
     /// The error of this tensor.
     fn refuse(&self, reason: impl std::fmt::Display) -> String {
         let (name, location) = (short(self.name), short(self.external.location));
-        format!("{name} is kept in another file, {location}: {reason}")
+        format!("{name} is stored in another file, {location}: {reason}")
     }
 
     /// The first byte and the one behind the last, in a file of `len`.
@@ -405,7 +405,7 @@ mod tests {
         refused(
             &none,
             &[wanted("w", "x.data", 0, 4)],
-            "`w` is kept in another file, `x.data`: expected a graph read from its file, beside \
+            "`w` is stored in another file, `x.data`: expected a graph read from its file, beside \
              which that lies",
         );
     }
@@ -416,7 +416,7 @@ mod tests {
         refused(
             &beside,
             &[wanted("w", "net.onnx.data", 0, 4)],
-            "`w` is kept in another file, `net.onnx.data`: that is not there: put \
+            "`w` is stored in another file, `net.onnx.data`: no such file: put \
              `net.onnx.data` beside the graph",
         );
         refused(&beside, &[wanted("w", "a/b", 0, 4)], "put `a/b` beside the graph");
@@ -494,7 +494,7 @@ mod tests {
         refused(
             &beside,
             &[a, b],
-            "`b` is kept in another file, `./x.data`: byte 29 is that of `a`",
+            "`b` is stored in another file, `./x.data`: byte 29 is that of `a`",
         );
     }
 
