@@ -61,19 +61,19 @@ pub struct Estimates<'w> {
 ///     trainer.step(&Batch::dense(x), Targets::Values(y))?;
 /// }
 ///
-/// Predict where it has learned, and far from there.
+/// // Predict where it has learned, and far from there.
 /// let predictor = Predictor::new(trainer.into_network());
 /// let mut workspace = predictor.workspace(2)?;
 /// let asked = Batch::dense(MatrixView::new(&[-0.5, 2.0], 2, 1)?);
 /// let samples = MonteCarlo::new(500)?.keep_samples();
 /// let answers = predictor.monte_carlo(&asked, &samples, Seeds::Each(&[1, 2]), &mut workspace)?;
 /// let (near, far) = (answers.row(0)?, answers.row(1)?);
-/// Where the curve lies: 1.96 standard deviations, 95 % of a normal distribution.
+/// // Where the curve lies: 1.96 standard deviations, 95 % of a normal distribution.
 /// let [low, high] = near.interval(0, 1.96)?;
 /// let band = [near.quantile(0, 0.025)?, near.quantile(0, 0.975)?]; // 95 % of the samples
 /// println!("{:.2}, {low:.2} to {high:.2}; {band:.2?}", near.mean()[0]);
 /// assert!(low < (-1.5f64).sin() && (-1.5f64).sin() < high);
-/// Where a new target lies, if the targets' noise has a standard deviation of 0.1.
+/// // Where a new target lies, if the targets' noise has a standard deviation of 0.1.
 /// let precision = 1.0 / (0.1 * 0.1);
 /// let [lower, higher] = near.predictive_interval(0, 1.96, precision)?;
 /// assert!(lower < low && high < higher);
