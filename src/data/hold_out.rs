@@ -14,10 +14,10 @@ impl Dataset {
     /// Holds out `rows` rows: returns the rest, to train on, and those rows, to measure the error
     /// on. Both keep the order of the rows.
     ///
-    /// The rows are chosen at random and stratified by class: from a class with n of the N rows, `n
-    /// * rows / N` are held out, rounded down; the remaining ones are taken, one each, from the
-    /// classes with the largest remainders (ties go to the first class). A class's last row is held
-    /// out only if there is no other choice. The choice is a pure function of (seed, labels, rows).
+    /// The rows are chosen at random and stratified by class: a class with n of the N rows gives
+    /// `n rows / N` of them, rounded down; the remaining ones are taken, one each, from the classes
+    /// with the largest remainders (ties go to the first class). A class's last row is held out
+    /// only if there is no other choice. The choice is a pure function of (seed, labels, rows).
     ///
     /// ```
     /// use thinnet::{data::Dataset, tensor::Matrix};
