@@ -1,6 +1,10 @@
 //! The one error type of the library.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use crate::{rate::Keep, simd::Isa};
 
@@ -322,10 +326,10 @@ pub enum Error {
         r#source: Arc<io::Error>,
     },
     /// A file that is not what it has to be.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}{reason}", prefix(path.as_deref()))]
     Format {
-        /// The file.
-        path: PathBuf,
+        /// The file; `None` where bytes were read, until [`Error::in_file`] names it.
+        path: Option<PathBuf>,
         /// What is wrong with it and what was expected.
         reason: String,
     },
@@ -336,10 +340,10 @@ pub enum Error {
         path: PathBuf,
     },
     /// A checkpoint of another training than the one to be resumed.
-    #[error("{}: {what} was {saved} when it was saved, and is {now} now: expected the same", path.display())]
+    #[error("{}{what} was {saved} when it was saved, and is {now} now: expected the same", prefix(path.as_deref()))]
     Resume {
-        /// The checkpoint.
-        path: PathBuf,
+        /// The checkpoint; `None` as in [`Error::Format`].
+        path: Option<PathBuf>,
         /// What differs.
         what: String,
         /// Its value in the checkpoint.
@@ -363,10 +367,50 @@ fn shape_text([rows, columns]: &[usize; 2]) -> String {
     format!("{rows} x {columns} elements")
 }
 
+/// What names the file in a message.
+fn prefix(path: Option<&Path>) -> String {
+    path.map(|path| format!("{}: ", path.display())).unwrap_or_default()
+}
+
 impl Error {
     /// What the system said of a file or folder.
     pub fn io(path: impl Into<PathBuf>, source: io::Error) -> Self {
         Self::Io { path: path.into(), source: Arc::new(source) }
+    }
+
+    /// The same error, of the file at `path`. What reads bytes, such as
+    /// [`Mlp::from_bytes`](crate::nn::Mlp::from_bytes), does not know where they come from:
+    /// with this its message begins with the file, as that of what reads files does. An
+    /// error that names a file already, or is of none, stays as it is.
+    ///
+    /// ```
+    /// use thinnet::nn::Mlp;
+    ///
+    /// let error = Mlp::from_bytes(b"").unwrap_err();
+    /// let reason = error.to_string();
+    /// assert_eq!(error.in_file("a/model").to_string(), format!("a/model: {reason}"));
+    /// ```
+    #[must_use]
+    pub fn in_file(mut self, file: impl AsRef<Path>) -> Self {
+        if let Self::Format { path, .. } | Self::Resume { path, .. } = &mut self
+            && path.is_none()
+        {
+            *path = Some(file.as_ref().to_owned());
+        }
+        self
+    }
+
+    /// A file, or bytes, that are not what they have to be.
+    pub(crate) fn format<'p>(path: impl Into<Option<&'p Path>>, reason: impl Into<String>) -> Self {
+        Self::Format { path: path.into().map(Path::to_owned), reason: reason.into() }
+    }
+
+    /// What went wrong while a file, or bytes, were read or written.
+    pub(crate) fn transfer(path: Option<&Path>, source: io::Error) -> Self {
+        match path {
+            Some(path) => Self::io(path, source),
+            None => Self::format(None, source.to_string()),
+        }
     }
 
     /// The same of a batch whose row 0 is row `first` of a whole.
@@ -403,7 +447,7 @@ mod tests {
 
     #[test]
     fn clones_have_the_same_message_and_os_error_code() {
-        let error = crate::files::read("nowhere/to/be/found".as_ref()).unwrap_err();
+        let error = crate::nn::Mlp::load("nowhere/to/be/found").unwrap_err();
         let copy = error.clone();
         assert_eq!(copy.to_string(), error.to_string());
         let number = |error| match error {
@@ -536,7 +580,7 @@ mod tests {
 
     #[test]
     fn a_chain_of_errors_has_the_message_of_the_system_once() {
-        let error = crate::files::read("nowhere/to/be/found".as_ref()).unwrap_err();
+        let error = crate::nn::Mlp::load("nowhere/to/be/found").unwrap_err();
         assert!(matches!(&error, Error::Io { source, .. } if source.raw_os_error().is_some()));
         let mut chain = error.to_string();
         let mut next = error.source();

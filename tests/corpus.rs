@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use thinnet::{
     Keep,
     data::npy::Npy,
-    exchange::{self, Layers, onnx},
+    exchange::{
+        onnx,
+        torch::{Layers, StateDict},
+    },
     nn::{Activation, Mlp},
 };
 
@@ -74,11 +77,11 @@ replay! {
 #[test]
 fn files_are_refused_where_their_names_say_so() {
     for (name, bytes) in seeds("model_reader") {
-        let read = Mlp::from_bytes(&bytes, Path::new(&name)).map(drop);
+        let read = Mlp::from_bytes(&bytes).map(drop);
         assert_eq!(read.is_err(), name.starts_with("bad-"), "{name}: {read:?}");
     }
     for (name, bytes) in seeds("npy_reader") {
-        let npy = Npy::from_bytes(&bytes, Path::new(&name));
+        let npy = Npy::from_bytes(&bytes);
         // Each is a matrix or labels.
         let read = npy.and_then(|npy| npy.labels().map(drop).or_else(|_| npy.matrix().map(drop)));
         assert_eq!(read.is_err(), name.starts_with("bad-"), "{name}: {read:?}");
@@ -92,12 +95,13 @@ fn files_are_refused_where_their_names_say_so() {
         assert_eq!(read.is_err(), name.starts_with("bad-"), "{name}: {read:?}");
     }
     for (name, bytes) in seeds("onnx_reader") {
-        let read = onnx::Model::from_bytes(&bytes, Path::new(&name)).network(None).map(drop);
+        let read = onnx::Model::from_bytes(&bytes).network(None).map(drop);
         assert_eq!(read.is_err(), name.starts_with("bad-"), "{name}: {read:?}");
     }
     for (name, bytes) in seeds("torch_reader") {
         let layers = Layers::new().hidden(Activation::Relu, Keep::HALF);
-        let read = exchange::from_torch(&bytes, Path::new(&name), Some(&layers)).map(drop);
+        let read =
+            StateDict::from_bytes(&bytes).and_then(|file| file.network(Some(&layers))).map(drop);
         assert_eq!(read.is_err(), name.starts_with("bad-"), "{name}: {read:?}");
     }
 }

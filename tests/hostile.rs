@@ -17,7 +17,11 @@ use std::{
 use thinnet::{
     Error, Keep,
     data::Dataset,
-    exchange::{self, FileKind, Layers, onnx::Model},
+    exchange::{
+        FileKind,
+        onnx::Model,
+        torch::{self, Layers, StateDict},
+    },
     nn::{Activation, Loss, Mlp, Scaling},
 };
 
@@ -62,11 +66,11 @@ static ALLOCATOR: Peak = Peak;
 /// the file itself, in bytes.
 fn measured<T>(
     bytes: &[u8],
-    read: impl FnOnce(&[u8], &Path) -> Result<T, Error>,
+    read: impl FnOnce(&[u8]) -> Result<T, Error>,
 ) -> (Result<T, String>, usize) {
     let before = NOW.load(Ordering::Relaxed);
     MOST.store(before, Ordering::Relaxed);
-    let read = read(bytes, Path::new("a-file")).map_err(|error| error.to_string());
+    let read = read(bytes).map_err(|error| error.in_file("a-file").to_string());
     let most = MOST.load(Ordering::Relaxed) - before + bytes.len();
     (read, most)
 }
@@ -80,29 +84,33 @@ fn layers() -> Layers {
     Layers::new().hidden(Activation::Relu, Keep::HALF)
 }
 
-fn torch(bytes: &[u8], path: &Path) -> Result<Mlp, Error> {
-    FileKind::of(bytes, path)?;
-    exchange::from_torch(bytes, path, Some(&layers()))
+fn from_torch(bytes: &[u8], layers: Option<&Layers>) -> Result<Mlp, Error> {
+    StateDict::from_bytes(bytes)?.network(layers)
 }
 
-fn onnx(bytes: &[u8], path: &Path) -> Result<Mlp, Error> {
-    Model::from_bytes(bytes, path).network(None)
+fn torch(bytes: &[u8]) -> Result<Mlp, Error> {
+    FileKind::from_bytes(bytes)?;
+    from_torch(bytes, Some(&layers()))
+}
+
+fn onnx(bytes: &[u8]) -> Result<Mlp, Error> {
+    Model::from_bytes(bytes).network(None)
 }
 
 /// One test only: others at the same time would be counted too.
 #[test]
 fn hostile_files_are_refused_and_take_little_memory() {
     data_files_take_what_they_hold();
-    let taken = measured(&[0; 10], |bytes, path| {
+    let taken = measured(&[0; 10], |bytes| {
         std::hint::black_box(vec![1_u8; 1 << 20]);
-        onnx(bytes, path)
+        onnx(bytes)
     });
     assert!(taken.1 > 1 << 20, "the counter counts");
 
     // What they are made of is read, or they would be refused for nothing.
-    torch(&hostile_files::good_torch(), Path::new("good")).unwrap();
+    torch(&hostile_files::good_torch()).unwrap();
     for (name, bytes) in hostile_files::good_onnx() {
-        onnx(&bytes, Path::new(name)).unwrap();
+        onnx(&bytes).expect(name);
     }
     let mut files = 0;
     for (of_torch, all) in [(true, hostile_files::torch()), (false, hostile_files::onnx())] {
@@ -150,14 +158,14 @@ fn hostile_files_are_refused_and_take_little_memory() {
     // Good files that are large: the network, and little besides.
     let large = Mlp::builder(2000).hidden(2000, Activation::Relu, Keep::HALF);
     let large = large.output(500, Loss::SoftmaxCrossEntropy).build().unwrap();
-    let f32 = exchange::to_torch(&large, Scaling::Paper).unwrap();
+    let f32 = torch::to_bytes(&large, Scaling::Paper).unwrap();
     drop(large);
     let f16 = as_f16(&f32);
     for (name, bytes) in [("large f32", f32), ("large f16", f16)] {
         let (read, most) = measured(&bytes, torch);
         read.unwrap();
         fits(name, bytes.len(), most);
-        let (read, most) = measured(&bytes, |bytes, path| exchange::from_torch(bytes, path, None));
+        let (read, most) = measured(&bytes, |bytes| from_torch(bytes, None));
         read.unwrap();
         fits(name, bytes.len(), most);
     }
@@ -179,7 +187,7 @@ fn data_files_take_what_they_hold() {
         fs::write(path, bytes).unwrap();
     };
     let read = || {
-        let (data, most) = measured(&[], |_, _| Dataset::from_idx_files(&images, &labels));
+        let (data, most) = measured(&[], |_| Dataset::from_idx_files(&images, &labels));
         (data.map(|data| data.rows()), most)
     };
     /// Buffers, and the state of inflate.

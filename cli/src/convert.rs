@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use thinnet::{
     Keep,
     exchange::{
-        self, FileKind, Layers, Sequential,
+        FileKind,
         onnx::{self, Export},
+        torch::{self, Layers, Sequential},
     },
     files,
     nn::{Loss, Mlp, Scaling},
@@ -107,7 +108,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         FileKind::Exported if arguments.architecture.is_none() => {
             arguments.only(kind, &["--architecture"])?;
-            given.state_dict(None)?
+            given.network(None)?
         }
         _ => {
             let Some(file) = &arguments.architecture else {
@@ -123,14 +124,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             if let Some(loss) = arguments.loss {
                 layers = layers.loss(loss);
             }
-            given.state_dict(Some(&layers))?
+            given.network(Some(&layers))?
         }
     };
     let (what, how) = if to_onnx {
         arguments.save_graph(&network, &output)?
     } else if kind == FileKind::Thinnet {
         let scaling = arguments.scaling.unwrap_or_default();
-        output.save(|path| exchange::save_torch(&network, scaling, path))?;
+        output.save(|path| torch::save(&network, scaling, path))?;
         // The module fits inverted weights only.
         let module = (scaling == Scaling::Inverted).then(|| Sequential::from(&network));
         let how = module.map(|module| format!("PyTorch        {module}\n"));

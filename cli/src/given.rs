@@ -9,7 +9,10 @@ use anyhow::bail;
 use thinnet::{
     Error,
     checkpoint::Contents,
-    exchange::{self, FileKind, Layers, TensorInfo, onnx},
+    exchange::{
+        FileKind, onnx,
+        torch::{Layers, StateDict, TensorInfo},
+    },
     nn::{Loss, Mlp, Scaling},
 };
 
@@ -21,13 +24,13 @@ pub struct Given<'a> {
     size: u64,
 }
 
-/// Where the contents of a file are.
+/// The contents of a file, opened as its kind.
 enum Content {
-    /// On disk, to be read when needed.
-    OnDisk,
-    /// In memory, because a pipe can only be read once.
-    Bytes(Vec<u8>),
-    /// In memory, as an ONNX graph.
+    /// A model or a checkpoint, on disk, to be read when needed.
+    Thinnet,
+    /// The same in memory, because a pipe can only be read once.
+    ThinnetBytes(Vec<u8>),
+    StateDict(StateDict<'static>),
     Graph(onnx::Model<'static>),
 }
 
@@ -41,22 +44,27 @@ impl<'a> Given<'a> {
         let about = fs::metadata(path).map_err(of)?;
         let (kind, content) = if about.is_file() {
             let kind = FileKind::read(path)?;
-            if kind == FileKind::Onnx {
-                (kind, Content::Graph(onnx::Model::read(path)?))
-            } else {
-                (kind, Content::OnDisk)
-            }
+            let content = match kind {
+                FileKind::Onnx => Content::Graph(onnx::Model::read(path)?),
+                FileKind::Thinnet => Content::Thinnet,
+                _ => Content::StateDict(StateDict::read(path)?),
+            };
+            (kind, content)
         } else {
             let (kind, bytes) = FileKind::read_whole(path)?;
-            if kind == FileKind::Onnx {
-                (kind, Content::Graph(onnx::Model::from_bytes(bytes, path)))
-            } else {
-                (kind, Content::Bytes(bytes))
-            }
+            let content = match kind {
+                FileKind::Onnx => Content::Graph(onnx::Model::from_bytes(bytes)),
+                FileKind::Thinnet => Content::ThinnetBytes(bytes),
+                _ => Content::StateDict(
+                    StateDict::from_bytes(bytes).map_err(|error| error.in_file(path))?,
+                ),
+            };
+            (kind, content)
         };
         let size = match &content {
-            Content::OnDisk => about.len(),
-            Content::Bytes(bytes) => bytes.len() as u64,
+            Content::Thinnet => about.len(),
+            Content::ThinnetBytes(bytes) => bytes.len() as u64,
+            Content::StateDict(state_dict) => state_dict.size(),
             Content::Graph(model) => model.size(),
         };
         Ok(Self { path, kind, content, size })
@@ -78,7 +86,9 @@ impl<'a> Given<'a> {
     /// Those of [`Contents::read`].
     pub fn contents(&self) -> Result<Contents, Error> {
         match &self.content {
-            Content::Bytes(bytes) => Contents::from_bytes(bytes, self.path),
+            Content::ThinnetBytes(bytes) => {
+                Contents::from_bytes(bytes).map_err(|error| error.in_file(self.path))
+            }
             _ => Contents::read(self.path),
         }
     }
@@ -86,34 +96,31 @@ impl<'a> Given<'a> {
     /// Reads the network in a state dict.
     ///
     /// # Errors
-    /// Those of [`exchange::from_torch`].
-    pub fn state_dict(&self, layers: Option<&Layers>) -> Result<Mlp, Error> {
-        match &self.content {
-            Content::Bytes(bytes) => exchange::from_torch(bytes, self.path, layers),
-            _ => exchange::load_torch(self.path, layers),
+    /// Those of [`StateDict::network`].
+    pub fn network(self, layers: Option<&Layers>) -> anyhow::Result<Mlp> {
+        let path = self.path;
+        match self.content {
+            Content::StateDict(state_dict) => {
+                Ok(state_dict.network(layers).map_err(|error| error.in_file(path))?)
+            }
+            _ => bail!("{}: {}: expected a state dict", path.display(), self.kind),
         }
     }
 
     /// Returns the form of the weights in a state dict, if the file states it.
     ///
     /// # Errors
-    /// Those of [`exchange::torch_scaling`].
-    pub fn scaling(&self) -> Result<Option<Scaling>, Error> {
-        match &self.content {
-            Content::Bytes(bytes) => exchange::torch_scaling(bytes, self.path),
-            _ => exchange::load_torch_scaling(self.path),
-        }
+    /// Those of [`StateDict::scaling`].
+    pub fn scaling(&self) -> anyhow::Result<Option<Scaling>> {
+        Ok(self.state_dict()?.scaling().map_err(|error| error.in_file(self.path))?)
     }
 
     /// Lists the tensors of a state dict.
     ///
     /// # Errors
-    /// Those of [`exchange::torch_tensors`].
-    pub fn tensors(&self) -> Result<Vec<TensorInfo>, Error> {
-        match &self.content {
-            Content::Bytes(bytes) => exchange::torch_tensors(bytes, self.path),
-            _ => exchange::load_torch_tensors(self.path),
-        }
+    /// The file is not a state dict.
+    pub fn tensors(&self) -> anyhow::Result<Vec<TensorInfo>> {
+        Ok(self.state_dict()?.tensors())
     }
 
     /// Imports an ONNX graph: its network, and a report on its nodes.
@@ -121,7 +128,10 @@ impl<'a> Given<'a> {
     /// # Errors
     /// Those of [`onnx::Model::import`].
     pub fn graph(&self, loss: Option<Loss>) -> anyhow::Result<onnx::Import> {
-        Ok(self.model()?.import(loss)?)
+        let named = |error: Error| error.in_file(self.path);
+        let mut import = self.model()?.import(loss).map_err(named)?;
+        import.network = import.network.map_err(named);
+        Ok(import)
     }
 
     /// Returns the files in which an ONNX graph stores tensors.
@@ -129,7 +139,7 @@ impl<'a> Given<'a> {
     /// # Errors
     /// Those of [`onnx::Model::files`].
     pub fn beside_graph(&self) -> anyhow::Result<Vec<PathBuf>> {
-        Ok(self.model()?.files()?)
+        Ok(self.model()?.files().map_err(|error| error.in_file(self.path))?)
     }
 
     /// Returns the loss that an ONNX graph states, if any.
@@ -137,7 +147,14 @@ impl<'a> Given<'a> {
     /// # Errors
     /// Those of [`onnx::Model::loss`].
     pub fn loss_of_graph(&self) -> anyhow::Result<Option<Loss>> {
-        Ok(self.model()?.loss()?)
+        Ok(self.model()?.loss().map_err(|error| error.in_file(self.path))?)
+    }
+
+    fn state_dict(&self) -> anyhow::Result<&StateDict<'static>> {
+        match &self.content {
+            Content::StateDict(state_dict) => Ok(state_dict),
+            _ => bail!("{}: {}: expected a state dict", self.path.display(), self.kind),
+        }
     }
 
     fn model(&self) -> anyhow::Result<&onnx::Model<'static>> {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use thinnet::{
     Error, Keep,
     checkpoint::{self, Contents, TrainingState},
-    exchange::{FileKind, TensorInfo},
+    exchange::{FileKind, torch::TensorInfo},
     mask,
     nn::Mlp,
     train::describe_setting,
@@ -119,6 +119,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let file = &arguments.file;
     let [] = outputs::open(&[("FILE", file.clone())], [])?;
     let given = Given::open(file)?;
+    let bytes = given.size();
     let mut scaling = None;
     let mut says_loss = true;
     let mut nodes = None;
@@ -129,7 +130,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let network = match import.network {
                 Ok(network) => network,
                 Err(error) => {
-                    refused(&given, report, &error, arguments.json)?;
+                    refused(bytes, report, &error, arguments.json)?;
                     return Err(error.into());
                 }
             };
@@ -139,10 +140,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         FileKind::Exported => {
             scaling = given.scaling()?.map(|scaling| scaling.to_string());
-            ("state dict", given.state_dict(None)?, None)
+            ("state dict", given.network(None)?, None)
         }
         FileKind::StateDict => {
-            let tensors = Tensors::new(given.size(), given.tensors()?);
+            let tensors = Tensors::new(bytes, given.tensors()?);
             return console::results(&if arguments.json {
                 serde_json::to_string_pretty(&tensors)? + "\n"
             } else {
@@ -155,7 +156,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
     };
     let notes = training.as_ref().map(|training| training.notes.clone());
-    let mut inspection = Inspection::new(kind, given.size(), &network, training);
+    let mut inspection = Inspection::new(kind, bytes, &network, training);
     inspection.scaling = scaling;
     inspection.loss = inspection.loss.filter(|_| says_loss);
     inspection.nodes = nodes;
@@ -167,8 +168,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 /// Prints the nodes of a graph that cannot be converted to a network.
-fn refused(given: &Given<'_>, nodes: Nodes, error: &Error, json: bool) -> anyhow::Result<()> {
-    let (kind, bytes) = ("ONNX graph", given.size());
+fn refused(bytes: u64, nodes: Nodes, error: &Error, json: bool) -> anyhow::Result<()> {
+    let kind = "ONNX graph";
     console::results(&if json {
         let refused = Refused { kind, bytes, refused: error.to_string(), nodes };
         serde_json::to_string_pretty(&refused)? + "\n"

@@ -205,7 +205,7 @@ fn same((flag, path): &Named, (other_flag, other): &Named) -> anyhow::Error {
 fn explain((flag, given): &Named, error: Error) -> anyhow::Error {
     let reason: &dyn fmt::Display = match &error {
         Error::Io { source, .. } => source,
-        Error::Format { path, reason } if path == given => reason,
+        Error::Format { path: Some(path), reason } if path == given => reason,
         Error::InUse { .. } => {
             &"another run is writing this file: expected a different file for each run"
         }

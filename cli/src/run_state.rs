@@ -52,7 +52,7 @@ impl RunState {
     /// This program did not write the notes.
     pub fn from_notes(notes: &str, layers: usize, path: &Path) -> Result<Self, Error> {
         let refuse = |reason: String| Error::Format {
-            path: path.to_owned(),
+            path: Some(path.to_owned()),
             reason: format!("its notes: {reason}"),
         };
         let state: Self = serde_json::from_str(notes).map_err(|e| {

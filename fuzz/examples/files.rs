@@ -12,7 +12,8 @@
 use std::{error::Error, fs, path::Path};
 
 use thinnet::{
-    Keep, exchange,
+    Keep,
+    exchange::torch,
     nn::{Activation, Loss, Mlp, Scaling},
 };
 use thinnet_fuzz::{
@@ -178,7 +179,7 @@ fn state_dicts() -> Result<Vec<(&'static str, Vec<u8>)>> {
         .hidden(4, Activation::Relu, Keep::HALF)
         .output(2, Loss::SoftmaxCrossEntropy)
         .build()?;
-    let exported = exchange::to_torch(&mlp, Scaling::Inverted)?;
+    let exported = torch::to_bytes(&mlp, Scaling::Inverted)?;
     let files = vec![
         ("two-layers", hostile_files::good_torch()),
         (
@@ -186,7 +187,7 @@ fn state_dicts() -> Result<Vec<(&'static str, Vec<u8>)>> {
             replaced(&replaced(&hostile_files::good_torch(), "\"0.", "\"fc1."), "\"2.", "\"fc2."),
         ),
         ("exported", exported),
-        ("exported-paper", exchange::to_torch(&mlp, Scaling::Paper)?),
+        ("exported-paper", torch::to_bytes(&mlp, Scaling::Paper)?),
     ];
     Ok(with_hostile(files, hostile_files::torch()))
 }

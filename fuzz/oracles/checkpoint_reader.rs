@@ -4,8 +4,6 @@
 //! alike. Bytes are given the digest that they have; where they had another, they
 //! are refused.
 
-use std::path::Path;
-
 use thinnet::{
     Error, Isa, Keep,
     checkpoint::Contents,
@@ -49,7 +47,7 @@ pub fn step(trainer: &mut Trainer) -> Result<f32, Error> {
 /// # Errors
 /// As `TrainerBuilder::resume_from_bytes`.
 pub fn resume(bytes: &[u8]) -> Result<(Trainer, String), Error> {
-    trainer_builder().resume_from_bytes(bytes, Path::new("fuzz"), &settings())
+    trainer_builder().resume_from_bytes(bytes, &settings())
 }
 
 /// See the head of this file.
@@ -61,7 +59,7 @@ pub fn check(bytes: &[u8]) {
     assert!(given.is_err() || (fixed == bytes && resumed.is_ok()));
     let Ok((mut trainer, notes)) = resumed else { return };
     let another = file_contents::with_another_digest(fixed);
-    let contents = Contents::from_bytes_unverified(&another, Path::new("fuzz")).unwrap();
+    let contents = Contents::from_bytes_unverified(&another).unwrap();
     assert_eq!(contents.network, trainer.network().unwrap());
     let bytes = fixed;
     let saved = trainer.to_bytes(&settings(), &notes).unwrap();

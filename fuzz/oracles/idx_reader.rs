@@ -5,7 +5,7 @@
 //! than bytes; it is read exactly where the header says as many. Memory is the
 //! fuzzer's to watch (`run.sh` sets a limit).
 
-use std::{io::Write, path::Path, sync::LazyLock};
+use std::{io::Write, sync::LazyLock};
 
 use flate2::{Compression, write::GzEncoder};
 use thinnet::data::idx::{Idx, from_bytes};
@@ -59,7 +59,7 @@ fn bomb(bytes: &[u8]) {
 
     let holds = members * MEMBER + rest;
     let says = sizes.iter().try_fold(1u128, |product, &size| product.checked_mul(size.into()));
-    match from_bytes(&file, dimensions, Path::new("bomb")) {
+    match from_bytes(&file, dimensions) {
         Ok(idx) => {
             assert_eq!(Some(holds as u128), says);
             assert_eq!(idx.elements.len(), holds);
@@ -75,14 +75,13 @@ pub fn check(bytes: &[u8]) {
     if let Some(bytes) = bytes.strip_prefix(b"BOMB") {
         return bomb(bytes);
     }
-    let path = Path::new("fuzz");
     let gzipped = bytes.first() == Some(&0x1f);
     let wrapped = gzip(bytes);
     // The same in two members, with zeros behind them.
     let (first, second) = bytes.split_at(bytes.len() / 3);
     let members = [gzip(first), gzip(second), vec![0; bytes.len() % 700]].concat();
     for dimensions in DIMENSIONS {
-        let read = from_bytes(bytes, dimensions, path);
+        let read = from_bytes(bytes, dimensions);
         if let Ok(idx) = &read {
             assert_eq!(idx.dimensions.len(), dimensions);
             assert_eq!(idx.dimensions.iter().product::<usize>(), idx.elements.len());
@@ -90,10 +89,10 @@ pub fn check(bytes: &[u8]) {
             if !gzipped {
                 assert_eq!(written, bytes);
             }
-            assert_eq!(&from_bytes(&written, dimensions, path).unwrap(), idx);
+            assert_eq!(&from_bytes(&written, dimensions).unwrap(), idx);
         }
-        let read_wrapped = from_bytes(&wrapped, dimensions, path);
-        let read_members = from_bytes(&members, dimensions, path);
+        let read_wrapped = from_bytes(&wrapped, dimensions);
+        let read_members = from_bytes(&members, dimensions);
         assert_eq!(read_wrapped.as_ref().ok(), read_members.as_ref().ok());
         if gzipped {
             // Zipped twice is not IDX.

@@ -3,11 +3,12 @@
 //! file's, bit for bit; and the network can be used. Bytes that have a place for a
 //! digest are given the one that they have.
 
-use std::path::Path;
-
 use thinnet::{
-    Keep,
-    exchange::{self, FileKind, Layers},
+    Error, Keep,
+    exchange::{
+        FileKind,
+        torch::{self, Layers, StateDict},
+    },
     nn::{Activation, Mlp, Scaling},
 };
 
@@ -17,16 +18,13 @@ const KEY: &str = "thinnet.torch";
 
 /// See the head of this file.
 pub fn check(bytes: &[u8]) {
-    let path = Path::new("fuzz");
-    let _ = exchange::from_torch(bytes, path, None);
+    let _ = from_torch(bytes, None);
     let bytes = &file_contents::with_digest(bytes);
-    let _ = FileKind::of(bytes, path);
-    let Ok(tensors) = exchange::torch_tensors(bytes, path) else {
-        assert!(exchange::from_torch(bytes, path, None).is_err());
-        return;
-    };
+    let _ = FileKind::from_bytes(bytes);
+    let Ok(file) = StateDict::from_bytes(bytes) else { return };
+    let tensors = file.tensors();
     let of_f32 = tensors.iter().all(|tensor| tensor.dtype == "F32");
-    if let Ok(mlp) = exchange::from_torch(bytes, path, None) {
+    if let Ok(mlp) = from_torch(bytes, None) {
         let saved = comes_back(&mlp);
         let (given, kept) = (file_contents::read(bytes, KEY), file_contents::read(&saved, KEY));
         if of_f32 && given.1["scaling"] == "inverted" {
@@ -37,9 +35,9 @@ pub fn check(bytes: &[u8]) {
     let weights = tensors.iter().filter(|tensor| tensor.name.ends_with("weight")).count();
     let hidden = (1..weights).map(|i| Activation::ALL[i % Activation::ALL.len()]);
     let layers = hidden.fold(Layers::new(), |layers, f| layers.hidden(f, Keep::HALF));
-    if let Ok(mlp) = exchange::from_torch(bytes, path, Some(&layers)) {
+    if let Ok(mlp) = from_torch(bytes, Some(&layers)) {
         let saved = comes_back(&mlp);
-        let scaling = exchange::torch_scaling(bytes, path).unwrap().unwrap_or_default();
+        let scaling = StateDict::from_bytes(bytes).unwrap().scaling().unwrap().unwrap_or_default();
         if of_f32 && scaling == Scaling::Inverted {
             assert_eq!(weights_of(bytes), weights_of(&saved));
         }
@@ -47,10 +45,15 @@ pub fn check(bytes: &[u8]) {
     }
 }
 
+/// The network of a state dict.
+fn from_torch(bytes: &[u8], layers: Option<&Layers>) -> Result<Mlp, Error> {
+    StateDict::from_bytes(bytes)?.network(layers)
+}
+
 /// What is written for PyTorch, from which the same network is read.
 fn comes_back(mlp: &Mlp) -> Vec<u8> {
-    let saved = exchange::to_torch(mlp, Scaling::Inverted).unwrap();
-    let again = exchange::from_torch(&saved, Path::new("fuzz"), None).unwrap();
+    let saved = torch::to_bytes(mlp, Scaling::Inverted).unwrap();
+    let again = from_torch(&saved, None).unwrap();
     assert_eq!(&again, mlp);
     assert_eq!(again.digest(), mlp.digest());
     saved

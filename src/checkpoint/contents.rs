@@ -16,7 +16,7 @@ use crate::{error::Error, nn::Mlp};
 ///
 /// let mlp = Mlp::builder(4).hidden(8, Activation::Relu, Keep::HALF);
 /// let mlp = mlp.output(2, Loss::SoftmaxCrossEntropy).build()?;
-/// let contents = Contents::from_bytes(&mlp.to_bytes()?, "a model".as_ref())?;
+/// let contents = Contents::from_bytes(&mlp.to_bytes()?)?;
 /// assert_eq!(contents.network, mlp);
 /// assert!(contents.training.is_none());
 /// # Ok::<(), thinnet::Error>(())
@@ -50,16 +50,16 @@ impl Contents {
     /// # Errors
     /// The file cannot be read, is neither a model nor a checkpoint of this version, or does not
     /// match its digest; or there is not enough memory.
-    pub fn read(path: &Path) -> Result<Self, Error> {
-        Self::of(Reader::open(path)?, Verify::Digest)
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::of(Reader::open(path.as_ref())?, Verify::Digest)
     }
 
-    /// Like [`Self::read`], from a file's bytes; `path` names them in errors.
+    /// Like [`Self::read`], from a file's bytes.
     ///
     /// # Errors
     /// As for [`Self::read`].
-    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, Error> {
-        Self::of(Reader::of_bytes(bytes, path)?, Verify::Digest)
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        Self::of(Reader::of_bytes(bytes)?, Verify::Digest)
     }
 
     /// Like [`Self::read`], but does not verify the digest, for a file that is known to be intact:
@@ -67,16 +67,16 @@ impl Contents {
     ///
     /// # Errors
     /// As for [`Self::read`], except for the digest.
-    pub fn read_unverified(path: &Path) -> Result<Self, Error> {
-        Self::of(Reader::open(path)?, Verify::Nothing)
+    pub fn read_unverified(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::of(Reader::open(path.as_ref())?, Verify::Nothing)
     }
 
-    /// Like [`Self::read_unverified`], from a file's bytes; `path` names them in errors.
+    /// Like [`Self::read_unverified`], from a file's bytes.
     ///
     /// # Errors
     /// As for [`Self::read_unverified`].
-    pub fn from_bytes_unverified(bytes: &[u8], path: &Path) -> Result<Self, Error> {
-        Self::of(Reader::of_bytes(bytes, path)?, Verify::Nothing)
+    pub fn from_bytes_unverified(bytes: &[u8]) -> Result<Self, Error> {
+        Self::of(Reader::of_bytes(bytes)?, Verify::Nothing)
     }
 
     fn of(file: Reader<'_>, verify: Verify) -> Result<Self, Error> {
@@ -108,7 +108,7 @@ mod tests {
         let trainer = Trainer::builder(mlp.clone(), sgd, 1).seed(7).build().unwrap();
         let callers = BTreeMap::from([("data".to_owned(), "abc".to_owned())]);
         let bytes = trainer.to_bytes(&callers, "notes").unwrap();
-        let contents = Contents::from_bytes(&bytes, Path::new("c")).unwrap();
+        let contents = Contents::from_bytes(&bytes).unwrap();
         assert_eq!(contents.network, mlp);
         let training = contents.training.unwrap();
         assert_eq!((training.step, training.notes.as_str()), (0, "notes"));
@@ -127,14 +127,14 @@ mod tests {
         trainer.step(&Batch::dense(x), Targets::Values(y)).unwrap();
         assert_ne!(trainer.raw().0, &trainer.network().unwrap());
         let bytes = trainer.to_bytes(&BTreeMap::new(), "").unwrap();
-        let contents = Contents::from_bytes(&bytes, Path::new("c")).unwrap();
+        let contents = Contents::from_bytes(&bytes).unwrap();
         assert_eq!(contents.network, trainer.network().unwrap());
     }
 
     #[test]
     fn other_files_are_refused_by_name() {
         for bytes in [&b""[..], b"text", &[0; 64]] {
-            let error = Contents::from_bytes(bytes, Path::new("f")).unwrap_err().to_string();
+            let error = Contents::from_bytes(bytes).unwrap_err().in_file("f").to_string();
             assert!(error.starts_with("f: "), "{error}");
         }
     }

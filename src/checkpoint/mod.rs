@@ -29,7 +29,7 @@
 //! The metadata key `thinnet.digest`, the first thing in the header, holds the file's **digest**:
 //! SHA-256 of all its bytes, in hexadecimal, with 64 zeros in place of its own digits. It is
 //! verified when the file is loaded, so no changed bit goes unnoticed. A state dict that
-//! [`to_torch`](crate::exchange::to_torch) writes has one too; a state dict without one is also
+//! [`torch::to_bytes`](crate::exchange::torch::to_bytes) writes has one too; a state dict without one is also
 //! read, since PyTorch's own writer drops it.
 //!
 //! **Versions**: files with a format number other than [`FORMAT`] are refused. From the first

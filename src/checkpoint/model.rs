@@ -24,13 +24,13 @@ impl Mlp {
         writer(self)?.into_bytes()
     }
 
-    /// Reads a model from a file's bytes and verifies their digest; `path` names them in errors.
+    /// Reads a model from a file's bytes and verifies their digest.
     ///
     /// # Errors
     /// The bytes are not a model file of this version, do not match their digest, or have tensors
     /// that do not fit their architecture; or there is not enough memory.
-    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, Error> {
-        network(Reader::of_bytes(bytes, path)?, Verify::Digest)
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        network(Reader::of_bytes(bytes)?, Verify::Digest)
     }
 
     /// Saves the model. The file appears whole or not at all: it is written to a temporary file in
@@ -39,8 +39,8 @@ impl Mlp {
     ///
     /// # Errors
     /// As for [`Self::to_bytes`], or an error of the system.
-    pub fn save(&self, path: &Path) -> Result<(), Error> {
-        writer(self)?.save(path)
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        writer(self)?.save(path.as_ref())
     }
 
     /// Loads a model that [`Self::save`] wrote, straight into the network's memory. The file's
@@ -50,8 +50,8 @@ impl Mlp {
     /// # Errors
     /// The file cannot be read, is larger than [`MAX_BYTES`](crate::files::MAX_BYTES), or as for
     /// [`Self::from_bytes`].
-    pub fn load(path: &Path) -> Result<Self, Error> {
-        network(Reader::open(path)?, Verify::Digest)
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
+        network(Reader::open(path.as_ref())?, Verify::Digest)
     }
 }
 

@@ -1,9 +1,10 @@
 //! Reading files: the header first, then the tensors straight into their final memory.
 
 use std::{
+    borrow::Cow,
     fs::{self, File},
     io::{Cursor, ErrorKind, Read},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use safetensors::Dtype;
@@ -42,15 +43,16 @@ pub(crate) struct Reader<'a> {
     /// The indices of the tensors, in the order of their names.
     by_name: Vec<usize>,
     /// The rest of the file, after the header.
-    data: Box<dyn Read + 'a>,
+    data: Box<dyn Read + Send + Sync + 'a>,
     size: u64,
     /// `None` if the header has no digest in its place.
     digest: Option<Running>,
-    path: &'a Path,
+    /// The path that errors name; `None` for bytes.
+    path: Option<PathBuf>,
 }
 
 /// Checks that a safetensors file can begin like this; if not, says what begins so.
-pub(crate) fn ensure_begins(first: &[u8], path: &Path) -> Result<(), String> {
+pub(crate) fn ensure_begins(first: &[u8], path: Option<&Path>) -> Result<(), String> {
     if begins(first) {
         return Ok(());
     }
@@ -60,34 +62,40 @@ pub(crate) fn ensure_begins(first: &[u8], path: &Path) -> Result<(), String> {
     Err(format!("not a safetensors file: {reason}"))
 }
 
-impl<'a> Reader<'a> {
+impl Reader<'static> {
     /// Opens a file. One without a known size, such as a pipe, is read completely first.
-    pub fn open(path: &'a Path) -> Result<Self, Error> {
+    pub fn open(path: &Path) -> Result<Self, Error> {
         let io = |source| Error::io(path, source);
         let found = fs::metadata(path).map_err(io)?;
         if !found.is_file() {
-            let bytes = files::read_if(path, MAX_BYTES, |first| ensure_begins(first, path))?;
+            let bytes = files::read_if(path, MAX_BYTES, |first| ensure_begins(first, Some(path)))?;
             let size = bytes.len() as u64;
-            return Self::new(Cursor::new(bytes), size, path);
+            return Self::new(Cursor::new(bytes), size, Some(path));
         }
         let file = File::open(path).map_err(io)?;
         let size = file.metadata().map_err(io)?.len();
         if size > MAX_BYTES {
-            let reason = format!("larger than {MAX_BYTES} bytes");
-            return Err(Error::Format { path: path.to_owned(), reason });
+            return Err(Error::format(path, format!("larger than {MAX_BYTES} bytes")));
         }
-        Self::new(file, size, path)
+        Self::new(file, size, Some(path))
+    }
+}
+
+impl<'a> Reader<'a> {
+    /// Opens a file's bytes.
+    pub fn of_bytes(bytes: impl Into<Cow<'a, [u8]>>) -> Result<Self, Error> {
+        let bytes = bytes.into();
+        let size = bytes.len() as u64;
+        Self::new(Cursor::new(bytes), size, None)
     }
 
-    /// Opens a file's bytes; `path` names them in errors.
-    pub fn of_bytes(bytes: &'a [u8], path: &'a Path) -> Result<Self, Error> {
-        Self::new(bytes, bytes.len() as u64, path)
-    }
-
-    fn new(mut data: impl Read + 'a, size: u64, path: &'a Path) -> Result<Self, Error> {
-        let refuse = |reason: String| Error::Format {
-            path: path.to_owned(),
-            reason: format!("not a safetensors file: {}", cut(reason)),
+    fn new(
+        mut data: impl Read + Send + Sync + 'a,
+        size: u64,
+        path: Option<&Path>,
+    ) -> Result<Self, Error> {
+        let refuse = |reason: String| {
+            Error::format(path, format!("not a safetensors file: {}", cut(reason)))
         };
         // The bytes by which other formats are recognised.
         let mut first = vec![0; size.min(FIRST) as usize];
@@ -123,12 +131,24 @@ impl<'a> Reader<'a> {
         let digest = Running::new(&json);
         let mut by_name: Vec<_> = (0..header.tensors.len()).collect();
         by_name.sort_unstable_by_key(|&index| &header.tensors[index].name);
-        Ok(Self { header, by_name, data: Box::new(data), size, digest, path })
+        Ok(Self {
+            header,
+            by_name,
+            data: Box::new(data),
+            size,
+            digest,
+            path: path.map(Path::to_owned),
+        })
     }
 
     /// An error about this file.
     pub fn refuse(&self, reason: String) -> Error {
-        Error::Format { path: self.path.to_owned(), reason }
+        Error::format(self.path(), reason)
+    }
+
+    /// The file's path, if known.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
     }
 
     /// The file's size in bytes.
@@ -229,7 +249,7 @@ impl<'a> Reader<'a> {
                 let part = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
                 let part = &mut bytes[..part];
                 left -= part.len() as u64;
-                read(&mut self.data, part, self.path)?;
+                read(&mut self.data, part, self.path.as_deref())?;
                 if let Some(digest) = &mut digest {
                     digest.update(part);
                 }
@@ -266,13 +286,12 @@ fn kind(dtype: Dtype) -> Option<Kind> {
 }
 
 /// Fills `to`, or reports that the file became shorter while it was read.
-fn read(from: &mut impl Read, to: &mut [u8], path: &Path) -> Result<(), Error> {
+fn read(from: &mut impl Read, to: &mut [u8], path: Option<&Path>) -> Result<(), Error> {
     from.read_exact(to).map_err(|source| match source.kind() {
         ErrorKind::UnexpectedEof => {
-            let reason = "ends before its last byte: expected it not to change".to_owned();
-            Error::Format { path: path.to_owned(), reason }
+            Error::format(path, "ends before its last byte: expected it not to change")
         }
-        _ => Error::io(path, source),
+        _ => Error::transfer(path, source),
     })
 }
 

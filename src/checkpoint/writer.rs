@@ -73,18 +73,18 @@ impl<'m> Writer<'m> {
         let too_large = || Error::TooLarge { what: "bytes of a file", shape: [1, usize::MAX] };
         let size = usize::try_from(self.size).map_err(|_| too_large())?;
         let mut to = Cursor::new(reserve("bytes of a file", size)?);
-        self.write(&mut to, Path::new(""))?;
+        self.write(&mut to, None)?;
         Ok(to.into_inner())
     }
 
     /// Writes the file, whole or not at all.
     pub fn save(self, path: &Path) -> Result<(), Error> {
-        write_atomically_with(path, |file| self.write(file, path))
+        write_atomically_with(path, |file| self.write(file, Some(path)))
     }
 
     /// Writes header and tensors, and then the digits of the digest.
-    fn write(self, to: &mut (impl Write + Seek), path: &Path) -> Result<(), Error> {
-        let io = |source| Error::io(path, source);
+    fn write(self, to: &mut (impl Write + Seek), path: Option<&Path>) -> Result<(), Error> {
+        let io = |source| Error::transfer(path, source);
         let header = self.header.as_bytes();
         to.write_all(&(header.len() as u64).to_le_bytes()).map_err(io)?;
         to.write_all(header).map_err(io)?;

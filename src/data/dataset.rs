@@ -95,7 +95,11 @@ impl Dataset {
     ///
     /// # Errors
     /// A file cannot be read or is not in this format, or there are not as many labels as images.
-    pub fn from_idx_files(images: &Path, labels: &Path) -> Result<Self, Error> {
+    pub fn from_idx_files(
+        images: impl AsRef<Path>,
+        labels: impl AsRef<Path>,
+    ) -> Result<Self, Error> {
+        let (images, labels) = (images.as_ref(), labels.as_ref());
         Self::from_idx(Source::open(images)?, || Source::open(labels))
     }
 
@@ -104,9 +108,10 @@ impl Dataset {
     ///
     /// # Errors
     /// There are no such files, or as for [`Self::from_idx_files`].
-    pub fn from_idx_folder(folder: &Path, split: Split) -> Result<Self, Error> {
+    pub fn from_idx_folder(folder: impl AsRef<Path>, split: Split) -> Result<Self, Error> {
+        let folder = folder.as_ref();
         let find = |what| find(folder, &format!("IDX {what}"), &idx_names(split, what));
-        Self::from_idx_files(&find("images")?, &find("labels")?)
+        Self::from_idx_files(find("images")?, find("labels")?)
     }
 
     /// Reads rows and labels from NPY files: a matrix, or images as an array of more dimensions,
@@ -115,13 +120,15 @@ impl Dataset {
     ///
     /// # Errors
     /// A file cannot be read or is not in this format, or there are not as many labels as rows.
-    pub fn from_npy_files(inputs: &Path, labels: &Path) -> Result<Self, Error> {
+    pub fn from_npy_files(
+        inputs: impl AsRef<Path>,
+        labels: impl AsRef<Path>,
+    ) -> Result<Self, Error> {
+        let labels = labels.as_ref();
         let matrix = npy::read_inputs(inputs)?;
         let classes = npy::read_labels_of(labels, matrix.rows())?;
         Self::new(matrix, classes).map_err(|error| match error {
-            Error::Class { .. } => {
-                Error::Format { path: labels.to_owned(), reason: error.to_string() }
-            }
+            Error::Class { .. } => Error::format(labels, error.to_string()),
             error => error,
         })
     }
@@ -132,9 +139,10 @@ impl Dataset {
     ///
     /// # Errors
     /// There are no such files, or as for [`Self::from_npy_files`].
-    pub fn from_npy_folder(folder: &Path, split: Split) -> Result<Self, Error> {
+    pub fn from_npy_folder(folder: impl AsRef<Path>, split: Split) -> Result<Self, Error> {
+        let folder = folder.as_ref();
         let find = |what| find(folder, &format!("NPY {what}"), &npy_names(split, what));
-        Self::from_npy_files(&find("images")?, &find("labels")?)
+        Self::from_npy_files(find("images")?, find("labels")?)
     }
 
     /// Reads a folder of either kind: as [`Self::from_idx_folder`] does, or, if it has no IDX
@@ -142,7 +150,8 @@ impl Dataset {
     ///
     /// # Errors
     /// The folder has files of neither kind, or as for the kind that it has.
-    pub fn from_folder(folder: &Path, split: Split) -> Result<Self, Error> {
+    pub fn from_folder(folder: impl AsRef<Path>, split: Split) -> Result<Self, Error> {
+        let folder = folder.as_ref();
         let [idx, npy] = [idx_names, npy_names].map(|names| names(split, "images"));
         if find(folder, "IDX images", &idx).is_ok() {
             return Self::from_idx_folder(folder, split);
@@ -288,9 +297,8 @@ impl Dataset {
 fn find(folder: &Path, what: &str, names: &[String]) -> Result<PathBuf, Error> {
     let there =
         names.iter().map(|name| folder.join(name)).find(|path| path.exists() && !path.is_dir());
-    there.ok_or_else(|| Error::Format {
-        path: folder.to_owned(),
-        reason: format!("no {what} there: expected one of {}", names.join(", ")),
+    there.ok_or_else(|| {
+        Error::format(folder, format!("no {what} there: expected one of {}", names.join(", ")))
     })
 }
 

@@ -22,7 +22,7 @@ impl Dataset {
             Split::Train => [TRAIN_IMAGES, TRAIN_LABELS],
             Split::Test => [TEST_IMAGES, TEST_LABELS],
         }
-        .map(|File { name, bytes }| Source::of_bytes(bytes, Path::new(name)));
+        .map(|File { name, bytes }| Source::of_bytes(bytes, Some(Path::new(name))));
         Self::from_idx(images, || Ok(labels))
     }
 }

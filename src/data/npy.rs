@@ -126,8 +126,8 @@ impl Kind {
 pub struct Npy {
     header: Header,
     elements: Vec<u8>,
-    /// The path that errors name.
-    path: PathBuf,
+    /// The path that errors name; `None` for bytes.
+    path: Option<PathBuf>,
 }
 
 impl fmt::Debug for Npy {
@@ -150,16 +150,16 @@ impl Npy {
     /// The file cannot be read, is not an NPY file, is longer or shorter than its header says, or
     /// declares more than [`MAX_ELEMENTS`] elements. Memory use stays within the file's size, or,
     /// for a pipe, within twice what was received.
-    pub fn read(path: &Path) -> Result<Self, Error> {
-        Opened::new(Source::open(path)?)?.whole()
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Opened::new(Source::open(path.as_ref())?)?.whole()
     }
 
-    /// Reads a file's bytes as [`Self::read`] does; `path` names them in errors.
+    /// Reads a file's bytes as [`Self::read`] does.
     ///
     /// # Errors
     /// As for [`Self::read`].
-    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, Error> {
-        Opened::new(Source::of_bytes(bytes, path))?.whole()
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        Opened::new(Source::of_bytes(bytes, None))?.whole()
     }
 
     /// What the elements are.
@@ -203,7 +203,7 @@ impl Npy {
     }
 
     fn opened(&self) -> Opened<'_> {
-        let source = Source::of_bytes(&self.elements, &self.path);
+        let source = Source::of_bytes(&self.elements, self.path.as_deref());
         Opened { header: self.header.clone(), source }
     }
 }
@@ -213,16 +213,16 @@ impl Npy {
 ///
 /// # Errors
 /// As for both.
-pub fn read_inputs(path: &Path) -> Result<Matrix, Error> {
-    Opened::new(Source::open(path)?)?.rows(Values::Inputs)
+pub fn read_inputs(path: impl AsRef<Path>) -> Result<Matrix, Error> {
+    Opened::new(Source::open(path.as_ref())?)?.rows(Values::Inputs)
 }
 
 /// Reads a file as [`Npy::read`] and [`Npy::labels`] do, straight into the labels.
 ///
 /// # Errors
 /// As for both.
-pub fn read_labels(path: &Path) -> Result<Vec<u32>, Error> {
-    Opened::new(Source::open(path)?)?.labels()
+pub fn read_labels(path: impl AsRef<Path>) -> Result<Vec<u32>, Error> {
+    Opened::new(Source::open(path.as_ref())?)?.labels()
 }
 
 /// Like [`read_labels`], but refuses a number of labels other than `rows` before reading them.
@@ -280,7 +280,7 @@ impl<'a> Opened<'a> {
         let bytes = bytes.ok_or(Error::TooLarge { what: "array", shape: [1, usize::MAX] })?;
         let elements = self.source.take(bytes)?;
         self.end()?;
-        Ok(Npy { elements, path: self.source.path().to_owned(), header: self.header })
+        Ok(Npy { elements, path: self.source.path().map(Path::to_owned), header: self.header })
     }
 
     fn rows(mut self, values: Values) -> Result<Matrix, Error> {
@@ -435,7 +435,7 @@ pub fn labels_to_bytes(labels: &[u32]) -> Result<Vec<u8>, Error> {
 ///
 /// # Errors
 /// The system reports an error, or there is not enough memory.
-pub fn write_matrix(path: &Path, rows: MatrixView<'_>) -> Result<(), Error> {
+pub fn write_matrix(path: impl AsRef<Path>, rows: MatrixView<'_>) -> Result<(), Error> {
     write_atomically(path, &matrix_to_bytes(rows)?)
 }
 
@@ -443,7 +443,7 @@ pub fn write_matrix(path: &Path, rows: MatrixView<'_>) -> Result<(), Error> {
 ///
 /// # Errors
 /// The system reports an error, or there is not enough memory.
-pub fn write_labels(path: &Path, labels: &[u32]) -> Result<(), Error> {
+pub fn write_labels(path: impl AsRef<Path>, labels: &[u32]) -> Result<(), Error> {
     write_atomically(path, &labels_to_bytes(labels)?)
 }
 

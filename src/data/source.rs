@@ -48,8 +48,8 @@ enum Length {
 pub(super) struct Source<'a> {
     from: Box<dyn BufRead + 'a>,
     length: Length,
-    /// The path that errors name.
-    path: &'a Path,
+    /// The path that errors name; `None` for bytes.
+    path: Option<&'a Path>,
 }
 
 impl<'a> Source<'a> {
@@ -63,11 +63,11 @@ impl<'a> Source<'a> {
             length @ 1.. if about.is_file() => Length::Known(length),
             _ => Length::Unknown,
         };
-        Ok(Self { from: Box::new(BufReader::with_capacity(PIECE, file)), length, path })
+        Ok(Self { from: Box::new(BufReader::with_capacity(PIECE, file)), length, path: Some(path) })
     }
 
-    /// Bytes in memory; `path` names them in errors.
-    pub fn of_bytes(bytes: &'a [u8], path: &'a Path) -> Self {
+    /// Reads bytes in memory, of a file if that is known.
+    pub fn of_bytes(bytes: &'a [u8], path: Option<&'a Path>) -> Self {
         Self { from: Box::new(bytes), length: Length::Known(bytes.len() as u64), path }
     }
 
@@ -86,14 +86,14 @@ impl<'a> Source<'a> {
         Ok(Self { from: Box::new(from), length: Length::Gzipped(length), path: self.path })
     }
 
-    /// The file that the bytes come from.
-    pub fn path(&self) -> &'a Path {
+    /// The file that the bytes come from, if known.
+    pub fn path(&self) -> Option<&'a Path> {
         self.path
     }
 
-    /// An error that names the file.
+    /// An error of these bytes.
     pub fn refuse(&self, reason: impl Into<String>) -> Error {
-        refused(self.path, reason)
+        Error::format(self.path, reason)
     }
 
     /// The number of bytes left, if known.
@@ -199,7 +199,7 @@ impl<'a> Source<'a> {
                     .map_err(|_| Error::TooLarge { what, shape: [1, count] })?;
             }
             for (place, bytes) in (first..).zip(bytes.chunks_exact(size)) {
-                numbers.push(number(place, bytes).map_err(|reason| refused(path, reason))?);
+                numbers.push(number(place, bytes).map_err(|reason| Error::format(path, reason))?);
             }
             Ok(())
         })?;
@@ -261,7 +261,7 @@ impl<'a> Source<'a> {
     /// The system's error, or what is wrong with the gzip data.
     fn unreadable(&self, error: io::Error) -> Error {
         if error.raw_os_error().is_some() {
-            return Error::io(self.path, error);
+            return Error::transfer(self.path, error);
         }
         self.refuse(format!("cannot be read whole: {error}"))
     }
@@ -312,14 +312,10 @@ pub(super) fn shape_of_rows(
 }
 
 /// An element that is not a finite f32.
-pub(super) fn not_finite(path: &Path, row: usize, column: usize, x: f64) -> Error {
+pub(super) fn not_finite(path: Option<&Path>, row: usize, column: usize, x: f64) -> Error {
     // `{:?}` prints 1e300 in this form, not as 301 digits.
     let reason = format!(
         "element {column} of row {row} is {x:?}: expected a finite number that an f32 can hold"
     );
-    refused(path, reason)
-}
-
-fn refused(path: &Path, reason: impl Into<String>) -> Error {
-    Error::Format { path: path.to_owned(), reason: reason.into() }
+    Error::format(path, reason)
 }

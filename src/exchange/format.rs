@@ -24,40 +24,44 @@ pub enum FileKind {
 }
 
 impl FileKind {
-    /// The kind of a file with these bytes; `path` names them in errors.
+    /// The kind of a file with these bytes.
     ///
     /// # Errors
-    /// Bytes that are neither safetensors nor, by the name's ending `.onnx` or
-    /// their first one, ONNX; the error says what else they are, where they are known.
-    pub fn of(bytes: &[u8], path: &Path) -> Result<Self, Error> {
-        Self::by(bytes, bytes.len() as u64, path, || Reader::of_bytes(bytes, path))
+    /// Bytes that are neither safetensors nor, by the first one, ONNX; the error says what
+    /// else they are, where that is known.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        Self::by(bytes, bytes.len() as u64, None, || Reader::of_bytes(bytes))
     }
 
-    /// As [`Self::of`], of a file, of which the first bytes or the header are read.
-    /// Of a pipe nothing is left to be read again.
+    /// As [`Self::from_bytes`], of a file, of which the first bytes or the header are read.
+    /// It may also be ONNX by its name, which ends in `.onnx`. Of a pipe nothing is left to
+    /// be read again.
     ///
     /// # Errors
-    /// The file cannot be read, or as [`Self::of`].
-    pub fn read(path: &Path) -> Result<Self, Error> {
+    /// The file cannot be read, or as [`Self::from_bytes`].
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
         let (start, size) = files::start(path)?;
-        Self::by(&start, size, path, || Reader::open(path))
+        Self::by(&start, size, Some(path), || Reader::open(path))
     }
 
-    /// As [`Self::of`], with the bytes of the file, of at most [`files::MAX_BYTES`]: for a pipe,
+    /// As [`Self::read`], with the bytes of the file, of at most [`files::MAX_BYTES`]: for a pipe,
     /// which can be read once. What can be no such file is refused by its first bytes, before the
     /// others are read.
     ///
     /// # Errors
-    /// The file cannot be read, or as [`Self::of`].
-    pub fn read_whole(path: &Path) -> Result<(Self, Vec<u8>), Error> {
+    /// As [`Self::read`].
+    pub fn read_whole(path: impl AsRef<Path>) -> Result<(Self, Vec<u8>), Error> {
+        let path = path.as_ref();
         let bytes = files::read_if(path, files::MAX_BYTES, |first| {
             // As long as can be: how long it is nobody knows.
-            if is_onnx(first, u64::MAX, path) {
+            if is_onnx(first, u64::MAX, Some(path)) {
                 return onnx::begins(first);
             }
-            ensure_begins(first, path)
+            ensure_begins(first, Some(path))
         })?;
-        Ok((Self::of(&bytes, path)?, bytes))
+        let reader = || Reader::of_bytes(&bytes[..]).map_err(|error| error.in_file(path));
+        Ok((Self::by(&bytes, bytes.len() as u64, Some(path), reader)?, bytes))
     }
 
     /// The kind of a file of `size` bytes that starts with `bytes`, and whose header
@@ -65,7 +69,7 @@ impl FileKind {
     fn by<'a>(
         bytes: &[u8],
         size: u64,
-        path: &Path,
+        path: Option<&Path>,
         reader: impl FnOnce() -> Result<Reader<'a>, Error>,
     ) -> Result<Self, Error> {
         if is_onnx(bytes, size, path) {
@@ -83,10 +87,11 @@ impl FileKind {
 }
 
 /// Whether a file of `size` bytes that starts with `bytes` is to be read as ONNX.
-fn is_onnx(bytes: &[u8], size: u64, path: &Path) -> bool {
+fn is_onnx(bytes: &[u8], size: u64, path: Option<&Path>) -> bool {
     /// The tag of the format's version, with which every writer begins.
     const IR_VERSION: u8 = 8;
-    let named = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("onnx"));
+    let ending = path.and_then(Path::extension);
+    let named = ending.is_some_and(|ending| ending.eq_ignore_ascii_case("onnx"));
     let begins = bytes.first() == Some(&IR_VERSION) && !header_begins(bytes);
     let known = looks_whole(bytes, size) || foreign(bytes, path).is_some();
     !known && (named || begins)

@@ -1,8 +1,8 @@
 //! Networks from elsewhere, and for elsewhere.
 //!
-//! - **PyTorch**: a state dict in safetensors, [`from_torch`] and [`load_torch`];
-//!   [`Layers`] says what it does not: activations, keep rates, the loss. A
-//!   network of ours goes the other way with [`to_torch`].
+//! - **PyTorch**: a state dict in safetensors, [`torch::StateDict`];
+//!   [`torch::Layers`] says what it does not: activations, keep rates, the loss. A
+//!   network of ours goes the other way with [`torch::to_bytes`] and [`torch::save`].
 //! - **ONNX**: the graph of a multilayer perceptron, [`onnx::Model`]. A network of ours
 //!   goes the other way with [`onnx::to_bytes`] and [`onnx::save`], with dropout where
 //!   it is asked for.
@@ -15,17 +15,9 @@
 //! whatever the file states; what an ONNX graph keeps beside it counts as a part of it.
 
 mod format;
-mod layers;
 pub mod onnx;
 mod order;
 mod room;
-mod sequential;
-mod torch;
+pub mod torch;
 
 pub use format::FileKind;
-pub use layers::Layers;
-pub use sequential::Sequential;
-pub use torch::{
-    TensorInfo, from_torch, load_torch, load_torch_scaling, load_torch_tensors, save_torch,
-    to_torch, torch_scaling, torch_tensors,
-};

@@ -19,7 +19,8 @@ const TRIES: usize = 16;
 ///
 /// # Errors
 /// As for [`write_atomically_with`].
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+pub fn write_atomically(path: impl AsRef<Path>, bytes: &[u8]) -> Result<(), Error> {
+    let path = path.as_ref();
     write_atomically_with(path, |file| {
         file.write_all(bytes).map_err(|source| Error::io(path, source))
     })
@@ -47,9 +48,10 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 /// name is reserved for temporary files or the locks of a [`super::WriteLock`]. Whatever was there
 /// is left unchanged.
 pub fn write_atomically_with(
-    path: &Path,
+    path: impl AsRef<Path>,
     write: impl FnOnce(&mut BufWriter<&File>) -> Result<(), Error>,
 ) -> Result<(), Error> {
+    let path = path.as_ref();
     let io = |source| Error::io(path, source);
     let place = Place::of(path)?;
     let file = temporary(&place).map_err(io)?;
@@ -73,7 +75,8 @@ pub fn write_atomically_with(
 ///
 /// # Errors
 /// As for [`write_atomically_with`].
-pub fn ensure_writable(path: &Path) -> Result<(), Error> {
+pub fn ensure_writable(path: impl AsRef<Path>) -> Result<(), Error> {
+    let path = path.as_ref();
     let io = |source| Error::io(path, source);
     temporary(&Place::of(path)?).map(drop).map_err(io)
 }
@@ -113,12 +116,11 @@ fn temporary(place: &Place) -> io::Result<NamedTempFile> {
 #[cfg(test)]
 mod tests {
     use std::{
-        fs,
+        fs::{self, read},
         io::{Seek, SeekFrom},
     };
 
     use super::*;
-    use crate::files::read;
 
     #[test]
     fn left_over_files_go_and_those_in_use_and_of_others_stay() {
@@ -132,7 +134,7 @@ mod tests {
         let alive = temporary(&Place::of(&folder.path().join("any")).unwrap()).unwrap();
         assert!(!dead.exists(), "removed at the start of a write");
         fs::write(&dead, "half").unwrap();
-        write_atomically(&folder.path().join("new"), b"whole").unwrap();
+        write_atomically(folder.path().join("new"), b"whole").unwrap();
         assert!(!dead.exists() && alive.path().exists());
         assert!(of_others.iter().all(|name| folder.path().join(name).exists()));
         let path = alive.path().to_owned();

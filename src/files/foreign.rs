@@ -4,7 +4,8 @@ use std::path::Path;
 
 /// What a file that is not safetensors is, if its first bytes tell (64 are enough), and how to
 /// convert it.
-pub(crate) fn foreign(first: &[u8], path: &Path) -> Option<String> {
+pub(crate) fn foreign(first: &[u8], path: Option<&Path>) -> Option<String> {
+    let path = path.unwrap_or(Path::new("state_dict.pt"));
     let of_numpy = "an archive of NumPy's (NPZ)".to_owned();
     Some(match first {
         [] => "an empty file".to_owned(),
@@ -78,17 +79,17 @@ mod tests {
             (Vec::new(), "empty"),
         ] {
             for end in [first.len(), first.len().min(64)] {
-                let found = foreign(&first[..end], Path::new("a/m.pt")).unwrap();
+                let found = foreign(&first[..end], Some(Path::new("a/m.pt"))).unwrap();
                 assert!(found.contains(words) && !found.contains('\n'), "{found}");
             }
         }
         for unknown in [&b"{}"[..], b"\x08\x07\x12", b"PK", b"\x80\x09", b"\x40\0\0\0\0\0\0\0{"] {
-            assert_eq!(foreign(unknown, Path::new("m")), None);
+            assert_eq!(foreign(unknown, None), None);
         }
         // Truncated anywhere.
         for end in 4..40 {
             let cut = &zip("archive/data.pkl")[..end];
-            assert!(foreign(cut, Path::new("m")).unwrap().contains("torch.load(\"m\""));
+            assert!(foreign(cut, None).unwrap().contains("torch.load(\"state_dict.pt\""));
         }
     }
 }

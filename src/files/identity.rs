@@ -36,7 +36,8 @@ impl Identity {
     ///
     /// # Errors
     /// There can be no file at the path, or the system reports an error.
-    pub fn of(path: &Path) -> Result<Self, Error> {
+    pub fn of(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
         let io = |source| Error::io(path, source);
         match there(path) {
             Ok(there) => Ok(Self { there, new: None }),

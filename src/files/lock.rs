@@ -28,14 +28,15 @@ impl WriteLock {
     /// # Errors
     /// [`Error::InUse`] if someone else has it; the path is not a file name; there is something
     /// other than a lock file in the lock file's place; or the system reports an error.
-    pub fn take(path: &Path) -> Result<Self, Error> {
+    pub fn take(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
         let io = |source| Error::io(path, source);
         let place = follow(path)?;
         let place = place.with_file_name(names::lock(place.file_name().unwrap_or_default()));
         // It would be removed when the lock is released.
         if fs::symlink_metadata(&place).is_ok_and(|found| !found.is_file() || found.len() > 0) {
-            let reason = "not a lock: expected no file of this name, or an empty one".to_owned();
-            return Err(Error::Format { path: place, reason });
+            let reason = "not a lock: expected no file of this name, or an empty one";
+            return Err(Error::format(place.as_path(), reason));
         }
         loop {
             let file = OpenOptions::new().create(true).write(true).truncate(false).open(&place);
@@ -95,7 +96,7 @@ mod tests {
         let first = WriteLock::take(&path).unwrap();
         let message = WriteLock::take(&path).unwrap_err().to_string();
         assert!(message.starts_with(&path.display().to_string()), "{message}");
-        let _other = WriteLock::take(&folder.path().join("another")).unwrap();
+        let _other = WriteLock::take(folder.path().join("another")).unwrap();
         drop(first);
         drop(WriteLock::take(&path).unwrap());
         // Left over by a killed process.

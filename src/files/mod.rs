@@ -21,4 +21,4 @@ pub use identity::Identity;
 pub use lock::WriteLock;
 pub(crate) use place::kind;
 pub(crate) use read::start;
-pub use read::{MAX_BYTES, read, read_if};
+pub use read::{MAX_BYTES, read_if};

@@ -28,7 +28,7 @@ impl Place {
     /// other than a regular file, or a read-only file.
     pub fn of(given: &Path) -> Result<Self, Error> {
         let path = follow(given)?;
-        let refuse = |reason: String| Error::Format { path: given.to_owned(), reason };
+        let refuse = |reason: String| Error::format(given, reason);
         if path.file_name().is_some_and(names::is_ours) {
             return Err(refuse("a name of temporary or lock files: expected another".to_owned()));
         }
@@ -111,7 +111,7 @@ fn mode_for(old: u32, owner: bool, group: bool) -> u32 {
 /// of a process's open files, which have names in `/proc` and `/dev/fd` (`/dev/stdout` is a link to
 /// one): a file put in its place would not be the one that the process has open.
 pub(super) fn follow(given: &Path) -> Result<PathBuf, Error> {
-    let refuse = |reason: &str| Error::Format { path: given.to_owned(), reason: reason.to_owned() };
+    let refuse = |reason: &str| Error::format(given, reason);
     let io = |source| Error::io(given, source);
     let mut path = given.to_owned();
     for _ in 0..=MAX_LINKS {

@@ -29,14 +29,6 @@ pub(crate) fn start(path: &Path) -> Result<(Vec<u8>, u64), Error> {
     Ok((bytes, size))
 }
 
-/// Reads a file of at most [`MAX_BYTES`].
-///
-/// # Errors
-/// The system reports an error, the file is larger, or there is not enough memory.
-pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    read_if(path, MAX_BYTES, |_| Ok(()))
-}
-
 /// Reads a file of at most `most` bytes if `begins` accepts its first 64 bytes (all, if there are
 /// fewer). If it refuses them, it gives the reason, and nothing more is read.
 ///
@@ -44,11 +36,12 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
 /// The system reports an error, the file is larger, its beginning is refused, or there is not
 /// enough memory.
 pub fn read_if(
-    path: &Path,
+    path: impl AsRef<Path>,
     most: u64,
     begins: impl FnOnce(&[u8]) -> Result<(), String>,
 ) -> Result<Vec<u8>, Error> {
-    let refuse = |reason| Error::Format { path: path.to_owned(), reason };
+    let path = path.as_ref();
+    let refuse = |reason: String| Error::format(path, reason);
     let too_large = || refuse(format!("larger than the {most} bytes that are read of such a file"));
     let io = |source| Error::io(path, source);
     let file = File::open(path).map_err(io)?;
@@ -88,7 +81,7 @@ mod tests {
         for size in [0, 1, 63, 64, 65, 1000] {
             let bytes: Vec<u8> = (0..size).map(|i| i as u8).collect();
             fs::write(&path, &bytes).unwrap();
-            assert_eq!(read(&path).unwrap(), bytes);
+            assert_eq!(read_if(&path, MAX_BYTES, |_| Ok(())).unwrap(), bytes);
             assert_eq!(read_if(&path, size, |_| Ok(())).unwrap(), bytes);
             if size > 0 {
                 let error = read_if(&path, size - 1, |_| Ok(())).unwrap_err().to_string();
@@ -117,7 +110,7 @@ mod tests {
     #[test]
     fn a_file_without_a_length_is_read_to_its_end() {
         let status = Path::new("/proc/self/status");
-        assert!(read(status).unwrap().starts_with(b"Name:"));
+        assert!(read_if(status, MAX_BYTES, |_| Ok(())).unwrap().starts_with(b"Name:"));
         let error = read_if(status, 100, |first| {
             assert_eq!(first.len(), 64);
             Ok(())

@@ -57,8 +57,13 @@ impl Trainer {
     ///
     /// # Errors
     /// As [`Self::to_bytes`], or what the system says.
-    pub fn save(&self, path: &Path, settings: &Provenance, notes: &str) -> Result<(), Error> {
-        self.checkpoint(settings, notes)?.save(path)
+    pub fn save(
+        &self,
+        path: impl AsRef<Path>,
+        settings: &Provenance,
+        notes: &str,
+    ) -> Result<(), Error> {
+        self.checkpoint(settings, notes)?.save(path.as_ref())
     }
 
     fn checkpoint(&self, settings: &Provenance, notes: &str) -> Result<Writer<'_>, Error> {
@@ -105,34 +110,37 @@ impl TrainerBuilder {
     /// A file that cannot be read or is no checkpoint; a checkpoint of another
     /// architecture, or made with other settings, whose names and values the
     /// error says; as [`Self::build`].
-    pub fn resume(self, path: &Path, settings: &Provenance) -> Result<(Trainer, String), Error> {
-        self.resume_from(Reader::open(path)?, path, settings)
+    pub fn resume(
+        self,
+        path: impl AsRef<Path>,
+        settings: &Provenance,
+    ) -> Result<(Trainer, String), Error> {
+        self.resume_from(Reader::open(path.as_ref())?, settings)
     }
 
-    /// As [`Self::resume`], from a file's bytes; `path` names them in errors.
+    /// As [`Self::resume`], from a file's bytes.
     ///
     /// # Errors
     /// As [`Self::resume`].
     pub fn resume_from_bytes(
         self,
         bytes: &[u8],
-        path: &Path,
         settings: &Provenance,
     ) -> Result<(Trainer, String), Error> {
-        self.resume_from(Reader::of_bytes(bytes, path)?, path, settings)
+        self.resume_from(Reader::of_bytes(bytes)?, settings)
     }
 
     fn resume_from(
         self,
         file: Reader<'_>,
-        path: &Path,
         settings: &Provenance,
     ) -> Result<(Trainer, String), Error> {
+        let path = file.path().map(Path::to_owned);
         let mut saved = Saved::open(file)?;
         let mut trainer = self.build()?;
         let now = join(trainer.own_settings(), settings)?;
         let differs = |what: &str, saved: &str, now: &str| Error::Resume {
-            path: path.to_owned(),
+            path: path.clone(),
             what: what.to_owned(),
             saved: describe_setting(what, saved),
             now: describe_setting(what, now),

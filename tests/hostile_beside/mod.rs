@@ -33,11 +33,11 @@ fn folder(files: &Files) -> Option<TempDir> {
 }
 
 fn read(folder: &Path) -> Result<Mlp, Error> {
-    Model::read(&folder.join(GRAPH))?.network(None)
+    Model::read(folder.join(GRAPH))?.network(None)
 }
 
 fn measured_read(folder: &Path) -> (Result<Mlp, String>, usize) {
-    measured(&[], |_, _| read(folder))
+    measured(&[], |_| read(folder))
 }
 
 fn refused(name: &str, folder: &Path, words: &str, size: usize) {
@@ -52,7 +52,7 @@ fn refused(name: &str, folder: &Path, words: &str, size: usize) {
 pub fn tensors_beside_a_graph_are_read_or_refused() {
     for Good { name, files, inline } in external::good() {
         let Some(folder) = folder(&files) else { continue };
-        let expected = onnx(&inline, Path::new(GRAPH)).expect(name);
+        let expected = onnx(&inline).expect(name);
         let (beside, most) = measured_read(folder.path());
         let beside = beside.expect(name);
         assert_eq!(beside, expected, "{name}");
@@ -60,7 +60,7 @@ pub fn tensors_beside_a_graph_are_read_or_refused() {
         // The ranges and the graph are what the other graph is, but for some bytes.
         fits(name, inline.len(), most);
         // Beside bytes without a folder there is nothing.
-        let reason = onnx(&files.graph, &folder.path().join(GRAPH)).unwrap_err().to_string();
+        let reason = onnx(&files.graph).unwrap_err().to_string();
         assert!(reason.contains("expected a graph read from its file"), "{name}: {reason}");
     }
     let mut count = 0;
@@ -124,7 +124,7 @@ fn what_is_no_file_is_refused() {
 /// Somebody writes behind the end while the file is read.
 fn a_file_that_grows_is_refused_or_read() {
     let Good { files, inline, .. } = good("two-layers");
-    let expected = onnx(&inline, Path::new(GRAPH)).unwrap();
+    let expected = onnx(&inline).unwrap();
     let folder = folder(&files).unwrap();
     let mut file = File::options().append(true).open(folder.path().join(DATA)).unwrap();
     let is_done = AtomicBool::new(false);

@@ -5,9 +5,9 @@ use std::fmt::Debug;
 use thinnet::{
     Keep,
     data::{Batch, Dataset, idx, npy::Npy},
-    exchange::onnx,
+    exchange::{onnx, torch},
     mask::{Domain, Mask, MaskSpec, Streams},
-    nn::{Activation, Loss, Mlp, PlainNetwork, Targets, ThinnedNetwork},
+    nn::{Activation, Loss, Mlp, PlainNetwork, Scaling, Targets, ThinnedNetwork},
     predict::{MonteCarlo, Predictor, Seeds, WorkspacePool, evaluate},
     tensor::{Matrix, MatrixView},
     train::{Schedule, Sgd, Trainer},
@@ -77,7 +77,7 @@ fn data_show_their_shape_and_the_first_few() {
 
     let mut bytes = vec![0, 0, 8, 1, 0, 1, 0, 0];
     bytes.resize(bytes.len() + (1 << 16), 7);
-    let idx = idx::from_bytes(&bytes, 1, "labels".as_ref()).unwrap();
+    let idx = idx::from_bytes(&bytes, 1).unwrap();
     is_short(&idx, &["dimensions: [65536]", "elements: [7, 7, ", ".. 65536 in all]"]);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.npy");
@@ -85,10 +85,10 @@ fn data_show_their_shape_and_the_first_few() {
     is_short(&Npy::read(&path).unwrap(), &["[300, 400]", "elements: [0, 0, ", ".. 480000 in all]"]);
     let bytes = onnx::to_bytes(&mlp(), &onnx::Export::new()).unwrap();
     let all = format!(".. {} in all]", bytes.len());
-    is_short(
-        &onnx::Model::from_bytes(bytes, "a graph".as_ref()),
-        &["bytes: [8, ", "a graph", &all],
-    );
+    is_short(&onnx::Model::from_bytes(bytes), &["bytes: [8, ", &all]);
+    let state_dict = torch::to_bytes(&mlp(), Scaling::Inverted).unwrap();
+    let state_dict = torch::StateDict::from_bytes(state_dict).unwrap();
+    is_short(&state_dict, &["StateDict", "0.bias", "[100]", ".. 24 in all]"]);
 }
 
 #[test]

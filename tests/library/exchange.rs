@@ -9,9 +9,13 @@ use std::{
 use safetensors::{Dtype, tensor::TensorView};
 use serde_json::Value;
 use thinnet::{
-    Keep,
+    Error, Keep,
     data::Batch,
-    exchange::{self, FileKind, Layers, Sequential, onnx::Model},
+    exchange::{
+        FileKind,
+        onnx::Model,
+        torch::{self, Layers, Sequential, StateDict},
+    },
     nn::{Activation, Loss, Mlp, NegativeSlope, Scaling},
     predict::{MonteCarlo, Predictor, Seeds},
     tensor::MatrixView,
@@ -80,21 +84,26 @@ fn agrees(name: &str, mlp: &Mlp) {
     assert!(compared > 0, "{name}");
 }
 
+fn from_torch(bytes: &[u8], layers: Option<&Layers>) -> Result<Mlp, Error> {
+    StateDict::from_bytes(bytes)?.network(layers)
+}
+
 fn torch(name: &str, layers: &Layers) -> Mlp {
     let path = fixture(&format!("{name}.safetensors"));
-    assert_eq!(FileKind::of(&fs::read(&path).unwrap(), &path).unwrap(), FileKind::StateDict);
-    exchange::load_torch(&path, Some(layers)).unwrap()
+    assert_eq!(FileKind::read(&path).unwrap(), FileKind::StateDict);
+    StateDict::read(&path).and_then(|file| file.network(Some(layers))).unwrap()
 }
 
 fn onnx(name: &str, loss: Option<Loss>) -> Mlp {
     let path = fixture(&format!("{name}.onnx"));
-    assert_eq!(FileKind::of(&fs::read(&path).unwrap(), &path).unwrap(), FileKind::Onnx);
+    assert_eq!(FileKind::read(&path).unwrap(), FileKind::Onnx);
     Model::read(&path).unwrap().network(loss).unwrap()
 }
 
 fn refused(name: &str, layers: Option<&Layers>, words: &str) {
     let path = fixture(&format!("{name}.safetensors"));
-    let message = exchange::load_torch(&path, layers).unwrap_err().to_string();
+    let message =
+        StateDict::read(&path).and_then(|file| file.network(layers)).unwrap_err().to_string();
     assert!(message.starts_with(&format!("{}: ", path.display())), "{message}");
     assert!(message.contains(words), "{message}");
 }
@@ -137,16 +146,16 @@ fn weights_in_the_papers_form_are_multiplied_by_the_keep_rate() {
     let as_inverted = torch("paper", &layers.scaling(Scaling::Inverted));
     assert_ne!(as_inverted, mlp);
     // The metadata says the form that they are written in.
-    let bytes = exchange::to_torch(&mlp, Scaling::Paper).unwrap();
+    let bytes = torch::to_bytes(&mlp, Scaling::Paper).unwrap();
     assert!(String::from_utf8_lossy(&bytes).contains(r#"\"scaling\":\"paper\""#));
     let weights = Layers::new().hidden(Activation::Relu, Keep::HALF);
-    let read = |layers: &Layers| exchange::from_torch(&bytes, Path::new("p"), Some(layers));
+    let read = |layers: &Layers| from_torch(&bytes, Some(layers));
     assert_eq!(read(&weights).unwrap(), mlp);
     assert_eq!(read(&weights.clone().scaling(Scaling::Paper)).unwrap(), mlp);
     let message = read(&weights.scaling(Scaling::Inverted)).unwrap_err().to_string();
     assert!(message.contains("weights paper: expected inverted ones"), "{message}");
-    assert_eq!(exchange::torch_scaling(&bytes, Path::new("p")).unwrap(), Some(Scaling::Paper));
-    assert_eq!(exchange::from_torch(&bytes, Path::new("p"), None).unwrap(), mlp);
+    assert_eq!(StateDict::from_bytes(&bytes).unwrap().scaling().unwrap(), Some(Scaling::Paper));
+    assert_eq!(from_torch(&bytes, None).unwrap(), mlp);
 }
 
 #[test]
@@ -159,13 +168,13 @@ fn what_goes_to_pytorch_comes_back_bit_for_bit() {
             .hidden(9, Activation::Logistic, Keep::from_k(1).unwrap());
         let builder = if sparse { builder.sparse_input() } else { builder };
         let mlp = builder.output(2, Loss::BinaryCrossEntropy).seed(3).build().unwrap();
-        let bytes = exchange::to_torch(&mlp, Scaling::Inverted).unwrap();
-        assert_eq!(exchange::to_torch(&mlp, Scaling::Inverted).unwrap(), bytes);
-        let path = Path::new("m.safetensors");
-        let again = exchange::from_torch(&bytes, path, None).unwrap();
+        let bytes = torch::to_bytes(&mlp, Scaling::Inverted).unwrap();
+        assert_eq!(torch::to_bytes(&mlp, Scaling::Inverted).unwrap(), bytes);
+        let again = from_torch(&bytes, None).unwrap();
         assert_eq!((&again, again.digest()), (&mlp, mlp.digest()));
-        let names: Vec<_> = exchange::torch_tensors(&bytes, path)
+        let names: Vec<_> = StateDict::from_bytes(&bytes)
             .unwrap()
+            .tensors()
             .into_iter()
             .map(|tensor| (tensor.name, tensor.dtype, tensor.shape))
             .collect();
@@ -183,10 +192,10 @@ fn what_goes_to_pytorch_comes_back_bit_for_bit() {
                 f32("8.weight", &[2, 9]),
             ]
         );
-        assert!(Mlp::from_bytes(&bytes, path).unwrap_err().to_string().contains("`thinnet`"));
+        assert!(Mlp::from_bytes(&bytes).unwrap_err().to_string().contains("`thinnet`"));
         // The paper's form is rounded once each way.
-        let bytes = exchange::to_torch(&mlp, Scaling::Paper).unwrap();
-        let again = exchange::from_torch(&bytes, path, None).unwrap();
+        let bytes = torch::to_bytes(&mlp, Scaling::Paper).unwrap();
+        let again = from_torch(&bytes, None).unwrap();
         for layer in 0..mlp.depth() {
             let pairs = mlp.weights(layer).unwrap().into_iter().zip(again.weights(layer).unwrap());
             for (ours, again) in pairs {
@@ -227,12 +236,15 @@ fn other_state_dicts_are_refused_with_the_tensor() {
     refused("sequential", Some(&layers), "6.weight: expected only layers named 1, 4");
     // Our own metadata says which tensors there are.
     let mlp = torch("sequential", &sequential());
-    let mut bytes = exchange::to_torch(&mlp, Scaling::Inverted).unwrap();
+    let mut bytes = torch::to_bytes(&mlp, Scaling::Inverted).unwrap();
     let at = bytes.windows(6).position(|name| name == b"4.bias").unwrap();
     bytes[at..at + 6].copy_from_slice(b"4.else");
-    let message = exchange::from_torch(&bytes, Path::new("m"), None).unwrap_err().to_string();
-    assert_eq!(message, "m: no tensor 4.bias: expected one");
-    let message = exchange::load_torch(&fixture("gone"), None).unwrap_err().to_string();
+    let message = from_torch(&bytes, None).unwrap_err().to_string();
+    assert_eq!(message, "no tensor 4.bias: expected one");
+    let message = StateDict::read(fixture("gone"))
+        .and_then(|file| file.network(None))
+        .unwrap_err()
+        .to_string();
     assert!(message.contains("gone"), "{message}");
 }
 
@@ -257,12 +269,11 @@ fn state_dict(weights: &[(&str, [usize; 2])], biases: &[(&str, usize)]) -> Vec<u
 /// As PyTorch's, a file whose weights are `[inputs, outputs]` is the network backwards.
 #[test]
 fn weights_that_could_be_transposed_are_refused() {
-    let path = Path::new("words");
     let layers = Layers::new().hidden(Activation::Relu, Keep::HALF);
-    let read = |bytes: &[u8], layers: &Layers| exchange::from_torch(bytes, path, Some(layers));
+    let read = |bytes: &[u8], layers: &Layers| from_torch(bytes, Some(layers));
     let refused = |bytes: &[u8], layers: &Layers, words: &str| {
         let message = read(bytes, layers).map(|mlp| mlp.widths()).unwrap_err().to_string();
-        assert!(message.starts_with("words: ") && message.contains(words), "{message}");
+        assert!(message.contains(words), "{message}");
     };
     // 3-8-6, stored each way.
     let turned = [("first", [3, 8]), ("second", [8, 6])];
@@ -293,7 +304,6 @@ fn weights_that_could_be_transposed_are_refused() {
 
 #[test]
 fn layers_of_one_shape_are_ordered_by_the_numbers_inside_their_names() {
-    let path = Path::new("square");
     for names in [
         ["layers.2.linear", "layers.10.linear", "layers.11.linear"],
         ["blocks.0.fc1", "blocks.0.fc2", "blocks.1.fc1"],
@@ -304,7 +314,7 @@ fn layers_of_one_shape_are_ordered_by_the_numbers_inside_their_names() {
             let layers = Layers::new()
                 .hidden(Activation::Tanh, Keep::ONE)
                 .hidden(Activation::Tanh, Keep::ONE);
-            let mlp = exchange::from_torch(&bytes, path, Some(&layers)).unwrap();
+            let mlp = from_torch(&bytes, Some(&layers)).unwrap();
             for layer in 0..3 {
                 let expected = if layer == at { [0.0, 1.0] } else { [0.0; 2] };
                 assert_eq!(mlp.bias(layer).unwrap(), expected, "{names:?}");
@@ -318,10 +328,10 @@ fn layers_of_one_shape_are_ordered_by_the_numbers_inside_their_names() {
 fn a_softmax_over_one_output_is_refused() {
     let one = Mlp::builder(3).output(1, Loss::SquaredError).build().unwrap();
     let softmax = Layers::new().loss(Loss::SoftmaxCrossEntropy);
-    let bytes = exchange::to_torch(&one, Scaling::Inverted).unwrap();
-    let path = Path::new("one.safetensors");
-    assert_eq!(exchange::from_torch(&bytes, path, Some(&Layers::new())).unwrap(), one);
-    let message = exchange::from_torch(&bytes, path, Some(&softmax)).unwrap_err().to_string();
+    let bytes = torch::to_bytes(&one, Scaling::Inverted).unwrap();
+    assert_eq!(from_torch(&bytes, Some(&Layers::new())).unwrap(), one);
+    let message = from_torch(&bytes, Some(&softmax)).unwrap_err();
+    let message = message.in_file("one.safetensors").to_string();
     let words = "one.safetensors: softmax_cross_entropy with 1 output: expected at least two";
     assert!(message.starts_with(words), "{message}");
 }
@@ -400,8 +410,8 @@ fn a_leaky_relu_keeps_its_slope() {
         let mlp = onnx(name, None);
         assert_eq!(mlp.activations(), [Activation::LeakyRelu(NegativeSlope::new(0.1).unwrap())]);
         agrees(name, &mlp);
-        let bytes = exchange::to_torch(&mlp, Scaling::Inverted).unwrap();
-        assert_eq!(exchange::from_torch(&bytes, Path::new(name), None).unwrap(), mlp);
+        let bytes = torch::to_bytes(&mlp, Scaling::Inverted).unwrap();
+        assert_eq!(from_torch(&bytes, None).unwrap(), mlp);
     }
 }
 
@@ -424,11 +434,10 @@ fn a_state_dict_that_is_cut_off_is_no_graph() {
     let header = format!("{{{}}}", " ".repeat(8 + 256 - 2));
     let bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat();
     assert_eq!(bytes[0], 8);
-    let path = Path::new("cut");
-    assert_eq!(FileKind::of(&bytes, path).unwrap(), FileKind::StateDict);
+    assert_eq!(FileKind::from_bytes(&bytes).unwrap(), FileKind::StateDict);
     for end in 8..bytes.len() {
-        let message = FileKind::of(&bytes[..end], path).unwrap_err().to_string();
-        assert!(message.starts_with("cut: not a safetensors file"), "{end}: {message}");
+        let message = FileKind::from_bytes(&bytes[..end]).unwrap_err().to_string();
+        assert!(message.starts_with("not a safetensors file"), "{end}: {message}");
     }
 }
 

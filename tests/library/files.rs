@@ -109,13 +109,13 @@ fn links_that_lead_nowhere_are_refused() {
         ("far", "no such folder: "),
         ("to_folder", "not of a folder"),
     ] {
-        for error in [write_atomically(&at(given), b""), ensure_writable(&at(given))] {
+        for error in [write_atomically(at(given), b""), ensure_writable(at(given))] {
             let message = error.unwrap_err().to_string();
             let path = at(given);
             assert!(message.starts_with(&path.display().to_string()), "{message}");
             assert!(message.contains(reason), "{message}");
         }
-        assert!(WriteLock::take(&at(given)).is_err(), "{given}");
+        assert!(WriteLock::take(at(given)).is_err(), "{given}");
         assert!(fs::symlink_metadata(at(given)).unwrap().is_symlink());
     }
     assert_eq!(names(folder.path()), ["a", "b", "far", "self", "to_folder"]);
@@ -227,13 +227,13 @@ fn a_file_of_ones_own_is_not_taken_for_left_over() {
     let at = |name: &str| folder.path().join(name);
     let mine = [".thinnet-mine.tmp", ".thinnet-model1.tmp", ".thinnet-unfinished-a.tmp"];
     for name in mine {
-        mlp().save(&at(name)).unwrap();
+        mlp().save(at(name)).unwrap();
     }
     for (_, save) in WAYS {
         save(&at("another")).unwrap();
     }
     for name in mine {
-        Mlp::load(&at(name)).unwrap();
+        Mlp::load(at(name)).unwrap();
     }
     // What would be taken for it, or removed with a lock, is not written at all.
     let left_over = ".thinnet-unfinished-Ab12Cd34Ef56Gh78.tmp";
@@ -247,7 +247,7 @@ fn a_file_of_ones_own_is_not_taken_for_left_over() {
     }
     // A file that somebody put there by other means.
     fs::write(at(".thinnet-another.lock"), "mine").unwrap();
-    let message = WriteLock::take(&at("another")).unwrap_err().to_string();
+    let message = WriteLock::take(at("another")).unwrap_err().to_string();
     assert!(message.contains(".thinnet-another.lock: not a lock"), "{message}");
     assert_eq!(fs::read(at(".thinnet-another.lock")).unwrap(), b"mine");
 }
@@ -259,9 +259,9 @@ fn a_lock_is_on_the_file_that_is_written() {
     let at = |name: &str| folder.path().join(name);
     fs::create_dir(at("sub")).unwrap();
     symlink("sub/file", at("link")).unwrap();
-    let _lock = WriteLock::take(&at("link")).unwrap();
-    assert!(matches!(WriteLock::take(&at("sub/file")), Err(Error::InUse { .. })));
-    assert!(WriteLock::take(&at("file")).is_ok());
+    let _lock = WriteLock::take(at("link")).unwrap();
+    assert!(matches!(WriteLock::take(at("sub/file")), Err(Error::InUse { .. })));
+    assert!(WriteLock::take(at("file")).is_ok());
 }
 
 #[test]
@@ -276,7 +276,7 @@ fn one_file_by_any_path_is_one() {
     symlink("sub", at("to_sub")).unwrap();
     symlink("sub/new", at("dangling")).unwrap();
     symlink("dangling", at("to_dangling")).unwrap();
-    let id = |name: &str| Identity::of(&at(name)).unwrap();
+    let id = |name: &str| Identity::of(at(name)).unwrap();
     for same in ["hard", "sub/soft", "sub/../file", "to_sub/soft", "./file"] {
         assert_eq!(id(same), id("file"), "{same}");
     }
@@ -287,5 +287,5 @@ fn one_file_by_any_path_is_one() {
         assert_ne!(id(other), id("file"), "{other}");
     }
     assert_ne!(id("new"), id("sub/new"));
-    assert!(Identity::of(&at("gone/new")).unwrap_err().to_string().contains("no such folder"));
+    assert!(Identity::of(at("gone/new")).unwrap_err().to_string().contains("no such folder"));
 }

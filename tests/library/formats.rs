@@ -12,7 +12,7 @@ use thinnet::{
     Error, Isa, Keep,
     checkpoint::{self, Contents},
     data::Batch,
-    exchange,
+    exchange::torch::{self, StateDict},
     nn::{Activation, Loss, Mlp, Scaling, Targets},
     tensor::MatrixView,
     train::{MaxNorm, Provenance, Schedule, Sgd, Trainer, TrainerBuilder},
@@ -74,7 +74,7 @@ fn trainer() -> Trainer {
 }
 
 fn resume(bytes: &[u8]) -> Result<(Trainer, String), Error> {
-    builder().resume_from_bytes(bytes, Path::new("a-file"), &settings())
+    builder().resume_from_bytes(bytes, &settings())
 }
 
 /// Header and data, and where the data starts.
@@ -176,20 +176,19 @@ fn a_file_with_any_one_bit_changed_is_refused() {
         let mut changed = bytes.clone();
         for bit in 0..8 * bytes.len() {
             changed[bit / 8] ^= 1 << (bit % 8);
-            let path = Path::new("a-file");
-            let contents = Contents::from_bytes(&changed, path);
+            let contents = Contents::from_bytes(&changed);
             assert!(contents.is_err(), "bit {bit}");
             let other = if is_model {
-                Mlp::from_bytes(&changed, path).map(drop)
+                Mlp::from_bytes(&changed).map(drop)
             } else {
                 resume(&changed).map(drop)
             };
-            let message = other.unwrap_err().to_string();
+            let message = other.unwrap_err().in_file("a-file").to_string();
             assert!(message.starts_with("a-file: ") || is_setting(&message), "{message}");
             changed[bit / 8] ^= 1 << (bit % 8);
         }
         assert_eq!(changed, bytes);
-        Contents::from_bytes(&changed, Path::new("")).unwrap();
+        Contents::from_bytes(&changed).unwrap();
     }
 }
 
@@ -202,12 +201,12 @@ fn is_setting(message: &str) -> bool {
 #[test]
 fn a_state_dict_with_a_bit_changed_is_refused_or_the_same() {
     let mlp = model();
-    let bytes = exchange::to_torch(&mlp, Scaling::Inverted).unwrap();
+    let bytes = torch::to_bytes(&mlp, Scaling::Inverted).unwrap();
     let mut changed = bytes.clone();
     let mut refused = 0;
     for bit in 0..8 * bytes.len() {
         changed[bit / 8] ^= 1 << (bit % 8);
-        match exchange::from_torch(&changed, Path::new(""), None) {
+        match StateDict::from_bytes(&changed).and_then(|file| file.network(None)) {
             Ok(read) => assert_eq!(read, mlp, "bit {bit}"),
             Err(_) => refused += 1,
         }
@@ -220,13 +219,13 @@ fn a_state_dict_with_a_bit_changed_is_refused_or_the_same() {
 #[test]
 fn a_state_dict_that_was_written_again_is_read() {
     let mlp = model();
-    let bytes = exchange::to_torch(&mlp, Scaling::Inverted).unwrap();
+    let bytes = torch::to_bytes(&mlp, Scaling::Inverted).unwrap();
     let (text, data) = header(&bytes);
     let read = |text: &str| {
         let mut file = (text.len() as u64).to_le_bytes().to_vec();
         file.extend(text.as_bytes());
         file.extend(&bytes[data..]);
-        exchange::from_torch(&file, Path::new(""), None)
+        StateDict::from_bytes(file)?.network(None)
     };
     let start = r#"{"__metadata__":{"#;
     let with_old_digest = text.replace(start, &format!(r#"{start}"format":"pt","#));
@@ -243,10 +242,9 @@ fn the_digest_can_be_left_out() {
     let mut changed = bytes.clone();
     let last = changed.len() - 1;
     changed[last] ^= 1;
-    let path = Path::new("a-file");
-    let message = Contents::from_bytes(&changed, path).unwrap_err().to_string();
+    let message = Contents::from_bytes(&changed).unwrap_err().to_string();
     assert!(message.contains("digest") && message.contains("damaged"), "{message}");
-    let read = Contents::from_bytes_unverified(&changed, path).unwrap();
+    let read = Contents::from_bytes_unverified(&changed).unwrap();
     assert_ne!(read.network, model());
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model");
@@ -260,7 +258,7 @@ fn the_digest_can_be_left_out() {
     let mut without = (text.len() as u64).to_le_bytes().to_vec();
     without.extend(text.replace("thinnet.digest", "thinnet.digits").as_bytes());
     without.extend(&bytes[data..]);
-    let message = Mlp::from_bytes(&without, &path).unwrap_err().to_string();
+    let message = Mlp::from_bytes(&without).unwrap_err().to_string();
     assert!(message.contains("no digest"), "{message}");
 }
 
@@ -276,7 +274,7 @@ fn checkpoints_that_no_training_saves_are_refused() {
     for factor in [0.0, -0.0, -0.5, 1.0 + f32::EPSILON, 1e30, f32::NAN, f32::INFINITY] {
         let changed = with_number(&bytes, "pending.layers.0", 1, factor);
         refused(&changed, &format!("pending.layers.0 holds {factor}: expected factors above 0"));
-        assert!(Contents::from_bytes(&changed, Path::new("")).is_err(), "{factor}");
+        assert!(Contents::from_bytes(&changed).is_err(), "{factor}");
     }
     for factor in [f32::MIN_POSITIVE, 0.5, 1.0] {
         resume(&with_number(&bytes, "pending.layers.0", 1, factor)).unwrap();
@@ -325,9 +323,7 @@ fn factors_without_max_norm_are_refused() {
     let values = MatrixView::new(&[1.0], 1, 1).unwrap();
     trainer.step(&batch, Targets::Values(values)).unwrap();
     let bytes = trainer.to_bytes(&Provenance::new(), "").unwrap();
-    let resume = |bytes: &[u8]| {
-        builder().resume_from_bytes(bytes, Path::new(""), &Provenance::new()).map(drop)
-    };
+    let resume = |bytes: &[u8]| builder().resume_from_bytes(bytes, &Provenance::new()).map(drop);
     resume(&bytes).unwrap();
     let changed = with_number(&bytes, "pending.layers.0", 0, 0.5);
     assert!(resume(&changed).unwrap_err().to_string().contains("expected 1 alone"));

@@ -162,7 +162,7 @@ fn check(folder: &Path) -> (Vec<String>, usize, usize) {
     let (mut agree, mut refused) = (0, 0);
     for (name, network) in networks(folder) {
         for (file, how) in &network.files {
-            let read = Model::read(&folder.join(format!("{file}.onnx")))
+            let read = Model::read(folder.join(format!("{file}.onnx")))
                 .and_then(|model| model.network(None));
             let expected = refusals(&name, file);
             match read {

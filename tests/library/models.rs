@@ -1,8 +1,6 @@
 //! Model files: exact round trips, stable bytes, and a clear refusal of each
 //! kind of malformed file.
 
-use std::path::Path;
-
 use thinnet::{
     Keep,
     files::write_atomically,
@@ -37,7 +35,7 @@ fn parts() -> (String, Vec<u8>) {
 }
 
 fn refused(bytes: &[u8], word: &str) {
-    let message = Mlp::from_bytes(bytes, Path::new("a-file")).unwrap_err().to_string();
+    let message = Mlp::from_bytes(bytes).unwrap_err().in_file("a-file").to_string();
     assert!(message.starts_with("a-file: ") && message.contains(word), "{message}");
 }
 
@@ -138,7 +136,7 @@ fn the_digest_of_a_deep_network_follows_the_names_as_text() {
 fn truncated_at_any_byte() {
     let bytes = mlp().to_bytes().unwrap();
     for end in 0..bytes.len() {
-        assert!(Mlp::from_bytes(&bytes[..end], Path::new("")).is_err(), "{end}");
+        assert!(Mlp::from_bytes(&bytes[..end]).is_err(), "{end}");
     }
 }
 

@@ -9,7 +9,7 @@ mod interpreter;
 #[path = "../hostile_files/writer.rs"]
 mod writer;
 
-use std::{collections::HashMap, path::Path};
+use std::collections::HashMap;
 
 use thinnet::{
     data::Batch,
@@ -81,7 +81,7 @@ fn message(of: &Node) -> Message {
 }
 
 fn import(file: &[u8]) -> Import {
-    Model::from_bytes(file, Path::new("graph")).import(None).unwrap()
+    Model::from_bytes(file).import(None).unwrap()
 }
 
 /// What the network says of rows: its predictions, or its logits.

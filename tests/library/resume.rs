@@ -1,7 +1,5 @@
 //! A resumed training equals the unbroken one.
 
-use std::path::Path;
-
 use thinnet::{
     Isa, Keep,
     data::Batch,
@@ -84,8 +82,8 @@ fn resumed_anywhere_the_run_ends_as_the_unbroken_one() {
 }
 
 fn refused(builder: TrainerBuilder, settings: &Provenance, words: [&str; 2]) {
-    let error = builder.resume_from_bytes(&checkpoint(), Path::new("a-file"), settings);
-    let message = error.map(drop).unwrap_err().to_string();
+    let error = builder.resume_from_bytes(&checkpoint(), settings);
+    let message = error.map(drop).unwrap_err().in_file("a-file").to_string();
     assert!(message.starts_with("a-file: "), "{message}");
     assert!(words.iter().all(|word| message.contains(word)), "{message}");
 }
@@ -154,19 +152,14 @@ fn a_step_that_no_training_reaches_is_refused() {
     let mut broken = (header.len() as u64).to_le_bytes().to_vec();
     broken.extend(header.as_bytes());
     broken.extend(&bytes[8 + n..]);
-    let error = builder().resume_from_bytes(&broken, Path::new(""), &settings());
+    let error = builder().resume_from_bytes(&broken, &settings());
     assert!(error.map(drop).unwrap_err().to_string().contains("step 18446744073709551615"));
 }
 
 #[test]
 fn the_backend_may_change_where_the_bits_do_not() {
-    let resume = |isa: Isa| {
-        builder().with_isa(isa).unwrap().resume_from_bytes(
-            &checkpoint(),
-            Path::new("f"),
-            &settings(),
-        )
-    };
+    let resume =
+        |isa: Isa| builder().with_isa(isa).unwrap().resume_from_bytes(&checkpoint(), &settings());
     for isa in Isa::available() {
         let same = (isa == Isa::Portable) == (backend::isa() == Isa::Portable);
         assert_eq!(resume(isa).is_ok(), same, "{isa}");
@@ -176,17 +169,16 @@ fn the_backend_may_change_where_the_bits_do_not() {
 #[test]
 fn a_model_is_no_checkpoint_and_a_checkpoint_no_model() {
     let model = mlp(70).to_bytes().unwrap();
-    let error = builder().resume_from_bytes(&model, Path::new("m"), &settings());
+    let error = builder().resume_from_bytes(&model, &settings());
     assert!(error.map(drop).unwrap_err().to_string().contains("expected a checkpoint"));
-    let error = Mlp::from_bytes(&checkpoint(), Path::new("c")).unwrap_err();
+    let error = Mlp::from_bytes(&checkpoint()).unwrap_err();
     assert!(error.to_string().contains("expected a model"));
 }
 
 #[test]
 fn truncated_and_altered_checkpoints_are_refused() {
     let bytes = checkpoint();
-    let resume =
-        |bytes: &[u8]| builder().resume_from_bytes(bytes, Path::new(""), &settings()).map(drop);
+    let resume = |bytes: &[u8]| builder().resume_from_bytes(bytes, &settings()).map(drop);
     for end in (0..bytes.len()).step_by(97) {
         assert!(resume(&bytes[..end]).is_err(), "{end}");
     }

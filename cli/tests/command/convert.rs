@@ -10,8 +10,8 @@ use tempfile::TempDir;
 use thinnet::{
     Keep,
     exchange::{
-        self, Layers,
         onnx::{self, Export},
+        torch::{self, Layers, StateDict},
     },
     nn::{Activation, Loss, Mlp, Scaling},
 };
@@ -58,12 +58,15 @@ fn a_state_dict_is_converted_to_a_model_and_back() {
     let folder = folder.path();
     let input = "sequential.safetensors";
     let text = succeeds(folder, &["convert", input, "m", "--architecture=layers.toml"]);
-    let mlp = Mlp::load(&folder.join("m")).unwrap();
+    let mlp = Mlp::load(folder.join("m")).unwrap();
     let layers = Layers::new()
         .input_keep(Keep::from_drop(0.2).unwrap())
         .hidden(Activation::Relu, Keep::HALF)
         .hidden(Activation::Tanh, Keep::ONE);
-    assert_eq!(mlp, exchange::load_torch(&folder.join(input), Some(&layers)).unwrap());
+    assert_eq!(
+        mlp,
+        StateDict::read(folder.join(input)).and_then(|file| file.network(Some(&layers))).unwrap()
+    );
     for part in ["m: a model", "8-70-24-3", "softmax_cross_entropy", &mlp.digest()] {
         assert!(text.contains(part), "{part}: {text}");
     }
@@ -73,20 +76,17 @@ fn a_state_dict_is_converted_to_a_model_and_back() {
     assert!(text.contains("t: a state dict, weights inverted") && text.contains(expression));
     let tensors = |file: &str| {
         let bytes = fs::read(folder.join(file)).unwrap();
-        exchange::torch_tensors(&bytes, Path::new(file)).unwrap()
+        StateDict::from_bytes(&bytes).unwrap().tensors()
     };
     assert_eq!(tensors("t"), tensors(input));
     succeeds(folder, &["convert", "t", "again"]);
     assert_eq!(fs::read(folder.join("again")).unwrap(), fs::read(folder.join("m")).unwrap());
 
     succeeds(folder, &["convert", "m", "p", "--scaling=paper"]);
-    assert_eq!(
-        fs::read(folder.join("p")).unwrap(),
-        exchange::to_torch(&mlp, Scaling::Paper).unwrap()
-    );
+    assert_eq!(fs::read(folder.join("p")).unwrap(), torch::to_bytes(&mlp, Scaling::Paper).unwrap());
     let arguments = ["convert", "p", "q", "--architecture=layers.toml"];
     succeeds(folder, &[&arguments[..], &["--scaling=paper", "--loss=squared_error"]].concat());
-    let q = Mlp::load(&folder.join("q")).unwrap();
+    let q = Mlp::load(folder.join("q")).unwrap();
     assert_eq!(q.loss(), Loss::SquaredError);
     assert_eq!(q.weights(2).unwrap(), mlp.weights(2).unwrap(), "its inputs are all kept");
 }
@@ -96,7 +96,7 @@ fn a_graph_and_its_model_give_the_same_inspection() {
     let folder = folder(&["mlp_script_train.onnx", "sigmoid_dynamo.onnx"]);
     let folder = folder.path();
     succeeds(folder, &["convert", "mlp_script_train.onnx", "m", "--loss=squared_error"]);
-    let mlp = Mlp::load(&folder.join("m")).unwrap();
+    let mlp = Mlp::load(folder.join("m")).unwrap();
     assert_eq!((mlp.loss(), mlp.keeps()[1]), (Loss::SquaredError, Keep::HALF));
     succeeds(folder, &["convert", "mlp_script_train.onnx", "c"]);
     succeeds(folder, &["convert", "c", "t"]);
@@ -194,7 +194,7 @@ fn every_network_can_be_exported_as_a_graph() {
     let dict = ["convert", "sequential.safetensors", "--architecture=layers.toml"];
     succeeds(folder, &[&dict[..], &["m"]].concat());
     succeeds(folder, &["convert", "m", "t"]);
-    let mlp = Mlp::load(&folder.join("m")).unwrap();
+    let mlp = Mlp::load(folder.join("m")).unwrap();
     let bytes = onnx::to_bytes(&mlp, &Export::new()).unwrap();
     let text = succeeds(folder, &["convert", "m", "g.onnx"]);
     let digest = format!("digest         {}\n", mlp.digest());
@@ -217,7 +217,7 @@ fn every_network_can_be_exported_as_a_graph() {
     // From a graph from elsewhere, with its keep rates.
     succeeds(folder, &["convert", "mlp_script_train.onnx", "of.onnx", "--dropout"]);
     succeeds(folder, &["convert", "mlp_script_train.onnx", "of"]);
-    let of = Mlp::load(&folder.join("of")).unwrap();
+    let of = Mlp::load(folder.join("of")).unwrap();
     let bytes = onnx::to_bytes(&of, &Export::new().dropout(true)).unwrap();
     assert!(fs::read(folder.join("of.onnx")).unwrap() == bytes);
 }
@@ -235,7 +235,7 @@ fn a_graph_that_thinnet_wrote_converts_back() {
         .seed(4)
         .build()
         .unwrap();
-    mlp.save(&folder.join("m")).unwrap();
+    mlp.save(folder.join("m")).unwrap();
     for dropout in [&[][..], &["--dropout"]] {
         succeeds(folder, &[&["convert", "m", "g.onnx"][..], dropout].concat());
         let (graph, model) = (inspect(folder, "g.onnx"), inspect(folder, "m"));
@@ -258,9 +258,9 @@ fn settings_that_do_not_apply_to_a_graph_are_refused() {
     let folder = folder.path();
     let none = Mlp::builder(2).hidden(3, Activation::Tanh, Keep::ONE);
     let none = none.output(2, Loss::SoftmaxCrossEntropy).build().unwrap();
-    none.save(&folder.join("none")).unwrap();
+    none.save(folder.join("none")).unwrap();
     let some = Mlp::builder(2).input_keep(Keep::HALF).output(1, Loss::SquaredError);
-    some.build().unwrap().save(&folder.join("some")).unwrap();
+    some.build().unwrap().save(folder.join("some")).unwrap();
     let layers = "--architecture=layers.toml";
     let all = "--dropout: the network in none has no dropout: expected a keep rate below 1";
     let ending = "--dropout is for ONNX graphs, and out does not name one: expected an OUT";
@@ -355,7 +355,7 @@ fn refusals_are_one_line() {
     fs::File::create(folder.join("layers.toml")).unwrap().set_len(1 << 33).unwrap();
     fails(folder, &["convert", dict, "out", layers], 1, "larger than the 1048576 bytes");
     let model = Mlp::builder(2).output(1, Loss::SquaredError).build().unwrap();
-    model.save(&folder.join("m")).unwrap();
+    model.save(folder.join("m")).unwrap();
     fails(folder, &["convert", "m", "out", "--loss=squared_error"], 2, "--loss");
 }
 
@@ -384,8 +384,8 @@ fn refusals_of_torch_save_files_say_how_to_convert_them() {
         }
         fails(folder, &["train", "--resume", name, "--checkpoint=new", "--quiet"], 1, &line);
         for error in [
-            Mlp::load(&folder.join(name)).unwrap_err(),
-            exchange::load_torch(&folder.join(name), None).unwrap_err(),
+            Mlp::load(folder.join(name)).unwrap_err(),
+            StateDict::read(folder.join(name)).and_then(|file| file.network(None)).unwrap_err(),
         ] {
             assert!(error.to_string().contains("import torch"), "{error}");
         }

@@ -22,10 +22,10 @@ fn table(labels: &[u32], of_row_17: u32) -> TempDir {
     let folder = TempDir::new().unwrap();
     let rows: Vec<f32> = (0..333 * 4).map(|i| (i * 37 % 101) as f32 / 100.0).collect();
     let rows = Matrix::from_rows(&rows, 333, 4).unwrap();
-    npy::write_matrix(&folder.path().join("x.npy"), rows.view()).unwrap();
+    npy::write_matrix(folder.path().join("x.npy"), rows.view()).unwrap();
     let mut labels: Vec<u32> = labels.iter().copied().cycle().take(333).collect();
     labels[17] = of_row_17;
-    npy::write_labels(&folder.path().join("y.npy"), &labels).unwrap();
+    npy::write_labels(folder.path().join("y.npy"), &labels).unwrap();
     folder
 }
 

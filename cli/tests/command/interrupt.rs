@@ -86,7 +86,7 @@ fn the_first_signal_saves_and_prints_how_to_resume() {
         assert_eq!(output.status.code(), Some(code), "{said}");
         assert!(output.stdout.is_empty());
         assert_eq!(names(folder.path()), ["a file"], "no outputs, nothing left over");
-        let step = Contents::read(&folder.path().join("a file")).unwrap().training.unwrap().step;
+        let step = Contents::read(folder.path().join("a file")).unwrap().training.unwrap().step;
         let line = said.lines().last().unwrap();
         assert!(line.starts_with(&format!("interrupted: saved after step {step};")), "{said}");
 
@@ -164,5 +164,5 @@ fn the_second_signal_ends_at_once() {
     // The lock file that is left does not prevent another run.
     assert_eq!(names(folder.path()), [".thinnet-c.lock", "c"]);
     assert!(fs::read(folder.path().join("c")).unwrap() == last);
-    WriteLock::take(&folder.path().join("c")).unwrap();
+    WriteLock::take(folder.path().join("c")).unwrap();
 }

@@ -20,8 +20,8 @@ fn write(folder: &Path, classes: &[u32], signal: impl Fn(u32, usize) -> f32) {
         }
     }
     let rows = Matrix::from_rows(&rows, classes.len(), COLUMNS).unwrap();
-    npy::write_matrix(&folder.join("x.npy"), rows.view()).unwrap();
-    npy::write_labels(&folder.join("y.npy"), classes).unwrap();
+    npy::write_matrix(folder.join("x.npy"), rows.view()).unwrap();
+    npy::write_labels(folder.join("y.npy"), classes).unwrap();
 }
 
 /// Trains on those rows. Returns whether the training succeeded, and its stderr.

@@ -225,7 +225,7 @@ fn outputs_that_are_not_inputs_are_written() {
     fs::set_permissions(folder.join("private"), fs::Permissions::from_mode(0o600)).unwrap();
     symlink("sub/there", folder.join("link")).unwrap();
     train(&["--checkpoint=c", "--out=link", "--report=private"]);
-    Mlp::load(&folder.join("sub/there")).unwrap();
+    Mlp::load(folder.join("sub/there")).unwrap();
     let mode = fs::metadata(folder.join("private")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     // The same file under both names, and under another path.
@@ -243,7 +243,7 @@ fn a_name_that_stands_for_another_format_is_refused() {
     let folder = TempDir::new().unwrap();
     let folder = folder.path();
     let mlp = Mlp::builder(2).hidden(2, Activation::Relu, Keep::HALF);
-    mlp.output(2, Loss::SoftmaxCrossEntropy).build().unwrap().save(&folder.join("m")).unwrap();
+    mlp.output(2, Loss::SoftmaxCrossEntropy).build().unwrap().save(folder.join("m")).unwrap();
     for name in ["x.ort", "x.pt", "x.PTH", "x.bin", "x.npz", "x.pkl", "x.h5", "x.toml", "x.gz"] {
         let line = fails(folder, &["convert", "m", name], 2);
         assert!(line.contains(&format!("OUT {name}: ")), "{line}");

@@ -76,7 +76,7 @@ fn interferes(folder: &Path, user: Option<u32>, breaks: impl Fn(&Path), mends: i
     }
     // The training itself finished and printed its results.
     let found = digest(&output);
-    let step = Contents::read(&sub.join("c")).unwrap().training.unwrap().step;
+    let step = Contents::read(sub.join("c")).unwrap().training.unwrap().step;
     assert!((5..40 * 63).contains(&step), "{step}");
     let resumed = command("--resume=sub/c", "1000").output().unwrap();
     assert!(resumed.status.success(), "{}", String::from_utf8_lossy(&resumed.stderr));
@@ -144,7 +144,7 @@ fn a_training_survives_a_full_disk() {
     // The training was saved, so the result can be written without training again.
     let output = training(folder.path(), "--resume=c", "1000").arg("--out=sub/m").output().unwrap();
     assert!(output.status.success());
-    thinnet::nn::Mlp::load(&sub.join("m")).unwrap();
+    thinnet::nn::Mlp::load(sub.join("m")).unwrap();
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn a_file_of_another_user_is_replaced_only_if_it_is_writable() {
         fs::set_permissions(at(name), Permissions::from_mode(mode)).unwrap();
     }
     let mlp = thinnet::nn::Mlp::builder(2).output(2, thinnet::nn::Loss::SoftmaxCrossEntropy);
-    mlp.build().unwrap().save(&at("m")).unwrap();
+    mlp.build().unwrap().save(at("m")).unwrap();
     let convert = |name: &str| {
         let mut command = thinnet(folder.path());
         command.args(["convert", "m", name]).uid(NOBODY).gid(NOBODY);

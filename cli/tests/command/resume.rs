@@ -89,7 +89,7 @@ fn a_resumed_run_reports_the_same_as_an_uninterrupted_one() {
     assert_eq!(outcome(&again), outcome(&unbroken));
     assert_eq!(again["resumed_at_step"], 189);
     assert!(again["step_ms"]["median"].is_null());
-    let model = thinnet::nn::Mlp::load(&folder.join("m")).unwrap();
+    let model = thinnet::nn::Mlp::load(folder.join("m")).unwrap();
     assert_eq!(model.digest(), unbroken["digest"].as_str().unwrap());
 }
 
@@ -204,7 +204,7 @@ fn a_checkpoint_has_one_writer() {
     let folder = folder.path();
     killed(folder);
     let before = fs::read(folder.join("c")).unwrap();
-    let lock = WriteLock::take(&folder.join("c")).unwrap();
+    let lock = WriteLock::take(folder.join("c")).unwrap();
     let line = fails(folder, &["--resume=c"], 1);
     assert!(line.contains("--resume c: another run is writing this file"), "{line}");
     assert_eq!(fs::read(folder.join("c")).unwrap(), before);

@@ -56,7 +56,7 @@ fn predictions_are_one_line_per_row() {
     let line = fails(folder, &["predict", "--model=c"], 1);
     assert!(line.contains("a checkpoint of a training: expected a model"), "{line}");
     let other = Mlp::builder(784).output(10, Loss::SquaredError).build().unwrap();
-    other.save(&folder.join("other")).unwrap();
+    other.save(folder.join("other")).unwrap();
     let line = fails(folder, &["predict", "--model=other"], 1);
     assert!(line.contains("expected softmax_cross_entropy"), "{line}");
 }
@@ -180,7 +180,7 @@ fn a_model_and_a_checkpoint_are_inspected() {
     assert_eq!((&model["kind"], &checkpoint["kind"]), (&json!("model"), &json!("checkpoint")));
     assert!(model["training"].is_null());
     assert_eq!(model["bytes"], fs::metadata(folder.join("m")).unwrap().len());
-    let digest = Mlp::load(&folder.join("m")).unwrap().digest();
+    let digest = Mlp::load(folder.join("m")).unwrap().digest();
     for found in [&model, &checkpoint] {
         assert_eq!(found["digest"], digest);
         assert_eq!((&found["format"], &found["mask_format"]), (&json!(2), &json!(1)));
@@ -231,7 +231,7 @@ fn foreign_checkpoints_are_inspected() {
     let folder = TempDir::new().unwrap();
     let mlp = Mlp::builder(3).sparse_input().output(2, Loss::SquaredError).build().unwrap();
     let trainer = Trainer::builder(mlp, Sgd::new(Schedule::constant(0.1)), 1).build().unwrap();
-    trainer.save(&folder.path().join("c"), &Provenance::new(), "half way").unwrap();
+    trainer.save(folder.path().join("c"), &Provenance::new(), "half way").unwrap();
     let json = succeeds(folder.path(), &["inspect", "c", "--json"]);
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["training"]["notes"], "half way");
@@ -243,7 +243,7 @@ fn foreign_checkpoints_are_inspected() {
 fn a_step_is_profiled() {
     let folder = trained();
     let folder = folder.path();
-    let digest = Mlp::load(&folder.join("m")).unwrap().digest();
+    let digest = Mlp::load(folder.join("m")).unwrap().digest();
     let arguments = ["profile", "--model=m", "--batch=20", "--steps=5", "--threads=2"];
     let text = succeeds(folder, &arguments);
     for part in
@@ -270,7 +270,7 @@ fn a_step_is_profiled() {
     let rest: f64 = rest.into_iter().map(seconds).sum();
     // The parts add up to the whole step, except for rounding.
     assert!((of_layers + rest / seconds("seconds") - 1.0).abs() < 1e-9);
-    assert_eq!(Mlp::load(&folder.join("m")).unwrap().digest(), digest);
+    assert_eq!(Mlp::load(folder.join("m")).unwrap().digest(), digest);
     assert!(fails(folder, &["profile", "--model=gone"], 1).contains("gone: "));
     assert!(fails(folder, &["profile", "--model=m", "--batch=0"], 2).contains("--batch"));
     assert!(fails(folder, &["profile", "--model=c"], 1).contains("expected a model"));

@@ -101,7 +101,7 @@ fn a_training_writes_a_report_a_model_and_a_plot() {
     assert_eq!(curves[2]["test_error"], report["test_error"]);
     assert_eq!(curves[2]["train_loss"], report["train_loss"]);
 
-    let model = Mlp::load(&folder.path().join("model.safetensors")).unwrap();
+    let model = Mlp::load(folder.path().join("model.safetensors")).unwrap();
     assert_eq!(model.widths(), [784, 32, 16, 10]);
     assert_eq!(model.digest(), report["digest"].as_str().unwrap());
     assert!(stdout.contains(&model.digest()), "{stdout}");
@@ -215,8 +215,8 @@ fn arrays_are_read() {
     let rows: Vec<f32> = (0..400).map(|i| (i * 37 % 101) as f32 / 100.0 - 0.3).collect();
     let labels: Vec<u32> = rows.chunks(4).map(|x| u32::from(x[0] > x[1])).collect();
     let rows = Matrix::from_rows(&rows, 100, 4).unwrap();
-    npy::write_matrix(&at("x.npy"), rows.view()).unwrap();
-    npy::write_labels(&at("y.npy"), &labels).unwrap();
+    npy::write_matrix(at("x.npy"), rows.view()).unwrap();
+    npy::write_labels(at("y.npy"), &labels).unwrap();
     let files = ["--data=x.npy", "--labels=y.npy"];
     let train = ["train", "--hidden=16", "--batch=10", "--epochs=3", "--quiet", "--keep-input=1"];
     let held_out = [&train[..], &files, &["--held-out=20", "--out=m"]].concat();
@@ -250,14 +250,14 @@ fn arrays_are_read() {
     assert!(!calibrated.contains("rotated") && !calibrated.contains("digit"), "{calibrated}");
     // Labels must be classes of the network.
     let with_others: Vec<u32> = (0..100).map(|row| if row == 7 { 2 } else { row % 2 }).collect();
-    npy::write_labels(&at("others.npy"), &with_others).unwrap();
+    npy::write_labels(at("others.npy"), &with_others).unwrap();
     for command in ["eval", "predict", "calibration", "profile"] {
         let arguments = [command, "--model=m", "--data=x.npy", "--labels=others.npy"];
         let line = fails_in(folder, &arguments, 1);
         assert!(line.contains("row 7 has class 2, but --model m has 2 classes"), "{line}");
     }
     // Training needs two classes.
-    npy::write_labels(&at("zeros.npy"), &[0; 100]).unwrap();
+    npy::write_labels(at("zeros.npy"), &[0; 100]).unwrap();
     let one_class = ["train", "--data=x.npy", "--labels=zeros.npy", "--held-out=20"];
     let line = fails_in(folder, &one_class, 1);
     assert!(
@@ -276,7 +276,7 @@ fn arrays_are_read() {
     assert!(succeeds(folder, &[&train[..], &["--data=own.npy"]].concat()).contains("test error"));
 
     fs::write(at("bad.npy"), "text").unwrap();
-    npy::write_labels(&at("short.npy"), &labels[1..]).unwrap();
+    npy::write_labels(at("short.npy"), &labels[1..]).unwrap();
     let cases: [(&[&str], &str, i32); 9] = [
         (&["train", "--data=x.npy"], "expected --labels FILE.npy", 2),
         (&["train", "--data=x.npy", "--labels=y.npy"], "expected --held-out N", 2),
@@ -430,7 +430,7 @@ fn files_that_cannot_be_read_or_written_are_refused_before_training() {
         for command in [&["train"][..], &["predict", "--model", "m"]] {
             if command[0] == "predict" {
                 let mlp = Mlp::builder(2).output(2, thinnet::nn::Loss::SoftmaxCrossEntropy);
-                mlp.build().unwrap().save(&folder.path().join("m")).unwrap();
+                mlp.build().unwrap().save(folder.path().join("m")).unwrap();
             }
             let line = fails_in(folder.path(), &[command, &["--data", file]].concat(), 1);
             assert!(line.contains(part) && line.contains("ends in .npy"), "{line}");

@@ -105,7 +105,7 @@ impl Export {
 /// let mlp = Mlp::builder(4).hidden(8, Activation::Relu, Keep::HALF);
 /// let mlp = mlp.output(2, Loss::SoftmaxCrossEntropy).build()?;
 /// let bytes = onnx::to_bytes(&mlp, &onnx::Export::new().dropout(true))?;
-/// assert_eq!(onnx::Model::from_bytes(bytes, "m".as_ref()).network(None)?, mlp);
+/// assert_eq!(onnx::Model::from_bytes(bytes).network(None)?, mlp);
 /// # Ok::<(), thinnet::Error>(())
 /// ```
 ///
@@ -128,7 +128,8 @@ pub fn to_bytes(mlp: &Mlp, export: &Export) -> Result<Vec<u8>, Error> {
 ///
 /// # Errors
 /// As [`to_bytes`], or what the system says.
-pub fn save(mlp: &Mlp, export: &Export, path: &Path) -> Result<(), Error> {
+pub fn save(mlp: &Mlp, export: &Export, path: impl AsRef<Path>) -> Result<(), Error> {
+    let path = path.as_ref();
     let model = of_network(mlp, export)?;
     write_atomically_with(path, |file| {
         model.write(|part| file.write_all(part).map_err(|source| Error::io(path, source)))

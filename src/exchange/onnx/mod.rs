@@ -8,10 +8,9 @@
 //! same network, bit for bit.
 //!
 //! ```no_run
-//! use std::path::Path;
 //! use thinnet::exchange::onnx;
 //!
-//! let model = onnx::Model::read(Path::new("network.onnx"))?;
+//! let model = onnx::Model::read("network.onnx")?;
 //! let network = model.network(None)?;
 //! # Ok::<(), thinnet::Error>(())
 //! ```
@@ -111,7 +110,8 @@ pub const MAX_BYTES: u64 = 1 << 31;
 #[derive(Clone)]
 pub struct Model<'a> {
     bytes: Cow<'a, [u8]>,
-    path: PathBuf,
+    /// For errors; `None` of bytes.
+    path: Option<PathBuf>,
     beside: Beside,
 }
 
@@ -144,18 +144,18 @@ impl Model<'static> {
     /// # Errors
     /// The file cannot be read, cannot be ONNX by its first byte, or is larger than
     /// [`MAX_BYTES`].
-    pub fn read(path: &Path) -> Result<Self, Error> {
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
         let bytes = files::read_if(path, MAX_BYTES, begins)?;
-        let (path, beside) = (path.to_owned(), Beside::of(path));
+        let (path, beside) = (Some(path.to_owned()), Beside::of(path));
         Ok(Self { bytes: bytes.into(), path, beside })
     }
 }
 
 impl<'a> Model<'a> {
-    /// A file's bytes; `path` names them in errors. A graph that keeps tensors in other
-    /// files is refused.
-    pub fn from_bytes(bytes: impl Into<Cow<'a, [u8]>>, path: &Path) -> Self {
-        Self { bytes: bytes.into(), path: path.to_owned(), beside: Beside::none() }
+    /// A file's bytes. A graph that keeps tensors in other files is refused.
+    pub fn from_bytes(bytes: impl Into<Cow<'a, [u8]>>) -> Self {
+        Self { bytes: bytes.into(), path: None, beside: Beside::none() }
     }
 
     /// The size of the file, in bytes.
@@ -218,7 +218,7 @@ impl<'a> Model<'a> {
     }
 
     fn refuse(&self, reason: String) -> Error {
-        Error::Format { path: self.path.clone(), reason }
+        Error::format(self.path.as_deref(), reason)
     }
 
     fn parse(&self) -> Result<proto::Model<'_>, Error> {

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     checkpoint::Architecture,
     error::Error,
-    exchange::{layers::default_loss, order::list, room},
+    exchange::{order::list, room, torch::default_loss},
     memory,
     nn::{Activation, Loss, Mlp, MlpBuilder, Scaling},
     rate::Keep,

@@ -13,7 +13,7 @@ use crate::{
 /// dict's names.
 ///
 /// ```
-/// use thinnet::{Keep, exchange::Sequential, nn::{Activation, Loss, Mlp}};
+/// use thinnet::{Keep, exchange::torch::Sequential, nn::{Activation, Loss, Mlp}};
 ///
 /// let mlp = Mlp::builder(4).hidden(8, Activation::Relu, Keep::HALF);
 /// let mlp = mlp.output(2, Loss::SoftmaxCrossEntropy).build()?;

@@ -12,7 +12,7 @@ use crate::{
 /// file's tensors.
 ///
 /// ```
-/// use thinnet::{Keep, exchange::Layers, nn::Activation};
+/// use thinnet::{Keep, exchange::torch::Layers, nn::Activation};
 ///
 /// // nn.Sequential(nn.Dropout(0.2), nn.Linear(784, 256), nn.ReLU(),
 /// //               nn.Dropout(0.5), nn.Linear(256, 10))
@@ -91,7 +91,7 @@ impl Layers {
     /// The names of the layers in the file, the output layer's last (`fc1` for
     /// `fc1.weight`), and with that the word that the weights are `[outputs, inputs]`.
     /// Where it is not called, names, shapes and biases have to leave one order; see
-    /// [`from_torch`](super::from_torch#order).
+    /// [`StateDict::network`](super::StateDict::network).
     #[must_use]
     pub fn names<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.names = Some(names.into_iter().map(Into::into).collect());
@@ -100,7 +100,7 @@ impl Layers {
 }
 
 /// The loss of a network that nothing is known of but its outputs.
-pub(super) fn default_loss(outputs: usize) -> Loss {
+pub(in crate::exchange) fn default_loss(outputs: usize) -> Loss {
     if outputs > 1 { Loss::SoftmaxCrossEntropy } else { Loss::SquaredError }
 }
 

@@ -1,23 +1,25 @@
-//! PyTorch's state dicts, in safetensors.
+//! A state dict on its way to a network.
 
-use std::path::Path;
+use std::{borrow::Cow, fmt, path::Path};
 
 use super::{
-    layers::{Layers, default_loss},
-    order::{self, Found, list},
-    room,
+    export::KEY,
     sequential::Sequential,
+    spec::{Layers, default_loss},
 };
 use crate::{
-    checkpoint::{
-        Architecture, From as Source, Kind, MODEL_KEY, Reader, Tensor, To, Verify, Versions, Writer,
-    },
+    abridged::Few,
+    checkpoint::{Architecture, Kind, MODEL_KEY, Reader, Tensor, To, Verify, Versions},
     error::Error,
+    exchange::{
+        order::{self, Found, list},
+        room,
+    },
     nn::{Mlp, MlpBuilder, Scaling},
 };
 
-/// The metadata key of what [`to_torch`] writes.
-pub(super) const KEY: &str = "thinnet.torch";
+/// The kinds of numbers that networks are kept in.
+const KINDS: [Kind; 3] = [Kind::F32, Kind::F16, Kind::Bf16];
 
 /// A tensor of a file: its name, its kind of element (`F32`) and its shape.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,162 +33,123 @@ pub struct TensorInfo {
     pub shape: Vec<usize>,
 }
 
-/// The tensors that a safetensors file holds, in the order of their names;
-/// `path` names the bytes in errors.
-///
-/// # Errors
-/// Bytes that are no safetensors file.
-pub fn torch_tensors(bytes: &[u8], path: &Path) -> Result<Vec<TensorInfo>, Error> {
-    Ok(tensors(&Reader::of_bytes(bytes, path)?))
-}
-
-/// As [`torch_tensors`], from a file, of which the header alone is read.
-///
-/// # Errors
-/// The file cannot be read, or as [`torch_tensors`].
-pub fn load_torch_tensors(path: &Path) -> Result<Vec<TensorInfo>, Error> {
-    Ok(tensors(&Reader::open(path)?))
-}
-
-fn tensors(file: &Reader<'_>) -> Vec<TensorInfo> {
-    let tensors = file.tensors().map(|(name, dtype, shape)| TensorInfo {
-        name: name.to_owned(),
-        dtype: format!("{dtype:?}"),
-        shape: shape.to_owned(),
-    });
-    tensors.collect()
-}
-
-/// The form of the weights that a state dict says: one that [`to_torch`] wrote.
-/// `path` names the bytes in errors.
-///
-/// # Errors
-/// Bytes that are no safetensors file, or metadata of another version.
-pub fn torch_scaling(bytes: &[u8], path: &Path) -> Result<Option<Scaling>, Error> {
-    StateDict { file: Reader::of_bytes(bytes, path)? }.scaling()
-}
-
-/// As [`torch_scaling`], from a file, of which the header alone is read.
-///
-/// # Errors
-/// The file cannot be read, or as [`torch_scaling`].
-pub fn load_torch_scaling(path: &Path) -> Result<Option<Scaling>, Error> {
-    StateDict { file: Reader::open(path)? }.scaling()
-}
-
-/// The network with this state dict, f32, f16 or bfloat16; `path` names the
-/// bytes in errors. A layer is `NAME.weight` `[outputs, inputs]` and `NAME.bias`
-/// `[outputs]`, which may be missing (`nn.Linear(..., bias=False)`). What
-/// [`to_torch`] wrote needs no `layers`; where they are given, they count.
-///
-/// # Order
-/// Without [`Layers::names`] the layers are taken in the one order in which each
-/// has as many inputs as the one before has outputs, and in which numbers ascend
-/// among names that differ in their numbers only (`fc1`, `fc2`; `layers.0.linear`,
-/// `layers.1.linear`). Weights stored `[inputs, outputs]`, as other programs do,
-/// are the network backwards in PyTorch's eyes. So the order also has to be the only
-/// one either way, unless there is one layer, a layer that is not square has a bias,
-/// or all layers are square: a transposed file with square layers alone, or with
-/// one layer, cannot be told from PyTorch's. `names` is for the rest.
+/// A state dict, in f32, f16 or bfloat16. Its header has been read; its tensors have not, and
+/// go straight to the network's memory.
 ///
 /// ```
-/// use std::path::Path;
-/// use thinnet::{Keep, exchange, nn::{Activation, Loss, Mlp, Scaling}};
+/// use thinnet::{Keep, exchange::torch::{self, StateDict}, nn::{Activation, Loss, Mlp, Scaling}};
 ///
 /// let mlp = Mlp::builder(4).hidden(8, Activation::Relu, Keep::HALF);
 /// let mlp = mlp.output(2, Loss::SoftmaxCrossEntropy).build()?;
-/// let bytes = exchange::to_torch(&mlp, Scaling::Inverted)?;
-/// assert_eq!(exchange::from_torch(&bytes, Path::new("m"), None)?, mlp);
-/// let layers = exchange::Layers::new().hidden(Activation::Relu, Keep::HALF);
-/// assert_eq!(exchange::from_torch(&bytes, Path::new("m"), Some(&layers))?, mlp);
+/// let bytes = torch::to_bytes(&mlp, Scaling::Paper)?;
+///
+/// let state_dict = StateDict::from_bytes(&bytes)?;
+/// assert_eq!(state_dict.tensors()[1].name, "0.weight");
+/// assert_eq!(state_dict.tensors()[1].shape, [8, 4]);
+/// assert_eq!(state_dict.scaling()?, Some(Scaling::Paper));
+/// assert_eq!(state_dict.network(None)?, mlp);
 /// # Ok::<(), thinnet::Error>(())
 /// ```
-///
-/// # Errors
-/// Bytes that are no safetensors file; tensors that are not those of such
-/// layers, do not fit on each other, leave more than one order, or hold what is not
-/// finite; no `layers` and
-/// no metadata of ours; metadata with a digest that the bytes do not have (a
-/// program that changes what [`to_torch`] wrote has to leave the metadata key
-/// `thinnet.digest` out); more memory than can be allocated.
-pub fn from_torch(bytes: &[u8], path: &Path, layers: Option<&Layers>) -> Result<Mlp, Error> {
-    read(Reader::of_bytes(bytes, path)?, layers)
-}
-
-fn read(file: Reader<'_>, layers: Option<&Layers>) -> Result<Mlp, Error> {
-    let source = StateDict { file };
-    if let Some(layers) = layers {
-        return source.described(layers);
-    }
-    if !source.file.has(KEY) {
-        return Err(source.file.refuse(if source.file.has(MODEL_KEY) {
-            "a model that thinnet saved: expected a state dict of PyTorch".to_owned()
-        } else {
-            format!(
-                "no metadata key `{KEY}`: expected a description of the layers beside it (their \
-                 activations, keep rates and loss)"
-            )
-        }));
-    }
-    source.described_by_itself()
-}
-
-/// As [`from_torch`], from a file.
-///
-/// # Errors
-/// The file cannot be read, is larger than [`MAX_BYTES`](crate::files::MAX_BYTES), or as
-/// [`from_torch`].
-pub fn load_torch(path: &Path, layers: Option<&Layers>) -> Result<Mlp, Error> {
-    read(Reader::open(path)?, layers)
-}
-
-/// The network as a state dict of its [`Sequential`], f32, which PyTorch reads
-/// with `model.load_state_dict(safetensors.torch.load_file(path))`. The metadata
-/// says the rest, for [`from_torch`]. Weights in the paper's form (W / p) are
-/// rounded once, and are not what `nn.Dropout` takes.
-///
-/// # Errors
-/// Parameters that are NaN or infinite, more bytes than can be allocated, or a
-/// file that is too large to be read again.
-pub fn to_torch(mlp: &Mlp, scaling: Scaling) -> Result<Vec<u8>, Error> {
-    writer(mlp, scaling)?.into_bytes()
-}
-
-/// As [`to_torch`], straight into a file, which appears whole or not at all.
-///
-/// # Errors
-/// As [`to_torch`], or what the system says.
-pub fn save_torch(mlp: &Mlp, scaling: Scaling, path: &Path) -> Result<(), Error> {
-    writer(mlp, scaling)?.save(path)
-}
-
-fn writer(mlp: &Mlp, scaling: Scaling) -> Result<Writer<'_>, Error> {
-    let mut tensors = Vec::with_capacity(2 * mlp.depth());
-    for (index, name) in Sequential::from(mlp).names().enumerate() {
-        let layer = &mlp.layers[index];
-        let (inputs, outputs) = (layer.weights.inputs(), layer.weights.outputs());
-        let [weight, bias] = ["weight", "bias"].map(|what| format!("{name}{what}"));
-        let weights = Source::Weights(&layer.weights);
-        let factor = match scaling {
-            Scaling::Paper => 1.0 / mlp.keep_below(index).get(),
-            Scaling::Inverted => 1.0,
-        };
-        tensors.push(Tensor::new(weight, vec![outputs, inputs], weights).times(factor));
-        tensors.push(Tensor::new(bias, vec![outputs], Source::Values(&layer.bias[..outputs])));
-    }
-    Writer::new(tensors, KEY, &Architecture::from(mlp).with_scaling(scaling))
-}
-
-/// A file on its way to a network.
-struct StateDict<'a> {
+pub struct StateDict<'a> {
     file: Reader<'a>,
 }
 
-/// The kinds of numbers that networks are kept in.
-const KINDS: [Kind; 3] = [Kind::F32, Kind::F16, Kind::Bf16];
+impl fmt::Debug for StateDict<'_> {
+    /// The first few of its tensors.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StateDict")
+            .field("path", &self.file.path())
+            .field("tensors", &Few(self.tensors().iter()))
+            .finish()
+    }
+}
 
-impl StateDict<'_> {
-    /// What [`to_torch`] wrote.
+impl StateDict<'static> {
+    /// Opens a file and reads its header.
+    ///
+    /// # Errors
+    /// The file cannot be read, is larger than [`MAX_BYTES`](crate::files::MAX_BYTES), or is
+    /// no safetensors file.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Ok(Self { file: Reader::open(path.as_ref())? })
+    }
+}
+
+impl<'a> StateDict<'a> {
+    /// As [`Self::read`], of a file's bytes.
+    ///
+    /// # Errors
+    /// Bytes that are no safetensors file.
+    pub fn from_bytes(bytes: impl Into<Cow<'a, [u8]>>) -> Result<Self, Error> {
+        Ok(Self { file: Reader::of_bytes(bytes)? })
+    }
+
+    /// The tensors, in the order of their names.
+    pub fn tensors(&self) -> Vec<TensorInfo> {
+        let tensors = self.file.tensors().map(|(name, dtype, shape)| TensorInfo {
+            name: name.to_owned(),
+            dtype: format!("{dtype:?}"),
+            shape: shape.to_owned(),
+        });
+        tensors.collect()
+    }
+
+    /// The size of the file, in bytes.
+    pub fn size(&self) -> u64 {
+        self.file.size() as u64
+    }
+
+    /// The form of the weights, where the file says it: one that [`to_bytes`](super::to_bytes)
+    /// wrote does.
+    ///
+    /// # Errors
+    /// Metadata of another version.
+    pub fn scaling(&self) -> Result<Option<Scaling>, Error> {
+        if !self.file.has(KEY) {
+            return Ok(None);
+        }
+        self.architecture().map(|architecture| Some(architecture.scaling()))
+    }
+
+    /// The network with this state dict, of which the tensors are read now. A layer is
+    /// `NAME.weight` `[outputs, inputs]` and `NAME.bias` `[outputs]`, which may be missing
+    /// (`nn.Linear(..., bias=False)`). What [`to_bytes`](super::to_bytes) wrote needs no
+    /// `layers`; where they are given, they count.
+    ///
+    /// # Order
+    /// Without [`Layers::names`] the layers are taken in the one order in which each
+    /// has as many inputs as the one before has outputs, and in which numbers ascend
+    /// among names that differ in their numbers only (`fc1`, `fc2`; `layers.0.linear`,
+    /// `layers.1.linear`). Weights stored `[inputs, outputs]`, as other programs do,
+    /// are the network backwards in PyTorch's eyes. So the order also has to be the only
+    /// one either way, unless there is one layer, a layer that is not square has a bias,
+    /// or all layers are square: a transposed file with square layers alone, or with
+    /// one layer, cannot be told from PyTorch's. `names` is for the rest.
+    ///
+    /// # Errors
+    /// Tensors that are not those of such layers, do not fit on each other, leave more than
+    /// one order, or hold what is not finite; no `layers` and no metadata of ours; metadata
+    /// with a digest that the bytes do not have (a program that changes what
+    /// [`to_bytes`](super::to_bytes) wrote has to leave the metadata key `thinnet.digest`
+    /// out); a file that cannot be read to its end; more memory than can be allocated.
+    pub fn network(self, layers: Option<&Layers>) -> Result<Mlp, Error> {
+        if let Some(layers) = layers {
+            return self.described(layers);
+        }
+        if !self.file.has(KEY) {
+            return Err(self.file.refuse(if self.file.has(MODEL_KEY) {
+                "a model that thinnet saved: expected a state dict of PyTorch".to_owned()
+            } else {
+                format!(
+                    "no metadata key `{KEY}`: expected a description of the layers beside it \
+                     (their activations, keep rates and loss)"
+                )
+            }));
+        }
+        self.described_by_itself()
+    }
+
+    /// The network of what thinnet wrote.
     fn described_by_itself(self) -> Result<Mlp, Error> {
         let file = &self.file;
         let architecture = self.architecture()?;
@@ -203,22 +166,14 @@ impl StateDict<'_> {
             .map(|(pair, name)| Found { name, inputs: pair[0], outputs: pair[1], bias: true })
             .collect();
         found.iter().try_for_each(|layer| self.shapes(layer))?;
-        self.network(&found, architecture.scaling(), || architecture.builder())
+        self.load(&found, architecture.scaling(), || architecture.builder())
     }
 
-    /// What the metadata of [`to_torch`] says.
+    /// What the metadata says of what thinnet wrote.
     fn architecture(&self) -> Result<Architecture, Error> {
         let expected = "what thinnet wrote for PyTorch";
         self.file.metadata::<Versions>(KEY, expected)?.check(|reason| self.file.refuse(reason))?;
         self.file.metadata(KEY, expected)
-    }
-
-    /// The form of the weights, of what [`to_torch`] wrote.
-    fn scaling(&self) -> Result<Option<Scaling>, Error> {
-        if !self.file.has(KEY) {
-            return Ok(None);
-        }
-        self.architecture().map(|architecture| Some(architecture.scaling()))
     }
 
     /// A state dict, of which `layers` says the rest.
@@ -250,7 +205,7 @@ impl StateDict<'_> {
         let outputs = found[hidden].outputs;
         let loss = layers.loss.unwrap_or_else(|| default_loss(outputs));
         loss.check_outputs(outputs).map_err(|error| file.refuse(error.to_string()))?;
-        self.network(&found, scaling, || {
+        self.load(&found, scaling, || {
             let mut builder = Mlp::builder(found[0].inputs);
             if let Some(keep) = layers.input_keep {
                 builder = builder.input_keep(keep);
@@ -335,7 +290,7 @@ impl StateDict<'_> {
     }
 
     /// The network, with the parameters of these layers.
-    fn network(
+    fn load(
         self,
         found: &[Found],
         scaling: Scaling,

@@ -1,0 +1,50 @@
+//! A network as a state dict.
+
+use std::path::Path;
+
+use super::sequential::Sequential;
+use crate::{
+    checkpoint::{Architecture, From as Source, Tensor, Writer},
+    error::Error,
+    nn::{Mlp, Scaling},
+};
+
+/// The metadata key of what [`to_bytes`] writes.
+pub(in crate::exchange) const KEY: &str = "thinnet.torch";
+
+/// The network as a state dict of its [`Sequential`], f32, which PyTorch reads
+/// with `model.load_state_dict(safetensors.torch.load_file(path))`. The metadata
+/// says the rest, for [`StateDict::network`](super::StateDict::network). Weights in the
+/// paper's form (W / p) are rounded once, and are not what `nn.Dropout` takes.
+///
+/// # Errors
+/// Parameters that are NaN or infinite, more bytes than can be allocated, or a
+/// file that is too large to be read again.
+pub fn to_bytes(mlp: &Mlp, scaling: Scaling) -> Result<Vec<u8>, Error> {
+    writer(mlp, scaling)?.into_bytes()
+}
+
+/// As [`to_bytes`], straight into a file, which appears whole or not at all.
+///
+/// # Errors
+/// As [`to_bytes`], or what the system says.
+pub fn save(mlp: &Mlp, scaling: Scaling, path: impl AsRef<Path>) -> Result<(), Error> {
+    writer(mlp, scaling)?.save(path.as_ref())
+}
+
+fn writer(mlp: &Mlp, scaling: Scaling) -> Result<Writer<'_>, Error> {
+    let mut tensors = Vec::with_capacity(2 * mlp.depth());
+    for (index, name) in Sequential::from(mlp).names().enumerate() {
+        let layer = &mlp.layers[index];
+        let (inputs, outputs) = (layer.weights.inputs(), layer.weights.outputs());
+        let [weight, bias] = ["weight", "bias"].map(|what| format!("{name}{what}"));
+        let weights = Source::Weights(&layer.weights);
+        let factor = match scaling {
+            Scaling::Paper => 1.0 / mlp.keep_below(index).get(),
+            Scaling::Inverted => 1.0,
+        };
+        tensors.push(Tensor::new(weight, vec![outputs, inputs], weights).times(factor));
+        tensors.push(Tensor::new(bias, vec![outputs], Source::Values(&layer.bias[..outputs])));
+    }
+    Writer::new(tensors, KEY, &Architecture::from(mlp).with_scaling(scaling))
+}
