@@ -1,12 +1,12 @@
-//! What `Debug` shows of many numbers: the first few, and how many there are. A network
-//! in a failing test, or in a log, is otherwise millions of them.
+//! Abridged `Debug` output for long lists of numbers: the first few, and the total count.
+//! Without it, a network in a failing test or in a log would print millions of them.
 
 use std::fmt;
 
-/// The most that are shown.
+/// The maximum number of elements shown.
 const FEW: usize = 8;
 
-/// The first few of them, as a list; where there are more, it ends with their number.
+/// The first few elements, as a list that ends with the total count if there are more.
 pub(crate) struct Few<I>(pub I);
 
 impl<T: fmt::Debug, I: ExactSizeIterator<Item = T> + Clone> fmt::Debug for Few<I> {

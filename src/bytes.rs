@@ -11,8 +11,8 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     })
 }
 
-/// The elements as little-endian bytes, written over the start of `to`, which
-/// has room for them.
+/// The elements as little-endian bytes, written to the start of `to`, which must
+/// be long enough.
 pub(crate) fn write_little_endian<'b>(x: &[f32], to: &'b mut [u8]) -> &'b [u8] {
     for (x, to) in x.iter().zip(to.as_chunks_mut::<4>().0) {
         *to = x.to_le_bytes();

@@ -1,4 +1,4 @@
-//! Memory that may be refused.
+//! Fallible memory allocation.
 
 use std::hint::black_box;
 
@@ -25,7 +25,7 @@ pub(crate) fn zeros<T: Zeroable + Clone>(
     Ok(elements)
 }
 
-/// Puts one more element behind the others; `what` names them in the error.
+/// Appends an element; `what` names the elements in the error.
 pub(crate) fn push<T>(what: &'static str, elements: &mut Vec<T>, element: T) -> Result<(), Error> {
     let len = elements.len() + 1;
     elements.try_reserve(1).map_err(|_| Error::TooLarge { what, shape: [1, len] })?;
@@ -33,11 +33,11 @@ pub(crate) fn push<T>(what: &'static str, elements: &mut Vec<T>, element: T) -> 
     Ok(())
 }
 
-/// Whether so many bytes can be reserved now: before parsers and writers of text,
-/// which abort where they find no memory.
+/// Checks that this many bytes can be allocated now. Called before parsing or writing
+/// text, which aborts if memory runs out.
 pub(crate) fn ensure_room(what: &'static str, bytes: usize) -> Result<(), Error> {
     let room: Vec<u8> = reserve(what, bytes)?;
-    // Or the compiler would not ask for it.
+    // Keeps the compiler from optimising the allocation away.
     black_box(&room);
     Ok(())
 }

@@ -1,11 +1,11 @@
 //! Enums whose values have names in files, at the command line and in messages.
 
-/// Gives an enum its `ALL`, its `name` and `NAMES`, the text of all names, from one list.
-/// A value that is missing from the list does not compile.
+/// Generates an enum's `ALL`, `name` and `NAMES` (all names in one text) from a single list.
+/// If a variant is missing from the list, the code does not compile.
 ///
-/// A variant with a field stands in the list with the field's usual value. Behind `also` is
-/// another way to write a value, for messages alone: of the variant, or of the enum (it
-/// comes first).
+/// A variant with a field is listed with the field's usual value. `also` gives another way
+/// to write a value, for messages only: after a variant, one of that variant; after the
+/// enum, one of the enum, which comes first.
 macro_rules! names {
     (
         $(#[$about_all:meta])*
@@ -18,7 +18,7 @@ macro_rules! names {
             $(#[$about_all])*
             pub const ALL: &'static [Self] = &[$(Self::$variant $(($field))?),+];
 
-            /// Their names, separated by commas.
+            /// The names of all values, separated by commas.
             pub(crate) const NAMES: &'static str =
                 concat!($(", ", $before,)? $(", ", $name $(, ", ", $other)?),+)
                     .split_at(", ".len())
@@ -34,7 +34,8 @@ macro_rules! names {
     };
 }
 
-/// Gives an enum that has [`names!`] a `from_name`, whose error says what is named.
+/// Adds `from_name` to an enum that uses [`names!`]; its error says what kind of thing
+/// has no such name.
 macro_rules! from_name {
     ($enum:ident, $what:literal) => {
         impl $enum {
@@ -51,8 +52,8 @@ macro_rules! from_name {
     };
 }
 
-/// Gives an enum that has [`names!`] the texts that are its names and nothing else:
-/// `Display` and `FromStr`.
+/// Implements `Display` and `FromStr` for an enum that uses [`names!`], if the names are
+/// the only texts it needs.
 macro_rules! text_is_name {
     ($enum:ident, $what:literal) => {
         $crate::named::from_name!($enum, $what);
@@ -88,7 +89,8 @@ mod tests {
         nn::{Activation, Initialisation, Loss, Scaling},
     };
 
-    /// Texts, names and what serde writes are the same; another name is refused with these words.
+    /// Checks that `Display`, `name` and serde agree, and that any other name is rejected with
+    /// this message.
     #[track_caller]
     fn checks<T>(all: &[T], name: fn(T) -> &'static str, refusal: &str)
     where

@@ -1,16 +1,16 @@
-//! Work divided over the pool that the caller is in.
+//! Divides work over the caller's thread pool.
 //!
 //! [`divide`] halves its work with `rayon::join` and gives each leaf a range of
-//! neighbouring items. Outside a pool there is one leaf, on the calling thread:
-//! the library never starts threads. Which thread runs a leaf, and where the
-//! cuts are, cannot matter to results, because an item is never shared.
+//! consecutive items. Outside a pool there is one leaf, on the calling thread:
+//! the library never starts threads. Results do not depend on which thread runs a
+//! leaf or where the work is split, because no item is ever shared.
 //!
 //! While `rayon::join` waits for a stolen half, it runs other jobs of the pool on
-//! the same stack: halves of other work, and requests that are queued there.
-//! Were those divided too, each could start the next one while it waits, until
-//! the stack overflows. So each join marks its thread as [`Waiting`], and
-//! [`divide`] on a marked thread stays there: a request that starts while
-//! another waits never waits itself, and the stack is bounded.
+//! the same stack: halves of other work, and queued requests. If those were
+//! divided too, each could start the next one while it waits, until the stack
+//! overflows. So each join marks its thread as [`Waiting`], and [`divide`] on a
+//! marked thread runs serially: a request that starts while another waits never
+//! waits itself, so the stack depth is bounded.
 
 use std::{
     cell::Cell,
@@ -19,11 +19,11 @@ use std::{
 
 use crate::error::Error;
 
-/// Something that can be cut between two items.
+/// Work that can be split between two items.
 pub(crate) trait Divide: Sized + Send {
-    /// How many items.
+    /// The number of items.
     fn items(&self) -> usize;
-    /// The items before `middle` and those from it on.
+    /// Splits into the items before `middle` and the items from `middle` on.
     fn split(self, middle: usize) -> (Self, Self);
 }
 
@@ -31,7 +31,7 @@ pub(crate) trait Divide: Sized + Send {
 pub(crate) struct Runs<'a, T> {
     /// The elements.
     pub data: &'a mut [T],
-    /// Elements in a run, at least 1.
+    /// Elements per run, at least 1.
     pub size: usize,
 }
 
@@ -84,12 +84,12 @@ impl<A: Divide, B: Divide> Divide for (A, Option<B>) {
     }
 }
 
-/// Multiply-adds below which work stays on the calling thread: some 20
-/// microseconds on one core at the 50 G a second that the products reach with
-/// full lists, a few times what waking another thread costs.
+/// Work of fewer multiply-adds stays on the calling thread. They take about 20
+/// microseconds on one core at the 50 G per second that the products reach with
+/// full lists, a few times the cost of waking another thread.
 const WORTH_A_POOL: usize = 1 << 20;
 
-/// Whether work of so many multiply-adds is to be divided.
+/// Whether work of this many multiply-adds should be divided.
 pub(crate) fn worth_it(multiply_adds: usize) -> bool {
     multiply_adds >= WORTH_A_POOL && in_pool()
 }
@@ -99,8 +99,8 @@ pub(crate) fn in_pool() -> bool {
     threads() > 1
 }
 
-/// The threads that the caller's work can run on: the pool's that it is in, and
-/// outside a pool its own.
+/// The number of threads that the caller's work can run on: those of its pool, or
+/// 1 outside a pool.
 pub(crate) fn threads() -> usize {
     rayon::current_thread_index().map_or(1, |_| rayon::current_num_threads())
 }
@@ -110,8 +110,8 @@ thread_local! {
     static WAITING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The mark of a thread that is in one of our joins. It is taken away when it is
-/// dropped, on unwinding too.
+/// Marks a thread as being in one of our joins. Dropping it clears the mark, also
+/// during unwinding.
 struct Waiting {
     before: bool,
 }
@@ -248,10 +248,10 @@ mod tests {
             NESTED.set(nested - 1);
         };
         let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build().unwrap();
-        // Miri takes a thousand times as long.
+        // Miri is a thousand times slower.
         let requests = if cfg!(miri) { 50 } else { 20_000 };
         pool.scope(|scope| (0..requests).for_each(|_| scope.spawn(|_| request())));
-        // One that waits, and one that runs serially meanwhile.
+        // One that waits, and one that runs serially in the meantime.
         assert!(most.into_inner() <= 2);
     }
 
@@ -278,7 +278,7 @@ mod tests {
             each(true, Runs { data: &mut data, size: 1 }, &|_, _| memory.with(|count| *count += 1));
         });
         assert_eq!(memory.0.iter().map(|m| *m.lock().unwrap()).sum::<i32>(), 1001);
-        // A larger pool than it was made for shares.
+        // In a larger pool than it was made for, threads share.
         let failing = pool.install(|| memory.clone().prepare(|| Err(Error::NoSamples)));
         failing.unwrap();
         let one = PerThread::new(0);

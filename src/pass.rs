@@ -1,16 +1,16 @@
-//! How a batch passes the layers: on which instruction set, and divided or not.
+//! How a batch runs through the layers: on which instruction set, and divided or not.
 
 use crate::{
     parallel::{self, Divide},
     simd::{Isa, Kernel},
 };
 
-/// What every product of a pass is told. It moves speed, never bits.
+/// The settings that every product of a pass receives. They affect speed, never results.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pass {
     /// The instruction set of its kernels.
     pub isa: Isa,
-    /// Whether its work is divided over the pool that the caller is in.
+    /// Whether its work is divided over the caller's thread pool.
     pub parallel: bool,
 }
 
@@ -20,7 +20,7 @@ impl Pass {
         parallel::each(self.parallel, work, leaf);
     }
 
-    /// Runs a kernel on the pass's instruction set.
+    /// Runs a kernel with the instruction set of this pass.
     #[inline]
     pub(crate) fn dispatch<K: Kernel>(self, kernel: K) -> K::Output {
         self.isa.dispatch(kernel)

@@ -9,16 +9,16 @@ use crate::error::Error;
 /// The probability that a unit **stays**: the paper's p, so
 /// `0 < keep <= 1`.
 ///
-/// Stored as `k / 65536` with `k = round(65536 keep)`. Scaling uses the stored
-/// rate, so that the expectation of a kept-and-scaled activation equals the
-/// input exactly in real arithmetic.
+/// It is stored as `k / 65536` with `k = round(65536 keep)`. Scaling uses the stored
+/// rate, so that in exact arithmetic the expectation of a dropped-out and rescaled
+/// activation equals its input.
 ///
-/// In text, and so in files of settings, it is the decimal number: `"0.8".parse()` and
-/// serde take any rate that [`Keep::new`] takes, and serde writes the shortest that comes
-/// back as this one, which has at most five digits after the point. Model files hold k.
+/// In text, and therefore in settings files, it is a decimal number: `"0.8".parse()` and
+/// serde accept any rate that [`Keep::new`] accepts, and serde writes the shortest number
+/// that reads back as this rate, with at most five decimals. Model files hold k.
 ///
-/// Most libraries take the probability of *dropping* instead: PyTorch's
-/// `Dropout(0.2)` is `Keep::from_drop(0.2)`.
+/// Most libraries take the *drop* probability instead: PyTorch's `Dropout(0.2)` is
+/// `Keep::from_drop(0.2)`.
 ///
 /// ```
 /// use thinnet::Keep;
@@ -44,11 +44,11 @@ impl Keep {
     /// Each unit stays with probability 0.5, the paper's usual hidden rate.
     pub const HALF: Self = Self { k: Self::ONE_K / 2 };
 
-    /// The rate nearest to `keep` that can be stored.
+    /// The representable rate nearest to `keep`.
     ///
     /// # Errors
-    /// 0, a negative number, NaN or a number above 1; a rate so near to 0
-    /// that it rounds to 0, or below 1 that rounds to 1.
+    /// `keep` is 0, negative, NaN or above 1; or it is so close to 0 that it rounds to
+    /// 0, or below 1 but rounds to 1.
     pub fn new(keep: f64) -> Result<Self, Error> {
         if !(keep > 0.0 && keep <= 1.0) {
             return Err(Error::KeepOutOfRange { value: keep });
@@ -61,11 +61,11 @@ impl Keep {
         Ok(Self { k })
     }
 
-    /// The rate of a library that takes the probability of dropping.
+    /// The keep rate for a drop probability, as most libraries take it.
     ///
     /// # Errors
-    /// A number below 0 or not below 1, NaN; a rate so near to 0 or 1 that it
-    /// rounds to it.
+    /// `drop` is below 0, not below 1, or NaN; or it is not 0 but so close to 0 or 1
+    /// that it rounds to it.
     pub fn from_drop(drop: f64) -> Result<Self, Error> {
         let refused = || Error::DropRate { value: drop };
         if !(0.0..1.0).contains(&drop) {
@@ -98,12 +98,12 @@ impl Keep {
         f64::from(self.k) / f64::from(Self::ONE_K)
     }
 
-    /// The factor of inverted dropout, 65536 / k, rounded once to f32.
+    /// The scale factor of inverted dropout, 65536 / k, rounded once to f32.
     pub fn scale(self) -> f32 {
         (f64::from(Self::ONE_K) / f64::from(self.k)) as f32
     }
 
-    /// The rate with the fewest decimals that is stored as this one.
+    /// The number with the fewest decimals that is stored as this rate.
     pub(crate) fn decimal(self) -> f64 {
         shortest(self.get(), |keep| Self::new(keep).ok() == Some(self))
     }
@@ -113,15 +113,15 @@ impl Keep {
         shortest(1.0 - self.get(), |drop| Self::from_drop(drop).ok() == Some(self))
     }
 
-    /// Whether units can be dropped at all: keep below 1.
+    /// Whether units can be dropped at all, that is, whether the rate is below 1.
     pub const fn drops(self) -> bool {
         self.k < Self::ONE_K
     }
 }
 
-/// `rate`, rounded to the fewest decimals, from one on, that `is_it` takes.
+/// `rate`, rounded to the fewest decimals (at least one) for which `is_it` is true.
 fn shortest(rate: f64, is_it: impl Fn(f64) -> bool) -> f64 {
-    // Five decimals are nearer than half of 1/65536.
+    // With five decimals the error is less than half of 1/65536.
     (1..=5)
         .filter_map(|digits| format!("{rate:.digits$}").parse().ok())
         .find(|&rounded| is_it(rounded))
@@ -131,7 +131,7 @@ fn shortest(rate: f64, is_it: impl Fn(f64) -> bool) -> f64 {
 impl TryFrom<f64> for Keep {
     type Error = Error;
 
-    /// As [`Keep::new`].
+    /// Same as [`Keep::new`].
     fn try_from(keep: f64) -> Result<Self, Error> {
         Self::new(keep)
     }
@@ -140,7 +140,7 @@ impl TryFrom<f64> for Keep {
 impl FromStr for Keep {
     type Err = Error;
 
-    /// A decimal number, as [`Keep::new`] takes it.
+    /// Parses a decimal number that [`Keep::new`] accepts.
     fn from_str(text: &str) -> Result<Self, Error> {
         let keep = text.parse().map_err(|_| Error::KeepText { text: text.to_owned() })?;
         Self::new(keep)
