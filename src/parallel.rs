@@ -132,9 +132,9 @@ impl Drop for Waiting {
     }
 }
 
-/// Runs `leaf(first, items)` on runs of neighbouring items that together are
-/// all of `work`. Where `parallel` says so, and the thread is not waiting in
-/// another of our joins, it runs in parallel, in leaves of at most `grain` items.
+/// Runs `leaf(first, items)` on runs of consecutive items that together cover
+/// `work`. If `parallel` is set and the thread is not already waiting in one of
+/// our joins, leaves of at most `grain` items run in parallel.
 pub(crate) fn divide<D: Divide>(
     parallel: bool,
     grain: usize,
@@ -172,18 +172,18 @@ pub(crate) fn each<D: Divide>(parallel: bool, work: D, leaf: &(impl Fn(usize, D)
     });
 }
 
-/// Working memory for each thread that leaves run on: what a leaf leaves there
-/// is still near the core when the next one comes.
+/// Scratch memory for each thread that runs leaves: what one leaf touches is
+/// still in the core's cache for the next one.
 #[derive(Debug)]
 pub(crate) struct PerThread<T>(Vec<Mutex<T>>);
 
 impl<T> PerThread<T> {
-    /// For one thread.
+    /// Scratch memory for one thread.
     pub(crate) fn new(memory: T) -> Self {
         Self(vec![Mutex::new(memory)])
     }
 
-    /// For every thread of the pool that the caller is in.
+    /// Adds scratch memory until every thread of the caller's pool has its own.
     pub(crate) fn prepare(&mut self, make: impl Fn() -> Result<T, Error>) -> Result<(), Error> {
         while self.0.len() < threads() {
             self.0.push(Mutex::new(make()?));
@@ -191,10 +191,10 @@ impl<T> PerThread<T> {
         Ok(())
     }
 
-    /// Hands out this thread's, after [`Self::prepare`] in the same pool.
+    /// Runs `leaf` with this thread's memory; call [`Self::prepare`] in the same pool first.
     pub(crate) fn with<R>(&self, leaf: impl FnOnce(&mut T) -> R) -> R {
         let thread = rayon::current_thread_index().unwrap_or(0) % self.0.len();
-        // In a larger pool than it was prepared in, some wait for each other.
+        // In a larger pool than it was prepared for, some threads wait for each other.
         leaf(&mut self.0[thread].lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -1,5 +1,5 @@
-//! Product 2: the gradient in the units below, at active positions only. [`super::visit`]
-//! calls it entry by entry.
+//! Product 2: the gradient with respect to the units below, at active positions only.
+//! [`super::visit`] calls it for each entry.
 
 use super::{PANEL, Panel, Unit, VECTORS, by_input::ByInput, load, store};
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
     simd::{Kernel, LANES, Lanes},
 };
 
-/// A panel's part of a dot product, `sum_n w[n] dz[n]`, but for the sum over
+/// One panel's contribution to a dot product, `sum_n w[n] dz[n]`, before the sum over
 /// lanes.
 #[inline(always)]
 pub(super) fn dot<L: Lanes, const V: usize>(l: L, w: [L::F; V], dz: [L::F; V]) -> L::F {
@@ -18,19 +18,19 @@ pub(super) fn dot<L: Lanes, const V: usize>(l: L, w: [L::F; V], dz: [L::F; V]) -
     sum
 }
 
-/// Ends product 2 for a block of units of the layer below: adds up the parts of
-/// each entry's sum, multiplies it by f'(z) / p and puts it in its unit's place;
-/// all others are +0.0.
+/// Finishes product 2 for a block of units in the layer below: adds up the partial
+/// sums of each entry, multiplies by f'(z) / p and stores the result at its unit. All
+/// other units get +0.0.
 pub(super) struct FinishInputGradient<'a, U> {
-    /// Their non-linearity.
+    /// The non-linearity of the units.
     pub unit: U,
-    /// Their keep rate.
+    /// The keep rate of the units.
     pub keep: Keep,
-    /// Their entries.
+    /// The entries of the units.
     pub by_input: &'a mut ByInput,
-    /// dz of the block, a row each.
+    /// dz of the block, one panel per row.
     pub dz: &'a mut [Panel],
-    /// The sum of dz over rows: the gradient in their biases.
+    /// The sum of dz over rows: the gradient of the biases.
     pub bias_gradient: &'a mut Panel,
 }
 
@@ -67,7 +67,7 @@ impl<U: Unit> Kernel for FinishInputGradient<'_, U> {
     }
 }
 
-/// `sum_row dz[row][n]`, over ascending rows: the gradient in the biases.
+/// `sum_row dz[row][n]`, over ascending rows: the gradient of the biases.
 #[inline(always)]
 pub(super) fn sum_of_rows<L: Lanes>(l: L, dz: &[Panel]) -> [L::F; VECTORS] {
     let mut sum = [l.splat(0.0); VECTORS];

@@ -1,4 +1,4 @@
-//! Transposed lists: for each input, the rows where it is active.
+//! Transposed lists: for each input, the rows in which it is active.
 
 use super::{Lists, PANEL};
 use crate::{
@@ -7,8 +7,8 @@ use crate::{
     tensor::AlignedBuffer,
 };
 
-/// For each input of a block: the rows where it is active, ascending, its values
-/// there, and a place for half a vector each, where product 2 collects.
+/// For each input of a block: the rows in which it is active (ascending), its values
+/// there, and half a vector per entry in which product 2 accumulates.
 #[derive(Clone, Debug)]
 pub(crate) struct ByInput {
     lengths: [u32; PANEL],
@@ -16,16 +16,16 @@ pub(crate) struct ByInput {
     entries: AlignedBuffer<Entry>,
     /// `[64][capacity]` halves
     parts: AlignedBuffer<f32>,
-    /// Rows.
+    /// Maximum number of rows.
     capacity: usize,
 }
 
-/// A row, and the bits of the value there: one store writes them, and a cache
-/// line holds eight.
+/// A row and the bits of its value: one store writes both, and a cache line holds
+/// eight entries.
 type Entry = [u32; 2];
 
 impl ByInput {
-    /// Memory for a block of at most `rows` rows.
+    /// Allocates memory for a block of at most `rows` rows.
     pub(crate) fn with_capacity(rows: usize) -> Result<Self, Error> {
         let size = PANEL
             .checked_mul(rows)
@@ -39,7 +39,7 @@ impl ByInput {
         })
     }
 
-    /// Transposes block `b` of the lists. Parts are unspecified afterwards.
+    /// Transposes block `b` of the lists. The partial sums are unspecified afterwards.
     pub(crate) fn transpose(&mut self, lists: &Lists, b: usize) {
         let mut next = [0; PANEL];
         let block = lists.block(b);
@@ -55,7 +55,7 @@ impl ByInput {
         self.lengths = next;
     }
 
-    /// Sets every entry's part to 0.
+    /// Sets the partial sums of every entry to 0.
     pub(crate) fn clear_parts(&mut self) {
         let parts: &mut [Half] = self.parts.as_chunks_mut().0;
         for (k, &len) in self.lengths.iter().enumerate() {
@@ -69,7 +69,7 @@ impl ByInput {
         self.entries[k * self.capacity..][..self.lengths[k] as usize].iter().map(unpack)
     }
 
-    /// The rows and values of input `k`, and the place of each.
+    /// The rows and values of input `k`, each with its partial sums.
     #[inline(always)]
     pub(crate) fn with_parts(
         &mut self,

@@ -1,4 +1,4 @@
-//! Product 1: a layer forward, from active lists to active lists.
+//! Product 1: the forward pass of a layer, from active lists to active lists.
 
 use super::{
     Element, Lists, PANEL, Panel, Panels, Tile, Tiles, Unit, VECTORS, add_scaled, input,
@@ -15,12 +15,12 @@ use crate::{
     simd::{Kernel, LANES, Lanes},
 };
 
-/// A layer's parameters as product 1 takes them.
+/// The parameters of a layer, as product 1 takes them.
 #[derive(Clone, Copy)]
 pub(crate) struct Weights<'a, E: Element = f32> {
     /// w
     pub w: &'a Tiles<E>,
-    /// What becomes of the sums.
+    /// What is applied to the sums.
     pub scale: Scale<'a>,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct Weights<'a, E: Element = f32> {
 pub(crate) struct Scale<'a> {
     /// b
     pub bias: &'a [Panel],
-    /// s, where max-norm left factors pending.
+    /// s, if max-norm left factors pending.
     pub pending: Option<&'a [Panel]>,
 }
 
@@ -51,9 +51,9 @@ impl Scale<'_> {
     }
 }
 
-/// `sums[row][n] = sum_k x[row][k] w[k][n]` for panel `n`, over ascending blocks
-/// and units, from 0; `sums` are those of the rows from `first` on. On the
-/// narrow path all but the first vector is 0.
+/// `sums[row][n] = sum_k x[row][k] w[k][n]` for panel `n`, starting from 0 and adding
+/// over ascending blocks and units. `sums` holds the rows from `first` on. On the
+/// narrow path, all vectors but the first are 0.
 struct Sums<'a, E: Element> {
     weights: Weights<'a, E>,
     n: usize,
@@ -76,9 +76,9 @@ impl<E: Element> Kernel for Sums<'_, E> {
 }
 
 impl<E: Element> Sums<'_, E> {
-    /// Large batches pass in parts whose sums stay near the core. `ahead` is
-    /// whether the next tile is prefetched meanwhile; after the last one comes the
-    /// next panel's first.
+    /// Processes large batches in parts whose sums stay in cache. `ahead` says whether the
+    /// next tile is prefetched in the meantime; after the last tile comes the first of the
+    /// next panel.
     #[inline(always)]
     fn product<L: Lanes, const V: usize>(self, l: L, ahead: bool) {
         let Self { weights, n, x, first, sums } = self;
@@ -98,7 +98,7 @@ impl<E: Element> Sums<'_, E> {
     }
 }
 
-/// Rows pass a tile; meanwhile a next tile is prefetched.
+/// Adds a tile's contribution to the rows while prefetching the next tile.
 #[inline(always)]
 fn pass<L: Lanes, E: Element, const V: usize>(
     l: L,
@@ -122,16 +122,16 @@ fn pass<L: Lanes, E: Element, const V: usize>(
     }
 }
 
-/// Bias, activation, mask and scale, straight into the next layer's lists.
+/// Applies bias, activation, mask and scale, writing directly to the next layer's lists.
 pub(crate) struct Epilogue<'a, U> {
     /// The non-linearity.
     pub unit: U,
-    /// The layer's outputs, padding not counted.
+    /// The number of outputs of the layer, without padding.
     pub width: usize,
-    /// The keep rate of the layer's outputs, for its scale.
+    /// The keep rate of the layer's outputs, which determines the scale.
     pub keep: Keep,
-    /// The bits of the layer's outputs, a row of the batch each; without one
-    /// every unit stays.
+    /// The mask bits of the layer's outputs, one mask row per row of the batch. Without a
+    /// mask, every unit stays.
     pub mask: Option<&'a Mask>,
 }
 
@@ -168,7 +168,7 @@ impl<U: Unit> Kernel for Activate<'_, U> {
     }
 }
 
-/// A hidden layer: lists `x` in, lists `out` out; `z` is its working memory.
+/// Forward pass of a hidden layer, from lists `x` to lists `out`; `z` is scratch memory.
 pub(crate) fn hidden<U: Unit, E: Element>(
     pass: Pass,
     weights: Weights<'_, E>,
@@ -188,7 +188,7 @@ pub(crate) fn hidden<U: Unit, E: Element>(
     z.set_watched(watch);
 }
 
-/// Bias and what is pending, where no activation follows.
+/// Applies the bias and pending factors, without an activation.
 struct Logits<'a> {
     scale: Scale<'a>,
     n: usize,
@@ -212,7 +212,7 @@ impl Kernel for Logits<'_> {
     }
 }
 
-/// The output layer: lists `x` in, pre-activations `z` out.
+/// Forward pass of the output layer, from lists `x` to pre-activations `z`.
 pub(crate) fn output<E: Element>(pass: Pass, weights: Weights<'_, E>, x: &Lists, z: &mut Panels) {
     z.set_rows(x.rows());
     let watch = z.watch(pass.isa);
@@ -222,7 +222,7 @@ pub(crate) fn output<E: Element>(pass: Pass, weights: Weights<'_, E>, x: &Lists,
         watch.look(sums);
     };
     if z.panels() == 1 {
-        // A single panel is divided by its rows.
+        // A single panel is divided by rows.
         let parts = Runs { data: z.runs_mut().data, size: OUTPUT_ROWS };
         pass.each(parts, &|part, sums| panel(0, part * OUTPUT_ROWS, sums.data));
     } else {

@@ -1,4 +1,4 @@
-//! Active lists: of each row and block of 64 units, the ones that can matter.
+//! Active lists: for each row and block of 64 units, those that can contribute.
 
 use std::ops::Range;
 
@@ -13,12 +13,12 @@ use crate::{
     tensor::AlignedBuffer,
 };
 
-/// For each block: one row's after the other's, the offsets in the block and the
-/// values of its active units, ascending. Values are masked, activated and scaled
-/// by 1/p already.
+/// For each block, row by row: the offsets within the block and the values of the active
+/// units, in ascending order. The values have already been through activation, mask and
+/// the scale 1/p.
 #[derive(Clone, Debug)]
 pub(crate) struct Lists {
-    /// `[blocks][rows + 1]`: where the rows' entries start and end.
+    /// `[blocks][rows + 1]`: where the entries of each row start and end.
     ends: AlignedBuffer<u32>,
     /// `[blocks][64 rows + 64]`
     offsets: AlignedBuffer<u8>,
@@ -36,17 +36,17 @@ pub(crate) struct Block<'a> {
     values: &'a [f32],
 }
 
-/// Lists to be written, block by block: what [`Pass::each`] hands out.
+/// Lists to be written, one item per block, for [`Pass::each`].
 pub(crate) type ListRuns<'a> = (Runs<'a, u32>, Runs<'a, u8>, Runs<'a, f32>);
 
-/// Entries that a block of `rows` rows has room for: a vector can be written
-/// from where the last one ends.
+/// The number of entries allocated for a block of `rows` rows. It leaves room to write
+/// full vectors beyond the last entry.
 pub(super) fn room(rows: usize) -> usize {
     (rows + 1) * PANEL
 }
 
 impl Lists {
-    /// Memory for at most `rows` rows.
+    /// Allocates memory for at most `rows` rows.
     pub(crate) fn with_capacity(rows: usize, width: usize) -> Result<Self, Error> {
         let blocks = width.div_ceil(PANEL);
         let size = rows
@@ -64,13 +64,13 @@ impl Lists {
         })
     }
 
-    /// Holds `rows` rows from now on, to be written anew; the caller has
-    /// checked them against the capacity.
+    /// Sets the number of rows, all of which must be written again. The caller has checked
+    /// that they fit the capacity.
     pub(crate) fn set_rows(&mut self, rows: usize) {
         debug_assert!(room(rows) * self.blocks() <= self.offsets.len());
         self.rows = rows;
         if rows == 0 {
-            // There is nothing to write: see `runs_mut`.
+            // Nothing will be written: see `runs_mut`.
             self.ends.fill(0);
         }
     }
@@ -83,7 +83,7 @@ impl Lists {
         self.width.div_ceil(PANEL)
     }
 
-    /// Units of block `b`, padding not counted.
+    /// The number of units in block `b`, without padding.
     pub(crate) fn units(&self, b: usize) -> usize {
         (self.width - b * PANEL).min(PANEL)
     }
@@ -99,7 +99,7 @@ impl Lists {
         }
     }
 
-    /// The memory of all blocks in use; of none without rows.
+    /// The memory of all blocks in use, which are none if there are no rows.
     pub(crate) fn runs_mut(&mut self) -> ListRuns<'_> {
         let blocks = if self.rows == 0 { 0 } else { self.blocks() };
         let (ends, room) = (self.rows + 1, room(self.rows));
@@ -110,14 +110,14 @@ impl Lists {
         )
     }
 
-    /// Active units over all units.
+    /// The fraction of units that are active.
     pub(crate) fn density(&self) -> f64 {
         let active = |b| self.block(b).ends.last().map_or(0, |&end| u64::from(end));
         let active: u64 = (0..self.blocks()).map(active).sum();
         active as f64 / ((self.rows * self.width) as f64).max(1.0)
     }
 
-    /// The lists of data rows: what is not zero and kept, times 1/p.
+    /// Fills the lists from data rows: the elements that are non-zero and kept, times 1/p.
     ///
     /// `row(i)` is row i of the batch, `width` elements long.
     pub(crate) fn fill<'a>(
@@ -132,8 +132,8 @@ impl Lists {
         });
     }
 
-    /// The lists of thinned rows: row i holds what `bits` keeps of row `of[i]` of
-    /// `from`, which nothing has been dropped from, times 1/p.
+    /// Fills the lists with thinned rows: row i gets the entries of row `of[i]` of `from`
+    /// that `bits` keeps, times 1/p. Nothing has been dropped from `from` yet.
     pub(crate) fn thin(
         &mut self,
         pass: Pass,
@@ -150,7 +150,7 @@ impl Lists {
             for (row, &of) in of.iter().enumerate() {
                 let (all_offsets, all_values) = from.of(of);
                 for (&offset, &value) in all_offsets.iter().zip(all_values) {
-                    // Written in any case: the next one takes a dropped one's place.
+                    // Written unconditionally: the next entry overwrites a dropped one.
                     offsets.data[at] = offset;
                     values.data[at] = value * scale;
                     at += usize::from(bits.kept(row, b, offset));
@@ -162,26 +162,26 @@ impl Lists {
 }
 
 impl<'a> Block<'a> {
-    /// Offsets and values of a row's active units.
+    /// The offsets and values of the active units of a row.
     #[inline(always)]
     pub(crate) fn of(self, row: usize) -> (&'a [u8], &'a [f32]) {
         let range = self.range(row);
         (&self.offsets[range.clone()], &self.values[range])
     }
 
-    /// Where a row's entries are in the block's memory.
+    /// The range of a row's entries in the block's memory.
     #[inline(always)]
     pub(super) fn range(self, row: usize) -> Range<usize> {
         self.ends[row] as usize..self.ends[row + 1] as usize
     }
 
-    /// How many rows.
+    /// The number of rows.
     #[inline(always)]
     pub(crate) fn rows(self) -> usize {
         self.ends.len() - 1
     }
 
-    /// The values of all rows, one row's after the other's.
+    /// The values of all rows, row by row.
     pub(super) fn values(self) -> &'a [f32] {
         &self.values[..self.ends[self.rows()] as usize]
     }
@@ -202,7 +202,7 @@ impl<'a> ListWriter<'a> {
         Self { ends: ends.data, offsets: offsets.data, values: values.data, at: 0 }
     }
 
-    /// Appends the lanes of vector `c` of the block whose bit is set.
+    /// Appends the lanes of the block's vector `c` whose mask bit is set.
     #[inline(always)]
     pub(crate) fn push<L: Lanes>(&mut self, l: L, c: usize, mask: u16, x: L::F) {
         if let (Some(values), Some(offsets)) =
@@ -213,8 +213,8 @@ impl<'a> ListWriter<'a> {
         self.at += mask.count_ones() as usize;
     }
 
-    /// As [`Self::push`], with a second value of each entry: to the same places of
-    /// `others`.
+    /// Same as [`Self::push`], with a second value per entry, written to the same positions
+    /// of `others`.
     #[inline(always)]
     pub(super) fn push_with<L: Lanes>(
         &mut self,
@@ -235,7 +235,7 @@ impl<'a> ListWriter<'a> {
         self.at += mask.count_ones() as usize;
     }
 
-    /// All vectors of a row were pushed.
+    /// Ends a row after all its vectors have been pushed.
     #[inline(always)]
     pub(crate) fn end_of_row(&mut self, row: usize) {
         self.ends[row + 1] = self.at as u32;
@@ -247,14 +247,14 @@ impl<'a> ListWriter<'a> {
 pub(crate) enum InputBits<'a> {
     /// All of them.
     All,
-    /// Those of a mask whose rows are the batch's.
+    /// The inputs kept by a mask with one row per row of the batch.
     Mask(&'a Mask),
-    /// Those that random access keeps: asked for where an input is not zero.
+    /// The inputs kept by random access to the mask, computed only for non-zero inputs.
     Sparse { keep: Keep, streams: Streams, first_row: u64 },
 }
 
 impl InputBits<'_> {
-    /// The kept ones among the units `present` of a block of a row.
+    /// Which of the units in `present`, in one block of a row, are kept.
     #[inline]
     fn kept(self, row: usize, block: usize, present: u64) -> u64 {
         match self {
@@ -276,14 +276,14 @@ impl InputBits<'_> {
     }
 }
 
-/// Which units of rows that are listed already are kept.
+/// Which units are kept in rows that already have lists.
 #[derive(Clone, Copy)]
 pub(crate) enum ThinningBits<'a> {
     /// All of them.
     All,
-    /// Those of a mask.
+    /// The units kept by a mask.
     Mask(&'a Mask),
-    /// Those that random access keeps, by the rows' hashes.
+    /// The units kept by random access to the mask, given the hash of each row.
     Sparse { keep: Keep, hashes: &'a [u64] },
 }
 

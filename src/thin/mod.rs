@@ -1,30 +1,30 @@
-//! The three products of a layer, on what the mask left standing.
+//! The three matrix products of a layer, over the units that the mask keeps.
 //!
-//! A layer maps K inputs to N outputs. One legend of shapes for the folder:
+//! A layer maps K inputs to N outputs. These shapes hold throughout this module:
 //!
-//! | name | shape | what |
+//! | name | shape | meaning |
 //! |---|---|---|
-//! | `w` | `[K/64][N/64][64][64]` | weights in [`Tiles`]: a **block** is 64 neighbouring inputs, a **panel** 64 neighbouring outputs, a **tile** where they meet |
-//! | `s` | `[N]` | factors that max-norm left pending: the weight of k in n is `s[n] w[k][n]` |
+//! | `w` | `[K/64][N/64][64][64]` | weights in [`Tiles`]: a **block** is 64 consecutive inputs, a **panel** 64 consecutive outputs, a **tile** their intersection |
+//! | `s` | `[N]` | pending max-norm factors: the weight from k to n is `s[n] w[k][n]` |
 //! | `x` | `[K/64][rows]` of at most 64 entries | active inputs in [`Lists`] |
-//! | `z`, `dz` | `[N/64][rows][64]` | pre-activations, and the loss's gradient in them, in [`Panels`] |
+//! | `z`, `dz` | `[N/64][rows][64]` | pre-activations and the gradient of the loss with respect to them, in [`Panels`] |
 //!
-//! The products, with sums over active inputs only:
+//! The products, summed over active inputs only:
 //!
 //! | file | formula |
 //! |---|---|
 //! | [`forward`] | `z[row][n] = b[n] + s[n] sum_k x[row][k] w[k][n]`, then the next layer's lists |
 //! | [`backward`] | `dz_below[row][k] = f'(x[row][k]) / p * sum_n s[n] w[k][n] dz[row][n]` at active k |
-//! | [`update`] | `g[k][n] = sum_row x[row][k] dz[row][n]`, and the optimiser's step at once |
+//! | [`update`] | `g[k][n] = sum_row x[row][k] dz[row][n]`, applied in the same pass by the optimiser |
 //!
-//! [`moments`] carries a mean and a standard deviation through product 1 in their place.
+//! [`moments`] propagates a mean and a standard deviation through product 1 instead.
 //!
-//! A row's result is summed in an order that only the model and that row's own
-//! list fix: ascending blocks, then units. Each output belongs to one task:
-//! forward a panel is a task; in the backward pass a block is, whose [`visit`] of
-//! each tile computes products 2 and 3 while the tile is in L1.
+//! The order of summation for a row depends only on the model and that row's own
+//! list: ascending blocks, then ascending units. Each output belongs to exactly one
+//! task. In the forward pass a task is a panel; in the backward pass it is a block,
+//! whose [`visit`] of each tile computes products 2 and 3 while the tile is in L1.
 //!
-//! The formulas in the plainest loops, in f64, are in the tests.
+//! The tests contain the formulas as naive loops in f64.
 
 pub(crate) mod backward;
 mod by_input;
@@ -46,25 +46,25 @@ pub(crate) use update::LayerState;
 
 use crate::simd::{LANES, Lanes};
 
-/// Outputs in a panel, inputs in a block, bits in a mask word.
+/// Outputs per panel, inputs per block, bits per mask word.
 pub(crate) const PANEL: usize = 64;
 const _: () = assert!(PANEL == crate::mask::WORD);
 
-/// Vectors in a panel.
+/// Vectors per panel.
 pub(crate) const VECTORS: usize = PANEL / LANES;
 
-/// 64 neighbouring units of one row, or 64 weights of one input.
+/// 64 consecutive units of one row, or 64 weights of one input.
 pub(crate) type Panel = [f32; PANEL];
 
-/// Where a block and a panel meet: 64 weights for each of 64 inputs.
+/// The intersection of a block and a panel: 64 weights for each of 64 inputs.
 pub(crate) type Tile<E = f32> = [[E; PANEL]; PANEL];
 
 /// The non-linearity of a unit, forward and backward.
 pub(crate) trait Unit: Copy + Send + Sync {
     /// y = f(z)
     fn value<L: Lanes>(self, l: L, z: L::F) -> L::F;
-    /// The units that can matter to a sum above: where y or f'(z) is not zero,
-    /// judged on z, and NaN. All of them, if the unit does not say which.
+    /// The units that can contribute to the layer above, judged by z: those where y or
+    /// f'(z) is not zero, and NaN. By default, all of them.
     #[inline(always)]
     fn active<L: Lanes>(self, _: L, _: L::F) -> u16 {
         u16::MAX
@@ -72,16 +72,16 @@ pub(crate) trait Unit: Copy + Send + Sync {
     /// f'(z) of an active unit, as a function of its value y.
     fn slope<L: Lanes>(self, l: L, y: L::F) -> L::F;
 
-    /// Mean and standard deviation of f(z) where z is normal with this mean and
-    /// standard deviation; a unit that has a closed form brings it.
+    /// Mean and standard deviation of f(z) for a normally distributed z with this mean
+    /// and standard deviation. Units with a closed form override this.
     #[inline(always)]
     fn moments<L: Lanes>(self, l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
         moments::quadrature(l, self, mean, deviation)
     }
 }
 
-/// The first V vectors of a panel: all four, or the one that a narrow output
-/// layer has.
+/// Loads the first V vectors of a panel: all four, or only one for a narrow output
+/// layer.
 #[inline(always)]
 pub(crate) fn load<L: Lanes, const V: usize>(l: L, panel: &Panel) -> [L::F; V] {
     let (lines, _) = panel.as_chunks::<LANES>();
@@ -101,8 +101,8 @@ pub(crate) fn store<L: Lanes, const V: usize>(l: L, x: [L::F; V], panel: &mut Pa
     }
 }
 
-/// Prefetches the first V cache lines of the weights of input `k` in tile `n`; the
-/// tile after a block's last is the next block's first.
+/// Prefetches the first V cache lines of the weights of input `k` in tile `n`. The
+/// tile after a block's last one is the first of the next block.
 #[inline(always)]
 pub(crate) fn prefetch<L: Lanes, const V: usize>(l: L, tiles: &[Tile], n: usize, k: usize) {
     let panel = tiles.as_ptr().wrapping_add(n).cast::<Panel>().wrapping_add(k);
@@ -111,7 +111,7 @@ pub(crate) fn prefetch<L: Lanes, const V: usize>(l: L, tiles: &[Tile], n: usize,
     }
 }
 
-/// Prefetches part `i` of a tile that is prefetched in `parts` parts.
+/// Prefetches part `i` of `parts` parts of a tile.
 #[inline(always)]
 pub(crate) fn prefetch_part<L: Lanes>(l: L, tile: &Tile, i: usize, parts: usize) {
     let lines = tile.as_flattened().as_chunks::<LANES>().0;
@@ -121,14 +121,14 @@ pub(crate) fn prefetch_part<L: Lanes>(l: L, tile: &Tile, i: usize, parts: usize)
     }
 }
 
-/// The weights of an entry's input. Bytes past the end of a list are not valid
+/// The weights of the input at `offset`. Bytes past the end of a list are not valid
 /// offsets: the modulo keeps them in range.
 #[inline(always)]
 pub(crate) fn input<E>(tile: &Tile<E>, offset: u8) -> &[E; PANEL] {
     &tile[usize::from(offset) % PANEL]
 }
 
-/// y + a x for V vectors of a panel.
+/// Returns y + a x for V vectors of a panel.
 #[inline(always)]
 pub(crate) fn add_scaled<L: Lanes, const V: usize>(
     l: L,

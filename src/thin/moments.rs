@@ -1,16 +1,16 @@
-//! Mean and standard deviation through a layer, in one visit of each tile.
+//! Propagates mean and standard deviation through a layer, visiting each tile once.
 //!
-//! The inputs are taken to be independent of each other, which they are not where
-//! they share what is below them. With means m and standard deviations s:
+//! The inputs are assumed to be independent of each other, which is not true if they
+//! depend on the same units below. With means m and standard deviations s:
 //!
 //! | | mean | variance |
 //! |---|---|---|
 //! | dropout, y = r x / p | m | (s² + m² (1 - p)) / p |
 //! | z[n] = b[n] + sum_k w[k][n] x[k] | b[n] + sum_k w[k][n] m[k] | sum_k (w[k][n] s[k])² |
-//! | y = f(z), z taken to be normal | [`Unit::moments`] | [`Unit::moments`] |
+//! | y = f(z), z assumed normal | [`Unit::moments`] | [`Unit::moments`] |
 //!
-//! Deviations are kept, not variances: those of inputs of 1e20 are numbers, and so
-//! is what a weight of 1e-20 makes of them.
+//! Standard deviations are stored rather than variances: for inputs of 1e20 they do not
+//! overflow, and neither over- nor underflow once multiplied by weights of 1e-20.
 
 use super::{
     Lists, PANEL, Panel, Panels, Tile, Unit, VECTORS, add_scaled,
@@ -31,12 +31,12 @@ use crate::{
     tensor::AlignedBuffer,
 };
 
-/// The standard deviations of the values of lists, each where its value is.
+/// The standard deviations of the values in lists, at the same positions.
 #[derive(Clone, Debug)]
 pub(crate) struct Deviations(AlignedBuffer<f32>);
 
 impl Deviations {
-    /// For lists of this capacity.
+    /// Allocates memory for lists of this capacity.
     pub(crate) fn with_capacity(rows: usize, width: usize) -> Result<Self, Error> {
         let too_large = Error::TooLarge { what: "deviations", shape: [rows, width] };
         let rows = rows.checked_add(1).and_then(|rows| rows.checked_mul(PANEL));
@@ -53,7 +53,7 @@ impl Deviations {
         Runs { data: &mut self.0[..blocks * room(rows)], size: room(rows) }
     }
 
-    /// What dropout with this keep rate makes of values that are known:
+    /// Sets the standard deviations that dropout with this keep rate gives to known values:
     /// |x| sqrt((1 - p) / p).
     pub(crate) fn drop_known(&mut self, keep: Keep, x: &Lists) {
         let factor = ((1.0 - keep.get()) / keep.get()).sqrt() as f32;
@@ -66,14 +66,15 @@ impl Deviations {
     }
 }
 
-/// Inputs of a layer: their lists hold means.
+/// The inputs of a layer; the lists hold the means.
 #[derive(Clone, Copy)]
 pub(crate) struct Inputs<'a> {
     pub means: &'a Lists,
     pub deviations: &'a Deviations,
 }
 
-/// For panel `n` the sums over inputs of w m, and the roots of those of (w s)².
+/// For panel `n`: the sums of w m over the inputs, and the square roots of the sums of
+/// (w s)².
 struct Sums<'a> {
     weights: Weights<'a>,
     n: usize,
@@ -102,7 +103,7 @@ impl Sums<'_> {
         means.fill([0.0; PANEL]);
         deviations.fill([0.0; PANEL]);
         let (rows, blocks) = (x.means.rows(), x.means.blocks());
-        // Two sums a row where the plain product has one.
+        // Two sums per row, where the plain product has one.
         const HALF: usize = ROWS / 2;
         let parts = means.chunks_mut(HALF).zip(deviations.chunks_mut(HALF));
         for (part, (means, squares)) in parts.enumerate() {
@@ -119,7 +120,7 @@ impl Sums<'_> {
     }
 }
 
-/// Rows from `first` on pass a tile; meanwhile a next tile is prefetched.
+/// Adds a tile's contribution to the rows from `first` on while prefetching the next tile.
 #[inline(always)]
 fn pass<L: Lanes, const V: usize>(
     l: L,
@@ -153,8 +154,8 @@ fn pass<L: Lanes, const V: usize>(
     }
 }
 
-/// The roots of a row's sums of squares. A sum that overflowed, or is so small that
-/// squares in it may have underflowed, is added up once more in f64.
+/// The square roots of a row's sums of squares. A sum that overflowed, or that is so small
+/// that some of its squares may have underflowed, is computed again in f64.
 #[inline(always)]
 fn roots<L: Lanes, const V: usize>(
     l: L,
@@ -164,8 +165,8 @@ fn roots<L: Lanes, const V: usize>(
     row: usize,
     squares: &mut Panel,
 ) {
-    /// What is lost beside it in squares below f32's smallest normal number, 1e-38,
-    /// is less than rounding for up to 1,000 of them.
+    /// In a sum above this, up to 1,000 squares that underflow (below f32's smallest normal
+    /// number, 1e-38) lose less than rounding does.
     const SMALLEST: f32 = 1e-28;
     let mut sums: [L::F; V] = load(l, squares);
     let mut again = 0;
@@ -185,7 +186,7 @@ fn roots<L: Lanes, const V: usize>(
     }
 }
 
-/// Whether the row has an input in the block whose deviation is not 0.
+/// Whether the row has an input in the block with a non-zero deviation.
 fn spreads(x: Inputs<'_>, row: usize, b: usize) -> bool {
     let range = x.means.block(b).range(row);
     x.deviations.block(x.means.rows(), b)[range].iter().any(|&s| s != 0.0)
@@ -207,7 +208,7 @@ fn exact_root(weights: Weights<'_>, n: usize, x: Inputs<'_>, row: usize, unit: u
     sum.sqrt() as f32
 }
 
-/// sqrt(x² + y²) for x >= 0, without their squares.
+/// sqrt(x² + y²) for x >= 0, without squaring either.
 #[inline(always)]
 fn hypotenuse<L: Lanes>(l: L, x: L::F, y: L::F) -> L::F {
     let zero = l.splat(0.0);
@@ -216,12 +217,12 @@ fn hypotenuse<L: Lanes>(l: L, x: L::F, y: L::F) -> L::F {
     let (large, small) = (l.select(below, y, x), l.select(below, x, y));
     let ratio = l.div(small, large);
     let both = l.mul(large, l.sqrt(l.mul_add(ratio, ratio, l.splat(1.0))));
-    // Where one is 0 it is the other, and a NaN of either stays.
+    // If one is 0, the result is the other; NaN in either propagates.
     l.select(l.less(zero, small), both, l.add(large, small))
 }
 
-/// Mean and standard deviation of f(z), z normal, by Gauss-Hermite quadrature with 9
-/// points, exact for polynomials up to degree 17.
+/// Mean and standard deviation of f(z) for normal z, by Gauss-Hermite quadrature with 9
+/// points, which is exact for polynomials up to degree 17.
 #[inline(always)]
 pub(crate) fn quadrature<L: Lanes, U: Unit>(
     l: L,
@@ -229,7 +230,7 @@ pub(crate) fn quadrature<L: Lanes, U: Unit>(
     mean: L::F,
     deviation: L::F,
 ) -> (L::F, L::F) {
-    /// SciPy's `roots_hermitenorm(9)`, weights over sqrt(2 pi).
+    /// SciPy's `roots_hermitenorm(9)`, with the weights divided by sqrt(2 pi).
     const POINTS: [(f32, f32); 9] = [
         (-4.512_746, 2.234_584_4e-5),
         (-3.205_429, 2.789_141_3e-3),
@@ -255,7 +256,7 @@ pub(crate) fn quadrature<L: Lanes, U: Unit>(
     (sum, l.sqrt(variance))
 }
 
-/// From the moments of z to those of the dropped outputs, into lists.
+/// Turns the moments of z into those of the outputs after dropout, written to lists.
 struct Activate<'a, U> {
     weights: Weights<'a>,
     n: usize,
@@ -286,7 +287,7 @@ impl<U: Unit> Kernel for Activate<'_, U> {
                 let z = l.add(mean[c], bias[c]);
                 let (y, s) = unit.moments(l, z, deviation[c]);
                 let s = l.mul(scale, hypotenuse(l, s, l.mul(dropped, y)));
-                // All but 0 ± 0; NaN too.
+                // Everything but 0 ± 0 is active, including NaN.
                 let known = l.less(y, zero) | l.less(zero, y) | l.is_nan(y);
                 let active =
                     (known | l.less(zero, s) | l.is_nan(s)) & (valid >> (c * LANES)) as u16;
@@ -297,7 +298,7 @@ impl<U: Unit> Kernel for Activate<'_, U> {
     }
 }
 
-/// A hidden layer: means and deviations in and out; `z` is working memory.
+/// A hidden layer, from means and deviations to means and deviations; `z` is scratch memory.
 pub(crate) fn hidden<U: Unit>(
     pass: Pass,
     weights: Weights<'_>,
@@ -321,7 +322,7 @@ pub(crate) fn hidden<U: Unit>(
     });
 }
 
-/// The output layer: means and deviations in, those of z out.
+/// The output layer, from means and deviations of its inputs to those of z.
 pub(crate) fn output(pass: Pass, weights: Weights<'_>, x: Inputs<'_>, z: [&mut Panels; 2]) {
     let (rows, [means, deviations]) = (x.means.rows(), z);
     means.set_rows(rows);

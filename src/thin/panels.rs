@@ -1,4 +1,4 @@
-//! Sums of a layer's rows: `[N/64][rows][64]`.
+//! The sums of a layer for all rows: `[N/64][rows][64]`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,22 +10,22 @@ use crate::{
     tensor::{AlignedBuffer, Matrix},
 };
 
-/// Pre-activations z, or the loss's gradient dz in them, one memory for both.
-/// Panel-major, so that the rows of a panel are neighbours and their cache
-/// lines do not fall into the same few sets.
+/// Pre-activations z or their gradient dz, which share memory. The layout is
+/// panel-major, so that the rows of a panel are contiguous and their cache lines do
+/// not map to the same few cache sets.
 #[derive(Clone, Debug)]
 pub(crate) struct Panels {
     data: AlignedBuffer<f32>,
     rows: usize,
     panels: usize,
-    /// Whether products look at what they write here, and what they found: while it is
-    /// still in the core's cache, that costs next to nothing.
+    /// Whether product 1 checks what it writes here, with the result in `finite`. The check
+    /// costs next to nothing while the data is still in the core's cache.
     watched: bool,
     finite: bool,
 }
 
 impl Panels {
-    /// Memory for at most `rows` rows.
+    /// Allocates memory for at most `rows` rows.
     pub(crate) fn with_capacity(rows: usize, width: usize) -> Result<Self, Error> {
         let panels = width.div_ceil(PANEL);
         let size = panels
@@ -36,23 +36,23 @@ impl Panels {
         Ok(Self { data, rows, panels, watched: false, finite: true })
     }
 
-    /// The same, but product 1 looks whether what it writes is finite.
+    /// The same panels, but product 1 checks whether what it writes is finite.
     pub(crate) fn watched(self) -> Self {
         Self { watched: true, ..self }
     }
 
-    /// What product 1 has to note of the panels that it writes.
+    /// Starts a watch on the panels that product 1 writes.
     pub(crate) fn watch(&self, isa: Isa) -> Watch {
         Watch { isa: self.watched.then_some(isa), finite: AtomicBool::new(true) }
     }
 
-    /// What it found in all of them.
+    /// Stores what the watch found in all panels.
     pub(crate) fn set_watched(&mut self, watch: Watch) {
         self.finite = watch.finite.into_inner();
     }
 
-    /// Holds `rows` rows from now on, of unspecified contents; the caller has
-    /// checked them against the capacity.
+    /// Sets the number of rows, whose contents are then unspecified. The caller has checked
+    /// that they fit the capacity.
     pub(crate) fn set_rows(&mut self, rows: usize) {
         debug_assert!(rows * self.panels * PANEL <= self.data.len());
         self.rows = rows;
@@ -71,7 +71,7 @@ impl Panels {
         &self.data.as_chunks().0[n * self.rows..][..self.rows]
     }
 
-    /// All panels in use, a run each.
+    /// All panels in use, one run per panel.
     pub(crate) fn runs_mut(&mut self) -> Runs<'_, Panel> {
         let used = self.panels * self.rows;
         Runs { data: &mut self.data.as_chunks_mut().0[..used], size: self.rows.max(1) }
@@ -82,7 +82,7 @@ impl Panels {
         &self.data.as_chunks().0[n * self.rows + row]
     }
 
-    /// Panel `n` of one row, to write to.
+    /// Panel `n` of one row, mutable.
     pub(crate) fn at_mut(&mut self, n: usize, row: usize) -> &mut Panel {
         &mut self.data.as_chunks_mut().0[n * self.rows + row]
     }
@@ -92,7 +92,7 @@ impl Panels {
         self.at(unit / PANEL, row)[unit % PANEL]
     }
 
-    /// Copies the rows in use to the first rows of a matrix; padding stays here.
+    /// Copies the rows in use to the first rows of a matrix, without padding.
     pub(crate) fn copy_to(&self, out: &mut Matrix) {
         for row in 0..self.rows {
             for (n, to) in out.at_mut(row).chunks_mut(PANEL).enumerate() {
@@ -101,11 +101,11 @@ impl Panels {
         }
     }
 
-    /// Whether all numbers are finite. In the error they are called `what`, and rows
-    /// as `number` says.
+    /// Checks that all numbers are finite. In the error they are called `what`, and
+    /// `number` maps a row to the row number reported.
     ///
     /// # Errors
-    /// The first row that has a number which is NaN or infinite.
+    /// A number is NaN or infinite; the error gives the first row that has one.
     pub(crate) fn check_finite(
         &self,
         isa: Isa,
@@ -117,7 +117,7 @@ impl Panels {
         if finite {
             return Ok(());
         }
-        // The search only where there is one.
+        // Search only if there is one.
         let units = 0..self.panels * PANEL;
         let mut all = (0..self.rows).flat_map(|row| units.clone().map(move |unit| (row, unit)));
         let Some((row, column)) = all.find(|&(row, unit)| !self.get(row, unit).is_finite()) else {
@@ -129,13 +129,13 @@ impl Panels {
 
 /// What product 1 finds in the panels that it writes, on any thread.
 pub(crate) struct Watch {
-    /// None where nobody asks.
+    /// `None` if the check is not wanted.
     isa: Option<Isa>,
     finite: AtomicBool,
 }
 
 impl Watch {
-    /// Looks at rows of a panel whose sums are complete.
+    /// Checks rows of a panel whose sums are complete.
     pub(crate) fn look(&self, panel: &[Panel]) {
         if self.isa.is_some_and(|isa| !isa.dispatch(AllFinite(panel))) {
             self.finite.store(false, Ordering::Relaxed);
@@ -143,7 +143,8 @@ impl Watch {
     }
 }
 
-/// Whether all numbers are finite: 0 times any other is NaN, and stays in a sum.
+/// Whether all numbers are finite: 0 times a non-finite number is NaN, which a sum
+/// propagates.
 struct AllFinite<'a>(&'a [Panel]);
 
 impl Kernel for AllFinite<'_> {

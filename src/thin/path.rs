@@ -1,24 +1,24 @@
-//! Which path a layer's products take, in one place, and the numbers behind the
-//! choice: docs/PERFORMANCE.md has the measurements.
+//! The code path that a layer's products take, and the thresholds behind the choice.
+//! docs/PERFORMANCE.md has the measurements.
 
 use std::fmt;
 
-/// Rows whose accumulators pass a panel's tiles together: 128 rows of 64 floats
-/// are 32 KiB.
+/// The number of rows whose accumulators go through a panel's tiles together: 128 rows
+/// of 64 floats are 32 KiB.
 pub(super) const ROWS: usize = 128;
 
-/// Rows of a task where the output layer has a single panel.
+/// Rows per task if the output layer has a single panel.
 pub(super) const OUTPUT_ROWS: usize = 32;
 
-/// The next tile is prefetched from this many rows on: smaller batches touch too few
-/// of its cache lines.
+/// The next tile is prefetched for batches of at least this many rows; smaller ones
+/// touch too few of its cache lines.
 const MANY_ROWS: usize = 16;
 
-/// Outputs that one vector holds.
+/// The number of outputs that fit in one vector.
 const ONE_VECTOR: usize = crate::simd::LANES;
 
-/// How the products of a layer go over their operands. A path is a matter of
-/// speed: all add up in the same order, so they give the same bits.
+/// How the products of a layer traverse their operands. The path affects only speed:
+/// all paths sum in the same order, so their results are bitwise identical.
 ///
 /// ```
 /// use thinnet::profile::ProductPath;
@@ -28,19 +28,19 @@ const ONE_VECTOR: usize = crate::simd::LANES;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProductPath {
-    /// The rows' active lists pass tiles of 64 inputs and 64 outputs; the next
-    /// tile is fetched meanwhile.
+    /// The active lists of all rows are multiplied with tiles of 64 inputs by 64 outputs,
+    /// one tile at a time, while the next tile is prefetched.
     Lists,
-    /// The same for a batch of few rows, which touch only part of a tile:
-    /// nothing is fetched ahead.
+    /// The same for a batch of few rows, which touch only part of a tile, without
+    /// prefetching.
     FewRows,
-    /// At most 16 outputs, such as the classes: one vector of each tile row is
-    /// computed.
+    /// At most 16 outputs, as in a classifier of few classes: only one vector of each tile
+    /// row is computed.
     Narrow,
 }
 
 impl ProductPath {
-    /// The path of a layer with so many outputs, for a batch of so many rows.
+    /// The path for a layer with this many outputs and a batch of this many rows.
     pub(crate) fn of(rows: usize, outputs: usize) -> Self {
         if outputs <= ONE_VECTOR {
             Self::Narrow
@@ -51,7 +51,7 @@ impl ProductPath {
         }
     }
 
-    /// What a report calls it: `lists`, `few rows`, `narrow`.
+    /// The name used in reports: `lists`, `few rows` or `narrow`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Lists => "lists",
@@ -68,7 +68,7 @@ impl fmt::Display for ProductPath {
 }
 
 impl serde::Serialize for ProductPath {
-    /// Its name.
+    /// Serializes the name.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name())
     }

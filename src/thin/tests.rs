@@ -1,5 +1,5 @@
-//! The products against their formulas in the plainest loops, in f64, at sizes
-//! around the vector, block and panel widths, on every backend.
+//! Compares the products with their formulas as naive f64 loops, at sizes around the
+//! vector, block and panel widths, on every backend.
 
 use super::*;
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
 
 const SIZES: [usize; 8] = [1, 2, 15, 16, 17, 63, 65, 130];
 
-/// Numbers in [-1, 1), about `density` of them not zero.
+/// Numbers in [-1, 1), of which a fraction of about `density` is not zero.
 fn numbers(seed: u64, n: usize, density: f64) -> Vec<f32> {
     let uniform = |i: usize, row: u64| {
         let h = Streams::new(seed, Domain::Other, 0, 0).hash(2 * i as u64 + row);
@@ -63,7 +63,7 @@ fn lists(isa: Isa, x: &[f32], rows: usize, width: usize, keep: Keep, bits: Input
     lists
 }
 
-/// The lists as a dense matrix, with the offsets checked: ascending.
+/// The lists as a dense matrix; checks that the offsets are ascending.
 fn dense(lists: &Lists, rows: usize, width: usize) -> Vec<f32> {
     let mut out = vec![0.0; rows * width];
     for block in 0..lists.blocks() {
@@ -78,8 +78,8 @@ fn dense(lists: &Lists, rows: usize, width: usize) -> Vec<f32> {
     out
 }
 
-/// A unit made up for these tests, whose value, zeros and slope are all told
-/// apart: y = z / 2 where z > 0, and "slope" y + 1/2.
+/// A unit invented for these tests, so that value, zeros and slope can be told apart:
+/// y = z / 2 for z > 0, and "slope" y + 1/2.
 #[derive(Clone, Copy)]
 struct Halved;
 impl Unit for Halved {
@@ -95,7 +95,7 @@ impl Unit for Halved {
 }
 
 impl Halved {
-    /// y of a kept unit, over p.
+    /// y of a kept unit, divided by p.
     fn plain(z: Near, keep: Keep) -> Near {
         let positive = z.increasing(|z| z.max(0.0));
         positive * Near::exact(0.5) * Near::exact(keep.scale().into())
@@ -111,7 +111,7 @@ fn rows_of(x: &[f32], width: usize) -> Rows {
     x.chunks_exact(width).map(reference::exact).collect()
 }
 
-/// A layer with the weights into each unit times its factor in `s`, in f64.
+/// A layer in f64, with the incoming weights of each unit multiplied by its factor in `s`.
 fn plain_layer(w: &[f32], s: &[f32], b: &[f32]) -> PlainLayer {
     let unit = |(w, &s): (&[f32], &f32)| w.iter().map(|&w| f64::from(s) * f64::from(w)).collect();
     PlainLayer {
@@ -187,7 +187,7 @@ fn forward_equals_its_formula() {
                     let out = dense(&out, rows, outputs);
                     for (row, x) in rows_of(&x, inputs).iter().enumerate() {
                         for (n, z) in reference::affine(&layer, x).into_iter().enumerate() {
-                            // The pending factor is a rounding of its own.
+                            // The pending factor adds a rounding of its own.
                             let z = z.rounded(1.0);
                             near(logits.get(row, n), z, "z");
                             let y = out[row * outputs + n];
@@ -204,7 +204,7 @@ fn forward_equals_its_formula() {
     });
 }
 
-/// Products 2 and 3, and the gradients in the biases on both sides.
+/// Products 2 and 3, and the bias gradients of this layer and the one below.
 #[test]
 fn the_gradients_equal_their_formulas() {
     let keep = Keep::HALF;
@@ -250,7 +250,7 @@ fn the_gradients_equal_their_formulas() {
                         let slope = |y: Near| Near::sum([y * p, Near::exact(0.5)].into_iter());
                         let kept = |(&y, dh): (&Near, Near)| match y == Near::ZERO {
                             true => Near::ZERO,
-                            // The pending factor is a rounding of its own.
+                            // The pending factor adds a rounding of its own.
                             false => dh.rounded(1.0) * slope(y) * scale,
                         };
                         y.iter().zip(reference::transposed(&layer, dz)).map(kept).collect()
@@ -283,7 +283,7 @@ fn the_gradients_equal_their_formulas() {
     });
 }
 
-/// For numbers of a few units that a few dozen roundings made.
+/// Compares numbers of moderate size that result from a few dozen roundings.
 fn moderate(got: f32, want: f64, what: &str) {
     near(got, Near { value: want, error: 60.0 * f64::from(f32::EPSILON) }, what);
 }
@@ -360,7 +360,7 @@ fn the_update_equals_its_formula_in_every_panel() {
                         moderate(layer.bias[n], b, "bias");
                         moderate(layer.state.bias_velocity[n], bv, "bias velocity");
                     }
-                    // What fills up the last panel stays 0.
+                    // The padding of the last panel stays 0.
                     assert!(layer.bias[outputs..].iter().all(|b| b.to_bits() == 0));
                 }
             }
@@ -368,7 +368,7 @@ fn the_update_equals_its_formula_in_every_panel() {
     });
 }
 
-/// Squares overflow f32 where weights do not: the norm is bounded all the same.
+/// Squares overflow f32 before weights do: the norm is bounded all the same.
 #[test]
 fn max_norm_holds_where_squares_overflow() {
     let rule = Mixed { g: 0.0, w: 0.0, v: 0.0 };
@@ -383,7 +383,7 @@ fn max_norm_holds_where_squares_overflow() {
     });
 }
 
-/// Weights that are infinite are told, with max-norm and without.
+/// Infinite weights are reported, with and without max-norm.
 #[test]
 fn an_overflow_is_told() {
     let rule = Mixed { g: 0.0, w: 1.0, v: 0.0 };

@@ -17,9 +17,9 @@ use crate::{
 
 /// How a weight is stored.
 pub(crate) trait Element: Pod + Send + Sync {
-    /// The first V vectors of an input's weights.
+    /// Loads the first V vectors of an input's weights.
     fn load<L: Lanes, const V: usize>(l: L, from: &[Self; PANEL]) -> [L::F; V];
-    /// Prefetches part `i` of a tile that is prefetched in `parts` parts.
+    /// Prefetches part `i` of `parts` parts of a tile.
     fn prefetch_part<L: Lanes>(l: L, tile: &Tile<Self>, i: usize, parts: usize);
 }
 
@@ -34,8 +34,8 @@ impl Element for f32 {
     }
 }
 
-/// A weight as bfloat16, the upper half of a float's bits: half the memory to
-/// move, and 8 bits of precision instead of 24.
+/// A weight as bfloat16, the upper half of the bits of an f32: half the memory traffic,
+/// and 8 bits of precision instead of 24.
 pub(crate) type Bf16 = u16;
 
 impl Element for Bf16 {
@@ -48,16 +48,15 @@ impl Element for Bf16 {
         }
         out
     }
-    /// Nothing: bfloat16 is for few rows.
+    /// Does nothing: bfloat16 is for batches of few rows.
     #[inline(always)]
     fn prefetch_part<L: Lanes>(_: L, _: &Tile<Self>, _: usize, _: usize) {}
 }
 
-/// The weights of a layer (or their velocities, or their gradient): for each
-/// block of 64 inputs and panel of 64 outputs a tile, which holds 64
-/// neighbouring floats for each input. A tile is 16 KiB and stays in L1 while
-/// all rows of a batch pass it. What fills up the last block and the last panel
-/// has weight 0.
+/// The weights of a layer (or their velocities, or their gradient): one tile for each
+/// block of 64 inputs and panel of 64 outputs, with 64 contiguous floats for each
+/// input. A tile is 16 KiB and stays in L1 while all rows of a batch use it. The
+/// padding of the last block and the last panel has weight 0.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Tiles<E: Element = f32> {
     data: AlignedBuffer<E>,
@@ -82,17 +81,17 @@ impl<E: Element> Tiles<E> {
         self.outputs
     }
 
-    /// Blocks of inputs.
+    /// The number of blocks of inputs.
     pub(crate) fn blocks(&self) -> usize {
         self.inputs.div_ceil(PANEL)
     }
 
-    /// Panels of outputs.
+    /// The number of panels of outputs.
     pub(crate) fn panels(&self) -> usize {
         self.outputs.div_ceil(PANEL)
     }
 
-    /// The tiles of block `b`, a panel each.
+    /// The tiles of block `b`, one per panel.
     #[inline(always)]
     pub(crate) fn block(&self, b: usize) -> &[Tile<E>] {
         let panels = self.panels();
@@ -108,7 +107,7 @@ impl Tiles {
     /// The same weights, rounded to bfloat16 (to nearest, ties to even).
     ///
     /// # Errors
-    /// More than can be allocated, or a weight beyond bfloat16's largest number.
+    /// There is not enough memory, or a weight is beyond bfloat16's largest number.
     pub(crate) fn to_bf16(&self) -> Result<Tiles<Bf16>, Error> {
         let mut rounded = Tiles::zeroed(self.inputs, self.outputs)?;
         for (to, &weight) in rounded.data.iter_mut().zip(self.data.iter()) {
@@ -121,7 +120,7 @@ impl Tiles {
         Ok(rounded)
     }
 
-    /// All blocks, a run of tiles each.
+    /// All blocks, one run of tiles per block.
     pub(crate) fn runs_mut(&mut self) -> Runs<'_, Tile> {
         let size = self.panels().max(1);
         Runs { data: self.data.as_chunks_mut().0.as_chunks_mut().0, size }
@@ -131,12 +130,12 @@ impl Tiles {
         self.data.iter().all(|w| w.is_finite())
     }
 
-    /// All of them, in the order of the memory.
+    /// All weights in memory order, padding included.
     pub(crate) fn values_mut(&mut self) -> &mut [f32] {
         &mut self.data
     }
 
-    /// Multiplies the weights into each output by its factor.
+    /// Multiplies the incoming weights of each output by its factor.
     pub(crate) fn scale_outputs(&mut self, factors: &[Panel]) {
         let blocks = self.runs_mut();
         for (i, tile) in blocks.data.iter_mut().enumerate() {
@@ -157,30 +156,30 @@ impl Tiles {
         self.data[index] = weight;
     }
 
-    /// The weights into one output.
+    /// The incoming weights of one output.
     pub(crate) fn column(&self, output: usize) -> impl Iterator<Item = f32> {
         (0..self.inputs).map(move |input| self.get(output, input))
     }
 
-    /// The weights `[outputs][inputs]`, as PyTorch's `nn.Linear` has them.
+    /// The weights as `[outputs][inputs]`, the layout of PyTorch's `nn.Linear`.
     ///
     /// # Errors
-    /// More than can be allocated.
+    /// There is not enough memory.
     pub(crate) fn to_rows(&self) -> Result<Vec<f32>, Error> {
         let mut rows = zeros("weights", [self.outputs, self.inputs])?;
         self.copy_rows(0, &mut rows);
         Ok(rows)
     }
 
-    /// Copies the weights from number `start` on, counted as in
-    /// [`Self::to_rows`], as many as `to` takes and all but padding.
+    /// Copies weights to `to`, starting at index `start` in the order of
+    /// [`Self::to_rows`], until `to` is full. Padding is skipped.
     pub(crate) fn copy_rows(&self, start: usize, to: &mut [f32]) {
         for (to, index) in to.iter_mut().zip(self.indices(start)) {
             *to = self.data[index];
         }
     }
 
-    /// Puts these weights in the places from number `start` on, counted as in
+    /// Writes these weights, starting at index `start` in the order of
     /// [`Self::to_rows`].
     pub(crate) fn put_rows(&mut self, start: usize, from: &[f32]) {
         for (&from, index) in from.iter().zip(self.indices(start)) {
@@ -188,7 +187,7 @@ impl Tiles {
         }
     }
 
-    /// Where the weights lie from number `start` on, in the order of
+    /// The memory positions of the weights from index `start` on, in the order of
     /// [`Self::to_rows`].
     fn indices(&self, start: usize) -> impl Iterator<Item = usize> + use<> {
         let (inputs, outputs, panels) = (self.inputs, self.outputs, self.panels());
@@ -199,16 +198,16 @@ impl Tiles {
         })
     }
 
-    /// A copy.
+    /// Copies the weights.
     ///
     /// # Errors
-    /// More than can be allocated.
+    /// There is not enough memory.
     pub(crate) fn try_clone(&self) -> Result<Self, Error> {
         let (inputs, outputs) = (self.inputs, self.outputs);
         Ok(Self { data: self.data.try_clone()?, inputs, outputs })
     }
 
-    /// Takes weights `[outputs][inputs]`.
+    /// Sets the weights from `[outputs][inputs]`.
     pub(crate) fn set_rows(&mut self, rows: &[f32]) -> Result<(), Error> {
         same_size("weights of a layer", self.outputs * self.inputs, rows.len())?;
         self.put_rows(0, rows);
@@ -217,7 +216,7 @@ impl Tiles {
 }
 
 impl<E: Element + fmt::Debug> fmt::Debug for Tiles<E> {
-    /// Its shape, and the first few weights into the first few outputs.
+    /// Shows the shape, and the first few incoming weights of the first few outputs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let into = |output| (0..self.inputs).map(move |input| self.data[self.index(output, input)]);
         f.debug_struct("Tiles")
@@ -228,7 +227,7 @@ impl<E: Element + fmt::Debug> fmt::Debug for Tiles<E> {
     }
 }
 
-/// Where a weight lies in the tiles of a layer that has so many panels.
+/// The memory position of a weight in the tiles of a layer with this many panels.
 #[inline(always)]
 fn index(panels: usize, output: usize, input: usize) -> usize {
     let tile = input / PANEL * panels + output / PANEL;
@@ -255,7 +254,7 @@ mod tests {
     fn bfloat16_is_the_nearest_and_even_in_a_tie() {
         let mut one = Tiles::zeroed(1, 1).unwrap();
         // Every exponent and sign, with the fractions around a tie: above an even
-        // number, above an odd one, and short of the next power of two.
+        // number, above an odd one, and just below the next power of two.
         for high in (0..=u16::MAX).step_by(0x80) {
             for low in [0, 1, 0x7fff, 0x8000, 0x8001, 0x1_8000, 0x1_8001, 0x7f_8000, 0x7f_ffff] {
                 let weight = f32::from_bits((u32::from(high) << 16) + low);

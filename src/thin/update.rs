@@ -1,11 +1,10 @@
-//! What becomes of product 3: the optimiser's step at once, or the gradient
-//! stored.
+//! What happens to the result of product 3: the optimiser applies it immediately, or
+//! the gradient is stored.
 //!
-//! One panel row of 64 weights has its gradient in registers and is updated at
-//! once: the gradient matrix never exists, and weights and velocity are read
-//! and written once. Max-norm takes no pass of its own: the step adds up the
-//! squares, and what it would multiply the weights by waits as a factor per
-//! unit for the next pass over them.
+//! Each panel row of 64 weights is updated while its gradient is still in registers:
+//! the gradient matrix never exists, and weights and velocity are read and written
+//! once. Max-norm needs no pass of its own: the step adds up the squares, and the
+//! scale factor of each unit stays pending until the next pass over the weights.
 
 use super::{
     PANEL, Panel, Panels, Tile, Tiles, Unit, VECTORS,
@@ -21,25 +20,25 @@ use crate::{
     tensor::AlignedBuffer,
 };
 
-/// What an optimiser does to a weight.
+/// The update rule of an optimiser.
 pub(crate) trait Rule: Copy + Send + Sync {
-    /// The new weight and velocity from gradient g, weight w, velocity v.
+    /// Returns the new weight and velocity, given gradient g, weight w and velocity v.
     fn step<L: Lanes>(self, l: L, g: L::F, w: L::F, v: L::F) -> (L::F, L::F);
 }
 
-/// What training keeps of a layer from step to step, besides its parameters.
+/// The training state of a layer that persists between steps, besides its parameters.
 #[derive(Clone, Debug)]
 pub(crate) struct LayerState {
     /// The velocities of the weights.
     pub velocity: Tiles,
-    /// The velocities of the biases, filled up to whole panels.
+    /// The velocities of the biases, padded to whole panels.
     pub bias_velocity: AlignedBuffer<f32>,
-    /// s: the factor of the weights into each unit that max-norm left pending.
+    /// s: the pending max-norm factor for the incoming weights of each unit.
     pub pending: AlignedBuffer<f32>,
 }
 
 impl LayerState {
-    /// At the start: no velocity, nothing pending.
+    /// The initial state: zero velocity, nothing pending.
     pub(crate) fn new(inputs: usize, outputs: usize) -> Result<Self, Error> {
         Ok(Self {
             velocity: Tiles::zeroed(inputs, outputs)?,
@@ -48,26 +47,26 @@ impl LayerState {
         })
     }
 
-    /// Multiplies the weights by what is pending.
+    /// Multiplies the weights by the pending factors.
     pub(crate) fn apply_pending(&self, weights: &mut Tiles) {
         weights.scale_outputs(self.pending.as_chunks().0);
     }
 }
 
-/// The factors of a layer in which nothing is pending.
+/// The factors of a layer with nothing pending.
 pub(crate) fn nothing_pending(outputs: usize) -> Result<AlignedBuffer<f32>, Error> {
     let mut factors = AlignedBuffer::zeroed(outputs.next_multiple_of(PANEL))?;
     factors.fill(1.0);
     Ok(factors)
 }
 
-/// The optimiser's step on a block.
+/// The optimiser step on one block.
 struct Step<'a, R> {
     rule: R,
     s: &'a [Panel],
     w: &'a mut [Tile],
     v: &'a mut [Tile],
-    /// Of the new weights into each unit.
+    /// The sums of squares of the new incoming weights of each unit.
     squares: &'a mut [Panel],
 }
 
@@ -107,7 +106,7 @@ impl<R: Rule> GradientSink for Step<'_, R> {
     }
 }
 
-/// The optimiser's step on the first V vectors of 64 parameters w.
+/// The optimiser step on the first V vectors of 64 parameters w.
 #[inline(always)]
 fn step<L: Lanes, R: Rule, const V: usize>(
     l: L,
@@ -125,20 +124,20 @@ fn step<L: Lanes, R: Rule, const V: usize>(
     }
 }
 
-/// Weights and biases of a layer, and what the step needs besides.
+/// The weights and biases of a layer, and what else the step needs.
 pub(crate) struct Parameters<'a> {
     pub weights: &'a mut Tiles,
     pub bias: &'a mut [Panel],
     pub state: &'a mut LayerState,
-    /// The gradient in the biases.
+    /// The gradient of the biases.
     pub bias_gradient: &'a [Panel],
-    /// Room for a panel for each of the layer's tiles.
+    /// Scratch memory of one panel for each of the layer's tiles.
     pub squares: &'a mut [Panel],
 }
 
-/// A step of the optimiser on a whole layer: products 2 and 3, the biases, and
-/// max-norm of the weights into each unit, left pending. Returns whether a
-/// parameter is NaN or infinite now.
+/// The optimiser step on a whole layer: products 2 and 3, the biases, and the max-norm
+/// factor for the incoming weights of each unit, which is left pending. Returns whether
+/// any parameter is now NaN or infinite.
 pub(crate) fn layer<R: Rule, U: Unit>(
     pass: Pass,
     weight_rule: R,
@@ -162,7 +161,7 @@ pub(crate) fn layer<R: Rule, U: Unit>(
     });
     let bias_velocity = bias_velocity.as_chunks_mut().0;
     pass.dispatch(Biases { rule: bias_rule, g: to.bias_gradient, b: to.bias, v: bias_velocity });
-    // A sum of squares overflows before its weights do.
+    // A sum of squares overflows before the weights do.
     let suspect = bound(to.weights, to.squares, max_norm, pending);
     suspect && !to.weights.all_finite() || to.bias.iter().flatten().any(|b| !b.is_finite())
 }
@@ -185,9 +184,9 @@ impl<R: Rule> Kernel for Biases<'_, R> {
     }
 }
 
-/// The factor that scales the weights into each unit to norm `most` where they
-/// are longer: `s[n] = min(1, most / |w[.][n]|)` (section 5.1 of the paper), to
-/// be applied by the next pass. Returns whether a norm is not finite.
+/// Computes the factor that scales the incoming weights of each unit down to norm `most`
+/// if their norm is larger: `s[n] = min(1, most / |w[.][n]|)` (section 5.1 of the paper).
+/// The next pass applies it. Returns whether any sum of squares is not finite.
 fn bound(w: &Tiles, squares: &[Panel], most: Option<f32>, s: &mut [Panel]) -> bool {
     let (panels, mut suspect) = (w.panels(), false);
     for (n, s) in s.iter_mut().enumerate() {
@@ -206,7 +205,7 @@ fn bound(w: &Tiles, squares: &[Panel], most: Option<f32>, s: &mut [Panel]) -> bo
             let norm = sum.sqrt();
             *s = if norm > most { most / norm } else { 1.0 };
         }
-        // Where the squares overflowed, their sum is taken again in f64.
+        // If the squares overflowed, their sum is computed again in f64.
         for (i, _) in sums.iter().enumerate().filter(|(_, x)| !x.is_finite()) {
             suspect = true;
             let squares = w.column(n * PANEL + i).map(|w| f64::from(w) * f64::from(w));
@@ -245,7 +244,7 @@ impl GradientSink for Collect<'_> {
     fn end_of_tile<L: Lanes, const V: usize>(&mut self, _: L, _: usize, _: usize) {}
 }
 
-/// Products 2 and 3 of a layer, the gradient written to `g`.
+/// Products 2 and 3 of a layer, with the gradient written to `g`.
 pub(crate) fn collect<U: Unit>(
     pass: Pass,
     w: &Tiles,
@@ -277,7 +276,7 @@ impl Kernel for SumOfRows<'_> {
     }
 }
 
-/// The gradient in the biases of the layer whose z has the gradient `dz`.
+/// The gradient of the biases of a layer whose z has the gradient `dz`.
 pub(crate) fn bias_gradient(isa: Isa, dz: &Panels, to: &mut [Panel]) {
     isa.dispatch(SumOfRows { dz, to });
 }

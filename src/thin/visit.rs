@@ -1,4 +1,4 @@
-//! A block's visit of its tiles: products 2 and 3 in one pass of the entries.
+//! The visit of a block's tiles: products 2 and 3 in one pass over the entries.
 
 use super::{
     ByInput, Lists, Panel, Panels, Tile, Unit, VECTORS, add_scaled,
@@ -13,13 +13,13 @@ use crate::{
     simd::{Kernel, Lanes},
 };
 
-/// What becomes of a block's gradient: it is used at once, or stored.
+/// The consumer of a block's gradient, which either uses it immediately or stores it.
 pub(crate) trait GradientSink {
-    /// The weights of panel `n` as they are stored, and the factors pending.
+    /// The weights of panel `n` as stored, and the pending factors.
     fn stored(&self, n: usize) -> (&Tile, &Panel);
-    /// Takes the gradient g in the weights w of input `k` in panel `n`, which
-    /// have nothing pending: of the first V vectors; the rest of the panel
-    /// is padding.
+    /// Takes the gradient g of the weights w of input `k` in panel `n`, with pending
+    /// factors already applied to w. These are the first V vectors; the rest of the
+    /// panel is padding.
     fn take<L: Lanes, const V: usize>(
         &mut self,
         l: L,
@@ -28,32 +28,32 @@ pub(crate) trait GradientSink {
         w: [L::F; V],
         g: [L::F; V],
     );
-    /// All inputs of panel `n` were taken, `inputs` of them.
+    /// Called after all `inputs` inputs of panel `n` have been taken.
     fn end_of_tile<L: Lanes, const V: usize>(&mut self, l: L, n: usize, inputs: usize);
 }
 
-/// The operands of products 2 and 3, the weights apart: those are the sink's.
+/// The operands of products 2 and 3, except for the weights, which the sink holds.
 #[derive(Clone, Copy)]
 pub(crate) struct Operands<'a> {
     /// The layer's inputs.
     pub x: &'a Lists,
-    /// The gradient in its z.
+    /// The gradient of its z.
     pub dz: &'a Panels,
-    /// Which variant of the products.
+    /// The code path that the products take.
     pub path: ProductPath,
-    /// Where each thread transposes lists.
+    /// Memory in which each thread transposes lists.
     pub by_input: &'a PerThread<ByInput>,
 }
 
-/// The layer below, for which product 2 is.
+/// The layer below, for which product 2 is computed.
 pub(crate) struct LayerBelow<'a, U> {
     /// Its non-linearity.
     pub unit: U,
     /// The keep rate of its outputs.
     pub keep: Keep,
-    /// The gradient in its z, to be written.
+    /// The gradient of its z, to be written.
     pub dz: &'a mut Panels,
-    /// The gradient in its biases, to be written.
+    /// The gradient of its biases, to be written.
     pub bias_gradient: &'a mut [Panel],
 }
 
@@ -61,7 +61,7 @@ struct Visit<'a, S> {
     b: usize,
     operands: Operands<'a>,
     by_input: &'a mut ByInput,
-    /// Whether product 2 is wanted.
+    /// Whether to compute product 2.
     input_gradient: bool,
     sink: S,
 }
@@ -86,17 +86,17 @@ impl<S: GradientSink> Kernel for Visit<'_, S> {
 }
 
 impl<S: GradientSink> Visit<'_, S> {
-    /// Products 2 and 3 of one tile: an entry's dz is loaded once for both.
+    /// Products 2 and 3 of one tile: the dz of an entry is loaded once for both.
     ///
-    /// Product 3: `g[n] = sum_row x[row][k] dz[row][n]`, over the rows where input k
-    /// is active, ascending. Product 2: `sum_n w[k][n] dz[row][n]`, lane by lane in
-    /// the entry's half vector over ascending panels; its lanes are added up at the
-    /// end.
+    /// Product 3 is `g[n] = sum_row x[row][k] dz[row][n]`, over the rows in which input k
+    /// is active, in ascending order. Product 2 is `sum_n w[k][n] dz[row][n]`, accumulated
+    /// lane by lane in the entry's half vector over ascending panels; the lanes are added
+    /// up at the end.
     #[inline(always)]
     fn tile<L: Lanes, const V: usize>(&mut self, l: L, n: usize) {
         let Self { b, operands: Operands { x, dz, .. }, by_input, input_gradient, sink } = self;
         let dz = dz.panel(n);
-        // Inputs that fill up the last block have no weights.
+        // The padding inputs of the last block have no weights.
         let inputs = x.units(*b);
         for k in 0..inputs {
             let mut g = [l.splat(0.0); V];
@@ -119,7 +119,7 @@ impl<S: GradientSink> Visit<'_, S> {
     }
 }
 
-/// Weights times the factors that are pending.
+/// Multiplies weights by their pending factors.
 #[inline(always)]
 fn with_pending<L: Lanes, const V: usize>(l: L, w: &Panel, s: &Panel) -> [L::F; V] {
     let (mut w, s): ([L::F; V], [L::F; V]) = (load(l, w), load(l, s));
@@ -129,8 +129,8 @@ fn with_pending<L: Lanes, const V: usize>(l: L, w: &Panel, s: &Panel) -> [L::F; 
     w
 }
 
-/// Products 2 and 3 of a layer. `sink(b, memory)` is what becomes of block b's
-/// gradient; without a layer below there is no product 2.
+/// Products 2 and 3 of a layer. `sink(b, memory)` consumes the gradient of block b.
+/// Without a layer below, product 2 is skipped.
 pub(crate) fn blocks<U: Unit, D: Divide, S: GradientSink>(
     pass: Pass,
     operands: Operands<'_>,
