@@ -1,4 +1,4 @@
-//! What a step cannot beat on this machine: arithmetic and memory, measured.
+//! Lower bounds for a step's time on this machine: measured arithmetic and memory rates.
 
 use std::{hint::black_box, time::Instant};
 
@@ -9,7 +9,7 @@ use crate::{
     tensor::AlignedBuffer,
 };
 
-/// The two floors under a step's time.
+/// The peak rates behind the two lower bounds for a step's time.
 ///
 /// ```
 /// use thinnet::{Isa, data::Dataset, profile::Profile, nn::{Loss, Mlp}, tensor::Matrix};
@@ -23,21 +23,21 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Floors {
-    /// The fastest that all threads together multiplied and added in registers,
-    /// in 10^9 floating-point operations a second; a fused multiply-add is two.
+    /// The peak rate of multiply-adds in registers on all threads together, in 10^9
+    /// floating-point operations per second; a fused multiply-add counts as two.
     pub fma_gflops: f64,
-    /// The fastest that they updated as many weights and velocities as the
-    /// network has, all else left out, in 10^9 bytes a second, read and written.
+    /// The peak rate at which they updated as many weights and velocities as the network
+    /// has, doing nothing else, in 10^9 bytes read and written per second.
     pub memory_gbytes: f64,
 }
 
-/// Attempts, of which the fastest counts.
+/// The number of attempts, of which the fastest counts.
 const ATTEMPTS: usize = 7;
 
-/// Rounds of an attempt at arithmetic: some milliseconds.
+/// Rounds per arithmetic attempt: a few milliseconds.
 const ROUNDS: usize = 1 << 19;
 
-/// Multiply-adds that wait for no other.
+/// N independent chains of multiply-adds.
 struct Chains<const N: usize>;
 
 impl<const N: usize> Kernel for Chains<N> {
@@ -60,7 +60,7 @@ impl<const N: usize> Kernel for Chains<N> {
     }
 }
 
-/// 10^9 operations a second of N chains on each thread.
+/// The rate of N chains on each thread, in 10^9 operations per second.
 fn chains<const N: usize>(isa: Isa, threads: usize) -> f64 {
     let mut results = vec![0.0; threads];
     let start = Instant::now();
@@ -70,12 +70,12 @@ fn chains<const N: usize>(isa: Isa, threads: usize) -> f64 {
         }
     });
     black_box(&results);
-    // As a usize it would not fit 32 bits on machines of many threads.
+    // As a usize, it would overflow 32 bits on machines with many threads.
     let operations = (2 * LANES * N * ROUNDS) as f64 * threads as f64;
     operations / start.elapsed().as_secs_f64() / 1e9
 }
 
-/// The least that an update has to move: weights and velocities in and out.
+/// The minimum memory traffic of an update: weights and velocities in and out.
 struct Stream<'a> {
     w: &'a mut [f32],
     v: &'a mut [f32],
@@ -97,7 +97,7 @@ impl Kernel for Stream<'_> {
 }
 
 impl Floors {
-    /// Measures them on the pool that the caller is in, for a network of so many
+    /// Measures the floors on the caller's thread pool, for a network with this many
     /// parameters.
     pub(super) fn measure(isa: Isa, threads: usize, parameters: usize) -> Result<Self, Error> {
         let size = parameters.next_multiple_of(LANES);
@@ -105,8 +105,8 @@ impl Floors {
         let run = (size / LANES).div_ceil(threads) * LANES;
         let mut floors = Self { fma_gflops: 0.0, memory_gbytes: 0.0 };
         for _ in 0..ATTEMPTS {
-            // How many chains keep the units busy and stay in registers depends
-            // on the backend.
+            // The number of chains that saturates the arithmetic units and still fits
+            // in registers depends on the backend.
             let rates =
                 [chains::<4>(isa, threads), chains::<6>(isa, threads), chains::<12>(isa, threads)];
             floors.fma_gflops = rates.into_iter().fold(floors.fma_gflops, f64::max);

@@ -1,5 +1,5 @@
-//! Where a training step's time goes, layer by layer, and how far that is from
-//! what the machine could do at best.
+//! Where the time of a training step goes, layer by layer, and how far it is from the
+//! best that the machine could do.
 
 mod floors;
 
@@ -19,10 +19,10 @@ use crate::{
     train::{Part, Schedule, Sgd, Trainer},
 };
 
-/// Steps before the first that counts.
+/// Warm-up steps, which are not counted.
 const WARM_UP: usize = 3;
 
-/// What a step costs, and what it would cost at best.
+/// The cost of a training step, and the lower bounds set by the machine.
 ///
 /// ```
 /// use thinnet::{Isa, Keep, profile::Profile, nn::{Activation, Loss, Mlp}};
@@ -39,39 +39,40 @@ const WARM_UP: usize = 3;
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Profile {
-    /// The instruction set.
+    /// The instruction set used.
     pub isa: Isa,
-    /// Threads of the pool that it ran on.
+    /// Threads in the pool that the steps ran on.
     pub threads: usize,
-    /// Rows of a batch.
+    /// Rows per batch.
     pub rows: usize,
-    /// Steps measured. All times are medians over them.
+    /// The number of steps measured. All times are medians over these steps.
     pub steps: usize,
-    /// The machine, measured before the steps.
+    /// The peak rates of the machine, measured before the steps.
     pub floors: Floors,
-    /// Seconds of a step.
+    /// Seconds per step.
     pub seconds: f64,
-    /// The rate at which an engine that computes all three products in full would
-    /// have to compute to be as fast, in 10^9 floating-point operations a second.
+    /// The rate that an engine computing all three products densely would need to be as
+    /// fast, in 10^9 floating-point operations per second.
     pub dense_gflops: f64,
-    /// Seconds for looking at the batch: sizes, finite numbers.
+    /// Seconds for validating the batch: sizes and finite numbers.
     pub check_seconds: f64,
     /// Seconds for drawing the masks.
     pub mask_seconds: f64,
-    /// Seconds for the first layer's active lists.
+    /// Seconds for building the first layer's active lists.
     pub list_seconds: f64,
     /// Seconds for the loss and its gradient.
     pub loss_seconds: f64,
-    /// What is left of the step's seconds: its median less the sum of the parts'. A wait
-    /// for a thread or for the system's scheduler falls now into one part and now into
-    /// another, so that no part's median has it, but the step's has. Near 0 on an idle
-    /// machine, and slightly below it where the parts' medians come from different steps.
+    /// The rest of the step: its median time minus the sum of the medians of its parts.
+    /// Waiting for a thread or for the operating system's scheduler affects a different
+    /// part each time, so it shows up in the median of the step but in that of no part.
+    /// Close to 0 on an idle machine, and slightly negative if the medians of the parts
+    /// come from different steps.
     pub other_seconds: f64,
-    /// The layers with weights, from the input on.
+    /// The layers with weights, starting from the input.
     pub layers: Vec<LayerProfile>,
 }
 
-/// What a layer costs.
+/// The cost of a layer.
 ///
 /// ```
 /// use thinnet::{Isa, data::Dataset, profile::{Profile, ProductPath}, nn::{Loss, Mlp}, tensor::Matrix};
@@ -87,24 +88,24 @@ pub struct Profile {
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[non_exhaustive]
 pub struct LayerProfile {
-    /// Its inputs.
+    /// The number of inputs.
     pub inputs: usize,
-    /// Its outputs.
+    /// The number of outputs.
     pub outputs: usize,
-    /// The part of its inputs that was active, over all steps.
+    /// The fraction of its inputs that were active, over all steps.
     pub density_in: f64,
-    /// The part of its outputs that was active: 1 for the output layer.
+    /// The fraction of its outputs that were active: 1 for the output layer.
     pub density_out: f64,
-    /// The path that it took.
+    /// The code path that its products took.
     pub path: ProductPath,
-    /// Product 1: up, to the next layer's active lists.
+    /// The forward pass: product 1, up to the next layer's active lists.
     pub up: Cost,
-    /// Products 2 and 3, which are one pass, and the update; in the first layer
-    /// there is no product 2.
+    /// The backward pass: products 2 and 3, computed together, and the update. The first
+    /// layer has no product 2.
     pub down: Cost,
 }
 
-/// What a part of a step costs.
+/// The cost of a part of a step.
 ///
 /// ```
 /// use thinnet::{Isa, data::Dataset, profile::Profile, nn::{Loss, Mlp}, tensor::Matrix};
@@ -120,19 +121,20 @@ pub struct LayerProfile {
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Cost {
-    /// Its time.
+    /// Seconds spent in this part.
     pub seconds: f64,
-    /// Of the step's.
+    /// The fraction of the step's time.
     pub share: f64,
-    /// The rate of a dense engine that would be as fast, in 10^9 operations a
-    /// second: 2 rows inputs outputs of them a product.
+    /// The rate of a dense engine that would be as fast, in 10^9 operations per second,
+    /// counting 2 × rows × inputs × outputs operations per product.
     pub dense_gflops: f64,
-    /// Bytes of weights and velocities read and written: 4 a weight up, 16 down.
+    /// Bytes of weights and velocities read and written: per weight, 4 in the forward pass
+    /// and 16 in the backward pass.
     pub bytes: f64,
-    /// The least time for the operations that were left: the dense ones times
-    /// the density of the inputs, at the machine's peak.
+    /// The minimum time for the remaining operations (the dense operations times the
+    /// density of the inputs) at the machine's peak rate.
     pub arithmetic_floor_seconds: f64,
-    /// The least time for the bytes.
+    /// The minimum time for moving the bytes.
     pub memory_floor_seconds: f64,
 }
 
@@ -148,21 +150,20 @@ impl Cost {
         }
     }
 
-    /// How many times the higher of the two floors the time is.
+    /// The measured time as a multiple of the higher of the two floors.
     pub fn over_floor(&self) -> f64 {
         self.seconds / self.arithmetic_floor_seconds.max(self.memory_floor_seconds)
     }
 }
 
 impl Profile {
-    /// Trains a copy of `mlp` for `steps` steps on batches of `rows` rows, with
-    /// learning rate 0 and momentum, which cost what others do and leave the
-    /// network as it is, and measures each part.
+    /// Trains a copy of `mlp` for `steps` steps on batches of `rows` rows and measures each
+    /// part. The learning rate is 0, with momentum: this costs the same as any other
+    /// setting and leaves the network unchanged.
     ///
     /// # Errors
-    /// Data of another width or with other classes than the network's, a loss
-    /// that takes no classes, no rows or no steps, or more memory than can be
-    /// allocated.
+    /// The width or the classes of the data do not match the network, the loss does not
+    /// take classes, there are no rows or no steps, or there is not enough memory.
     pub fn measure(
         mlp: &Mlp,
         data: &Dataset,
@@ -180,7 +181,7 @@ impl Profile {
         let threads = threads();
         let sgd = Sgd::new(Schedule::constant(0.0)).momentum(Schedule::constant(0.9));
         let mut trainer = Trainer::builder(mlp.try_clone()?, sgd, rows).with_isa(isa)?.build()?;
-        // The batches go round and round the data: wherever one starts, it finds its rows in a run.
+        // Batches cycle through the data: wherever one starts, its rows are contiguous in `order`.
         let round = data.rows().saturating_add(rows);
         let mut order: Vec<u32> = reserve("numbers of rows", round)?;
         order.extend((0..data.rows() as u32).cycle().take(round));
@@ -208,7 +209,7 @@ impl Profile {
     }
 }
 
-/// Times and densities, step by step.
+/// Times and densities of the steps.
 struct Log {
     steps: Vec<Vec<(Part, f64)>>,
     densities: Vec<f64>,
@@ -226,7 +227,7 @@ impl Log {
         }
     }
 
-    /// The median of a part's time.
+    /// The median time of a part.
     fn seconds(&self, wanted: Part) -> f64 {
         let of = |step: &Vec<(Part, f64)>| {
             step.iter().filter(|(part, _)| *part == wanted).map(|(_, seconds)| seconds).sum()
@@ -282,7 +283,7 @@ impl Log {
     }
 }
 
-/// The middle one; of two, the upper.
+/// The median: for an even count, the upper of the two middle numbers.
 fn median(mut numbers: Vec<f64>) -> f64 {
     numbers.sort_by(f64::total_cmp);
     numbers.get(numbers.len() / 2).copied().unwrap_or(0.0)
@@ -317,8 +318,8 @@ mod tests {
             assert!(found.floors.fma_gflops > 0.1 && found.floors.memory_gbytes > 0.01);
             let [first, last] = &found.layers[..] else { panic!("two layers") };
             assert_eq!((first.path, last.path), (ProductPath::Lists, ProductPath::Narrow));
-            // A third of the numbers is zero, and all rows are alike: the
-            // expected densities are exact but for the units' signs and masks.
+            // A third of the numbers are zero, and all rows are alike: the expected
+            // densities are exact except for the signs of the units and the masks.
             assert!((first.density_in - 2.0 / 3.0).abs() < 0.01, "{}", first.density_in);
             assert_eq!(first.density_out, last.density_in);
             assert!(last.density_in > 0.05 && last.density_in < 0.5);
@@ -327,7 +328,7 @@ mod tests {
                 (first.up.bytes, first.down.bytes),
                 (70.0 * 130.0 * 4.0, 70.0 * 130.0 * 16.0)
             );
-            // One product down in the first layer, two in the last.
+            // One backward product in the first layer, two in the last.
             let operations = |cost: Cost| cost.dense_gflops * cost.seconds * 1e9;
             let near = |cost, want: f64| assert!((operations(cost) / want - 1.0).abs() < 1e-6);
             near(first.up, 2.0 * 20.0 * 70.0 * 130.0);
@@ -337,7 +338,7 @@ mod tests {
         }
     }
 
-    /// Steps of which each waits in another part: what no part's median has is left over.
+    /// Each step waits in a different part: time that is in no part's median is left over.
     #[test]
     fn what_no_part_has_is_other() {
         let mlp = Mlp::builder(70).output(2, Loss::SquaredError).build().unwrap();

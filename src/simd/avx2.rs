@@ -1,4 +1,4 @@
-//! AVX2 with fused multiply-add: 16 f32 in two registers, 8 u64 in two.
+//! The AVX2 backend with fused multiply-add: 16 f32 in two registers, 8 u64 in two.
 #![expect(unsafe_code, reason = "vector instructions")]
 
 use std::arch::x86_64::*;
@@ -13,7 +13,7 @@ backend! {
     Avx2: "sse3", "ssse3", "sse4.1", "sse4.2", "avx", "avx2", "fma"
 }
 
-/// For each byte, the positions of its set bits, lowest first, a byte each.
+/// For each byte, the positions of its set bits, lowest first, one byte per position.
 static POSITIONS: [u64; 256] = {
     let mut table = [0u64; 256];
     let mut byte = 0;
@@ -31,7 +31,7 @@ static POSITIONS: [u64; 256] = {
     table
 };
 
-/// All bits set in the lanes whose bit is set in `mask`.
+/// A vector with all bits set in the lanes whose bit is set in `mask`.
 #[inline(always)]
 fn spread(_: Avx2, mask: u8) -> __m256 {
     // SAFETY: the token proves that the CPU has AVX2.

@@ -1,4 +1,4 @@
-//! AVX-512: 16 f32 in one register, 8 u64 in one, lane masks in mask registers.
+//! The AVX-512 backend: 16 f32 in one register, 8 u64 in one, lane masks in mask registers.
 #![expect(unsafe_code, reason = "vector instructions")]
 
 use std::arch::x86_64::*;
@@ -15,7 +15,7 @@ backend! {
         "avx512f", "avx512bw", "avx512dq", "avx512vl"
 }
 
-/// Lane i + lane i + 8.
+/// The sums of lanes i and i + 8.
 ///
 /// # Safety
 /// The CPU has AVX-512F and DQ.
@@ -178,7 +178,7 @@ impl Lanes for Avx512 {
         values: &mut [f32; LANES],
         offsets: &mut [u8; LANES],
     ) {
-        // Packed in a register and stored whole: the compressing store to
+        // Compress in a register and store it whole: the compressing store to
         // memory is microcoded on Zen 4.
         // SAFETY: 16 elements are written of 16; AVX-512F by the token.
         unsafe {

@@ -1,32 +1,32 @@
-//! The lane trait: what a backend has to offer.
+//! The [`Lanes`] trait: the operations that every backend implements.
 
-/// Lanes of the float vector: one cache line.
+/// Lanes per float vector: one cache line.
 pub(crate) const LANES: usize = 16;
 
 /// Half a vector.
 pub(crate) type Half = [f32; LANES / 2];
 
-/// A backend: 16 f32 and 8 u64 in vectors of its own.
+/// A backend, with its own vector types for 16 f32 and 8 u64.
 ///
-/// A value of the type is the proof that the CPU has the instructions. Lane
-/// masks are `u16`, lane i in bit i, as [`crate::mask::Mask`] stores them.
+/// A value of the type is proof that the CPU has the instructions. Lane masks are
+/// `u16` with lane i in bit i, as [`crate::mask::Mask`] stores them.
 pub(crate) trait Lanes: Copy + Send + Sync {
     /// 16 f32.
     type F: Copy;
     /// 8 u64.
     type U: Copy;
 
-    /// All lanes x.
+    /// Sets all lanes to x.
     fn splat(self, x: f32) -> Self::F;
-    /// The lanes of a cache line.
+    /// Loads all lanes from a cache line.
     fn load(self, from: &[f32; LANES]) -> Self::F;
-    /// Reads all lanes from bfloat16: the upper halves of the floats' bits.
+    /// Loads all lanes from bfloat16, the upper halves of the floats' bits.
     fn load_bf16(self, from: &[u16; LANES]) -> Self::F;
-    /// Writes all lanes.
+    /// Stores all lanes.
     fn store(self, x: Self::F, to: &mut [f32; LANES]);
-    /// Writes `lines` to `to`, past the caches where the backend can and `to` is
-    /// at a multiple of 16 bytes. What was written is ordered before all that
-    /// follows, a panic of `lines` included: nothing is left to the caller.
+    /// Writes `lines` to `to`, bypassing the caches if the backend can and `to` is
+    /// 16-byte aligned. The writes are ordered before everything that follows, even if
+    /// `lines` panics: the caller need not do anything.
     #[inline(always)]
     fn stream_lines(self, to: &mut [[f32; LANES]], lines: &impl Lines<Self>) {
         for (i, to) in to.iter_mut().enumerate() {
@@ -43,34 +43,34 @@ pub(crate) trait Lanes: Copy + Send + Sync {
     fn div(self, x: Self::F, y: Self::F) -> Self::F;
     /// The square root of x.
     fn sqrt(self, x: Self::F) -> Self::F;
-    /// x * y + z, fused where the backend can.
+    /// x * y + z, fused if the backend can.
     fn mul_add(self, x: Self::F, y: Self::F, z: Self::F) -> Self::F;
-    /// To the nearest integer, ties to even; |x| < 2^22.
+    /// Rounds to the nearest integer, ties to even; |x| < 2^22.
     fn round(self, x: Self::F) -> Self::F;
-    /// 2^n for whole n from -126 to 127.
+    /// 2^n for integers n from -126 to 127.
     fn exp2_whole(self, n: Self::F) -> Self::F;
-    /// The lanes where x < y; false for NaN.
+    /// The lanes in which x < y; false for NaN.
     fn less(self, x: Self::F, y: Self::F) -> u16;
     /// The lanes that hold NaN.
     fn is_nan(self, x: Self::F) -> u16;
-    /// `yes` where the mask's bit is set, else `no`.
+    /// `yes` in lanes whose mask bit is set, otherwise `no`.
     fn select(self, mask: u16, yes: Self::F, no: Self::F) -> Self::F;
-    /// x where the mask's bit is set, else +0.0.
+    /// x in lanes whose mask bit is set, otherwise +0.0.
     fn keep(self, mask: u16, x: Self::F) -> Self::F;
-    /// The sum of all lanes: halves are added to halves (lane i to i + 8, then
-    /// i + 4, i + 2, i + 1), on every backend.
+    /// The sum of all lanes, by adding halves to halves (lane i to i + 8, then
+    /// i + 4, i + 2, i + 1) on every backend.
     fn sum(self, x: Self::F) -> f32;
     /// Adds lanes i and i + 8 of x to element i.
     fn add_halves(self, x: Self::F, to: &mut Half);
-    /// The sums of 16 halves, each added up as [`Self::sum`] goes on.
+    /// The sums of 16 halves, each added up in the same order as in [`Self::sum`].
     fn sum_halves(self, parts: &[Half; LANES]) -> Self::F;
-    /// Asks for a cache line that will be needed soon; a hint, and nothing where
-    /// the backend has none. Any address may be asked for.
+    /// Prefetches a cache line that will be needed soon. This is only a hint, and does
+    /// nothing if the backend has no such instruction. Any address is allowed.
     #[inline(always)]
     fn prefetch(self, _line: *const f32) {}
-    /// Packs the lanes whose bit is set to the front of `values` and their
-    /// lane numbers plus `first` to the front of `offsets`; what is written
-    /// behind them is unspecified.
+    /// Packs the lanes whose mask bit is set to the front of `values`, and their lane
+    /// numbers plus `first` to the front of `offsets`. The elements after them are
+    /// unspecified.
     fn compress(
         self,
         mask: u16,
@@ -80,9 +80,9 @@ pub(crate) trait Lanes: Copy + Send + Sync {
         offsets: &mut [u8; LANES],
     );
 
-    /// The lanes of eight words.
+    /// Loads eight words.
     fn load_words(self, from: &[u64; 8]) -> Self::U;
-    /// Writes all words.
+    /// Stores eight words.
     fn store_words(self, x: Self::U, to: &mut [u64; 8]);
     /// x + y, wrapping.
     fn add_words(self, x: Self::U, y: Self::U) -> Self::U;
@@ -92,20 +92,20 @@ pub(crate) trait Lanes: Copy + Send + Sync {
     fn and(self, x: Self::U, y: Self::U) -> Self::U;
     /// x | y
     fn or(self, x: Self::U, y: Self::U) -> Self::U;
-    /// x << n, 0 < n < 64.
+    /// x << n, for 0 < n < 64.
     fn shift_left(self, x: Self::U, n: u32) -> Self::U;
-    /// x >> n, 0 < n < 64.
+    /// x >> n, for 0 < n < 64.
     fn shift_right(self, x: Self::U, n: u32) -> Self::U;
-    /// x rotated left by n, 0 < n < 64.
+    /// x rotated left by n, for 0 < n < 64.
     #[inline(always)]
     fn rotate_left(self, x: Self::U, n: u32) -> Self::U {
         self.or(self.shift_left(x, n), self.shift_right(x, 64 - n))
     }
 }
 
-/// Cache lines that are computed when they are asked for. A trait, because a
-/// closure that returns vectors is not inlined.
+/// Cache lines that are computed on demand. This is a trait because a closure that
+/// returns vectors is not inlined.
 pub(crate) trait Lines<L: Lanes> {
-    /// Line `i`. Implementations are `#[inline(always)]`.
+    /// Computes line `i`. Implementations are `#[inline(always)]`.
     fn line(&self, lanes: L, i: usize) -> L::F;
 }

@@ -1,27 +1,27 @@
-//! Exponential functions on vectors, the same on every machine but for the
-//! rounding of the portable backend's products.
+//! Exponential functions on vectors. Results are the same on every machine, except that
+//! the portable backend may round products.
 
 use super::Lanes;
 
-/// Largest error of [`exp`], in units in the last place of the true result.
+/// Maximum error of [`exp`], in units in the last place of the true result.
 #[cfg(test)]
 pub(crate) const EXP_ULP: f64 = 2.0;
-/// Largest error of [`tanh`].
+/// Maximum error of [`tanh`].
 #[cfg(test)]
 pub(crate) const TANH_ULP: f64 = 3.0;
-/// Largest error of [`logistic`] where its value is a normal number.
+/// Maximum error of [`logistic`] if its value is a normal number.
 #[cfg(test)]
 pub(crate) const LOGISTIC_ULP: f64 = 3.0;
 
-/// Largest relative error of [`normal_tail`] for x up to 8.
+/// Maximum relative error of [`normal_tail`] for x up to 8.
 #[cfg(test)]
 pub(crate) const NORMAL_TAIL: f64 = 1e-5;
 
-/// e^x. Overflow gives infinity, underflow passes through the denormals to 0,
-/// NaN stays NaN.
+/// e^x. Overflow gives infinity, underflow goes through the denormals to 0, and NaN
+/// stays NaN.
 ///
-/// x = n ln 2 + r with |r| <= ln 2 / 2; e^r by the polynomial of Cephes'
-/// `expf`; times 2^n in two steps, so that n may leave the range of exponents.
+/// With x = n ln 2 + r and |r| <= ln 2 / 2, e^r is the polynomial from Cephes' `expf`.
+/// It is multiplied by 2^n in two steps, so that n may exceed the range of exponents.
 #[inline(always)]
 pub(crate) fn exp<L: Lanes>(l: L, x: L::F) -> L::F {
     let (low, high) = (l.splat(-105.0), l.splat(90.0));
@@ -35,7 +35,7 @@ pub(crate) fn exp<L: Lanes>(l: L, x: L::F) -> L::F {
         y = l.mul_add(y, r, l.splat(c));
     }
     let y = l.add(l.mul_add(y, l.mul(r, r), r), l.splat(1.0));
-    // NaN has no exponent: 0 takes its place, and the product stays NaN.
+    // NaN has no exponent: use 0 instead, and the product stays NaN.
     let n = l.select(l.is_nan(x), l.splat(0.0), n);
     let half = l.round(l.mul(n, l.splat(0.5)));
     l.mul(l.mul(y, l.exp2_whole(half)), l.exp2_whole(l.sub(n, half)))
@@ -48,7 +48,7 @@ pub(crate) fn logistic<L: Lanes>(l: L, x: L::F) -> L::F {
     l.div(l.splat(1.0), l.add(l.splat(1.0), e))
 }
 
-/// tanh x: Cephes' odd polynomial for |x| < 0.625, else
+/// tanh x: Cephes' odd polynomial for |x| < 0.625, otherwise
 /// sign(x) (1 - 2 / (e^(2|x|) + 1)).
 #[inline(always)]
 pub(crate) fn tanh<L: Lanes>(l: L, x: L::F) -> L::F {
@@ -67,8 +67,8 @@ pub(crate) fn tanh<L: Lanes>(l: L, x: L::F) -> L::F {
     l.select(l.less(size, l.splat(0.625)), near, far)
 }
 
-/// The probability that a standard normal number is above x, for x >= 0: half of
-/// erfc(x / sqrt 2), by the Chebyshev fit of Numerical Recipes (section 6.2).
+/// The probability that a standard normal variable exceeds x, for x >= 0: half of
+/// erfc(x / sqrt 2), using the Chebyshev fit from Numerical Recipes (section 6.2).
 #[inline(always)]
 pub(crate) fn normal_tail<L: Lanes>(l: L, x: L::F) -> L::F {
     let z = l.mul(x, l.splat(std::f32::consts::FRAC_1_SQRT_2));

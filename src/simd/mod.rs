@@ -1,14 +1,13 @@
-//! Vectors of one width on every machine, and the choice of instruction set.
+//! Vectors of the same width on every machine, and the choice of instruction set.
 //!
-//! A kernel is a struct with a [`Kernel::run`] that is written once, generic
-//! over [`Lanes`]. [`Isa::dispatch`] runs it with the backend that was chosen
-//! at run time; this is the only place where the choice is looked at, once for
-//! a buffer or a block.
+//! A kernel is a struct whose [`Kernel::run`] is written once, generic over
+//! [`Lanes`]. [`Isa::dispatch`] runs it with the backend that was chosen at run
+//! time. The choice is checked only there, once per buffer or block.
 //!
-//! All backends offer the same two vectors, 16 f32 (a cache line) and 8 u64,
-//! whatever their registers hold, so a kernel sums in the same order on each:
-//! AVX2 and AVX-512 give the same bits; the portable backend, where the CPU's
-//! baseline has no fused multiply-add, rounds a product before it is added.
+//! All backends offer the same two vector types, 16 f32 (a cache line) and 8 u64,
+//! whatever their register width, so a kernel sums in the same order on each. AVX2
+//! and AVX-512 give bitwise identical results. If the baseline CPU of the build has
+//! no fused multiply-add, the portable backend rounds products before adding them.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -42,7 +41,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Isa {
-    /// Whatever the build targets, by the crate `wide`: runs everywhere.
+    /// The build's target CPU, through the `wide` crate: runs everywhere.
     Portable,
     /// 256-bit vectors with fused multiply-add.
     Avx2,
@@ -50,8 +49,8 @@ pub enum Isa {
     Avx512,
 }
 
-/// Proof that the CPU has an instruction set, without which a backend's
-/// functions cannot be called.
+/// Proof that the CPU has an instruction set; the functions of a backend cannot be
+/// called without it.
 #[derive(Clone, Copy)]
 enum Token {
     Portable(portable::Portable),
@@ -63,17 +62,17 @@ enum Token {
 
 /// A kernel: the same code for every backend.
 pub(crate) trait Kernel {
-    /// What it returns.
+    /// The return type of the kernel.
     type Output;
-    /// The code. Implementations are `#[inline(always)]`, so that it compiles
-    /// with the backend's instructions.
+    /// Runs the kernel. Implementations are `#[inline(always)]`, so that they are
+    /// compiled with the backend's instructions.
     fn run<L: Lanes>(self, lanes: L) -> Self::Output;
 }
 
 names! {
     /// Every instruction set that thinnet knows, slowest first.
     ALL of Isa, also "auto";
-    /// The name that the command takes.
+    /// The name, as the command line takes it.
     name;
     Portable => "portable",
     Avx2 => "avx2",
@@ -82,22 +81,22 @@ names! {
 from_name!(Isa, "instruction set");
 
 impl Isa {
-    /// The fastest instruction set of this CPU.
+    /// The fastest instruction set that this CPU supports.
     pub fn detect() -> Self {
         Self::ALL.iter().copied().rev().find(|isa| isa.is_available()).unwrap_or(Self::Portable)
     }
 
-    /// The instruction sets of this CPU, slowest first.
+    /// The instruction sets that this CPU supports, slowest first.
     pub fn available() -> impl Iterator<Item = Self> {
         Self::ALL.iter().copied().filter(|isa| isa.is_available())
     }
 
-    /// Whether this CPU has it.
+    /// Whether this CPU supports the instruction set.
     pub fn is_available(self) -> bool {
         self.token().is_some()
     }
 
-    /// Itself where this CPU has it.
+    /// Returns the instruction set if this CPU supports it.
     ///
     /// # Errors
     /// This CPU does not support it.
@@ -109,8 +108,8 @@ impl Isa {
         Err(Error::IsaUnavailable { requested: self, available: available.join(", ") })
     }
 
-    /// Whether it adds to a product without rounding that first: asked by
-    /// computing (1 + 2^-12)² - (1 + 2^-11), which is 2^-24, or 0 rounded.
+    /// Whether multiply-add is fused, that is, does not round the product first. Tested
+    /// by computing (1 + 2^-12)² - (1 + 2^-11): 2^-24 if fused, 0 if not.
     pub(crate) fn fuses(self) -> bool {
         struct Probe(f32);
         impl Kernel for Probe {
@@ -139,8 +138,8 @@ impl Isa {
         }
     }
 
-    /// Runs the kernel with this instruction set, or portably where the CPU
-    /// has it not (which the public entry points refuse before).
+    /// Runs the kernel with this instruction set, or with the portable backend if the CPU
+    /// does not support it (which the public entry points rule out beforehand).
     #[inline]
     pub(crate) fn dispatch<K: Kernel>(self, kernel: K) -> K::Output {
         match self.token() {
@@ -155,7 +154,7 @@ impl Isa {
 }
 
 impl Default for Isa {
-    /// [`Isa::detect`].
+    /// Same as [`Isa::detect`].
     fn default() -> Self {
         Self::detect()
     }
@@ -168,7 +167,7 @@ impl serde::Serialize for Isa {
 }
 
 impl<'de> serde::Deserialize<'de> for Isa {
-    /// As [`Isa::from_str`].
+    /// Same as [`Isa::from_str`].
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
@@ -183,7 +182,7 @@ impl fmt::Display for Isa {
 impl FromStr for Isa {
     type Err = Error;
 
-    /// One of the names; `auto` is [`Isa::detect`].
+    /// Parses one of the names; `auto` means [`Isa::detect`].
     fn from_str(name: &str) -> Result<Self, Error> {
         if name == "auto" {
             return Ok(Self::detect());

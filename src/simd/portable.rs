@@ -1,15 +1,15 @@
-//! The portable backend: `wide`, whose types are chosen when the crate is
-//! compiled (SSE2 on a generic x86-64 build, NEON, wasm, or plain arrays).
+//! The portable backend: `wide`, whose vector types are chosen at compile time
+//! (SSE2 on a generic x86-64 build, NEON, wasm, or plain arrays).
 
 use wide::{f32x16, u64x8};
 
 use super::lanes::{Half, LANES, Lanes};
 
-/// The portable backend; every CPU has it.
+/// The portable backend, which every CPU supports.
 #[derive(Clone, Copy)]
 pub(crate) struct Portable;
 
-/// All bits set in the lanes whose bit is set in `mask`.
+/// A vector with all bits set in the lanes whose bit is set in `mask`.
 #[inline(always)]
 fn spread(mask: u16) -> f32x16 {
     f32x16::new(std::array::from_fn(|i| {
@@ -67,14 +67,14 @@ impl Lanes for Portable {
     }
     #[inline(always)]
     fn round(self, x: f32x16) -> f32x16 {
-        // 1.5 * 2^23: the sum's last bit is 1, so adding rounds to a whole
-        // number, ties to even.
+        // 1.5 * 2^23: the last bit of the sum has the value 1, so adding rounds to an
+        // integer, ties to even.
         let magic = f32x16::splat(12_582_912.0);
         (x + magic) - magic
     }
     #[inline(always)]
     fn exp2_whole(self, n: f32x16) -> f32x16 {
-        // n + 1.5 * 2^23 holds n in its low bits.
+        // The low bits of n + 1.5 * 2^23 hold n.
         let magic = f32x16::splat(12_582_912.0);
         let bits = (n + magic).to_array();
         f32x16::new(bits.map(|x| f32::from_bits(x.to_bits().wrapping_add(127) << 23)))

@@ -1,8 +1,8 @@
-//! One body of tests for every backend that this CPU has.
+//! One set of tests for every backend that this CPU supports.
 
 use super::{Half, Isa, Kernel, LANES, Lanes, Lines, math};
 
-/// Runs `body` on each backend of this CPU and names those that it has not.
+/// Runs `body` on each backend this CPU supports, and names those it does not support.
 pub(crate) fn on_each_isa(mut body: impl FnMut(Isa)) {
     for &isa in Isa::ALL {
         if isa.is_available() {
@@ -13,7 +13,7 @@ pub(crate) fn on_each_isa(mut body: impl FnMut(Isa)) {
     }
 }
 
-/// Distance of `got` from `want` in units in the last place of `want`.
+/// The distance of `got` from `want`, in units in the last place of `want`.
 fn ulp(want: f64, got: f32) -> f64 {
     if want.is_nan() && got.is_nan() || want as f32 == got {
         return 0.0;
@@ -24,7 +24,7 @@ fn ulp(want: f64, got: f32) -> f64 {
 
 type Line = [f32; LANES];
 
-/// Which backend's code really ran.
+/// Finds out which backend's code actually ran.
 struct Which;
 impl Kernel for Which {
     type Output = &'static str;
@@ -47,8 +47,8 @@ fn the_backend_asked_for_is_the_backend_that_runs() {
     assert!("sse9".parse::<Isa>().unwrap_err().to_string().contains("sse9"));
 }
 
-/// A feature that is enabled but not detected is undefined behaviour on a CPU
-/// without it. The macro `backend` takes both from one list; nothing else does either.
+/// Enabling a feature without detecting it is undefined behaviour on a CPU without it. The
+/// macro `backend` does both from one list; nothing else detects or enables features.
 #[test]
 fn features_are_detected_and_enabled_by_one_list_alone() {
     let count = |source: &str| {
@@ -115,7 +115,7 @@ fn arithmetic_equals_the_scalar_one() {
     });
 }
 
-/// Streams `from`, and panics when line `fails` is asked for.
+/// Streams `from`, and panics at line `fails`.
 struct Streamed<'a> {
     to: &'a mut [Line],
     from: &'a [Line],
@@ -140,7 +140,7 @@ impl<L: Lanes> Lines<L> for Copied<'_> {
     }
 }
 
-/// How many fences this thread has passed.
+/// The number of fences this thread has executed.
 fn fences() -> usize {
     #[cfg(target_arch = "x86_64")]
     return super::x86::FENCES.get();
@@ -148,8 +148,8 @@ fn fences() -> usize {
     0
 }
 
-/// Whatever happens between the stores, and wherever the memory begins, a fence
-/// follows them before anybody else can read it.
+/// Whatever happens between the stores, and wherever the memory starts, a fence follows
+/// before any other code can read it.
 #[test]
 fn streamed_lines_are_fenced_and_panics_too() {
     let from: Vec<Line> = (0..9).map(|i| [i as f32 + 0.5; LANES]).collect();
@@ -226,7 +226,7 @@ fn halves_add_up_as_a_sum_does() {
     let to: Half = std::array::from_fn(|i| 2.3 - 1.9 * i as f32);
     let got = Isa::Portable.dispatch(Halves(&x, &to));
     on_each_isa(|isa| assert_eq!(isa.dispatch(Halves(&x, &to)), got));
-    // Each is the sum of a vector whose second half is zero.
+    // Each is equal to the sum of a vector whose second half is zero.
     struct Sum<'a>(&'a Line);
     impl Kernel for Sum<'_> {
         type Output = f32;
@@ -370,7 +370,7 @@ impl Kernel for Functions<'_> {
 
 #[test]
 fn exponentials_stay_within_their_stated_error() {
-    // Every 4999th float of both signs, and the places where things change.
+    // Every 4999th float of both signs, and the points where the behaviour changes.
     let floats = (0..=u32::MAX).step_by(4999).map(f32::from_bits);
     let edges = [0.0, -0.0, 0.625, -0.625, 88.72283, 88.7229, -87.33, -103.97, -103.98, -104.5];
     let dense = (0..400_000).map(|i| (i as f32 - 200_000.0) * 5.3e-4);

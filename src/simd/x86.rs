@@ -1,14 +1,14 @@
-//! What the backends of x86-64 share.
+//! Code shared by the x86-64 backends.
 #![expect(unsafe_code, reason = "vector instructions")]
 
 use std::arch::x86_64::*;
 
 use super::lanes::{Half, LANES, Lanes, Lines};
 
-/// Makes a backend's token and the function that runs kernels with it. Both come
-/// from one list of features, so those that are enabled are those that were
-/// detected. It names the features that others imply too, which rustc enables with
-/// them; .ci/features holds it against rustc. SSE and SSE2 every x86-64 has.
+/// Generates the token of a backend and the function that runs kernels with it. Both
+/// use a single list of features, so the features enabled are those that were detected.
+/// The list includes features that others imply, because rustc enables those as well;
+/// .ci/features checks it against rustc. Every x86-64 CPU has SSE and SSE2.
 macro_rules! backend {
     ($(#[$doc:meta])* $token:ident: $($feature:tt),+) => {
         $(#[$doc])*
@@ -26,10 +26,10 @@ macro_rules! backend {
             kernel.run(lanes)
         }
 
-        /// Runs the kernel compiled with the features.
+        /// Runs the kernel, compiled with these features.
         #[inline]
         pub(super) fn run<K: $crate::simd::Kernel>(lanes: $token, kernel: K) -> K::Output {
-            // SAFETY: only `detect` makes a token, where the CPU has each feature
+            // SAFETY: only `detect` makes a token, and only if the CPU has every feature
             // that `with_features` enables.
             unsafe { with_features(lanes, kernel) }
         }
@@ -37,14 +37,13 @@ macro_rules! backend {
 }
 pub(super) use backend;
 
-/// A backend whose vector comes apart into four of SSE.
+/// A backend whose float vector can be split into four SSE vectors.
 pub(super) trait Quarters: Lanes {
     /// Lanes 0 to 3, 4 to 7, 8 to 11 and 12 to 15.
     fn quarters(self, x: Self::F) -> [__m128; 4];
 }
 
-/// Orders the streaming stores of this thread before what follows when it is
-/// dropped.
+/// When dropped, orders this thread's streaming stores before everything that follows.
 struct Fence;
 
 impl Drop for Fence {
@@ -57,34 +56,34 @@ impl Drop for Fence {
     }
 }
 
-// How many fences this thread has passed: all that a test can see of them.
+// The number of fences this thread has executed: all that a test can observe of them.
 #[cfg(test)]
 thread_local!(pub(super) static FENCES: std::cell::Cell<usize> = const { std::cell::Cell::new(0) });
 
 /// [`Lanes::stream_lines`].
 ///
 /// A streaming store is not ordered with the thread's other stores. Another thread
-/// that is told "it is written" by an ordinary store, a lock or a `join` could still
-/// read what stood there before. So `core::arch` asks for an `sfence` by the same
-/// thread before anything else accesses the memory. No caller can get there without
+/// that learns through an ordinary store, a lock or a `join` that the data is written
+/// could still read the old contents. `core::arch` therefore requires an `sfence` on the
+/// same thread before anything else accesses the memory. No caller can access it without
 /// one:
 ///
-/// - these are the only streaming stores, and they go to `to` alone, which is
+/// - these are the only streaming stores, and they write only to `to`, which is
 ///   borrowed exclusively until this function returns or unwinds;
-/// - both ways out drop `fence`, on the thread that stored. It never leaves this
-///   function, so that nobody can forget it or take it elsewhere;
-/// - `line` runs between the stores, and may be any safe code. It cannot reach `to`,
-///   and where it panics, the unwinding drops `fence`. Where it never returns, the
-///   borrow never ends.
+/// - both ways out drop `fence` on the thread that did the stores. It never leaves this
+///   function, so nobody can forget it or move it elsewhere;
+/// - `line` runs between the stores and may be any safe code. It cannot access `to`,
+///   and if it panics, unwinding drops `fence`. If it never returns, the borrow never
+///   ends.
 #[inline(always)]
 pub(super) fn stream_lines<L: Quarters>(l: L, to: &mut [[f32; LANES]], lines: &impl Lines<L>) {
     let fence = Fence;
-    // Of the first quarter, and so of all: they are 16 bytes apart.
+    // Whether the first quarter is aligned, and so all of them: they are 16 bytes apart.
     let aligned = to.as_ptr().addr().is_multiple_of(size_of::<__m128>());
     for (i, to) in to.iter_mut().enumerate() {
         let quarters = l.quarters(lines.line(l, i));
         for (x, to) in quarters.into_iter().zip(to.as_chunks_mut::<4>().0) {
-            // SAFETY: 4 elements are written of 4, streamed only where aligned and
+            // SAFETY: 4 elements are written of 4, streamed only if aligned and
             // before `fence` is dropped; every x86-64 has SSE.
             unsafe {
                 if aligned {
@@ -98,7 +97,7 @@ pub(super) fn stream_lines<L: Quarters>(l: L, to: &mut [[f32; LANES]], lines: &i
     drop(fence);
 }
 
-/// a's lanes i + i + 4, then b's.
+/// The sums of lanes i and i + 4 of a, then those of b.
 ///
 /// # Safety
 /// The CPU has AVX.
@@ -110,7 +109,7 @@ unsafe fn fold2(a: __m256, b: __m256) -> __m256 {
     }
 }
 
-/// The sums of four vectors of 8, each by halves.
+/// The sums of four 8-lane vectors, each added up by halves.
 ///
 /// # Safety
 /// The CPU has AVX.
@@ -118,9 +117,9 @@ unsafe fn fold2(a: __m256, b: __m256) -> __m256 {
 unsafe fn fold4(a: __m256, b: __m256, c: __m256, d: __m256) -> __m128 {
     // SAFETY: the caller promises AVX.
     unsafe {
-        // Four parts of a, then four of b; of c and d.
+        // Four partial sums of a, then four of b; the same for c and d.
         let (ab, cd) = (fold2(a, b), fold2(c, d));
-        // Two parts of a, two of c, two of b, two of d.
+        // Two partial sums of a, two of c, two of b, two of d.
         let acbd =
             _mm256_add_ps(_mm256_shuffle_ps::<0x44>(ab, cd), _mm256_shuffle_ps::<0xEE>(ab, cd));
         let sums = _mm256_add_ps(acbd, _mm256_movehdup_ps(acbd));
@@ -129,7 +128,7 @@ unsafe fn fold4(a: __m256, b: __m256, c: __m256, d: __m256) -> __m128 {
     }
 }
 
-/// The sums of parts `first` to `first + 3`.
+/// The sums of `parts[first]` to `parts[first + 3]`.
 ///
 /// # Safety
 /// The CPU has AVX.

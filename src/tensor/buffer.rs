@@ -1,4 +1,4 @@
-//! A buffer that starts on a cache line.
+//! A buffer aligned to cache lines.
 
 use std::{
     fmt,
@@ -11,14 +11,14 @@ use wide::f32x16;
 
 use crate::{abridged::Few, error::Error};
 
-/// Bytes of a cache line, and the alignment of every buffer.
+/// Bytes per cache line, and the alignment of every buffer.
 pub(crate) const LINE: usize = 64;
 
-/// A fixed number of plain elements, 64-byte aligned and zero at first.
+/// A buffer of plain elements, 64-byte aligned and initially zero.
 ///
-/// The memory is a vector of `wide::f32x16`, which is a cache line on every
-/// build, so the alignment needs no unsafe code. The last line is filled up
-/// with zeros that no slice shows.
+/// The memory is a vector of `wide::f32x16`, which is one cache line on every
+/// build, so the alignment needs no unsafe code. The last line is padded with
+/// zeros that are not part of any slice.
 pub(crate) struct AlignedBuffer<T> {
     lines: Vec<f32x16>,
     len: usize,
@@ -26,10 +26,10 @@ pub(crate) struct AlignedBuffer<T> {
 }
 
 impl<T: Pod> AlignedBuffer<T> {
-    /// `len` zeros.
+    /// Allocates `len` zeros.
     ///
     /// # Errors
-    /// More than can be allocated.
+    /// There is not enough memory.
     pub(crate) fn zeroed(len: usize) -> Result<Self, Error> {
         const {
             assert!(size_of::<T>() > 0 && LINE.is_multiple_of(size_of::<T>()));
@@ -39,10 +39,10 @@ impl<T: Pod> AlignedBuffer<T> {
         Ok(buffer)
     }
 
-    /// Appends zeros until there are `len` elements; a longer buffer stays as it is.
+    /// Appends zeros until there are `len` elements; a longer buffer stays unchanged.
     ///
     /// # Errors
-    /// More than can be allocated; the buffer stays as it was.
+    /// There is not enough memory; the buffer stays unchanged.
     pub(crate) fn grow(&mut self, len: usize) -> Result<(), Error> {
         let too_large = || Error::TooLarge { what: "aligned buffer", shape: [1, len] };
         let lines = len.checked_mul(size_of::<T>()).ok_or_else(too_large)?.div_ceil(LINE);
@@ -53,10 +53,10 @@ impl<T: Pod> AlignedBuffer<T> {
         Ok(())
     }
 
-    /// A copy; `clone` aborts where this is an error.
+    /// Copies the buffer, returning an error where `clone` would abort.
     ///
     /// # Errors
-    /// More than can be allocated.
+    /// There is not enough memory.
     pub(crate) fn try_clone(&self) -> Result<Self, Error> {
         let mut copy = Self::zeroed(self.len)?;
         copy.copy_from_slice(self);
@@ -95,7 +95,7 @@ impl<T: Pod + PartialEq> PartialEq for AlignedBuffer<T> {
 }
 
 impl<T: Pod + fmt::Debug> fmt::Debug for AlignedBuffer<T> {
-    /// The first few elements, and how many there are.
+    /// Shows the first few elements and the total count.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Few(self.iter()).fmt(f)
     }

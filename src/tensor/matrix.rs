@@ -1,4 +1,4 @@
-//! Row-major matrices of f32: owned and aligned, or a view of any slice.
+//! Row-major f32 matrices: owned and aligned, or a view of any slice.
 
 #[cfg(feature = "ndarray")]
 mod arrays;
@@ -11,7 +11,7 @@ use crate::{
     error::{Error, below, same_size},
 };
 
-/// Floats from the start of a row of so many columns to the next: whole cache lines.
+/// The row stride, in floats, of a matrix with this many columns: whole cache lines.
 pub(crate) fn padded(columns: usize) -> Option<usize> {
     columns.checked_next_multiple_of(LINE / size_of::<f32>())
 }
@@ -37,10 +37,10 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// A matrix of zeros.
+    /// Creates a matrix of zeros.
     ///
     /// # Errors
-    /// More than can be allocated.
+    /// There is not enough memory.
     pub fn zeroed(rows: usize, columns: usize) -> Result<Self, Error> {
         let too_large = || Error::TooLarge { what: "matrix", shape: [rows, columns] };
         let stride = padded(columns).ok_or_else(too_large)?;
@@ -49,10 +49,10 @@ impl Matrix {
         Ok(Self { data, rows, columns, stride })
     }
 
-    /// Rows that are padded as [`padded`] says, with zeros.
+    /// Creates a matrix from rows that are zero-padded to the stride given by [`padded`].
     ///
     /// # Errors
-    /// `data` has not as many elements.
+    /// `data` does not have the right number of elements.
     pub(crate) fn from_padded(
         data: AlignedBuffer<f32>,
         rows: usize,
@@ -65,11 +65,10 @@ impl Matrix {
         Ok(Self { data, rows, columns, stride })
     }
 
-    /// A copy of rows that stand behind each other without padding.
+    /// Copies contiguous rows without padding.
     ///
     /// # Errors
-    /// `from` has not rows times columns elements, or they cannot be
-    /// allocated.
+    /// The length of `from` is not rows times columns, or there is not enough memory.
     pub fn from_rows(from: &[f32], rows: usize, columns: usize) -> Result<Self, Error> {
         let view = MatrixView::new(from, rows, columns)?;
         let mut matrix = Self::zeroed(rows, columns)?;
@@ -79,12 +78,12 @@ impl Matrix {
         Ok(matrix)
     }
 
-    /// How many rows.
+    /// The number of rows.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// How many columns, padding not counted.
+    /// The number of columns, without padding.
     pub fn columns(&self) -> usize {
         self.columns
     }
@@ -97,7 +96,7 @@ impl Matrix {
         self.view().row(row)
     }
 
-    /// A row to write to, without its padding.
+    /// A mutable row, without its padding.
     ///
     /// # Errors
     /// There is no such row.
@@ -112,7 +111,7 @@ impl Matrix {
         &self.data[row * self.stride..][..self.columns]
     }
 
-    /// A row that is known to exist, to write to.
+    /// A mutable row that is known to exist.
     #[inline]
     pub(crate) fn at_mut(&mut self, row: usize) -> &mut [f32] {
         &mut self.data[row * self.stride..][..self.columns]
@@ -128,7 +127,7 @@ impl Matrix {
         self.first_rows(self.rows)
     }
 
-    /// The first rows as a view.
+    /// A view of the first rows.
     pub(crate) fn first_rows(&self, rows: usize) -> MatrixView<'_> {
         MatrixView {
             data: &self.data,
@@ -140,13 +139,13 @@ impl Matrix {
 }
 
 impl fmt::Debug for Matrix {
-    /// Its shape, and the first few numbers of the first few rows.
+    /// Shows the shape, and the first few numbers of the first few rows.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         show("Matrix", &self.view(), f)
     }
 }
 
-/// Somebody else's row-major matrix of f32.
+/// A borrowed row-major f32 matrix.
 ///
 /// ```
 /// use thinnet::tensor::MatrixView;
@@ -166,10 +165,10 @@ pub struct MatrixView<'a> {
 }
 
 impl<'a> MatrixView<'a> {
-    /// Rows that stand behind each other without padding.
+    /// Creates a view of contiguous rows without padding.
     ///
     /// # Errors
-    /// `data` has not rows times columns elements.
+    /// The length of `data` is not rows times columns.
     pub fn new(data: &'a [f32], rows: usize, columns: usize) -> Result<Self, Error> {
         let expected = rows
             .checked_mul(columns)
@@ -178,12 +177,12 @@ impl<'a> MatrixView<'a> {
         Ok(Self { data, rows, columns, stride: columns })
     }
 
-    /// How many rows.
+    /// The number of rows.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// How many columns.
+    /// The number of columns.
     pub fn columns(&self) -> usize {
         self.columns
     }
@@ -211,7 +210,7 @@ impl<'a> MatrixView<'a> {
         (0..view.rows).map(move |row| view.at(row))
     }
 
-    /// The rows of a range, as a view of their own.
+    /// A view of a range of rows.
     ///
     /// ```
     /// let view = thinnet::tensor::MatrixView::new(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 3, 2)?;
@@ -221,7 +220,7 @@ impl<'a> MatrixView<'a> {
     /// ```
     ///
     /// # Errors
-    /// The range ends beyond the last row, or before it starts.
+    /// The range ends after the last row, or before it starts.
     pub fn subrows(&self, rows: Range<usize>) -> Result<Self, Error> {
         let Range { start, end } = rows;
         below("end of rows of a matrix", self.rows.saturating_add(1), end)?;
@@ -229,14 +228,14 @@ impl<'a> MatrixView<'a> {
         Ok(self.part(rows))
     }
 
-    /// Rows that are known to exist.
+    /// A view of a range of rows that are known to exist.
     pub(crate) fn part(&self, rows: Range<usize>) -> Self {
         Self { data: &self.data[rows.start * self.stride..], rows: rows.len(), ..*self }
     }
 }
 
 impl fmt::Debug for MatrixView<'_> {
-    /// Its shape, and the first few numbers of the first few rows.
+    /// Shows the shape, and the first few numbers of the first few rows.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         show("MatrixView", self, f)
     }

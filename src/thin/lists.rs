@@ -245,11 +245,11 @@ impl<'a> ListWriter<'a> {
 /// Which inputs the mask keeps.
 #[derive(Clone, Copy)]
 pub(crate) enum InputBits<'a> {
-    /// All of them.
+    /// All inputs.
     All,
     /// The inputs kept by a mask with one row per row of the batch.
     Mask(&'a Mask),
-    /// The inputs kept by random access to the mask, computed only for non-zero inputs.
+    /// The inputs kept by bits drawn one by one (random access), for non-zero inputs only.
     Sparse { keep: Keep, streams: Streams, first_row: u64 },
 }
 
@@ -279,11 +279,11 @@ impl InputBits<'_> {
 /// Which units are kept in rows that already have lists.
 #[derive(Clone, Copy)]
 pub(crate) enum ThinningBits<'a> {
-    /// All of them.
+    /// All units.
     All,
     /// The units kept by a mask.
     Mask(&'a Mask),
-    /// The units kept by random access to the mask, given the hash of each row.
+    /// The units kept by bits drawn one by one (random access), given the hash of each row.
     Sparse { keep: Keep, hashes: &'a [u64] },
 }
 

@@ -1,12 +1,11 @@
-//! Arrays of the crate `ndarray`, in and out (feature `ndarray`).
+//! Conversions from and to arrays of the `ndarray` crate (feature `ndarray`).
 
 use ndarray::{ArrayView2, ShapeBuilder};
 
 use super::{Matrix, MatrixView};
 use crate::error::Error;
 
-/// The rows of an array in standard layout (C order without gaps); nothing is
-/// copied.
+/// Views the rows of an array in standard layout (contiguous C order), without copying.
 ///
 /// ```
 /// use ndarray::{array, s};
@@ -21,7 +20,7 @@ use crate::error::Error;
 /// assert_eq!(probabilities.dim(), (2, 2));
 /// assert!((probabilities.row(1).sum() - 1.0).abs() < 1e-6);
 ///
-/// // Another layout is copied where one says so.
+/// // Any other layout must be copied explicitly.
 /// let turned = x.slice(s![.., ..;-1]);
 /// assert!(MatrixView::try_from(turned).is_err());
 /// assert_eq!(Matrix::copy_of_ndarray(turned)?.row(0)?, [0.3, 0.2, 0.1]);
@@ -29,7 +28,7 @@ use crate::error::Error;
 /// ```
 ///
 /// # Errors
-/// Another layout: see [`Matrix::copy_of_ndarray`].
+/// The array has another layout: see [`Matrix::copy_of_ndarray`].
 impl<'a> TryFrom<ArrayView2<'a, f32>> for MatrixView<'a> {
     type Error = Error;
 
@@ -44,10 +43,10 @@ impl<'a> TryFrom<ArrayView2<'a, f32>> for MatrixView<'a> {
 }
 
 impl<'a> MatrixView<'a> {
-    /// The same rows as an array; nothing is copied.
+    /// Views the same rows as an array, without copying.
     ///
     /// # Errors
-    /// A shape that an array cannot have.
+    /// An array cannot have this shape.
     pub fn to_ndarray(self) -> Result<ArrayView2<'a, f32>, Error> {
         let shape = (self.rows, self.columns);
         let array = if self.rows == 0 || self.columns == 0 {
@@ -60,10 +59,10 @@ impl<'a> MatrixView<'a> {
 }
 
 impl Matrix {
-    /// A copy of an array of any layout.
+    /// Copies an array of any layout.
     ///
     /// # Errors
-    /// More than can be allocated.
+    /// There is not enough memory.
     pub fn copy_of_ndarray(array: ArrayView2<'_, f32>) -> Result<Self, Error> {
         let (rows, columns) = array.dim();
         let mut matrix = Self::zeroed(rows, columns)?;
