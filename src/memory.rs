@@ -6,14 +6,14 @@ use bytemuck::Zeroable;
 
 use crate::error::Error;
 
-/// An empty vector with room for `len` elements; `what` names them in the error.
+/// An empty vector with capacity for `len` elements; `what` names the elements in the error.
 pub(crate) fn reserve<T>(what: &'static str, len: usize) -> Result<Vec<T>, Error> {
     let mut elements = Vec::new();
     elements.try_reserve_exact(len).map_err(|_| Error::TooLarge { what, shape: [1, len] })?;
     Ok(elements)
 }
 
-/// A vector of zeros, `[rows][columns]`; `what` names them in the error.
+/// A vector of zeros, `[rows][columns]`; `what` names the elements in the error.
 pub(crate) fn zeros<T: Zeroable + Clone>(
     what: &'static str,
     shape: [usize; 2],

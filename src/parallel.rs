@@ -106,7 +106,7 @@ pub(crate) fn threads() -> usize {
 }
 
 thread_local! {
-    /// Whether a join of ours may be waiting further down this thread's stack.
+    /// Whether one of our joins may be waiting further down this thread's stack.
     static WAITING: Cell<bool> = const { Cell::new(false) };
 }
 

@@ -80,7 +80,7 @@ impl Keep {
     /// The rate `k / 65536`, as files store it.
     ///
     /// # Errors
-    /// `k` is 0 or above 65536.
+    /// `k` is 0 or greater than 65536.
     pub fn from_k(k: u32) -> Result<Self, Error> {
         if k == 0 || k > Self::ONE_K {
             return Err(Error::KeepNumerator { k });

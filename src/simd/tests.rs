@@ -388,7 +388,7 @@ fn exponentials_stay_within_their_stated_error() {
                     (ulp(x.tanh(), tanh[i]), math::TANH_ULP),
                 ];
                 for (which, (error, bound)) in errors.into_iter().enumerate() {
-                    // The logistic's denormals follow e^-x, which overflows.
+                    // Denormal values of the logistic depend on e^-x, which overflows.
                     if which == 1 && x < -87.3 {
                         assert!((0.0..=1.3e-38).contains(&f64::from(logistic[i])));
                         continue;

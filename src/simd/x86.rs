@@ -60,13 +60,13 @@ impl Drop for Fence {
 #[cfg(test)]
 thread_local!(pub(super) static FENCES: std::cell::Cell<usize> = const { std::cell::Cell::new(0) });
 
-/// [`Lanes::stream_lines`].
+/// Implements [`Lanes::stream_lines`].
 ///
 /// A streaming store is not ordered with the thread's other stores. Another thread
 /// that learns through an ordinary store, a lock or a `join` that the data is written
-/// could still read the old contents. `core::arch` therefore requires an `sfence` on the
-/// same thread before anything else accesses the memory. No caller can access it without
-/// one:
+/// could still read the old contents. `core::arch` therefore requires an `sfence` on
+/// the same thread before anything else accesses the memory. No caller can access it
+/// without one:
 ///
 /// - these are the only streaming stores, and they write only to `to`, which is
 ///   borrowed exclusively until this function returns or unwinds;

@@ -1,4 +1,4 @@
-//! Matrices of f32 and their views.
+//! Matrices of f32, and views of them.
 
 mod buffer;
 mod matrix;

@@ -59,7 +59,7 @@ pub(crate) type Panel = [f32; PANEL];
 /// The intersection of a block and a panel: 64 weights for each of 64 inputs.
 pub(crate) type Tile<E = f32> = [[E; PANEL]; PANEL];
 
-/// The non-linearity of a unit, forward and backward.
+/// The non-linearity of a unit, for the forward and backward passes.
 pub(crate) trait Unit: Copy + Send + Sync {
     /// y = f(z)
     fn value<L: Lanes>(self, l: L, z: L::F) -> L::F;
@@ -92,7 +92,7 @@ pub(crate) fn load<L: Lanes, const V: usize>(l: L, panel: &Panel) -> [L::F; V] {
     out
 }
 
-/// Writes the first V vectors of a panel.
+/// Stores the first V vectors of a panel.
 #[inline(always)]
 pub(crate) fn store<L: Lanes, const V: usize>(l: L, x: [L::F; V], panel: &mut Panel) {
     let (lines, _) = panel.as_chunks_mut::<LANES>();

@@ -106,7 +106,7 @@ fn near(got: f32, want: Near, what: &str) {
     assert!(want.allows(got), "{what}: got {got}, want {want:?}");
 }
 
-/// A matrix of f32 by rows, `width` wide.
+/// The rows of a row-major f32 matrix of `width` columns.
 fn rows_of(x: &[f32], width: usize) -> Rows {
     x.chunks_exact(width).map(reference::exact).collect()
 }
