@@ -9,8 +9,8 @@
 //! | z[n] = b[n] + sum_k w[k][n] x[k] | b[n] + sum_k w[k][n] m[k] | sum_k (w[k][n] s[k])² |
 //! | y = f(z), z assumed normal | [`Unit::moments`] | [`Unit::moments`] |
 //!
-//! Standard deviations are stored rather than variances: for inputs of 1e20 they do not
-//! overflow, and neither over- nor underflow once multiplied by weights of 1e-20.
+//! Standard deviations are stored rather than variances: they do not overflow for inputs
+//! of 1e20, and weights of 1e-20 bring them back to ordinary numbers.
 
 use super::{
     Lists, PANEL, Panel, Panels, Tile, Unit, VECTORS, add_scaled,
