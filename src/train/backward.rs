@@ -1,4 +1,4 @@
-//! The backward pass: from the gradient in the logits to every parameter.
+//! The backward pass, from the gradient of the logits to that of every parameter.
 
 use super::{LayerGradient, sgd::Momentum};
 use crate::{
@@ -17,24 +17,24 @@ use crate::{
     },
 };
 
-/// The memory of the backward pass.
+/// The buffers of the backward pass.
 #[derive(Clone, Debug)]
 pub(super) struct Backward {
     by_input: PerThread<ByInput>,
     rows: usize,
-    /// Of each layer, filled up to whole panels.
+    /// The bias gradient of each layer, padded to whole panels.
     bias_gradients: Vec<AlignedBuffer<f32>>,
-    /// A panel for each tile of the layer that has the most.
+    /// One panel per tile, for the layer with the most tiles.
     squares: AlignedBuffer<f32>,
 }
 
-/// How a layer's parameters move.
+/// How a layer's parameters are updated.
 pub(super) struct LayerStep<'a> {
-    /// Of weights and of biases.
+    /// The rules of the weights and of the biases.
     pub rules: (Momentum, Momentum),
     /// The bound on the norm of the weights into a unit.
     pub max_norm: Option<f32>,
-    /// What the layer keeps.
+    /// The layer's state between steps.
     pub state: &'a mut LayerState,
 }
 
@@ -50,20 +50,20 @@ impl Backward {
         })
     }
 
-    /// Makes the memory that the pool of this call needs.
+    /// Allocates the memory that the thread pool of this call needs.
     pub fn prepare(&mut self) -> Result<(), Error> {
         self.by_input.prepare(|| ByInput::with_capacity(self.rows))
     }
 
-    /// From the logits' gradient: that of the output layer's biases.
+    /// Computes the bias gradient of the output layer from the gradient of the logits.
     pub fn begin(&mut self, isa: Isa, flow: &Flow) {
         if let (Some(dz), Some(to)) = (flow.z.last(), self.bias_gradients.last_mut()) {
             update::bias_gradient(isa, dz, to.as_chunks_mut().0);
         }
     }
 
-    /// The step of layer `index`, and the gradient in the layer below it.
-    /// Returns whether a parameter is NaN or infinite now.
+    /// Updates layer `index` and computes the gradient of the layer below it. Returns whether a
+    /// parameter is now NaN or infinite.
     pub fn update(
         &mut self,
         pass: Pass,
@@ -82,7 +82,7 @@ impl Backward {
         })
     }
 
-    /// The gradient in layer `index`, and that in the layer below it.
+    /// Computes the gradients of layer `index` and of the layer below it.
     pub fn collect(
         &mut self,
         pass: Pass,
@@ -101,7 +101,7 @@ impl Backward {
         Ok(LayerGradient { weights: g.to_rows()?, bias })
     }
 
-    /// What both forms need of layer `index`, and the activation below it.
+    /// What both forms need from layer `index`, and the activation of the layer below it.
     fn layer<'a>(
         &'a mut self,
         pass: Pass,
@@ -137,7 +137,7 @@ struct LayerBackward<'a> {
     operands: Operands<'a>,
     /// The keep rate of the layer below.
     keep: Keep,
-    /// dz of the layer below and the gradient in its biases.
+    /// dz and the bias gradient of the layer below.
     below: Option<(&'a mut Panels, &'a mut [Panel])>,
     bias_gradient: &'a [Panel],
     squares: &'a mut [Panel],

@@ -1,4 +1,4 @@
-//! Training: the trainer, its optimiser, schedules.
+//! Training: the trainer, its optimiser and its schedules.
 
 mod backward;
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! Stochastic gradient descent in f64, as textbooks have it.
+//! Textbook stochastic gradient descent in f64.
 
-/// The settings of one step, as [`Sgd`](super::Sgd) has them.
+/// The settings of one step, as in [`Sgd`](super::Sgd).
 pub struct Descent {
     pub rate: f64,
     pub momentum: f64,
@@ -9,8 +9,8 @@ pub struct Descent {
 }
 
 impl Descent {
-    /// A step of the weights into one unit: v = momentum v + g + decay w, w -= rate v, and
-    /// then w within max-norm.
+    /// Updates the weights into one unit: v = momentum v + g + decay w, then w -= rate v, and then
+    /// projects w to within max-norm.
     pub fn weights(&self, w: &mut [f64], v: &mut [f64], g: &[f64]) {
         for ((w, v), g) in w.iter_mut().zip(v).zip(g) {
             *v = self.momentum * *v + g + self.decay * *w;
@@ -20,7 +20,7 @@ impl Descent {
         w.iter_mut().for_each(|w| *w *= factor);
     }
 
-    /// A step of biases, which neither decay nor are bounded.
+    /// Updates biases, which are neither decayed nor bounded.
     pub fn biases(&self, b: &mut [f64], v: &mut [f64], g: &[f64]) {
         for ((b, v), g) in b.iter_mut().zip(v).zip(g) {
             *v = self.momentum * *v + g;
@@ -29,7 +29,7 @@ impl Descent {
     }
 }
 
-/// What takes the weights into a unit back to norm c, where they are beyond it.
+/// The factor that scales the weights into a unit back to norm c if they exceed it.
 pub fn projection(w: &[f64], c: f64) -> f64 {
     let norm = w.iter().map(|w| w * w).sum::<f64>().sqrt();
     if norm > c { c / norm } else { 1.0 }

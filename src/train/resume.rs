@@ -1,4 +1,4 @@
-//! Saving a training and going on with it.
+//! Saving and resuming a training run.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -9,14 +9,13 @@ use crate::{
     memory::ensure_room,
 };
 
-/// What a training is the training of, besides the trainer's own settings:
-/// names and values that have to be the same when it is resumed, such as the
-/// data's fingerprint ([`crate::data::Dataset::fingerprint`]) and the batch
-/// size.
+/// What defines a training run besides the trainer's own settings: names and values that must be
+/// the same when it is resumed, such as the fingerprint of the data
+/// ([`crate::data::Dataset::fingerprint`]) and the batch size.
 pub type Provenance = BTreeMap<String, String>;
 
-/// The value of a setting as people write it. Checkpoints hold the trainer's schedules
-/// and its max-norm as JSON; every other value is shown as it stands.
+/// The value of a setting in human-readable form. Checkpoints store the trainer's schedules and
+/// its max-norm as JSON; every other value is returned unchanged.
 ///
 /// ```
 /// use thinnet::train::describe_setting;
@@ -40,23 +39,22 @@ pub fn describe_setting(name: &str, value: &str) -> String {
 }
 
 impl Trainer {
-    /// The checkpoint's bytes: raw weights, velocities, the position, the
-    /// trainer's settings and the caller's, and a text of the caller's own.
-    /// Nothing in the trainer changes.
+    /// A checkpoint as bytes: raw weights, velocities, the position, the settings of the trainer
+    /// and of the caller, and the caller's notes. The trainer is left unchanged.
     ///
     /// # Errors
-    /// Parameters or velocities that are NaN or infinite, or a setting of the
-    /// caller's under a name that the trainer uses; more bytes than can be
-    /// allocated, or than can be read again.
+    /// Parameters or velocities are NaN or infinite, a setting of the caller has a name that the
+    /// trainer uses, there is not enough memory, or the checkpoint would be too large to be read
+    /// back.
     pub fn to_bytes(&self, settings: &Provenance, notes: &str) -> Result<Vec<u8>, Error> {
         self.checkpoint(settings, notes)?.into_bytes()
     }
 
-    /// Saves a checkpoint; the file appears whole or not at all. The tensors go
-    /// straight to it: no copy of them is made.
+    /// Saves a checkpoint; the file appears either complete or not at all. The tensors are written
+    /// to it directly, without a copy.
     ///
     /// # Errors
-    /// As [`Self::to_bytes`], or what the system says.
+    /// As for [`Self::to_bytes`], or an I/O error.
     pub fn save(
         &self,
         path: impl AsRef<Path>,
@@ -67,10 +65,11 @@ impl Trainer {
     }
 
     fn checkpoint(&self, settings: &Provenance, notes: &str) -> Result<Writer<'_>, Error> {
-        // Refuses names that the trainer uses, also those that are not kept with
-        // the caller's.
+        // Refuses names that the trainer uses, including those that are not stored with the
+        // caller's.
         join(self.own_settings(), settings)?;
-        // As text, as JSON, and as JSON in JSON, whose writers cannot be refused memory.
+        // Room for text, JSON, and JSON within JSON: their writers cannot report a failed
+        // allocation.
         ensure_room("notes", notes.len().saturating_mul(8))?;
         let position = Position {
             notes: notes.to_owned(),
@@ -82,17 +81,17 @@ impl Trainer {
         checkpoint::of_training(mlp, states, sgd.settings(), position, sgd.has_max_norm())
     }
 
-    /// Names and values of all that decides what training does.
+    /// Names and values of all settings that determine the result of training.
     fn own_settings(&self) -> Provenance {
         let mut settings = self.optimiser().settings();
         settings.extend(self.other_settings());
         settings
     }
 
-    /// Those that are not the optimiser's.
+    /// The settings that are not the optimiser's.
     fn other_settings(&self) -> Provenance {
-        // Backends that fuse give the same bits as each other; where products
-        // are rounded before they are added, the bits are others.
+        // All backends with fused multiply-add give the same bits; those that round products before
+        // adding them give different ones.
         let rounding = if self.isa().fuses() { "fused multiply-add" } else { "product rounded" };
         [
             ("mask seed".to_owned(), self.seed().to_string()),
@@ -103,13 +102,13 @@ impl Trainer {
 }
 
 impl TrainerBuilder {
-    /// The trainer at the position that a checkpoint holds, and the caller's
-    /// text. The run goes on as if it had not been interrupted, bit for bit.
+    /// The trainer at the position stored in a checkpoint, and the caller's notes. The run continues
+    /// as if it had not been interrupted, bit for bit.
     ///
     /// # Errors
-    /// A file that cannot be read or is no checkpoint; a checkpoint of another
-    /// architecture, or made with other settings, whose names and values the
-    /// error says; as [`Self::build`].
+    /// The file cannot be read or is not a checkpoint, or the checkpoint has a different
+    /// architecture or different settings, in which case the error gives names and values. Or as
+    /// for [`Self::build`].
     pub fn resume(
         self,
         path: impl AsRef<Path>,
@@ -118,10 +117,10 @@ impl TrainerBuilder {
         self.resume_from(Reader::open(path.as_ref())?, settings)
     }
 
-    /// As [`Self::resume`], from a file's bytes.
+    /// Like [`Self::resume`], but from the bytes of a file.
     ///
     /// # Errors
-    /// As [`Self::resume`].
+    /// As for [`Self::resume`].
     pub fn resume_from_bytes(
         self,
         bytes: &[u8],
@@ -170,7 +169,7 @@ impl TrainerBuilder {
     }
 }
 
-/// The trainer's settings and the caller's.
+/// The settings of the trainer and of the caller together.
 fn join(mut own: Provenance, callers: &Provenance) -> Result<Provenance, Error> {
     for (name, value) in callers {
         if own.insert(name.clone(), value.clone()).is_some() {

@@ -1,4 +1,4 @@
-//! Schedules of the learning rate and the momentum.
+//! Schedules for the learning rate and the momentum.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::error::Error;
 
-/// A rate as a function of the step t, from 0.
+/// A rate as a function of the step t, counted from 0.
 ///
 /// ```
 /// use thinnet::train::Schedule;
@@ -28,55 +28,55 @@ pub enum Schedule {
     },
     /// from + (to - from) t / steps, and `to` from then on.
     Linear {
-        /// At step 0.
+        /// The rate at step 0.
         #[serde(deserialize_with = "rate")]
         from: f64,
-        /// From step `steps` on.
+        /// The rate from step `steps` on.
         #[serde(deserialize_with = "rate")]
         to: f64,
-        /// How long it takes: at least one step.
+        /// The number of steps from one to the other, at least one.
         #[serde(deserialize_with = "steps")]
         steps: u64,
     },
     /// to + (from - to) (1 + cos(π t / steps)) / 2, and `to` from then on
     /// (Loshchilov and Hutter 2016, without restarts).
     Cosine {
-        /// At step 0.
+        /// The rate at step 0.
         #[serde(deserialize_with = "rate")]
         from: f64,
-        /// From step `steps` on.
+        /// The rate from step `steps` on.
         #[serde(deserialize_with = "rate")]
         to: f64,
-        /// How long it takes: at least one step.
+        /// The number of steps from one to the other, at least one.
         #[serde(deserialize_with = "steps")]
         steps: u64,
     },
-    /// from / (1 + t / time): the learning rate of the authors' published code,
-    /// with time 10,000.
+    /// from / (1 + t / time): the learning rate in the authors' published code, where time is
+    /// 10,000.
     InverseTime {
-        /// At step 0.
+        /// The rate at step 0.
         #[serde(deserialize_with = "rate")]
         from: f64,
-        /// After this many steps it is half of that.
+        /// The number of steps after which the rate has halved.
         #[serde(deserialize_with = "time")]
         time: f64,
     },
-    /// to - (to - from) e^(-t / time): the momentum of the authors' published
-    /// code, 0.99 - 0.49 e^(-t / 100000).
+    /// to - (to - from) e^(-t / time): the momentum in the authors' published code, which is
+    /// 0.99 - 0.49 e^(-t / 100000).
     Saturating {
-        /// At step 0.
+        /// The rate at step 0.
         #[serde(deserialize_with = "rate")]
         from: f64,
-        /// What it tends to.
+        /// The rate in the limit.
         #[serde(deserialize_with = "rate")]
         to: f64,
-        /// The steps that it takes most of the way.
+        /// The time constant: the number of steps in which it goes most of the way.
         #[serde(deserialize_with = "time")]
         time: f64,
     },
 }
 
-/// What is expected of a parameter that no schedule can have.
+/// The requirement that an invalid parameter violates.
 type Expected = &'static str;
 
 fn check_rate(rate: f64) -> Result<f64, Expected> {
@@ -91,7 +91,7 @@ fn check_steps(steps: u64) -> Result<u64, Expected> {
     (steps > 0).then_some(steps).ok_or("at least one step")
 }
 
-/// A parameter from a file of settings, which its error names.
+/// Reads and checks a parameter from a settings file; the error names it.
 fn checked<'de, D, T>(
     deserializer: D,
     check: fn(T) -> Result<T, Expected>,
@@ -120,10 +120,10 @@ fn steps<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     checked(deserializer, check_steps, |_, expected| Error::Zero { what, expected })
 }
 
-/// As in `0.1 to 0.0 in a straight line over 4690 steps`.
+/// For example, `0.1 to 0.0 in a straight line over 4690 steps`.
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // `{:?}` prints 1e30 as such, not its 31 digits.
+        // `{:?}` prints 1e30 as it is rather than as 31 digits.
         match self {
             Self::Constant { value } => write!(f, "{value:?}"),
             Self::Linear { from, to, steps } => {
@@ -148,13 +148,13 @@ impl Schedule {
         Self::Constant { value }
     }
 
-    /// The learning rate of the authors' published code, started at `from`
-    /// (theirs: 1.0, for the paper's form of weights).
+    /// The learning rate in the authors' published code, starting at `from` (theirs is 1.0, for the
+    /// paper's form of the weights).
     pub const fn paper_learning_rate(from: f64) -> Self {
         Self::InverseTime { from, time: 1e4 }
     }
 
-    /// The momentum of the authors' published code: from 0.5 to 0.99.
+    /// The momentum in the authors' published code, from 0.5 to 0.99.
     pub const fn paper_momentum() -> Self {
         Self::Saturating { from: 0.5, to: 0.99, time: 1e5 }
     }
@@ -164,7 +164,7 @@ impl Schedule {
         let part = |steps: u64| if t >= steps { 1.0 } else { t as f64 / steps as f64 };
         match self {
             Self::Constant { value } => value,
-            // This way both ends are exact.
+            // In this form both ends are exact.
             Self::Linear { from, to, steps } => from * (1.0 - part(steps)) + to * part(steps),
             Self::Cosine { from, to, steps } => {
                 let wave = libm::cos(std::f64::consts::PI * part(steps));
@@ -175,10 +175,10 @@ impl Schedule {
         }
     }
 
-    /// The smallest and the largest rate it can give.
+    /// The smallest and the largest rate that the schedule can give.
     ///
     /// # Errors
-    /// A parameter that no schedule can have: what is expected of it.
+    /// A parameter is invalid; the error is the requirement it violates.
     pub(super) fn range(self) -> Result<(f64, f64), Expected> {
         let (from, to) = match self {
             Self::Constant { value } => (value, value),

@@ -13,10 +13,9 @@ use crate::{
     thin::update::Rule,
 };
 
-/// Max-norm (section 5.1 of the paper): after every update the weights into
-/// each unit are projected onto the ball of this radius. The bias is not in the
-/// norm; the output layer is included (appendix B.1: all layers). Velocities
-/// are not projected.
+/// Max-norm (section 5.1 of the paper): after every update, the weights into each unit are
+/// projected onto the ball of this radius. The norm excludes the bias; the output layer is
+/// constrained too (appendix B.1: all layers). Velocities are not projected.
 ///
 /// ```
 /// use thinnet::{
@@ -40,8 +39,8 @@ use crate::{
 pub enum MaxNorm {
     /// Bounds the engine's weights.
     Engine(#[serde(deserialize_with = "checked_bound")] f64),
-    /// Bounds the paper's weights: p c for the engine's, with p the keep rate
-    /// of the layer's inputs. The paper's c = 2 is 1.6 above keep 0.8.
+    /// Bounds the paper's weights, so the bound of the engine's is p c, with p the keep rate of the
+    /// layer's inputs: the paper's c = 2 becomes 1.6 if that keep rate is 0.8.
     Paper(#[serde(deserialize_with = "checked_bound")] f64),
 }
 
@@ -65,10 +64,10 @@ fn checked_bound<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::E
     check_bound(f64::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
-/// As in `2.0 times the keep rate of a layer's inputs`.
+/// For example, `2.0 times the keep rate of a layer's inputs`.
 impl fmt::Display for MaxNorm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // `{:?}` prints 1e30 as such, not its 31 digits.
+        // `{:?}` prints 1e30 as it is rather than as 31 digits.
         match self {
             Self::Engine(c) => write!(f, "{c:?}"),
             Self::Paper(c) => write!(f, "{c:?} times the keep rate of a layer's inputs"),
@@ -77,7 +76,7 @@ impl fmt::Display for MaxNorm {
 }
 
 impl MaxNorm {
-    /// The bound of a layer's engine weights.
+    /// The bound on a layer's weights in the engine's form.
     pub fn bound(self, keep_of_inputs: Keep) -> f64 {
         match self {
             Self::Engine(c) => c,
@@ -86,14 +85,14 @@ impl MaxNorm {
     }
 }
 
-/// Stochastic gradient descent. With g the gradient averaged over the batch, μ
-/// the momentum, η the learning rate and λ the weight decay (weights only):
+/// Stochastic gradient descent. Let g be the gradient averaged over the batch, μ the momentum,
+/// η the learning rate and λ the weight decay (weights only). A step computes
 ///
 /// - g <- g + λ w
 /// - v <- μ v + g
 /// - w <- w - η v, or with Nesterov w <- w - η (g + μ v)
 ///
-/// as PyTorch's `SGD` does it, then max-norm on w.
+/// as PyTorch's `SGD` does, then applies max-norm to w.
 ///
 /// ```
 /// use thinnet::train::{MaxNorm, Schedule, Sgd};
@@ -102,7 +101,7 @@ impl MaxNorm {
 ///     .momentum(Schedule::constant(0.9))
 ///     .max_norm(MaxNorm::Paper(2.0));
 ///
-/// // As a file of settings has it: only the learning rate has to be there.
+/// // The same as a settings file; only the learning rate is required.
 /// let text = r#"{
 ///     "learning_rate": { "kind": "linear", "from": 0.1, "to": 0.0, "steps": 10000 },
 ///     "momentum": { "kind": "constant", "value": 0.9 },
@@ -122,7 +121,7 @@ pub struct Sgd {
     paper_rates: bool,
 }
 
-/// What a file of settings says; what it leaves out is as in [`Sgd::new`].
+/// The contents of a settings file; anything left out is as in [`Sgd::new`].
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Unchecked {
@@ -149,7 +148,7 @@ impl TryFrom<Unchecked> for Sgd {
 }
 
 impl Sgd {
-    /// Gradient descent with this learning rate and nothing else.
+    /// Plain gradient descent with this learning rate.
     pub const fn new(learning_rate: Schedule) -> Self {
         Self {
             learning_rate,
@@ -161,37 +160,37 @@ impl Sgd {
         }
     }
 
-    /// With momentum μ.
+    /// Sets the momentum μ.
     #[must_use]
     pub const fn momentum(mut self, momentum: Schedule) -> Self {
         self.momentum = momentum;
         self
     }
 
-    /// With Nesterov's form of momentum.
+    /// Uses Nesterov momentum.
     #[must_use]
     pub const fn nesterov(mut self) -> Self {
         self.nesterov = true;
         self
     }
 
-    /// With weight decay λ on weights, not on biases.
+    /// Sets the weight decay λ, which applies to weights but not to biases.
     #[must_use]
     pub const fn weight_decay(mut self, weight_decay: f64) -> Self {
         self.weight_decay = weight_decay;
         self
     }
 
-    /// With max-norm.
+    /// Sets max-norm.
     #[must_use]
     pub const fn max_norm(mut self, max_norm: MaxNorm) -> Self {
         self.max_norm = Some(max_norm);
         self
     }
 
-    /// The learning rate and the weight decay are given for the paper's
-    /// weights, and mapped to the engine's: p² η and λ / p² with p the keep
-    /// rate of each layer's inputs; the biases' rate is η.
+    /// Takes the learning rate and the weight decay as given for the paper's weights and converts
+    /// them to the engine's: p² η and λ / p², with p the keep rate of each layer's inputs. The
+    /// learning rate of the biases is η.
     #[must_use]
     pub const fn paper_rates(mut self) -> Self {
         self.paper_rates = true;
@@ -208,8 +207,8 @@ impl Sgd {
         self.max_norm.is_some()
     }
 
-    /// The rules of weights and of biases at step `t`, in a layer whose inputs
-    /// have this keep rate.
+    /// The update rules of weights and of biases at step `t`, for a layer whose inputs have this
+    /// keep rate.
     pub(super) fn rules(self, t: u64, keep_of_inputs: Keep) -> (Momentum, Momentum) {
         let (rate, momentum) = (self.learning_rate.at(t), self.momentum.at(t) as f32);
         let weight_rate =
@@ -223,7 +222,7 @@ impl Sgd {
         (rule(weight_rate, self.decay(keep_of_inputs)), rule(rate, 0.0))
     }
 
-    /// Names and values of all settings, as checkpoints hold them.
+    /// Names and values of all settings, as stored in checkpoints.
     pub(super) fn settings(self) -> super::Provenance {
         let json = |value: serde_json::Result<String>| value.unwrap_or_default();
         [
@@ -238,7 +237,7 @@ impl Sgd {
         .into()
     }
 
-    /// Whether every number is one that training can use.
+    /// Checks that training can use every setting.
     pub(super) fn check(self) -> Result<(), Error> {
         // The kernels compute in f32.
         let check = |what, schedule: Schedule, most, all| {
@@ -258,14 +257,14 @@ impl Sgd {
         Ok(())
     }
 
-    /// Whether they still are where those of the paper's weights become the engine's, in
-    /// a layer whose inputs have this keep rate.
+    /// Checks the same of weight decay and max-norm after any conversion from the paper's weights
+    /// to the engine's, for a layer whose inputs have this keep rate.
     pub(super) fn check_layer(self, keep_of_inputs: Keep) -> Result<(), Error> {
         check_decay(self.decay(keep_of_inputs))?;
         self.max_norm.map_or(Ok(0.0), |c| check_bound(c.bound(keep_of_inputs))).map(drop)
     }
 
-    /// The decay of the engine's weights.
+    /// The weight decay of the engine's weights.
     fn decay(self, keep_of_inputs: Keep) -> f64 {
         if self.paper_rates {
             decay_from_paper(self.weight_decay, keep_of_inputs)
@@ -275,11 +274,10 @@ impl Sgd {
     }
 }
 
-/// The least bound of max-norm: below it, squares of weights leave the range of
-/// f32.
+/// The smallest max-norm bound: below it, squared weights leave the range of f32.
 const LEAST_NORM: f64 = 1e-15;
 
-/// One step's rule.
+/// The update rule of one step.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Momentum {
     learning_rate: f32,

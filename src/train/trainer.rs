@@ -1,4 +1,4 @@
-//! The trainer: a network, its optimiser's state, and the memory of a step.
+//! The trainer: a network, the optimiser's state, and the buffers of a step.
 
 use std::fmt;
 
@@ -19,12 +19,11 @@ use crate::{
     thin::{InputBits, LayerState, Lists},
 };
 
-/// Trains a network, one batch a call.
+/// Trains a network, one batch per call.
 ///
-/// All memory is made once, for a largest batch. A step runs on the rayon pool
-/// that the caller is in, and outside a pool on the calling thread; its result
-/// is the same bit for bit. In a pool, do not hold a lock over a step: see
-/// [`Workspace`](crate::predict::Workspace).
+/// All memory is allocated once, for the largest batch. A step runs on the caller's rayon pool,
+/// or on the calling thread outside a pool; the result is bit-identical either way. Inside a
+/// pool, do not hold a lock across a step: see [`Workspace`](crate::predict::Workspace).
 ///
 /// ```
 /// use thinnet::{
@@ -60,17 +59,17 @@ pub struct Trainer {
     finite_inputs: bool,
     /// What each layer keeps from step to step.
     states: Vec<LayerState>,
-    /// Since an update overflowed: the layer and the step.
+    /// The layer and step of an update that overflowed, if there was one.
     overflowed: Option<(usize, u64)>,
     flow: Flow,
-    /// The masks of the sites that drop; a sparse input has none.
+    /// The masks of the sites with dropout; a sparse input has none.
     masks: Vec<Option<Mask>>,
     backward: Backward,
     losses: AlignedBuffer<f32>,
 }
 
 impl fmt::Debug for Trainer {
-    /// The network, the settings and the position; the memory of a step is left out.
+    /// Shows the network, the settings and the position, without the buffers of a step.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Trainer")
             .field("mlp", &self.mlp)
@@ -85,24 +84,24 @@ impl fmt::Debug for Trainer {
     }
 }
 
-/// A part of a step, in their order.
+/// The parts of a step, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// Looking at the batch.
+    /// The checks of the batch.
     Check,
-    /// The masks.
+    /// Drawing the masks.
     Masks,
-    /// The batch's rows into active lists.
+    /// Turning the batch's rows into active lists.
     Lists,
-    /// Product 1 of a layer.
+    /// Product 1 (forward) of a layer.
     Forward(usize),
     /// The loss and its gradient.
     Loss,
-    /// Products 2 and 3 of a layer, and its update.
+    /// Products 2 and 3 (backward) of a layer, and its update.
     Backward(usize),
 }
 
-/// The gradient of the loss in a layer's parameters.
+/// The gradient of the loss with respect to a layer's parameters.
 ///
 /// ```
 /// use thinnet::{
@@ -122,14 +121,14 @@ pub(crate) enum Part {
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct LayerGradient {
-    /// In the weights, row-major `[outputs][inputs]`.
+    /// With respect to the weights, row-major `[outputs][inputs]`.
     pub weights: Vec<f32>,
-    /// In the biases.
+    /// With respect to the biases.
     pub bias: Vec<f32>,
 }
 
 impl fmt::Debug for LayerGradient {
-    /// The first few numbers of both.
+    /// Shows the first few numbers of each.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LayerGradient")
             .field("weights", &Few(self.weights.iter()))
@@ -138,7 +137,7 @@ impl fmt::Debug for LayerGradient {
     }
 }
 
-/// Describes a [`Trainer`].
+/// A builder for a [`Trainer`].
 ///
 /// ```
 /// use thinnet::{Isa, nn::{Loss, Mlp}, train::{Schedule, Sgd, Trainer}};
@@ -160,14 +159,14 @@ pub struct TrainerBuilder {
 }
 
 impl TrainerBuilder {
-    /// The seed of the masks; 0 where it is not called.
+    /// Sets the seed of the masks, 0 by default.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// The instruction set; the CPU's fastest where it is not called.
+    /// Sets the instruction set, the fastest that the CPU supports by default.
     ///
     /// # Errors
     /// This CPU does not support it.
@@ -175,19 +174,18 @@ impl TrainerBuilder {
         Ok(Self { isa: isa.require()?, ..self })
     }
 
-    /// Inputs may be NaN or infinite; they spread as IEEE 754 says. Without
-    /// this call they are refused.
+    /// Allows inputs that are NaN or infinite, which propagate as in IEEE 754. By default they are
+    /// refused.
     #[must_use]
     pub fn allow_non_finite_inputs(mut self) -> Self {
         self.finite_inputs = false;
         self
     }
 
-    /// The trainer, at step 0 with velocities 0.
+    /// Builds the trainer, at step 0 and with zero velocities.
     ///
     /// # Errors
-    /// A setting outside its range, parameters that are NaN or infinite, or more memory
-    /// than can be allocated.
+    /// A setting is out of range, parameters are NaN or infinite, or there is not enough memory.
     pub fn build(self) -> Result<Trainer, Error> {
         let Self { mlp, sgd, max_rows, seed, isa, finite_inputs } = self;
         sgd.check()?;
@@ -240,26 +238,24 @@ impl TrainerBuilder {
 }
 
 impl Trainer {
-    /// Starts to describe a trainer of `mlp` for batches of at most `max_rows`
-    /// rows.
+    /// Starts building a trainer of `mlp` for batches of at most `max_rows` rows.
     pub fn builder(mlp: Mlp, sgd: Sgd, max_rows: usize) -> TrainerBuilder {
         TrainerBuilder { mlp, sgd, max_rows, seed: 0, isa: Isa::detect(), finite_inputs: true }
     }
 
-    /// One update from one batch: draws the masks of this step, computes the
-    /// mean loss of the thinned networks and its gradient, and moves the
-    /// parameters. Returns the loss before the update.
+    /// Performs one update from one batch: draws the masks of this step, computes the mean loss of
+    /// the thinned networks and its gradient, and updates the parameters. Returns the loss before
+    /// the update.
     ///
     /// # Errors
-    /// A batch of no or too many rows or another width, inputs that are not
-    /// finite, targets that do not fit, a loss that is not finite: the
-    /// parameters are as they were. Parameters that an earlier update made
-    /// infinite.
+    /// The batch has no rows, too many rows or the wrong width, inputs are not finite, the targets
+    /// do not fit, or the loss is not finite; the parameters are left unchanged. Or an earlier
+    /// update made parameters NaN or infinite.
     pub fn step(&mut self, batch: &Batch<'_>, targets: Targets<'_>) -> Result<f32, Error> {
         self.step_watched(batch, targets, &mut |_| ())
     }
 
-    /// As [`Self::step`]; `done` is told of each part when it ends.
+    /// Like [`Self::step`], but calls `done` at the end of each part.
     pub(crate) fn step_watched(
         &mut self,
         batch: &Batch<'_>,
@@ -276,11 +272,11 @@ impl Trainer {
         Ok(loss)
     }
 
-    /// The loss and its gradient in every layer's parameters, under the masks
-    /// of the step that would come next; nothing changes.
+    /// The loss and its gradient with respect to every layer's parameters, under the masks of the
+    /// next step; nothing is updated.
     ///
     /// # Errors
-    /// As [`Self::step`], or more memory than can be allocated.
+    /// As for [`Self::step`], or there is not enough memory.
     pub fn gradients(
         &mut self,
         batch: &Batch<'_>,
@@ -293,11 +289,11 @@ impl Trainer {
         Ok((loss, self.collect(batch.rows())?))
     }
 
-    /// Whether all parameters are finite: what the next step would look at
-    /// first, for those who do no other.
+    /// Checks that all parameters are finite. The next step would check this first; this is for
+    /// callers that take no further step.
     ///
     /// # Errors
-    /// The last update made parameters that are NaN or infinite.
+    /// The last update made parameters NaN or infinite.
     pub fn ensure_finite(&self) -> Result<(), Error> {
         match self.overflowed {
             Some((layer, step)) => Err(Error::NonFiniteParameters { layer, step }),
@@ -305,7 +301,7 @@ impl Trainer {
         }
     }
 
-    /// Whether the batch can be trained on, before anything is touched.
+    /// Checks that the batch can be trained on, before anything is modified.
     fn check(&self, batch: &Batch<'_>, targets: Targets<'_>) -> Result<(), Error> {
         self.ensure_finite()?;
         let rows = batch.rows();
@@ -317,7 +313,7 @@ impl Trainer {
         targets.check(self.mlp.loss(), self.mlp.outputs(), rows)
     }
 
-    /// The masks of this step, of every site but a sparse input's.
+    /// Draws the masks of this step for every site except a sparse input.
     fn draw(&mut self, batch: &Batch<'_>) -> Result<(), Error> {
         for (site, mask) in self.masks.iter_mut().enumerate() {
             if let Some(mask) = mask {
@@ -333,7 +329,8 @@ impl Trainer {
         Ok(())
     }
 
-    /// Lists, products up, loss: leaves dz of the output layer.
+    /// The forward pass: lists, forward products and loss. Leaves dz of the output layer in place
+    /// of the logits.
     fn forward(
         &mut self,
         batch: &Batch<'_>,
@@ -373,7 +370,7 @@ impl Trainer {
         }
     }
 
-    /// The backward pass: the layers' gradients, used at once.
+    /// The backward pass, in which each layer's gradient is applied immediately.
     fn update(&mut self, rows: usize, done: &mut dyn FnMut(Part)) {
         let pass = self.pass(rows);
         self.backward.begin(pass.isa, &self.flow);
@@ -393,7 +390,7 @@ impl Trainer {
         self.step += 1;
     }
 
-    /// The backward pass: the layers' gradients, stored.
+    /// The backward pass, in which the layers' gradients are stored.
     fn collect(&mut self, rows: usize) -> Result<Vec<LayerGradient>, Error> {
         let pass = self.pass(rows);
         let mut gradients = Vec::with_capacity(self.mlp.depth());
@@ -407,25 +404,24 @@ impl Trainer {
         Ok(gradients)
     }
 
-    /// How the products of so many rows run.
+    /// How the products for this number of rows run.
     fn pass(&self, rows: usize) -> Pass {
         let parallel = worth_it(rows.saturating_mul(self.mlp.parameters()));
         Pass { isa: self.isa, parallel }
     }
 
-    /// A copy of the network as it is now: what a file of it would hold.
+    /// A copy of the network as it is now, as it would be saved to a file.
     ///
-    /// Between steps the trainer keeps the weights into each unit as a factor,
-    /// which max-norm left, times what it stores; in the copy they are
-    /// multiplied out.
+    /// Between steps, the trainer represents the weights into each unit as stored weights times a
+    /// factor left by max-norm; in the copy they are multiplied out.
     ///
     /// # Errors
-    /// More memory than can be allocated.
+    /// There is not enough memory.
     pub fn network(&self) -> Result<Mlp, Error> {
         Ok(self.mlp.try_clone()?.with_pending(&self.states))
     }
 
-    /// The network, and the optimiser's state forgotten.
+    /// The network; the optimiser's state is discarded.
     pub fn into_network(self) -> Mlp {
         self.mlp.with_pending(&self.states)
     }
@@ -435,13 +431,13 @@ impl Trainer {
         self.sgd
     }
 
-    /// The network without what is pending, and what each layer keeps besides.
+    /// The network without its pending factors applied, and each layer's state.
     pub(crate) fn raw(&self) -> (&Mlp, &[LayerState]) {
         (&self.mlp, &self.states)
     }
 
-    /// Takes a step, and the network and states that `fill` puts there. Where that
-    /// fails, the trainer is of no more use.
+    /// Sets the step and lets `fill` overwrite the network and the states. If `fill` fails, the
+    /// trainer is no longer usable.
     pub(super) fn restore(
         &mut self,
         step: u64,
@@ -451,7 +447,7 @@ impl Trainer {
         fill(&mut self.mlp, &mut self.states)
     }
 
-    /// Updates done.
+    /// The number of updates so far.
     pub fn steps(&self) -> u64 {
         self.step
     }
@@ -466,13 +462,13 @@ impl Trainer {
         self.isa
     }
 
-    /// The lists into each layer, of the last batch.
+    /// The lists of the inputs to each layer, for the last batch.
     pub(crate) fn lists(&self) -> &[Lists] {
         &self.flow.lists
     }
 
-    /// Of the last batch, for each layer: the part of its inputs that was active, which is
-    /// the part of its products that was computed. 0 before the first batch.
+    /// For each layer, the fraction of its inputs that was active in the last batch, which is the
+    /// fraction of its products that was computed. 0 before the first batch.
     pub fn densities(&self) -> impl ExactSizeIterator<Item = f64> {
         self.flow.lists.iter().map(Lists::density)
     }
