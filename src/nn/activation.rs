@@ -1,4 +1,4 @@
-//! Activations: each unit's formula forward and backward, side by side.
+//! Activations, with each unit's forward and backward formulas side by side.
 
 mod normal;
 
@@ -22,14 +22,14 @@ use normal::{Rectified, rectified, squashed};
 ///
 /// | | f(z) | f'(z) | active |
 /// |---|---|---|---|
-/// | `Relu` | max(0, z) | 1 where z > 0 | z > 0, or NaN |
-/// | `LeakyRelu(a)` | z where z >= 0, a z below | 1 where z > 0, else a | every kept unit |
+/// | `Relu` | max(0, z) | 1 if z > 0 | z > 0, or NaN |
+/// | `LeakyRelu(a)` | z if z >= 0, else a z | 1 if z > 0, else a | every kept unit |
 /// | `Logistic` | 1 / (1 + e^-z) | y (1 - y) | every kept unit |
 /// | `Tanh` | tanh z | 1 - y² | every kept unit |
 /// | `Identity` | z | 1 | every kept unit |
 ///
-/// As a text, in files and at the command line, it is its name; `leaky_relu(0.2)` has
-/// its slope behind it, without which it is PyTorch's default, 0.01.
+/// In files and on the command line, an activation is written as its name. `leaky_relu(0.2)`
+/// includes the slope; without one, the slope is PyTorch's default, 0.01.
 ///
 /// ```
 /// use thinnet::nn::{Activation, NegativeSlope};
@@ -45,7 +45,7 @@ use normal::{Rectified, rectified, squashed};
 pub enum Activation {
     /// max(0, z)
     Relu,
-    /// z, and below 0 its slope times z (Maas, Hannun and Ng 2013).
+    /// z, or the slope times z if z is below 0 (Maas, Hannun and Ng 2013).
     LeakyRelu(NegativeSlope),
     /// 1 / (1 + e^-z)
     Logistic,
@@ -55,11 +55,11 @@ pub enum Activation {
     Identity,
 }
 
-/// The slope of [`Activation::LeakyRelu`] below 0: above 0, and finite.
+/// The slope of [`Activation::LeakyRelu`] for negative z, which is positive and finite.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NegativeSlope(f32);
 
-// There is no NaN.
+// The slope is never NaN.
 impl Eq for NegativeSlope {}
 
 impl Hash for NegativeSlope {
@@ -72,8 +72,10 @@ impl NegativeSlope {
     /// PyTorch's default, 0.01.
     pub const DEFAULT: Self = Self(0.01);
 
+    /// Checks the slope.
+    ///
     /// # Errors
-    /// A slope that is not above 0, or not finite.
+    /// The slope is not positive or not finite.
     ///
     /// ```
     /// use thinnet::nn::{Activation, NegativeSlope};
@@ -91,16 +93,16 @@ impl NegativeSlope {
         Err(Error::NegativeSlope { slope: slope.to_string(), expected: "a finite number above 0" })
     }
 
-    /// The number.
+    /// The slope as a number.
     pub const fn get(self) -> f32 {
         self.0
     }
 }
 
 names! {
-    /// All of them, the leaky ReLU with its usual slope.
+    /// All activations, with the leaky ReLU at its default slope.
     ALL of Activation;
-    /// The name, without a slope.
+    /// The name without the slope.
     name;
     Relu => "relu",
     LeakyRelu(NegativeSlope::DEFAULT) => "leaky_relu" also "leaky_relu(SLOPE)",
@@ -111,10 +113,10 @@ names! {
 from_name!(Activation, "activation");
 
 impl Activation {
-    /// f(z) in f64: the formula, and the twin of the vector code.
+    /// f(z) in f64: the formula itself, and the reference for the vector code.
     pub fn value(self, z: f64) -> f64 {
         match self {
-            // Unlike f64::max, NaN stays NaN.
+            // Unlike f64::max, this propagates NaN.
             Self::Relu => {
                 if z < 0.0 {
                     0.0
@@ -136,16 +138,16 @@ impl Activation {
     }
 }
 
-/// Something generic over the unit of an activation that is known at run time.
+/// Code that is generic over the unit of an activation known only at run time.
 pub(crate) trait UnitVisitor {
-    /// What it returns.
+    /// The return type.
     type Output;
-    /// The code.
+    /// Runs the code with this unit.
     fn visit<U: Unit>(self, unit: U) -> Self::Output;
 }
 
 impl Activation {
-    /// Lets `visitor` visit this activation's unit.
+    /// Runs `visitor` with this activation's unit.
     pub(crate) fn dispatch<W: UnitVisitor>(self, visitor: W) -> W::Output {
         match self {
             Self::Relu => visitor.visit(Relu),
@@ -186,7 +188,7 @@ impl FromStr for Activation {
     fn from_str(name: &str) -> Result<Self, Error> {
         let slope = name.strip_prefix("leaky_relu(").and_then(|rest| rest.strip_suffix(')'));
         if let Some((text, slope)) = slope.and_then(|text| Some((text, text.parse().ok()?))) {
-            // As it is written: 1e39 is infinite as an f32, and 1e-50 is 0.
+            // The error quotes the text as written: as an f32, 1e39 is infinite and 1e-50 is 0.
             let expected = "a number above 0 that single precision can hold";
             let refused = |_| Error::NegativeSlope { slope: text.to_owned(), expected };
             return NegativeSlope::new(slope).map(Self::LeakyRelu).map_err(refused);
@@ -216,7 +218,7 @@ struct Identity;
 impl Unit for Relu {
     #[inline(always)]
     fn value<L: Lanes>(self, _: L, z: L::F) -> L::F {
-        // Asked for active units only.
+        // Called for active units only.
         z
     }
     #[inline(always)]
@@ -241,11 +243,10 @@ impl Unit for LeakyRelu {
     }
     #[inline(always)]
     fn slope<L: Lanes>(self, l: L, y: L::F) -> L::F {
-        // y has the sign of z; at 0 as in PyTorch.
+        // y has the same sign as z; the slope at 0 is as in PyTorch.
         l.select(l.less(l.splat(0.0), y), l.splat(1.0), l.splat(self.slope))
     }
-    /// With r = max(0, z), f(z) = a z + (1 - a) r, where Cov(z, r) = s² Φ(m / s)
-    /// (Stein's lemma).
+    /// With r = max(0, z), f(z) = a z + (1 - a) r, and Cov(z, r) = s² Φ(m / s) by Stein's lemma.
     #[inline(always)]
     fn moments<L: Lanes>(self, l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
         let r = rectified(l, mean, deviation);
@@ -253,7 +254,7 @@ impl Unit for LeakyRelu {
         let y = l.mul_add(a, mean, l.mul(rest, r.mean));
         let both = l.mul(l.mul(l.splat(2.0), rest), r.above);
         let part = l.mul_add(l.mul(rest, rest), r.part, l.mul(a, l.add(a, both)));
-        // Rounding can take it below 0, which it never is.
+        // It is never negative, but rounding can make it so.
         let part = l.select(l.less(part, l.splat(0.0)), l.splat(0.0), part);
         (y, l.mul(deviation, l.sqrt(part)))
     }

@@ -1,15 +1,14 @@
-//! The builder of networks.
+//! The network builder.
 
 use serde::{Deserialize, Serialize, Serializer, ser::Error as _};
 
 use super::{Activation, Initialisation, Layer, Loss, Mlp};
 use crate::{error::Error, memory::reserve, rate::Keep};
 
-/// Describes an [`Mlp`], layer by layer from the input: the hidden layers, then one
-/// output layer. The other calls may stand anywhere; of two that set the same, the
-/// second counts.
+/// A builder for an [`Mlp`], layer by layer from the input: the hidden layers, then one output
+/// layer. The other calls may come at any point; if two set the same thing, the later one wins.
 ///
-/// From a file of settings, in which what is left out is as in [`Mlp::builder`]:
+/// It can be read from a settings file; anything left out is as in [`Mlp::builder`]:
 ///
 /// ```
 /// use thinnet::{Keep, nn::{Activation, Loss, Mlp, MlpBuilder}};
@@ -36,13 +35,12 @@ pub struct MlpBuilder {
     output: Option<Output>,
     initialisation: Initialisation,
     seed: u64,
-    /// The first call of a layer that came after the output layer. No file can say
-    /// this.
+    /// The first call that added a layer after the output layer. A file cannot express this.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "refuse_late")]
     late: Option<String>,
 }
 
-/// What is said of a layer that comes after the output layer.
+/// The error for a layer that comes after the output layer.
 fn late_error(call: &str) -> Error {
     Error::LayerAfterOutput { call: call.to_owned() }
 }
@@ -66,7 +64,7 @@ struct Output {
     loss: Loss,
 }
 
-/// What a file of settings says.
+/// The contents of a settings file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Unchecked {
@@ -111,7 +109,7 @@ impl MlpBuilder {
         }
     }
 
-    /// Notes a layer that comes after the output layer.
+    /// Records whether a layer comes after the output layer.
     fn layer(mut self, call: impl FnOnce() -> String) -> Self {
         if self.output.is_some() && self.late.is_none() {
             self.late = Some(format!("{} after `output`", call()));
@@ -119,24 +117,24 @@ impl MlpBuilder {
         self
     }
 
-    /// The keep rate of the inputs; [`Keep::ONE`] where it is not called.
+    /// Sets the keep rate of the inputs, [`Keep::ONE`] by default.
     #[must_use]
     pub fn input_keep(mut self, keep: Keep) -> Self {
         self.input_keep = keep;
         self
     }
 
-    /// Declares the input sparse (bags of words, one-hot columns): its mask is
-    /// drawn by random access, so that its cost follows the non-zeros. These
-    /// are other bits than a dense input's.
+    /// Declares the input sparse (bags of words, one-hot columns): its mask is drawn by random
+    /// access, so the cost is proportional to the non-zeros. The mask bits differ from those of a
+    /// dense input.
     #[must_use]
     pub fn sparse_input(mut self) -> Self {
         self.sparse_input = true;
         self
     }
 
-    /// Adds a hidden layer: its units, their activation, and the keep rate of
-    /// their outputs.
+    /// Adds a hidden layer, with its number of units, their activation, and the keep rate of their
+    /// outputs.
     #[must_use]
     pub fn hidden(self, width: usize, activation: Activation, keep: Keep) -> Self {
         let mut layers = self.layer(|| format!("`hidden` of {width} units"));
@@ -144,8 +142,8 @@ impl MlpBuilder {
         layers
     }
 
-    /// The output layer: its units, and the loss that it is trained with. It is the last
-    /// layer.
+    /// Adds the output layer, with its number of units and the loss it is trained with. It must be
+    /// the last layer.
     #[must_use]
     pub fn output(self, width: usize, loss: Loss) -> Self {
         let mut layers = self.layer(|| format!("`output` of {width} units"));
@@ -153,25 +151,25 @@ impl MlpBuilder {
         layers
     }
 
-    /// How weights start; [`Initialisation::He`] where it is not called.
+    /// Sets how weights are initialised, [`Initialisation::He`] by default.
     #[must_use]
     pub fn initialisation(mut self, initialisation: Initialisation) -> Self {
         self.initialisation = initialisation;
         self
     }
 
-    /// The seed of the initial weights; 0 where it is not called.
+    /// Sets the seed of the initial weights, 0 by default.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// The network with its initial weights.
+    /// Builds the network with its initial weights.
     ///
     /// # Errors
-    /// No output layer, or a layer after it; a layer without units, or a softmax over
-    /// a single one; more weights than can be allocated.
+    /// There is no output layer, or a layer after it; the input or a layer has no units, or a
+    /// softmax is over a single unit; or there is not enough memory for the weights.
     pub fn build(self) -> Result<Mlp, Error> {
         let (initialisation, seed) = (self.initialisation, self.seed);
         let mut mlp = self.build_zeroed()?;
@@ -182,7 +180,7 @@ impl MlpBuilder {
         Ok(mlp)
     }
 
-    /// The network with all parameters 0, for those who fill them in.
+    /// Builds the network with all parameters 0, for callers that fill them in.
     pub(crate) fn build_zeroed(self) -> Result<Mlp, Error> {
         let Output { width, loss } = *self.check()?;
         let output = Hidden { width, activation: Activation::Identity, keep: Keep::ONE };
@@ -195,7 +193,7 @@ impl MlpBuilder {
         Ok(Mlp { input_keep: self.input_keep, sparse_input: self.sparse_input, layers, loss })
     }
 
-    /// The output layer, where there can be such a network.
+    /// The output layer, if the network is valid.
     fn check(&self) -> Result<&Output, Error> {
         if let Some(call) = &self.late {
             return Err(late_error(call));

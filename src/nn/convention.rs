@@ -1,9 +1,9 @@
 //! The paper's form and the engine's form of the same network.
 //!
-//! The paper (section 4) drops units without scaling while training, and
-//! multiplies outgoing weights by p at test time. The engine divides kept units
-//! by p while training (section 10) and leaves the weights alone. With p the
-//! keep rate of a layer's *inputs*, the two are equivalent under
+//! The paper (section 4) drops units without scaling during training, and multiplies outgoing
+//! weights by p at test time. The engine divides kept units by p during training (section 10)
+//! and leaves the weights alone. With p the keep rate of a layer's *inputs*, the two are
+//! equivalent under
 //!
 //! | quantity | engine's form |
 //! |---|---|
@@ -22,7 +22,7 @@ use crate::{
     rate::Keep,
 };
 
-/// The form that weights are in.
+/// The form of the weights.
 ///
 /// ```
 /// use thinnet::nn::Scaling;
@@ -35,17 +35,17 @@ use crate::{
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Scaling {
-    /// The engine's and PyTorch's: kept units are divided by p while training.
+    /// The engine's and PyTorch's form, in which kept units are divided by p during training.
     #[default]
     Inverted,
-    /// The paper's: weights are to be multiplied by p at test time.
+    /// The paper's form, in which weights are multiplied by p at test time.
     Paper,
 }
 
 names! {
-    /// All of them.
+    /// All forms.
     ALL of Scaling;
-    /// The name in files and at the command line.
+    /// The name in files and on the command line.
     name;
     Inverted => "inverted",
     Paper => "paper",
@@ -53,8 +53,8 @@ names! {
 text_is_name!(Scaling, "scaling");
 
 impl Scaling {
-    /// What a weight of this form, whose input is kept with `keep`, is
-    /// multiplied by to be the engine's.
+    /// The factor that converts a weight of this form to the engine's; `keep` is the keep rate of
+    /// its input.
     pub(crate) fn to_inverted(self, keep: Keep) -> f64 {
         match self {
             Self::Inverted => 1.0,
@@ -63,23 +63,23 @@ impl Scaling {
     }
 }
 
-/// The engine's bound for max-norm `c`, given for the paper's weights.
+/// The engine's max-norm bound, from the bound `c` on the paper's weights.
 pub(crate) fn max_norm_from_paper(c: f64, keep_of_inputs: Keep) -> f64 {
     c * keep_of_inputs.get()
 }
 
-/// The engine's learning rate of weights, given for the paper's weights.
+/// The engine's learning rate of weights, from the learning rate for the paper's weights.
 pub(crate) fn learning_rate_from_paper(learning_rate: f64, keep_of_inputs: Keep) -> f64 {
     learning_rate * keep_of_inputs.get() * keep_of_inputs.get()
 }
 
-/// The engine's weight decay, given for the paper's weights.
+/// The engine's weight decay, from the weight decay for the paper's weights.
 pub(crate) fn decay_from_paper(decay: f64, keep_of_inputs: Keep) -> f64 {
     decay / (keep_of_inputs.get() * keep_of_inputs.get())
 }
 
-/// A network whose weights are the paper's: trained without 1/p, to be
-/// multiplied by p at test time.
+/// A network in the paper's form: its weights are trained without 1/p, and multiplied by p at
+/// test time.
 ///
 /// ```
 /// use thinnet::{Keep, nn::{Loss, Mlp}};
@@ -97,27 +97,26 @@ pub struct PaperMlp {
 }
 
 impl PaperMlp {
-    /// Takes the parameters of `mlp` as the paper's: nothing is converted.
+    /// Interprets the parameters of `mlp` as the paper's, without conversion.
     pub fn from_paper_weights(mlp: Mlp) -> Self {
         Self { mlp }
     }
 
-    /// The network with the paper's weights in it: nothing is converted.
+    /// The network that holds the paper's weights, without conversion.
     pub fn paper_weights(&self) -> &Mlp {
         &self.mlp
     }
 
-    /// The same network in the engine's form: W = p W_paper. The weights are changed in
-    /// place.
+    /// The same network in the engine's form, W = p W_paper. The weights are converted in place.
     pub fn into_inverted(self) -> Mlp {
         scaled(self.mlp, Keep::get)
     }
 
-    /// Test time as the paper writes it, in f64: each unit's value is
-    /// multiplied by its keep rate before the weights above it.
+    /// The prediction at test time as in the paper, in f64: each unit's value is multiplied by its
+    /// keep rate before it is multiplied by its outgoing weights.
     ///
     /// # Errors
-    /// `x` has another length than the network's inputs.
+    /// The length of `x` is not the network's number of inputs.
     pub fn predict(&self, x: &[f64]) -> Result<Vec<f64>, Error> {
         let keeps = self.mlp.keeps();
         let network = PlainNetwork::from(&self.mlp);
@@ -126,15 +125,15 @@ impl PaperMlp {
 }
 
 impl Mlp {
-    /// The same network in the paper's form: W_paper = W / p. The weights are changed in
-    /// place: [`Self::try_clone`] keeps the network besides.
+    /// The same network in the paper's form, W_paper = W / p. The weights are converted in place;
+    /// to keep the original, use [`Self::try_clone`] first.
     pub fn into_paper(self) -> PaperMlp {
         PaperMlp { mlp: scaled(self, |keep| 1.0 / keep.get()) }
     }
 }
 
-/// The network with each layer's weights multiplied by a function of the keep
-/// rate of its inputs.
+/// The network with each layer's weights multiplied by a function of the keep rate of the
+/// layer's inputs.
 fn scaled(mut mlp: Mlp, factor: impl Fn(Keep) -> f64) -> Mlp {
     for index in 0..mlp.depth() {
         let factor = factor(mlp.keep_below(index));

@@ -5,14 +5,14 @@ use sha2::{Digest, Sha256};
 use super::Mlp;
 use crate::bytes::{hexadecimal, write_little_endian};
 
-/// Weights that are copied out at once.
+/// The number of weights copied out at a time.
 const AT_ONCE: usize = 1024;
 
 impl Mlp {
-    /// SHA-256 over the parameters as little-endian f32, in the order of their
-    /// names (`layers.0.bias`, `layers.0.weight`, `layers.1.bias`, ... sorted
-    /// as text), weights row-major `[outputs][inputs]`: what `sha256sum` says
-    /// of the tensors' bytes behind each other. In hexadecimal.
+    /// The SHA-256 of the parameters, in hexadecimal. They are hashed as little-endian f32 in the
+    /// order of their names (`layers.0.bias`, `layers.0.weight`, `layers.1.bias`, ... sorted as
+    /// text), weights row-major `[outputs][inputs]`: the result is that of `sha256sum` on the
+    /// concatenated bytes of the tensors.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
         let (mut floats, mut bytes) = ([0.0; AT_ONCE], [0; 4 * AT_ONCE]);

@@ -102,8 +102,8 @@ impl Trainer {
 }
 
 impl TrainerBuilder {
-    /// The trainer at the position stored in a checkpoint, and the caller's notes. The run continues
-    /// as if it had not been interrupted, bit for bit.
+    /// The trainer at the position stored in a checkpoint, and the caller's notes. The run
+    /// continues as if it had not been interrupted, bit for bit.
     ///
     /// # Errors
     /// The file cannot be read or is not a checkpoint, or the checkpoint has a different

@@ -1,7 +1,7 @@
-//! What activations make of a normal z: mean and standard deviation of f(z).
+//! Mean and standard deviation of the activation f(z) of a normally distributed z.
 //!
-//! z comes with its mean m and standard deviation s. Nothing squares either, so
-//! that numbers near both ends of f32's range stay numbers.
+//! z is given by its mean m and standard deviation s. Neither is ever squared, so values near
+//! either end of the range of f32 neither overflow nor underflow.
 
 use crate::{
     simd::{Lanes, math},
@@ -11,60 +11,60 @@ use crate::{
 /// φ(0), the standard normal density at 0.
 const DENSITY_AT_0: f32 = 0.398_942_3;
 
-/// Of max(0, z), for normal z.
+/// The moments of max(0, z) for normal z.
 pub(super) struct Rectified<F> {
-    /// Its mean.
+    /// The mean.
     pub mean: F,
-    /// Its variance over that of z.
+    /// The variance divided by the variance of z.
     pub part: F,
     /// The probability of z > 0.
     pub above: F,
 }
 
-/// With a = m / s, φ the standard normal density and Φ its integral: mean
-/// m Φ(a) + s φ(a), variance
-/// s² (Φ(a) + a² Φ(a) Φ(-a) - a φ(a) (Φ(a) - Φ(-a)) - φ(a)²). This form of it
-/// does not cancel where a is large.
+/// With a = m / s, φ the standard normal density and Φ its integral, the mean is
+/// m Φ(a) + s φ(a), and the variance is
+/// s² (Φ(a) + a² Φ(a) Φ(-a) - a φ(a) (Φ(a) - Φ(-a)) - φ(a)²). This form of the variance does
+/// not suffer from cancellation for large a.
 #[inline(always)]
 pub(super) fn rectified<L: Lanes>(l: L, mean: L::F, deviation: L::F) -> Rectified<L::F> {
-    /// From here on, to both sides, nothing of the other side is left.
+    /// Beyond this many deviations from 0, on either side, the opposite tail vanishes.
     const FAR: f32 = 20.0;
     let (zero, one) = (l.splat(0.0), l.splat(1.0));
     let negative = l.less(mean, zero);
     let size = l.select(negative, l.sub(zero, mean), mean);
-    // Also where the deviation is 0: the quotient is infinite, or NaN for 0 / 0.
+    // This covers a deviation of 0 too: the quotient is infinite, or NaN for 0 / 0.
     let a = l.div(size, deviation);
     let a = l.select(l.less(a, l.splat(FAR)), a, l.splat(FAR));
     let tail = math::normal_tail(l, a);
     let rest = l.sub(one, tail);
     let density = l.mul(math::exp(l, l.mul(l.mul(a, a), l.splat(-0.5))), l.splat(DENSITY_AT_0));
-    // Φ(a) and Φ(-a), and a with its sign.
+    // Φ(a) and Φ(-a), then a with its sign restored.
     let (above, below) = (l.select(negative, tail, rest), l.select(negative, rest, tail));
     let a = l.select(negative, l.sub(zero, a), a);
     let y = l.mul_add(mean, above, l.mul(deviation, density));
     let both = l.mul(l.mul(a, a), l.mul(above, below));
     let odd = l.mul(l.mul(a, density), l.sub(above, below));
     let part = l.sub(l.sub(l.add(above, both), odd), l.mul(density, density));
-    // Rounding can take either below 0, which they never are.
+    // Neither is ever negative, but rounding can make them so.
     let y = l.select(l.less(y, zero), zero, y);
     let part = l.select(l.less(part, zero), zero, part);
     Rectified { mean: y, part, above }
 }
 
-/// Largest error of the mean of the logistic of a normal z, at every m and s; that
-/// of tanh is twice as large.
+/// The largest error of the mean of the logistic of a normal z over all m and s; the error for
+/// tanh is twice as large.
 #[cfg(test)]
 pub(super) const SQUASHED_MEAN: f64 = 7e-5;
-/// Largest error of its standard deviation; reached where z is far on one side and
-/// the deviation itself is next to nothing.
+/// The largest error of its standard deviation, reached when z is far to one side and the
+/// deviation itself is almost zero.
 #[cfg(test)]
 pub(super) const SQUASHED_DEVIATION: f64 = 2.5e-3;
 
-/// From this deviation of the logistic's argument on probits are closer than the
-/// quadrature: below, the difference that is their variance cancels.
+/// If the argument of the logistic has at least this deviation, probits are more accurate than
+/// quadrature; below it, their variance, which is a difference, suffers from cancellation.
 const WIDE: f32 = 1.5;
 
-/// Mean and deviation of the logistic (`slope` 1) or of tanh (`slope` 2), which is
+/// The mean and deviation of the logistic (`slope` 1) or of tanh (`slope` 2), which is
 /// 2 logistic(2 z) - 1.
 #[inline(always)]
 pub(super) fn squashed<L: Lanes, U: Unit>(
@@ -82,16 +82,16 @@ pub(super) fn squashed<L: Lanes, U: Unit>(
     }
     let factor = l.splat(slope);
     let (y, spread) = probits(l, l.mul(factor, mean), l.mul(factor, deviation));
-    // Twice as much, less 1.
+    // For tanh: 2 y - 1.
     let y = l.mul_add(factor, y, l.splat(1.0 - slope));
     let spread = l.mul(factor, spread);
     (l.select(wide, y, near.0), l.select(wide, spread, near.1))
 }
 
-/// The logistic as a mixture of four probits, sum c Φ(l z), which is within 1.1e-5
-/// of it. With k = 1 / sqrt(1 + l² s²) its mean is sum c Φ(l m k), that of its
-/// derivative d = y - y² is sum c l k φ(l m k), and its variance
-/// E y - E d - (E y)². Taken on the side where the mean is small.
+/// Approximates the logistic by a mixture of four probits, sum c Φ(l z), to within 1.1e-5. With
+/// k = 1 / sqrt(1 + l² s²), its mean is sum c Φ(l m k), the mean of its derivative d = y - y² is
+/// sum c l k φ(l m k), and its variance is E y - E d - (E y)². They are computed on the side on
+/// which the mean is small.
 #[inline(always)]
 fn probits<L: Lanes>(l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
     const MIXTURE: [(f32, f32); 4] = [
@@ -103,7 +103,7 @@ fn probits<L: Lanes>(l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
     let (zero, one) = (l.splat(0.0), l.splat(1.0));
     let positive = l.less(zero, mean);
     let size = l.select(positive, mean, l.sub(zero, mean));
-    // 1 / s: its square may underflow, that of s overflow.
+    // 1 / s; its square may underflow, and the square of s may overflow.
     let inverse = l.div(one, deviation);
     let ratio = l.div(size, deviation);
     let (mut y, mut slope) = (zero, zero);

@@ -5,8 +5,8 @@ use crate::{
     thin::Unit,
 };
 
-/// Rounding in f32 of a mean and a deviation in closed form, relative to the largest
-/// of m and s.
+/// The f32 rounding error of a mean and a deviation in closed form, relative to the larger of
+/// |m| and s.
 const CLOSED: f64 = 2e-5;
 
 struct Ask<'a> {
@@ -39,22 +39,22 @@ impl UnitVisitor for Ask<'_> {
     }
 }
 
-/// Mean and deviation in one lane, while the others hold other numbers.
+/// The mean and deviation in one lane, while the other lanes hold other numbers.
 fn moments(isa: Isa, f: Activation, mean: f32, deviation: f32) -> [f32; 2] {
     let (mut means, mut deviations) = ([1.0; LANES], [0.1; LANES]);
-    // Neighbours of little spread and of much.
+    // Neighbours with small and with large deviations.
     deviations[2..9].fill(30.0);
     (means[5], deviations[5]) = (mean, deviation);
     let [mean, deviation] =
         f.dispatch(Ask { isa, mean: &means, deviation: &deviations }).map(|lanes| lanes[5]);
-    // Alone it has the same bits.
+    // The bits are the same if every lane holds these numbers.
     let (means, deviations) = ([means[5]; LANES], [deviations[5]; LANES]);
     let alone = f.dispatch(Ask { isa, mean: &means, deviation: &deviations }).map(|lanes| lanes[5]);
     assert_eq!(alone.map(f32::to_bits), [mean, deviation].map(f32::to_bits));
     [mean, deviation]
 }
 
-/// The trapezoid rule over 9 deviations to both sides, 400 points each.
+/// The trapezoidal rule over 9 deviations to either side, with 400 points per deviation.
 fn reference(f: Activation, m: f64, s: f64) -> [f64; 2] {
     const EACH: i32 = 3600;
     let nodes = || (-EACH..=EACH).map(|i| f64::from(i) / 400.0);
@@ -85,7 +85,7 @@ fn every_mean_and_deviation_has_the_stated_error() {
                             _ => [CLOSED * f64::from(m.abs().max(s)); 2],
                         };
                         for ((got, want), error) in got.iter().zip(want).zip(error) {
-                            // Of the kink's place among the reference's nodes.
+                            // The error of the reference depends on where the kink lies between its nodes.
                             let error = error + 1e-6 * f64::from(s);
                             assert!(
                                 (got - want).abs() <= error,
@@ -99,7 +99,7 @@ fn every_mean_and_deviation_has_the_stated_error() {
     }
 }
 
-/// Where the mean is not far from where the slope is, the deviation is much closer.
+/// If the mean is near the steep part of the curve, the deviation is much more accurate.
 #[test]
 fn near_the_slope_deviations_are_close() {
     for isa in Isa::available() {
@@ -133,7 +133,7 @@ fn numbers_near_both_ends_of_the_range_stay_numbers() {
             }
         }
         for size in [1e-30f32, 1e20, 1e30] {
-            // Of max(0, z) with mean 0 the variance is s² (1/2 - 1 / (2 pi)).
+            // For z of mean 0, the variance of max(0, z) is s² (1/2 - 1 / (2 pi)).
             let [mean, deviation] = moments(isa, Activation::Relu, 0.0, size);
             assert!((mean / size - 0.398_942_3).abs() < 1e-5);
             assert!((deviation / size - 0.583_819_4).abs() < 1e-5, "{deviation}");
