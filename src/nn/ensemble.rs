@@ -1,10 +1,9 @@
-//! All thinned networks of a small network.
+//! The ensemble of all thinned networks of a small network.
 
 use super::{Loss, Mlp, ThinnedNetwork};
 use crate::{error::Error, mask::Mask, rate::Keep};
 
-/// The 2^n thinned networks of a network with n units that can be dropped, and
-/// their probabilities.
+/// The 2^n thinned networks of a network with n droppable units, and their probabilities.
 ///
 /// ```
 /// use thinnet::{Keep, nn::{Activation, Ensemble, Loss, Mlp}};
@@ -23,20 +22,19 @@ use crate::{error::Error, mask::Mask, rate::Keep};
 #[derive(Clone, Debug)]
 pub struct Ensemble {
     mlp: Mlp,
-    /// Site and number of each unit that can be dropped.
+    /// The site and index of each droppable unit.
     units: Vec<(usize, usize)>,
 }
 
 impl Ensemble {
-    /// The most units that can be dropped in a network whose thinned networks
-    /// are enumerated.
+    /// The maximum number of droppable units for which thinned networks can be enumerated.
     pub const MAX_UNITS: usize = 16;
 
-    /// All thinned networks of `mlp`.
+    /// The ensemble of all thinned networks of `mlp`.
     ///
     /// # Errors
-    /// More than [`Self::MAX_UNITS`] units in sites with a keep rate below 1, or more memory
-    /// than can be allocated.
+    /// Sites with a keep rate below 1 have more than [`Self::MAX_UNITS`] units in total, or there is
+    /// not enough memory.
     pub fn enumerate(mlp: &Mlp) -> Result<Self, Error> {
         let widths = mlp.widths();
         let drops = mlp.keeps().into_iter().map(Keep::drops);
@@ -50,13 +48,13 @@ impl Ensemble {
         Ok(Self { mlp: mlp.try_clone()?, units })
     }
 
-    /// How many there are: 2^n.
+    /// The number of thinned networks, 2^n.
     pub fn count(&self) -> usize {
         1 << self.units.len()
     }
 
-    /// The thinned networks, made one by one. Each can fail as
-    /// [`ThinnedNetwork::from_masks`] does, where memory is short.
+    /// Iterates over the thinned networks, which are built one at a time. Each can fail as in
+    /// [`ThinnedNetwork::from_masks`] if there is not enough memory.
     pub fn members(&self) -> impl Iterator<Item = Result<ThinnedNetwork, Error>> {
         let widths = self.mlp.widths();
         (0..self.count()).map(move |bits| {
@@ -70,20 +68,20 @@ impl Ensemble {
         })
     }
 
-    /// The probability-weighted arithmetic mean of their predictions.
+    /// The probability-weighted arithmetic mean of the thinned networks' predictions.
     ///
     /// # Errors
-    /// `x` has another length than the network's inputs.
+    /// The length of `x` is not the network's number of inputs.
     pub fn mean(&self, x: &[f64]) -> Result<Vec<f64>, Error> {
         self.weighted(|member| member.predict(x))
     }
 
-    /// The probability-weighted geometric mean of their class probabilities,
-    /// normalised to sum 1.
+    /// The probability-weighted geometric mean of the thinned networks' class probabilities,
+    /// normalised to sum to 1.
     ///
     /// # Errors
-    /// A network whose loss is not softmax cross-entropy; `x` has another
-    /// length than its inputs.
+    /// The loss of the network is not softmax cross-entropy, or the length of `x` is not its number
+    /// of inputs.
     pub fn geometric_mean(&self, x: &[f64]) -> Result<Vec<f64>, Error> {
         if self.mlp.loss() != Loss::SoftmaxCrossEntropy {
             let expected = "softmax_cross_entropy, whose probabilities sum to 1";
@@ -92,7 +90,7 @@ impl Ensemble {
         let logs = self.weighted(|member| {
             Ok(member.predict(x)?.into_iter().map(libm::log).collect::<Vec<f64>>())
         })?;
-        // Softmax of the mean logarithms.
+        // The softmax of the mean logarithms.
         Ok(Loss::SoftmaxCrossEntropy.link(&logs))
     }
 

@@ -1,4 +1,4 @@
-//! What flows through a network while a batch passes it.
+//! The data that flows through a network in a forward pass.
 
 use std::ops::Range;
 
@@ -12,16 +12,16 @@ use crate::{
     thin::{InputBits, Lists, Panels},
 };
 
-/// The lists into each layer and the pre-activations of each, for at most a
-/// number of rows that is fixed when they are made.
+/// The input lists and the pre-activations of each layer, for a maximum number of rows that is
+/// fixed on construction.
 #[derive(Clone, Debug)]
 pub(crate) struct Flow {
-    /// The inputs of each layer.
+    /// The input lists of each layer.
     pub lists: Vec<Lists>,
-    /// z of each layer; the output's are the logits.
+    /// z of each layer; for the output layer these are the logits.
     pub z: Vec<Panels>,
     capacity: usize,
-    /// Units of the input and of each layer.
+    /// The number of units of the input and of each layer.
     widths: Vec<usize>,
 }
 
@@ -38,12 +38,12 @@ impl Flow {
         })
     }
 
-    /// The same for predictions, which are refused where sums are not finite.
+    /// The same for predictions, which are refused if sums are not finite.
     pub fn watched(self) -> Self {
         Self { z: self.z.into_iter().map(Panels::watched).collect(), ..self }
     }
 
-    /// Whether `rows` rows of this network fit.
+    /// Checks that the network matches and that `rows` rows fit.
     pub fn check(&self, mlp: &Mlp, rows: usize) -> Result<(), Error> {
         same_size("layers that the workspace was made for", self.z.len(), mlp.depth())?;
         same_size("inputs that the workspace was made for", self.widths[0], mlp.inputs())?;
@@ -54,13 +54,12 @@ impl Flow {
         at_most("rows of a batch", self.capacity, rows)
     }
 
-    /// Whether all sums of the layers `layers`, which were computed, are finite. An
-    /// activation may hide one that is not: ReLU makes 0 of minus infinity, and the
-    /// logistic makes 1 of a sum that overflowed. `number(row)` is what the error
-    /// calls a row.
+    /// Checks that all sums of the given layers, which must have been computed, are finite. An
+    /// activation can hide one that is not: ReLU turns minus infinity into 0, and the logistic turns
+    /// a sum that overflowed into 1. `number(row)` is the row number to give in the error.
     ///
     /// # Errors
-    /// The first row with a sum that is NaN or infinite.
+    /// A sum is NaN or infinite; the error gives the first such row.
     pub fn check_finite(
         &self,
         isa: Isa,
@@ -75,7 +74,7 @@ impl Flow {
         Ok(())
     }
 
-    /// The batch's rows into the first layer's lists.
+    /// Fills the first layer's lists with the rows of the batch.
     pub fn enter<'a>(
         &mut self,
         pass: Pass,
@@ -94,9 +93,9 @@ impl Flow {
         }
     }
 
-    /// Forward through the layers `layers`, from the lists into the first of them.
-    /// `mask(site)` is the mask of a hidden site; with `None` its units are neither
-    /// dropped nor scaled. `done(layer)` is told of each.
+    /// Runs the forward pass through the given layers, starting from the input lists of the first.
+    /// `mask(site)` is the mask of a hidden site; if it is `None`, the site's units are neither
+    /// dropped nor scaled. `done(layer)` is called after each layer.
     pub fn forward<'m>(
         &mut self,
         pass: Pass,
@@ -118,7 +117,7 @@ impl Flow {
         }
     }
 
-    /// Forward through the layers `layers` of a network that drops nothing.
+    /// Runs the forward pass through the given layers without dropout.
     pub fn forward_whole(&mut self, pass: Pass, network: NetworkView<'_>, layers: Range<usize>) {
         self.forward(pass, network, layers, |_| None, |_| ());
     }

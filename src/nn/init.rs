@@ -1,4 +1,4 @@
-//! Initial weights, a pure function of (seed, layer, unit, input).
+//! Initial weights, as a pure function of (seed, layer, unit, input).
 
 use std::f64::consts::TAU;
 
@@ -12,10 +12,10 @@ use crate::{
     rate::Keep,
 };
 
-/// How weights start; biases start at 0.
+/// How weights are initialised; biases are initialised to 0.
 ///
-/// Each unit has a stream of its own (domain initialisation, layer = the weight
-/// layer from 0, row = the unit), read in the order of its inputs.
+/// Each unit has its own random stream (domain initialisation, layer = the weight layer counted
+/// from 0, row = the unit), which is read in the order of the unit's inputs.
 ///
 /// ```
 /// use thinnet::nn::{Initialisation, Loss, Mlp};
@@ -35,15 +35,15 @@ pub enum Initialisation {
     /// Uniform in ±sqrt(6 / (inputs + outputs)): Glorot and Bengio 2010,
     /// PyTorch's `xavier_uniform_`.
     Glorot,
-    /// N(0, 1 / outputs) for the paper's weights, so p times that in the
-    /// engine's form: the default of the code the authors published.
+    /// N(0, 1 / outputs) for the paper's weights, hence p times such a number in the engine's form:
+    /// the default in the authors' published code.
     Paper,
 }
 
 names! {
-    /// All of them.
+    /// All initialisations.
     ALL of Initialisation;
-    /// The name in files and at the command line.
+    /// The name in files and on the command line.
     name;
     He => "he",
     Glorot => "glorot",
@@ -51,12 +51,12 @@ names! {
 }
 text_is_name!(Initialisation, "initialisation");
 
-/// A number in [0, 1) with 53 bits.
+/// A uniform random number in [0, 1) with 53 bits.
 fn uniform(rng: &mut Xoshiro256PlusPlus) -> f64 {
     (rng.next_u64() >> 11) as f64 * f64::EPSILON * 0.5
 }
 
-/// Two independent standard normal numbers (Box and Muller 1958).
+/// Two independent standard normal random numbers (Box and Muller 1958).
 fn normals(rng: &mut Xoshiro256PlusPlus) -> [f64; 2] {
     let radius = (-2.0 * libm::log(1.0 - uniform(rng))).sqrt();
     let angle = TAU * uniform(rng);
@@ -64,8 +64,7 @@ fn normals(rng: &mut Xoshiro256PlusPlus) -> [f64; 2] {
 }
 
 impl Initialisation {
-    /// Draws the weights of layer number `index`; `keep` is the keep rate of
-    /// its inputs.
+    /// Draws the weights of layer `index`; `keep` is the keep rate of its inputs.
     pub(super) fn fill(self, seed: u64, index: usize, keep: Keep, layer: &mut Layer) {
         let (inputs, outputs) = (layer.weights.inputs(), layer.weights.outputs());
         let streams = Streams::new(seed, Domain::Initialisation, index as u64, 0);

@@ -13,7 +13,7 @@ use crate::{
 pub(crate) struct Layer {
     /// W
     pub weights: Tiles,
-    /// b, filled up to whole panels with zeros.
+    /// b, padded to whole panels with zeros.
     pub bias: AlignedBuffer<f32>,
     /// f; [`Activation::Identity`] in an output layer.
     pub activation: Activation,
@@ -33,10 +33,10 @@ impl Layer {
         Ok(Self { weights, bias, activation, keep })
     }
 
-    /// A copy.
+    /// A copy of the layer.
     ///
     /// # Errors
-    /// More than can be allocated.
+    /// There is not enough memory.
     pub fn try_clone(&self) -> Result<Self, Error> {
         let Self { activation, keep, .. } = *self;
         let (weights, bias) = (self.weights.try_clone()?, self.bias.try_clone()?);

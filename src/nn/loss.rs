@@ -1,4 +1,4 @@
-//! Losses: each one's formula, its gradient and its link, side by side.
+//! Losses, each with its formula, gradient and link side by side.
 
 mod kernel;
 
@@ -16,17 +16,17 @@ use crate::{
 };
 use kernel::{BinaryCrossEntropy, Gradient, Link, SoftmaxCrossEntropy, SquaredError};
 
-/// The loss of the output layer's z, averaged over the B rows of a batch; with
-/// N outputs and targets t:
+/// The loss as a function of the output layer's z, averaged over the B rows of a batch. With N
+/// outputs and targets t:
 ///
-/// | | loss of a row | gradient in z | link to predictions |
+/// | | loss of a row | gradient with respect to z | link to predictions |
 /// |---|---|---|---|
 /// | `SoftmaxCrossEntropy` | -ln softmax(z)_t | (softmax(z) - onehot(t)) / B | softmax |
 /// | `SquaredError` | sum (z - t)² / N | 2 (z - t) / (B N) | identity |
 /// | `BinaryCrossEntropy` | sum (max(z, 0) - z t + ln(1 + e^-abs(z))) / N | (logistic(z) - t) / (B N) | logistic |
 ///
-/// These are PyTorch's `cross_entropy`, `mse_loss` and
-/// `binary_cross_entropy_with_logits` with their default mean.
+/// These are PyTorch's `cross_entropy`, `mse_loss` and `binary_cross_entropy_with_logits` with
+/// their default mean reduction.
 ///
 /// ```
 /// use thinnet::nn::{Loss, Mlp};
@@ -41,15 +41,15 @@ use kernel::{BinaryCrossEntropy, Gradient, Link, SoftmaxCrossEntropy, SquaredErr
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Loss {
-    /// One class of N, at least two.
+    /// For one class out of N, where N is at least two.
     SoftmaxCrossEntropy,
-    /// N real values.
+    /// For N real values.
     SquaredError,
-    /// N independent probabilities, from logits.
+    /// For N independent probabilities, computed from logits.
     BinaryCrossEntropy,
 }
 
-/// What a batch is trained towards, a row each.
+/// The targets of a batch, one row of targets per row of the batch.
 ///
 /// ```
 /// use thinnet::{nn::{Loss, Targets}, tensor::MatrixView};
@@ -64,16 +64,16 @@ pub enum Loss {
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Targets<'a> {
-    /// For [`Loss::SoftmaxCrossEntropy`]: a class below N.
+    /// For [`Loss::SoftmaxCrossEntropy`]: a class below N per row.
     Classes(&'a [u32]),
-    /// For [`Loss::SquaredError`]: N finite values.
+    /// For [`Loss::SquaredError`]: N finite values per row.
     Values(MatrixView<'a>),
-    /// For [`Loss::BinaryCrossEntropy`]: N numbers from 0 to 1, usually 0 or 1.
+    /// For [`Loss::BinaryCrossEntropy`]: N numbers from 0 to 1, usually 0 or 1, per row.
     Binary(MatrixView<'a>),
 }
 
 names! {
-    /// All of them.
+    /// All losses.
     ALL of Loss;
     /// The name in files.
     name;
@@ -84,7 +84,7 @@ names! {
 text_is_name!(Loss, "loss");
 
 impl Loss {
-    /// Whether an output layer of so many units can have this loss.
+    /// Checks that an output layer with this number of units can have this loss.
     pub(crate) fn check_outputs(self, outputs: usize) -> Result<(), Error> {
         if self == Self::SoftmaxCrossEntropy && outputs == 1 {
             return Err(Error::OneClass);
@@ -92,11 +92,11 @@ impl Loss {
         Ok(())
     }
 
-    /// The losses of the rows into `losses`, and the gradient of their mean in the
-    /// place of `z`, of `width` outputs. The targets were checked.
+    /// Writes the losses of the rows to `losses`, and overwrites `z`, which has `width` outputs,
+    /// with the gradient of their mean. The targets must have been checked.
     ///
     /// # Errors
-    /// Targets of another kind.
+    /// The targets are of the wrong kind.
     pub(crate) fn gradient(
         self,
         isa: Isa,
@@ -122,7 +122,7 @@ impl Loss {
         Ok(())
     }
 
-    /// The predictions of the rows of `z` into `out`, and in the place of `z`.
+    /// Writes the predictions for the rows of `z` to `out`, and overwrites `z` with them.
     pub(crate) fn predictions(self, isa: Isa, z: &mut Panels, out: &mut Matrix) {
         let width = out.columns();
         match self {
@@ -137,7 +137,7 @@ impl Loss {
         z.copy_to(out);
     }
 
-    /// The predictions of one row's z, in f64.
+    /// The predictions for one row's z, in f64.
     pub fn link(self, z: &[f64]) -> Vec<f64> {
         match self {
             Self::SoftmaxCrossEntropy => {
@@ -151,8 +151,8 @@ impl Loss {
         }
     }
 
-    /// The entropy in nats of the probabilities `p` of classes, or the sum of the
-    /// entropies of bits with these probabilities; none for squared error.
+    /// The entropy in nats of the class probabilities `p`, or the sum of the entropies of bits with
+    /// these probabilities; none for squared error.
     pub(crate) fn entropy(self, p: impl Iterator<Item = f64>) -> Option<f64> {
         // lim p ln p = 0
         let term = |p: f64| if p == 0.0 { 0.0 } else { -p * libm::log(p) };
@@ -163,7 +163,7 @@ impl Loss {
         }
     }
 
-    /// The loss of one row in the plainest form, in f64.
+    /// The loss of one row in its simplest form, in f64.
     pub(super) fn plain(self, z: &[f64], targets: Targets<'_>, row: usize) -> Result<f64, Error> {
         targets.check_row(self, z.len(), row)?;
         let n = z.len() as f64;
@@ -191,7 +191,7 @@ fn bit_loss(z: f64, t: f64) -> f64 {
 }
 
 impl fmt::Debug for Targets<'_> {
-    /// The first few.
+    /// Shows the first few targets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Classes(classes) => f.debug_tuple("Classes").field(&Few(classes.iter())).finish(),
@@ -235,7 +235,7 @@ impl<'a> Targets<'a> {
         }
     }
 
-    /// How many rows.
+    /// The number of rows.
     pub fn rows(self) -> usize {
         match self {
             Self::Classes(classes) => classes.len(),
@@ -243,11 +243,11 @@ impl<'a> Targets<'a> {
         }
     }
 
-    /// Whether they are what `loss` takes for `rows` rows of `outputs` outputs.
+    /// Checks that `loss` accepts these targets for `rows` rows of `outputs` outputs.
     ///
     /// # Errors
-    /// Targets of another kind, number or width; a class that there is not; a
-    /// value that is not finite; a bit outside [0, 1].
+    /// The targets are of the wrong kind, number or width, a class does not exist, a value is not
+    /// finite, or a bit is outside [0, 1].
     pub fn check(self, loss: Loss, outputs: usize, rows: usize) -> Result<(), Error> {
         same_size("rows of the targets", rows, self.rows())?;
         (0..rows).try_for_each(|row| self.check_row(loss, outputs, row))

@@ -1,7 +1,7 @@
-//! What a network is: layers, activations, losses, initialisation.
+//! Networks: layers, activations, losses and initialisation.
 //!
-//! What a batch does to it is [`crate::train`]'s and [`crate::predict`]'s to
-//! say; `flow` and `view` are the forward pass that both share.
+//! Running a batch through a network is left to [`crate::train`] and [`crate::predict`]; `flow`
+//! and `view` are the forward pass that they share.
 
 mod activation;
 mod builder;

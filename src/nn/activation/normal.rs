@@ -1,7 +1,7 @@
 //! Mean and standard deviation of the activation f(z) of a normally distributed z.
 //!
 //! z is given by its mean m and standard deviation s. Neither is ever squared, so values near
-//! either end of the range of f32 neither overflow nor underflow.
+//! either end of the range of f32 give finite results.
 
 use crate::{
     simd::{Lanes, math},

@@ -1,4 +1,4 @@
-//! The losses in vectors: each one's gradient and its link, side by side.
+//! The vectorised losses, each with its gradient and link side by side.
 
 use super::bit_loss;
 use crate::{
@@ -8,12 +8,13 @@ use crate::{
     thin::{self, PANEL, Panels, VECTORS},
 };
 
-/// A loss of the rows of z, of which there are B with N outputs (`width`).
+/// A loss for the B rows of z, with N outputs (`width`) each.
 pub(super) trait LossUnit: Copy {
-    /// What a batch is trained towards; it was checked.
+    /// The targets of a batch, already checked.
     type Targets<'t>: Copy;
 
-    /// The loss of row `row`. The gradient of the mean over the B rows takes z's place.
+    /// Returns the loss of row `row`, and overwrites z with the gradient of the mean over the B
+    /// rows.
     fn gradient<L: Lanes>(
         self,
         l: L,
@@ -23,13 +24,12 @@ pub(super) trait LossUnit: Copy {
         row: usize,
     ) -> f32;
 
-    /// The predictions of row `row` in the place of z: z itself where the loss has no
-    /// other link.
+    /// Overwrites z with the predictions for row `row`; by default the link is the identity.
     #[inline(always)]
     fn link<L: Lanes>(self, _: L, _width: usize, _z: &mut Panels, _row: usize) {}
 }
 
-/// The losses of the rows, and the gradient of their mean in the place of z.
+/// Computes the losses of the rows, and overwrites z with the gradient of their mean.
 pub(super) struct Gradient<'a, U: LossUnit> {
     pub loss: U,
     pub targets: U::Targets<'a>,
@@ -50,7 +50,7 @@ impl<U: LossUnit> Kernel for Gradient<'_, U> {
     }
 }
 
-/// The predictions in the place of z.
+/// Overwrites z with the predictions.
 pub(super) struct Link<'a, U> {
     pub loss: U,
     pub width: usize,
@@ -182,7 +182,7 @@ fn per_output(z: &Panels, width: usize) -> f32 {
     (1.0 / (z.rows() as f64 * width as f64)) as f32
 }
 
-/// Softmax of one row in place; returns its largest z and the sum of
+/// Computes the softmax of one row in place; returns its largest z and the sum of
 /// e^(z - largest). Outputs beyond the width become 0.
 #[inline(always)]
 fn softmax<L: Lanes>(l: L, width: usize, z: &mut Panels, row: usize) -> (f32, f32) {
@@ -191,7 +191,7 @@ fn softmax<L: Lanes>(l: L, width: usize, z: &mut Panels, row: usize) -> (f32, f3
     for n in 0..z.panels() {
         for (c, z) in thin::load::<L, VECTORS>(l, z.at(n, row)).into_iter().enumerate() {
             let valid = (valid_bits(width, n) >> (c * LANES)) as u16;
-            // A comparison with NaN is false, so NaN is taken on purpose.
+            // A comparison with NaN is false, so NaN is selected explicitly.
             let larger = (l.less(most, z) | l.is_nan(z)) & valid;
             most = l.select(larger, z, most);
         }

@@ -1,4 +1,4 @@
-//! The loss kernels against the formulas in f64, at widths around panels.
+//! Tests of the loss kernels against the formulas in f64, at widths around multiples of a panel.
 
 use super::*;
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     thin::PANEL,
 };
 
-/// Exponentials and logistics are good to 3 ULP, sums over 200 outputs to some 100.
+/// Exponentials and logistics are accurate to 3 ULP, sums over 200 outputs to about 100.
 const RELATIVE: f64 = 2e-5;
 
 fn numbers(seed: u64, n: usize) -> Vec<f32> {
@@ -32,7 +32,7 @@ fn losses_gradients_and_links_equal_their_formulas_in_every_panel() {
                     Loss::BinaryCrossEntropy => Targets::Binary(view),
                 };
                 let mut panels = Panels::with_capacity(rows, width).unwrap();
-                // What fills up the last panel must not matter.
+                // The padding of the last panel must not matter.
                 panels.runs_mut().data.iter_mut().for_each(|panel| panel.fill(50.0));
                 for row in 0..rows {
                     for n in 0..width {
