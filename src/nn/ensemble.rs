@@ -33,8 +33,8 @@ impl Ensemble {
     /// The ensemble of all thinned networks of `mlp`.
     ///
     /// # Errors
-    /// Sites with a keep rate below 1 have more than [`Self::MAX_UNITS`] units in total, or there is
-    /// not enough memory.
+    /// Sites with a keep rate below 1 have more than [`Self::MAX_UNITS`] units in total, or there
+    /// is not enough memory.
     pub fn enumerate(mlp: &Mlp) -> Result<Self, Error> {
         let widths = mlp.widths();
         let drops = mlp.keeps().into_iter().map(Keep::drops);

@@ -55,8 +55,8 @@ impl Flow {
     }
 
     /// Checks that all sums of the given layers, which must have been computed, are finite. An
-    /// activation can hide one that is not: ReLU turns minus infinity into 0, and the logistic turns
-    /// a sum that overflowed into 1. `number(row)` is the row number to give in the error.
+    /// activation can hide one that is not: ReLU turns minus infinity into 0, and the logistic
+    /// turns a sum that overflowed into 1. `number(row)` is the row number to give in the error.
     ///
     /// # Errors
     /// A sum is NaN or infinite; the error gives the first such row.

@@ -10,11 +10,11 @@ use crate::{
     thin::LayerState,
 };
 
-/// A multilayer perceptron with dropout of its inputs and hidden units, in the
-/// engine's inverted form: kept units are divided by p while training, and at
-/// test time the network runs as it is.
+/// A multilayer perceptron with dropout of its inputs and hidden units, in the engine's inverted
+/// form: kept units are divided by p during training, and at test time the network runs
+/// unchanged.
 ///
-/// For layer l with inputs x, in the paper's section 4:
+/// For layer l with inputs x, in the notation of the paper's section 4:
 /// z = W (r x / p) + b, y = f(z), r ~ Bernoulli(p).
 ///
 /// ```
@@ -34,13 +34,13 @@ use crate::{
 pub struct Mlp {
     pub(crate) input_keep: Keep,
     pub(crate) sparse_input: bool,
-    /// At least one; the last is the output layer.
+    /// The layers, at least one; the last is the output layer.
     pub(crate) layers: Vec<Layer>,
     pub(crate) loss: Loss,
 }
 
 impl fmt::Debug for Mlp {
-    /// The first few layers, with their shapes and the first few numbers of each.
+    /// Shows the first few layers, with their shapes and the first few numbers of each.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { input_keep, sparse_input, layers, loss } = self;
         f.debug_struct("Mlp")
@@ -53,33 +53,33 @@ impl fmt::Debug for Mlp {
 }
 
 impl Mlp {
-    /// Starts to describe a network with `inputs` inputs.
+    /// Starts building a network with `inputs` inputs.
     pub fn builder(inputs: usize) -> MlpBuilder {
         MlpBuilder::new(inputs)
     }
 
-    /// Units of the input, of each hidden layer and of the output.
+    /// The number of units of the input, of each hidden layer and of the output.
     pub fn widths(&self) -> Vec<usize> {
         let inputs = self.layers.first().map(|layer| layer.weights.inputs());
         inputs.into_iter().chain(self.layers.iter().map(|layer| layer.weights.outputs())).collect()
     }
 
-    /// Units of the input.
+    /// The number of input units.
     pub fn inputs(&self) -> usize {
         self.layers.first().map_or(0, |layer| layer.weights.inputs())
     }
 
-    /// Units of the output.
+    /// The number of output units.
     pub fn outputs(&self) -> usize {
         self.layers.last().map_or(0, |layer| layer.weights.outputs())
     }
 
-    /// Layers with weights: the hidden ones and the output.
+    /// The number of layers with weights: the hidden layers and the output layer.
     pub fn depth(&self) -> usize {
         self.layers.len()
     }
 
-    /// The keep rate of each dropout site: the input, then the hidden layers.
+    /// The keep rates of the dropout sites: the input, then the hidden layers.
     pub fn keeps(&self) -> Vec<Keep> {
         (0..self.depth()).map(|layer| self.keep_below(layer)).collect()
     }
@@ -92,10 +92,10 @@ impl Mlp {
         }
     }
 
-    /// A copy, as [`Clone`] makes it, which aborts where this is an error.
+    /// A copy of the network, like [`Clone`], which would abort where this returns an error.
     ///
     /// # Errors
-    /// More memory than can be allocated.
+    /// There is not enough memory.
     pub fn try_clone(&self) -> Result<Self, Error> {
         let layers = self.layers.iter().map(Layer::try_clone);
         let layers = layers.collect::<Result<_, _>>()?;
@@ -103,8 +103,7 @@ impl Mlp {
         Ok(Self { input_keep, sparse_input, layers, loss })
     }
 
-    /// The network with its weights multiplied by the factors that are pending in
-    /// `states`.
+    /// The network with its weights multiplied by the pending factors in `states`.
     pub(crate) fn with_pending(mut self, states: &[LayerState]) -> Self {
         for (layer, state) in self.layers.iter_mut().zip(states) {
             state.apply_pending(&mut layer.weights);
@@ -122,21 +121,20 @@ impl Mlp {
         self.loss
     }
 
-    /// Whether the input was declared sparse: its mask is by random access.
+    /// Whether the input was declared sparse, in which case its mask is drawn by random access.
     pub fn sparse_input(&self) -> bool {
         self.sparse_input
     }
 
-    /// Weights and biases together.
+    /// The total number of weights and biases.
     pub fn parameters(&self) -> usize {
         self.layers.iter().map(|l| (l.weights.inputs() + 1) * l.weights.outputs()).sum()
     }
 
-    /// The weights of a layer, row-major `[outputs][inputs]` as PyTorch's
-    /// `nn.Linear` has them.
+    /// The weights of a layer, row-major `[outputs][inputs]` as in PyTorch's `nn.Linear`.
     ///
     /// # Errors
-    /// There is no such layer, or more than can be allocated.
+    /// There is no such layer, or not enough memory.
     pub fn weights(&self, layer: usize) -> Result<Vec<f32>, Error> {
         below("layer", self.depth(), layer)?;
         self.layers[layer].weights.to_rows()
@@ -152,19 +150,19 @@ impl Mlp {
         Ok(&layer.bias[..layer.weights.outputs()])
     }
 
-    /// Puts weights `[outputs][inputs]` in the place of a layer's.
+    /// Replaces the weights of a layer; `weights` is row-major `[outputs][inputs]`.
     ///
     /// # Errors
-    /// There is no such layer, or it has another number of weights.
+    /// There is no such layer, or it has a different number of weights.
     pub fn set_weights(&mut self, layer: usize, weights: &[f32]) -> Result<(), Error> {
         below("layer", self.depth(), layer)?;
         self.layers[layer].weights.set_rows(weights)
     }
 
-    /// Puts biases in the place of a layer's.
+    /// Replaces the biases of a layer.
     ///
     /// # Errors
-    /// There is no such layer, or it has another number of units.
+    /// There is no such layer, or it has a different number of units.
     pub fn set_bias(&mut self, layer: usize, bias: &[f32]) -> Result<(), Error> {
         below("layer", self.depth(), layer)?;
         let layer = &mut self.layers[layer];
@@ -174,7 +172,7 @@ impl Mlp {
         Ok(())
     }
 
-    /// The names of the parameters in files, sorted, with (layer, is bias).
+    /// The names of the parameters in files, sorted, each with (layer, is bias).
     pub(crate) fn names(&self) -> Vec<(String, usize, bool)> {
         let mut names: Vec<_> = (0..self.depth())
             .flat_map(|layer| {

@@ -1,7 +1,6 @@
-//! The network in the plainest loops, in f64.
+//! The network in f64 and the simplest possible loops.
 //!
-//! The twin of whole networks in tests; thinned networks and ensembles run on
-//! it.
+//! It is the reference for whole networks in tests; thinned networks and ensembles run on it.
 
 use std::fmt;
 
@@ -11,7 +10,7 @@ use crate::{
     error::{Error, same_size},
 };
 
-/// A layer with its weights `[output][input]`.
+/// A layer with its weights as `[output][input]`.
 ///
 /// ```
 /// use thinnet::{Keep, nn::{Activation, Loss, Mlp, PlainNetwork}};
@@ -26,15 +25,15 @@ use crate::{
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct PlainLayer {
-    /// W `[output][input]`.
+    /// W as `[output][input]`.
     pub weights: Vec<Vec<f64>>,
-    /// b.
+    /// b
     pub bias: Vec<f64>,
-    /// f of y = f(W x + b).
+    /// f in y = f(W x + b).
     pub activation: Activation,
 }
 
-/// A network without dropout that runs by itself, one row at a time, in f64.
+/// A self-contained network without dropout that runs one row at a time, in f64.
 ///
 /// ```
 /// use thinnet::nn::{Loss, Mlp, PlainNetwork};
@@ -48,14 +47,14 @@ pub struct PlainLayer {
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct PlainNetwork {
-    /// At least one; the last one's outputs are the logits or values.
+    /// The layers, at least one; the outputs of the last are the logits or values.
     pub layers: Vec<PlainLayer>,
-    /// The loss of the network that it was made from.
+    /// The loss of the network it was made from.
     pub loss: Loss,
 }
 
 impl fmt::Debug for PlainLayer {
-    /// The first few biases, and the first few weights of the first few units.
+    /// Shows the first few biases, and the first few weights of the first few units.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PlainLayer")
             .field("weights", &Few(self.weights.iter().map(|row| Few(row.iter()))))
@@ -66,7 +65,7 @@ impl fmt::Debug for PlainLayer {
 }
 
 impl fmt::Debug for PlainNetwork {
-    /// The first few layers.
+    /// Shows the first few layers.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PlainNetwork")
             .field("layers", &Few(self.layers.iter()))
@@ -76,7 +75,7 @@ impl fmt::Debug for PlainNetwork {
 }
 
 impl From<&Mlp> for PlainNetwork {
-    /// The whole network, with no unit dropped.
+    /// Converts the whole network, with no units dropped.
     fn from(mlp: &Mlp) -> Self {
         let layers = mlp
             .layers
@@ -101,16 +100,16 @@ impl PlainNetwork {
     /// The outputs of the last layer before the loss's link: logits or values.
     ///
     /// # Errors
-    /// `x` has another length than the first layer's inputs.
+    /// The length of `x` is not the first layer's number of inputs.
     pub fn logits(&self, x: &[f64]) -> Result<Vec<f64>, Error> {
         self.logits_scaled(x, |_, _| 1.0)
     }
 
-    /// The logits where each unit's value is multiplied by
-    /// `factor(site, unit)`: a mask over p, as dropout does it.
+    /// The logits with each unit's value multiplied by `factor(site, unit)`; for dropout this is the
+    /// mask divided by p.
     ///
     /// # Errors
-    /// `x` has another length than the first layer's inputs.
+    /// The length of `x` is not the first layer's number of inputs.
     pub fn logits_scaled(
         &self,
         x: &[f64],
@@ -124,7 +123,7 @@ impl PlainNetwork {
             same_size("biases of a layer", layer.weights.len(), layer.bias.len())?;
             for (unit, x) in x.iter_mut().enumerate() {
                 let factor = factor(site, unit);
-                // Dropped is zero, whatever was there.
+                // A dropped unit is zero, whatever its value was.
                 *x = if factor == 0.0 { 0.0 } else { *x * factor };
             }
             x = layer
@@ -140,10 +139,10 @@ impl PlainNetwork {
         Ok(x)
     }
 
-    /// Probabilities (or values, for squared error) of one row.
+    /// The probabilities (or values, for squared error) for one row.
     ///
     /// # Errors
-    /// `x` has another length than the first layer's inputs.
+    /// The length of `x` is not the first layer's number of inputs.
     pub fn predict(&self, x: &[f64]) -> Result<Vec<f64>, Error> {
         Ok(self.loss.link(&self.logits(x)?))
     }
@@ -151,7 +150,7 @@ impl PlainNetwork {
     /// The loss of one row's logits.
     ///
     /// # Errors
-    /// Targets that do not fit, as [`Targets::check`] says.
+    /// The targets do not fit, as defined by [`Targets::check`].
     pub fn loss_of(&self, logits: &[f64], targets: Targets<'_>, row: usize) -> Result<f64, Error> {
         self.loss.plain(logits, targets, row)
     }

@@ -1,4 +1,4 @@
-//! Thinned networks as objects.
+//! Thinned networks as standalone objects.
 
 use std::fmt;
 
@@ -9,8 +9,8 @@ use crate::{
     mask::{Domain, Mask, MaskSpec, Streams},
 };
 
-/// One of the 2^n networks that a dropout network stands for: the units that a
-/// row's mask leaves, and the weights between them.
+/// One of the 2^n networks that a dropout network represents: the units kept by a row's mask,
+/// and the weights between them.
 ///
 /// ```
 /// use thinnet::{Keep, nn::{Activation, Loss, Mlp, ThinnedNetwork}};
@@ -33,7 +33,7 @@ pub struct ThinnedNetwork {
 }
 
 impl fmt::Debug for ThinnedNetwork {
-    /// The first few sites and layers, with the first few units of each.
+    /// Shows the first few sites and layers, with the first few units of each.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { masks, standing, network, log_probability } = self;
         f.debug_struct("ThinnedNetwork")
@@ -45,7 +45,7 @@ impl fmt::Debug for ThinnedNetwork {
     }
 }
 
-/// The mask of a dropout site for a row, as training draws it.
+/// The mask of a dropout site for one row, as drawn in training.
 fn site_mask(mlp: &Mlp, seed: u64, site: usize, step: u64, row: u64) -> Result<Mask, Error> {
     let streams = Streams::new(seed, Domain::Training, site as u64, step);
     let (spec, width) = (MaskSpec::new(mlp.keep_below(site), streams), mlp.widths()[site]);
@@ -54,11 +54,11 @@ fn site_mask(mlp: &Mlp, seed: u64, site: usize, step: u64, row: u64) -> Result<M
 }
 
 impl ThinnedNetwork {
-    /// The thinned network that training with `seed` gives to the row with
-    /// index `row` of the global batch of step `step`.
+    /// The thinned network that training with `seed` uses for row `row` of the global batch at step
+    /// `step`.
     ///
     /// # Errors
-    /// More than can be allocated.
+    /// There is not enough memory.
     pub fn of(mlp: &Mlp, seed: u64, step: u64, row: u64) -> Result<Self, Error> {
         let masks = (0..mlp.depth())
             .map(|site| site_mask(mlp, seed, site, step, row))
@@ -66,12 +66,11 @@ impl ThinnedNetwork {
         Self::from_masks(mlp, masks)
     }
 
-    /// The thinned network of given masks: one row for the input and for each
-    /// hidden layer.
+    /// The thinned network for the given masks: one row each for the input and for every hidden
+    /// layer.
     ///
     /// # Errors
-    /// Masks of another number, or another shape than one row of the site's
-    /// width.
+    /// The number of masks is wrong, or a mask is not one row of its site's width.
     pub fn from_masks(mlp: &Mlp, masks: Vec<Mask>) -> Result<Self, Error> {
         same_size("dropout sites", mlp.depth(), masks.len())?;
         for (mask, width) in masks.iter().zip(mlp.widths()) {
@@ -112,42 +111,42 @@ impl ThinnedNetwork {
         Ok(Self { masks, standing, network, log_probability })
     }
 
-    /// The masks: one row for the input and for each hidden layer.
+    /// The masks: one row each for the input and for every hidden layer.
     pub fn masks(&self) -> &[Mask] {
         &self.masks
     }
 
-    /// The units that stand: of the input, of each hidden layer, of the output.
+    /// The kept ("standing") units of the input, of each hidden layer and of the output.
     pub fn standing(&self) -> &[Vec<usize>] {
         &self.standing
     }
 
-    /// The thinned weights as a network of its own, with the scale 1/p in
-    /// them; its inputs are the inputs that stand.
+    /// The thinned weights as a separate network, with the scale 1/p included; its inputs are the
+    /// kept inputs.
     pub fn network(&self) -> &PlainNetwork {
         &self.network
     }
 
-    /// ln of the probability that dropout draws this network: over the sites
-    /// that drop, sum of ln p for kept and ln(1 - p) for dropped units.
+    /// The natural logarithm of the probability that dropout draws this network: the sum, over the
+    /// sites with dropout, of ln p for kept units and ln(1 - p) for dropped ones.
     pub fn log_probability(&self) -> f64 {
         self.log_probability
     }
 
-    /// Its logits for a row of all inputs; it looks at those that stand.
+    /// The logits for a row of all inputs, of which only the kept ones are used.
     ///
     /// # Errors
-    /// `x` has another length than the whole network's inputs.
+    /// The length of `x` is not the whole network's number of inputs.
     pub fn logits(&self, x: &[f64]) -> Result<Vec<f64>, Error> {
         same_size("inputs of a network", self.masks[0].width(), x.len())?;
         let x: Vec<f64> = self.standing[0].iter().map(|&unit| x[unit]).collect();
         self.network.logits(&x)
     }
 
-    /// Its probabilities (or values, for squared error).
+    /// The probabilities (or values, for squared error) for a row of all inputs.
     ///
     /// # Errors
-    /// `x` has another length than the whole network's inputs.
+    /// The length of `x` is not the whole network's number of inputs.
     pub fn predict(&self, x: &[f64]) -> Result<Vec<f64>, Error> {
         Ok(self.network.loss.link(&self.logits(x)?))
     }

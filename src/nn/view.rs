@@ -1,4 +1,4 @@
-//! A network and its layers as a pass takes them.
+//! Views of a network and its layers, as used in a forward pass.
 
 use super::{Layer, Mlp, activation::UnitVisitor};
 use crate::{
@@ -12,25 +12,25 @@ use crate::{
     },
 };
 
-/// A network as a pass takes it: with its own weights, or what stands for them.
+/// A network as used in a forward pass, with its own weights or with replacements.
 #[derive(Clone, Copy)]
 pub(crate) struct NetworkView<'a> {
     pub mlp: &'a Mlp,
-    /// The weights of each layer as bfloat16, to be used in place of its own.
+    /// The weights of each layer as bfloat16, to be used instead of its own.
     pub bf16: Option<&'a [Tiles<Bf16>]>,
-    /// What training keeps of each layer: its weights have factors pending.
+    /// The training state of each layer, with factors pending on its weights.
     pub states: Option<&'a [LayerState]>,
 }
 
 impl<'a> From<&'a Mlp> for NetworkView<'a> {
-    /// The network by itself.
+    /// The network with its own weights.
     fn from(mlp: &'a Mlp) -> Self {
         Self { mlp, bf16: None, states: None }
     }
 }
 
 impl<'a> NetworkView<'a> {
-    /// Layer `index`.
+    /// The view of layer `index`.
     pub fn layer(self, index: usize) -> LayerView<'a> {
         LayerView {
             layer: &self.mlp.layers[index],
@@ -40,13 +40,13 @@ impl<'a> NetworkView<'a> {
     }
 }
 
-/// A layer as a pass takes it: with the layer's own weights, or what stands for them.
+/// A layer as used in a forward pass, with its own weights or with replacements.
 #[derive(Clone, Copy)]
 pub(crate) struct LayerView<'a> {
     pub layer: &'a Layer,
-    /// The weights as bfloat16, to be used in place of the layer's.
+    /// The weights as bfloat16, to be used instead of the layer's own.
     pub bf16: Option<&'a Tiles<Bf16>>,
-    /// The factors of a training's weights that max-norm left pending.
+    /// The factors that max-norm left pending on the weights during training.
     pub pending: Option<&'a [Panel]>,
 }
 
@@ -55,8 +55,8 @@ impl<'a> LayerView<'a> {
         Weights { w, scale: Scale { bias: self.layer.bias_panels(), pending: self.pending } }
     }
 
-    /// A hidden layer forward: lists in, the next layer's lists out. Without a
-    /// mask the outputs are neither dropped nor scaled. `z` is working memory.
+    /// The forward pass of a hidden layer, from its input lists to those of the next layer. Without a
+    /// mask, outputs are neither dropped nor scaled. `z` is scratch memory.
     pub fn forward(
         self,
         pass: Pass,
@@ -78,7 +78,7 @@ impl<'a> LayerView<'a> {
         }
     }
 
-    /// The output layer forward: lists in, logits out.
+    /// The forward pass of the output layer, from its input lists to the logits.
     pub fn output(self, pass: Pass, x: &Lists, z: &mut Panels) {
         if let Some(bf16) = self.bf16 {
             forward::output(pass, self.with(bf16), x, z);
@@ -87,8 +87,8 @@ impl<'a> LayerView<'a> {
         }
     }
 
-    /// As [`Self::forward`] for means and deviations, in f32 weights, with the layer's
-    /// dropout of the outputs in them.
+    /// Like [`Self::forward`], but for means and deviations, with f32 weights; they include the
+    /// dropout of the layer's outputs.
     pub fn forward_moments(
         self,
         pass: Pass,
@@ -102,13 +102,13 @@ impl<'a> LayerView<'a> {
         self.layer.activation.dispatch(HiddenMoments { pass, weights, x, keep, z, out });
     }
 
-    /// As [`Self::output`] for means and deviations, in f32 weights.
+    /// Like [`Self::output`], but for means and deviations, with f32 weights.
     pub fn output_moments(self, pass: Pass, x: Inputs<'_>, z: [&mut Panels; 2]) {
         moments::output(pass, self.with(&self.layer.weights), x, z);
     }
 }
 
-/// [`LayerView::forward`], to be told the unit.
+/// [`LayerView::forward`] as a visitor of the unit.
 struct Hidden<'a, E: Element> {
     pass: Pass,
     weights: Weights<'a, E>,
@@ -130,7 +130,7 @@ impl<E: Element> UnitVisitor for Hidden<'_, E> {
     }
 }
 
-/// [`LayerView::forward_moments`], to be told the unit.
+/// [`LayerView::forward_moments`] as a visitor of the unit.
 struct HiddenMoments<'a> {
     pass: Pass,
     weights: Weights<'a>,

@@ -1,5 +1,5 @@
-//! The slopes of this network's loss are what the reference's backpropagation says, so
-//! that everything compared with the reference rests on the loss's formula alone.
+//! Tests that the finite differences of this network's loss agree with the reference's
+//! backpropagation, so everything compared with the reference rests on the loss formula alone.
 
 use super::*;
 use crate::{
@@ -9,8 +9,8 @@ use crate::{
     tensor::MatrixView,
 };
 
-/// Central differences with this step are off by some h² = 1e-10, and by
-/// f64's 1e-16 / h.
+/// The step h of the central differences, whose error is about h² = 1e-10 plus the rounding
+/// error of f64, 1e-16 / h.
 const STEP: f64 = 1e-5;
 const CLOSE: f64 = 1e-8;
 
@@ -38,7 +38,7 @@ fn slopes_of_the_loss_are_those_of_backpropagation() {
     let bits: Vec<f32> = t.iter().map(|&t| t.abs()).collect();
     let x: Vec<&[f32]> = x.chunks_exact(4).collect();
     let leaky = |slope: f32| Activation::LeakyRelu(NegativeSlope::new(slope).unwrap());
-    // Dropped, or over a keep rate of its own for each site.
+    // Zero for a dropped unit, else the inverse of a keep rate that depends on the site.
     let factor = |row: usize, site: usize, unit: usize| {
         if (row + 2 * site + unit).is_multiple_of(3) { 0.0 } else { 1.0 + 0.25 * site as f64 }
     };

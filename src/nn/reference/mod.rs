@@ -1,9 +1,9 @@
-//! Backpropagation as textbooks have it, in the plainest loops: what the kernels, the
-//! trainer and the fuzz targets are compared with.
+//! Textbook backpropagation in the simplest possible loops, which the kernels, the trainer and
+//! the fuzz targets are compared with.
 //!
-//! A layer l has z = W h + b of its input h. The first input is h = m x, and the others
-//! are h = m f(z) of the layer below, with dropout's factors m = r / p in {0, 1 / p}.
-//! From the last layer down,
+//! A layer l computes z = W h + b from its input h. The input of the first layer is h = m x, and
+//! that of every other is h = m f(z) with z of the layer below, where m = r / p in {0, 1 / p}
+//! are the dropout factors. From the last layer down,
 //!
 //! ```text
 //! dz of the last = dloss/dz
@@ -12,8 +12,8 @@
 //! dz below       = (W' dz) m f'(z)
 //! ```
 //!
-//! Numbers are f64, with a bound on how far f32 arithmetic can be ([`Near`]). The fuzz
-//! package includes this file too, so it names what it uses through its parent.
+//! Numbers are f64, each with a bound on the error of f32 arithmetic ([`Near`]). The fuzz package
+//! includes this file too, so its imports go through its parent module.
 
 mod near;
 
@@ -21,10 +21,10 @@ pub use near::Near;
 
 use super::{Activation, PlainLayer, PlainNetwork, Targets};
 
-/// A matrix by rows.
+/// A matrix as a list of rows.
 pub type Rows = Vec<Vec<Near>>;
 
-/// Numbers as they are.
+/// The numbers as exact values.
 pub fn exact(numbers: &[f32]) -> Vec<Near> {
     numbers.iter().map(|&x| Near::exact(x.into())).collect()
 }
@@ -67,9 +67,9 @@ pub fn value(f: Activation, z: Near) -> Near {
     }
 }
 
-/// f'(z), of y = f(z) where the engine makes it from y.
+/// f'(z), computed from y = f(z) if the engine does so.
 pub fn derivative(f: Activation, z: Near, y: Near) -> Near {
-    // The engine has y back from y / p, and that is rounded.
+    // The engine recovers y from y / p, with rounding.
     let y = y.rounded(3.0);
     let one = Near::exact(1.0);
     match f {
@@ -81,8 +81,8 @@ pub fn derivative(f: Activation, z: Near, y: Near) -> Near {
     }
 }
 
-/// 1 where z > 0, else `below`; something between where the engine's z can have either
-/// sign, or be rounded to 0.
+/// 1 if z > 0, else `below`; the range between them if the engine's z can have either sign or be
+/// rounded to 0.
 fn step(z: Near, below: f64) -> Near {
     let (low, high) = z.ends();
     if low > near::TINY {
@@ -94,7 +94,7 @@ fn step(z: Near, below: f64) -> Near {
     }
 }
 
-/// The loss of a row's z, and its gradient in z.
+/// The loss of a row's z, and its gradient with respect to z.
 pub fn loss(z: &[Near], targets: Targets<'_>, row: usize) -> (Near, Vec<Near>) {
     let over_outputs = Near::exact(1.0 / z.len() as f64).rounded(1.0);
     if let Targets::Classes(classes) = targets {
@@ -121,14 +121,14 @@ pub fn loss(z: &[Near], targets: Targets<'_>, row: usize) -> (Near, Vec<Near>) {
     (losses, z.iter().zip(&t).map(dz).collect())
 }
 
-/// The mean loss of a batch, and of each layer the gradients dW and db.
+/// The mean loss of a batch, and the gradients dW and db of each layer.
 pub struct Gradients {
     pub loss: Near,
     pub layers: Vec<(Rows, Vec<Near>)>,
 }
 
 impl Gradients {
-    /// Whether f32 arithmetic cannot overflow on the way, or err without a bound.
+    /// Whether f32 arithmetic cannot overflow along the way, nor have an unbounded error.
     pub fn are_known(&self) -> bool {
         let known = |x: &[Near]| x.iter().all(|x| x.is_known());
         let layer = |(dw, db): &(Rows, Vec<Near>)| dw.iter().all(|dw| known(dw)) && known(db);
@@ -136,7 +136,7 @@ impl Gradients {
     }
 }
 
-/// Dropout's factors `[row][layer][input]` from `factor(row, layer, input)`.
+/// The dropout factors as `[row][layer][input]`, from `factor(row, layer, input)`.
 pub fn factors(
     network: &PlainNetwork,
     rows: usize,
@@ -152,7 +152,7 @@ pub fn factors(
     (0..rows).map(row).collect()
 }
 
-/// Backpropagation of the rows of `x`, with the factors of [`factors`].
+/// Backpropagation for the rows of `x`, with factors as returned by [`factors`].
 pub fn gradients(
     network: &PlainNetwork,
     factors: &[Rows],
@@ -162,11 +162,11 @@ pub fn gradients(
     let depth = network.layers.len();
     let over_rows = Near::exact(1.0 / x.len() as f64).rounded(1.0);
     let mut losses = Vec::new();
-    // Of each layer, a row each.
+    // For each layer, one entry per row of the batch.
     let mut h: Vec<Rows> = vec![Vec::new(); depth];
     let mut dz: Vec<Rows> = vec![Vec::new(); depth];
     for (row, &x) in x.iter().enumerate() {
-        // Forward.
+        // The forward pass.
         let mut z: Rows = Vec::new();
         let mut y = exact(x);
         let mut slopes: Rows = Vec::new();
@@ -177,7 +177,7 @@ pub fn gradients(
             y = z[l].iter().map(|&z| value(f, z)).collect();
             slopes.push(z[l].iter().zip(&y).map(|(&z, &y)| derivative(f, z, y)).collect());
         }
-        // Backward.
+        // The backward pass.
         let (row_loss, dloss) = loss(&z[depth - 1], targets, row);
         losses.push(row_loss);
         dz[depth - 1].push(dloss.iter().map(|&d| d * over_rows).collect());

@@ -1,24 +1,24 @@
-//! Numbers that know how far f32 arithmetic can be from them.
+//! Numbers that carry a bound on the error of f32 arithmetic.
 //!
-//! Running error analysis (Higham, Accuracy and Stability of Numerical Algorithms,
-//! section 3.3): every operation adds its own rounding to what its operands bring. So
-//! the tolerance fits the case, cancellation and widths included, and no constant has
+//! This is running error analysis (Higham, Accuracy and Stability of Numerical Algorithms,
+//! section 3.3): every operation adds its own rounding error to the errors of its operands. The
+//! tolerance thus fits each case, including cancellation and layer widths, and no constant has
 //! to be guessed.
 
 use std::ops::{Mul, Sub};
 
-/// Half a unit in the last place of f32, relative, and a hundredth for what the bounds
-/// leave out: the products of errors.
+/// Half a unit in the last place of f32 as a relative error, plus one percent for the products of
+/// errors, which the bounds leave out.
 const ROUND: f64 = 1.01 * f64::EPSILON * (1u64 << 28) as f64;
-/// The errors of the engine's exp (2), tanh and logistic (3 units in the last place, two
-/// roundings each), and one unit to spare.
+/// The errors of the engine's exp (2), tanh and logistic (3 units in the last place, at two
+/// roundings per unit), with one unit to spare.
 const TRANSCENDENTAL: f64 = 8.0 * ROUND;
-/// Below normal numbers the errors are absolute.
+/// Below the range of normal numbers, errors are absolute.
 pub const TINY: f64 = f32::MIN_POSITIVE as f64;
-/// Above it f32 is near to overflow: nothing is known any more.
+/// Above this, f32 is close to overflow and nothing is known any more.
 const MOST: f64 = 1e36;
 
-/// A number, and how far the engine's can be from it.
+/// A number, and a bound on how far the engine's result can be from it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Near {
     pub value: f64,
@@ -28,7 +28,7 @@ pub struct Near {
 impl Near {
     pub const ZERO: Self = Self::exact(0.0);
 
-    /// What follows from a number that can overflow.
+    /// The result of any computation with a number that can overflow.
     pub const UNKNOWN: Self = Self { value: 0.0, error: f64::INFINITY };
 
     pub const fn exact(value: f64) -> Self {
@@ -39,17 +39,17 @@ impl Near {
         if value.abs() + error < MOST { Self { value, error } } else { Self::UNKNOWN }
     }
 
-    /// Between two numbers.
+    /// Any number between the two.
     pub fn between(low: f64, high: f64) -> Self {
         Self::new((low + high) / 2.0, (high - low) / 2.0)
     }
 
-    /// The lowest and the highest that the engine's can be.
+    /// The lowest and the highest value that the engine's number can have.
     pub fn ends(self) -> (f64, f64) {
         (self.value - self.error, self.value + self.error)
     }
 
-    /// The largest that the engine's can be, without its sign.
+    /// The largest magnitude that the engine's number can have.
     fn size(self) -> f64 {
         self.value.abs() + self.error
     }
@@ -58,20 +58,20 @@ impl Near {
         self.size() < MOST
     }
 
-    /// Whether a number of the engine's is within the bound.
+    /// Whether the engine's number is within the bound.
     pub fn allows(self, got: f32) -> bool {
         (f64::from(got) - self.value).abs() <= 1.01 * self.error + TINY
     }
 
-    /// After so many roundings.
+    /// The same number after this many roundings.
     pub fn rounded(self, times: f64) -> Self {
         Self::new(self.value, self.error + times * ROUND * self.size() + TINY * ROUND)
     }
 
-    /// The sum in any order: each term is rounded at most once for each addition.
+    /// The sum in any order; each term is rounded at most once per addition.
     pub fn sum(terms: impl Iterator<Item = Self>) -> Self {
         let (mut value, mut error, mut size, mut count) = (0.0, 0.0, 0.0, 0.0);
-        // Adding 0 is exact, and the engine leaves it out.
+        // Adding 0 is exact, and the engine skips it.
         for term in terms.filter(|&term| term != Self::ZERO) {
             value += term.value;
             error += term.error;
@@ -81,7 +81,7 @@ impl Near {
         if size < MOST { Self::new(value, error + count * ROUND * size) } else { Self::UNKNOWN }
     }
 
-    /// f(z) of an increasing f.
+    /// f(z) for an increasing f.
     pub fn increasing(self, f: impl Fn(f64) -> f64) -> Self {
         if !self.is_known() {
             return Self::UNKNOWN;
@@ -90,7 +90,7 @@ impl Near {
         Self::between(f(low), f(high))
     }
 
-    /// As the engine approximates it.
+    /// The same number as approximated by the engine.
     pub fn approximated(self) -> Self {
         self.within(TRANSCENDENTAL)
     }
@@ -99,15 +99,15 @@ impl Near {
         Self::new(self.value, self.error + relative * self.size() + TINY)
     }
 
-    /// e^z / sum of e^z of all, and ln of this sum.
+    /// e^z divided by the sum of e^z over all z, and ln of that sum.
     pub fn softmax(z: &[Self]) -> (Vec<Self>, Self) {
         let top = z.iter().map(|z| z.value).fold(f64::NEG_INFINITY, f64::max);
         let worst = z.iter().map(|z| z.error).fold(0.0, f64::max);
         if worst > 1.0 {
-            // So uncertain that there is nothing to be learnt.
+            // Too uncertain for a useful bound.
             return (vec![Self::UNKNOWN; z.len()], Self::UNKNOWN);
         }
-        // The engine's own top cancels, but for the subtraction's rounding.
+        // The engine's own top cancels, except for the rounding of the subtraction.
         let powers: Vec<(f64, f64)> = z
             .iter()
             .map(|z| {
@@ -119,7 +119,7 @@ impl Near {
         let low: f64 = powers.iter().map(|power| power.0).sum();
         let high: f64 = powers.iter().map(|power| power.1).sum();
         let of_sum = (z.len() as f64 + 2.0) * ROUND + TRANSCENDENTAL;
-        // The lowest where the others are highest, and the other way round.
+        // Lowest when the others are highest, and vice versa.
         let p = |&(l, h): &(f64, f64)| {
             let p = Self::between(l / (l + (high - h)), h / (h + (low - l).max(0.0)));
             p.within(of_sum + TRANSCENDENTAL)
