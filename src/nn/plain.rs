@@ -105,8 +105,8 @@ impl PlainNetwork {
         self.logits_scaled(x, |_, _| 1.0)
     }
 
-    /// The logits with each unit's value multiplied by `factor(site, unit)`; for dropout this is the
-    /// mask divided by p.
+    /// The logits with each unit's value multiplied by `factor(site, unit)`; for dropout this is
+    /// the mask divided by p.
     ///
     /// # Errors
     /// The length of `x` is not the first layer's number of inputs.

@@ -55,8 +55,8 @@ impl<'a> LayerView<'a> {
         Weights { w, scale: Scale { bias: self.layer.bias_panels(), pending: self.pending } }
     }
 
-    /// The forward pass of a hidden layer, from its input lists to those of the next layer. Without a
-    /// mask, outputs are neither dropped nor scaled. `z` is scratch memory.
+    /// The forward pass of a hidden layer, from its input lists to those of the next layer. Without
+    /// a mask, outputs are neither dropped nor scaled. `z` is scratch memory.
     pub fn forward(
         self,
         pass: Pass,
