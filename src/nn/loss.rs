@@ -33,7 +33,7 @@ use kernel::{BinaryCrossEntropy, Gradient, Link, SoftmaxCrossEntropy, SquaredErr
 ///
 /// let regression = Mlp::builder(3).output(1, Loss::SquaredError).build()?;
 /// assert_eq!(regression.loss().name(), "squared_error");
-/// // A softmax over one output would always say 1.
+/// // A softmax over one output would always give 1.
 /// assert!(Mlp::builder(3).output(1, Loss::SoftmaxCrossEntropy).build().is_err());
 /// # Ok::<(), thinnet::Error>(())
 /// ```

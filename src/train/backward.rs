@@ -112,7 +112,7 @@ impl Backward {
         let (low, high) = flow.z.split_at_mut(index);
         let (gradients_below, gradients) = self.bias_gradients.split_at_mut(index);
         let below = low.last_mut().zip(gradients_below.last_mut());
-        // Without a layer below, its activation does not matter.
+        // If there is no layer below, its activation is not used.
         let layer = &mlp.layers[index.saturating_sub(1)];
         let backward = LayerBackward {
             pass,

@@ -24,7 +24,7 @@ use crate::{
 /// };
 ///
 /// let mut mlp = Mlp::builder(2).output(1, Loss::SquaredError).build()?;
-/// mlp.set_weights(0, &[3.0, 4.0])?; // of norm 5
+/// mlp.set_weights(0, &[3.0, 4.0])?; // norm 5
 /// let sgd = Sgd::new(Schedule::constant(0.0)).max_norm(MaxNorm::Engine(1.0));
 /// let mut trainer = Trainer::builder(mlp, sgd, 1).build()?;
 /// let x = MatrixView::new(&[0.5, 0.5], 1, 2)?;

@@ -57,7 +57,7 @@ pub struct Trainer {
     step: u64,
     isa: Isa,
     finite_inputs: bool,
-    /// What each layer keeps from step to step.
+    /// The state of each layer between steps.
     states: Vec<LayerState>,
     /// The layer and step of an update that overflowed, if there was one.
     overflowed: Option<(usize, u64)>,
@@ -87,7 +87,7 @@ impl fmt::Debug for Trainer {
 /// The parts of a step, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// The checks of the batch.
+    /// Checking the batch.
     Check,
     /// Drawing the masks.
     Masks,

@@ -3,7 +3,7 @@
 //!
 //! A layer l computes z = W h + b from its input h. The input of the first layer is h = m x, and
 //! that of every other is h = m f(z) with z of the layer below, where m = r / p in {0, 1 / p}
-//! are the dropout factors. From the last layer down,
+//! are the dropout factors. From the last layer down, with W' and h' for the transposes,
 //!
 //! ```text
 //! dz of the last = dloss/dz
@@ -38,7 +38,7 @@ pub fn affine(layer: &PlainLayer, h: &[Near]) -> Vec<Near> {
     layer.weights.iter().zip(&layer.bias).map(unit).collect()
 }
 
-/// W' dz.
+/// W' dz, with W' the transpose of W.
 pub fn transposed(layer: &PlainLayer, dz: &[Near]) -> Vec<Near> {
     let inputs = layer.weights[0].len();
     let input =

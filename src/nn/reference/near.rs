@@ -39,7 +39,7 @@ impl Near {
         if value.abs() + error < MOST { Self { value, error } } else { Self::UNKNOWN }
     }
 
-    /// Any number between the two.
+    /// A number known to lie between the two.
     pub fn between(low: f64, high: f64) -> Self {
         Self::new((low + high) / 2.0, (high - low) / 2.0)
     }

@@ -85,7 +85,7 @@ fn every_mean_and_deviation_has_the_stated_error() {
                             _ => [CLOSED * f64::from(m.abs().max(s)); 2],
                         };
                         for ((got, want), error) in got.iter().zip(want).zip(error) {
-                            // The reference errs by the position of the kink among its nodes.
+                            // Allow for where the kink lies between the reference's nodes.
                             let error = error + 1e-6 * f64::from(s);
                             assert!(
                                 (got - want).abs() <= error,
