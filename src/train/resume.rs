@@ -107,7 +107,7 @@ impl TrainerBuilder {
     ///
     /// # Errors
     /// The file cannot be read or is not a checkpoint, or the checkpoint has a different
-    /// architecture or different settings, in which case the error gives names and values. Or as
+    /// architecture or different settings, in which case the error gives names and values. Also as
     /// for [`Self::build`].
     pub fn resume(
         self,

@@ -121,9 +121,9 @@ pub(crate) enum Part {
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct LayerGradient {
-    /// With respect to the weights, row-major `[outputs][inputs]`.
+    /// The gradient with respect to the weights, row-major `[outputs][inputs]`.
     pub weights: Vec<f32>,
-    /// With respect to the biases.
+    /// The gradient with respect to the biases.
     pub bias: Vec<f32>,
 }
 
@@ -166,7 +166,7 @@ impl TrainerBuilder {
         self
     }
 
-    /// Sets the instruction set, the fastest that the CPU supports by default.
+    /// Sets the instruction set; by default it is the fastest that the CPU supports.
     ///
     /// # Errors
     /// This CPU does not support it.
@@ -249,8 +249,8 @@ impl Trainer {
     ///
     /// # Errors
     /// The batch has no rows, too many rows or the wrong width, inputs are not finite, the targets
-    /// do not fit, or the loss is not finite; the parameters are left unchanged. Or an earlier
-    /// update made parameters NaN or infinite.
+    /// do not fit, or the loss is not finite; the parameters are left unchanged. It is also an
+    /// error if an earlier update made parameters NaN or infinite.
     pub fn step(&mut self, batch: &Batch<'_>, targets: Targets<'_>) -> Result<f32, Error> {
         self.step_watched(batch, targets, &mut |_| ())
     }
@@ -468,7 +468,7 @@ impl Trainer {
     }
 
     /// For each layer, the fraction of its inputs that was active in the last batch, which is the
-    /// fraction of its products that was computed. 0 before the first batch.
+    /// fraction of its products that was computed. It is 0 before the first batch.
     pub fn densities(&self) -> impl ExactSizeIterator<Item = f64> {
         self.flow.lists.iter().map(Lists::density)
     }
