@@ -266,7 +266,8 @@ impl<'a> Reader<'a> {
         }
         match digest.map(Running::finish) {
             Some(digest) if Some(&digest) != stated.as_ref() => Err(self.refuse(format!(
-                "its bytes do not have the digest that it states: damaged, or changed by another                  program (SHA-256 is {digest}, `{}` says {})",
+                "its bytes do not have the digest that it states: damaged, or changed by another \
+                 program (SHA-256 is {digest}, `{}` says {})",
                 digest::KEY,
                 cut(stated.unwrap_or_default())
             ))),

@@ -112,7 +112,7 @@ impl MlpBuilder {
     /// Records the call if it adds a layer after the output layer.
     fn layer(mut self, call: impl FnOnce() -> String) -> Self {
         if self.output.is_some() && self.late.is_none() {
-            self.late = Some(format!("{} after `output`", call()));
+            self.late = Some(call());
         }
         self
     }

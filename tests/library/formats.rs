@@ -189,6 +189,12 @@ fn a_file_with_any_one_bit_changed_is_refused() {
         }
         assert_eq!(changed, bytes);
         Contents::from_bytes(&changed).unwrap();
+
+        // The last byte is one of a parameter, which only the digest covers.
+        *changed.last_mut().unwrap() ^= 1;
+        let message = Contents::from_bytes(&changed).unwrap_err().to_string();
+        let words = "damaged, or changed by another program (SHA-256 is ";
+        assert!(message.contains(words), "{message}");
     }
 }
 

@@ -203,13 +203,14 @@ fn networks_that_cannot_be_are_refused() {
     for (builder, call) in [
         (output().output(5, Loss::SquaredError), "`output` of 5 units"),
         (output().hidden(4, relu, Keep::HALF), "`hidden` of 4 units"),
-        (output().hidden(4, relu, Keep::HALF).output(1, Loss::SquaredError), "`hidden` of 4"),
+        (output().hidden(4, relu, Keep::HALF).output(1, Loss::SquaredError), "`hidden` of 4 units"),
     ] {
         // Nor can a file of settings be made of it.
         let message = serde_json::to_string(&builder).unwrap_err().to_string();
         assert!(message.contains(late), "{message}");
         says(builder.clone().build().map(drop), late);
-        says(builder.build().map(drop), call);
+        let called = format!("{call} is called after `output`: {late}");
+        says(builder.build().map(drop), &called);
     }
     let anywhere = output().input_keep(Keep::ONE).input_keep(Keep::HALF).sparse_input().seed(1);
     assert_eq!(anywhere.build().unwrap().keeps(), [Keep::HALF], "the last call counts");
