@@ -1,8 +1,8 @@
-//! The dropout operation forward, out of place, beside a copy of the same size
-//! by the same number of threads; elements = f32.
+//! Times the dropout operation, forward and out of place, and for comparison a copy of the same
+//! size with the same number of threads. Elements are f32.
 //!
-//! 2^12 elements stay in L1, 2^18 in L2, 2^24 come from memory. "1 thread" is
-//! outside a rayon pool, "2 threads" in a pool of two.
+//! 2^12 elements stay in L1, 2^18 in L2, 2^24 come from memory. "1 thread" is outside a rayon pool,
+//! "2 threads" in a pool of two.
 
 use std::{hint::black_box, time::Duration};
 

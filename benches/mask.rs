@@ -1,4 +1,4 @@
-//! Mask words: `Mask::redraw` of 128 rows of 1024 units, elements = bits.
+//! Times drawing mask words: `Mask::redraw` of 128 rows of 1024 units, elements = bits.
 
 use std::{hint::black_box, time::Duration};
 

@@ -1,10 +1,9 @@
-//! The ways to predict with 784-1024-1024-1024-10 on embedded digits, after an epoch
-//! of training with dropout; elements = rows.
+//! Times the prediction methods with 784-1024-1024-1024-10 on embedded digits, after an epoch of
+//! training with dropout. Elements are rows.
 //!
-//! "1 thread" is outside a rayon pool, "2 threads" in a pool of two. Monte-Carlo takes
-//! 50 samples a row. "full lists" is weight scaling of a network of the same widths
-//! whose hidden units are all active: what moment propagation, whose units all are,
-//! has three times the arithmetic of.
+//! "1 thread" is outside a rayon pool, "2 threads" in a pool of two. Monte-Carlo takes 50 samples
+//! per row. "full lists" is weight scaling of a network of the same widths whose hidden units are
+//! all active, as they are in moment propagation, which does three times the arithmetic.
 
 mod recipe;
 

@@ -1,10 +1,9 @@
-//! A training step of 784-1024-1024-1024-10 on the embedded digits, batch 128,
-//! with dropout (keep 0.8 on the input, 0.5 on the hidden layers) and without,
-//! on each instruction set; elements = examples.
+//! Times a training step of 784-1024-1024-1024-10 on the embedded digits, batch 128, with dropout
+//! (keep rates of 0.8 for the inputs and 0.5 for the hidden units) and without, on each
+//! instruction set. Elements are examples.
 //!
-//! Each case starts from a network that has learnt for an epoch, and its steps
-//! go on learning. "1 thread" is outside a rayon pool, "2 threads" in a pool of
-//! two.
+//! Each case starts from a network that was trained for an epoch, and its steps continue the
+//! training. "1 thread" is outside a rayon pool, "2 threads" in a pool of two.
 
 mod recipe;
 

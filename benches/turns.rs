@@ -1,5 +1,5 @@
-//! The worker of `benches/turns.py`, which compares two builds in turns: it answers
-//! each case that stands on a line of stdin with the median seconds of a call.
+//! The worker of `benches/turns.py`, which compares two builds in turns: for each case that it
+//! reads from a line of stdin, it answers with the median seconds per call.
 //!
 //! Without arguments it runs each case once and prints a table, as a bench does.
 //! The network is 784-1024-1024-1024-10, after an epoch of training on the embedded

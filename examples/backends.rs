@@ -1,4 +1,4 @@
-//! The names of this CPU's instruction sets, one a line, slowest first.
+//! Prints the instruction sets that this CPU supports, one per line, slowest first.
 
 use thinnet::Isa;
 

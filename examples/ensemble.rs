@@ -1,9 +1,9 @@
-//! One network against many: k networks trained separately and averaged,
-//! beside one network trained with dropout, which stands for an average too.
+//! Compares an average of K networks that are trained separately with one network that is trained
+//! with dropout, which approximates an average of many thinned networks.
 //!
-//! `cargo run --release --example ensemble [K] [EPOCHS]`: a table of test
-//! errors on the embedded digits, and of what training and predicting cost.
-//! Each step runs on a pool of all cores.
+//! `cargo run --release --example ensemble [K] [EPOCHS]` prints a table of test errors on the
+//! embedded digits and of the cost of training and prediction. Each step runs on a pool of all
+//! cores.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! A first program: make data, train, save, load, predict.
+//! A first program: makes data, trains a network, saves it, loads it and predicts.
 
 use thinnet::{Error, Keep, data::*, nn::*, predict::*, tensor::*, train::*};
 
@@ -19,8 +19,10 @@ fn main() -> Result<(), Error> {
         .seed(1)
         .build()?;
     let sgd = Sgd::new(Schedule::constant(0.1)).momentum(Schedule::constant(0.9));
+    // Batches have at most 32 rows; a row is one example.
     let mut trainer = Trainer::builder(mlp, sgd, 32).seed(1).build()?;
     for epoch in 0..100 {
+        // 32 rows at a time, in an order that depends on a seed (1) and the epoch.
         for (batch, targets) in &data.batches(1, epoch, 32)? {
             trainer.step(&batch, targets)?;
         }
@@ -28,9 +30,9 @@ fn main() -> Result<(), Error> {
     let path = std::env::temp_dir().join("thinnet-first.safetensors");
     trainer.network()?.save(&path)?;
 
-    // Usually another program, which only loads and predicts.
+    // In practice this part is usually a program of its own, which only loads and predicts.
     let predictor = Predictor::new(Mlp::load(&path)?);
-    let mut workspace = predictor.workspace(2)?;
+    let mut workspace = predictor.workspace(2)?; // memory for up to 2 rows
     let points = MatrixView::new(&[0.1, 0.2, 0.9, -0.8], 2, 2)?;
     let probabilities = predictor.predict(&Batch::dense(points), &mut workspace)?;
     for row in 0..2 {

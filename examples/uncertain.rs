@@ -1,4 +1,4 @@
-//! Loads a network and estimates how certain its answer is, in three ways.
+//! Loads a network and predicts one row by Monte-Carlo, by moments and by weight scaling.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,8 @@ fn main() -> Result<(), Error> {
     let digits = Dataset::digits(Split::Test)?;
     let batch = Batch::gather(digits.inputs(), &[7])?;
 
-    // Up to 1,000 thinned networks, fewer once the mean is known to within 0.01.
+    // Monte-Carlo: sample up to 1,000 thinned networks; stop earlier once the standard error
+    // of the mean is at most 0.01.
     let samples = MonteCarlo::new(1000)?.tolerance(0.01)?;
     let estimates = predictor.monte_carlo(&batch, &samples, Seeds::Each(&[1]), &mut workspace)?;
     let estimate = estimates.row(0)?;
@@ -21,12 +22,13 @@ fn main() -> Result<(), Error> {
     let information = estimate.mutual_information().unwrap_or_default();
     println!("{samples} samples, mutual information {information:.3} nats");
 
-    // The same mean and variance, propagated through the layers instead of sampled.
+    // Moments: an approximation of the same mean and variance, propagated through the layers
+    // instead of sampled.
     let estimates = predictor.moments(&batch, &mut workspace)?;
     println!("by moments: {:.3}", estimates.row(0)?.mean()[class]);
 
-    // The fastest: one pass, no variance. Reading the weights limits a pass over a single
-    // row, so they are stored as bfloat16.
+    // Weight scaling: the fastest, but without a variance. A pass over a single row spends most
+    // of its time reading the weights, so this predictor stores them as bfloat16, half the size.
     let fast = predictor.bf16_weights()?;
     let estimates = fast.weight_scaling(&batch, &mut workspace)?;
     println!("by weight scaling: {:.3}", estimates.row(0)?.mean()[class]);

@@ -1,11 +1,10 @@
-//! Train and serve neural networks with dropout on CPUs, computing only the thinned network that
-//! the mask leaves.
+//! Train and serve neural networks with dropout on CPUs, without multiplying by zero.
 //!
 //! Dropout (Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, JMLR 15, 2014) keeps each
 //! unit with probability p, drawn independently for every unit and every example, so each example
 //! trains its own **thinned network**. Most engines compute the full network and multiply part of
-//! it by zero; thinnet computes only what the mask and the zeros of the ReLUs and the input leave
-//! over, with exactly the paper's distribution.
+//! it by zero. thinnet skips every multiplication by zero, whether the zero comes from the mask, a
+//! ReLU or the input, and draws its masks from exactly the paper's distribution.
 //!
 //! # A tour
 //!
@@ -19,7 +18,8 @@
 //!     train::{MaxNorm, Schedule, Sgd, Trainer},
 //! };
 //!
-//! // A network: 4 inputs kept with 0.8, 32 hidden ReLUs kept with 0.5.
+//! // A network: 4 inputs, each kept with probability 0.8, and 32 hidden ReLUs, each kept with
+//! // probability 0.5.
 //! let mlp = Mlp::builder(4)
 //!     .input_keep(Keep::new(0.8)?)
 //!     .hidden(32, Activation::Relu, Keep::HALF)
@@ -37,8 +37,8 @@
 //!     trainer.step(&Batch::dense(x), Targets::Classes(&[0, 1]))?;
 //! }
 //!
-//! // Predict: one pass of the whole network stands for the average of them
-//! // all. The predictor has no training mode that could be left on.
+//! // Predict: one pass through the whole network approximates the average of all thinned networks.
+//! // A predictor has no training mode that could be left on by mistake.
 //! let predictor = Predictor::new(trainer.into_network());
 //! let mut workspace = predictor.workspace(2)?;
 //! let probabilities = predictor.predict(&Batch::dense(x), &mut workspace)?;
@@ -51,19 +51,19 @@
 //!
 //! # What it promises
 //!
-//! - Nothing panics: a function that can be given a wrong value returns an [`Error`] that names the
+//! - Nothing panics: a function that is given an invalid value returns an [`Error`] that names the
 //!   value and what was expected.
 //! - No threads of its own: work runs on the caller's rayon pool or, outside a pool, on the calling
-//!   thread. Nothing is printed, no environment variable is read, and the only global state is a
-//!   flag on each thread that is waiting in a pool. Inside a pool, do not hold a lock across a
-//!   call: [`predict::Workspace`] explains why.
-//! - Running out of memory is an error that leaves everything unchanged, for every allocation of 64
-//!   KiB or more. Smaller allocations may abort the process, as may `Clone` of a large network;
+//!   thread. Nothing is printed, no environment variable is read, and the only hidden state is a
+//!   thread-local flag, set while a thread waits in a pool. Inside a pool, do not hold a lock across
+//!   a call: [`predict::Workspace`] explains why.
+//! - If an allocation of 64 KiB or more fails, the call returns an error and changes nothing. A
+//!   smaller one that fails may abort the process, as may `Clone` of a large network;
 //!   [`nn::Mlp::try_clone`] does not.
 //! - No confident predictions from NaN: an input, a sum or a result that is not finite is an error
 //!   that names its row.
 //! - Training steps and predictions allocate nothing after the first.
-//! - The same bits for any number of threads; the same masks on every machine.
+//! - Results are bit-identical with any number of threads, and masks on every machine.
 //!
 //! # Features
 //!

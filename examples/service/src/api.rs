@@ -1,15 +1,15 @@
-//! What may be asked over HTTP, and the status of each answer.
+//! The requests that the service accepts over HTTP, and the status of each answer.
 //!
 //! | | |
 //! |---|---|
-//! | `POST /predict` | `{"inputs": [..], "mode": "scale", "seed": 1}`; `mode` is scale, mc or moments; `samples` and `tolerance` go with mc |
-//! | `GET /health` | 200 once it serves |
+//! | `POST /predict` | `{"inputs": [..], "mode": "scale", "seed": 1}`; `mode` is scale, mc or moments; `samples` and `tolerance` only with mc |
+//! | `GET /health` | 200 once the service is ready |
 //! | `GET /metrics` | for Prometheus |
 //!
-//! 400: not JSON, or not such JSON (which has no NaN, and no number beyond f32). 413: a
-//! body beyond the limit. 422: inputs or settings that the network does not take, such
-//! as inputs so large that its sums overflow. 503: the queue is full, or the service
-//! ends.
+//! 400: the body is not JSON, or not of this form (which has no NaN, and no number outside f32's
+//! range). 413: the body is larger than the limit. 422: the network cannot use the inputs or
+//! settings, such as inputs so large that its sums overflow. 503: the queue is full, or the
+//! service is shutting down.
 
 use std::{sync::Arc, time::Instant};
 

@@ -1,9 +1,8 @@
-//! The queue, and the thread that predicts what waits in it.
+//! The queue, and the thread that predicts for the requests in it.
 //!
-//! One thread is the only one that predicts: it takes a request, waits for more up
-//! to a stated time, and asks the network for all of them at once. A request's
-//! answer does not depend on those that it is gathered with, and the work of a client
-//! that hung up is dropped.
+//! Only this thread predicts: it takes a request, waits for more up to a stated time, and runs all
+//! of them as one batch. A request's answer does not depend on the others in its batch. If a client
+//! hangs up, its request is dropped.
 
 use std::{
     sync::{Arc, mpsc},

@@ -1,4 +1,4 @@
-//! What Prometheus is told.
+//! The metrics for Prometheus.
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},

@@ -1,10 +1,9 @@
-//! Load for the service on the same machine: its capacity, then the latency at
-//! parts of it.
+//! Measures the service on the same machine: its capacity, then the latency at fractions of it.
 //!
-//! The capacity is measured by connections that each ask again as soon as they are
-//! answered (closed loop). The latency is measured with arrivals at random times
-//! that wait for nobody (open loop, Poisson): a request's latency counts from the
-//! time that it was due, so that queueing is not hidden.
+//! The capacity is measured by connections that each send the next request as soon as they have an
+//! answer (closed loop). The latency is measured with requests sent at random times, independent of
+//! earlier answers (open loop, Poisson). A request's latency counts from the time at which it was
+//! due, so that queueing is not hidden.
 
 use std::{
     net::SocketAddr,
