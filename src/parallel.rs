@@ -23,8 +23,8 @@ use crate::error::Error;
 pub(crate) trait Divide: Sized + Send {
     /// The number of items.
     fn items(&self) -> usize;
-    /// Splits into the items before `middle` and the items from `middle` on.
-    fn split(self, middle: usize) -> (Self, Self);
+    /// Removes the first `n` items and returns them.
+    fn take(&mut self, n: usize) -> Self;
 }
 
 /// A slice whose items are runs of `size` elements; the last may be shorter.
@@ -40,10 +40,11 @@ impl<T: Send> Divide for Runs<'_, T> {
         self.data.len().div_ceil(self.size)
     }
 
-    fn split(self, middle: usize) -> (Self, Self) {
-        let middle = (middle * self.size).min(self.data.len());
-        let (left, right) = self.data.split_at_mut(middle);
-        (Self { data: left, size: self.size }, Self { data: right, size: self.size })
+    fn take(&mut self, n: usize) -> Self {
+        let data = std::mem::take(&mut self.data);
+        let (first, rest) = data.split_at_mut((n * self.size).min(data.len()));
+        self.data = rest;
+        Self { data: first, size: self.size }
     }
 }
 
@@ -53,9 +54,8 @@ impl<A: Divide, B: Divide> Divide for (A, B) {
         self.0.items()
     }
 
-    fn split(self, middle: usize) -> (Self, Self) {
-        let (a, b) = (self.0.split(middle), self.1.split(middle));
-        ((a.0, b.0), (a.1, b.1))
+    fn take(&mut self, n: usize) -> Self {
+        (self.0.take(n), self.1.take(n))
     }
 }
 
@@ -66,9 +66,20 @@ impl<A: Divide, B: Divide, C: Divide> Divide for (A, B, C) {
         self.0.items()
     }
 
-    fn split(self, middle: usize) -> (Self, Self) {
-        let (a, b, c) = (self.0.split(middle), self.1.split(middle), self.2.split(middle));
-        ((a.0, b.0, c.0), (a.1, b.1, c.1))
+    fn take(&mut self, n: usize) -> Self {
+        (self.0.take(n), self.1.take(n), self.2.take(n))
+    }
+}
+
+/// At least one piece of work, all with the same number of items.
+impl<D: Divide, const N: usize> Divide for [D; N] {
+    fn items(&self) -> usize {
+        debug_assert!(self.iter().all(|work| work.items() == self[0].items()));
+        self[0].items()
+    }
+
+    fn take(&mut self, n: usize) -> Self {
+        self.each_mut().map(|work| work.take(n))
     }
 }
 
@@ -77,10 +88,8 @@ impl<A: Divide, B: Divide> Divide for (A, Option<B>) {
         self.0.items()
     }
 
-    fn split(self, middle: usize) -> (Self, Self) {
-        let a = self.0.split(middle);
-        let (left, right) = self.1.map(|b| b.split(middle)).unzip();
-        ((a.0, left), (a.1, right))
+    fn take(&mut self, n: usize) -> Self {
+        (self.0.take(n), self.1.as_mut().map(|work| work.take(n)))
     }
 }
 
@@ -141,17 +150,22 @@ pub(crate) fn divide<D: Divide>(
     work: D,
     leaf: &(impl Fn(usize, D) + Sync),
 ) {
-    fn halve<D: Divide>(grain: usize, first: usize, work: D, leaf: &(impl Fn(usize, D) + Sync)) {
+    fn halve<D: Divide>(
+        grain: usize,
+        first: usize,
+        mut work: D,
+        leaf: &(impl Fn(usize, D) + Sync),
+    ) {
         let items = work.items();
         if items <= grain.max(1) {
             return leaf(first, work);
         }
         let middle = items / 2;
-        let (left, right) = work.split(middle);
+        let left = work.take(middle);
         let _mark = Waiting::mark();
         rayon::join(
             || halve(grain, first, left, leaf),
-            || halve(grain, first + middle, right, leaf),
+            || halve(grain, first + middle, work, leaf),
         );
     }
     if parallel && !Waiting::is_marked() {
@@ -165,9 +179,7 @@ pub(crate) fn divide<D: Divide>(
 pub(crate) fn each<D: Divide>(parallel: bool, work: D, leaf: &(impl Fn(usize, D) + Sync)) {
     divide(parallel, 1, work, &|first, mut work| {
         for number in first..first + work.items() {
-            let (item, rest) = work.split(1);
-            leaf(number, item);
-            work = rest;
+            leaf(number, work.take(1));
         }
     });
 }
@@ -234,6 +246,30 @@ mod tests {
         }
         assert!(!in_pool());
         assert!(pool.install(in_pool));
+    }
+
+    #[test]
+    fn work_of_several_parts_is_divided_at_the_same_items() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        for parallel in [false, true] {
+            // 7 items: of 3, of 2 and of 1 element each; the last item of the first is short.
+            let (mut a, mut b, mut c, mut d) = ([0; 20], [0; 14], [0; 14], [0; 7]);
+            let work = (
+                Runs { data: &mut a[..], size: 3 },
+                [Runs { data: &mut b[..], size: 2 }, Runs { data: &mut c[..], size: 2 }],
+                Runs { data: &mut d[..], size: 1 },
+            );
+            pool.install(|| {
+                each(parallel, work, &|number, (a, [b, c], d)| {
+                    for data in [a.data, b.data, c.data, d.data] {
+                        data.fill(number);
+                    }
+                });
+            });
+            for (data, size) in [(&a[..], 3), (&b, 2), (&c, 2), (&d, 1)] {
+                assert!(data.iter().enumerate().all(|(i, &number)| number == i / size));
+            }
+        }
     }
 
     #[test]

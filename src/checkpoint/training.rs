@@ -23,8 +23,8 @@ pub(crate) const KEY: &str = "thinnet.checkpoint";
 /// The most updates that a run can have done, so that it can always do one more.
 const MAX_STEPS: u64 = u64::MAX / 2;
 
-/// The only state of gradient descent.
-const VELOCITY: &str = "velocity";
+/// The states of gradient descent.
+const STATES: [&str; 1] = ["velocity"];
 
 /// The name of a layer's pending max-norm factors.
 fn pending(layer: usize) -> String {
@@ -82,16 +82,18 @@ pub(crate) fn writer<'m>(
 ) -> Result<Writer<'m>, Error> {
     let mut tensors = saved_network(mlp);
     for (layer, state) in states.iter().enumerate() {
-        let LayerState { velocity, bias_velocity, pending: factors } = state;
-        let outputs = velocity.outputs();
-        let factors = Source::Values(&factors[..outputs]);
-        tensors.extend(saved(&prefix(VELOCITY), layer, velocity, bias_velocity));
+        for (name, state) in STATES.iter().zip(&state.optimiser) {
+            tensors.extend(saved(&prefix(name), layer, &state.weights, &state.bias));
+        }
+        let outputs = mlp.layers[layer].weights.outputs();
+        let factors = Source::Values(&state.pending[..outputs]);
         tensors.push(
             Tensor::new(pending(layer), vec![outputs], factors)
                 .allowing(allowed_factors(max_norm, position.step)),
         );
     }
-    let optimiser = Optimiser::Sgd { settings: optimiser, states: vec![VELOCITY.to_owned()] };
+    let optimiser =
+        Optimiser::Sgd { settings: optimiser, states: STATES.map(str::to_owned).into() };
     let metadata = Metadata { architecture: Architecture::from(mlp), optimiser, position };
     Writer::new(tensors, KEY, &metadata)
 }
@@ -119,8 +121,8 @@ impl<'a> Saved<'a> {
             .check(|reason| file.refuse(reason))?;
         let Metadata { architecture, optimiser, position } = file.metadata(KEY, expected)?;
         let Optimiser::Sgd { settings: optimiser, states } = optimiser;
-        if states != [VELOCITY] {
-            let reason = format!("states {states:?} of the optimiser: expected [{VELOCITY:?}]");
+        if states != STATES {
+            let reason = format!("states {states:?} of the optimiser: expected {STATES:?}");
             return Err(file.refuse(reason));
         }
         if position.step > MAX_STEPS {
@@ -161,13 +163,15 @@ impl<'a> Saved<'a> {
         let factors = allowed_factors(max_norm, step);
         // Before the first step, all states are 0.
         let velocities = if step == 0 { Allowed::Only(0.0) } else { Allowed::Finite };
+        let widths = mlp.widths();
         let mut tensors = loaded_network(mlp);
         for (layer, state) in states.iter_mut().enumerate() {
-            let LayerState { velocity, bias_velocity, pending: to } = state;
-            let outputs = velocity.outputs();
-            let of_state = loaded(&prefix(VELOCITY), layer, velocity, bias_velocity);
-            tensors.extend(of_state.map(|tensor| tensor.allowing(velocities)));
-            let to = To::Values(&mut to[..outputs]);
+            for (name, state) in STATES.iter().zip(&mut state.optimiser) {
+                let of_state = loaded(&prefix(name), layer, &mut state.weights, &mut state.bias);
+                tensors.extend(of_state.map(|tensor| tensor.allowing(velocities)));
+            }
+            let outputs = widths[layer + 1];
+            let to = To::Values(&mut state.pending[..outputs]);
             tensors.push(Tensor::new(pending(layer), vec![outputs], to).allowing(factors));
         }
         self.file.load(tensors, &[Kind::F32], Verify::Digest)
@@ -185,9 +189,11 @@ impl<'a> Saved<'a> {
             factors.iter_mut().zip(architecture.widths().windows(2)).enumerate()
         {
             let (inputs, outputs) = (pair[0], pair[1]);
-            let [weight, bias] = names(&prefix(VELOCITY), layer);
-            tensors.push(Tensor::new(weight, vec![outputs, inputs], To::Nowhere));
-            tensors.push(Tensor::new(bias, vec![outputs], To::Nowhere));
+            for state in STATES {
+                let [weight, bias] = names(&prefix(state), layer);
+                tensors.push(Tensor::new(weight, vec![outputs, inputs], To::Nowhere));
+                tensors.push(Tensor::new(bias, vec![outputs], To::Nowhere));
+            }
             let to = To::Values(&mut factors[..outputs]);
             tensors.push(Tensor::new(pending(layer), vec![outputs], to).allowing(Allowed::Factors));
         }

@@ -3,6 +3,7 @@
 
 use super::{PANEL, Panel, Unit, VECTORS, by_input::ByInput, load, store};
 use crate::{
+    pass::Pass,
     rate::Keep,
     simd::{Kernel, LANES, Lanes},
 };
@@ -18,12 +19,8 @@ pub(super) fn dot<L: Lanes, const V: usize>(l: L, w: [L::F; V], dz: [L::F; V]) -
     sum
 }
 
-/// Finishes product 2 for a block of units in the layer below: adds up the partial
-/// sums of each entry, multiplies by f'(z) / p and stores the result at its unit. All
-/// other units get +0.0.
-pub(super) struct FinishInputGradient<'a, U> {
-    /// The non-linearity of the units.
-    pub unit: U,
+/// What is left of product 2 for a block of units in the layer below.
+pub(crate) struct FinishInputGradient<'a> {
     /// The keep rate of the units.
     pub keep: Keep,
     /// The entries of the units.
@@ -34,15 +31,35 @@ pub(super) struct FinishInputGradient<'a, U> {
     pub bias_gradient: &'a mut Panel,
 }
 
-impl<U: Unit> Kernel for FinishInputGradient<'_, U> {
+/// A [`Unit`] as a trait object. It is called once per block, so that the visit of the
+/// tiles is compiled for each update rule, and not for each pair of rule and unit.
+pub(crate) trait BelowUnit: Sync {
+    /// Adds up the partial sums of each entry, multiplies by f'(z) / p and stores the result
+    /// at its unit. All other units get +0.0.
+    fn finish(&self, pass: Pass, block: FinishInputGradient<'_>);
+}
+
+impl<U: Unit> BelowUnit for U {
+    fn finish(&self, pass: Pass, block: FinishInputGradient<'_>) {
+        pass.dispatch(Finish { unit: *self, block });
+    }
+}
+
+struct Finish<'a, U> {
+    unit: U,
+    block: FinishInputGradient<'a>,
+}
+
+impl<U: Unit> Kernel for Finish<'_, U> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        let (keep, scale) = (l.splat(self.keep.get() as f32), l.splat(self.keep.scale()));
-        self.dz.fill([0.0; PANEL]);
+        let Self { unit, block } = self;
+        let (keep, scale) = (l.splat(block.keep.get() as f32), l.splat(block.keep.scale()));
+        block.dz.fill([0.0; PANEL]);
         for k in 0..PANEL {
-            let mut entries = self.by_input.with_parts(k);
+            let mut entries = block.by_input.with_parts(k);
             loop {
                 let (mut rows, mut values) = ([0; LANES], [0.0; LANES]);
                 let mut parts = [[0.0; LANES / 2]; LANES];
@@ -52,18 +69,18 @@ impl<U: Unit> Kernel for FinishInputGradient<'_, U> {
                     len += 1;
                 }
                 // The list holds y / p.
-                let slope = self.unit.slope(l, l.mul(l.load(&values), keep));
+                let slope = unit.slope(l, l.mul(l.load(&values), keep));
                 let mut deltas = [0.0; LANES];
                 l.store(l.mul(l.mul(l.sum_halves(&parts), scale), slope), &mut deltas);
                 for (&row, &delta) in rows[..len].iter().zip(&deltas) {
-                    self.dz[row][k] = delta;
+                    block.dz[row][k] = delta;
                 }
                 if len < LANES {
                     break;
                 }
             }
         }
-        store(l, sum_of_rows(l, self.dz), self.bias_gradient);
+        store(l, sum_of_rows(l, block.dz), block.bias_gradient);
     }
 }
 

@@ -235,7 +235,7 @@ fn the_gradients_equal_their_formulas() {
                             by_input: &by_input,
                         },
                         Some(visit::LayerBelow {
-                            unit: Halved,
+                            unit: &Halved,
                             keep,
                             dz: &mut below,
                             bias_gradient: below_bias.as_chunks_mut().0,
@@ -296,10 +296,10 @@ struct Mixed {
     v: f32,
 }
 
-impl update::Rule for Mixed {
-    fn step<L: Lanes>(self, l: L, g: L::F, w: L::F, v: L::F) -> (L::F, L::F) {
+impl update::Rule<1> for Mixed {
+    fn step<L: Lanes>(self, l: L, g: L::F, w: L::F, [v]: [L::F; 1]) -> (L::F, [L::F; 1]) {
         let v = l.mul_add(l.splat(self.v), v, l.mul(l.splat(self.g), g));
-        (l.sub(l.mul_add(l.splat(self.w), w, w), v), v)
+        (l.sub(l.mul_add(l.splat(self.w), w, w), v), [v])
     }
 }
 
@@ -328,13 +328,15 @@ fn the_update_equals_its_formula_in_every_panel() {
                     let s: Vec<f32> = s.iter().map(|s| s + 1.0).collect();
                     let lists = lists(isa, &x, rows, inputs, Keep::ONE, InputBits::All);
                     let mut layer = Trained::new(inputs, outputs, &w, &b);
-                    layer.state.velocity = tiles(&v, inputs, outputs);
-                    layer.state.bias_velocity = padded(&bv);
+                    layer.state.optimiser[0] = update::OptimiserState {
+                        weights: tiles(&v, inputs, outputs),
+                        bias: padded(&bv),
+                    };
                     layer.state.pending[..outputs].copy_from_slice(&s);
                     let rules = (weight_rule, bias_rule);
                     let dz_panels = panels(&dz, rows, outputs);
                     assert!(!layer.step(isa, rules, max_norm, &lists, &dz_panels));
-                    let pending = &layer.state.pending;
+                    let (pending, velocity) = (&layer.state.pending, &layer.state.optimiser[0]);
                     let (x, dz) = (rows_of(&x, inputs), rows_of(&dz, outputs));
                     let dw = reference::weight_gradient(&dz, &x);
                     let db = reference::bias_gradient(&dz);
@@ -352,13 +354,13 @@ fn the_update_equals_its_formula_in_every_panel() {
                         for (k, (w, v)) in new_w.into_iter().zip(new_v).enumerate() {
                             moderate(layer.weights.get(n, k), w, "weight before projection");
                             moderate(layer.with_pending().get(n, k), w * factor, "weight");
-                            let velocity = layer.state.velocity.get(n, k);
-                            moderate(velocity, v, "velocity is not projected");
+                            let got = velocity.weights.get(n, k);
+                            moderate(got, v, "velocity is not projected");
                         }
                         let (b, bv) =
                             bias_rule.plain(db[n].value, f64::from(b[n]), f64::from(bv[n]));
                         moderate(layer.bias[n], b, "bias");
-                        moderate(layer.state.bias_velocity[n], bv, "bias velocity");
+                        moderate(velocity.bias[n], bv, "bias velocity");
                     }
                     // The padding of the last panel stays 0.
                     assert!(layer.bias[outputs..].iter().all(|b| b.to_bits() == 0));
@@ -406,7 +408,7 @@ struct Trained {
 
 impl Trained {
     fn new(inputs: usize, outputs: usize, w: &[f32], b: &[f32]) -> Self {
-        let state = LayerState::new(inputs, outputs).unwrap();
+        let state = LayerState::new(inputs, outputs, 1).unwrap();
         Self { weights: tiles(w, inputs, outputs), bias: padded(b), state }
     }
 
@@ -431,8 +433,7 @@ impl Trained {
             bias_gradient: bias_gradient.as_chunks().0,
             squares: &mut vec![[5.0; PANEL]; tiles + 1],
         };
-        let below: Option<visit::LayerBelow<'_, Halved>> = None;
-        update::layer(serial(isa), weight_rule, bias_rule, max_norm, operands, below, to)
+        update::layer(serial(isa), weight_rule, bias_rule, max_norm, operands, None, to)
     }
 
     fn with_pending(&self) -> Tiles {

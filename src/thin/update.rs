@@ -7,7 +7,7 @@
 //! scale factor of each unit stays pending until the next pass over the weights.
 
 use super::{
-    PANEL, Panel, Panels, Tile, Tiles, Unit, VECTORS,
+    PANEL, Panel, Panels, Tile, Tiles, VECTORS,
     backward::sum_of_rows,
     load, prefetch, store,
     visit::{self, GradientSink, LayerBelow, Operands},
@@ -20,29 +20,45 @@ use crate::{
     tensor::AlignedBuffer,
 };
 
-/// The update rule of an optimiser.
-pub(crate) trait Rule: Copy + Send + Sync {
-    /// Returns the new weight and velocity, given gradient g, weight w and velocity v.
-    fn step<L: Lanes>(self, l: L, g: L::F, w: L::F, v: L::F) -> (L::F, L::F);
+/// The update rule of an optimiser that remembers N numbers per parameter, N at least 1.
+/// Kernels are compiled for each rule, so one that serves several optimisers saves code.
+pub(crate) trait Rule<const N: usize>: Copy + Send + Sync {
+    /// Returns the new parameter and its new state, given gradient g, parameter w and
+    /// state.
+    ///
+    /// Padding has gradient, parameter and state 0, and its parameter must stay 0. Where a
+    /// number of the state overflows, the parameter must too: only parameters are checked.
+    fn step<L: Lanes>(self, l: L, g: L::F, w: L::F, state: [L::F; N]) -> (L::F, [L::F; N]);
+}
+
+/// One number of the optimiser's state for each parameter of a layer.
+#[derive(Clone, Debug)]
+pub(crate) struct OptimiserState {
+    /// Those of the weights.
+    pub weights: Tiles,
+    /// Those of the biases, padded to whole panels.
+    pub bias: AlignedBuffer<f32>,
 }
 
 /// The training state of a layer that persists between steps, besides its parameters.
 #[derive(Clone, Debug)]
 pub(crate) struct LayerState {
-    /// The velocities of the weights.
-    pub velocity: Tiles,
-    /// The velocities of the biases, padded to whole panels.
-    pub bias_velocity: AlignedBuffer<f32>,
+    /// The optimiser's state.
+    pub optimiser: Vec<OptimiserState>,
     /// s: the pending max-norm factor for the incoming weights of each unit.
     pub pending: AlignedBuffer<f32>,
 }
 
 impl LayerState {
-    /// The initial state: zero velocity, nothing pending.
-    pub(crate) fn new(inputs: usize, outputs: usize) -> Result<Self, Error> {
+    /// The initial state, for an optimiser with so many states: all 0, nothing pending.
+    pub(crate) fn new(inputs: usize, outputs: usize, states: usize) -> Result<Self, Error> {
+        let state = |_| {
+            let weights = Tiles::zeroed(inputs, outputs)?;
+            let bias = AlignedBuffer::zeroed(outputs.next_multiple_of(PANEL))?;
+            Ok(OptimiserState { weights, bias })
+        };
         Ok(Self {
-            velocity: Tiles::zeroed(inputs, outputs)?,
-            bias_velocity: AlignedBuffer::zeroed(outputs.next_multiple_of(PANEL))?,
+            optimiser: (0..states).map(state).collect::<Result<_, Error>>()?,
             pending: nothing_pending(outputs)?,
         })
     }
@@ -61,16 +77,16 @@ pub(crate) fn nothing_pending(outputs: usize) -> Result<AlignedBuffer<f32>, Erro
 }
 
 /// The optimiser step on one block.
-struct Step<'a, R> {
+struct Step<'a, R, const N: usize> {
     rule: R,
     s: &'a [Panel],
     w: &'a mut [Tile],
-    v: &'a mut [Tile],
+    state: [&'a mut [Tile]; N],
     /// The sums of squares of the new incoming weights of each unit.
     squares: &'a mut [Panel],
 }
 
-impl<R: Rule> GradientSink for Step<'_, R> {
+impl<R: Rule<N>, const N: usize> GradientSink for Step<'_, R, N> {
     #[inline(always)]
     fn stored(&self, n: usize) -> (&Tile, &Panel) {
         (&self.w[n], &self.s[n])
@@ -86,9 +102,11 @@ impl<R: Rule> GradientSink for Step<'_, R> {
         g: [L::F; V],
     ) {
         prefetch::<L, V>(l, self.w, n + 1, k);
-        prefetch::<L, V>(l, self.v, n + 1, k);
-        let (to, v) = (&mut self.w[n][k], &mut self.v[n][k]);
-        step(l, self.rule, g, w, v, to);
+        for state in &self.state {
+            prefetch::<L, V>(l, state, n + 1, k);
+        }
+        let state = self.state.each_mut().map(|state| &mut state[n][k]);
+        step(l, self.rule, g, w, state, &mut self.w[n][k]);
     }
 
     #[inline(always)]
@@ -108,19 +126,26 @@ impl<R: Rule> GradientSink for Step<'_, R> {
 
 /// The optimiser step on the first V vectors of 64 parameters w.
 #[inline(always)]
-fn step<L: Lanes, R: Rule, const V: usize>(
+fn step<L: Lanes, R: Rule<N>, const V: usize, const N: usize>(
     l: L,
     rule: R,
     g: [L::F; V],
     w: [L::F; V],
-    v: &mut Panel,
+    state: [&mut Panel; N],
     to: &mut Panel,
 ) {
-    let (to, v) = (to.as_chunks_mut::<LANES>().0, v.as_chunks_mut::<LANES>().0);
-    for (((g, w), v), to) in g.into_iter().zip(w).zip(v).zip(to) {
-        let (new_w, new_v) = rule.step(l, g, w, l.load(v));
+    let to = to.as_chunks_mut::<LANES>().0;
+    let mut state = state.map(|state| state.as_chunks_mut::<LANES>().0);
+    for (c, ((g, w), to)) in g.into_iter().zip(w).zip(to).enumerate() {
+        let mut old = [g; N];
+        for (old, state) in old.iter_mut().zip(&state) {
+            *old = l.load(&state[c]);
+        }
+        let (new_w, new) = rule.step(l, g, w, old);
         l.store(new_w, to);
-        l.store(new_v, v);
+        for (new, state) in new.into_iter().zip(&mut state) {
+            l.store(new, &mut state[c]);
+        }
     }
 }
 
@@ -138,48 +163,55 @@ pub(crate) struct Parameters<'a> {
 /// The optimiser step on a whole layer: products 2 and 3, the biases, and the max-norm
 /// factor for the incoming weights of each unit, which is left pending. Returns whether
 /// any parameter is now NaN or infinite.
-pub(crate) fn layer<R: Rule, U: Unit>(
+pub(crate) fn layer<const N: usize, R: Rule<N>>(
     pass: Pass,
     weight_rule: R,
     bias_rule: R,
     max_norm: Option<f32>,
     operands: Operands<'_>,
-    below: Option<LayerBelow<'_, U>>,
+    below: Option<LayerBelow<'_>>,
     to: Parameters<'_>,
 ) -> bool {
-    let LayerState { velocity, bias_velocity, pending } = to.state;
+    let LayerState { optimiser, pending } = to.state;
+    let states = &mut optimiser.as_chunks_mut::<N>().0[0];
     let pending = pending.as_chunks_mut().0;
     let squares = &mut to.squares[..to.weights.blocks() * to.weights.panels()];
-    let (w, v) = (to.weights.runs_mut(), velocity.runs_mut());
-    let memory = (w, v, Runs { size: operands.dz.panels(), data: squares });
-    visit::blocks(pass, operands, below, memory, &|_, (w, v, squares)| Step {
+    let squares = Runs { data: squares, size: operands.dz.panels() };
+    let of_weights = states.each_mut().map(|state| state.weights.runs_mut());
+    let memory = (to.weights.runs_mut(), of_weights, squares);
+    visit::blocks(pass, operands, below, memory, &|_, (w, state, squares)| Step {
         rule: weight_rule,
         s: pending,
         w: w.data,
-        v: v.data,
+        state: state.map(|state| state.data),
         squares: squares.data,
     });
-    let bias_velocity = bias_velocity.as_chunks_mut().0;
-    pass.dispatch(Biases { rule: bias_rule, g: to.bias_gradient, b: to.bias, v: bias_velocity });
+    pass.dispatch(Biases {
+        rule: bias_rule,
+        g: to.bias_gradient,
+        b: to.bias,
+        state: states.each_mut().map(|state| state.bias.as_chunks_mut().0),
+    });
     // A sum of squares overflows before the weights do.
     let suspect = bound(to.weights, to.squares, max_norm, pending);
     suspect && !to.weights.all_finite() || to.bias.iter().flatten().any(|b| !b.is_finite())
 }
 
-struct Biases<'a, R> {
+struct Biases<'a, R, const N: usize> {
     rule: R,
     g: &'a [Panel],
     b: &'a mut [Panel],
-    v: &'a mut [Panel],
+    state: [&'a mut [Panel]; N],
 }
 
-impl<R: Rule> Kernel for Biases<'_, R> {
+impl<R: Rule<N>, const N: usize> Kernel for Biases<'_, R, N> {
     type Output = ();
 
     #[inline(always)]
-    fn run<L: Lanes>(self, l: L) {
-        for ((g, b), v) in self.g.iter().zip(self.b).zip(self.v) {
-            step::<L, R, VECTORS>(l, self.rule, load(l, g), load(l, b), v, b);
+    fn run<L: Lanes>(mut self, l: L) {
+        for (n, (g, b)) in self.g.iter().zip(self.b).enumerate() {
+            let state = self.state.each_mut().map(|state| &mut state[n]);
+            step::<L, R, VECTORS, N>(l, self.rule, load(l, g), load(l, b), state, b);
         }
     }
 }
@@ -245,12 +277,12 @@ impl GradientSink for Collect<'_> {
 }
 
 /// Products 2 and 3 of a layer, with the gradient written to `g`.
-pub(crate) fn collect<U: Unit>(
+pub(crate) fn collect(
     pass: Pass,
     w: &Tiles,
     s: &[Panel],
     operands: Operands<'_>,
-    below: Option<LayerBelow<'_, U>>,
+    below: Option<LayerBelow<'_>>,
     g: &mut Tiles,
 ) {
     visit::blocks(pass, operands, below, g.runs_mut(), &|b, g| Collect {

@@ -1,8 +1,8 @@
 //! The visit of a block's tiles: products 2 and 3 in one pass over the entries.
 
 use super::{
-    ByInput, Lists, Panel, Panels, Tile, Unit, VECTORS, add_scaled,
-    backward::{FinishInputGradient, dot},
+    ByInput, Lists, Panel, Panels, Tile, VECTORS, add_scaled,
+    backward::{BelowUnit, FinishInputGradient, dot},
     load,
     path::ProductPath,
 };
@@ -46,9 +46,9 @@ pub(crate) struct Operands<'a> {
 }
 
 /// The layer below, for which product 2 is computed.
-pub(crate) struct LayerBelow<'a, U> {
+pub(crate) struct LayerBelow<'a> {
     /// Its non-linearity.
-    pub unit: U,
+    pub unit: &'a dyn BelowUnit,
     /// The keep rate of its outputs.
     pub keep: Keep,
     /// The gradient of its z, to be written.
@@ -131,10 +131,10 @@ fn with_pending<L: Lanes, const V: usize>(l: L, w: &Panel, s: &Panel) -> [L::F; 
 
 /// Products 2 and 3 of a layer. `sink(b, memory)` consumes the gradient of block b.
 /// Without a layer below, product 2 is skipped.
-pub(crate) fn blocks<U: Unit, D: Divide, S: GradientSink>(
+pub(crate) fn blocks<D: Divide, S: GradientSink>(
     pass: Pass,
     operands: Operands<'_>,
-    below: Option<LayerBelow<'_, U>>,
+    below: Option<LayerBelow<'_>>,
     memory: D,
     sink: &(impl Fn(usize, D) -> S + Sync),
 ) {
@@ -149,7 +149,7 @@ pub(crate) fn blocks<U: Unit, D: Divide, S: GradientSink>(
             pass.dispatch(Visit { b, operands, by_input: &mut *by_input, input_gradient, sink });
             if let Some(((unit, keep), (dz, bias_gradient))) = rates.zip(below) {
                 let (dz, bias_gradient) = (dz.data, &mut bias_gradient.data[0]);
-                pass.dispatch(FinishInputGradient { unit, keep, by_input, dz, bias_gradient });
+                unit.finish(pass, FinishInputGradient { keep, by_input, dz, bias_gradient });
             }
         });
     });

@@ -12,6 +12,7 @@ use crate::{
     tensor::AlignedBuffer,
     thin::{
         ByInput, LayerState, PANEL, Panel, Panels, ProductPath, Tiles, Unit,
+        backward::BelowUnit,
         update::{self, Parameters},
         visit::{LayerBelow, Operands},
     },
@@ -144,7 +145,10 @@ struct LayerBackward<'a> {
 }
 
 impl<'a> LayerBackward<'a> {
-    fn below<U: Unit>(&mut self, unit: U) -> Option<LayerBelow<'a, U>> {
+    fn below<'b>(&mut self, unit: &'b dyn BelowUnit) -> Option<LayerBelow<'b>>
+    where
+        'a: 'b,
+    {
         let keep = self.keep;
         self.below.take().map(|(dz, bias_gradient)| LayerBelow { unit, keep, dz, bias_gradient })
     }
@@ -160,9 +164,16 @@ struct Update<'a> {
 impl UnitVisitor for Update<'_> {
     type Output = bool;
 
-    fn visit<U: Unit>(mut self, unit: U) -> bool {
-        let below = self.backward.below(unit);
-        let Self { backward, step, weights, bias } = self;
+    fn visit<U: Unit>(self, unit: U) -> bool {
+        self.below(&unit)
+    }
+}
+
+impl Update<'_> {
+    /// The step, for a layer below with this unit.
+    fn below(self, unit: &dyn BelowUnit) -> bool {
+        let Self { mut backward, step, weights, bias } = self;
+        let below = backward.below(unit);
         let LayerBackward { pass, operands, bias_gradient, squares, .. } = backward;
         let (weight_rule, bias_rule) = step.rules;
         update::layer(
@@ -187,9 +198,9 @@ struct Collect<'a> {
 impl UnitVisitor for Collect<'_> {
     type Output = ();
 
-    fn visit<U: Unit>(mut self, unit: U) {
-        let below = self.backward.below(unit);
-        let Self { backward, weights, pending, g } = self;
+    fn visit<U: Unit>(self, unit: U) {
+        let Self { mut backward, weights, pending, g } = self;
+        let below = backward.below(&unit);
         update::collect(backward.pass, weights, pending, backward.operands, below, g);
     }
 }

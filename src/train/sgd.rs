@@ -286,13 +286,13 @@ pub(super) struct Momentum {
     nesterov: bool,
 }
 
-impl Rule for Momentum {
+impl Rule<1> for Momentum {
     #[inline(always)]
-    fn step<L: Lanes>(self, l: L, g: L::F, w: L::F, v: L::F) -> (L::F, L::F) {
+    fn step<L: Lanes>(self, l: L, g: L::F, w: L::F, [v]: [L::F; 1]) -> (L::F, [L::F; 1]) {
         let momentum = l.splat(self.momentum);
         let g = if self.decay == 0.0 { g } else { l.mul_add(l.splat(self.decay), w, g) };
         let v = l.mul_add(momentum, v, g);
         let direction = if self.nesterov { l.mul_add(momentum, v, g) } else { v };
-        (l.mul_add(l.splat(-self.learning_rate), direction, w), v)
+        (l.mul_add(l.splat(-self.learning_rate), direction, w), [v])
     }
 }

@@ -207,7 +207,7 @@ impl TrainerBuilder {
         let states = mlp
             .layers
             .iter()
-            .map(|layer| LayerState::new(layer.weights.inputs(), layer.weights.outputs()))
+            .map(|layer| LayerState::new(layer.weights.inputs(), layer.weights.outputs(), 1))
             .collect::<Result<_, Error>>()?;
         let masks = mlp
             .keeps()
