@@ -1,5 +1,5 @@
-//! Times the dropout operation, forward and out of place, and for comparison a copy of the same
-//! size with the same number of threads. Elements are f32.
+//! Times the dropout operation and multiplicative Gaussian noise, forward and out of place, and for
+//! comparison a copy of the same size with the same number of threads. Elements are f32.
 //!
 //! 2^12 elements stay in L1, 2^18 in L2, 2^24 come from memory. "1 thread" is outside a rayon pool,
 //! "2 threads" in a pool of two.
@@ -10,6 +10,7 @@ use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use thinnet::{
     Dropout, Keep,
+    dropout::GaussianDropout,
     mask::{Domain, Streams},
 };
 
@@ -96,12 +97,51 @@ fn draw(c: &mut Criterion) {
     group.finish();
 }
 
+/// Gaussian noise of the variance of dropout at keep 0.5, and its normal numbers alone.
+fn gaussian(c: &mut Criterion) {
+    let two = ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+    for log in [12, 18, 24] {
+        let elements = 1usize << log;
+        let x: Vec<f32> = (0..elements).map(|i| i as f32 - 0.5).collect();
+        let mut y = vec![0.0; elements];
+        let mut group = c.benchmark_group(format!("gaussian/2^{log}"));
+        group.throughput(Throughput::Elements(elements as u64));
+        if log == 24 {
+            group.sample_size(20).sampling_mode(SamplingMode::Flat);
+        }
+        let op = GaussianDropout::new(Keep::HALF);
+        let mut step = 0;
+        for (label, pool) in [("1 thread", None), ("2 threads", Some(&two))] {
+            group.bench_function(format!("forward/{label}"), |b| {
+                within(pool, || {
+                    b.iter(|| {
+                        step += 1;
+                        let streams = Streams::new(1, Domain::Training, 0, step);
+                        op.forward(streams, black_box(&x), &mut y).unwrap();
+                        black_box(&y);
+                    });
+                });
+            });
+            group.bench_function(format!("normal numbers alone/{label}"), |b| {
+                within(pool, || {
+                    b.iter(|| {
+                        step += 1;
+                        op.draw(Streams::new(1, Domain::Training, 0, step), &mut y);
+                        black_box(&y);
+                    });
+                });
+            });
+        }
+        group.finish();
+    }
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default()
         .sample_size(50)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1));
-    targets = forward, draw
+    targets = forward, draw, gaussian
 }
 criterion_main!(benches);

@@ -37,6 +37,18 @@ pub enum Error {
         /// What it rounds to: 0 or 65536.
         rounded: u32,
     },
+    /// A standard deviation of Gaussian noise outside 0 to 65536, or not a number.
+    #[error("sigma {value}: expected a number from 0 to 65536")]
+    Sigma {
+        /// The standard deviation that was given.
+        value: f64,
+    },
+    /// A standard deviation of Gaussian noise is given as a text that is not a number.
+    #[error("sigma `{text}`: expected a number from 0 to 65536")]
+    SigmaText {
+        /// The text that was given.
+        text: String,
+    },
     /// Two sizes that must be equal differ.
     #[error("{what}: expected {expected}, got {got}")]
     Size {

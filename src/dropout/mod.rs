@@ -1,4 +1,5 @@
-//! The dropout operation on its own, for your own matrices.
+//! The dropout operation on its own, for your own matrices; multiplicative Gaussian noise is
+//! [`GaussianDropout`].
 //!
 //! | | formula |
 //! |---|---|
@@ -9,7 +10,10 @@
 //! section 10: p is the keep rate, and no scaling is needed at test time). A dropped element
 //! becomes +0.0, even if it was NaN or infinite. A kept NaN stays NaN.
 
+mod gaussian;
 mod kernel;
+
+pub use gaussian::GaussianDropout;
 
 use crate::{
     error::{Error, same_size},

@@ -9,15 +9,14 @@ use crate::{
 };
 
 /// xoshiro256++ in each of eight lanes, one row's stream per lane.
-pub(crate) struct LaneWords<L: Lanes> {
+pub(super) struct LaneDraws<L: Lanes> {
     state: [L::U; 4],
-    keep: Keep,
 }
 
-impl<L: Lanes> LaneWords<L> {
+impl<L: Lanes> LaneDraws<L> {
     /// The streams of the rows with these hashes.
     #[inline(always)]
-    pub(crate) fn new(l: L, keep: Keep, hashes: [u64; 8]) -> Self {
+    pub(super) fn new(l: L, hashes: [u64; 8]) -> Self {
         let mut state = [[0; 8]; 4];
         for (lane, hash) in hashes.into_iter().enumerate() {
             for (words, word) in state.iter_mut().zip(stream::state(hash)) {
@@ -27,12 +26,12 @@ impl<L: Lanes> LaneWords<L> {
         // Not `map`: its closure would not be inlined.
         let [a, b, c, d] = &state;
         let state = [l.load_words(a), l.load_words(b), l.load_words(c), l.load_words(d)];
-        Self { state, keep }
+        Self { state }
     }
 
     /// One draw from each lane.
     #[inline(always)]
-    fn draw(&mut self, l: L) -> L::U {
+    pub(super) fn next(&mut self, l: L) -> L::U {
         let [s0, s1, s2, s3] = self.state;
         let out = l.add_words(l.rotate_left(l.add_words(s0, s3), 23), s0);
         let t = l.shift_left(s1, 17);
@@ -43,6 +42,20 @@ impl<L: Lanes> LaneWords<L> {
         self.state = [s0, s1, l.xor(s2, t), l.rotate_left(s3, 45)];
         out
     }
+}
+
+/// The mask words of eight rows, one row per lane.
+pub(crate) struct LaneWords<L: Lanes> {
+    draws: LaneDraws<L>,
+    keep: Keep,
+}
+
+impl<L: Lanes> LaneWords<L> {
+    /// The words of the rows with these hashes.
+    #[inline(always)]
+    pub(crate) fn new(l: L, keep: Keep, hashes: [u64; 8]) -> Self {
+        Self { draws: LaneDraws::new(l, hashes), keep }
+    }
 
     /// The next word of each lane. Must not be called for keep 1, which draws nothing.
     #[inline(always)]
@@ -50,9 +63,9 @@ impl<L: Lanes> LaneWords<L> {
         let k = self.keep.k();
         let first = k.trailing_zeros();
         // OR 0 with the first draw.
-        let mut word = self.draw(l);
+        let mut word = self.draws.next(l);
         for bit in first + 1..16 {
-            let draw = self.draw(l);
+            let draw = self.draws.next(l);
             word = if k >> bit & 1 == 1 { l.or(word, draw) } else { l.and(word, draw) };
         }
         word

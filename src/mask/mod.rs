@@ -1,4 +1,4 @@
-//! Bernoulli masks: a pure function of (seed, layer, step, row, unit).
+//! Bernoulli masks and normal numbers: pure functions of (seed, layer, step, row, unit).
 //!
 //! The complete definition:
 //!
@@ -17,12 +17,15 @@
 //! - An input declared **sparse** uses random access instead: unit u is kept
 //!   iff (output number u + 1 of SplitMix64 started at h) >> 48 < k:
 //!   [`scalar::kept_at`].
+//! - **Normal numbers**, for Gaussian noise, come from the same streams instead of words:
+//!   [`scalar::normals`].
 //!
 //! Nothing else enters: not the number of threads, how the batch is split, the instruction set, the
 //! machine, or previous draws. Changing these bits is a breaking change and increments [`FORMAT`].
 
 mod bernoulli;
 mod bits;
+pub(crate) mod normal;
 pub mod scalar;
 mod spec;
 mod stream;

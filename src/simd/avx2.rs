@@ -241,6 +241,16 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    fn floats_as_words(self, x: Self::F) -> Self::U {
+        // SAFETY: the token proves that the CPU has AVX.
+        unsafe { [_mm256_castps_si256(x[0]), _mm256_castps_si256(x[1])] }
+    }
+    #[inline(always)]
+    fn words_as_floats(self, x: Self::U) -> Self::F {
+        // SAFETY: the token proves that the CPU has AVX.
+        unsafe { [_mm256_castsi256_ps(x[0]), _mm256_castsi256_ps(x[1])] }
+    }
+    #[inline(always)]
     fn load_words(self, from: &[u64; 8]) -> Self::U {
         // SAFETY: both halves lie within the 8 words; AVX by the token.
         unsafe {

@@ -191,6 +191,16 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    fn floats_as_words(self, x: __m512) -> __m512i {
+        // SAFETY: the token proves that the CPU has AVX-512F.
+        unsafe { _mm512_castps_si512(x) }
+    }
+    #[inline(always)]
+    fn words_as_floats(self, x: __m512i) -> __m512 {
+        // SAFETY: the token proves that the CPU has AVX-512F.
+        unsafe { _mm512_castsi512_ps(x) }
+    }
+    #[inline(always)]
     fn load_words(self, from: &[u64; 8]) -> __m512i {
         // SAFETY: 8 words are read of 8; AVX-512F by the token.
         unsafe { _mm512_loadu_si512(from.as_ptr().cast()) }

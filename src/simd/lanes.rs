@@ -80,6 +80,11 @@ pub(crate) trait Lanes: Copy + Send + Sync {
         offsets: &mut [u8; LANES],
     );
 
+    /// The bits of x as words: word i holds lane 2 i in its low half, lane 2 i + 1 in its high half.
+    fn floats_as_words(self, x: Self::F) -> Self::U;
+    /// The floats with the bits of x, in the order of [`Self::floats_as_words`].
+    fn words_as_floats(self, x: Self::U) -> Self::F;
+
     /// Loads eight words.
     fn load_words(self, from: &[u64; 8]) -> Self::U;
     /// Stores eight words.

@@ -139,6 +139,18 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
+    fn floats_as_words(self, x: f32x16) -> u64x8 {
+        let x = x.to_array();
+        let word =
+            |i: usize| u64::from(x[2 * i].to_bits()) | u64::from(x[2 * i + 1].to_bits()) << 32;
+        u64x8::new(std::array::from_fn(word))
+    }
+    #[inline(always)]
+    fn words_as_floats(self, x: u64x8) -> f32x16 {
+        let x = x.to_array();
+        f32x16::new(std::array::from_fn(|i| f32::from_bits((x[i / 2] >> (i % 2 * 32)) as u32)))
+    }
+    #[inline(always)]
     fn load_words(self, from: &[u64; 8]) -> u64x8 {
         u64x8::new(*from)
     }

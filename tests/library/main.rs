@@ -22,6 +22,7 @@ mod models;
 #[cfg(feature = "digits")]
 mod moments;
 mod monte_carlo;
+mod normals;
 mod npy;
 mod onnx_graphs;
 mod onnx_out;

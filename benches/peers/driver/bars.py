@@ -181,6 +181,16 @@ def dropout_bars(rows):
             yield Bar(f"{text}, one thread: its time over a copy's", limit, measured, True)
 
 
+def gaussian_bars(rows):
+    for power in (18, 24):
+        row = find(rows, group="gaussian", elements=2**power)
+        text = f"Gaussian noise on 2^{power} elements"
+        yield times_pytorch(f"{text}: times as fast as PyTorch", 4, row)
+        parts = [seconds(row, "thinnet-normals"), seconds(row, "thinnet-dropout")]
+        measured = ratio(seconds(row, "thinnet"), sum(parts) if all(parts) else None)
+        yield Bar(f"{text}: its time over normals and dropout", 1.5, measured, True)
+
+
 def prediction_bars(rows):
     for row in rows:
         if row["group"] == "predict":
@@ -244,6 +254,7 @@ def all_bars(rows, avx512):
         slowest_bar(rows),
         *own_bars(rows),
         *dropout_bars(rows),
+        *gaussian_bars(rows),
         *prediction_bars(rows),
         *sampling_bars(rows, avx512),
         curve_bar(rows),

@@ -135,6 +135,20 @@ def dropout(setting):
         yield contest
 
 
+def gaussian(setting):
+    """Gaussian noise with the variance of dropout at keep 0.5, beside the normal numbers
+    alone and the dropout operation."""
+    for elements in ELEMENTS:
+        contest = Contest(f"Gaussian noise on 2^{elements.bit_length() - 1} elements")
+        row = contest.row(group="gaussian", elements=elements)
+        case = {"kind": "gaussian", "elements": elements, "sigma": 1.0, "threads": setting.threads}
+        setting.add(contest, row, case, [e for e in setting.engines if e != "candle"])
+        setting.add_ours(contest, row, {**case, "alone": True}, "thinnet-normals")
+        bits = {"kind": "dropout", "elements": elements, "keep": 0.5, "in_place": False}
+        setting.add_ours(contest, row, {**bits, "threads": setting.threads}, "thinnet-dropout")
+        yield contest
+
+
 def add_copies(setting, contest, row, elements):
     copy = {"kind": "copy", "elements": elements}
     for column, streaming, threads in (
@@ -238,6 +252,7 @@ def contests(setting, options):
     shape = RECIPE if RECIPE in options.shapes else options.shapes[0]
     makers = {
         "dropout": lambda: dropout(setting),
+        "gaussian": lambda: gaussian(setting),
         "step": lambda: step(setting, options.shapes, options.batch),
         "predict": lambda: predict(setting, shape),
         "mc": lambda: monte_carlo(setting, shape),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-GROUPS = ("step", "dropout", "predict", "mc", "curve")
+GROUPS = ("step", "dropout", "gaussian", "predict", "mc", "curve")
 SHAPES = ("784-1024x2-10", "784-1024x3-10", "784-2048x3-10")
 BATCHES = (32, 100, 128, 512)
 # The columns, in the order of the tables.

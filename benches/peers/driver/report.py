@@ -180,6 +180,28 @@ def dropout_section(rows, engines):
     )
 
 
+def gaussian_section(rows, engines):
+    labels = {"elements": lambda r: f"2^{r['elements'].bit_length() - 1}"}
+    sections = [
+        timed(
+            [row],
+            engines,
+            labels,
+            1e9 / row["elements"],
+            [
+                ("normal numbers alone", of_column("thinnet-normals", 1e9 / row["elements"])),
+                ("dropout, keep 0.5", of_column("thinnet-dropout", 1e9 / row["elements"])),
+            ],
+        )
+        for row in rows
+    ]
+    return (
+        "## Multiplicative Gaussian noise, ns an element\n\n"
+        "x (1 + sigma z), out of place, with new numbers in every call. The last columns are "
+        "thinnet's.\n\n" + "\n\n".join(sections)
+    )
+
+
 PREDICTION = {
     "network": lambda r: f"{r['shape']}, {r['network']}",
     "batch": lambda r: r["batch"],
@@ -233,6 +255,7 @@ def curve_section(rows, engines):
 SECTIONS = {
     "step": step_section,
     "dropout": dropout_section,
+    "gaussian": gaussian_section,
     "predict": predict_section,
     "mc": mc_section,
     "curve": curve_section,

@@ -178,6 +178,25 @@ class Dropping(worker.Work):
             self.x = y
 
 
+class Noising(worker.Work):
+    """x (1 + sigma z)"""
+
+    def __init__(self, case, generator):
+        sigma = case["sigma"]
+        self.x = jnp.ones(case["elements"])
+        self.seed, self.n = jax.random.key(1, impl=generator), 0
+
+        def noise(x, seed, n):
+            z = jax.random.normal(jax.random.fold_in(seed, n), x.shape)
+            return x * (1 + sigma * z)
+
+        self.noise = jax.jit(noise)
+
+    def call(self):
+        self.n += 1
+        self.noise(self.x, self.seed, np.uint32(self.n)).block_until_ready()
+
+
 class Engine:
     generator = None
 
@@ -199,6 +218,8 @@ class Engine:
                 return Predicting(case, self.generator)
             case "dropout":
                 return Dropping(case, self.generator)
+            case "gaussian":
+                return Noising(case, self.generator)
             case kind:
                 raise ValueError(f"{kind}: JAX's worker does not know it")
 

@@ -208,6 +208,23 @@ class Dropping(worker.Work):
             self.call_()
 
 
+class Noising(worker.Work):
+    """x (1 + sigma z). PyTorch has no such layer; this is what its users write."""
+
+    def __init__(self, case, compile):
+        x, sigma = torch.ones(case["elements"]), case["sigma"]
+
+        def noise(x):
+            return torch.randn_like(x).mul_(sigma).add_(1).mul_(x)
+
+        function = compiled(noise) if compile else noise
+        self.call_ = lambda: function(x)
+
+    def call(self):
+        with torch.no_grad():
+            self.call_()
+
+
 class Engine:
     def hello(self, threads):
         torch.set_num_threads(threads)
@@ -233,6 +250,8 @@ class Engine:
                 return Predicting(case, compile, case["samples"])
             case "dropout":
                 return Dropping(case, compile)
+            case "gaussian":
+                return Noising(case, compile)
             case kind:
                 raise ValueError(f"{kind}: PyTorch's worker does not know it")
 

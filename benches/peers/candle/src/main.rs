@@ -31,6 +31,7 @@ fn ready(case: &Case) -> Outcome<Box<dyn Work>> {
         Case::Predict(predict) => Box::new(predicting::Predicting::scaled(predict)?),
         Case::MonteCarlo(sampling) => Box::new(predicting::Predicting::sampled(sampling)?),
         Case::Dropout(dropout) => Box::new(dropout::Dropping::new(dropout)?),
+        Case::Gaussian(_) => return Err("candle does not run this operation here".into()),
         Case::Moments(_) | Case::Copy(_) | Case::Peak(_) => {
             return Err("thinnet's worker measures that".into());
         }

@@ -4,6 +4,7 @@
 
 mod copying;
 mod dropout;
+mod gaussian;
 mod network;
 mod peak;
 mod predicting;
@@ -34,6 +35,7 @@ fn ready(case: &Case) -> Outcome<Box<dyn Work>> {
         Case::Moments(predict) => Box::new(predicting::Predicting::new(predict, true)?),
         Case::MonteCarlo(samples) => Box::new(sampling::Sampling::new(samples)?),
         Case::Dropout(dropout) => Box::new(dropout::Dropping::new(dropout)?),
+        Case::Gaussian(noise) => Box::new(gaussian::Noising::new(noise)?),
         Case::Copy(copy) => Box::new(copying::Copying::new(copy)?),
         Case::Peak(peak) => Box::new(peak::Peak::new(peak.threads)?),
     })

@@ -41,6 +41,8 @@ pub enum Case {
     MonteCarlo(MonteCarlo),
     /// The dropout operation.
     Dropout(Dropout),
+    /// Multiplication by Gaussian noise.
+    Gaussian(Gaussian),
     /// Copying.
     Copy(Copy),
     /// Fused multiply-adds in registers.
@@ -96,6 +98,18 @@ pub struct Dropout {
     pub elements: usize,
     pub keep: f64,
     pub in_place: bool,
+    pub threads: usize,
+}
+
+/// x (1 + sigma z) with normal z, out of place; or z alone, which is thinnet's.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gaussian {
+    pub elements: usize,
+    pub sigma: f64,
+    /// Whether only the normal numbers are made.
+    #[serde(default)]
+    pub alone: bool,
     pub threads: usize,
 }
 
