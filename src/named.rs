@@ -117,7 +117,7 @@ mod tests {
             Activation::ALL,
             Activation::name,
             "activation `Other`: expected one of relu, leaky_relu, leaky_relu(SLOPE), logistic, \
-             tanh, identity",
+             tanh, identity, silu",
         );
         checks(
             Loss::ALL,

@@ -1,6 +1,12 @@
-//! Activations, with each unit's forward and backward formulas side by side.
+//! Activations. Each unit is a file, with its forward and backward formulas side by side.
 
+mod identity;
+mod leaky_relu;
+mod logistic;
 mod normal;
+mod relu;
+mod silu;
+mod tanh;
 
 use std::{
     fmt,
@@ -13,10 +19,14 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::Error,
     named::{from_name, names},
-    simd::{Lanes, math},
     thin::Unit,
 };
-use normal::{Rectified, rectified, squashed};
+use identity::Identity;
+use leaky_relu::LeakyRelu;
+use logistic::Logistic;
+use relu::Relu;
+use silu::Silu;
+use tanh::Tanh;
 
 /// The non-linearity of a hidden layer, y = f(z).
 ///
@@ -27,6 +37,7 @@ use normal::{Rectified, rectified, squashed};
 /// | `Logistic` | 1 / (1 + e^-z) | y (1 - y) | every kept unit |
 /// | `Tanh` | tanh z | 1 - y² | every kept unit |
 /// | `Identity` | z | 1 | every kept unit |
+/// | `Silu` | z s, with s = 1 / (1 + e^-z) | s + z s (1 - s) | every kept unit |
 ///
 /// In files and on the command line, an activation is written as its name. `leaky_relu(0.2)`
 /// includes the slope; without one, the slope is PyTorch's default, 0.01.
@@ -53,6 +64,8 @@ pub enum Activation {
     Tanh,
     /// z
     Identity,
+    /// z / (1 + e^-z), also called Swish (Ramachandran, Zoph and Le 2017).
+    Silu,
 }
 
 /// The slope of [`Activation::LeakyRelu`] for negative z, which is positive and finite.
@@ -109,32 +122,54 @@ names! {
     Logistic => "logistic",
     Tanh => "tanh",
     Identity => "identity",
+    Silu => "silu",
 }
 from_name!(Activation, "activation");
 
 impl Activation {
     /// f(z) in f64: the formula itself, and the reference for the vector code.
+    ///
+    /// ```
+    /// use thinnet::nn::Activation;
+    ///
+    /// assert_eq!(Activation::Relu.value(-2.0), 0.0);
+    /// ```
     pub fn value(self, z: f64) -> f64 {
-        match self {
-            // Unlike f64::max, this propagates NaN.
-            Self::Relu => {
-                if z < 0.0 {
-                    0.0
-                } else {
-                    z
-                }
-            }
-            Self::LeakyRelu(NegativeSlope(slope)) => {
-                if z < 0.0 {
-                    f64::from(slope) * z
-                } else {
-                    z
-                }
-            }
-            Self::Logistic => 1.0 / (1.0 + libm::exp(-z)),
-            Self::Tanh => libm::tanh(z),
-            Self::Identity => z,
-        }
+        self.dispatch(Value(z))
+    }
+
+    /// f'(z) in f64, as in the table above; the reference for the vector code.
+    ///
+    /// ```
+    /// use thinnet::nn::Activation;
+    ///
+    /// assert_eq!(Activation::Relu.derivative(-2.0), 0.0);
+    /// assert_eq!(Activation::Logistic.derivative(0.0), 0.25);
+    /// ```
+    pub fn derivative(self, z: f64) -> f64 {
+        self.dispatch(Derivative(z))
+    }
+}
+
+/// [`Activation::value`] as a visitor of the unit.
+struct Value(f64);
+
+impl UnitVisitor for Value {
+    type Output = f64;
+
+    fn visit<U: Unit>(self, unit: U) -> f64 {
+        unit.plain_value(self.0)
+    }
+}
+
+/// [`Activation::derivative`] as a visitor of the unit.
+struct Derivative(f64);
+
+impl UnitVisitor for Derivative {
+    type Output = f64;
+
+    fn visit<U: Unit>(self, unit: U) -> f64 {
+        unit.plain_derivative(self.0)
     }
 }
 
@@ -155,8 +190,19 @@ impl Activation {
             Self::Logistic => visitor.visit(Logistic),
             Self::Tanh => visitor.visit(Tanh),
             Self::Identity => visitor.visit(Identity),
+            Self::Silu => visitor.visit(Silu),
         }
     }
+}
+
+/// 1 / (1 + e^-z) in f64.
+fn plain_logistic(z: f64) -> f64 {
+    1.0 / (1.0 + libm::exp(-z))
+}
+
+/// z times a factor that vanishes faster than z grows: 0 where the factor is, even if z is infinite.
+fn plain_product(z: f64, factor: f64) -> f64 {
+    if factor == 0.0 { 0.0 } else { z * factor }
 }
 
 impl fmt::Display for Activation {
@@ -194,114 +240,5 @@ impl FromStr for Activation {
             return NegativeSlope::new(slope).map(Self::LeakyRelu).map_err(refused);
         }
         Self::from_name(name)
-    }
-}
-
-/// [`Activation::Relu`]
-#[derive(Clone, Copy)]
-struct Relu;
-/// [`Activation::LeakyRelu`]
-#[derive(Clone, Copy)]
-struct LeakyRelu {
-    slope: f32,
-}
-/// [`Activation::Logistic`]
-#[derive(Clone, Copy)]
-struct Logistic;
-/// [`Activation::Tanh`]
-#[derive(Clone, Copy)]
-struct Tanh;
-/// [`Activation::Identity`]
-#[derive(Clone, Copy)]
-struct Identity;
-
-impl Unit for Relu {
-    #[inline(always)]
-    fn value<L: Lanes>(self, _: L, z: L::F) -> L::F {
-        // Called for active units only.
-        z
-    }
-    #[inline(always)]
-    fn active<L: Lanes>(self, l: L, z: L::F) -> u16 {
-        l.less(l.splat(0.0), z) | l.is_nan(z)
-    }
-    #[inline(always)]
-    fn slope<L: Lanes>(self, l: L, _: L::F) -> L::F {
-        l.splat(1.0)
-    }
-    #[inline(always)]
-    fn moments<L: Lanes>(self, l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
-        let Rectified { mean, part, .. } = rectified(l, mean, deviation);
-        (mean, l.mul(deviation, l.sqrt(part)))
-    }
-}
-
-impl Unit for LeakyRelu {
-    #[inline(always)]
-    fn value<L: Lanes>(self, l: L, z: L::F) -> L::F {
-        l.select(l.less(z, l.splat(0.0)), l.mul(l.splat(self.slope), z), z)
-    }
-    #[inline(always)]
-    fn slope<L: Lanes>(self, l: L, y: L::F) -> L::F {
-        // y has the same sign as z; the slope at 0 is as in PyTorch.
-        l.select(l.less(l.splat(0.0), y), l.splat(1.0), l.splat(self.slope))
-    }
-    /// With r = max(0, z), f(z) = a z + (1 - a) r, and Cov(z, r) = s² Φ(m / s) by Stein's lemma.
-    #[inline(always)]
-    fn moments<L: Lanes>(self, l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
-        let r = rectified(l, mean, deviation);
-        let (a, rest) = (l.splat(self.slope), l.splat(1.0 - self.slope));
-        let y = l.mul_add(a, mean, l.mul(rest, r.mean));
-        let both = l.mul(l.mul(l.splat(2.0), rest), r.above);
-        let part = l.mul_add(l.mul(rest, rest), r.part, l.mul(a, l.add(a, both)));
-        // It is never negative, but rounding can make it so.
-        let part = l.select(l.less(part, l.splat(0.0)), l.splat(0.0), part);
-        (y, l.mul(deviation, l.sqrt(part)))
-    }
-}
-
-impl Unit for Logistic {
-    #[inline(always)]
-    fn value<L: Lanes>(self, l: L, z: L::F) -> L::F {
-        math::logistic(l, z)
-    }
-    #[inline(always)]
-    fn slope<L: Lanes>(self, l: L, y: L::F) -> L::F {
-        l.mul(y, l.sub(l.splat(1.0), y))
-    }
-    #[inline(always)]
-    fn moments<L: Lanes>(self, l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
-        squashed(l, self, 1.0, mean, deviation)
-    }
-}
-
-impl Unit for Tanh {
-    #[inline(always)]
-    fn value<L: Lanes>(self, l: L, z: L::F) -> L::F {
-        math::tanh(l, z)
-    }
-    #[inline(always)]
-    fn slope<L: Lanes>(self, l: L, y: L::F) -> L::F {
-        l.sub(l.splat(1.0), l.mul(y, y))
-    }
-    /// tanh z = 2 logistic(2 z) - 1.
-    #[inline(always)]
-    fn moments<L: Lanes>(self, l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
-        squashed(l, self, 2.0, mean, deviation)
-    }
-}
-
-impl Unit for Identity {
-    #[inline(always)]
-    fn value<L: Lanes>(self, _: L, z: L::F) -> L::F {
-        z
-    }
-    #[inline(always)]
-    fn slope<L: Lanes>(self, l: L, _: L::F) -> L::F {
-        l.splat(1.0)
-    }
-    #[inline(always)]
-    fn moments<L: Lanes>(self, _: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
-        (mean, deviation)
     }
 }

@@ -20,12 +20,14 @@ pub(crate) struct NetworkView<'a> {
     pub bf16: Option<&'a [Tiles<Bf16>]>,
     /// The training state of each layer, with factors pending on its weights.
     pub states: Option<&'a [LayerState]>,
+    /// Whether a backward pass follows the forward pass.
+    pub backward: bool,
 }
 
 impl<'a> From<&'a Mlp> for NetworkView<'a> {
-    /// The network with its own weights.
+    /// The network with its own weights, for predictions.
     fn from(mlp: &'a Mlp) -> Self {
-        Self { mlp, bf16: None, states: None }
+        Self { mlp, bf16: None, states: None, backward: false }
     }
 }
 
@@ -36,6 +38,7 @@ impl<'a> NetworkView<'a> {
             layer: &self.mlp.layers[index],
             bf16: self.bf16.map(|layers| &layers[index]),
             pending: self.states.map(|states| states[index].pending.as_chunks().0),
+            backward: self.backward,
         }
     }
 }
@@ -48,6 +51,8 @@ pub(crate) struct LayerView<'a> {
     pub bf16: Option<&'a Tiles<Bf16>>,
     /// The factors that max-norm left pending on the weights during training.
     pub pending: Option<&'a [Panel]>,
+    /// Whether a backward pass follows, which finds what it needs of f'(z) in z's place.
+    pub backward: bool,
 }
 
 impl<'a> LayerView<'a> {
@@ -56,7 +61,8 @@ impl<'a> LayerView<'a> {
     }
 
     /// The forward pass of a hidden layer, from its input lists to those of the next layer. Without
-    /// a mask, outputs are neither dropped nor scaled. `z` is scratch memory.
+    /// a mask, outputs are neither dropped nor scaled. `z` is left as described in
+    /// [`forward::hidden`].
     pub fn forward(
         self,
         pass: Pass,
@@ -65,16 +71,16 @@ impl<'a> LayerView<'a> {
         z: &mut Panels,
         out: &mut Lists,
     ) {
-        let layer = self.layer;
+        let Self { layer, backward, .. } = self;
         let width = layer.weights.outputs();
         let keep = if mask.is_some() { layer.keep } else { Keep::ONE };
         let f = layer.activation;
         if let Some(bf16) = self.bf16 {
             let weights = self.with(bf16);
-            f.dispatch(Hidden { pass, weights, x, width, keep, mask, z, out });
+            f.dispatch(Hidden { pass, weights, x, width, keep, mask, backward, z, out });
         } else {
             let weights = self.with(&layer.weights);
-            f.dispatch(Hidden { pass, weights, x, width, keep, mask, z, out });
+            f.dispatch(Hidden { pass, weights, x, width, keep, mask, backward, z, out });
         }
     }
 
@@ -116,6 +122,7 @@ struct Hidden<'a, E: Element> {
     width: usize,
     keep: Keep,
     mask: Option<&'a Mask>,
+    backward: bool,
     z: &'a mut Panels,
     out: &'a mut Lists,
 }
@@ -124,8 +131,8 @@ impl<E: Element> UnitVisitor for Hidden<'_, E> {
     type Output = ();
 
     fn visit<U: Unit>(self, unit: U) {
-        let Self { pass, weights, x, width, keep, mask, z, out } = self;
-        let epilogue = Epilogue { unit, width, keep, mask };
+        let Self { pass, weights, x, width, keep, mask, backward, z, out } = self;
+        let epilogue = Epilogue { unit, width, keep, mask, backward };
         forward::hidden(pass, weights, x, &epilogue, z, out);
     }
 }

@@ -373,7 +373,7 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         let Self { isa, serial, finite_inputs: finite, .. } = *self;
         let mlp = self.network();
         Context {
-            network: NetworkView { mlp, bf16: self.bf16.as_deref(), states: None },
+            network: NetworkView { bf16: self.bf16.as_deref(), ..mlp.into() },
             isa,
             serial,
             finite,

@@ -13,6 +13,10 @@ pub(crate) const TANH_ULP: f64 = 3.0;
 #[cfg(test)]
 pub(crate) const LOGISTIC_ULP: f64 = 3.0;
 
+/// Maximum error of [`logistics`], which also holds for denormal values.
+#[cfg(test)]
+pub(crate) const LOGISTICS_ULP: f64 = 4.0;
+
 /// Maximum relative error of [`normal_tail`] for x up to 8.
 #[cfg(test)]
 pub(crate) const NORMAL_TAIL: f64 = 1e-5;
@@ -46,6 +50,32 @@ pub(crate) fn exp<L: Lanes>(l: L, x: L::F) -> L::F {
 pub(crate) fn logistic<L: Lanes>(l: L, x: L::F) -> L::F {
     let e = exp(l, l.sub(l.splat(0.0), x));
     l.div(l.splat(1.0), l.add(l.splat(1.0), e))
+}
+
+/// The logistic of x and of -x, both with a small relative error: neither is a difference,
+/// and nothing overflows.
+#[inline(always)]
+pub(crate) fn logistics<L: Lanes>(l: L, x: L::F) -> (L::F, L::F) {
+    let zero = l.splat(0.0);
+    let negative = l.less(x, zero);
+    let e = exp(l, l.select(negative, x, l.sub(zero, x)));
+    let large = l.div(l.splat(1.0), l.add(l.splat(1.0), e));
+    let small = l.mul(e, large);
+    (l.select(negative, small, large), l.select(negative, large, small))
+}
+
+/// The larger of x and `low`; NaN stays NaN.
+#[inline(always)]
+pub(crate) fn at_least<L: Lanes>(l: L, x: L::F, low: f32) -> L::F {
+    let low = l.splat(low);
+    l.select(l.less(x, low), low, x)
+}
+
+/// The smaller of x and `high`; NaN stays NaN.
+#[inline(always)]
+pub(crate) fn at_most<L: Lanes>(l: L, x: L::F, high: f32) -> L::F {
+    let high = l.splat(high);
+    l.select(l.less(high, x), high, x)
 }
 
 /// tanh x: Cephes' odd polynomial for |x| < 0.625, otherwise

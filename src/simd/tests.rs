@@ -356,14 +356,17 @@ fn the_normal_tail_stays_within_its_stated_error() {
 
 struct Functions<'a>(&'a Line);
 impl Kernel for Functions<'_> {
-    type Output = [Line; 3];
+    type Output = [Line; 5];
     #[inline(always)]
-    fn run<L: Lanes>(self, l: L) -> [Line; 3] {
+    fn run<L: Lanes>(self, l: L) -> [Line; 5] {
         let x = l.load(self.0);
-        let mut out = [[0.0; LANES]; 3];
+        let mut out = [[0.0; LANES]; 5];
         l.store(math::exp(l, x), &mut out[0]);
         l.store(math::logistic(l, x), &mut out[1]);
         l.store(math::tanh(l, x), &mut out[2]);
+        let (of_x, of_minus_x) = math::logistics(l, x);
+        l.store(of_x, &mut out[3]);
+        l.store(of_minus_x, &mut out[4]);
         out
     }
 }
@@ -379,13 +382,15 @@ fn exponentials_stay_within_their_stated_error() {
         for chunk in all.chunks(LANES) {
             let mut line = [0.0; LANES];
             line[..chunk.len()].copy_from_slice(chunk);
-            let [exp, logistic, tanh] = isa.dispatch(Functions(&line));
+            let [exp, logistic, tanh, of_x, of_minus_x] = isa.dispatch(Functions(&line));
             for i in 0..LANES {
                 let x = f64::from(line[i]);
                 let errors = [
                     (ulp(x.exp(), exp[i]), math::EXP_ULP),
                     (ulp(1.0 / (1.0 + (-x).exp()), logistic[i]), math::LOGISTIC_ULP),
                     (ulp(x.tanh(), tanh[i]), math::TANH_ULP),
+                    (ulp(1.0 / (1.0 + (-x).exp()), of_x[i]), math::LOGISTICS_ULP),
+                    (ulp(1.0 / (1.0 + x.exp()), of_minus_x[i]), math::LOGISTICS_ULP),
                 ];
                 for (which, (error, bound)) in errors.into_iter().enumerate() {
                     // Denormal values of the logistic depend on e^-x, which overflows.

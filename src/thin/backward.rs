@@ -1,7 +1,7 @@
 //! Product 2: the gradient with respect to the units below, at active positions only.
 //! [`super::visit`] calls it for each entry.
 
-use super::{PANEL, Panel, Unit, VECTORS, by_input::ByInput, load, store};
+use super::{PANEL, Panel, Slope, VECTORS, by_input::ByInput, load, store};
 use crate::{
     pass::Pass,
     rate::Keep,
@@ -25,39 +25,41 @@ pub(crate) struct FinishInputGradient<'a> {
     pub keep: Keep,
     /// The entries of the units.
     pub by_input: &'a mut ByInput,
-    /// dz of the block, one panel per row.
+    /// dz of the block, one panel per row. If the slope is kept, f'(z) r stands here before.
     pub dz: &'a mut [Panel],
     /// The sum of dz over rows: the gradient of the biases.
     pub bias_gradient: &'a mut Panel,
 }
 
-/// A [`Unit`] as a trait object. It is called once per block, so that the visit of the
-/// tiles is compiled for each update rule, and not for each pair of rule and unit.
+/// A [`Slope`] as a trait object. It is called once per block, so that the visit of the
+/// tiles is compiled for each update rule, and not for each pair of rule and slope.
 pub(crate) trait BelowUnit: Sync {
     /// Adds up the partial sums of each entry, multiplies by f'(z) / p and stores the result
     /// at its unit. All other units get +0.0.
     fn finish(&self, pass: Pass, block: FinishInputGradient<'_>);
 }
 
-impl<U: Unit> BelowUnit for U {
+impl<S: Slope> BelowUnit for S {
     fn finish(&self, pass: Pass, block: FinishInputGradient<'_>) {
-        pass.dispatch(Finish { unit: *self, block });
+        pass.dispatch(Finish { slope: *self, block });
     }
 }
 
-struct Finish<'a, U> {
-    unit: U,
+struct Finish<'a, S> {
+    slope: S,
     block: FinishInputGradient<'a>,
 }
 
-impl<U: Unit> Kernel for Finish<'_, U> {
+impl<S: Slope> Kernel for Finish<'_, S> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        let Self { unit, block } = self;
+        let Self { slope, block } = self;
         let (keep, scale) = (l.splat(block.keep.get() as f32), l.splat(block.keep.scale()));
-        block.dz.fill([0.0; PANEL]);
+        if !S::KEPT {
+            block.dz.fill([0.0; PANEL]);
+        } // Otherwise product 1 has left +0.0 at the units without an entry.
         for k in 0..PANEL {
             let mut entries = block.by_input.with_parts(k);
             loop {
@@ -65,13 +67,19 @@ impl<U: Unit> Kernel for Finish<'_, U> {
                 let mut parts = [[0.0; LANES / 2]; LANES];
                 let mut len = 0;
                 for ((row, value), part) in entries.by_ref().take(LANES) {
-                    (rows[len], values[len], parts[len]) = (row, value, *part);
+                    let found = if S::KEPT { block.dz[row][k] } else { value };
+                    (rows[len], values[len], parts[len]) = (row, found, *part);
                     len += 1;
                 }
-                // The list holds y / p.
-                let slope = unit.slope(l, l.mul(l.load(&values), keep));
+                let (found, sums) = (l.load(&values), l.sum_halves(&parts));
+                let delta = if S::KEPT {
+                    l.mul(sums, slope.of(l, found))
+                } else {
+                    // The list holds y / p.
+                    l.mul(l.mul(sums, scale), slope.of(l, l.mul(found, keep)))
+                };
                 let mut deltas = [0.0; LANES];
-                l.store(l.mul(l.mul(l.sum_halves(&parts), scale), slope), &mut deltas);
+                l.store(delta, &mut deltas);
                 for (&row, &delta) in rows[..len].iter().zip(&deltas) {
                     block.dz[row][k] = delta;
                 }

@@ -1,7 +1,7 @@
 //! Product 1: the forward pass of a layer, from active lists to active lists.
 
 use super::{
-    Element, Lists, PANEL, Panel, Panels, Tile, Tiles, Unit, VECTORS, add_scaled, input,
+    Element, Lists, PANEL, Panel, Panels, Slope, Tile, Tiles, Unit, VECTORS, add_scaled, input,
     lists::{Block, ListRuns, ListWriter},
     load,
     path::{OUTPUT_ROWS, ProductPath, ROWS},
@@ -133,13 +133,16 @@ pub(crate) struct Epilogue<'a, U> {
     /// The mask bits of the layer's outputs, one mask row per row of the batch. Without a
     /// mask, every unit stays.
     pub mask: Option<&'a Mask>,
+    /// Whether a backward pass follows: f'(z) r is then written over z if the unit's
+    /// [`Slope`] is kept there.
+    pub backward: bool,
 }
 
 struct Activate<'a, U> {
     scale: Scale<'a>,
     n: usize,
     epilogue: &'a Epilogue<'a, U>,
-    sums: &'a [Panel],
+    sums: &'a mut [Panel],
     out: ListRuns<'a>,
 }
 
@@ -151,24 +154,35 @@ impl<U: Unit> Kernel for Activate<'_, U> {
         let Self { scale, n, epilogue, sums, out } = self;
         let (s, b) = scale.of_panel(l, n);
         let scale = l.splat(epilogue.keep.scale());
+        let keeps_slope = U::Slope::KEPT && epilogue.backward;
         let mut to = ListWriter::new(out);
-        for (row, sums) in sums.iter().enumerate() {
+        for (row, panel) in sums.iter_mut().enumerate() {
             let bits = match epilogue.mask {
                 Some(mask) => mask.at(row).block(n),
                 None => valid_bits(epilogue.width, n),
             };
-            let sums: [L::F; VECTORS] = load(l, sums);
+            let mut sums: [L::F; VECTORS] = load(l, panel);
             for c in 0..VECTORS {
                 let z = l.mul_add(s[c], sums[c], b[c]);
                 let active = epilogue.unit.active(l, z) & (bits >> (c * LANES)) as u16;
-                to.push(l, c, active, l.mul(epilogue.unit.value(l, z), scale));
+                if keeps_slope {
+                    let (y, slope) = epilogue.unit.value_and_derivative(l, z);
+                    to.push(l, c, active, l.mul(y, scale));
+                    sums[c] = l.keep(active, l.mul(slope, scale));
+                } else {
+                    to.push(l, c, active, l.mul(epilogue.unit.value(l, z), scale));
+                }
+            }
+            if keeps_slope {
+                store(l, sums, panel);
             }
             to.end_of_row(row);
         }
     }
 }
 
-/// Forward pass of a hidden layer, from lists `x` to lists `out`; `z` is scratch memory.
+/// Forward pass of a hidden layer, from lists `x` to lists `out`. `z` is left with the sums, or
+/// with f'(z) r: see [`Epilogue::backward`].
 pub(crate) fn hidden<U: Unit, E: Element>(
     pass: Pass,
     weights: Weights<'_, E>,
@@ -183,7 +197,8 @@ pub(crate) fn hidden<U: Unit, E: Element>(
     pass.each((z.runs_mut(), out.runs_mut()), &|n, (sums, out)| {
         pass.dispatch(Sums { weights, n, x, first: 0, sums: &mut *sums.data });
         watch.look(sums.data);
-        pass.dispatch(Activate { scale: weights.scale, n, epilogue, sums: sums.data, out });
+        let sums = sums.data;
+        pass.dispatch(Activate { scale: weights.scale, n, epilogue, sums, out });
     });
     z.set_watched(watch);
 }

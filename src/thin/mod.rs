@@ -19,6 +19,11 @@
 //!
 //! [`moments`] propagates a mean and a standard deviation through product 1 instead.
 //!
+//! The panels of z hold the sums without b and s from product 1 to product 2, which writes dz
+//! over them. Where f'(z) is not a function of y ([`Kept`]), product 1 of a training step writes
+//! f'(z) r over the sums, with r = 1/p for a kept unit and 0 for a dropped one, and product 2
+//! reads it there.
+//!
 //! The order of summation for a row depends only on the model and that row's own
 //! list: ascending blocks, then ascending units. Each output belongs to exactly one
 //! task. In the forward pass a task is a panel; in the backward pass it is a block,
@@ -59,24 +64,57 @@ pub(crate) type Panel = [f32; PANEL];
 /// The intersection of a block and a panel: 64 weights for each of 64 inputs.
 pub(crate) type Tile<E = f32> = [[E; PANEL]; PANEL];
 
-/// The non-linearity of a unit, for the forward and backward passes.
+/// The non-linearity of a unit: its formulas in f64, and the same for vectors in the forward pass.
 pub(crate) trait Unit: Copy + Send + Sync {
+    /// How the backward pass finds f'(z).
+    type Slope: Slope;
+    /// The same as a value.
+    fn slope(self) -> Self::Slope;
+
+    /// y = f(z) in f64: the reference for the vector code.
+    fn plain_value(self, z: f64) -> f64;
+    /// f'(z) in f64: the reference for the vector code.
+    fn plain_derivative(self, z: f64) -> f64;
+
     /// y = f(z)
     fn value<L: Lanes>(self, l: L, z: L::F) -> L::F;
+    /// f(z) and f'(z), which can share part of their computation.
+    fn value_and_derivative<L: Lanes>(self, l: L, z: L::F) -> (L::F, L::F);
     /// The units that can contribute to the layer above, judged by z: those where y or
     /// f'(z) is not zero, and NaN. By default, all of them.
     #[inline(always)]
     fn active<L: Lanes>(self, _: L, _: L::F) -> u16 {
         u16::MAX
     }
-    /// f'(z) of an active unit, as a function of its value y.
-    fn slope<L: Lanes>(self, l: L, y: L::F) -> L::F;
 
     /// Mean and standard deviation of f(z) for a normally distributed z with this mean
     /// and standard deviation. Units with a closed form override this.
     #[inline(always)]
     fn moments<L: Lanes>(self, l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
         moments::quadrature(l, self, mean, deviation)
+    }
+}
+
+/// How product 2 finds the derivative of a layer's outputs with respect to z.
+pub(crate) trait Slope: Copy + Send + Sync {
+    /// Whether product 1 must leave f'(z) r in z's place, where r is what the output is
+    /// multiplied by: 1/p for a kept unit, 0 for a dropped one.
+    const KEPT: bool;
+    /// What product 2 multiplies by. If `KEPT`, `found` is what product 1 left in z's place;
+    /// otherwise it is y of an active unit, and the result is f'(z).
+    fn of<L: Lanes>(self, l: L, found: L::F) -> L::F;
+}
+
+/// The slope of units whose derivative is not a function of their value: product 1 leaves it in
+/// z's place. It is the same for all of them, so they share the code of the backward pass.
+#[derive(Clone, Copy)]
+pub(crate) struct Kept;
+
+impl Slope for Kept {
+    const KEPT: bool = true;
+    #[inline(always)]
+    fn of<L: Lanes>(self, _: L, found: L::F) -> L::F {
+        found
     }
 }
 

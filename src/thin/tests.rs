@@ -83,14 +83,56 @@ fn dense(lists: &Lists, rows: usize, width: usize) -> Vec<f32> {
 #[derive(Clone, Copy)]
 struct Halved;
 impl Unit for Halved {
+    type Slope = Self;
+    fn slope(self) -> Self {
+        self
+    }
+    fn plain_value(self, z: f64) -> f64 {
+        0.5 * z.max(0.0)
+    }
+    fn plain_derivative(self, z: f64) -> f64 {
+        0.5 * z + 0.5
+    }
     fn value<L: Lanes>(self, l: L, z: L::F) -> L::F {
         l.mul(z, l.splat(0.5))
+    }
+    fn value_and_derivative<L: Lanes>(self, l: L, z: L::F) -> (L::F, L::F) {
+        let y = self.value(l, z);
+        (y, self.of(l, y))
     }
     fn active<L: Lanes>(self, l: L, z: L::F) -> u16 {
         l.less(l.splat(0.0), z)
     }
-    fn slope<L: Lanes>(self, l: L, y: L::F) -> L::F {
+}
+impl Slope for Halved {
+    const KEPT: bool = false;
+    fn of<L: Lanes>(self, l: L, y: L::F) -> L::F {
         l.add(y, l.splat(0.5))
+    }
+}
+
+/// The same unit, except that product 1 keeps its slope.
+#[derive(Clone, Copy)]
+struct HalvedKept;
+impl Unit for HalvedKept {
+    type Slope = Kept;
+    fn slope(self) -> Kept {
+        Kept
+    }
+    fn plain_value(self, z: f64) -> f64 {
+        Halved.plain_value(z)
+    }
+    fn plain_derivative(self, z: f64) -> f64 {
+        Halved.plain_derivative(z)
+    }
+    fn value<L: Lanes>(self, l: L, z: L::F) -> L::F {
+        Halved.value(l, z)
+    }
+    fn value_and_derivative<L: Lanes>(self, l: L, z: L::F) -> (L::F, L::F) {
+        Halved.value_and_derivative(l, z)
+    }
+    fn active<L: Lanes>(self, l: L, z: L::F) -> u16 {
+        Halved.active(l, z)
     }
 }
 
@@ -180,8 +222,13 @@ fn forward_equals_its_formula() {
                     let s = if case % 2 == 0 { s[..outputs].to_vec() } else { vec![1.0; outputs] };
                     let layer = plain_layer(&w, &s, &b);
                     forward::output(serial(isa), weights, &x_lists, &mut logits);
-                    let epilogue =
-                        forward::Epilogue { unit: Halved, width: outputs, keep, mask: Some(&mask) };
+                    let epilogue = forward::Epilogue {
+                        unit: Halved,
+                        width: outputs,
+                        keep,
+                        mask: Some(&mask),
+                        backward: false,
+                    };
                     let z = &mut z;
                     forward::hidden(serial(isa), weights, &x_lists, &epilogue, z, &mut out);
                     let out = dense(&out, rows, outputs);
@@ -281,6 +328,111 @@ fn the_gradients_equal_their_formulas() {
             }
         }
     });
+}
+
+/// Product 1 with a kept slope writes the same lists and leaves f'(z) r in z's place, from which
+/// product 2 computes the same gradients; in a prediction it leaves the sums, as ever.
+#[test]
+fn a_kept_slope_gives_the_gradients_of_one_from_the_value() {
+    on_each_isa(|isa| {
+        for inputs in [1, 70] {
+            for width in SIZES {
+                for (rows, keep) in [(1, Keep::HALF), (5, Keep::ONE), (33, Keep::new(0.8).unwrap())]
+                {
+                    let x = numbers(20, rows * inputs, 0.4);
+                    let (w, b) = (numbers(21, width * inputs, 1.0), numbers(22, width, 1.0));
+                    let x = lists(isa, &x, rows, inputs, Keep::ONE, InputBits::All);
+                    let streams = Streams::new(23, Domain::Training, 1, 0);
+                    let spec = MaskSpec { keep, streams, first_row: 0, isa };
+                    let mask = Mask::draw(spec, rows, width).unwrap();
+                    let mask = keep.drops().then_some(&mask);
+                    let (w, b) = (tiles(&w, inputs, width), padded(&b));
+                    let scale = forward::Scale { bias: b.as_chunks().0, pending: None };
+                    let weights = forward::Weights { w: &w, scale };
+                    let hidden = |unit, backward| {
+                        let epilogue = forward::Epilogue { unit, width, keep, mask, backward };
+                        one_pass(isa, weights, &x, &epilogue)
+                    };
+                    let (sums, want) = hidden(HalvedKept, false);
+                    let (kept, got) = hidden(HalvedKept, true);
+                    let (same, from_value) = {
+                        let unit = Halved;
+                        let epilogue =
+                            forward::Epilogue { unit, width, keep, mask, backward: true };
+                        one_pass(isa, weights, &x, &epilogue)
+                    };
+                    let want = dense(&want, rows, width);
+                    for got in [&got, &from_value] {
+                        assert_eq!(dense(got, rows, width), want);
+                    }
+                    for row in 0..rows {
+                        for unit in 0..width.next_multiple_of(PANEL) {
+                            // Where nothing is kept, product 1 leaves its sums.
+                            assert_eq!(sums.get(row, unit), same.get(row, unit));
+                            let slope = kept.get(row, unit);
+                            match want.get(row * width + unit).filter(|_| unit < width) {
+                                Some(&y) if y != 0.0 => {
+                                    let y = Near::exact(y.into()).rounded(2.0);
+                                    let scale = Near::exact(keep.scale().into());
+                                    let half = Near::exact(0.5) * scale;
+                                    near(slope, Near::sum([y, half].into_iter()), "slope")
+                                }
+                                _ => assert_eq!(slope.to_bits(), 0, "{row} {unit}"),
+                            }
+                        }
+                    }
+
+                    let outputs = 70;
+                    let w = tiles(&numbers(24, outputs * width, 1.0), width, outputs);
+                    let dz = panels(&numbers(25, rows * outputs, 0.7), rows, outputs);
+                    let s = vec![[1.0; PANEL]; 2];
+                    let by_input = PerThread::new(ByInput::with_capacity(rows).unwrap());
+                    let path = ProductPath::of(rows, outputs);
+                    let operands = visit::Operands { x: &got, dz: &dz, path, by_input: &by_input };
+                    let (mut kept, mut below) = (kept, same);
+                    let (mut kept_bias, mut bias) = (padded(&b), padded(&b));
+                    let mut g = Tiles::zeroed(width, outputs).unwrap();
+                    let to = visit::LayerBelow {
+                        unit: &Kept,
+                        keep,
+                        dz: &mut kept,
+                        bias_gradient: kept_bias.as_chunks_mut().0,
+                    };
+                    update::collect(serial(isa), &w, &s, operands, Some(to), &mut g);
+                    let to = visit::LayerBelow {
+                        unit: &Halved,
+                        keep,
+                        dz: &mut below,
+                        bias_gradient: bias.as_chunks_mut().0,
+                    };
+                    update::collect(serial(isa), &w, &s, operands, Some(to), &mut g);
+                    for row in 0..rows {
+                        for unit in 0..width.next_multiple_of(PANEL) {
+                            // Both are rounded a few times, in another order.
+                            let want = Near::exact(below.get(row, unit).into()).rounded(8.0);
+                            near(kept.get(row, unit), want, "dz");
+                        }
+                    }
+                    for (&got, &want) in kept_bias.iter().zip(bias.iter()) {
+                        assert!((got - want).abs() <= 1e-4, "{got} {want}");
+                    }
+                }
+            }
+        }
+    });
+}
+
+/// What product 1 leaves in z's place, and its lists.
+fn one_pass<U: Unit>(
+    isa: Isa,
+    weights: forward::Weights<'_>,
+    x: &Lists,
+    epilogue: &forward::Epilogue<'_, U>,
+) -> (Panels, Lists) {
+    let mut z = Panels::with_capacity(x.rows() + 1, epilogue.width).unwrap();
+    let mut out = Lists::with_capacity(x.rows() + 1, epilogue.width).unwrap();
+    forward::hidden(serial(isa), weights, x, epilogue, &mut z, &mut out);
+    (z, out)
 }
 
 /// Compares numbers of moderate size that result from a few dozen roundings.

@@ -47,11 +47,11 @@ pub(crate) struct Operands<'a> {
 
 /// The layer below, for which product 2 is computed.
 pub(crate) struct LayerBelow<'a> {
-    /// Its non-linearity.
+    /// The slope of its units.
     pub unit: &'a dyn BelowUnit,
     /// The keep rate of its outputs.
     pub keep: Keep,
-    /// The gradient of its z, to be written.
+    /// The gradient of its z, to be written over what product 1 left there.
     pub dz: &'a mut Panels,
     /// The gradient of its biases, to be written.
     pub bias_gradient: &'a mut [Panel],

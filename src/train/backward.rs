@@ -165,7 +165,7 @@ impl UnitVisitor for Update<'_> {
     type Output = bool;
 
     fn visit<U: Unit>(self, unit: U) -> bool {
-        self.below(&unit)
+        self.below(&unit.slope())
     }
 }
 
@@ -200,7 +200,8 @@ impl UnitVisitor for Collect<'_> {
 
     fn visit<U: Unit>(self, unit: U) {
         let Self { mut backward, weights, pending, g } = self;
-        let below = backward.below(&unit);
+        let slope = unit.slope();
+        let below = backward.below(&slope);
         update::collect(backward.pass, weights, pending, backward.operands, below, g);
     }
 }

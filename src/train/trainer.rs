@@ -351,7 +351,8 @@ impl Trainer {
         };
         self.flow.enter(pass, &self.mlp, rows, bits, &|row| batch.at(row));
         done(Part::Lists);
-        let network = NetworkView { states: Some(&self.states), ..(&self.mlp).into() };
+        let states = Some(&self.states[..]);
+        let network = NetworkView { states, backward: true, ..(&self.mlp).into() };
         let mask = |site: usize| self.masks[site].as_ref();
         let part = |layer| done(Part::Forward(layer));
         self.flow.forward(pass, network, 0..self.mlp.depth(), mask, part);

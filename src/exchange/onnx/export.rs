@@ -110,8 +110,8 @@ impl Export {
 /// ```
 ///
 /// # Errors
-/// Parameters that are NaN or infinite; more than 2147483647 bytes, which is all
-/// that protocol buffers hold; more than 4000 nodes or initialisers, which are not
+/// Parameters that are NaN or infinite; an activation without a node (`silu`); more than
+/// 2147483647 bytes, which is all that protocol buffers hold; more than 4000 nodes or initialisers, which are not
 /// read again; more bytes than can be allocated.
 pub fn to_bytes(mlp: &Mlp, export: &Export) -> Result<Vec<u8>, Error> {
     let model = of_network(mlp, export)?;
@@ -172,7 +172,7 @@ fn graph<'m>(
     let is_written = |keep: &Keep| export.dropout && keep.drops();
     let keeps = network.keeps().into_iter();
     let keeps: Vec<_> = keeps.map(|keep| Some(keep).filter(is_written)).collect();
-    let nodes = nodes(network, &keeps);
+    let nodes = nodes(network, &keeps)?;
     let mut initialisers: Vec<_> = parameters.into_iter().map(weights).collect();
     for (layer, keep) in keeps.iter().enumerate() {
         initialisers.extend(keep.map(|keep| ratio(layer, keep)));
@@ -240,7 +240,7 @@ impl Way {
 
 /// All nodes, in the order in which they run; `keeps` has the keep rate of each
 /// layer's inputs some of which a node drops.
-fn nodes(network: &Architecture, keeps: &[Option<Keep>]) -> Vec<Node> {
+fn nodes(network: &Architecture, keeps: &[Option<Keep>]) -> Result<Vec<Node>, Error> {
     let none = Message::new;
     let mut way = Way { nodes: Vec::new(), value: INPUT.to_owned() };
     if keeps.iter().skip(1).any(Option::is_some) {
@@ -271,6 +271,13 @@ fn nodes(network: &Architecture, keeps: &[Option<Keep>]) -> Vec<Node> {
             Some(Activation::Logistic) => way.through("Sigmoid", name("sigmoid"), [], none()),
             Some(Activation::Tanh) => way.through("Tanh", name("tanh"), [], none()),
             Some(Activation::Identity) => {}
+            Some(other @ Activation::Silu) => {
+                return Err(Error::UnknownName {
+                    what: "activation of an ONNX file",
+                    name: other.to_string(),
+                    expected: "relu, leaky_relu, logistic, tanh, identity",
+                });
+            }
             // The output layer, behind which the link of the loss stands.
             None => match network.loss() {
                 Loss::SoftmaxCrossEntropy => {
@@ -285,7 +292,7 @@ fn nodes(network: &Architecture, keeps: &[Option<Keep>]) -> Vec<Node> {
     if let Some(last) = way.nodes.last_mut() {
         last.output = OUTPUT.to_owned();
     }
-    way.nodes
+    Ok(way.nodes)
 }
 
 /// The name of the node that drops some of a layer's inputs.

@@ -76,6 +76,7 @@ fn module(activation: Activation) -> Option<Module> {
         Activation::Logistic => Some(Module::Activation("Sigmoid")),
         Activation::Tanh => Some(Module::Activation("Tanh")),
         Activation::Identity => None,
+        Activation::Silu => Some(Module::Activation("SiLU")),
     }
 }
 

@@ -4,7 +4,7 @@
 //! either end of the range of f32 give finite results.
 
 use crate::{
-    simd::{Lanes, math},
+    simd::{LANES, Lanes, math},
     thin::{Unit, moments::quadrature},
 };
 
@@ -120,6 +120,105 @@ fn probits<L: Lanes>(l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
     let variance = l.sub(l.sub(y, slope), l.mul(y, y));
     let variance = l.select(l.less(variance, zero), zero, variance);
     (l.select(positive, l.sub(one, y), y), l.sqrt(variance))
+}
+
+/// The largest error of the mean of a unit like a rectifier, over all m and s, if its second
+/// derivative is continuous.
+#[cfg(test)]
+pub(super) const RECTIFIER_MEAN: f64 = 3e-4;
+/// The largest error of its standard deviation.
+#[cfg(test)]
+pub(super) const RECTIFIER_DEVIATION: f64 = 6e-4;
+
+/// The mean and deviation of a unit that is like max(0, z): f(z) approaches z for large z and
+/// `floor` for large -z, and is within 1e-5 of them beyond ±16.
+///
+/// For narrow distributions this is plain quadrature over z. For wide ones, f(z) is the sum of
+/// r = max(0, z), whose moments are known, and of a rest h, which is integrated over |z| <= 16
+/// except for the part `floor`: Var f = Var r + 2 Cov(r, h) + Var h.
+#[inline(always)]
+pub(super) fn rectifier_like<L: Lanes, U: Unit>(
+    l: L,
+    unit: U,
+    floor: f32,
+    mean: L::F,
+    deviation: L::F,
+) -> (L::F, L::F) {
+    /// From this deviation on, the nodes of the rest are close enough to each other.
+    const WIDE: f32 = 0.9;
+    let wide = l.less(l.splat(WIDE), deviation);
+    let near = if wide == u16::MAX { (mean, deviation) } else { shifted(l, unit, mean, deviation) };
+    if wide == 0 {
+        return near;
+    }
+    let (y, spread) = rectified_and_rest(l, unit, floor, mean, deviation);
+    (l.select(wide, y, near.0), l.select(wide, spread, near.1))
+}
+
+/// Quadrature for deviations below 1. A mean so far from 0 that f(z) is z or constant around it
+/// is first moved towards 0, so that no difference of large numbers is squared.
+#[inline(always)]
+fn shifted<L: Lanes, U: Unit>(l: L, unit: U, mean: L::F, deviation: L::F) -> (L::F, L::F) {
+    const FAR: f32 = 22.0;
+    let at = math::at_most(l, math::at_least(l, mean, -FAR), FAR);
+    let (y, spread) = quadrature(l, unit, at, deviation);
+    (l.add(y, math::at_least(l, l.sub(mean, at), 0.0)), spread)
+}
+
+/// [`rectifier_like`] for deviations of at least 0.9.
+#[inline(always)]
+fn rectified_and_rest<L: Lanes, U: Unit>(
+    l: L,
+    unit: U,
+    floor: f32,
+    mean: L::F,
+    deviation: L::F,
+) -> (L::F, L::F) {
+    /// The nodes of Gauss-Legendre quadrature with 8 points each on [0, 4] and on [4, 16].
+    #[rustfmt::skip]
+    const NODES: [f32; LANES] = [
+        0.079_420_28, 0.406_667_05, 0.948_935_15, 1.633_130_7,
+        2.366_869_2, 3.051_064_7, 3.593_333, 3.920_579_7,
+        4.238_260_7, 5.220_001, 6.846_805_6, 8.899_392,
+        11.100_608, 13.153_194, 14.779_999, 15.761_739,
+    ];
+    #[rustfmt::skip]
+    const WEIGHTS: [f32; LANES] = [
+        0.202_457_07, 0.444_762_08, 0.627_413_3, 0.725_367_55,
+        0.725_367_55, 0.627_413_3, 0.444_762_08, 0.202_457_07,
+        0.607_371_2, 1.334_286_2, 1.882_239_8, 2.176_102_6,
+        2.176_102_6, 1.882_239_8, 1.334_286_2, 0.607_371_2,
+    ];
+    let (zero, one) = (l.splat(0.0), l.splat(1.0));
+    let r = rectified(l, mean, deviation);
+    let inverse = l.div(one, deviation);
+    let node = l.load(&NODES);
+    let (above, below) = (unit.value(l, node), unit.value(l, l.sub(zero, node)));
+    let mut rests = [[0.0; LANES]; 2];
+    l.store(l.sub(above, node), &mut rests[0]);
+    l.store(l.sub(below, l.splat(floor)), &mut rests[1]);
+    // E h and E h², without the floor for the time being, and Cov(r, h).
+    let (mut first, mut second, mut both) = (zero, zero, zero);
+    for (rests, (sign, floor)) in rests.iter().zip([(1.0, 0.0), (-1.0, floor)]) {
+        for ((&rest, node), weight) in rests.iter().zip(NODES).zip(WEIGHTS) {
+            let z = sign * node;
+            let x = l.mul(l.sub(l.splat(z), mean), inverse);
+            let density = math::exp(l, l.mul(l.mul(x, x), l.splat(-0.5)));
+            let part = l.mul(l.mul(density, l.splat(weight * DENSITY_AT_0 * rest)), inverse);
+            first = l.add(first, part);
+            second = l.mul_add(part, l.splat(rest + 2.0 * floor), second);
+            both = l.mul_add(part, l.sub(l.splat(z.max(0.0)), r.mean), both);
+        }
+    }
+    let floored = l.mul(l.splat(floor), l.sub(one, r.above));
+    first = l.add(first, floored);
+    second = l.mul_add(floored, l.splat(floor), second);
+    both = l.sub(both, l.mul(floored, r.mean));
+    let variance = l.sub(second, l.mul(first, first));
+    // Divided by the variance of z, which may overflow.
+    let rest = l.mul(l.add(l.add(both, both), variance), inverse);
+    let part = math::at_least(l, l.mul_add(rest, inverse, r.part), 0.0);
+    (l.add(r.mean, first), l.mul(deviation, l.sqrt(part)))
 }
 
 #[cfg(test)]

@@ -59,11 +59,12 @@ pub fn bias_gradient(dz: &Rows) -> Vec<Near> {
 
 /// f(z).
 pub fn value(f: Activation, z: Near) -> Near {
-    let y = z.increasing(|z| f.value(z));
+    let increasing = z.increasing(|z| f.value(z));
     match f {
-        Activation::Relu | Activation::Identity => y,
-        Activation::LeakyRelu(_) => y.rounded(1.0),
-        _ => y.approximated(),
+        Activation::Relu | Activation::Identity => increasing,
+        Activation::LeakyRelu(_) => increasing.rounded(1.0),
+        Activation::Logistic | Activation::Tanh => increasing.approximated(),
+        _ => z.curved(|z| f.value(z)).approximated(),
     }
 }
 
@@ -77,7 +78,9 @@ pub fn derivative(f: Activation, z: Near, y: Near) -> Near {
         Activation::LeakyRelu(slope) => step(z, slope.get().into()),
         Activation::Logistic => y * (one - y),
         Activation::Tanh => one - y * y,
-        _ => one,
+        Activation::Identity => one,
+        // Up to two terms near 1, which may cancel.
+        _ => z.curved(|z| f.derivative(z)).approximated_as_if(2.0),
     }
 }
 

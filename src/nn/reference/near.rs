@@ -13,6 +13,8 @@ const ROUND: f64 = 1.01 * f64::EPSILON * (1u64 << 28) as f64;
 /// The errors of the engine's exp (2), tanh and logistic (3 units in the last place, at two
 /// roundings per unit), with one unit to spare.
 const TRANSCENDENTAL: f64 = 8.0 * ROUND;
+/// A bound on the second derivatives of the activations and of their derivatives.
+const CURVATURE: f64 = 2.0;
 /// Below the range of normal numbers, errors are absolute.
 pub const TINY: f64 = f32::MIN_POSITIVE as f64;
 /// Above this, f32 is close to overflow and nothing is known any more.
@@ -90,9 +92,27 @@ impl Near {
         Self::between(f(low), f(high))
     }
 
+    /// f(z) for an f whose second derivative is at most [`CURVATURE`], except at steps.
+    pub fn curved(self, f: impl Fn(f64) -> f64) -> Self {
+        if !self.is_known() {
+            return Self::UNKNOWN;
+        }
+        let (low, high) = self.ends();
+        let value = f(self.value);
+        // f may rise or fall further between the ends, at most this far.
+        let between = 2.0 * CURVATURE * self.error * self.error;
+        let error = (f(low) - value).abs().max((f(high) - value).abs()) + between;
+        Self::new(value, error)
+    }
+
     /// The same number as approximated by the engine.
     pub fn approximated(self) -> Self {
         self.within(TRANSCENDENTAL)
+    }
+
+    /// The same number, as approximated by the engine through numbers of at most this size.
+    pub fn approximated_as_if(self, size: f64) -> Self {
+        Self::new(self.value, self.error + TRANSCENDENTAL * size.max(self.size()) + TINY)
     }
 
     fn within(self, relative: f64) -> Self {

@@ -12,6 +12,7 @@ use crate::{
     rate::Keep,
     simd::tests::on_each_isa,
     tensor::MatrixView,
+    thin::Panels,
     train::{MaxNorm, Schedule, reference::Descent},
 };
 
@@ -273,6 +274,78 @@ fn gradients_of_thinned_networks(isa: Isa) {
                     }
                 }
             });
+        }
+    }
+}
+
+/// What product 1 of a hidden layer leaves in z's place is still there, bit for bit, when the
+/// backward pass reaches that layer: neither the layers above, nor the loss, nor the backward
+/// pass of a layer above writes there.
+#[test]
+fn nothing_overwrites_z_of_a_hidden_layer_before_its_own_backward_pass() {
+    on_each_isa(left_in_place);
+}
+
+fn left_in_place(isa: Isa) {
+    let bits = |z: &Panels| -> Vec<u32> {
+        let rows = |n| z.panel(n).iter().flatten().map(|x| x.to_bits());
+        (0..z.panels()).flat_map(rows).collect()
+    };
+    let max_rows = 150;
+    for activation in [Activation::Relu, Activation::Tanh, Activation::Silu] {
+        // With one panel and with several; outputs that take the narrow path and that do not; more
+        // rows than one part of product 1, few rows, and all of them.
+        for (widths, outputs) in [([9, 7, 8], 3), ([130, 70, 65], 70)] {
+            let builder = Mlp::builder(6).input_keep(Keep::new(0.8).unwrap());
+            let mlp = widths
+                .iter()
+                .fold(builder, |mlp, &width| mlp.hidden(width, activation, Keep::HALF))
+                .output(outputs, Loss::SquaredError)
+                .seed(4)
+                .build()
+                .unwrap();
+            let sgd = Sgd::new(Schedule::constant(0.1)).max_norm(MaxNorm::Engine(0.5));
+            let trainer = Trainer::builder(mlp, sgd, max_rows).with_isa(isa).unwrap();
+            let mut trainer = trainer.build().unwrap();
+            for rows in [1, 5, 100, max_rows, 3] {
+                let (x, t) = (numbers(5, rows * 6), numbers(6, rows * outputs));
+                let batch = Batch::dense(MatrixView::new(&x, rows, 6).unwrap());
+                let targets = Targets::Values(MatrixView::new(&t, rows, outputs).unwrap());
+                // Factors of max-norm are pending from the second round on.
+                trainer.step(&batch, targets).unwrap();
+                for parallel in [false, true] {
+                    let pass = Pass { isa, parallel };
+                    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+                    pool.install(|| {
+                        trainer.backward.prepare().unwrap();
+                        trainer.draw(&batch).unwrap();
+                        let mask = trainer.masks[0].as_ref().unwrap();
+                        let drawn = InputBits::Mask(mask);
+                        trainer.flow.enter(pass, &trainer.mlp, rows, drawn, &|row| batch.at(row));
+                        let states = Some(&trainer.states[..]);
+                        let view = NetworkView { states, backward: true, ..(&trainer.mlp).into() };
+                        let masks = |site: usize| trainer.masks[site].as_ref();
+                        let depth = trainer.mlp.depth();
+                        let mut left = Vec::new();
+                        for layer in 0..depth {
+                            trainer.flow.forward(pass, view, layer..layer + 1, masks, |_| ());
+                            left.push(bits(&trainer.flow.z[layer]));
+                        }
+                        // The same by the step's own code, with the loss.
+                        trainer.forward(&batch, targets, &mut |_| ()).unwrap();
+                        trainer.backward.begin(isa, &trainer.flow);
+                        for layer in (1..depth).rev() {
+                            assert_eq!(bits(&trainer.flow.z[layer - 1]), left[layer - 1]);
+                            let (mlp, flow) = (&trainer.mlp, &mut trainer.flow);
+                            let pending = trainer.states[layer].pending.as_chunks().0;
+                            trainer.backward.collect(pass, mlp, flow, layer, pending).unwrap();
+                            // In very few rows, every unit may be inactive and every sum 0.
+                            let written = bits(&trainer.flow.z[layer - 1]) != left[layer - 1];
+                            assert!(written || rows < 5);
+                        }
+                    });
+                }
+            }
         }
     }
 }

@@ -1,0 +1,53 @@
+//! max(0, z).
+
+use super::normal::{Rectified, rectified};
+use crate::{
+    simd::Lanes,
+    thin::{Slope, Unit},
+};
+
+/// [`Activation::Relu`](super::Activation::Relu)
+#[derive(Clone, Copy)]
+pub(super) struct Relu;
+
+impl Unit for Relu {
+    type Slope = Self;
+    fn slope(self) -> Self {
+        self
+    }
+
+    fn plain_value(self, z: f64) -> f64 {
+        // Unlike f64::max, this propagates NaN.
+        if z < 0.0 { 0.0 } else { z }
+    }
+    fn plain_derivative(self, z: f64) -> f64 {
+        f64::from(u8::from(z > 0.0))
+    }
+
+    #[inline(always)]
+    fn value<L: Lanes>(self, _: L, z: L::F) -> L::F {
+        // Called for active units only.
+        z
+    }
+    #[inline(always)]
+    fn value_and_derivative<L: Lanes>(self, l: L, z: L::F) -> (L::F, L::F) {
+        (z, l.splat(1.0))
+    }
+    #[inline(always)]
+    fn active<L: Lanes>(self, l: L, z: L::F) -> u16 {
+        l.less(l.splat(0.0), z) | l.is_nan(z)
+    }
+    #[inline(always)]
+    fn moments<L: Lanes>(self, l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
+        let Rectified { mean, part, .. } = rectified(l, mean, deviation);
+        (mean, l.mul(deviation, l.sqrt(part)))
+    }
+}
+
+impl Slope for Relu {
+    const KEPT: bool = false;
+    #[inline(always)]
+    fn of<L: Lanes>(self, l: L, _: L::F) -> L::F {
+        l.splat(1.0)
+    }
+}
