@@ -66,14 +66,14 @@ pub(super) fn sort(layers: &mut [Found]) -> Result<(), String> {
                 return Err(refusal(
                     layers,
                     "no bias says whether these are [outputs, inputs] or [inputs, outputs], and \
-                     they fit on each other both ways",
+                     they fit together both ways",
                 ));
             }
             (Orders::None, _) => {
                 return Err(refusal(
                     layers,
-                    "transposed, it seems: by their names these fit on each other as \
-                     [inputs, outputs] only",
+                    "apparently transposed: in the order of their names they fit together only as \
+                     [inputs, outputs]",
                 ));
             }
         }
@@ -82,10 +82,13 @@ pub(super) fn sort(layers: &mut [Found]) -> Result<(), String> {
         (Orders::One(order), _) => order,
         (Orders::None, [all]) => all.clone(),
         (Orders::None, _) => {
-            return Err(refusal(layers, "in no order do these fit and their numbers ascend"));
+            return Err(refusal(
+                layers,
+                "no order fits both their shapes and the numbers in their names",
+            ));
         }
         (Orders::Many, _) => {
-            return Err(refusal(layers, "names and shapes leave more than one order"));
+            return Err(refusal(layers, "names and shapes allow more than one order"));
         }
     };
     let sorted: Vec<_> = order.into_iter().map(|index| layers[index].clone()).collect();
@@ -223,8 +226,8 @@ fn refusal(layers: &[Found], reason: &str) -> String {
         .map(|layer| format!("{}weight [{}, {}]", layer.name, layer.outputs, layer.inputs))
         .collect();
     format!(
-        "{}: {reason}: expected `names`, the names of the layers from the inputs to the outputs, \
-         with weights [outputs, inputs]",
+        "{}: {reason}: list the layers from input to output as `names` in the description \
+         (--architecture), and store weights as [outputs, inputs]",
         list(&all)
     )
 }

@@ -33,8 +33,8 @@ pub(super) fn check(widths: &[usize], file: usize) -> Result<(), String> {
     let widths: Vec<_> = widths.iter().map(usize::to_string).collect();
     let widths = list(&widths);
     Err(format!(
-        "layers of {widths} units, filled up to multiples of 64, take {bytes} bytes: \
-         expected at most {most}, {FOR_EACH} for each byte of the file and {ANY}"
+        "layers of {widths} units take {bytes} bytes of memory (padded to multiples of 64): \
+         expected at most {most} for a file of this size"
     ))
 }
 

@@ -59,9 +59,9 @@ pub fn tensors_beside_a_graph_are_read_or_refused() {
         assert_eq!(beside.digest(), expected.digest(), "{name}: bit for bit");
         // The ranges and the graph are what the other graph is, but for some bytes.
         fits(name, inline.len(), most);
-        // Beside bytes without a folder there is nothing.
+        // Bytes have no folder to read the data from.
         let reason = onnx(&files.graph).unwrap_err().to_string();
-        assert!(reason.contains("expected a graph read from its file"), "{name}: {reason}");
+        assert!(reason.contains("expected the graph to be read from a file"), "{name}: {reason}");
     }
     let mut count = 0;
     for file in external::bad() {
@@ -95,7 +95,7 @@ fn what_is_no_file_is_refused() {
         refused(name, folder.path(), words, files.graph.len());
     };
     let link = "`x.data` is a symbolic link: expected a regular file";
-    check("nothing", "put `x.data` beside the graph", &|_| {});
+    check("nothing", "put `x.data` in the graph's folder", &|_| {});
     check("link to elsewhere", link, &|data| symlink(&outside, data).unwrap());
     check("link within", link, &|data| symlink("moved", data).unwrap());
     check("link to nothing", link, &|data| symlink("nothing", data).unwrap());
@@ -143,7 +143,7 @@ fn a_file_that_grows_is_refused_or_read() {
                 Ok(network) => assert_eq!(network, expected),
                 Err(error) => {
                     let reason = error.to_string();
-                    assert!(reason.contains("expected that it stays"), "{reason}");
+                    assert!(reason.contains("expected it not to change"), "{reason}");
                 }
             }
         }

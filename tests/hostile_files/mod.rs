@@ -185,7 +185,7 @@ pub fn torch() -> Vec<Hostile> {
         hostile(
             "bad-orphan",
             with_entry(0, &entry("1.weight", "F32", "3,2", 0, 24), 68),
-            "0.bias is F32 [3]: expected 0.weight beside it",
+            "0.bias is F32 [3]: expected 0.weight too",
         ),
         hostile(
             "bad-other-tensor",
@@ -253,7 +253,7 @@ pub fn torch() -> Vec<Hostile> {
                 ],
                 6 * wide as usize,
             ),
-            "filled up to multiples of 64",
+            "padded to multiples of 64",
         ),
     ]
 }
@@ -445,6 +445,15 @@ pub fn onnx() -> Vec<Hostile> {
         graph.tensors.push(bare("shape", 7, &[shape.len() as u64]).bytes(9, raw));
         graph.file()
     };
+    // The shape of a `Reshape`, put together along `axis`.
+    let concatenated = |axis: Option<u64>| {
+        let concat = node("Concat", &["two", "two"], "shape");
+        let concat = axis.into_iter().fold(concat, |concat, axis| with_int(concat, "axis", axis));
+        let mut graph = good.clone().with_node(0, node("Gemm", &["i", "w", "b"], "z"));
+        graph.nodes.extend([concat, node("Reshape", &["x", "shape"], "i")]);
+        graph.tensors.push(bare("two", 7, &[1]).bytes(9, 2_i64.to_le_bytes()));
+        graph.file()
+    };
     let of_input = |kind: u64, sizes: &[u64]| {
         let graph =
             good.nodes.iter().cloned().fold(Message::default(), |g, node| g.message(1, node));
@@ -480,11 +489,11 @@ pub fn onnx() -> Vec<Hostile> {
             model(20, good.graph()).message(7, good.graph()).0,
             "a second graph",
         ),
-        hostile("bad-no-version", Message::default().message(7, good.graph()).0, "no version"),
-        hostile("bad-old-version", model(6, good.graph()).0, "expected version 7 to"),
-        hostile("bad-new-version", model(9999, good.graph()).0, "expected version 7 to"),
-        hostile("bad-circle", circle.file(), "stands in a circle"),
-        hostile("bad-self", of_node(1, node("Relu", &["h"], "h")), "stands in a circle"),
+        hostile("bad-no-version", Message::default().message(7, good.graph()).0, "no opset"),
+        hostile("bad-old-version", model(6, good.graph()).0, "expected 7 to 28"),
+        hostile("bad-new-version", model(9999, good.graph()).0, "expected 7 to 28"),
+        hostile("bad-circle", circle.file(), "is part of a cycle"),
+        hostile("bad-self", of_node(1, node("Relu", &["h"], "h")), "is part of a cycle"),
         hostile("bad-many-nodes", many(1, 2_000_000), "more than 4000 nodes"),
         hostile("bad-many-initialisers", many(5, 2_000_000), "more than 4000 initialisers"),
         hostile("bad-many-inputs", many(11, 2_000_000), "more than 4000 inputs"),
@@ -509,9 +518,9 @@ pub fn onnx() -> Vec<Hostile> {
             "more than 16 inputs of a node",
         ),
         hostile("bad-deep", of_node(1, node("If", &["z"], "h").message(5, branch)), "(`If`)"),
-        hostile("bad-size-overflows", weight(&[1 << 40, 1 << 40], &six), "more than there can be"),
+        hostile("bad-size-overflows", weight(&[1 << 40, 1 << 40], &six), "too large"),
         hostile("bad-size-negative", weight(&[u64::MAX, 3], &six), "has the size -1"),
-        hostile("bad-size-0", weight(&[2, 0], &[]), "expected no 0"),
+        hostile("bad-size-0", weight(&[2, 0], &[]), "expected sizes above 0"),
         hostile("bad-size-too-large", weight(&[1 << 30, 3], &six), "has data of 6 elements"),
         hostile("bad-part", of_tensor(0, bare("w", 1, &[2, 3]).bytes(9, [0; 23])), "a part of one"),
         hostile("bad-no-data", of_tensor(0, bare("w", 1, &[2, 3])), "has data of 0 elements"),
@@ -546,7 +555,7 @@ pub fn onnx() -> Vec<Hostile> {
                 0,
                 bare("w", 11, &[2, 3]).bytes(9, [1e300_f64; 6].map(f64::to_le_bytes).concat()),
             ),
-            "expected an f32",
+            "expected a finite f32",
         ),
         hostile(
             "bad-half-beyond-16-bits",
@@ -569,9 +578,17 @@ pub fn onnx() -> Vec<Hostile> {
             of_tensor(4, floats("c", &[2], &[f32::INFINITY, 0.0])),
             "`c` holds inf",
         ),
-        hostile("bad-twice", of_tensor(1, floats("w", &[3], &[0.0; 3])), "`w` stands there twice"),
-        hostile("bad-made-twice", of_node(1, node("Relu", &["z"], "z")), "makes `z` again"),
-        hostile("bad-makes-weight", of_node(1, node("Relu", &["z"], "w")), "makes `w` again"),
+        hostile("bad-twice", of_tensor(1, floats("w", &[3], &[0.0; 3])), "`w` occurs twice"),
+        hostile(
+            "bad-made-twice",
+            of_node(1, node("Relu", &["z"], "z")),
+            "makes `z`, which is already defined",
+        ),
+        hostile(
+            "bad-makes-weight",
+            of_node(1, node("Relu", &["z"], "w")),
+            "makes `w`, which is already defined",
+        ),
         hostile(
             "bad-sparse",
             good.clone().with(|g| g.bytes(15, [])).file(),
@@ -584,9 +601,24 @@ pub fn onnx() -> Vec<Hostile> {
             "attribute `broadcast`: expected one of alpha, beta, transA, transB",
         ),
         hostile(
+            "bad-attribute-of-none",
+            of_node(1, with_int(node("Relu", &["z"], "h"), "axis", 1)),
+            "node `the Relu` (`Relu`): attribute `axis`: expected none",
+        ),
+        hostile(
+            "bad-concat-axis",
+            concatenated(Some(1)),
+            "node `the Concat` (`Concat`): axis 1 of vectors: expected 0",
+        ),
+        hostile(
+            "bad-concat-no-axis",
+            concatenated(None),
+            "node `the Concat` (`Concat`): attribute `axis` is missing: expected 0",
+        ),
+        hostile(
             "bad-attribute-twice",
             of_node(0, with_int(with_int(gemm(), "transB", 0), "transB", 0)),
-            "`transB` stands there twice",
+            "`transB` occurs twice",
         ),
         hostile(
             "bad-attribute-kind",
@@ -598,7 +630,8 @@ pub fn onnx() -> Vec<Hostile> {
         hostile(
             "bad-bias",
             of_tensor(1, floats("b", &[2], &[0.0; 2])),
-            "node `the Gemm` (`Gemm`): `b` has shape [2]: expected a number, or one for each of a row's [3]",
+            "node `the Gemm` (`Gemm`): `b` has shape [2]: expected a number, or one for each \
+             element of a row, [3]",
         ),
         hostile(
             "bad-ratio",
@@ -615,13 +648,13 @@ pub fn onnx() -> Vec<Hostile> {
         hostile(
             "bad-all-constant",
             of_node(1, node("Relu", &["b"], "h")),
-            "takes no rows, and is not computed here",
+            "computes a constant with an unsupported operator",
         ),
         hostile("bad-operator", of_node(1, node("Erf", &["z"], "h")), "node `the Erf` (`Erf`)"),
         hostile(
             "bad-domain",
             of_node(1, node("Relu", &["z"], "h").bytes(7, "com.example")),
-            "expected a standard operator",
+            "operator of an unsupported domain",
         ),
         hostile(
             "bad-second-output",
@@ -633,23 +666,27 @@ pub fn onnx() -> Vec<Hostile> {
             of_node(5, with_int(node("Softmax", &["s"], "y"), "axis", 0)),
             "axis 0",
         ),
-        hostile("bad-variance", norm("c", -2.0), "expected above 0"),
+        hostile("bad-variance", norm("c", -2.0), "expected a number above 0"),
         hostile("bad-mean", norm("ratio", 1.0), "`ratio` has shape []"),
-        hostile("bad-first-add", before(node("Add", &["x", "b"], "i")), "of a row's [2]"),
+        hostile("bad-first-add", before(node("Add", &["x", "b"], "i")), "of a row, [2]"),
         hostile("bad-flatten", before(with_int(node("Flatten", &["x"], "i"), "axis", 0)), "axis 0"),
-        hostile("bad-cast", before(with_int(node("Cast", &["x"], "i"), "to", 7)), "to INT64"),
+        hostile("bad-cast", before(with_int(node("Cast", &["x"], "i"), "to", 7)), "casts to INT64"),
         hostile("bad-reshape", reshaped(&[-1, 3]), "3 columns: expected 2, as in a row"),
-        hostile("bad-reshape-to-3", reshaped(&[0, 2, 1]), "expected a Flatten before"),
-        hostile("bad-reshape-to-0", reshaped(&[0, 0, 0]), "0 at 2, where there is no dimension"),
+        hostile("bad-reshape-to-3", reshaped(&[0, 2, 1]), "expected a Flatten before it"),
+        hostile(
+            "bad-reshape-to-0",
+            reshaped(&[0, 0, 0]),
+            "0 as size 2, but the input has no such dimension",
+        ),
         hostile(
             "bad-reshape-inferred-twice",
             reshaped(&[-1, -1]),
-            "[-1, -1]: expected the rows first",
+            "[-1, -1]: expected the number of rows",
         ),
-        hostile("bad-reshape-to-rows", reshaped(&[2]), "2 rows, of an input with 9:"),
+        hostile("bad-reshape-to-rows", reshaped(&[2]), "2 rows, but the input has 9:"),
         hostile("bad-reshape-to-nothing", reshaped(&[]), "shape []"),
         hostile("bad-reshape-overflows", reshaped(&[-1, i64::MAX, i64::MAX]), "is stated"),
-        hostile("bad-input-kind", of_input(7, &[9, 2]), "expected a Cast to floats before"),
+        hostile("bad-input-kind", of_input(7, &[9, 2]), "expected a Cast to floats before it"),
         hostile("bad-input-text", of_input(8, &[9, 2]), "input `x` is STRING: expected numbers"),
         // A layer of its own for the ReLU, of 2^20 by 2^20 weights.
         hostile(
@@ -664,16 +701,16 @@ pub fn onnx() -> Vec<Hostile> {
                 let graph = graph.message(11, value_info("x", 1, &[9, 1 << 20]));
                 model(20, graph.message(12, value_info("y", 1, &[9, 2]))).0
             },
-            "filled up to multiples of 64",
+            "padded to multiples of 64",
         ),
         hostile("bad-input-row", of_input(1, &[2]), "input `x` has one dimension"),
         hostile("bad-input-number", of_input(1, &[]), "input `x` has no dimensions"),
-        hostile("bad-input-images", of_input(1, &[9, 1, 2]), "expected a Flatten before"),
+        hostile("bad-input-images", of_input(1, &[9, 1, 2]), "expected a Flatten before it"),
         hostile("bad-no-layer", model(20, passed_on).0, "no layer with weights"),
         hostile(
             "bad-last-relu",
             of_node(5, node("Relu", &["s"], "y")),
-            "node `the Relu` (`Relu`): the activation relu behind the last",
+            "node `the Relu` (`Relu`): the activation relu after the last",
         ),
         hostile(
             "bad-last-dropout",
@@ -686,7 +723,7 @@ pub fn onnx() -> Vec<Hostile> {
                 .with_node(4, node("Softmax", &["m"], "s"))
                 .with_node(5, node("Tanh", &["s"], "y"))
                 .file(),
-            "stands behind the last softmax",
+            "comes after the last softmax",
         ),
         hostile(
             "bad-leaky",
@@ -699,9 +736,13 @@ pub fn onnx() -> Vec<Hostile> {
             "a node has too many fields",
         ),
         hostile("bad-utf8", of_node(1, Message::default().bytes(4, [255])), "not UTF-8"),
-        hostile("bad-long-name", of_node(1, node(&long, &["z"], "h")), "expected one of Gemm"),
+        hostile(
+            "bad-long-name",
+            of_node(1, node(&long, &["z"], "h")),
+            "unsupported operator: expected one of Gemm",
+        ),
         // 256 KiB that would become gigabytes.
-        hostile("bad-shared", shared(3900, 256), "filled up to multiples of 64"),
+        hostile("bad-shared", shared(3900, 256), "padded to multiples of 64"),
         hostile(
             "bad-thin",
             model(
@@ -713,7 +754,7 @@ pub fn onnx() -> Vec<Hostile> {
                     .message(12, value_info("y", 1, &[9, wide])),
             )
             .0,
-            "filled up to multiples of 64",
+            "padded to multiples of 64",
         ),
     ]
 }

@@ -103,7 +103,7 @@ pub fn much_work_is_done_in_little_time_and_memory() {
             wide(|chain| chain.times(3900, "Mul", &["packed"])),
             Some("more than 64 elementwise operations"),
         ),
-        ("names", names.file(), Some("expected one of Gemm")),
+        ("names", names.file(), Some("unsupported operator: expected one of Gemm")),
         (
             "sizes",
             {
@@ -129,7 +129,7 @@ pub fn much_work_is_done_in_little_time_and_memory() {
         (
             "too many own layers",
             narrow().times(3900, "Tanh", &[]).then("MatMul", &["w"]).file(),
-            Some("filled up to multiples of 64"),
+            Some("padded to multiples of 64"),
         ),
         (
             "shapes of much",

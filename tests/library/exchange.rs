@@ -153,7 +153,10 @@ fn weights_in_the_papers_form_are_multiplied_by_the_keep_rate() {
     assert_eq!(read(&weights).unwrap(), mlp);
     assert_eq!(read(&weights.clone().scaling(Scaling::Paper)).unwrap(), mlp);
     let message = read(&weights.scaling(Scaling::Inverted)).unwrap_err().to_string();
-    assert!(message.contains("weights paper: expected inverted ones"), "{message}");
+    assert!(
+        message.contains("the file states scaling `paper`: expected `inverted`, as given"),
+        "{message}"
+    );
     assert_eq!(StateDict::from_bytes(&bytes).unwrap().scaling().unwrap(), Some(Scaling::Paper));
     assert_eq!(from_torch(&bytes, None).unwrap(), mlp);
 }
@@ -231,7 +234,7 @@ fn other_state_dicts_are_refused_with_the_tensor() {
         "6.weight is [3, 24]: expected 70 inputs, the outputs of 1",
     );
     let layers = sequential().names(["1", "4", "5"]);
-    refused("sequential", Some(&layers), "no tensor 5.weight");
+    refused("sequential", Some(&layers), "no tensor 5.weight, though `names` lists 5");
     let layers = sequential().names(["1", "4"]);
     refused("sequential", Some(&layers), "6.weight: expected only layers named 1, 4");
     // Our own metadata says which tensors there are.
@@ -279,7 +282,11 @@ fn weights_that_could_be_transposed_are_refused() {
     let turned = [("first", [3, 8]), ("second", [8, 6])];
     let stored = [("first", [8, 3]), ("second", [6, 8])];
     for weights in [turned, stored] {
-        refused(&state_dict(&weights, &[]), &layers, "expected `names`");
+        refused(
+            &state_dict(&weights, &[]),
+            &layers,
+            "list the layers from input to output as `names`",
+        );
     }
     let named = layers.clone().names(["first", "second"]);
     refused(&state_dict(&turned, &[]), &named, "all weights would fit transposed");
@@ -295,9 +302,9 @@ fn weights_that_could_be_transposed_are_refused() {
     let numbered = |one, two| [("layers.0.linear", one), ("layers.1.linear", two)];
     let mlp = read(&state_dict(&numbered([8, 3], [6, 8]), &[]), &layers).unwrap();
     assert_eq!(mlp.widths(), [3, 8, 6]);
-    refused(&state_dict(&numbered([3, 8], [8, 6]), &[]), &layers, "transposed, it seems");
+    refused(&state_dict(&numbered([3, 8], [8, 6]), &[]), &layers, "apparently transposed");
     let palindrome = state_dict(&numbered([8, 3], [3, 8]), &[]);
-    refused(&palindrome, &layers, "fit on each other both ways");
+    refused(&palindrome, &layers, "fit together both ways");
     let names = layers.clone().names(["layers.0.linear", "layers.1.linear"]);
     assert_eq!(read(&palindrome, &names).unwrap().widths(), [3, 8, 3]);
 }
@@ -444,8 +451,8 @@ fn a_state_dict_that_is_cut_off_is_no_graph() {
 #[test]
 fn other_graphs_are_refused_with_the_node() {
     for (name, words) in [
-        ("bad_prelu", "(`PRelu`): expected one of Gemm"),
-        ("bad_gelu", "(`Gelu`): expected one of Gemm"),
+        ("bad_prelu", "(`PRelu`): unsupported operator: expected one of Gemm"),
+        ("bad_gelu", "(`Gelu`): unsupported operator: expected one of Gemm"),
         ("bad_external", "is stored in another file"),
         ("bad_sklearn_pairs", "(`Reshape`): 1 columns: expected 2, as in a row"),
     ] {
@@ -464,7 +471,10 @@ fn other_graphs_are_refused_with_the_node() {
     assert_eq!(loss("mlp_script.onnx"), None);
     let asked = Model::read(&path).unwrap().network(Some(Loss::SquaredError));
     let message = asked.unwrap_err().to_string();
-    assert!(message.contains("the loss softmax_cross_entropy do, not squared_error"), "{message}");
+    assert!(
+        message.contains("loss softmax_cross_entropy: expected no other loss, got squared_error"),
+        "{message}"
+    );
 }
 
 /// Sparse files of 8 GiB: to read one would take a while, and all memory.

@@ -138,7 +138,7 @@ fn random_graphs_are_the_networks_that_they_compute() {
         assert_eq!(titles, ops, "{seed}");
         for (at, (ours, theirs)) in roles.iter().zip(&graph.roles).enumerate() {
             // What it computes may be of no use.
-            let is_unused = *ours == Role::Dropped && *theirs == Role::Constant;
+            let is_unused = *ours == Role::Unused && *theirs == Role::Constant;
             assert!(ours == theirs || is_unused, "{seed}: {ours} at {at}: {:?}", graph.nodes);
         }
         assert!(report.nodes.iter().all(|node| !node.detail.is_empty()), "{seed}");
@@ -268,8 +268,13 @@ fn a_number_of_rows_has_to_be_that_of_the_input() {
         ]
     };
     agrees(&nodes("[4, -1]"), Some(4), &[4], true);
-    refused(&nodes("[4, -1]"), Some(2), &[4], "4 rows, of an input with 2:");
-    refused(&nodes("[4, -1]"), None, &[4], "makes 4 rows of, of an input with any number");
+    refused(&nodes("[4, -1]"), Some(2), &[4], "4 rows, but the input has 2:");
+    refused(
+        &nodes("[4, -1]"),
+        None,
+        &[4],
+        "output of a Reshape to 4 rows, but the graph's input may have any number",
+    );
     agrees(&nodes("[0, -1]"), None, &[4], true);
     // A layer takes the columns of 4 rows and no others, whatever is done to each alone.
     let nodes = |op: &'static str, others: &[&str]| {
@@ -288,7 +293,7 @@ fn a_number_of_rows_has_to_be_that_of_the_input() {
         agrees_of(&nodes(op, others), None, 4, &[2, 2], true);
     }
     for (op, others) in [("Add", &["4 halves"][..]), ("Reshape", &["[0, 1, -1]"])] {
-        refused(&nodes(op, others), None, &[2, 2], "makes 4 rows of");
+        refused(&nodes(op, others), None, &[2, 2], "output of a Reshape to 4 rows");
     }
 }
 
@@ -301,7 +306,7 @@ fn the_only_row_is_no_dimension_to_leave_out() {
         a("Reshape", &["s", "[0, -1]"], "r"),
         a("Softmax", &["r"], "y").with("axis", Attribute::Int(-1)),
     ];
-    refused(&nodes, Some(1), &[1, 4], "of 1 row");
+    refused(&nodes, Some(1), &[1, 4], "the dimension of the one row");
     read(&nodes, Some(2), &[1, 4]).network.unwrap();
 }
 
@@ -349,7 +354,7 @@ fn whole_numbers_that_32_bits_do_not_hold_are_not_cast_to_them() {
         if is_read {
             agrees(&nodes, None, &[2, 2], false);
         } else {
-            refused(&nodes, None, &[2, 2], "of a constant to INT32");
+            refused(&nodes, None, &[2, 2], "casts a constant to INT32");
         }
     }
 }

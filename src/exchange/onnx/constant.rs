@@ -234,7 +234,9 @@ impl<'a> Constant<'a> {
         let tensor = match &self.value {
             Known::Ints { numbers, is_vector } => return Ok((numbers.clone(), *is_vector)),
             Known::Tensor(tensor) => tensor,
-            Known::Float { .. } => return Err(format!("{} is a float", short(self.name))),
+            Known::Float { .. } => {
+                return Err(format!("{} is a float: expected whole numbers", short(self.name)));
+            }
         };
         let name = short(self.name);
         let shape = tensor.shape();
@@ -274,7 +276,9 @@ impl<'a> Constant<'a> {
         let stated = shape.iter().try_fold(1_usize, |n, &size| n.checked_mul(size));
         if stated != Some(ints.len()) {
             let got = ints.len();
-            return Err(format!("{name} has shape {shape:?} and {got} elements"));
+            return Err(format!(
+                "{name} has {got} elements: expected as many as its shape {shape:?} has"
+            ));
         }
         Ok((ints, !shape.is_empty()))
     }
@@ -362,8 +366,7 @@ impl<'a> Floats<'a> {
         }
         let shape = self.shape();
         let stated = shape.iter().try_fold(1_usize, |n, &size| n.checked_mul(size));
-        let stated =
-            stated.ok_or_else(|| format!("has shape {shape:?}: more than there can be"))?;
+        let stated = stated.ok_or_else(|| format!("has shape {shape:?}: too large"))?;
         let (got, whole) = match self.tensor.data {
             None => (0, true),
             Some((5, packed)) if self.element.is_half() => {
@@ -379,7 +382,9 @@ impl<'a> Floats<'a> {
             Some((number, bytes)) => {
                 if number != 9 && Some(number) != self.element.field() {
                     let got = kind::name(self.tensor.kind);
-                    return Err(format!("is {got} and has its data in field {number}"));
+                    return Err(format!(
+                        "is {got} and has its data in field {number}, which holds another type"
+                    ));
                 }
                 let size = self.element.size();
                 (bytes.len() / size, bytes.len() % size == 0)

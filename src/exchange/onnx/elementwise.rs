@@ -114,7 +114,8 @@ impl<'a> Applied<'a> {
         for operand in op.operands() {
             let Operand::Floats(floats) = operand else { continue };
             if is_norm {
-                let channels = known.first_mut().ok_or("a number a row: expected channels")?;
+                let channels =
+                    known.first_mut().ok_or("the input has no channels: expected at least one")?;
                 let name = short(floats.name);
                 match (floats.shape(), *channels) {
                     (&[n] | &[1, n], Some(size)) if n == size => {}
@@ -147,7 +148,8 @@ impl<'a> Applied<'a> {
                     .map(|size| size.map_or("?".to_owned(), |size| size.to_string()))
                     .collect();
                 return Err(format!(
-                    "{} has shape {shape:?}: expected a number, or one for each of a row's [{}]",
+                    "{} has shape {shape:?}: expected a number, or one for each element of a row, \
+                     [{}]",
                     short(floats.name),
                     dims.join(", ")
                 ));
@@ -201,7 +203,9 @@ impl<'a> Applied<'a> {
                     let variance = variance[channel] + f64::from(norm.epsilon);
                     if variance <= 0.0 {
                         let name = short(norm.variance.name);
-                        return Err(format!("{name} and epsilon are {variance}: expected above 0"));
+                        return Err(format!(
+                            "{name} plus epsilon is {variance}: expected a number above 0"
+                        ));
                     }
                     let gain = scale[channel] / variance.sqrt();
                     (*s, *t) = (*s * gain, (*t - mean[channel]) * gain + bias[channel]);

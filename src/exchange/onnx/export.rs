@@ -278,7 +278,7 @@ fn nodes(network: &Architecture, keeps: &[Option<Keep>]) -> Result<Vec<Node>, Er
                     expected: "relu, leaky_relu, logistic, tanh, identity",
                 });
             }
-            // The output layer, behind which the link of the loss stands.
+            // The output layer: the output function of the loss follows it.
             None => match network.loss() {
                 Loss::SoftmaxCrossEntropy => {
                     let axis = attribute("axis", INT, Message::new().int(3, 1));

@@ -33,17 +33,21 @@ pub(super) struct Graph<'a> {
 
 impl<'a> Graph<'a> {
     pub fn new(model: Model<'a>, store: &'a Store<'a>) -> Result<Self, String> {
-        let opset = model.opset.ok_or("no version of the standard operators: expected one")?;
+        let opset =
+            model.opset.ok_or("no opset of the standard operators is stated: expected one")?;
         if !OPSETS.contains(&opset) {
             let (first, last) = OPSETS.into_inner();
-            return Err(format!("standard operators {opset}: expected version {first} to {last}"));
+            return Err(format!(
+                "opset {opset}: expected {first} to {last} (export again with another \
+                 opset_version)"
+            ));
         }
-        let no_memory = |_| "more names than there is memory for".to_owned();
+        let no_memory = |_| "not enough memory for the graph's names".to_owned();
         let mut initialisers = HashMap::new();
         initialisers.try_reserve(model.initialisers.len()).map_err(no_memory)?;
         for tensor in model.initialisers {
             if initialisers.insert(tensor.name, tensor).is_some() {
-                return Err(format!("initialiser {} stands there twice", short(tensor.name)));
+                return Err(format!("initialiser {} occurs twice", short(tensor.name)));
             }
         }
         let mut makers = HashMap::new();
@@ -60,7 +64,11 @@ impl<'a> Graph<'a> {
                     Entry::Vacant(entry) if !initialisers.contains_key(name) => {
                         entry.insert((index, place));
                     }
-                    _ => return Err(node.refuse(format!("makes {} again", short(name)))),
+                    _ => {
+                        return Err(
+                            node.refuse(format!("makes {}, which is already defined", short(name)))
+                        );
+                    }
                 }
             }
         }
@@ -85,7 +93,7 @@ impl<'a> Graph<'a> {
         one.map(|output| output.name).ok_or_else(|| {
             let names: Vec<_> = all().take(4).map(|output| short(output.name)).collect();
             let (got, names) = (self.outputs.len(), names.join(", "));
-            format!("{got} outputs ({names}): expected one of floats")
+            format!("{got} outputs ({names}): expected only one of floats")
         })
     }
 
@@ -132,7 +140,7 @@ impl<'a> Graph<'a> {
                     states[index] = DONE;
                     Ok(None)
                 }
-                _ => Err(node.refuse("stands in a circle")),
+                _ => Err(node.refuse("is part of a cycle")),
             }
         };
         open.extend(enter(value, &mut states)?);

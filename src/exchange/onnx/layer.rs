@@ -185,11 +185,11 @@ impl Rounded {
     pub fn note(self) -> Option<String> {
         let (change, number, name) = self.largest?;
         if change == 0.0 {
-            return Some("numbers that are DOUBLE became f32, and none was rounded".to_owned());
+            return Some("DOUBLE numbers were converted to f32 without rounding".to_owned());
         }
         Some(format!(
-            "numbers that are DOUBLE were rounded to f32: the largest change is {change:.2e}, of \
-             {number} in the layer of {name}"
+            "DOUBLE numbers were rounded to f32: the largest change is {change:.2e}, to {number} \
+             in the layer with weights {name}"
         ))
     }
 }
@@ -200,5 +200,8 @@ fn representable(name: &str, x: f64) -> Result<f32, String> {
     if rounded.is_finite() {
         return Ok(rounded);
     }
-    Err(format!("{} becomes {x} with what is folded into it: expected an f32", short(name)))
+    Err(format!(
+        "{} becomes {x} once the operations around it are folded in: expected a finite f32",
+        short(name)
+    ))
 }

@@ -81,15 +81,15 @@ impl<'a> Draft<'a> {
     ) -> Result<Row, String> {
         self.position += 1;
         if self.loss.is_some() && !matches!(step, Step::Reshape(_) | Step::Nothing(_) | Step::Log) {
-            return Err("stands behind the last softmax or logistic function".to_owned());
+            return Err("comes after the last softmax or logistic function".to_owned());
         }
         self.is_complement = false;
         if let Some(fixed) = row.fixed
             && !step.is_of_any_rows(row)
         {
             return Err(format!(
-                "takes what a Reshape makes {fixed} rows of, of an input with any number: expected \
-                 0 or -1 for the rows in its shape"
+                "takes the output of a Reshape to {fixed} rows, but the graph's input may have \
+                 any number: expected 0 or -1 as the first size of its shape"
             ));
         }
         let mut row = row.clone();
@@ -139,13 +139,13 @@ impl<'a> Draft<'a> {
             Step::Softmax { is_log } => {
                 self.softmax()?;
                 self.is_log = is_log;
-                (Role::Network, format!("the link of the loss {}", Loss::SoftmaxCrossEntropy))
+                (Role::Network, output_function(Loss::SoftmaxCrossEntropy))
             }
             Step::Log if self.loss == Some(Loss::SoftmaxCrossEntropy) && !self.is_log => {
                 self.is_log = true;
                 (Role::Identity, "the logarithm of the softmax, which is the loss's".to_owned())
             }
-            Step::Log => return Err("expected it behind a Softmax alone".to_owned()),
+            Step::Log => return Err("expected a Log only directly after a Softmax".to_owned()),
             Step::TwoClasses { complement_first } => {
                 self.two_classes(complement_first)?;
                 row.dims = vec![Some(2)];
@@ -202,7 +202,7 @@ impl<'a> Draft<'a> {
         let n = row.columns().ok_or("expected an input whose shape is stated")?;
         self.add_layer(node, Sums::Inputs(n))?;
         report.notes.push(format!(
-            "{} needs a layer of its own before it, of {n} by {n} weights that are 0 beside the \
+            "{} needs an extra layer before it, with {n} by {n} weights that are 0 off the \
              diagonal",
             node.describe()
         ));
@@ -283,13 +283,13 @@ impl<'a> Draft<'a> {
 
     fn softmax(&mut self) -> Result<(), String> {
         match self.layers.last() {
-            None => Err("stands before the first layer".to_owned()),
+            None => Err("comes before the first layer".to_owned()),
             Some(layer)
                 if layer.activation.is_some()
                     || layer.keep.is_some()
                     || !self.pending.is_empty() =>
             {
-                Err("stands behind an activation or dropout: expected a layer".to_owned())
+                Err("comes after an activation or dropout: expected a layer before it".to_owned())
             }
             Some(_) => {
                 self.loss = Some(Loss::SoftmaxCrossEntropy);
@@ -300,7 +300,7 @@ impl<'a> Draft<'a> {
 
     fn two_classes(&mut self, complement_first: bool) -> Result<(), String> {
         self.pending.clear();
-        let layer = self.layers.last_mut().ok_or("stands before the first layer")?;
+        let layer = self.layers.last_mut().ok_or("comes before the first layer")?;
         layer.activation = None;
         layer.two_classes = Some(complement_first);
         self.loss = Some(Loss::SoftmaxCrossEntropy);
@@ -315,25 +315,25 @@ impl<'a> Draft<'a> {
             return Err((None, reason.to_owned()));
         };
         if layer.keep.is_some() {
-            let reason = "drops outputs of the network: expected none behind the last layer";
+            let reason = "drops outputs of the network: expected no dropout after the last layer";
             return Err((Some(self.dropout_at), reason.to_owned()));
         }
         if !self.pending.is_empty() {
-            let reason = "scales or shifts what the last activation makes: expected a layer behind \
-                          it, to be folded into";
+            let reason = "scales or shifts the output of the last activation: expected a layer \
+                 after it, to fold it into";
             return Err((Some(self.elementwise_at), reason.to_owned()));
         }
         match layer.activation.take() {
             None => Ok(()),
             Some(Activation::Logistic) => {
                 self.loss = Some(Loss::BinaryCrossEntropy);
-                let detail = format!("the link of the loss {}", Loss::BinaryCrossEntropy);
+                let detail = output_function(Loss::BinaryCrossEntropy);
                 report.set(self.activation_at, Role::Network, detail);
                 Ok(())
             }
             Some(other) => {
                 let reason = format!(
-                    "the activation {other} behind the last layer: expected none, a Softmax, a \
+                    "the activation {other} after the last layer: expected none, a Softmax, a \
                      LogSoftmax or a Sigmoid"
                 );
                 Err((Some(self.activation_at), reason))
@@ -382,13 +382,13 @@ impl<'a> Draft<'a> {
     fn check_said(&self, said: &Architecture) -> Result<(), String> {
         let here = |what: &str, said: String, got: String| {
             Err(format!(
-                "metadata `{}` says {what} {said}, the graph has {got}: expected them equal (a \
-                 program that changes the graph has to leave that key out)",
+                "metadata `{}` states {what} {said}, but the graph has {got}: expected the same \
+                 (a program that changes the graph must remove this key)",
                 super::export::KEY
             ))
         };
         if said.scaling() != Scaling::Inverted {
-            return here("weights", said.scaling().to_string(), "inverted ones".to_owned());
+            return here("weights", said.scaling().to_string(), Scaling::Inverted.to_string());
         }
         let (widths, got) = (said.widths(), self.widths());
         if widths != got {
@@ -413,8 +413,8 @@ impl<'a> Draft<'a> {
         }
         let link = Some(said.loss()).filter(|&loss| loss != Loss::SquaredError);
         if link != self.loss {
-            let got = self.loss.map_or("none", Loss::name);
-            return here("the loss", said.loss().to_string(), format!("the link of {got}"));
+            let got = self.loss.map_or("no output function".to_owned(), output_function);
+            return here("the loss", said.loss().to_string(), got);
         }
         Ok(())
     }
@@ -437,9 +437,10 @@ impl<'a> Draft<'a> {
         outputs: usize,
     ) -> Result<Loss, String> {
         match (said.or(self.loss), asked) {
-            (Some(said), Some(asked)) if said != asked => {
-                Err(format!("ends as networks with the loss {said} do, not {asked}"))
-            }
+            (Some(said), Some(asked)) if said != asked => Err(format!(
+                "the graph ends like a network with loss {said}: expected no other loss, got \
+                 {asked}"
+            )),
             (said, asked) => Ok(said.or(asked).unwrap_or_else(|| default_loss(outputs))),
         }
     }
@@ -457,6 +458,11 @@ impl<'a> Draft<'a> {
         }
         builder.output(outputs, loss)
     }
+}
+
+/// The output function of a network with this loss, as messages name it.
+fn output_function(loss: Loss) -> String {
+    format!("output function of the loss {loss}")
 }
 
 /// The first few of them, as errors show them.

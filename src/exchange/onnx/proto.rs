@@ -165,7 +165,7 @@ impl<'a> Model<'a> {
             }
         }
         if is_standard(domain) && self.opset.replace(version.unwrap_or(0)).is_some() {
-            return Err("the standard operators have two versions: expected one".to_owned());
+            return Err("two opsets of the standard operators are stated: expected one".to_owned());
         }
         Ok(())
     }
@@ -341,11 +341,13 @@ impl<'a> Node<'a> {
             let attribute = Attribute::read(value.bytes("attribute")?)?;
             let name = short(attribute.name);
             if !known.contains(&attribute.name) {
-                let expected = known.join(", ");
-                return Err(format!("attribute {name}: expected one of {expected}"));
+                return Err(match known {
+                    [] => format!("attribute {name}: expected none"),
+                    _ => format!("attribute {name}: expected one of {}", known.join(", ")),
+                });
             }
             if all.iter().any(|other| other.name == attribute.name) {
-                return Err(format!("attribute {name} stands there twice"));
+                return Err(format!("attribute {name} occurs twice"));
             }
             push(&mut all, attribute, "attributes of a node", MAX_OF_NODE)?;
         }
@@ -497,8 +499,7 @@ impl<'a> Tensor<'a> {
         let mut dimensions = [0; MAX_DIMENSIONS];
         for (to, &size) in dimensions.iter_mut().zip(&dims) {
             *to = usize::try_from(size).map_err(|_| {
-                let expected =
-                    if size < 0 { "expected at least 0" } else { "more than there can be" };
+                let expected = if size < 0 { "expected at least 0" } else { "too large" };
                 format!("{} has the size {size}: {expected}", short(name))
             })?;
         }
@@ -520,7 +521,7 @@ impl<'a> Tensor<'a> {
             .iter()
             .try_fold(bits, |bits, &size| bits.checked_mul(u64::try_from(size).ok()?));
         bits.map(|bits| bits.div_ceil(8))
-            .ok_or_else(|| format!("has shape {:?}: more than there can be", self.shape()))
+            .ok_or_else(|| format!("has shape {:?}: too large", self.shape()))
     }
 
     /// The same elements in another shape, where those are as many.

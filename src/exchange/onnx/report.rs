@@ -34,7 +34,7 @@ pub struct NodeReport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Role {
-    /// It is a layer, or an activation, dropout or the link of the loss.
+    /// It is a layer, an activation, dropout, or the output function of the loss.
     Network,
     /// Its numbers are in the weights and biases of a layer.
     Folded,
@@ -43,10 +43,10 @@ pub enum Role {
     /// It leaves every element of a row as it is.
     Identity,
     /// The output does not depend on it.
-    Dropped,
-    /// It stands in the way.
+    Unused,
+    /// It cannot be part of a network.
     Refused,
-    /// Nothing is known of it, as another node stands in the way before it.
+    /// Its role is unknown, because a node before it was refused.
     Unknown,
 }
 
@@ -58,7 +58,7 @@ impl Role {
             Self::Folded => "folded",
             Self::Constant => "constant",
             Self::Identity => "identity",
-            Self::Dropped => "dropped",
+            Self::Unused => "unused",
             Self::Refused => "refused",
             Self::Unknown => "unknown",
         }

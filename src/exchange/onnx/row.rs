@@ -105,10 +105,17 @@ impl Row {
             dims.push(match size.map(Size::number) {
                 None => None,
                 Some(None) => {
-                    return Err(format!("shape {}: expected rows first, and alone", text()));
+                    return Err(format!(
+                        "shape {}: expected the rows only as the first size",
+                        text()
+                    ));
                 }
                 Some(Some(0)) if !literal => *self.dims.get(at).ok_or_else(|| {
-                    format!("shape {}: 0 at {}, where there is no dimension", text(), at + 1)
+                    format!(
+                        "shape {}: 0 as size {}, but the input has no such dimension",
+                        text(),
+                        at + 1
+                    )
                 })?,
                 Some(Some(-1)) if inferred.is_none() => {
                     inferred = Some(at);
@@ -129,14 +136,17 @@ impl Row {
             Some((size, _)) if size == Size::ROWS => true,
             Some((_, Some(0))) if !literal => true,
             Some((_, Some(0))) => {
-                return Err(format!("shape {} with allowzero: no rows", text()));
+                return Err(format!(
+                    "shape {} with allowzero has no rows: expected at least one",
+                    text()
+                ));
             }
             Some((_, Some(-1))) if inferred.is_none() => false,
             // As many as the graph was made for.
             Some((_, Some(rows @ 1..))) => match self.rows {
                 Some(stated) if i64::try_from(stated) != Ok(rows) => {
                     return Err(format!(
-                        "shape {}: {rows} rows, of an input with {stated}: expected 0 or -1 for \
+                        "shape {}: {rows} rows, but the input has {stated}: expected 0 or -1 for \
                          the rows",
                         text()
                     ));
@@ -150,7 +160,7 @@ impl Row {
             },
             _ => {
                 return Err(format!(
-                    "shape {}: expected the rows first, as many as there are",
+                    "shape {}: expected the number of rows as the first size",
                     text()
                 ));
             }
@@ -159,7 +169,10 @@ impl Row {
             dims[at] = match (known, others) {
                 (Some(known), Some(others)) => {
                     if others == 0 || known % others != 0 {
-                        return Err(format!("shape {}: expected to divide {known}", text()));
+                        return Err(format!(
+                            "shape {}: expected sizes whose product divides {known}",
+                            text()
+                        ));
                     }
                     Some(known / others)
                 }
@@ -192,7 +205,9 @@ impl Row {
                 return Err("without axes: expected an input whose shape is stated".to_owned());
             }
             if self.rows == Some(1) {
-                return Err("without axes, of 1 row, which goes too: expected axes".to_owned());
+                return Err("without axes, this would also remove the dimension of the one row: \
+                     expected axes"
+                    .to_owned());
             }
             let dims = self.dims.iter().copied().filter(|&size| size != Some(1));
             return Ok(self.with(dims.collect()));
@@ -201,7 +216,7 @@ impl Row {
         for &axis in axes {
             let at = place(axis, rank).and_then(|at| at.checked_sub(1));
             let Some(at) = at else {
-                return Err(format!("axis {axis}: expected one behind the rows"));
+                return Err(format!("axis {axis}: expected an axis after that of the rows"));
             };
             match dims[at] {
                 Some(None | Some(1)) => dims[at] = None,
@@ -216,13 +231,19 @@ impl Row {
     pub fn unsqueeze(&self, axes: &[i64]) -> Result<Self, String> {
         let rank = self.dims.len() + 1 + axes.len();
         if rank > MAX_DIMENSIONS {
-            return Err(format!("to {rank} dimensions: expected at most {MAX_DIMENSIONS}"));
+            return Err(format!(
+                "adds axes up to {rank} dimensions: expected at most {MAX_DIMENSIONS}"
+            ));
         }
         let mut is_new = vec![false; rank];
         for &axis in axes {
             match place(axis, rank) {
                 Some(at) if at > 0 && !is_new[at] => is_new[at] = true,
-                _ => return Err(format!("axis {axis}: expected one behind the rows, once")),
+                _ => {
+                    return Err(format!(
+                        "axis {axis}: expected an axis after that of the rows, once"
+                    ));
+                }
             }
         }
         let mut rest = self.dims.iter().copied();
@@ -246,7 +267,7 @@ impl Row {
         let kept: Vec<_> = places.iter().filter(|&&at| self.dims[at - 1] != Some(1)).collect();
         if !kept.is_sorted() {
             return Err(format!(
-                "perm {perm:?} changes the order of a row's elements: expected them as they come"
+                "perm {perm:?} changes the order of a row's elements: expected the same order"
             ));
         }
         Ok(self.with(places.iter().map(|&at| self.dims[at - 1]).collect()))
@@ -255,7 +276,9 @@ impl Row {
     /// Item `index` of dimension `axis`, which has to be its only one.
     pub fn gather(&self, axis: i64, index: &Sizes) -> Result<Self, String> {
         let at = place(axis, self.dims.len() + 1).and_then(|at| at.checked_sub(1));
-        let Some(at) = at else { return Err(format!("axis {axis}: expected one behind the rows")) };
+        let Some(at) = at else {
+            return Err(format!("axis {axis}: expected an axis after that of the rows"));
+        };
         let size = self.dims[at].map_or("?".to_owned(), |size| size.to_string());
         match (self.dims[at], &index.numbers()?[..]) {
             (Some(1), [0 | -1]) => {}

@@ -101,7 +101,7 @@ impl Sizes {
         let (a, b) = (&self.items, &other.items);
         let n = if a.len() == 1 { b.len() } else { a.len() };
         if b.len() != n && b.len() != 1 {
-            return Err(format!("{} and {} numbers: expected as many", a.len(), b.len()));
+            return Err(format!("{} and {} numbers: expected equally many", a.len(), b.len()));
         }
         let at = |items: &[Option<Size>], i: usize| items[if items.len() == 1 { 0 } else { i }];
         let compute = |i| {

@@ -125,13 +125,13 @@ impl<'a> Call<'a, '_> {
     /// The step of the node.
     pub fn step(&self) -> Result<Step<'a>, String> {
         let operators = operators(self.node).ok_or(
-            "expected a standard operator (of a graph that a runtime has optimised, the one from \
-             before)",
+            "operator of an unsupported domain: expected a standard one (if a runtime optimised \
+             this graph, use the original)",
         )?;
         let found = operators.iter().find(|(name, _)| *name == self.node.op);
         let Some((_, read)) = found else {
             let names: Vec<_> = operators.iter().map(|(name, _)| *name).collect();
-            return Err(format!("expected one of {}", names.join(", ")));
+            return Err(format!("unsupported operator: expected one of {}", names.join(", ")));
         };
         if self.row.integer.is_some()
             && !matches!(
@@ -139,7 +139,7 @@ impl<'a> Call<'a, '_> {
                 "Cast" | "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" | "Transpose" | "Identity"
             )
         {
-            return Err("takes whole numbers: expected a Cast to floats before".to_owned());
+            return Err("takes whole numbers: expected a Cast to floats before it".to_owned());
         }
         read(self)
     }
@@ -176,7 +176,10 @@ impl<'a> Call<'a, '_> {
     /// Whether the row comes in at the first of at most `most` inputs.
     fn check_inputs(&self, most: usize) -> Result<(), String> {
         if self.at != 0 {
-            return Err(format!("input {} is not constant: expected the first alone", self.at));
+            return Err(format!(
+                "input {} is not constant: expected only the first input not to be constant",
+                self.at
+            ));
         }
         if self.inputs.len() > most {
             return Err(format!("{} inputs: expected at most {most}", self.inputs.len()));
@@ -200,9 +203,8 @@ impl<'a> Call<'a, '_> {
         }
         if let Some(Value::Filled { number, shape }) = self.optional(1 - self.at) {
             if !self.row.covers(shape) {
-                return Err(
-                    "a number for more elements than a row has: expected as many".to_owned()
-                );
+                return Err("a number for each of more elements than a row has: expected as many"
+                    .to_owned());
             }
             return Ok((Operand::Number(*number), self.at == 0));
         }
@@ -224,7 +226,7 @@ fn gemm<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
         other => return Err(format!("transB {other}: expected 0 or 1")),
     };
     if call.row.dims.len() != 1 {
-        return Err("takes more than two dimensions: expected a Flatten before".to_owned());
+        return Err("takes more than two dimensions: expected a Flatten before it".to_owned());
     }
     let weight = call.constant(1, "weights")?.floats()?;
     let beta = attributes.float("beta")?.unwrap_or(1.0);
@@ -238,7 +240,7 @@ fn matmul<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
     call.check_inputs(2)?;
     call.node.attributes(&[])?;
     if !call.row.is_vector() {
-        return Err("takes more than two dimensions: expected a Flatten before".to_owned());
+        return Err("takes more than two dimensions: expected a Flatten before it".to_owned());
     }
     let weight = call.constant(1, "weights")?.floats()?;
     linear(weight, false, 1.0, None)
@@ -334,7 +336,7 @@ fn clip<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
         _ => {
             let text = |end: Option<f64>| end.map_or("unbounded".to_owned(), |end| end.to_string());
             Err(format!(
-                "clips from {} to {}: expected a minimum of 0 alone, which is a ReLU",
+                "clips from {} to {}: expected only a minimum of 0, which is a ReLU",
                 text(least),
                 text(most)
             ))
@@ -372,7 +374,7 @@ fn maximum<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
     if is_zero {
         return Ok(Step::Activation(Activation::Relu));
     }
-    Err("the greater of a row and other numbers than 0: expected 0, which is a ReLU".to_owned())
+    Err("the maximum of a row and numbers other than 0: expected 0, which is a ReLU".to_owned())
 }
 
 /// The drop rate is an attribute before version 12, and an input from then
@@ -396,7 +398,7 @@ fn softmax<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
     let axis = call.node.attributes(&["axis"])?.int("axis")?;
     let axis = axis.unwrap_or(if call.opset < 13 { 1 } else { -1 });
     if call.row.dims.len() != 1 {
-        return Err("of more than two dimensions: expected rows and columns".to_owned());
+        return Err("takes more than two dimensions: expected rows and columns".to_owned());
     }
     if axis != 1 && axis != -1 {
         return Err(format!("axis {axis}: expected 1 or -1, a row's columns"));
@@ -433,8 +435,8 @@ fn slice<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
         call.check_inputs(5)?;
         call.node.attributes(&[])?;
     }
-    let starts = part(0)?.ok_or("no starts: expected them")?;
-    let ends = part(1)?.ok_or("no ends: expected them")?;
+    let starts = part(0)?.ok_or("`starts` is missing")?;
+    let ends = part(1)?.ok_or("`ends` is missing")?;
     let axes = part(2)?.unwrap_or_else(|| (0..starts.len() as i64).collect());
     let steps = if call.opset < 10 { None } else { part(3)? };
     let steps = steps.unwrap_or_else(|| vec![1; starts.len()]);
@@ -456,7 +458,7 @@ fn squeeze<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
 }
 
 fn unsqueeze<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
-    let axes = call.axes(1, 13)?.ok_or("no axes: expected them")?;
+    let axes = call.axes(1, 13)?.ok_or("`axes` is missing")?;
     call.row.unsqueeze(&axes).map(Step::Reshape)
 }
 
@@ -486,8 +488,8 @@ fn cast<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
         Some(to) if call.row.integer == Some(to) => {
             Ok(Step::Nothing("leaves whole numbers as they are"))
         }
-        Some(other) => Err(format!("to {}: expected a kind of float", kind::name(other))),
-        None => Err("no attribute `to`: expected a kind of float".to_owned()),
+        Some(other) => Err(format!("casts to {}: expected a kind of float", kind::name(other))),
+        None => Err("attribute `to` is missing: expected a kind of float".to_owned()),
     }
 }
 
@@ -500,7 +502,9 @@ fn concat<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
         {
             Ok(Step::TwoClasses { complement_first: call.at == 0 })
         }
-        _ => Err("puts columns together: expected one way from the input to the output".to_owned()),
+        _ => Err("concatenates columns: expected a single path from the input to the output, \
+             without branches"
+            .to_owned()),
     }
 }
 
@@ -509,13 +513,15 @@ fn scaler<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
     call.check_inputs(1)?;
     let attributes = call.node.attributes(&["offset", "scale"])?;
     let vector = |name: &str| {
-        let numbers = attributes.floats(name)?.ok_or_else(|| format!("no {name}: expected one"))?;
+        let numbers =
+            attributes.floats(name)?.ok_or_else(|| format!("attribute `{name}` is missing"))?;
         match (&numbers[..], call.row.columns()) {
             (&[one], _) => Ok(vec![one]),
             (all, Some(columns)) if all.len() == columns => Ok(numbers),
-            (all, _) => {
-                Err(format!("{name} of {} numbers: expected one for each column", all.len()))
-            }
+            (all, _) => Err(format!(
+                "attribute `{name}` has {} numbers: expected one for each column",
+                all.len()
+            )),
         }
     };
     Ok(Step::Elementwise(Elementwise::Scaler {
@@ -527,7 +533,7 @@ fn scaler<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
 /// The probabilities as a map by the names of the classes.
 fn zip_map<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
     call.check_inputs(1)?;
-    Ok(Step::Nothing("gives the classes their names, which are not read"))
+    Ok(Step::Nothing("names the classes; the names are ignored"))
 }
 
 /// A linear layer with this matrix, `[inputs, outputs]` unless `transposed`.
@@ -543,7 +549,7 @@ fn linear<'a>(
     };
     if rows == 0 || columns == 0 {
         let name = short(weight.name);
-        return Err(format!("{name} has shape [{rows}, {columns}]: expected no 0"));
+        return Err(format!("{name} has shape [{rows}, {columns}]: expected sizes above 0"));
     }
     // A `Transpose` in the graph and transB are two turns.
     let by_output = transposed != weight.transposed;

@@ -28,8 +28,8 @@ impl Value<'_> {
         match self {
             Self::Constant(constant) => Sizes::of(constant),
             Self::Sizes(sizes) => Ok(sizes.clone()),
-            Self::Filled { .. } => Err("a number for each element: expected a shape".to_owned()),
-            Self::Row { .. } => Err("computed of the rows: expected a shape".to_owned()),
+            Self::Filled { .. } => Err("a tensor of equal numbers: expected a shape".to_owned()),
+            Self::Row { .. } => Err("computed from the rows: expected a shape".to_owned()),
         }
     }
 
@@ -63,7 +63,7 @@ const OPERATORS: &[(&str, Compute)] = &[
     ("Cast", |known| {
         known.check_inputs(1)?;
         let to = known.node.attributes(&["to", "saturate", "round_mode"])?.int("to")?;
-        known.cast(to.ok_or("no attribute `to`: expected a kind of number")?)
+        known.cast(to.ok_or("attribute `to` is missing: expected a kind of number")?)
     }),
     ("CastLike", |known| {
         known.check_inputs(2)?;
@@ -114,8 +114,8 @@ impl<'a> Known<'a, '_> {
                     .to_owned())
             }
             _ => Err(
-                "takes no rows, and is not computed here: expected what it makes as a constant \
-                      (in PyTorch, computed before the export and kept as a buffer)"
+                "computes a constant with an unsupported operator: expected the constant itself \
+                 (in PyTorch, compute it before the export and keep it as a buffer)"
                     .to_owned(),
             ),
         }
@@ -125,7 +125,7 @@ impl<'a> Known<'a, '_> {
         self.inputs
             .get(place)
             .and_then(Option::as_ref)
-            .ok_or_else(|| format!("no input {place}: expected one"))
+            .ok_or_else(|| format!("input {place} is missing"))
     }
 
     fn check_inputs(&self, most: usize) -> Result<(), String> {
@@ -158,8 +158,7 @@ impl<'a> Known<'a, '_> {
         self.node.attributes(&[])?;
         let sizes = |place: usize| match self.input(place)? {
             Value::Constant(constant) if !constant.is_integer() => Err(format!(
-                "computes with {}, a constant that is no whole number: expected its value in the \
-                 graph, as exporters fold it",
+                "computes with {}, which is not a whole number: export with constant folding",
                 short(constant.name)
             )),
             value => value.sizes(),
@@ -169,7 +168,8 @@ impl<'a> Known<'a, '_> {
 
     /// The first input as another kind of number.
     fn cast(&self, to: i64) -> Result<Value<'a>, String> {
-        let refuse = || Err(format!("of a constant to {}: expected it folded", kind::name(to)));
+        let refuse =
+            || Err(format!("casts a constant to {}: export with constant folding", kind::name(to)));
         match self.input(0)? {
             // Numbers of rows are those of tensors, which fit.
             Value::Sizes(sizes) if to == kind::I64 || (to == kind::I32 && sizes.fit_i32()) => {
@@ -201,7 +201,7 @@ impl<'a> Known<'a, '_> {
             let row = match (more, axes) {
                 (false, axes) => row.squeeze(axes.as_deref())?,
                 (true, Some(axes)) => row.unsqueeze(&axes)?,
-                (true, None) => return Err("no axes: expected them".to_owned()),
+                (true, None) => return Err("`axes` is missing".to_owned()),
             };
             let shape: Vec<usize> = row.dims.into_iter().flatten().collect();
             return reshaped(constant, &shape);
@@ -211,7 +211,7 @@ impl<'a> Known<'a, '_> {
             (Some([0 | -1]), _) | (None, false) if sizes.is_vector != more => {
                 sizes.with_rank(more).map(Value::Sizes)
             }
-            _ => Err("expected axis 0 of a number or of a vector of one".to_owned()),
+            _ => Err("expected axis 0 of a number, or of a vector of one number".to_owned()),
         }
     }
 }
@@ -238,11 +238,11 @@ fn expand<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
     known.check_inputs(2)?;
     known.node.attributes(&[])?;
     let Value::Constant(constant) = known.input(0)? else {
-        return Err("of what is no number: expected one".to_owned());
+        return Err("expands what is not a number: expected one".to_owned());
     };
     let (number, shape) = (constant.float()?, known.input(1)?.sizes()?);
     if constant.shape().len() > shape.items.len() {
-        return Err("to fewer dimensions: expected as many at least".to_owned());
+        return Err("expands to fewer dimensions: expected at least as many".to_owned());
     }
     Ok(Value::Filled { number, shape })
 }
@@ -251,12 +251,14 @@ fn transpose<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
     known.check_inputs(1)?;
     let perm = known.node.attributes(&["perm"])?.ints("perm")?;
     let Value::Constant(constant) = known.input(0)? else {
-        return Err("of a shape: expected a matrix".to_owned());
+        return Err("transposes a shape: expected a matrix".to_owned());
     };
     let rank = constant.shape().len();
     if rank != 2 || perm.as_deref().is_some_and(|perm| perm != [1, 0]) {
         let name = short(constant.name);
-        return Err(format!("of {name} of {rank} dimensions: expected a matrix and perm [1, 0]"));
+        return Err(format!(
+            "transposes {name}, which has {rank} dimensions: expected a matrix and perm [1, 0]"
+        ));
     }
     Ok(Value::Constant(constant.clone().transpose().named(known.name)))
 }
@@ -278,7 +280,7 @@ fn reshape<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
         other => match shape[..] {
             [-1 | 1] => other.sizes()?.with_rank(true).map(Value::Sizes),
             [] => other.sizes()?.with_rank(false).map(Value::Sizes),
-            _ => Err(format!("of a shape to {shape:?}: expected [-1]")),
+            _ => Err(format!("reshapes a shape to {shape:?}: expected [-1]")),
         },
     }
 }
@@ -332,10 +334,10 @@ fn slice<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
         Some(&[one]) => Ok(Some(one)),
         Some(many) => Err(format!("{} {many:?}: expected one number", NAMES[at])),
     };
-    let start = one(0)?.ok_or("no starts: expected them")?;
-    let end = one(1)?.ok_or("no ends: expected them")?;
+    let start = one(0)?.ok_or("`starts` is missing")?;
+    let end = one(1)?.ok_or("`ends` is missing")?;
     if part(2)?.is_some_and(|axes| axes != [0] && axes != [-1]) {
-        return Err("of a vector along other axes: expected 0".to_owned());
+        return Err("slices a vector along another axis: expected 0".to_owned());
     }
     let step = if known.opset < 10 { None } else { one(3)? };
     known.input(0)?.sizes()?.slice(start, end, step.unwrap_or(1)).map(Value::Sizes)
@@ -343,8 +345,10 @@ fn slice<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
 
 fn concat<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
     let axis = known.node.attributes(&["axis"])?.int("axis")?;
-    if !matches!(axis, Some(0 | -1)) {
-        return Err(format!("axis {axis:?} of vectors: expected 0"));
+    match axis {
+        Some(0 | -1) => {}
+        Some(axis) => return Err(format!("axis {axis} of vectors: expected 0")),
+        None => return Err("attribute `axis` is missing: expected 0".to_owned()),
     }
     let parts = (0..known.inputs.len()).map(|place| known.input(place)?.sizes());
     Sizes::concat(&parts.collect::<Result<Vec<_>, _>>()?).map(Value::Sizes)
@@ -359,10 +363,10 @@ fn product<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
         None => known.ints(1, "axes", &["axes", "keepdims", "noop_with_empty_axes"], 18)?,
     };
     if axes.is_none() && attributes.int("noop_with_empty_axes")?.unwrap_or(0) != 0 {
-        return Err("without axes, of nothing: expected axis 0".to_owned());
+        return Err("multiplies nothing without axes: expected axis 0".to_owned());
     }
     if axes.is_some_and(|axes| axes != [0] && axes != [-1]) {
-        return Err("of a vector along other axes: expected 0".to_owned());
+        return Err("multiplies a vector along another axis: expected 0".to_owned());
     }
     let sizes = known.input(0)?.sizes()?;
     let is_vector = keeps && sizes.is_vector;
@@ -383,13 +387,13 @@ fn constant_of_shape<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
     }
     let (number, _) = value.ints()?;
     let &[number] = &number[..] else {
-        return Err("a value of several numbers: expected one".to_owned());
+        return Err(format!("`value` has {} numbers: expected one", number.len()));
     };
     let shape = shape.numbers()?;
     let sizes = match shape[..] {
         [] => Sizes::scalar(Some(Size::of(number))),
         [n @ 0..=16] => Sizes::vector((0..n).map(|_| Some(Size::of(number))).collect()),
-        _ => return Err(format!("of shape {shape:?}: expected a vector of at most 16")),
+        _ => return Err(format!("fills shape {shape:?}: expected a vector of at most 16")),
     };
     Ok(Value::Sizes(sizes))
 }

@@ -41,7 +41,7 @@ impl<'g, 'a> Walk<'g, 'a> {
         let output = self.graph.output()?;
         let order = self.graph.order(output)?;
         for index in 0..self.graph.nodes.len() {
-            self.report.set(index, Role::Dropped, "the output does not depend on it");
+            self.report.set(index, Role::Unused, "the output does not depend on it");
         }
         for &index in &order {
             self.report.set(index, Role::Unknown, "");
@@ -73,9 +73,9 @@ impl<'g, 'a> Walk<'g, 'a> {
             let of_row = steps::operators(node).unwrap_or_default();
             let known = of_row.iter().any(|(name, _)| *name == node.op) || values::knows(node);
             if known {
-                self.report.set(index, Role::Unknown, "behind a node that is refused");
+                self.report.set(index, Role::Unknown, "after a refused node");
             } else {
-                self.report.set(index, Role::Refused, "an operator that is not read");
+                self.report.set(index, Role::Refused, "unsupported operator");
             }
         }
     }
@@ -97,7 +97,7 @@ impl<'g, 'a> Walk<'g, 'a> {
             && first != name
         {
             return Err(format!(
-                "takes {} beside {}, which are both inputs of the graph: expected one",
+                "takes {} and {}, which are both inputs of the graph: expected one",
                 short(name),
                 short(first)
             ));
@@ -126,7 +126,7 @@ impl<'g, 'a> Walk<'g, 'a> {
         } else {
             self.step(index, node, &inputs)?
         };
-        self.values.try_reserve(1).map_err(|_| "more values than there is memory for")?;
+        self.values.try_reserve(1).map_err(|_| "not enough memory for the graph's values")?;
         self.values.insert(name, value);
         Ok(())
     }
@@ -155,8 +155,8 @@ impl<'g, 'a> Walk<'g, 'a> {
                     let names = node.inputs()?;
                     let (first, second) = (short(names[first.0]), short(names[second.0]));
                     return Err(format!(
-                        "takes {first} and {second}, neither of which is constant: expected one \
-                         such input"
+                        "takes {first} and {second}, neither of which is constant: expected only \
+                         one input that is not constant"
                     ));
                 }
                 late
@@ -165,16 +165,16 @@ impl<'g, 'a> Walk<'g, 'a> {
         if position != self.draft.position() {
             let name = short(node.inputs()?[at]);
             return Err(format!(
-                "takes {name}, which another node takes too: expected one way from the input to \
-                 the output"
+                "takes {name}, which another node takes too: expected a single path from the \
+                 input to the output, without branches"
             ));
         }
         let call = Call { node, opset: self.graph.opset, inputs, at, row };
         let step = call.step()?;
         if steps::trains(node) {
             self.report.notes.push(format!(
-                "{} was exported in training mode, in which an export moves the running \
-                 statistics: export it with model.eval(), and train() on the dropout modules alone",
+                "{} was exported in training mode, which changes the running statistics: call \
+                 model.eval() before the export, and train() only on the dropout modules",
                 node.describe()
             ));
         }

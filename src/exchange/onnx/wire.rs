@@ -111,7 +111,7 @@ impl<'a> Value<'a> {
     /// The text of the field `what`.
     pub fn text(self, what: &str) -> Result<&'a str, String> {
         let bytes = self.bytes(what)?;
-        std::str::from_utf8(bytes).map_err(|_| format!("{what} is not UTF-8: expected a text"))
+        std::str::from_utf8(bytes).map_err(|_| format!("{what} is not UTF-8: expected text"))
     }
 
     /// The whole number of the field `what`.
@@ -119,7 +119,7 @@ impl<'a> Value<'a> {
         match self {
             // Negative numbers are sign-extended to 64 bits.
             Self::Varint(value) => Ok(value.cast_signed()),
-            _ => Err(format!("{what} is no whole number: expected one")),
+            _ => Err(format!("{what} is not a whole number")),
         }
     }
 
@@ -127,7 +127,7 @@ impl<'a> Value<'a> {
     pub fn float(self, what: &str) -> Result<f32, String> {
         match self {
             Self::Four(bytes) => Ok(f32::from_le_bytes(bytes)),
-            _ => Err(format!("{what} is no f32: expected one")),
+            _ => Err(format!("{what} is not an f32")),
         }
     }
 
@@ -137,12 +137,12 @@ impl<'a> Value<'a> {
         let more = match self {
             Self::Bytes(packed) => packed.as_chunks::<4>().0,
             Self::Four(bytes) => &[bytes],
-            _ => return Err(format!("{what} are no f32: expected them")),
+            _ => return Err(format!("{what} are not f32")),
         };
         if into.len() + more.len() > most {
             return Err(format!("{what} has more than {most} numbers"));
         }
-        into.try_reserve(more.len()).map_err(|_| "more numbers than there is memory for")?;
+        into.try_reserve(more.len()).map_err(|_| "not enough memory for the numbers")?;
         into.extend(more.iter().map(|&bytes| f32::from_le_bytes(bytes)));
         Ok(())
     }

@@ -36,8 +36,8 @@ fn refuses(layers: &[Layer<'_>], words: &str) {
 }
 
 const WAYS: &str = "no bias says whether these are [outputs, inputs] or [inputs, outputs]";
-const MANY: &str = "names and shapes leave more than one order: expected `names`";
-const TURNED: &str = "these fit on each other as [inputs, outputs] only: expected `names`";
+const MANY: &str = "names and shapes allow more than one order: list the layers";
+const TURNED: &str = "they fit together only as [inputs, outputs]: list the layers";
 
 #[test]
 fn numbers_order_wherever_they_stand() {
@@ -90,7 +90,7 @@ fn what_leaves_more_than_one_order_is_refused() {
     let rows = [("enc.0", 9, 4, true), ("enc.2", 4, 2, true), ("dec.0", 2, 4, true)];
     keeps_order(&rows);
     refuses(&[&rows[..], &[("dec.2", 4, 9, true)]].concat(), MANY);
-    refuses(&[("a", 1, 2, true), ("b", 3, 4, true)], "in no order do these fit");
+    refuses(&[("a", 1, 2, true), ("b", 3, 4, true)], "no order fits both");
 }
 
 #[test]

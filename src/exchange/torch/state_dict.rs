@@ -141,7 +141,7 @@ impl<'a> StateDict<'a> {
                 "a model that thinnet saved: expected a state dict of PyTorch".to_owned()
             } else {
                 format!(
-                    "no metadata key `{KEY}`: expected a description of the layers beside it \
+                    "no metadata key `{KEY}`: expected a description of the layers too \
                      (their activations, keep rates and loss)"
                 )
             }));
@@ -186,8 +186,8 @@ impl<'a> StateDict<'a> {
             let names: Vec<_> = found.iter().map(|layer| format!("{}weight", layer.name)).collect();
             let (got, names) = (found.len(), list(&names));
             return Err(file.refuse(format!(
-                "{got} linear layers ({names}): expected {}, the {hidden} hidden layers described \
-                 and an output layer",
+                "{got} linear layers ({names}): expected {}, for the {hidden} hidden layers \
+                 described and the output layer",
                 hidden + 1
             )));
         }
@@ -198,7 +198,9 @@ impl<'a> StateDict<'a> {
         order::check(&found).map_err(|reason| file.refuse(reason))?;
         let scaling = match (layers.scaling, self.scaling()?) {
             (Some(given), Some(said)) if given != said => {
-                return Err(file.refuse(format!("weights {said}: expected {given} ones")));
+                return Err(file.refuse(format!(
+                    "the file states scaling `{said}`: expected `{given}`, as given"
+                )));
             }
             (given, said) => given.or(said).unwrap_or_default(),
         };
@@ -244,7 +246,7 @@ impl<'a> StateDict<'a> {
             } else if let Some(layer) = of("bias") {
                 let weight = format!("{layer}weight");
                 if !self.file.has_tensor(&weight) {
-                    return Err(refuse(&format!("{weight} beside it")));
+                    return Err(refuse(&format!("{weight} too")));
                 }
             } else {
                 return Err(refuse("a `weight` or a `bias` of a linear layer"));
@@ -274,7 +276,9 @@ impl<'a> StateDict<'a> {
         for name in names {
             let is = |layer: &Found| layer.name.trim_end_matches('.') == name;
             let Some(at) = found.iter().position(is) else {
-                return Err(self.file.refuse(format!("no tensor {name}.weight: expected one")));
+                return Err(self
+                    .file
+                    .refuse(format!("no tensor {name}.weight, though `names` lists {name}")));
             };
             layers.push(found.swap_remove(at));
         }

@@ -13,48 +13,84 @@ pub struct Refusal {
 
 /// Those of the committed graphs.
 pub const REFUSED: &[Refusal] = &[
-    Refusal { words: "(`Abs`): expected one of Gemm", which: &["unit_abs", "unit_softsign"] },
-    Refusal { words: "(`ArgMax`): expected one of Gemm", which: &["outputs_argmax"] },
-    Refusal { words: "(`AveragePool`): expected one of Gemm", which: &["pooled"] },
-    Refusal { words: "(`Celu`): expected one of Gemm", which: &["unit_celu"] },
     Refusal {
-        words: "(`Conv`): expected one of Gemm",
+        words: "(`Abs`): unsupported operator: expected one of Gemm",
+        which: &["unit_abs", "unit_softsign"],
+    },
+    Refusal {
+        words: "(`ArgMax`): unsupported operator: expected one of Gemm",
+        which: &["outputs_argmax"],
+    },
+    Refusal {
+        words: "(`AveragePool`): unsupported operator: expected one of Gemm",
+        which: &["pooled"],
+    },
+    Refusal {
+        words: "(`Celu`): unsupported operator: expected one of Gemm",
+        which: &["unit_celu"],
+    },
+    Refusal {
+        words: "(`Conv`): unsupported operator: expected one of Gemm",
         which: &["convolution", "keras_convolution"],
     },
     Refusal {
-        words: "(`DynamicQuantizeLinear`): expected one of Gemm",
+        words: "(`DynamicQuantizeLinear`): unsupported operator: expected one of Gemm",
         which: &["tools_*/quantised"],
     },
     Refusal {
-        words: "(`Einsum`): expected one of Gemm",
+        words: "(`Einsum`): unsupported operator: expected one of Gemm",
         which: &["linear_einsum", "linear_einsum_inputs"],
     },
-    Refusal { words: "(`Elu`): expected one of Gemm", which: &["keras_elu", "unit_elu"] },
-    Refusal { words: "(`Exp`): expected one of Gemm", which: &["outputs_exp"] },
-    Refusal { words: "(`Gelu`): expected one of Gemm", which: &["keras_gelu", "unit_gelu"] },
     Refusal {
-        words: "(`Greater`): expected one of Gemm",
+        words: "(`Elu`): unsupported operator: expected one of Gemm",
+        which: &["keras_elu", "unit_elu"],
+    },
+    Refusal {
+        words: "(`Exp`): unsupported operator: expected one of Gemm",
+        which: &["outputs_exp"],
+    },
+    Refusal {
+        words: "(`Gelu`): unsupported operator: expected one of Gemm",
+        which: &["keras_gelu", "unit_gelu"],
+    },
+    Refusal {
+        words: "(`Greater`): unsupported operator: expected one of Gemm",
         which: &["outputs_softplus", "unit_softplus", "unit_times_positive", "unit_where"],
     },
-    Refusal { words: "(`HardSigmoid`): expected one of Gemm", which: &["unit_hardsigmoid"] },
-    Refusal { words: "(`HardSwish`): expected one of Gemm", which: &["unit_hardswish"] },
     Refusal {
-        words: "(`InstanceNormalization`): expected one of Gemm",
+        words: "(`HardSigmoid`): unsupported operator: expected one of Gemm",
+        which: &["unit_hardsigmoid"],
+    },
+    Refusal {
+        words: "(`HardSwish`): unsupported operator: expected one of Gemm",
+        which: &["unit_hardswish"],
+    },
+    Refusal {
+        words: "(`InstanceNormalization`): unsupported operator: expected one of Gemm",
         which: &["norm_group", "norm_instance"],
     },
     Refusal {
-        words: "(`LayerNormalization`): expected one of Gemm",
+        words: "(`LayerNormalization`): unsupported operator: expected one of Gemm",
         which: &["norm_layer/dynamo", "norm_layer_inputs/dynamo"],
     },
-    Refusal { words: "(`Mish`): expected one of Gemm", which: &["unit_mish"] },
-    Refusal { words: "(`PRelu`): expected one of Gemm", which: &["unit_prelu", "unit_prelu_each"] },
-    Refusal { words: "(`Reciprocal`): expected one of Gemm", which: &["inputs_reciprocal"] },
     Refusal {
-        words: "(`ReduceL2`): expected one of Gemm",
+        words: "(`Mish`): unsupported operator: expected one of Gemm",
+        which: &["unit_mish"],
+    },
+    Refusal {
+        words: "(`PRelu`): unsupported operator: expected one of Gemm",
+        which: &["unit_prelu", "unit_prelu_each"],
+    },
+    Refusal {
+        words: "(`Reciprocal`): unsupported operator: expected one of Gemm",
+        which: &["inputs_reciprocal"],
+    },
+    Refusal {
+        words: "(`ReduceL2`): unsupported operator: expected one of Gemm",
         which: &["inputs_normalised", "outputs_normalised"],
     },
     Refusal {
-        words: "(`ReduceMean`): expected one of Gemm",
+        words: "(`ReduceMean`): unsupported operator: expected one of Gemm",
         which: &[
             "inputs_centred",
             "norm_layer/script",
@@ -62,42 +98,50 @@ pub const REFUSED: &[Refusal] = &[
             "norm_without_statistics",
         ],
     },
-    Refusal { words: "(`Selu`): expected one of Gemm", which: &["unit_selu"] },
-    Refusal { words: "(`Sin`): expected one of Gemm", which: &["unit_sine"] },
+    Refusal {
+        words: "(`Selu`): unsupported operator: expected one of Gemm",
+        which: &["unit_selu"],
+    },
+    Refusal { words: "(`Sin`): unsupported operator: expected one of Gemm", which: &["unit_sine"] },
     Refusal {
         words: "(`Slice`): takes ... expected all of it",
         which: &["inputs_selected", "rejoined"],
     },
     Refusal {
-        words: "(`Add`): ... neither of which is constant: expected one such input",
+        words: "(`Add`): ... neither of which is constant: expected only one input that is not \
+             constant",
         which: &["residual"],
     },
     Refusal {
-        words: "(`Cast`): ... which another node takes too: expected one way from the input to the output",
+        words: "(`Cast`): ... which another node takes too: expected a single path from the input \
+             to the output, without branches",
         which: &["keras_residual"],
     },
     Refusal {
-        words: "(`Clip`): clips from -1 to 1: expected a minimum of 0 alone, which is a ReLU",
+        words: "(`Clip`): clips from -1 to 1: expected only a minimum of 0, which is a ReLU",
         which: &["inputs_clamped", "unit_hardtanh"],
     },
     Refusal {
-        words: "(`Clip`): clips from 0 to 1: expected a minimum of 0 alone, which is a ReLU",
+        words: "(`Clip`): clips from 0 to 1: expected only a minimum of 0, which is a ReLU",
         which: &["keras_relu_max", "sklearn_minmax_clip", "unit_clamp_both"],
     },
     Refusal {
-        words: "(`Clip`): clips from 0 to 6: expected a minimum of 0 alone, which is a ReLU",
+        words: "(`Clip`): clips from 0 to 6: expected only a minimum of 0, which is a ReLU",
         which: &["keras_relu6", "unit_relu6"],
     },
     Refusal {
-        words: "(`Concat`): puts columns together: expected one way from the input to the output",
+        words: "(`Concat`): concatenates columns: expected a single path from the input to the \
+             output, without branches",
         which: &["sklearn_multilabel_two"],
     },
     Refusal {
-        words: "(`Equal`): ... is not computed here: expected what it makes as a constant",
+        words: "(`Equal`): computes a constant with an unsupported operator: expected the \
+             constant itself",
         which: &["linear_bmm/script"],
     },
     Refusal {
-        words: "(`Expand`): ... is not computed here: expected what it makes as a constant",
+        words: "(`Expand`): computes a constant with an unsupported operator: expected the \
+             constant itself",
         which: &["dropout_alpha/kept"],
     },
     Refusal {
@@ -105,15 +149,16 @@ pub const REFUSED: &[Refusal] = &[
         which: &["outputs_one_of_three"],
     },
     Refusal {
-        words: "(`Gather`): takes whole numbers: expected a Cast to floats before",
+        words: "(`Gather`): takes whole numbers: expected a Cast to floats before it",
         which: &["embedding"],
     },
     Refusal {
-        words: "(`Log`): ... is not computed here: expected what it makes as a constant",
+        words: "(`Log`): computes a constant with an unsupported operator: expected the constant \
+             itself",
         which: &["outputs_log_prior/script"],
     },
     Refusal {
-        words: "(`Log`): expected it behind a Softmax alone",
+        words: "(`Log`): expected a Log only directly after a Softmax",
         which: &["inputs_log", "unit_logsigmoid"],
     },
     Refusal {
@@ -121,15 +166,18 @@ pub const REFUSED: &[Refusal] = &[
         which: &["linear_bmm/dynamo"],
     },
     Refusal {
-        words: "(`Max`): ... neither of which is constant: expected one such input",
+        words: "(`Max`): ... neither of which is constant: expected only one input that is not \
+             constant",
         which: &["unit_leaky_maximum"],
     },
     Refusal {
-        words: "(`Mod`): ... is not computed here: expected what it makes as a constant",
+        words: "(`Mod`): computes a constant with an unsupported operator: expected the constant \
+             itself",
         which: &["flatten_unflatten/script"],
     },
     Refusal {
-        words: "(`Mul`): ... neither of which is constant: expected one such input",
+        words: "(`Mul`): ... neither of which is constant: expected only one input that is not \
+             constant",
         which: &[
             "inputs_joined",
             "keras_silu",
@@ -141,15 +189,18 @@ pub const REFUSED: &[Refusal] = &[
         ],
     },
     Refusal {
-        words: "(`Mul`): scales or shifts what the last activation makes: expected a layer behind it, to be folded into",
+        words: "(`Mul`): scales or shifts the output of the last activation: expected a layer \
+             after it, to fold it into",
         which: &["outputs_scaled_probabilities"],
     },
     Refusal {
-        words: "(`Neg`): ... which another node takes too: expected one way from the input to the output",
+        words: "(`Neg`): ... which another node takes too: expected a single path from the input \
+             to the output, without branches",
         which: &["keras_prelu"],
     },
     Refusal {
-        words: "(`Reshape`): ... which another node takes too: expected one way from the input to the output",
+        words: "(`Reshape`): ... which another node takes too: expected a single path from the \
+             input to the output, without branches",
         which: &["linear_tensordot/script"],
     },
     Refusal {
@@ -161,7 +212,7 @@ pub const REFUSED: &[Refusal] = &[
         which: &["sklearn_values_three"],
     },
     Refusal {
-        words: "(`Reshape`): of a shape to [-1, 2]: expected [-1]",
+        words: "(`Reshape`): reshapes a shape to [-1, 2]: expected [-1]",
         which: &["inputs_padded"],
     },
     Refusal {
@@ -183,7 +234,8 @@ pub const REFUSED: &[Refusal] = &[
         ],
     },
     Refusal {
-        words: "(`Transpose`): perm [0, 2, 3, 1] changes the order of a row's elements: expected them as they come",
+        words: "(`Transpose`): perm [0, 2, 3, 1] changes the order of a row's elements: expected \
+             the same order",
         which: &["flatten_channels_last"],
     },
     Refusal {
@@ -191,32 +243,38 @@ pub const REFUSED: &[Refusal] = &[
         which: &["linear_turned"],
     },
     Refusal {
-        words: "(`ai.onnx.ml.Normalizer`): expected one of Scaler, ZipMap",
+        words: "(`ai.onnx.ml.Normalizer`): unsupported operator: expected one of Scaler, ZipMap",
         which: &["sklearn_normalizer"],
     },
     Refusal {
-        words: "(`com.microsoft.FusedGemm`): expected a standard operator",
+        words: "(`com.microsoft.FusedGemm`): operator of an unsupported domain",
         which: &["tools_*/ort_all"],
     },
     Refusal {
-        words: "2 outputs ... : expected one of floats",
+        words: "2 outputs ... : expected only one of floats",
         which: &["outputs_heads", "outputs_two"],
     },
-    Refusal { words: "3 outputs ... : expected one of floats", which: &["sklearn_binary_columns"] },
     Refusal {
-        words: "4 outputs ... : expected one of floats",
+        words: "3 outputs ... : expected only one of floats",
+        which: &["sklearn_binary_columns"],
+    },
+    Refusal {
+        words: "4 outputs ... : expected only one of floats",
         which: &["sklearn_classes_columns"],
     },
     Refusal {
-        words: "(`Dropout`): drops outputs of the network: expected none behind the last layer",
+        words: "(`Dropout`): drops outputs of the network: expected no dropout after the last \
+             layer",
         which: &["dropout_of_outputs/kept"],
     },
     Refusal {
-        words: "the activation relu behind the last layer: expected none, a Softmax, a LogSoftmax or a Sigmoid",
+        words: "the activation relu after the last layer: expected none, a Softmax, a LogSoftmax \
+             or a Sigmoid",
         which: &["outputs_relu"],
     },
     Refusal {
-        words: "the activation tanh behind the last layer: expected none, a Softmax, a LogSoftmax or a Sigmoid",
+        words: "the activation tanh after the last layer: expected none, a Softmax, a LogSoftmax \
+             or a Sigmoid",
         which: &["outputs_tanh"],
     },
 ];
@@ -224,24 +282,32 @@ pub const REFUSED: &[Refusal] = &[
 /// More, of graphs that `idioms.py --all` writes and that are not committed.
 pub const REFUSED_ELSEWHERE: &[Refusal] = &[
     Refusal {
-        words: "(`Min`): expected one of Gemm",
+        words: "(`Min`): unsupported operator: expected one of Gemm",
         which: &["unit_clamp_both/dynamo_any_raw", "unit_hardtanh/dynamo_any_raw"],
     },
     Refusal {
-        words: "(`Dropout`): drops outputs of the network: expected none behind the last layer",
+        words: "(`Dropout`): drops outputs of the network: expected no dropout after the last \
+             layer",
         which: &["dropout_of_outputs/training"],
     },
-    Refusal { words: "(`Erf`): expected one of Gemm", which: &["unit_gelu"] },
+    Refusal { words: "(`Erf`): unsupported operator: expected one of Gemm", which: &["unit_gelu"] },
     Refusal {
-        words: "(`Expand`): ... is not computed here: expected what it makes as a constant",
+        words: "(`Expand`): computes a constant with an unsupported operator: expected the \
+             constant itself",
         which: &[
             "dropout_alpha/training",
             "sequential_inplace/dynamo/training",
             "linear_bmm/dynamo_any_raw",
         ],
     },
-    Refusal { words: "(`Gelu`): expected one of Gemm", which: &["unit_gelu_tanh"] },
-    Refusal { words: "(`LessOrEqual`): expected one of Gemm", which: &["unit_threshold/dynamo"] },
+    Refusal {
+        words: "(`Gelu`): unsupported operator: expected one of Gemm",
+        which: &["unit_gelu_tanh"],
+    },
+    Refusal {
+        words: "(`LessOrEqual`): unsupported operator: expected one of Gemm",
+        which: &["unit_threshold/dynamo"],
+    },
     Refusal {
         words: "(`RandomUniformLike`): draws random numbers: expected a Dropout to drop units",
         which: &[
@@ -256,15 +322,17 @@ pub const REFUSED_ELSEWHERE: &[Refusal] = &[
         which: &["outputs_first/dynamo_any_raw", "outputs_one_of_three/dynamo_any_raw"],
     },
     Refusal {
-        words: "(`Softplus`): expected one of Gemm",
+        words: "(`Softplus`): unsupported operator: expected one of Gemm",
         which: &["outputs_softplus", "unit_mish", "unit_softplus"],
     },
     Refusal {
-        words: "(`Add`): computes with ... a constant that is no whole number: expected its value in the graph",
+        words: "(`Add`): computes with ... which is not a whole number: export with constant \
+             folding",
         which: &["inputs_variance/raw"],
     },
     Refusal {
-        words: "(`Mul`): computes with ... a constant that is no whole number: expected its value in the graph",
+        words: "(`Mul`): computes with ... which is not a whole number: export with constant \
+             folding",
         which: &["linear_scaled_weights/raw"],
     },
     Refusal {
@@ -277,24 +345,30 @@ pub const REFUSED_ELSEWHERE: &[Refusal] = &[
         ],
     },
     Refusal {
-        words: "(`GroupNormalization`): expected one of Gemm",
+        words: "(`GroupNormalization`): unsupported operator: expected one of Gemm",
         which: &["norm_group/dynamo"],
     },
     Refusal {
         words: "(`MatMul`): ... has shape [1, 12, 7]: expected two dimensions",
         which: &["linear_bmm/dynamo"],
     },
-    Refusal { words: "(`Pad`): expected one of Gemm", which: &["inputs_padded/dynamo"] },
     Refusal {
-        words: "(`Sqrt`): ... is not computed here: expected what it makes as a constant",
+        words: "(`Pad`): unsupported operator: expected one of Gemm",
+        which: &["inputs_padded/dynamo"],
+    },
+    Refusal {
+        words: "(`Sqrt`): computes a constant with an unsupported operator: expected the constant \
+             itself",
         which: &["inputs_rsqrt/raw"],
     },
     Refusal {
-        words: "(`Squeeze`): without axes, of 1 row, which goes too: expected axes",
+        words: "(`Squeeze`): without axes, this would also remove the dimension of the one row: \
+             expected axes",
         which: &["outputs_squeezed_any/_1"],
     },
     Refusal {
-        words: "(`Transpose`): of `w1` of 2 dimensions: expected a matrix and perm [1, 0]",
+        words: "(`Transpose`): transposes `w1`, which has 2 dimensions: expected a matrix and \
+             perm [1, 0]",
         which: &["linear_tensordot/dynamo_any_raw"],
     },
     Refusal {
@@ -302,41 +376,53 @@ pub const REFUSED_ELSEWHERE: &[Refusal] = &[
         which: &["outputs_softmax_of_rows/script"],
     },
     Refusal {
-        words: "(`Log`): ... is not computed here: expected what it makes as a constant",
+        words: "(`Log`): computes a constant with an unsupported operator: expected the constant \
+             itself",
         which: &["outputs_log_prior/dynamo_any_raw"],
     },
     Refusal {
-        words: "(`Neg`): ... which another node takes too: expected one way from the input to the output",
+        words: "(`Neg`): ... which another node takes too: expected a single path from the input \
+             to the output, without branches",
         which: &["keras_gelu"],
     },
     Refusal {
-        words: "(`Not`): ... is not computed here: expected what it makes as a constant",
+        words: "(`Not`): computes a constant with an unsupported operator: expected the constant \
+             itself",
         which: &["keras_always_dropped/tf2onnx_1"],
     },
     Refusal {
-        words: "(`Mul`): ... has shape [5, 9]: expected a number, or one for each of a row's [9]",
+        words: "(`Mul`): ... has shape [5, 9]: expected a number, or one for each element of a \
+             row, [9]",
         which: &["keras_always_dropped/tf2onnx_5"],
     },
     Refusal {
         words: "(`StatelessRandomUniformV2`): draws random numbers: expected a Dropout",
         which: &["keras_always_dropped/tf2onnx_any"],
     },
-    Refusal { words: "(`ReduceMean`): expected one of Gemm", which: &["keras_layer_norm"] },
+    Refusal {
+        words: "(`ReduceMean`): unsupported operator: expected one of Gemm",
+        which: &["keras_layer_norm"],
+    },
     Refusal {
         words: "(`Sub`): ... which are both inputs of the graph: expected one",
         which: &["keras_normalization*/tf2onnx"],
     },
-    Refusal { words: "(`Min`): expected one of Gemm", which: &["keras_relu_max"] },
     Refusal {
-        words: "(`Add`): ... neither of which is constant: expected one such input",
+        words: "(`Min`): unsupported operator: expected one of Gemm",
+        which: &["keras_relu_max"],
+    },
+    Refusal {
+        words: "(`Add`): ... neither of which is constant: expected only one input that is not \
+             constant",
         which: &["keras_residual"],
     },
     Refusal {
-        words: "(`Squeeze`): ... which another node takes too: expected one way from the input to the output",
+        words: "(`Squeeze`): ... which another node takes too: expected a single path from the \
+             input to the output, without branches",
         which: &["keras_residual/tf2onnx"],
     },
     Refusal {
-        words: "(`ReduceSumSquare`): expected one of Gemm",
+        words: "(`ReduceSumSquare`): unsupported operator: expected one of Gemm",
         which: &["sklearn_normalizer/double"],
     },
 ];

@@ -88,7 +88,7 @@ impl Generator {
         if self.chance(0.2) {
             // Nothing comes of it.
             let value = self.value.clone();
-            let dead = self.node("Tanh", &[&value], &[], Role::Dropped);
+            let dead = self.node("Tanh", &[&value], &[], Role::Unused);
             assert_ne!(dead, self.value);
         }
     }
@@ -552,7 +552,7 @@ impl Generator {
 impl Graph {
     /// The value that it ends with: a last node of which nothing comes is none.
     pub fn output(&self) -> &str {
-        let last = self.roles.iter().rposition(|&role| role != Role::Dropped).unwrap();
+        let last = self.roles.iter().rposition(|&role| role != Role::Unused).unwrap();
         &self.nodes[last].output
     }
 }

@@ -49,7 +49,7 @@ impl DataFile {
         // in between.
         let is_same = way.last() == Some(&identity) && walk(folder, &names, location)?.1 == way;
         if !is_same || !about.is_file() {
-            return Err("replaced while it was opened: expected that it stays".to_owned());
+            return Err("replaced while it was opened: expected it not to change".to_owned());
         }
         Ok(Self { file: Mutex::new(file), identity, state: State::of(&about) })
     }
@@ -67,7 +67,7 @@ impl DataFile {
     /// opened.
     pub fn read(&self, start: u64, size: u64) -> Result<Vec<u8>, String> {
         let io = |error: io::Error| error.to_string();
-        let too_large = |_| format!("{size} bytes: more than there is memory for");
+        let too_large = |_| format!("{size} bytes: not enough memory");
         let mut bytes = reserve("external data", usize::try_from(size).map_err(too_large)?)
             .map_err(|error| error.to_string())?;
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
@@ -77,10 +77,10 @@ impl DataFile {
         let now = State::of(&file.metadata().map_err(io)?);
         if now.len != self.state.len {
             let (before, now) = (self.state.len, now.len);
-            return Err(format!("{now} bytes now, {before} before: expected that it stays"));
+            return Err(format!("{now} bytes now, {before} before: expected it not to change"));
         }
         if now != self.state || bytes.len() as u64 != size {
-            return Err("changed while it was read: expected that it stays".to_owned());
+            return Err("changed while it was read: expected it not to change".to_owned());
         }
         Ok(bytes)
     }
@@ -96,7 +96,7 @@ fn walk(folder: &Path, names: &[&str], location: &str) -> Result<(PathBuf, Vec<I
         let about = fs::symlink_metadata(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => {
                 let location = short(location);
-                format!("no such file: put {location} beside the graph")
+                format!("no such file: put {location} in the graph's folder")
             }
             _ => error.to_string(),
         })?;
@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(DataFile::open(folder.path(), "more/y").unwrap().read(0, 2).unwrap(), [5, 6]);
         refused(folder.path(), "more", "`more` is a folder: expected a regular file");
         refused(folder.path(), "x/y", "`x` is a regular file: expected a folder");
-        refused(folder.path(), "z", "put `z` beside the graph");
+        refused(folder.path(), "z", "put `z` in the graph's folder");
         refused(folder.path(), "more/../x", "`..`");
     }
 

@@ -16,7 +16,7 @@ pub(super) fn names(location: &str) -> Result<Vec<&str>, &'static str> {
         return Err("a location of more than 1024 bytes");
     }
     if location.contains('\0') {
-        return Err("a location with a byte 0");
+        return Err("a location that contains a NUL byte");
     }
     // A separator on Windows, and on other systems a name that none should have.
     if location.contains('\\') {
@@ -33,7 +33,7 @@ pub(super) fn names(location: &str) -> Result<Vec<&str>, &'static str> {
     }
     let names: Vec<&str> = location.split('/').filter(|name| !matches!(*name, "" | ".")).collect();
     if cfg!(windows) && !names.iter().all(|name| is_file_name_on_windows(name)) {
-        return Err("a location that Windows takes for something else than files");
+        return Err("a location that is not a valid file name on Windows");
     }
     Ok(names)
 }
@@ -83,7 +83,7 @@ mod tests {
         for (location, words) in [
             ("", "an empty location"),
             (long.as_str(), "1024 bytes"),
-            ("x\0", "a byte 0"),
+            ("x\0", "a NUL byte"),
             ("..\\x", "a backslash"),
             ("a\\b", "a backslash"),
             ("\\\\server\\share\\x", "a backslash"),

@@ -84,11 +84,11 @@ impl<'a> Wanted<'a> {
     fn range(&self, len: u64) -> Result<(u64, u64), String> {
         let (start, size) = (self.external.offset, self.size);
         if let Some(length) = self.external.length.filter(|&length| length != size) {
-            return Err(format!("a length of {length} bytes: expected {size}, of its shape"));
+            return Err(format!("a length of {length} bytes: expected {size}, for its shape"));
         }
         match start.checked_add(size) {
             Some(end) if end <= len => Ok((start, end)),
-            _ => Err(format!("{size} bytes from byte {start}: expected them in its {len} bytes")),
+            _ => Err(format!("needs {size} bytes from byte {start}, but the file has only {len}")),
         }
     }
 }
@@ -155,7 +155,10 @@ impl Beside {
         let mut store = Store::default();
         let [first, ..] = wanted else { return Ok(store) };
         let Some((graph, folder)) = &self.place else {
-            return Err(first.refuse("expected a graph read from its file, beside which that lies"));
+            return Err(first.refuse(
+                "expected the graph to be read from a file in the same folder, not from a pipe or \
+                 bytes",
+            ));
         };
         store.size = total(wanted)?;
         let graph = Identity::of(graph).map_err(text)?;
@@ -174,7 +177,7 @@ impl Beside {
             if one.file == other.file && other.start < one.end {
                 let (bytes, taken) = (other.start, short(one.of.name));
                 return Err(other.of.refuse(format!(
-                    "byte {bytes} is that of {taken} too: expected ranges that do not overlap"
+                    "byte {bytes} also belongs to {taken}: expected ranges that do not overlap"
                 )));
             }
         }
@@ -230,20 +233,20 @@ impl<'a> Store<'a> {
         }
         let file = DataFile::open(folder, location)?;
         if *file.identity() == *graph {
-            return Err("that is the graph itself: expected a file beside it".to_owned());
+            return Err("that is the graph itself: expected another file".to_owned());
         }
         let known = self.files.iter().position(|known| known.identity() == file.identity());
         let index = known.unwrap_or(self.files.len());
         if known.is_none() {
             if index == MAX_FILES {
                 return Err(format!(
-                    "more than {MAX_FILES} files: expected tensors that share one \
-                     (all_tensors_to_one_file=True of onnx.save_model)"
+                    "more than {MAX_FILES} files: save all tensors to one file: \
+                     onnx.save_model(..., all_tensors_to_one_file=True)"
                 ));
             }
             memory::push("files", &mut self.files, file).map_err(text)?;
         }
-        self.locations.try_reserve(1).map_err(|_| "no memory for its name".to_owned())?;
+        self.locations.try_reserve(1).map_err(|_| "not enough memory for its name".to_owned())?;
         self.locations.insert(location, index);
         Ok(index)
     }
@@ -373,7 +376,7 @@ mod tests {
         refused(&with(b"\x6a\x0a\x0a\x08location"), "`location` twice");
         refused(&with(b"\x10\x08"), "is STRING: expected elements of a known size");
         refused(&with(b"\x10\0"), "is UNDEFINED");
-        refused(&with(b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\x7f"), "more than there can be");
+        refused(&with(b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\x7f"), "too large");
         refused(b"\x70\x01\x42\x01w", "without a location");
         refused(b"\x70\0\x6a\0\x42\x01w", "data_location 0");
     }
@@ -405,8 +408,8 @@ mod tests {
         refused(
             &none,
             &[wanted("w", "x.data", 0, 4)],
-            "`w` is stored in another file, `x.data`: expected a graph read from its file, beside \
-             which that lies",
+            "`w` is stored in another file, `x.data`: expected the graph to be read from a file \
+             in the same folder, not from a pipe or bytes",
         );
     }
 
@@ -416,10 +419,10 @@ mod tests {
         refused(
             &beside,
             &[wanted("w", "net.onnx.data", 0, 4)],
-            "`w` is stored in another file, `net.onnx.data`: no such file: put \
-             `net.onnx.data` beside the graph",
+            "`w` is stored in another file, `net.onnx.data`: no such file: put `net.onnx.data` in \
+             the graph's folder",
         );
-        refused(&beside, &[wanted("w", "a/b", 0, 4)], "put `a/b` beside the graph");
+        refused(&beside, &[wanted("w", "a/b", 0, 4)], "put `a/b` in the graph's folder");
         refused(&beside, &[wanted("w", "x.data/b", 0, 4)], "expected a folder");
         refused(&beside, &[wanted("w", "../x.data", 0, 4)], "a location with `..`");
         refused(&beside, &[wanted("w", "", 0, 0)], "an empty location");
@@ -446,13 +449,13 @@ mod tests {
     fn ranges_lie_in_their_file() {
         let (_folder, beside) = folder();
         for (offset, size, words) in [
-            (0, 101, "101 bytes from byte 0: expected them in its 100 bytes"),
+            (0, 101, "needs 101 bytes from byte 0, but the file has only 100"),
             (100, 1, "1 bytes from byte 100"),
             (101, 0, "0 bytes from byte 101"),
-            (u64::MAX, 0, "expected them in its 100 bytes"),
-            (u64::MAX, 8, "expected them in its 100 bytes"),
-            (u64::MAX - 3, 4, "expected them in its 100 bytes"),
-            (0, files::MAX_BYTES, "expected them in its 100 bytes"),
+            (u64::MAX, 0, "but the file has only 100"),
+            (u64::MAX, 8, "but the file has only 100"),
+            (u64::MAX - 3, 4, "but the file has only 100"),
+            (0, files::MAX_BYTES, "but the file has only 100"),
             (0, files::MAX_BYTES + 1, "17179869185 bytes in other files: expected at most"),
             (0, u64::MAX, "expected at most 17179869184"),
         ] {
@@ -465,7 +468,7 @@ mod tests {
         for length in [0, 23, 25, 99, u64::MAX] {
             let mut of = wanted("w", "x.data", 0, 24);
             of.external.length = Some(length);
-            let words = format!("a length of {length} bytes: expected 24, of its shape");
+            let words = format!("a length of {length} bytes: expected 24, for its shape");
             refused(&beside, &[of], &words);
         }
         let large = wanted("w", "x.data", 0, u64::MAX / 2);
@@ -494,7 +497,7 @@ mod tests {
         refused(
             &beside,
             &[a, b],
-            "`b` is stored in another file, `./x.data`: byte 29 is that of `a`",
+            "`b` is stored in another file, `./x.data`: byte 29 also belongs to `a`",
         );
     }
 
