@@ -2,7 +2,7 @@
 
 use std::{io::Write, path::Path};
 
-use super::{message::Message, proto::MOST};
+use super::{message::Message, proto::MAX_OF_GRAPH};
 use crate::{
     checkpoint::{self, Architecture, From, Tensor},
     error::Error,
@@ -187,8 +187,8 @@ fn graph<'m>(
         ("nodes of an ONNX graph", nodes.len()),
         ("initialisers of an ONNX graph", initialisers.len()),
     ] {
-        if got > MOST {
-            return Err(Error::TooMany { what, most: MOST, got });
+        if got > MAX_OF_GRAPH {
+            return Err(Error::TooMany { what, most: MAX_OF_GRAPH, got });
         }
     }
     Ok(repeated(1, nodes.into_iter().map(Node::message))
@@ -390,9 +390,11 @@ mod tests {
 
     #[test]
     fn more_nodes_and_tensors_than_are_read_again_are_refused() {
-        assert!(of_widths(&[1; MOST / 2 + 1]).is_ok());
-        let error = of_widths(&[1; MOST / 2 + 2]).err();
-        let Some(Error::TooMany { what, most: MOST, got }) = error else { panic!("{error:?}") };
-        assert_eq!((what, got), ("initialisers of an ONNX graph", MOST + 2));
+        assert!(of_widths(&[1; MAX_OF_GRAPH / 2 + 1]).is_ok());
+        let error = of_widths(&[1; MAX_OF_GRAPH / 2 + 2]).err();
+        let Some(Error::TooMany { what, most: MAX_OF_GRAPH, got }) = error else {
+            panic!("{error:?}")
+        };
+        assert_eq!((what, got), ("initialisers of an ONNX graph", MAX_OF_GRAPH + 2));
     }
 }

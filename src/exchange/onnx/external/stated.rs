@@ -1,15 +1,18 @@
-//! What a tensor says of the file that its elements are in.
+//! The fields of a tensor that state where its elements are.
 
-use super::super::{proto::short, wire::Fields};
+use super::super::{
+    proto::{entry, short},
+    wire::Value,
+};
 
-/// A range of a file beside the graph.
+/// A range of a file in the graph's folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::exchange::onnx) struct External<'a> {
-    /// Where the file is, as a path below the graph's folder.
+    /// The path of the file, relative to the graph's folder.
     pub location: &'a str,
     /// The first byte.
     pub offset: u64,
-    /// The number of bytes, where it is stated.
+    /// The number of bytes, if it is stated.
     pub length: Option<u64>,
 }
 
@@ -25,19 +28,13 @@ pub(in crate::exchange::onnx) struct Stated<'a> {
 }
 
 impl<'a> Stated<'a> {
-    /// One `StringStringEntryProto`: a key and its value. Keys that are not the
-    /// format's are skipped; the checksum, SHA-1 of a file, is not compared.
+    /// Reads an entry of `external_data`. Unknown keys are skipped; the checksum, the SHA-1 of a
+    /// file, is not compared.
     pub fn entry(&mut self, message: &'a [u8]) -> Result<(), String> {
         self.has_entries = true;
-        let (mut key, mut value) = ("", "");
-        let mut fields = Fields::new(message);
-        while let Some((number, field)) = fields.next()? {
-            match number {
-                1 => key = field.text("a key of external_data")?,
-                2 => value = field.text("a value of external_data")?,
-                _ => {}
-            }
-        }
+        let (key, value) = entry(message, "external_data")?;
+        let text = |bytes| Value::Bytes(bytes).text("an entry of external_data");
+        let (key, value) = (text(key)?, text(value)?);
         let place = match key {
             "location" => &mut self.location,
             "offset" => &mut self.offset,
@@ -60,7 +57,7 @@ impl<'a> Stated<'a> {
         Ok(())
     }
 
-    /// Where the elements are, `None` where they are in the tensor itself.
+    /// The place of the elements; `None` if they are in the tensor itself.
     pub fn place(&self) -> Result<Option<External<'a>>, String> {
         if self.data_location == 0 {
             return if self.has_entries {
@@ -76,7 +73,7 @@ impl<'a> Stated<'a> {
     }
 }
 
-/// The number that a value writes in decimal digits.
+/// The number that a value states in decimal digits.
 fn number(key: &str, value: Option<&str>) -> Result<Option<u64>, String> {
     let Some(digits) = value else { return Ok(None) };
     let is_digits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
