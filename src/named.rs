@@ -84,7 +84,7 @@ mod tests {
 
     use crate::{
         Isa,
-        data::npy::Kind,
+        data::npy::Dtype,
         error::Error,
         nn::{Activation, Initialisation, Loss, Scaling},
     };
@@ -130,7 +130,7 @@ mod tests {
             Isa::name,
             "instruction set `Other`: expected one of auto, portable, avx2, avx512",
         );
-        assert_eq!(Kind::NAMES, "b1, u1, u2, u4, u8, i1, i2, i4, i8, f2, f4, f8");
-        assert!(Kind::ALL.iter().map(|kind| kind.name()).eq(Kind::NAMES.split(", ")));
+        assert_eq!(Dtype::NAMES, "b1, u1, u2, u4, u8, i1, i2, i4, i8, f2, f4, f8");
+        assert!(Dtype::ALL.iter().map(|dtype| dtype.name()).eq(Dtype::NAMES.split(", ")));
     }
 }

@@ -11,7 +11,7 @@ use thinnet::{
 
 /// The most elements: three groups of the eight rows that one kernel call
 /// covers, and a rest.
-const MOST: usize = 3 * 8 * ROW + 100;
+const MAX_LEN: usize = 3 * 8 * ROW + 100;
 
 #[derive(Debug)]
 pub struct Case {
@@ -29,7 +29,7 @@ impl<'a> Arbitrary<'a> for Case {
         let (seed, step) = (u.arbitrary()?, u.arbitrary()?);
         // Most cases short, so that they are many.
         let len = match u.int_in_range(0..=255)? {
-            0u8 => u.int_in_range(0..=MOST)?,
+            0u8 => u.int_in_range(0..=MAX_LEN)?,
             1..=8 => u.int_in_range(0..=2 * ROW)?,
             _ => u.int_in_range(0..=200)?,
         };

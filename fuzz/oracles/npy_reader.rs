@@ -2,15 +2,15 @@
 //! through the dimensions finds in the bytes, each element read by the standard
 //! library; labels likewise; what was read, written and read again is the same.
 
-use thinnet::data::npy::{Kind, Npy, labels_to_bytes, matrix_to_bytes};
+use thinnet::data::npy::{Dtype, Npy, labels_to_bytes, matrix_to_bytes};
 
 /// The element with these bytes, as a number and as the nearest f32.
-fn element(kind: Kind, bytes: &[u8], big_endian: bool) -> (f64, f32) {
+fn element(dtype: Dtype, bytes: &[u8], big_endian: bool) -> (f64, f32) {
     /// Both, by the primitive's own conversions.
     macro_rules! read {
-        ($($kind:ident: $primitive:ident)*) => {
-            match kind {
-                $(Kind::$kind => {
+        ($($variant:ident: $primitive:ident)*) => {
+            match dtype {
+                $(Dtype::$variant => {
                     let bytes = bytes.try_into().unwrap();
                     let x = if big_endian {
                         $primitive::from_be_bytes(bytes)
@@ -19,18 +19,18 @@ fn element(kind: Kind, bytes: &[u8], big_endian: bool) -> (f64, f32) {
                     };
                     (x as f64, x as f32)
                 })*
-                Kind::Bool => {
+                Dtype::Bool => {
                     let x = f32::from(u8::from(bytes[0] != 0));
                     (x.into(), x)
                 }
-                Kind::F16 => {
+                Dtype::F16 => {
                     let bytes = bytes.try_into().unwrap();
                     let bits =
                         if big_endian { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) };
                     let x = half(bits);
                     (x.into(), x)
                 }
-                _ => panic!("a kind that the oracle does not know: {kind:?}"),
+                _ => panic!("an element type that the oracle does not know: {dtype:?}"),
             }
         };
     }
@@ -82,9 +82,9 @@ pub fn check(bytes: &[u8]) {
         return;
     };
     let (from, big_endian, fortran_order) = start(bytes);
-    let (kind, sizes) = (npy.kind(), npy.dimensions());
+    let (dtype, sizes) = (npy.dtype(), npy.dimensions());
     let elements: Vec<(f64, f32)> =
-        bytes[from..].chunks(kind.size()).map(|bytes| element(kind, bytes, big_endian)).collect();
+        bytes[from..].chunks(dtype.size()).map(|bytes| element(dtype, bytes, big_endian)).collect();
     assert_eq!(sizes.iter().product::<usize>(), elements.len());
 
     if let Ok(matrix) = npy.matrix() {

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    floats::Kind,
+    floats::FloatType,
     reader::Reader,
-    tensor::{From as Source, Tensor, To},
+    tensor::{ReadInto, Tensor, WriteFrom},
 };
 use crate::{
     error::Error,
@@ -222,8 +222,8 @@ impl Architecture {
     pub fn check_tensors(&self, file: &Reader<'_>, prefix: &str) -> Result<(), Error> {
         for (layer, pair) in self.widths().windows(2).enumerate() {
             let [weight, bias] = names(prefix, layer);
-            file.find(&weight, &[pair[1], pair[0]], &[Kind::F32])?;
-            file.find(&bias, &pair[1..], &[Kind::F32])?;
+            file.find(&weight, &[pair[1], pair[0]], &[FloatType::F32])?;
+            file.find(&bias, &pair[1..], &[FloatType::F32])?;
         }
         Ok(())
     }
@@ -258,12 +258,12 @@ pub(super) fn saved<'m>(
     layer: usize,
     weights: &'m Tiles,
     bias: &'m [f32],
-) -> [Tensor<Source<'m>>; 2] {
+) -> [Tensor<WriteFrom<'m>>; 2] {
     let (inputs, outputs) = (weights.inputs(), weights.outputs());
     let [of_weights, of_bias] = names(prefix, layer);
     [
-        Tensor::new(of_weights, vec![outputs, inputs], Source::Weights(weights)),
-        Tensor::new(of_bias, vec![outputs], Source::Values(&bias[..outputs])),
+        Tensor::new(of_weights, vec![outputs, inputs], WriteFrom::Weights(weights)),
+        Tensor::new(of_bias, vec![outputs], WriteFrom::Values(&bias[..outputs])),
     ]
 }
 
@@ -273,23 +273,23 @@ pub(super) fn loaded<'m>(
     layer: usize,
     weights: &'m mut Tiles,
     bias: &'m mut [f32],
-) -> [Tensor<To<'m>>; 2] {
+) -> [Tensor<ReadInto<'m>>; 2] {
     let (inputs, outputs) = (weights.inputs(), weights.outputs());
     let [of_weights, of_bias] = names(prefix, layer);
     [
-        Tensor::new(of_weights, vec![outputs, inputs], To::Weights(weights)),
-        Tensor::new(of_bias, vec![outputs], To::Values(&mut bias[..outputs])),
+        Tensor::new(of_weights, vec![outputs, inputs], ReadInto::Weights(weights)),
+        Tensor::new(of_bias, vec![outputs], ReadInto::Values(&mut bias[..outputs])),
     ]
 }
 
 /// All parameters of a network, to be written to a file.
-pub(crate) fn saved_network(mlp: &Mlp) -> Vec<Tensor<Source<'_>>> {
+pub(crate) fn saved_network(mlp: &Mlp) -> Vec<Tensor<WriteFrom<'_>>> {
     let layers = mlp.layers.iter().enumerate();
     layers.flat_map(|(index, layer)| saved("", index, &layer.weights, &layer.bias)).collect()
 }
 
 /// All parameters of a network, to be read from a file.
-pub(super) fn loaded_network(mlp: &mut Mlp) -> Vec<Tensor<To<'_>>> {
+pub(super) fn loaded_network(mlp: &mut Mlp) -> Vec<Tensor<ReadInto<'_>>> {
     let layers = mlp.layers.iter_mut().enumerate();
     layers
         .flat_map(|(index, layer)| loaded("", index, &mut layer.weights, &mut layer.bias))

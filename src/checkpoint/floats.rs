@@ -4,7 +4,7 @@ use half::{bf16, f16};
 
 /// The storage format of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum FloatType {
     /// IEEE 754's binary32.
     F32,
     /// IEEE 754's binary16.
@@ -13,7 +13,7 @@ pub(crate) enum Kind {
     Bf16,
 }
 
-impl Kind {
+impl FloatType {
     /// The size of a number in bytes.
     pub fn size(self) -> usize {
         match self {
@@ -61,21 +61,21 @@ mod tests {
 
     #[test]
     fn numbers_are_little_endian() {
-        let read = |kind: Kind, bytes: &[u8]| kind.read(bytes).collect::<Vec<_>>();
-        assert_eq!(read(Kind::F32, &[0, 0, 0xc0, 0x3f, 1, 2]), [1.5]);
-        assert_eq!(read(Kind::Bf16, &[0xc0, 0x3f, 0, 0xc0]), [1.5, -2.0]);
-        assert_eq!(read(Kind::F16, &[0, 0x3e, 0, 0xc0, 9]), [1.5, -2.0]);
+        let read = |float: FloatType, bytes: &[u8]| float.read(bytes).collect::<Vec<_>>();
+        assert_eq!(read(FloatType::F32, &[0, 0, 0xc0, 0x3f, 1, 2]), [1.5]);
+        assert_eq!(read(FloatType::Bf16, &[0xc0, 0x3f, 0, 0xc0]), [1.5, -2.0]);
+        assert_eq!(read(FloatType::F16, &[0, 0x3e, 0, 0xc0, 9]), [1.5, -2.0]);
     }
 
     #[test]
     fn a_decimal_is_what_was_written() {
         for meant in [0.0, 1.0, 0.2, 0.5, 0.35, 0.05, 1e-3, -0.1] {
-            assert_eq!(Kind::F32.decimal(meant as f32), meant);
-            assert_eq!(Kind::F16.decimal(f16::from_f64(meant).to_f32()), meant);
-            assert_eq!(Kind::Bf16.decimal(bf16::from_f64(meant).to_f32()), meant);
+            assert_eq!(FloatType::F32.decimal(meant as f32), meant);
+            assert_eq!(FloatType::F16.decimal(f16::from_f64(meant).to_f32()), meant);
+            assert_eq!(FloatType::Bf16.decimal(bf16::from_f64(meant).to_f32()), meant);
         }
-        assert_eq!(Kind::F32.decimal(0.123_456_79), 0.123_456_79);
-        assert_eq!(Kind::F32.decimal(f32::MAX), 3.4028235e38);
-        assert!(Kind::F32.decimal(f32::NAN).is_nan());
+        assert_eq!(FloatType::F32.decimal(0.123_456_79), 0.123_456_79);
+        assert_eq!(FloatType::F32.decimal(f32::MAX), 3.4028235e38);
+        assert!(FloatType::F32.decimal(f32::NAN).is_nan());
     }
 }

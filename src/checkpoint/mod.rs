@@ -53,11 +53,11 @@ mod writer;
 
 pub(crate) use architecture::{Architecture, Versions, saved_network};
 pub use contents::{Contents, TrainingState};
-pub(crate) use floats::Kind;
+pub(crate) use floats::FloatType;
 pub(crate) use header::{begins as header_begins, looks_whole};
 pub(crate) use model::KEY as MODEL_KEY;
 pub(crate) use reader::{Reader, Verify, ensure_begins};
-pub(crate) use tensor::{From, Tensor, To};
+pub(crate) use tensor::{ReadInto, Tensor, WriteFrom};
 pub(crate) use training::{KEY as CHECKPOINT_KEY, Position, Saved, writer as of_training};
 pub(crate) use writer::{Writer, sorted_json};
 

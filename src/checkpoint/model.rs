@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{
     architecture::{Architecture, Versions, loaded_network, saved_network},
-    floats::Kind,
+    floats::FloatType,
     reader::{Reader, Verify},
     training,
     writer::Writer,
@@ -73,6 +73,6 @@ pub(super) fn network(file: Reader<'_>, verify: Verify) -> Result<Mlp, Error> {
     file.check_count(2 * architecture.depth())?;
     architecture.check_network(&file)?;
     let mut mlp = architecture.builder().build_zeroed()?;
-    file.load(loaded_network(&mut mlp), &[Kind::F32], verify)?;
+    file.load(loaded_network(&mut mlp), &[FloatType::F32], verify)?;
     Ok(mlp)
 }

@@ -12,9 +12,9 @@ use serde::de::DeserializeOwned;
 
 use super::{
     digest::{self, Running},
-    floats::Kind,
+    floats::FloatType,
     header::{Entry, Header, LONGEST, begins},
-    tensor::{AT_ONCE, Tensor, To},
+    tensor::{AT_ONCE, ReadInto, Tensor},
 };
 use crate::{
     error::Error,
@@ -200,15 +200,15 @@ impl<'a> Reader<'a> {
     }
 
     /// The index of a tensor that must have this shape and one of these element types.
-    pub fn find(&self, name: &str, shape: &[usize], kinds: &[Kind]) -> Result<usize, Error> {
+    pub fn find(&self, name: &str, shape: &[usize], types: &[FloatType]) -> Result<usize, Error> {
         let index = self.number(name);
         let index = index.ok_or_else(|| self.refuse(format!("no tensor {name}: expected one")))?;
         let Entry { dtype, shape: got, .. } = &self.header.tensors[index];
-        if got == shape && kind(*dtype).is_some_and(|kind| kinds.contains(&kind)) {
+        if got == shape && float_type(*dtype).is_some_and(|float| types.contains(&float)) {
             return Ok(index);
         }
-        let expected = match kinds {
-            [Kind::F32] => "F32",
+        let expected = match types {
+            [FloatType::F32] => "F32",
             _ => "F32, F16 or BF16",
         };
         Err(self.refuse(format!("{name} is {dtype:?} {got:?}: expected {expected} {shape:?}")))
@@ -218,8 +218,8 @@ impl<'a> Reader<'a> {
     /// memory; others are only hashed. On failure, the contents of that memory are unspecified.
     pub fn load(
         mut self,
-        wanted: Vec<Tensor<To<'_>>>,
-        kinds: &[Kind],
+        wanted: Vec<Tensor<ReadInto<'_>>>,
+        types: &[FloatType],
         verify: Verify,
     ) -> Result<(), Error> {
         let stated = self.header.metadata.remove(digest::KEY);
@@ -234,16 +234,16 @@ impl<'a> Reader<'a> {
             }
         };
         let count = self.header.tensors.len();
-        let mut places: Vec<Option<Tensor<To<'_>>>> = reserve("tensors of a file", count)?;
+        let mut places: Vec<Option<Tensor<ReadInto<'_>>>> = reserve("tensors of a file", count)?;
         places.resize_with(count, || None);
         for tensor in wanted {
-            let index = self.find(&tensor.name, &tensor.shape, kinds)?;
+            let index = self.find(&tensor.name, &tensor.shape, types)?;
             places[index] = Some(tensor);
         }
         let (mut numbers, mut bytes) = ([0.0; AT_ONCE], [0; AT_ONCE * size_of::<f32>()]);
         for (index, mut place) in places.into_iter().enumerate() {
             let Entry { dtype, .. } = self.header.tensors[index];
-            let (kind, mut left) = (kind(dtype), self.header.tensors[index].size());
+            let (float, mut left) = (float_type(dtype), self.header.tensors[index].size());
             let mut start = 0;
             while left > 0 {
                 let part = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
@@ -253,9 +253,9 @@ impl<'a> Reader<'a> {
                 if let Some(digest) = &mut digest {
                     digest.update(part);
                 }
-                let (Some(tensor), Some(kind)) = (&mut place, kind) else { continue };
+                let (Some(tensor), Some(float)) = (&mut place, float) else { continue };
                 let mut filled = 0;
-                for (to, x) in numbers.iter_mut().zip(kind.read(part)) {
+                for (to, x) in numbers.iter_mut().zip(float.read(part)) {
                     *to = tensor.convert(x).map_err(|reason| self.refuse(reason))?;
                     filled += 1;
                 }
@@ -277,11 +277,11 @@ impl<'a> Reader<'a> {
 }
 
 /// The element types that a network may be stored in.
-fn kind(dtype: Dtype) -> Option<Kind> {
+fn float_type(dtype: Dtype) -> Option<FloatType> {
     match dtype {
-        Dtype::F32 => Some(Kind::F32),
-        Dtype::F16 => Some(Kind::F16),
-        Dtype::BF16 => Some(Kind::Bf16),
+        Dtype::F32 => Some(FloatType::F32),
+        Dtype::F16 => Some(FloatType::F16),
+        Dtype::BF16 => Some(FloatType::Bf16),
         _ => None,
     }
 }
@@ -298,8 +298,8 @@ fn read(from: &mut impl Read, to: &mut [u8], path: Option<&Path>) -> Result<(), 
 
 /// A reason that may quote a string from the file, which may be as long as the file.
 fn cut(mut reason: String) -> String {
-    const MOST: usize = 500;
-    if let Some((end, _)) = reason.char_indices().nth(MOST) {
+    const MAX_CHARS: usize = 500;
+    if let Some((end, _)) = reason.char_indices().nth(MAX_CHARS) {
         reason.truncate(end);
         reason.push_str("...");
     }

@@ -48,7 +48,7 @@ impl<P> Tensor<P> {
     }
 }
 
-impl Tensor<From<'_>> {
+impl Tensor<WriteFrom<'_>> {
     /// Passes its elements to `to` as little-endian f32, piece by piece.
     ///
     /// # Errors
@@ -71,14 +71,14 @@ impl Tensor<From<'_>> {
 
 /// The memory that a tensor is written from.
 #[derive(Clone, Copy)]
-pub(crate) enum From<'m> {
+pub(crate) enum WriteFrom<'m> {
     /// Weights, written and read without padding.
     Weights(&'m Tiles),
     Values(&'m [f32]),
 }
 
 /// The memory that a tensor is read into.
-pub(crate) enum To<'m> {
+pub(crate) enum ReadInto<'m> {
     /// Weights, written and read without padding.
     Weights(&'m mut Tiles),
     Values(&'m mut [f32]),
@@ -86,7 +86,7 @@ pub(crate) enum To<'m> {
     Nowhere,
 }
 
-impl From<'_> {
+impl WriteFrom<'_> {
     /// Copies the elements from index `start` on.
     fn copy(self, start: usize, to: &mut [f32]) {
         match self {
@@ -96,7 +96,7 @@ impl From<'_> {
     }
 }
 
-impl To<'_> {
+impl ReadInto<'_> {
     /// Stores the elements from index `start` on.
     pub(super) fn put(&mut self, start: usize, from: &[f32]) {
         match self {

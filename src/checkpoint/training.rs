@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     architecture::{Architecture, Versions, loaded, loaded_network, names, saved, saved_network},
-    floats::Kind,
+    floats::FloatType,
     reader::{Reader, Verify},
-    tensor::{Allowed, From as Source, Tensor, To},
+    tensor::{Allowed, ReadInto, Tensor, WriteFrom},
     writer::Writer,
 };
 use crate::{
@@ -86,7 +86,7 @@ pub(crate) fn writer<'m>(
             tensors.extend(saved(&prefix(name), layer, &state.weights, &state.bias));
         }
         let outputs = mlp.layers[layer].weights.outputs();
-        let factors = Source::Values(&state.pending[..outputs]);
+        let factors = WriteFrom::Values(&state.pending[..outputs]);
         tensors.push(
             Tensor::new(pending(layer), vec![outputs], factors)
                 .allowing(allowed_factors(max_norm, position.step)),
@@ -136,7 +136,7 @@ impl<'a> Saved<'a> {
             architecture.check_tensors(&file, &prefix(state))?;
         }
         for (layer, &width) in architecture.widths()[1..].iter().enumerate() {
-            file.find(&pending(layer), &[width], &[Kind::F32])?;
+            file.find(&pending(layer), &[width], &[FloatType::F32])?;
         }
         Ok(Self { file, architecture, optimiser, position })
     }
@@ -171,10 +171,10 @@ impl<'a> Saved<'a> {
                 tensors.extend(of_state.map(|tensor| tensor.allowing(velocities)));
             }
             let outputs = widths[layer + 1];
-            let to = To::Values(&mut state.pending[..outputs]);
+            let to = ReadInto::Values(&mut state.pending[..outputs]);
             tensors.push(Tensor::new(pending(layer), vec![outputs], to).allowing(factors));
         }
-        self.file.load(tensors, &[Kind::F32], Verify::Digest)
+        self.file.load(tensors, &[FloatType::F32], Verify::Digest)
     }
 
     /// The network as it was at that step, with the pending factors multiplied in. Velocities are
@@ -191,13 +191,13 @@ impl<'a> Saved<'a> {
             let (inputs, outputs) = (pair[0], pair[1]);
             for state in STATES {
                 let [weight, bias] = names(&prefix(state), layer);
-                tensors.push(Tensor::new(weight, vec![outputs, inputs], To::Nowhere));
-                tensors.push(Tensor::new(bias, vec![outputs], To::Nowhere));
+                tensors.push(Tensor::new(weight, vec![outputs, inputs], ReadInto::Nowhere));
+                tensors.push(Tensor::new(bias, vec![outputs], ReadInto::Nowhere));
             }
-            let to = To::Values(&mut factors[..outputs]);
+            let to = ReadInto::Values(&mut factors[..outputs]);
             tensors.push(Tensor::new(pending(layer), vec![outputs], to).allowing(Allowed::Factors));
         }
-        file.load(tensors, &[Kind::F32], verify)?;
+        file.load(tensors, &[FloatType::F32], verify)?;
         for (layer, factors) in mlp.layers.iter_mut().zip(&factors) {
             layer.weights.scale_outputs(factors.as_chunks().0);
         }

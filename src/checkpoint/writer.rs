@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{
     digest::{BLANK, PLACE, Running, START},
     header::{LONGEST, MAX_TENSORS},
-    tensor::{From, Tensor},
+    tensor::{Tensor, WriteFrom},
 };
 use crate::{
     error::Error,
@@ -21,7 +21,7 @@ use crate::{
 
 /// A file to be written, whose tensors are borrowed from where they are.
 pub(crate) struct Writer<'m> {
-    tensors: Vec<Tensor<From<'m>>>,
+    tensors: Vec<Tensor<WriteFrom<'m>>>,
     header: String,
     size: u64,
 }
@@ -29,7 +29,7 @@ pub(crate) struct Writer<'m> {
 impl<'m> Writer<'m> {
     /// A file with these tensors, and metadata under this key.
     pub fn new(
-        mut tensors: Vec<Tensor<From<'m>>>,
+        mut tensors: Vec<Tensor<WriteFrom<'m>>>,
         key: &str,
         metadata: &impl Serialize,
     ) -> Result<Self, Error> {

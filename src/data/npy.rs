@@ -25,10 +25,19 @@ use crate::{
 };
 use header::Header;
 
-/// What the elements are.
+/// The type of an array's elements.
+///
+/// ```
+/// use thinnet::data::npy::{Dtype, Npy, labels_to_bytes};
+///
+/// let array = Npy::from_bytes(&labels_to_bytes(&[7, 2, 1])?)?;
+/// assert_eq!(array.dtype(), Dtype::U32);
+/// assert_eq!((array.dtype().name(), array.dtype().size()), ("u4", 4));
+/// # Ok::<(), thinnet::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Kind {
+pub enum Dtype {
     /// `b1`
     Bool,
     /// `u1`
@@ -57,7 +66,7 @@ pub enum Kind {
 
 names! {
     /// Every element type.
-    ALL of Kind;
+    ALL of Dtype;
     /// NumPy's name without the byte order.
     name;
     Bool => "b1",
@@ -74,7 +83,7 @@ names! {
     F64 => "f8",
 }
 
-impl Kind {
+impl Dtype {
     /// The size of an element in bytes.
     pub const fn size(self) -> usize {
         match self {
@@ -162,9 +171,9 @@ impl Npy {
         Opened::new(Source::of_bytes(bytes, None))?.whole()
     }
 
-    /// What the elements are.
-    pub fn kind(&self) -> Kind {
-        self.header.kind
+    /// The type of the elements.
+    pub fn dtype(&self) -> Dtype {
+        self.header.dtype
     }
 
     /// The sizes of the dimensions, outermost first.
@@ -258,7 +267,7 @@ impl<'a> Opened<'a> {
 
     /// The number of elements in the shape, if the file can hold them.
     fn count(&self) -> Result<usize, Error> {
-        let Header { kind, dimensions, .. } = &self.header;
+        let Header { dtype, dimensions, .. } = &self.header;
         let product = dimensions.iter().try_fold(1usize, |all, &one| all.checked_mul(one));
         let Some(count) = product.filter(|&count| count <= MAX_ELEMENTS) else {
             return Err(self.source.refuse(format!(
@@ -266,8 +275,8 @@ impl<'a> Opened<'a> {
             )));
         };
         // Below 2^33.
-        let bytes = count as u64 * kind.size() as u64;
-        self.source.bears(bytes, bytes, &format!("shape {dimensions:?} of {}", kind.name()))?;
+        let bytes = count as u64 * dtype.size() as u64;
+        self.source.bears(bytes, bytes, &format!("shape {dimensions:?} of {}", dtype.name()))?;
         Ok(count)
     }
 
@@ -276,7 +285,7 @@ impl<'a> Opened<'a> {
     }
 
     fn whole(mut self) -> Result<Npy, Error> {
-        let bytes = self.count()?.checked_mul(self.header.kind.size());
+        let bytes = self.count()?.checked_mul(self.header.dtype.size());
         let bytes = bytes.ok_or(Error::TooLarge { what: "array", shape: [1, usize::MAX] })?;
         let elements = self.source.take(bytes)?;
         self.end()?;
@@ -285,7 +294,7 @@ impl<'a> Opened<'a> {
 
     fn rows(mut self, values: Values) -> Result<Matrix, Error> {
         self.count()?;
-        let Header { kind, big_endian, fortran_order, ref dimensions } = self.header;
+        let Header { dtype, big_endian, fortran_order, ref dimensions } = self.header;
         let [rows, inner @ ..] = &dimensions[..] else {
             return Err(self.source.refuse("a single number: expected rows"));
         };
@@ -294,11 +303,11 @@ impl<'a> Opened<'a> {
         let shape = [*rows, if inner.is_empty() { 0 } else { columns }];
         shape_of_rows(shape, format!("shape {dimensions:?}"))
             .map_err(|reason| self.source.refuse(reason))?;
-        let fill = |bytes: &[u8], to: &mut [f32]| fill(kind, big_endian, values, bytes, to);
+        let fill = |bytes: &[u8], to: &mut [f32]| fill(dtype, big_endian, values, bytes, to);
         let matrix = if fortran_order {
-            columns_first(&mut self.source, shape, inner, kind.size(), fill)?
+            columns_first(&mut self.source, shape, inner, dtype.size(), fill)?
         } else {
-            self.source.rows(shape, kind.size(), fill)?
+            self.source.rows(shape, dtype.size(), fill)?
         };
         self.end()?;
         Ok(matrix)
@@ -306,13 +315,13 @@ impl<'a> Opened<'a> {
 
     fn labels(mut self) -> Result<Vec<u32>, Error> {
         let count = self.count()?;
-        let Header { kind, big_endian, ref dimensions, .. } = self.header;
+        let Header { dtype, big_endian, ref dimensions, .. } = self.header;
         if dimensions.len() != 1 {
             let shape = format!("shape {dimensions:?}: expected one dimension of labels");
             return Err(self.source.refuse(shape));
         }
-        let labels = self.source.numbers("labels", count, kind.size(), |row, bytes| {
-            let label = kind.number(word(bytes, big_endian));
+        let labels = self.source.numbers("labels", count, dtype.size(), |row, bytes| {
+            let label = dtype.number(word(bytes, big_endian));
             if (0.0..=f64::from(u32::MAX)).contains(&label) && label.fract() == 0.0 {
                 return Ok(label as u32);
             }
@@ -330,25 +339,25 @@ impl<'a> Opened<'a> {
 
 /// Converts elements to floats; if one is not finite, returns its index and value instead.
 fn fill(
-    kind: Kind,
+    dtype: Dtype,
     big_endian: bool,
     values: Values,
     bytes: &[u8],
     to: &mut [f32],
 ) -> Result<(), (usize, f64)> {
-    let elements = bytes.chunks_exact(kind.size()).map(|element| word(element, big_endian));
-    to.iter_mut().zip(elements).for_each(|(to, bits)| *to = kind.value(bits));
+    let elements = bytes.chunks_exact(dtype.size()).map(|element| word(element, big_endian));
+    to.iter_mut().zip(elements).for_each(|(to, bits)| *to = dtype.value(bits));
     if values == Values::AsTheyAre {
         return Ok(());
     }
-    if kind == Kind::U8 {
+    if dtype == Dtype::U8 {
         to.iter_mut().for_each(|x| *x /= 255.0);
     }
     match to.iter().position(|x| !x.is_finite()) {
         None => Ok(()),
         Some(at) => {
-            let element = &bytes[at * kind.size()..][..kind.size()];
-            Err((at, kind.number(word(element, big_endian))))
+            let element = &bytes[at * dtype.size()..][..dtype.size()];
+            Err((at, dtype.number(word(element, big_endian))))
         }
     }
 }
@@ -414,7 +423,7 @@ fn word(bytes: &[u8], big_endian: bool) -> u64 {
 /// There is not enough memory.
 pub fn matrix_to_bytes(rows: MatrixView<'_>) -> Result<Vec<u8>, Error> {
     let shape = [rows.rows(), rows.columns()];
-    let mut bytes = start(Kind::F32, &shape)?;
+    let mut bytes = start(Dtype::F32, &shape)?;
     for row in 0..rows.rows() {
         bytes.extend(rows.at(row).iter().flat_map(|x| x.to_le_bytes()));
     }
@@ -426,7 +435,7 @@ pub fn matrix_to_bytes(rows: MatrixView<'_>) -> Result<Vec<u8>, Error> {
 /// # Errors
 /// There is not enough memory.
 pub fn labels_to_bytes(labels: &[u32]) -> Result<Vec<u8>, Error> {
-    let mut bytes = start(Kind::U32, &[labels.len()])?;
+    let mut bytes = start(Dtype::U32, &[labels.len()])?;
     labels.iter().for_each(|label| bytes.extend(label.to_le_bytes()));
     Ok(bytes)
 }
@@ -447,10 +456,10 @@ pub fn write_labels(path: impl AsRef<Path>, labels: &[u32]) -> Result<(), Error>
     write_atomically(path, &labels_to_bytes(labels)?)
 }
 
-/// What stands before the elements, with room for them.
-fn start(kind: Kind, dimensions: &[usize]) -> Result<Vec<u8>, Error> {
-    let head = header::to_bytes(kind, dimensions);
-    let elements = dimensions.iter().try_fold(kind.size(), |all, &one| all.checked_mul(one));
+/// The bytes before the elements, with capacity for them.
+fn start(dtype: Dtype, dimensions: &[usize]) -> Result<Vec<u8>, Error> {
+    let head = header::to_bytes(dtype, dimensions);
+    let elements = dimensions.iter().try_fold(dtype.size(), |all, &one| all.checked_mul(one));
     let size = elements.and_then(|elements| elements.checked_add(head.len()));
     let mut bytes = Vec::new();
     size.and_then(|size| bytes.try_reserve_exact(size).ok()).ok_or(Error::TooLarge {

@@ -151,11 +151,11 @@ impl<'a> Source<'a> {
         let mut bytes = Vec::new();
         while bytes.len() < count {
             let from = bytes.len();
-            let room = self.growth().room(from + 1, count, 1);
+            let capacity = self.growth().capacity(from + 1, count, 1);
             bytes
-                .try_reserve_exact(room - from)
+                .try_reserve_exact(capacity - from)
                 .map_err(|_| Error::TooLarge { what: "bytes of a file", shape: [1, count] })?;
-            bytes.resize(room, 0);
+            bytes.resize(capacity, 0);
             self.exactly(&mut bytes[from..])?;
         }
         Ok(bytes)
@@ -193,9 +193,9 @@ impl<'a> Source<'a> {
         self.pieces(count, size, |first, bytes| {
             let needed = first + bytes.len() / size;
             if needed > numbers.capacity() {
-                let room = growth.room(needed, count, size_of::<T>());
+                let capacity = growth.capacity(needed, count, size_of::<T>());
                 numbers
-                    .try_reserve_exact(room - first)
+                    .try_reserve_exact(capacity - first)
                     .map_err(|_| Error::TooLarge { what, shape: [1, count] })?;
             }
             for (place, bytes) in (first..).zip(bytes.chunks_exact(size)) {
@@ -223,8 +223,8 @@ impl<'a> Source<'a> {
             let end = first + bytes.len() / size;
             let needed = (end - 1) / columns * stride + (end - 1) % columns + 1;
             if needed > matrix.len() {
-                let room = growth.room(needed, floats, size_of::<f32>());
-                matrix.grow(room).map_err(|_| too_large())?;
+                let capacity = growth.capacity(needed, floats, size_of::<f32>());
+                matrix.grow(capacity).map_err(|_| too_large())?;
             }
             let (mut at, mut rest) = (first, bytes);
             while !rest.is_empty() {
@@ -277,15 +277,15 @@ impl Growth {
     /// The capacity, out of `count` elements of `size` bytes in memory, to have when `needed` have
     /// arrived: all of them if the file is known to be long enough. Otherwise half of them, a
     /// quarter and so on: at most twice as many as arrived, and at the end no more than all.
-    fn room(self, needed: usize, count: usize, size: usize) -> usize {
-        let mut room = count;
+    fn capacity(self, needed: usize, count: usize, size: usize) -> usize {
+        let mut capacity = count;
         if !self.length_known {
             let least = needed.max(START / size);
-            while room / 2 >= least {
-                room = room.div_ceil(2);
+            while capacity / 2 >= least {
+                capacity = capacity.div_ceil(2);
             }
         }
-        room
+        capacity
     }
 }
 

@@ -1,6 +1,6 @@
 //! The header of an NPY file.
 
-use super::Kind;
+use super::Dtype;
 use crate::{data::source::Source, error::Error};
 
 /// The longest header that is read; also NumPy's limit.
@@ -14,7 +14,7 @@ const MAGIC: [u8; 6] = *b"\x93NUMPY";
 /// The element type and order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Header {
-    pub kind: Kind,
+    pub dtype: Dtype,
     pub big_endian: bool,
     pub fortran_order: bool,
     /// The sizes of the dimensions, outermost first.
@@ -64,15 +64,15 @@ pub(super) fn read(from: &mut Source<'_>) -> Result<Header, Error> {
 
 /// The header that `np.save` writes for such elements, little-endian and in C order: padded with
 /// spaces so that the elements start at a multiple of 64 bytes.
-pub(super) fn to_bytes(kind: Kind, dimensions: &[usize]) -> Vec<u8> {
-    let order = if kind.size() == 1 { '|' } else { '<' };
+pub(super) fn to_bytes(dtype: Dtype, dimensions: &[usize]) -> Vec<u8> {
+    let order = if dtype.size() == 1 { '|' } else { '<' };
     let shape: String = match dimensions {
         [one] => format!("{one},"),
         all => all.iter().map(usize::to_string).collect::<Vec<_>>().join(", "),
     };
     let mut text = format!(
         "{{'descr': '{order}{}', 'fortran_order': False, 'shape': ({shape}), }}",
-        kind.name()
+        dtype.name()
     );
     let before = MAGIC.len() + 4;
     let whole = (before + text.len() + 1).next_multiple_of(64);
@@ -88,9 +88,9 @@ pub(super) fn to_bytes(kind: Kind, dimensions: &[usize]) -> Vec<u8> {
 
 /// The element type that a `descr` means to NumPy, and whether it is big-endian. A short name may
 /// be preceded by `<`, `>`, or, for this machine's order, `=`, `|` or nothing.
-fn element(descr: &str) -> Option<(Kind, bool)> {
-    if let Some((kind, _)) = LONG_NAMES.iter().find(|(_, names)| names.contains(&descr)) {
-        return Some((*kind, NATIVE));
+fn element(descr: &str) -> Option<(Dtype, bool)> {
+    if let Some((dtype, _)) = LONG_NAMES.iter().find(|(_, names)| names.contains(&descr)) {
+        return Some((*dtype, NATIVE));
     }
     let (big_endian, name) = match descr.split_at_checked(1) {
         Some(("<", name)) => (false, name),
@@ -98,44 +98,44 @@ fn element(descr: &str) -> Option<(Kind, bool)> {
         Some(("=" | "|", name)) => (NATIVE, name),
         _ => (NATIVE, descr),
     };
-    let of_one = |kind: &Kind| LETTERS.contains(&(name, *kind));
-    let kind = Kind::ALL.iter().copied().find(|kind| kind.name() == name || of_one(kind))?;
-    Some((kind, big_endian && kind.size() > 1))
+    let of_one = |dtype: &Dtype| LETTERS.contains(&(name, *dtype));
+    let dtype = Dtype::ALL.iter().copied().find(|dtype| dtype.name() == name || of_one(dtype))?;
+    Some((dtype, big_endian && dtype.size() > 1))
 }
 
 /// Whether this machine is big-endian.
 const NATIVE: bool = cfg!(target_endian = "big");
 
 /// NumPy's one-letter names; those whose size differs between systems (`l`, `p`) are not read.
-const LETTERS: [(&str, Kind); 12] = [
-    ("?", Kind::Bool),
-    ("b", Kind::I8),
-    ("B", Kind::U8),
-    ("h", Kind::I16),
-    ("H", Kind::U16),
-    ("i", Kind::I32),
-    ("I", Kind::U32),
-    ("q", Kind::I64),
-    ("Q", Kind::U64),
-    ("e", Kind::F16),
-    ("f", Kind::F32),
-    ("d", Kind::F64),
+const LETTERS: [(&str, Dtype); 12] = [
+    ("?", Dtype::Bool),
+    ("b", Dtype::I8),
+    ("B", Dtype::U8),
+    ("h", Dtype::I16),
+    ("H", Dtype::U16),
+    ("i", Dtype::I32),
+    ("I", Dtype::U32),
+    ("q", Dtype::I64),
+    ("Q", Dtype::U64),
+    ("e", Dtype::F16),
+    ("f", Dtype::F32),
+    ("d", Dtype::F64),
 ];
 
 /// NumPy's long names, as found in hand-written files.
-const LONG_NAMES: [(Kind, &[&str]); 12] = [
-    (Kind::Bool, &["bool", "bool_"]),
-    (Kind::U8, &["uint8", "ubyte"]),
-    (Kind::U16, &["uint16", "ushort"]),
-    (Kind::U32, &["uint32", "uintc"]),
-    (Kind::U64, &["uint64", "ulonglong"]),
-    (Kind::I8, &["int8", "byte"]),
-    (Kind::I16, &["int16", "short"]),
-    (Kind::I32, &["int32", "intc"]),
-    (Kind::I64, &["int64", "longlong"]),
-    (Kind::F16, &["float16", "half"]),
-    (Kind::F32, &["float32", "single"]),
-    (Kind::F64, &["float64", "double", "float"]),
+const LONG_NAMES: [(Dtype, &[&str]); 12] = [
+    (Dtype::Bool, &["bool", "bool_"]),
+    (Dtype::U8, &["uint8", "ubyte"]),
+    (Dtype::U16, &["uint16", "ushort"]),
+    (Dtype::U32, &["uint32", "uintc"]),
+    (Dtype::U64, &["uint64", "ulonglong"]),
+    (Dtype::I8, &["int8", "byte"]),
+    (Dtype::I16, &["int16", "short"]),
+    (Dtype::I32, &["int32", "intc"]),
+    (Dtype::I64, &["int64", "longlong"]),
+    (Dtype::F16, &["float16", "half"]),
+    (Dtype::F32, &["float32", "single"]),
+    (Dtype::F64, &["float64", "double", "float"]),
 ];
 
 /// The part of a header that is still to be parsed.
@@ -176,9 +176,9 @@ impl<'a> Text<'a> {
             return Err(self.instead_of("the end of its header"));
         }
         let missing = |key| format!("no key `{key}` in its header: expected it once");
-        let (kind, big_endian) = elements.ok_or_else(|| missing("descr"))?;
+        let (dtype, big_endian) = elements.ok_or_else(|| missing("descr"))?;
         Ok(Header {
-            kind,
+            dtype,
             big_endian,
             fortran_order: fortran_order.ok_or_else(|| missing("fortran_order"))?,
             dimensions: dimensions.ok_or_else(|| missing("shape"))?,
@@ -186,7 +186,7 @@ impl<'a> Text<'a> {
     }
 
     /// The element type, and whether it is big-endian.
-    fn elements(&mut self) -> Result<(Kind, bool), String> {
+    fn elements(&mut self) -> Result<(Dtype, bool), String> {
         self.skip();
         if self.rest.starts_with('[') {
             return Err("elements with fields: expected numbers".to_owned());
@@ -200,7 +200,7 @@ impl<'a> Text<'a> {
                 "O" | "object" => " (Python objects)",
                 _ => "",
             };
-            let names = Kind::NAMES;
+            let names = Dtype::NAMES;
             format!("elements of type `{name}`{what}: expected `<` or `>` and one of {names}")
         })
     }

@@ -8,7 +8,7 @@ use super::{
     row::Row,
     wire::{self, varint},
 };
-use crate::checkpoint::Kind;
+use crate::checkpoint::FloatType;
 
 /// The most whole numbers of a constant, which is a shape or an axis.
 pub(super) const MAX_INTS: usize = 16;
@@ -60,7 +60,7 @@ pub(super) struct Floats<'a> {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Element {
     /// In 16 or 32 bits.
-    Single(Kind),
+    Single(FloatType),
     Double,
 }
 
@@ -184,9 +184,9 @@ impl<'a> Constant<'a> {
             return Err(format!("{name} is a number: expected a tensor"));
         };
         let element = match tensor.kind {
-            kind::F32 => Element::Single(Kind::F32),
-            kind::F16 => Element::Single(Kind::F16),
-            kind::BF16 => Element::Single(Kind::Bf16),
+            kind::F32 => Element::Single(FloatType::F32),
+            kind::F16 => Element::Single(FloatType::F16),
+            kind::BF16 => Element::Single(FloatType::Bf16),
             kind::F64 => Element::Double,
             other => {
                 let got = kind::name(other);
@@ -221,7 +221,7 @@ impl<'a> Constant<'a> {
         let number = self.float()?;
         let element = match self.value {
             Known::Tensor(_) => self.floats()?.element,
-            _ => Element::Single(Kind::F32),
+            _ => Element::Single(FloatType::F32),
         };
         Ok(match element {
             Element::Single(kind) => kind.decimal(number as f32),
@@ -415,15 +415,15 @@ impl<'a> Floats<'a> {
 
 impl Element {
     fn is_half(self) -> bool {
-        matches!(self, Self::Single(Kind::F16 | Kind::Bf16))
+        matches!(self, Self::Single(FloatType::F16 | FloatType::Bf16))
     }
 
     /// The field that holds them one by one, each in as many bytes.
     fn field(self) -> Option<u64> {
         match self {
-            Self::Single(Kind::F32) => Some(4),
+            Self::Single(FloatType::F32) => Some(4),
             Self::Double => Some(10),
-            Self::Single(Kind::F16 | Kind::Bf16) => None,
+            Self::Single(FloatType::F16 | FloatType::Bf16) => None,
         }
     }
 
@@ -444,7 +444,7 @@ impl Elements<'_> {
             if self.element == Element::Double { (bytes, &[]) } else { (&[], bytes) };
         let kind = match self.element {
             Element::Single(kind) => kind,
-            Element::Double => Kind::F32,
+            Element::Double => FloatType::F32,
         };
         let halves = std::iter::from_fn(move || {
             if packed.is_empty() {

@@ -4,7 +4,7 @@ use std::{io::Write, path::Path};
 
 use super::{message::Message, proto::MAX_OF_GRAPH};
 use crate::{
-    checkpoint::{self, Architecture, From, Tensor},
+    checkpoint::{self, Architecture, Tensor, WriteFrom},
     error::Error,
     files::write_atomically_with,
     memory::{ensure_room, reserve},
@@ -144,7 +144,7 @@ fn of_network<'m>(mlp: &'m Mlp, export: &Export) -> Result<Message<'m>, Error> {
 /// `ModelProto`: a network, of whose parameters each layer has two, weights first.
 fn model<'m>(
     network: &Architecture,
-    parameters: Vec<Tensor<From<'m>>>,
+    parameters: Vec<Tensor<WriteFrom<'m>>>,
     export: &Export,
 ) -> Result<Message<'m>, Error> {
     let opset = Message::new().int(2, OPSET.into());
@@ -166,7 +166,7 @@ fn model<'m>(
 /// `GraphProto`
 fn graph<'m>(
     network: &Architecture,
-    parameters: Vec<Tensor<From<'m>>>,
+    parameters: Vec<Tensor<WriteFrom<'m>>>,
     export: &Export,
 ) -> Result<Message<'m>, Error> {
     let is_written = |keep: &Keep| export.dropout && keep.drops();
@@ -314,7 +314,7 @@ fn ratio<'m>(layer: usize, keep: Keep) -> Message<'m> {
     tensor(&ratio_name(layer), FLOAT, &[]).bytes(9, ratio.to_le_bytes())
 }
 
-fn weights(parameters: Tensor<From<'_>>) -> Message<'_> {
+fn weights(parameters: Tensor<WriteFrom<'_>>) -> Message<'_> {
     tensor(&parameters.name, FLOAT, &parameters.shape).numbers(9, parameters)
 }
 
@@ -367,8 +367,8 @@ mod tests {
         let tensors = widths.windows(2).enumerate().flat_map(|(layer, pair)| {
             let (weight, bias) = (format!("layers.{layer}.weight"), format!("layers.{layer}.bias"));
             [
-                Tensor::new(weight, vec![pair[1], pair[0]], From::Values(&[])),
-                Tensor::new(bias, vec![pair[1]], From::Values(&[])),
+                Tensor::new(weight, vec![pair[1], pair[0]], WriteFrom::Values(&[])),
+                Tensor::new(bias, vec![pair[1]], WriteFrom::Values(&[])),
             ]
         });
         model(&network, tensors.collect(), &Export::new())

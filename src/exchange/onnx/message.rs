@@ -6,7 +6,7 @@
 //! copied: [`Message::write`] hands them on in pieces.
 
 use crate::{
-    checkpoint::{From, Tensor},
+    checkpoint::{Tensor, WriteFrom},
     error::Error,
 };
 
@@ -20,7 +20,7 @@ pub(super) struct Message<'m> {
 enum Part<'m> {
     Bytes(Vec<u8>),
     /// The numbers of a tensor as little-endian f32.
-    Numbers(Tensor<From<'m>>),
+    Numbers(Tensor<WriteFrom<'m>>),
 }
 
 /// How a field's value is written: its wire type.
@@ -62,7 +62,7 @@ impl<'m> Message<'m> {
     }
 
     /// With the numbers of a tensor as bytes.
-    pub fn numbers(self, field: u32, tensor: Tensor<From<'m>>) -> Self {
+    pub fn numbers(self, field: u32, tensor: Tensor<WriteFrom<'m>>) -> Self {
         let size = tensor.size();
         let mut message = self.tag(field, Wire::Length).varint(size);
         message.size = message.size.saturating_add(size);
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn numbers_are_written_inside_of_messages_without_a_copy() {
         let values: Vec<f32> = (0..5000).map(|x| x as f32).collect();
-        let tensor = || Tensor::new("t".to_owned(), vec![50, 100], From::Values(&values));
+        let tensor = || Tensor::new("t".to_owned(), vec![50, 100], WriteFrom::Values(&values));
         let inner = Message::new().int(2, 1).numbers(9, tensor()).int(1, 3);
         let outer = Message::new().message(5, inner).and(Message::new().int(2, 7));
         let numbers: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();

@@ -8,7 +8,7 @@ use super::{
     values::Value,
 };
 use crate::{
-    checkpoint::Kind,
+    checkpoint::FloatType,
     nn::{Activation, NegativeSlope},
     rate::Keep,
 };
@@ -384,7 +384,7 @@ fn dropout<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
     let drop = if call.opset < 12 {
         call.check_inputs(1)?;
         let ratio = call.node.attributes(&["ratio"])?.float("ratio")?;
-        ratio.map(|ratio| Kind::F32.decimal(ratio))
+        ratio.map(|ratio| FloatType::F32.decimal(ratio))
     } else {
         call.check_inputs(3)?;
         call.node.attributes(&["seed"])?;

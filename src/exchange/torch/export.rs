@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::sequential::Sequential;
 use crate::{
-    checkpoint::{Architecture, From as Source, Tensor, Writer},
+    checkpoint::{Architecture, Tensor, WriteFrom, Writer},
     error::Error,
     nn::{Mlp, Scaling},
 };
@@ -38,13 +38,13 @@ fn writer(mlp: &Mlp, scaling: Scaling) -> Result<Writer<'_>, Error> {
         let layer = &mlp.layers[index];
         let (inputs, outputs) = (layer.weights.inputs(), layer.weights.outputs());
         let [weight, bias] = ["weight", "bias"].map(|what| format!("{name}{what}"));
-        let weights = Source::Weights(&layer.weights);
+        let weights = WriteFrom::Weights(&layer.weights);
         let factor = match scaling {
             Scaling::Paper => 1.0 / mlp.keep_below(index).get(),
             Scaling::Inverted => 1.0,
         };
         tensors.push(Tensor::new(weight, vec![outputs, inputs], weights).times(factor));
-        tensors.push(Tensor::new(bias, vec![outputs], Source::Values(&layer.bias[..outputs])));
+        tensors.push(Tensor::new(bias, vec![outputs], WriteFrom::Values(&layer.bias[..outputs])));
     }
     Writer::new(tensors, KEY, &Architecture::from(mlp).with_scaling(scaling))
 }

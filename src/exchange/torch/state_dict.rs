@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     abridged::Few,
-    checkpoint::{Architecture, Kind, MODEL_KEY, Reader, Tensor, To, Verify, Versions},
+    checkpoint::{Architecture, FloatType, MODEL_KEY, ReadInto, Reader, Tensor, Verify, Versions},
     error::Error,
     exchange::{
         order::{self, Found, list},
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The kinds of numbers that networks are kept in.
-const KINDS: [Kind; 3] = [Kind::F32, Kind::F16, Kind::Bf16];
+const FLOAT_TYPES: [FloatType; 3] = [FloatType::F32, FloatType::F16, FloatType::Bf16];
 
 /// A tensor of a file: its name, its kind of element (`F32`) and its shape.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -263,9 +263,9 @@ impl<'a> StateDict<'a> {
     /// the weights of a layer are stored that is not square.
     fn shapes(&self, layer: &Found) -> Result<(), Error> {
         let Found { name, inputs, outputs, bias } = layer;
-        self.file.find(&format!("{name}weight"), &[*outputs, *inputs], &KINDS)?;
+        self.file.find(&format!("{name}weight"), &[*outputs, *inputs], &FLOAT_TYPES)?;
         if *bias {
-            self.file.find(&format!("{name}bias"), &[*outputs], &KINDS)?;
+            self.file.find(&format!("{name}bias"), &[*outputs], &FLOAT_TYPES)?;
         }
         Ok(())
     }
@@ -313,15 +313,15 @@ impl<'a> StateDict<'a> {
         {
             let [weight, bias] = ["weight", "bias"].map(|what| format!("{name}{what}"));
             let weights =
-                Tensor::new(weight, vec![*outputs, *inputs], To::Weights(&mut layer.weights));
+                Tensor::new(weight, vec![*outputs, *inputs], ReadInto::Weights(&mut layer.weights));
             tensors.push(weights.times(scaling.to_inverted(keep)));
             if *has_bias {
-                let to = To::Values(&mut layer.bias[..*outputs]);
+                let to = ReadInto::Values(&mut layer.bias[..*outputs]);
                 tensors.push(Tensor::new(bias, vec![*outputs], to));
             }
         }
         // One that another program wrote from it has none.
-        file.load(tensors, &KINDS, Verify::WherePresent)?;
+        file.load(tensors, &FLOAT_TYPES, Verify::WherePresent)?;
         Ok(mlp)
     }
 }
