@@ -7,13 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use thinnet::{
-    Error, Keep,
-    data::{Batch, Dataset, Split},
-    nn::{Activation, Loss, Mlp},
-    predict::Predictor,
-    train::{Schedule, Sgd, Trainer},
-};
+use thinnet::{Error, prelude::*};
 
 const WIDTH: usize = 800;
 const BATCH: usize = 100;

@@ -1,6 +1,6 @@
 //! A first program: makes data, trains a network, saves it, loads it and predicts.
 
-use thinnet::{Error, Keep, data::*, nn::*, predict::*, tensor::*, train::*};
+use thinnet::{Error, prelude::*};
 
 fn main() -> Result<(), Error> {
     // A grid of 20 × 20 points between -1 and 1. Class 1 is the inside of a circle.

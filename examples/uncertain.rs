@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use thinnet::{Error, data::*, nn::*, predict::*};
+use thinnet::{Error, prelude::*};
 
 fn main() -> Result<(), Error> {
     let path = std::env::args_os().nth(1).map_or("model.safetensors".into(), PathBuf::from);

@@ -12,6 +12,18 @@ use crate::{rate::Keep, simd::Isa};
 /// expected.
 ///
 /// Errors can be cloned, for example if one failure concerns several callers.
+///
+/// ```
+/// use thinnet::{Error, Keep, tensor::MatrixView};
+///
+/// let error = Keep::new(1.5).unwrap_err();
+/// assert!(matches!(error, Error::KeepOutOfRange { value: 1.5 }));
+/// assert_eq!(error.to_string(), "keep rate 1.5: expected a number above 0 and at most 1");
+///
+/// // A 2 x 2 matrix has four elements.
+/// let error = MatrixView::new(&[1.0, 2.0, 3.0], 2, 2).unwrap_err();
+/// assert!(matches!(error, Error::Size { expected: 4, got: 3, .. }));
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

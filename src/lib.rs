@@ -9,14 +9,7 @@
 //! # A tour
 //!
 //! ```
-//! use thinnet::{
-//!     Keep,
-//!     data::Batch,
-//!     nn::{Activation, Loss, Mlp, Targets},
-//!     predict::Predictor,
-//!     tensor::MatrixView,
-//!     train::{MaxNorm, Schedule, Sgd, Trainer},
-//! };
+//! use thinnet::prelude::*;
 //!
 //! // A network: 4 inputs, each kept with probability 0.8, and 32 hidden ReLUs, each kept with
 //! // probability 0.5.
@@ -74,6 +67,10 @@
 //! - `ndarray`: conversions between [`tensor::MatrixView`] and the array views of that crate
 //!   (0.17).
 
+// docs.rs builds with `--cfg docsrs` on a nightly compiler, which then marks the items that need a
+// feature.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod abridged;
 mod bytes;
 pub mod checkpoint;
@@ -89,6 +86,7 @@ pub mod nn;
 mod parallel;
 mod pass;
 pub mod predict;
+pub mod prelude;
 pub mod profile;
 mod rate;
 mod sigma;

@@ -31,6 +31,23 @@ pub struct Contents {
 }
 
 /// The training progress in a checkpoint.
+///
+/// ```
+/// use thinnet::{
+///     checkpoint::Contents,
+///     nn::{Loss, Mlp},
+///     train::{Provenance, Schedule, Sgd, Trainer},
+/// };
+///
+/// let mlp = Mlp::builder(4).output(2, Loss::SoftmaxCrossEntropy).build()?;
+/// let trainer = Trainer::builder(mlp, Sgd::new(Schedule::constant(0.1)), 8).build()?;
+/// let own = Provenance::from([("batch".to_owned(), "8".to_owned())]);
+/// let contents = Contents::from_bytes(&trainer.to_bytes(&own, "not trained yet")?)?;
+/// let Some(training) = contents.training else { unreachable!("this is a checkpoint") };
+/// assert_eq!((training.step, training.notes.as_str()), (0, "not trained yet"));
+/// assert_eq!(training.settings["batch"], "8");
+/// # Ok::<(), thinnet::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TrainingState {

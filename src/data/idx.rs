@@ -9,6 +9,15 @@ use super::source::{MAX_ELEMENTS, Source, shape_of_rows};
 use crate::{abridged::Few, error::Error, tensor::Matrix};
 
 /// The contents of an IDX file of unsigned bytes.
+///
+/// ```
+/// use thinnet::data::idx;
+///
+/// // Type 8 (unsigned bytes), one dimension of three elements.
+/// let labels = idx::from_bytes(&[0, 0, 8, 1, 0, 0, 0, 3, 7, 2, 1], 1)?;
+/// assert_eq!((labels.dimensions, labels.elements), (vec![3], vec![7, 2, 1]));
+/// # Ok::<(), thinnet::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Idx {

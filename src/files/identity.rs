@@ -15,6 +15,16 @@ use crate::error::Error;
 ///
 /// Links, `..` and other spellings make no difference, nor do hard links (which are not detected on
 /// systems other than Unix). Files that do not exist yet are the same if their folder and name are.
+///
+/// ```
+/// use thinnet::files::Identity;
+///
+/// let folder = std::env::temp_dir();
+/// let new = Identity::of(folder.join("thinnet-new-file"))?;
+/// assert_eq!(new, Identity::of(folder.join(".").join("thinnet-new-file"))?);
+/// assert_ne!(new, Identity::of(folder.join("thinnet-other-file"))?);
+/// # Ok::<(), thinnet::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
     /// The file, or its folder if the file does not exist yet.

@@ -16,6 +16,17 @@ use crate::error::Error;
 /// Unix, the lock file is removed when the lock is released; on other systems it remains, empty. A
 /// lock file left by a killed process is taken over. On file systems without locks, everyone gets
 /// the right.
+///
+/// ```
+/// use thinnet::{Error, files::WriteLock};
+///
+/// let path = std::env::temp_dir().join(format!("thinnet-{}.ckpt", std::process::id()));
+/// let lock = WriteLock::take(&path)?;
+/// assert!(matches!(WriteLock::take(&path), Err(Error::InUse { .. })));
+/// drop(lock);
+/// assert!(WriteLock::take(&path).is_ok());
+/// # Ok::<(), thinnet::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct WriteLock {
     file: File,
