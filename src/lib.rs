@@ -86,7 +86,6 @@ pub mod nn;
 mod parallel;
 mod pass;
 pub mod predict;
-pub mod prelude;
 pub mod profile;
 mod rate;
 mod sigma;
@@ -94,6 +93,9 @@ mod simd;
 pub mod tensor;
 mod thin;
 pub mod train;
+
+// Last, so that .ci/api names each type by the module that defines it.
+pub mod prelude;
 
 /// Compiles the guide's program.
 #[cfg(all(doctest, feature = "digits"))]

@@ -14,6 +14,7 @@
 //!
 //! [`Error`](crate::Error) is not among them, since many programs have an `Error` of their own.
 
+#[doc(no_inline)]
 pub use crate::{
     data::{Batch, Dataset, Split},
     nn::{Activation, Loss, Mlp, Targets},

@@ -1,5 +1,6 @@
-//! Lists the public interface that a file of rustdoc's JSON tells of, without the
-//! implementations that follow from the rest.
+//! Lists the public interface that is described in a file of rustdoc's JSON, without the
+//! implementations that follow from the rest. Of the prelude, which repeats items of other
+//! modules, only the names are listed.
 
 use std::process::ExitCode;
 
@@ -15,7 +16,11 @@ fn main() -> ExitCode {
         .build();
     match listed {
         Ok(listed) => {
-            print!("{listed}");
+            listed
+                .items()
+                .map(ToString::to_string)
+                .filter(|line| !repeated(line))
+                .for_each(|line| println!("{line}"));
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -23,4 +28,10 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whether a line is about a member of a type in the prelude: the type's own module has it too.
+fn repeated(line: &str) -> bool {
+    let names = |kind: &str| line.contains(&format!("pub {kind} thinnet::prelude::"));
+    line.contains("thinnet::prelude::") && !names("struct") && !names("enum")
 }
