@@ -31,11 +31,11 @@ const ANY: usize = 64 << 20;
 struct Peak;
 
 static NOW: AtomicUsize = AtomicUsize::new(0);
-static MOST: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
 
 fn grow(size: usize) {
     let now = NOW.fetch_add(size, Ordering::Relaxed) + size;
-    MOST.fetch_max(now, Ordering::Relaxed);
+    PEAK.fetch_max(now, Ordering::Relaxed);
 }
 
 // SAFETY: every call goes to the system's allocator as it came.
@@ -69,9 +69,9 @@ fn measured<T>(
     read: impl FnOnce(&[u8]) -> Result<T, Error>,
 ) -> (Result<T, String>, usize) {
     let before = NOW.load(Ordering::Relaxed);
-    MOST.store(before, Ordering::Relaxed);
+    PEAK.store(before, Ordering::Relaxed);
     let read = read(bytes).map_err(|error| error.in_file("a-file").to_string());
-    let most = MOST.load(Ordering::Relaxed) - before + bytes.len();
+    let most = PEAK.load(Ordering::Relaxed) - before + bytes.len();
     (read, most)
 }
 
