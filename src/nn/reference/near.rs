@@ -18,7 +18,7 @@ const CURVATURE: f64 = 2.0;
 /// Below the range of normal numbers, errors are absolute.
 pub const TINY: f64 = f32::MIN_POSITIVE as f64;
 /// Above this, f32 is close to overflow and nothing is known any more.
-const MAX_MAGNITUDE: f64 = 1e36;
+const MAX_SIZE: f64 = 1e36;
 
 /// A number, and a bound on how far the engine's result can be from it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,7 +38,7 @@ impl Near {
     }
 
     fn new(value: f64, error: f64) -> Self {
-        if value.abs() + error < MAX_MAGNITUDE { Self { value, error } } else { Self::UNKNOWN }
+        if value.abs() + error < MAX_SIZE { Self { value, error } } else { Self::UNKNOWN }
     }
 
     /// A number known to lie between the two.
@@ -57,7 +57,7 @@ impl Near {
     }
 
     pub fn is_known(self) -> bool {
-        self.size() < MAX_MAGNITUDE
+        self.size() < MAX_SIZE
     }
 
     /// Whether the engine's number is within the bound.
@@ -80,7 +80,7 @@ impl Near {
             size += term.size();
             count += 1.0;
         }
-        if size < MAX_MAGNITUDE { Self::new(value, error + count * ROUND * size) } else { Self::UNKNOWN }
+        if size < MAX_SIZE { Self::new(value, error + count * ROUND * size) } else { Self::UNKNOWN }
     }
 
     /// f(z) for an increasing f.
