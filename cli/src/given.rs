@@ -142,14 +142,6 @@ impl<'a> Given<'a> {
         Ok(self.model()?.files().map_err(|error| error.in_file(self.path))?)
     }
 
-    /// Returns the loss that an ONNX graph states, if any.
-    ///
-    /// # Errors
-    /// Those of [`onnx::Model::loss`].
-    pub fn loss_of_graph(&self) -> anyhow::Result<Option<Loss>> {
-        Ok(self.model()?.loss().map_err(|error| error.in_file(self.path))?)
-    }
-
     fn state_dict(&self) -> anyhow::Result<&StateDict<'static>> {
         match &self.content {
             Content::StateDict(state_dict) => Ok(state_dict),

@@ -135,7 +135,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 }
             };
             nodes = Some(report);
-            says_loss = given.loss_of_graph()?.is_some();
+            says_loss = import.loss.is_some();
             ("ONNX graph", network, None)
         }
         FileKind::Exported => {

@@ -259,8 +259,10 @@ pub fn torch() -> Vec<Hostile> {
 }
 
 /// A graph from `x` to `y`.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Graph {
+    /// The kind of the elements of `x`: 1 is FLOAT.
+    kind: u64,
     nodes: Vec<Message>,
     tensors: Vec<Message>,
     more: Message,
@@ -271,6 +273,7 @@ impl Graph {
     fn good() -> Self {
         let dropout = node("Dropout", &["h", "ratio"], "d");
         Self {
+            kind: 1,
             nodes: vec![
                 node("Gemm", &["x", "w", "b"], "z"),
                 node("Relu", &["z"], "h"),
@@ -309,7 +312,7 @@ impl Graph {
         let graph =
             self.nodes.iter().cloned().fold(Message::default(), |g, node| g.message(1, node));
         let graph = self.tensors.iter().cloned().fold(graph, |g, tensor| g.message(5, tensor));
-        let graph = graph.message(11, value_info("x", 1, &[9, 2]));
+        let graph = graph.message(11, value_info("x", self.kind, &[9, 2]));
         let mut graph = graph.message(12, value_info("y", 1, &[9, 2]));
         graph.0.extend(&self.more.0);
         graph
@@ -385,6 +388,21 @@ pub fn good_onnx() -> Vec<(&'static str, Vec<u8>)> {
         floats("deviations", &[1, 2], &[2.0, 0.5]),
         floats("zero", &[], &[0.0]),
     ]);
+    // Whole numbers as the inputs, which are sliced and gathered before they become floats.
+    let mut whole = good.clone().with_node(0, node("Gemm", &["i", "w", "b"], "z"));
+    whole.kind = 7;
+    whole.nodes.extend([
+        node("Slice", &["x", "[0]", "[2^31]"], "sliced"),
+        node("Unsqueeze", &["sliced", "[1]"], "more"),
+        with_int(node("Gather", &["more", "0"], "gathered"), "axis", 1),
+        with_int(node("Cast", &["gathered"], "i"), "to", 1),
+    ]);
+    whole.tensors.extend([
+        ints("[0]", &[1], &[0]),
+        ints("[2^31]", &[1], &[1 << 31]),
+        ints("[1]", &[1], &[1]),
+        ints("0", &[], &[0]),
+    ]);
     let raw = [1.0_f64, -2.0, 3.0, 0.5, 0.25, 0.1].map(f64::to_le_bytes).concat();
     let double = bare("w", 11, &[2, 3]).bytes(9, raw);
     vec![
@@ -392,6 +410,7 @@ pub fn good_onnx() -> Vec<(&'static str, Vec<u8>)> {
         ("flattened", flattened.file()),
         ("flattened-divided", divided.file()),
         ("scaled", scaled.file()),
+        ("whole-numbers", whole.file()),
         ("double", good.clone().with_tensor(0, double).file()),
         ("f16-as-numbers", good.clone().with_tensor(3, f16).file()),
         ("normalised", normalised.file()),

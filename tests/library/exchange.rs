@@ -464,7 +464,7 @@ fn other_graphs_are_refused_with_the_node() {
     let path = fixture("softmax_script.onnx");
     let loss = |name: &str| {
         let path = fixture(name);
-        Model::read(&path).unwrap().loss().unwrap()
+        Model::read(&path).unwrap().import(None).unwrap().loss
     };
     assert_eq!(loss("softmax_script.onnx"), Some(Loss::SoftmaxCrossEntropy));
     assert_eq!(loss("sigmoid_dynamo.onnx"), Some(Loss::BinaryCrossEntropy));

@@ -8,6 +8,7 @@ mod arrays;
 mod backend;
 #[cfg(feature = "digits")]
 mod bf16;
+mod cases;
 mod debug;
 #[cfg(feature = "digits")]
 mod determinism;

@@ -14,6 +14,8 @@ use thinnet::{
     tensor::MatrixView,
 };
 
+use crate::cases;
+
 const LOSSES: [Loss; 3] = [Loss::SoftmaxCrossEntropy, Loss::SquaredError, Loss::BinaryCrossEntropy];
 
 fn leaky(slope: f32) -> Activation {
@@ -352,11 +354,11 @@ fn parameters_that_are_not_finite_are_refused_and_nothing_is_written() {
 
 fn comes_back(mlp: &Mlp, dropout: bool) {
     let bytes = onnx::to_bytes(mlp, &Export::new().dropout(dropout)).unwrap();
-    let model = onnx::Model::from_bytes(bytes);
-    let again = model.network(None).unwrap();
+    let import = onnx::Model::from_bytes(bytes).import(None).unwrap();
+    let again = import.network.unwrap();
     assert_eq!(&again, mlp);
     assert_eq!(again.digest(), mlp.digest());
-    assert_eq!(model.loss().unwrap(), Some(mlp.loss()));
+    assert_eq!(import.loss, Some(mlp.loss()));
     let of = |mlp: &Mlp| onnx::to_bytes(mlp, &Export::new().dropout(true)).unwrap();
     assert!(of(&again) == of(mlp));
 }
@@ -375,12 +377,7 @@ fn any_activation() -> impl Strategy<Value = Activation> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 256,
-        failure_persistence: None,
-        rng_seed: proptest::test_runner::RngSeed::Fixed(20_14),
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(cases::fixed())]
 
     /// With its keep rates, its loss, and whether its input is sparse.
     #[test]

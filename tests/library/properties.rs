@@ -11,7 +11,7 @@ use thinnet::{
     train::{Schedule, Sgd, Trainer},
 };
 
-use crate::backend;
+use crate::{backend, cases};
 
 fn any_keep() -> impl Strategy<Value = Keep> {
     (1..=Keep::ONE_K).prop_map(|k| Keep::from_k(k).unwrap())
@@ -27,14 +27,7 @@ fn any_isa() -> impl Strategy<Value = Isa> {
 }
 
 proptest! {
-    // The generated cases come from a fixed seed, so that a rare chance
-    // deviation cannot make a run fail that passed before.
-    #![proptest_config(ProptestConfig {
-        cases: 256,
-        failure_persistence: None,
-        rng_seed: proptest::test_runner::RngSeed::Fixed(20_14),
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(cases::fixed())]
 
     /// The mean of r x / p over n draws has mean x and variance
     /// x² (1 - p) / (p n). With n p of at least 125, 6 standard deviations are

@@ -1,4 +1,4 @@
-//! Numbers that a row's elements are scaled by and shifted by, each on its own.
+//! Operations that scale and shift each element of a row on its own.
 
 use super::{
     constant::{Floats, Operand},
@@ -6,7 +6,7 @@ use super::{
 };
 use crate::memory::reserve;
 
-/// What is done to each element x of a row.
+/// An operation on each element x of a row.
 #[derive(Clone, Debug)]
 pub(super) enum Elementwise<'a> {
     /// x + c
@@ -19,13 +19,13 @@ pub(super) enum Elementwise<'a> {
     Multiply(Operand<'a>),
     /// x / c
     Divide(Operand<'a>),
-    /// (x - offset) scale, one number each or one for each column.
+    /// (x - offset) scale, with one number for all columns or one for each.
     Scaler { offset: Vec<f32>, scale: Vec<f32> },
-    /// s (x - m) / sqrt(v + ε) + b, of each channel.
+    /// s (x - m) / sqrt(v + ε) + b, with numbers for each channel.
     Norm(Box<Norm<'a>>),
 }
 
-/// A batch normalisation by statistics that were kept.
+/// A batch normalisation with the statistics in the graph.
 #[derive(Clone, Debug)]
 pub(super) struct Norm<'a> {
     pub scale: Floats<'a>,
@@ -41,8 +41,9 @@ pub(super) struct Applied<'a> {
     pub op: Elementwise<'a>,
     /// The dimensions of the row.
     dims: Vec<Option<usize>>,
-    /// The node, for errors.
+    /// The node, for errors, and its index.
     pub node: String,
+    pub index: usize,
 }
 
 /// y = scale x + shift for each unit.
@@ -102,12 +103,13 @@ impl<'a> Norm<'a> {
 }
 
 impl<'a> Applied<'a> {
-    /// The operation on rows of `dims`, where they are known, and the dimensions
-    /// known after it.
+    /// The operation of a node on rows of `dims`, as far as those are known, and what is known
+    /// of them after it.
     pub fn new(
         op: Elementwise<'a>,
         dims: &[Option<usize>],
         node: String,
+        index: usize,
     ) -> Result<(Self, Vec<Option<usize>>), String> {
         let mut known = dims.to_vec();
         let is_norm = matches!(op, Elementwise::Norm(_));
@@ -127,41 +129,15 @@ impl<'a> Applied<'a> {
                 }
                 continue;
             }
-            let (shape, _) = seen(&floats);
-            // Behind the dimension that counts the rows, aligned from the last on.
-            let spare = shape.len().saturating_sub(known.len());
-            let fits = shape[..spare].iter().all(|&size| size == 1) && spare <= 1;
-            let first = known.len().saturating_sub(shape.len());
-            let sizes = &shape[spare..];
-            let fits = fits
-                && sizes.iter().zip(&mut known[first..]).all(|(&size, known)| match known {
-                    _ if size == 1 => true,
-                    None => {
-                        *known = Some(size);
-                        true
-                    }
-                    Some(known) => *known == size,
-                });
-            if !fits {
-                let dims: Vec<_> = dims
-                    .iter()
-                    .map(|size| size.map_or("?".to_owned(), |size| size.to_string()))
-                    .collect();
-                return Err(format!(
-                    "{} has shape {shape:?}: expected a number, or one for each element of a row, \
-                     [{}]",
-                    short(floats.name),
-                    dims.join(", ")
-                ));
-            }
+            broadcast(&floats, &mut known)?;
         }
         if known.len() > 1 && known.contains(&None) && op.operands().iter().any(|o| !is_one(o)) {
             return Err("expected an input whose shape is stated".to_owned());
         }
-        Ok((Self { op, dims: known.clone(), node }, known))
+        Ok((Self { op, dims: known.clone(), node, index }, known))
     }
 
-    /// The operation behind others on rows of `columns`.
+    /// Applies the operation after those in `affine`, on rows of `columns`.
     fn apply(&self, columns: usize, affine: &mut Affine) -> Result<(), String> {
         let dims: Vec<usize> = match self.dims[..] {
             [None] => vec![columns],
@@ -186,7 +162,7 @@ impl<'a> Applied<'a> {
                 (*scale, *shift) = (*scale / c, *shift / c);
             }),
             Elementwise::Scaler { offset, scale: factor } => {
-                // One number goes with each column.
+                // A single number applies to all columns.
                 let numbers = offset.iter().cycle().zip(factor.iter().cycle());
                 pairs.zip(numbers).for_each(|((scale, shift), (&offset, &factor))| {
                     let (offset, factor) = (f64::from(offset), f64::from(factor));
@@ -194,7 +170,7 @@ impl<'a> Applied<'a> {
                 });
             }
             Elementwise::Norm(norm) => {
-                // A channel's number for each of its elements.
+                // All elements of a channel share its numbers.
                 let inner = columns.checked_div(dims.first().copied().unwrap_or(1)).unwrap_or(1);
                 let [scale, bias, mean, variance] = norm.vectors().map(|v| finite(&v));
                 let (scale, bias, mean, variance) = (scale?, bias?, mean?, variance?);
@@ -217,8 +193,7 @@ impl<'a> Applied<'a> {
 }
 
 impl Affine {
-    /// What these do to rows of `columns`, one after the other; `None` where there
-    /// are none.
+    /// What these do to rows of `columns`, one after the other; `None` if there are none.
     ///
     /// # Errors
     /// The node, and what is wrong about its numbers.
@@ -247,6 +222,29 @@ impl Affine {
     }
 }
 
+/// Aligns a tensor with the dimensions of a row, from the last one on, and fills in the sizes
+/// that this makes known. A first dimension of 1 may meet that of the rows.
+pub(super) fn broadcast(floats: &Floats<'_>, known: &mut [Option<usize>]) -> Result<(), String> {
+    let dims = known.to_vec();
+    let (shape, _) = seen(floats);
+    let spare = shape.len().saturating_sub(known.len());
+    let first = known.len().saturating_sub(shape.len());
+    let mut pairs = shape[spare..].iter().zip(&mut known[first..]);
+    let fits = spare <= 1
+        && shape[..spare].iter().all(|&size| size == 1)
+        && pairs.all(|(&size, known)| size == 1 || *known.get_or_insert(size) == size);
+    if fits {
+        return Ok(());
+    }
+    let size = |size: &Option<usize>| size.map_or("?".to_owned(), |size| size.to_string());
+    let dims: Vec<_> = dims.iter().map(size).collect();
+    Err(format!(
+        "{} has shape {shape:?}: expected a number, or one for each element of a row, [{}]",
+        short(floats.name),
+        dims.join(", ")
+    ))
+}
+
 /// Whether it is one number for all units.
 fn is_one(operand: &Operand<'_>) -> bool {
     match operand {
@@ -255,8 +253,7 @@ fn is_one(operand: &Operand<'_>) -> bool {
     }
 }
 
-/// The shape of a tensor as the graph sees it, and the distance of its elements
-/// in each dimension.
+/// The shape of a tensor as the graph sees it, and the stride of each dimension.
 fn seen(floats: &Floats<'_>) -> (Vec<usize>, Vec<usize>) {
     let mut shape = floats.shape().to_vec();
     let mut strides = vec![1_usize; shape.len()];
@@ -289,7 +286,7 @@ pub(super) fn spread(
         }
     };
     let numbers = finite(floats)?;
-    // Aligned from the last dimension on; where there is but one number it stays.
+    // Aligned from the last dimension on; the stride is 0 where the tensor has one number.
     let stride = |at: usize| {
         let from_end = dims.len() - at;
         let of = shape.len().checked_sub(from_end);
@@ -412,7 +409,7 @@ mod tests {
                     _ => numbers.clone(),
                 };
                 let theirs = broadcast(&shape, &of, &numbers);
-                let ours = Applied::new(Elementwise::Add(operand), &known, String::new());
+                let ours = Applied::new(Elementwise::Add(operand), &known, String::new(), 0);
                 let what = format!("{shape:?} {of:?}");
                 match (ours, theirs) {
                     (Err(_), None) => {}

@@ -12,43 +12,60 @@ use crate::{
     rate::Keep,
 };
 
-/// A layer, as far as the way has come.
+/// A layer, as far as the graph has been read.
 pub(super) struct Layer<'a> {
     /// The node, for errors.
     pub node: String,
     pub sums: Sums<'a>,
-    /// What is done to its inputs.
+    /// The operations on its inputs.
     pub before: Vec<Applied<'a>>,
-    /// What is done to its sums, before the activation.
+    /// The operations on its sums, before the activation.
     pub after: Vec<Applied<'a>>,
-    pub activation: Option<Activation>,
-    pub keep: Option<Keep>,
-    /// Whether its output z is the logit of the second of two classes, or of the
-    /// first, beside 0.
+    pub activation: Option<OfNode<Activation>>,
+    pub keep: Option<OfNode<Keep>>,
+    /// If its output is the logit of one of two classes, whose other logit is 0: whether it is
+    /// that of the second class.
     pub two_classes: Option<bool>,
 }
 
-/// What a layer's sums are, before what is folded into them.
+/// A property of a layer, and the index of the node that it comes from.
+#[derive(Clone, Copy)]
+pub(super) struct OfNode<T> {
+    pub value: T,
+    pub index: usize,
+}
+
+/// The sums of a layer, without the operations that are folded into them.
 pub(super) enum Sums<'a> {
     /// W x + b
     Linear(Box<Linear<'a>>),
-    /// x itself, of so many units: of a layer that a scale or shift needs for itself.
+    /// x itself, with this number of units: an extra layer for a scale, shift or activation.
     Inputs(usize),
 }
 
 impl Layer<'_> {
-    /// The units that it makes.
+    /// The activation; the identity if the graph has none.
+    pub fn activation(&self) -> Activation {
+        self.activation.map_or(Activation::Identity, |activation| activation.value)
+    }
+
+    /// The keep rate of the units.
+    pub fn keep(&self) -> Keep {
+        self.keep.map_or(Keep::ONE, |keep| keep.value)
+    }
+
+    /// The number of its units.
     pub fn outputs(&self) -> usize {
         if self.two_classes.is_some() { 2 } else { self.sums.outputs() }
     }
 
-    /// Puts the parameters into the layer: with x' = a x + c before it, z = α W x' +
-    /// β b, and s z + t behind it, its weights are s α W a and its biases
+    /// Sets the parameters of a layer of the network. With x' = a x + c before the sums
+    /// z = α W x' + β b, and s z + t after them, the weights are s α W a and the biases
     /// s (α W c + β b) + t.
     pub fn fill(&self, into: &mut Filled, rounded: &mut Rounded) -> Result<(), String> {
         let before = Affine::of(&self.before, self.sums.inputs())?;
         let after = Affine::of(&self.after, self.sums.outputs())?;
-        // Where there are two classes, the other's logit stays 0.
+        // The other logit of two classes stays 0.
         let first = usize::from(self.two_classes == Some(true));
         let mut biases = match &self.sums {
             Sums::Inputs(n) => fill_diagonal(*n, before, after.as_ref(), first, into)?,
@@ -92,8 +109,7 @@ impl Sums<'_> {
     }
 }
 
-/// Fills in weights s a on the diagonal, of output `first` and those behind it, and
-/// gives the biases c.
+/// Sets weights s a on the diagonal, from output `first` on, and returns the biases c.
 fn fill_diagonal(
     n: usize,
     before: Option<Affine>,
@@ -112,8 +128,7 @@ fn fill_diagonal(
     }
 }
 
-/// Fills in the weights s α W a, output `first` and those behind it, and gives the
-/// biases α W c + β b.
+/// Sets the weights s α W a, from output `first` on, and returns the biases α W c + β b.
 fn fill_linear(
     linear: &Linear<'_>,
     before: Option<&Affine>,
@@ -162,14 +177,14 @@ fn fill_linear(
     }
 }
 
-/// The largest change of a number that was an f64.
+/// The largest change of an f64 that became an f32.
 #[derive(Default)]
 pub(super) struct Rounded {
     largest: Option<(f64, f64, String)>,
 }
 
 impl Rounded {
-    /// Looks at a number of the layer with the weights `name`, and at what it became.
+    /// Records a number of the layer with the weights `name`, and what it became.
     fn see(&mut self, name: &str, number: f64, single: f32) {
         let change = (number - f64::from(single)).abs();
         if self.largest.as_ref().is_none_or(|(largest, ..)| change > *largest) {
@@ -181,7 +196,7 @@ impl Rounded {
         }
     }
 
-    /// What to say of it, where there was an f64.
+    /// The note in the report, if there was an f64.
     pub fn note(self) -> Option<String> {
         let (change, number, name) = self.largest?;
         if change == 0.0 {
@@ -194,7 +209,7 @@ impl Rounded {
     }
 }
 
-/// A parameter of the layer with the weights `name`, as f32.
+/// A parameter of the layer with the weights `name` as an f32.
 fn representable(name: &str, x: f64) -> Result<f32, String> {
     let rounded = x as f32;
     if rounded.is_finite() {

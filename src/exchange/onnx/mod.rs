@@ -1,11 +1,10 @@
 //! ONNX graphs of multilayer perceptrons.
 //!
-//! [`Model::read`] takes in a file, and [`Model::network`] makes a network of it:
-//! what PyTorch's exporters, Keras and scikit-learn's converter write of a chain of
-//! dense layers, in the ways that people write them. What cannot be right is
-//! refused by its node; [`Model::import`] says node by node what became of it.
-//! [`to_bytes`] and [`save`] write a network as a graph, which is read again as the
-//! same network, bit for bit.
+//! [`Model::read`] reads a file, and [`Model::network`] makes a network of it: of the chains of
+//! dense layers that the exporters of PyTorch and Keras and scikit-learn's converter write. A
+//! graph that is anything else is refused, and the error names the node. [`Model::import`]
+//! reports what became of each node. [`to_bytes`] and [`save`] write a network as a graph, which
+//! is read again as the same network, bit for bit.
 //!
 //! ```no_run
 //! use thinnet::exchange::onnx;
@@ -15,58 +14,58 @@
 //! # Ok::<(), thinnet::Error>(())
 //! ```
 //!
-//! # What is read
+//! # Supported graphs
 //!
-//! The graph's only output, the only one of floats, or the one that scikit-learn's
-//! `ZipMap` makes, is followed back to one input. On the way stand
+//! The reader starts at the graph's only output, the only one of floats, or the one of
+//! scikit-learn's `ZipMap`, and follows it back to a single input. On this path it supports
 //!
 //! - **layers**: `Gemm` (without transA) and `MatMul` with a constant matrix, `Add`
 //!   of a bias;
 //! - **activations**: `Relu` (also as `Clip` from 0 and `Max` with 0), `LeakyRelu`,
 //!   `Sigmoid`, `Tanh`;
 //! - **dropout**: `Dropout` becomes a keep rate, 1 - ratio, whether or not the graph
-//!   itself drops. PyTorch's exports in eval mode have none left; see
-//!   `docs/FROM_PYTORCH.md` for one that has. So Monte-Carlo works on the network;
+//!   itself drops units, so that Monte-Carlo prediction works on the network. PyTorch's exports
+//!   in eval mode contain no `Dropout`; `docs/FROM_PYTORCH.md` shows how to export it;
 //! - **scales and shifts**: `Add`, `Sub`, `Mul`, `Div` with constants, `Neg`,
-//!   `BatchNormalization` by the statistics that it holds, scikit-learn's `Scaler`.
-//!   They are folded into the layer before them, or, behind an activation or on the
-//!   inputs, into the one behind them, in f64, each number rounded to f32 once. Where
-//!   there is none to fold them into exactly (a shift before dropout, an activation of
-//!   the inputs or of another activation), a layer of its own is made, whose weights
-//!   are 0 beside the diagonal; [`Report::notes`] say so;
-//! - **shapes**: `Flatten`, `Reshape`, `Squeeze`, `Unsqueeze`, `Transpose` that leave
-//!   the rows first and a row's elements in their order, with what computes their
-//!   shapes (`Shape`, `Size`, `Gather`, `Slice`, `Concat`, `ReduceProd`, arithmetic),
-//!   in which the number of rows may be unknown; `Identity`, and `Cast` to floats.
+//!   `BatchNormalization` with the statistics in the graph, scikit-learn's `Scaler`.
+//!   They are folded in f64, and each number is rounded to f32 once: into the layer before
+//!   them or, after an activation or on the inputs, into the layer after them. If neither is
+//!   exact (a shift before dropout, an activation of the inputs or of another activation), an
+//!   extra layer is added, whose weights are 0 off the diagonal; [`Report::notes`] says so;
+//! - **shapes**: `Flatten`, `Reshape`, `Slice`, `Gather`, `Squeeze`, `Unsqueeze` and
+//!   `Transpose`, if they keep the rows first and the elements of a row in their order, and the
+//!   nodes that compute their shapes (`Shape`, `Size`, `Gather`, `Slice`, `Concat`,
+//!   `ReduceProd`, arithmetic), where the number of rows may be unknown; `Identity`, and `Cast`
+//!   to floats.
 //!
-//! At the end, `Softmax` or `LogSoftmax` (or `Log` behind a `Softmax`) means softmax cross-entropy, and `Sigmoid`
-//! the logistic loss; 1 - p beside p, as scikit-learn's converter ends with two
-//! classes, is a softmax over 0 and the logit of p. Else the loss is the one that is
-//! asked for, or softmax cross-entropy of two outputs or more, and squared error of
-//! one.
+//! A final `Softmax` or `LogSoftmax` (or `Log` after a `Softmax`) means softmax cross-entropy,
+//! and a final `Sigmoid` binary cross-entropy. scikit-learn's converter ends with p and 1 - p if
+//! there are two classes: that is a softmax over 0 and the logit of p. Otherwise the loss is the
+//! one that the caller asks for; by default it is softmax cross-entropy for two outputs or more,
+//! and squared error for one.
 //!
-//! Weights are f32, f64 (rounded, which [`Report::notes`] say), f16 or bfloat16.
+//! Weights are f32, f64 (rounded, see [`Report::notes`]), f16 or bfloat16.
 //!
-//! Tensors may be kept in files beside the graph, as PyTorch's exporter does by default,
-//! where the graph was [read from its file](Model::read). These are regular files in its
-//! folder or below it, at most 200, and reached through no symbolic link. A range that is
-//! not in its file, that is not what the tensor's shape takes, or that overlaps another's
-//! is refused, and so is a file that changes while it is read.
+//! Tensors may be stored in other files, as PyTorch's exporter does by default, if the graph was
+//! [read from its file](Model::read). These must be regular files in the graph's folder or below
+//! it, at most 200, on a path without symbolic links. The reader refuses a range that is not in
+//! its file, does not have the size of the tensor, or overlaps another one, and a file that
+//! changes while it is read.
 //!
-//! # The way of a file
+//! # Implementation
 //!
-//! The bytes are read where they lie (`wire`, `proto`); the nodes that the output
-//! comes from are put in order (`graph`) and gone through (`walk`): what is known
-//! before the graph runs is computed (`values`, `sizes`), and each node on the way of
-//! the row says what it does to it (`steps`), of which layers are made (`network`, `layer`). On
-//! the way out, a network says which nodes it is (`export`), and their bytes are written
-//! with the tensors straight from the network (`message`).
+//! The messages are read without copies (`wire`, `proto`). The nodes that the output depends on
+//! are sorted (`graph`) and visited in order (`walk`): values known before the graph runs are
+//! computed (`values`, `sizes`), and each node that takes the row becomes a step (`steps`), of
+//! which layers are made (`network`, `layer`). To write a network, its nodes are listed
+//! (`export`) and encoded, with the tensors straight from the network (`message`).
 
 mod constant;
 mod elementwise;
 mod export;
 mod external;
 mod graph;
+mod inputs;
 mod layer;
 mod message;
 mod network;
@@ -103,14 +102,24 @@ use crate::{
 pub use export::{Export, OPSET, save, to_bytes};
 pub use report::{NodeReport, Report, Role};
 
-/// The largest ONNX file that is read: 2 GiB, the most that Protocol Buffers take.
+/// The size of the largest ONNX file that is read: 2 GiB, the limit of protocol buffers.
 pub const MAX_BYTES: u64 = 1 << 31;
 
 /// An ONNX file in memory.
+///
+/// ```
+/// use thinnet::{exchange::onnx, nn::{Loss, Mlp}};
+///
+/// let mlp = Mlp::builder(4).output(2, Loss::SoftmaxCrossEntropy).build()?;
+/// let bytes = onnx::to_bytes(&mlp, &onnx::Export::new())?;
+/// let model = onnx::Model::from_bytes(bytes);
+/// assert_eq!(model.network(None)?, mlp);
+/// # Ok::<(), thinnet::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Model<'a> {
     bytes: Cow<'a, [u8]>,
-    /// For errors; `None` of bytes.
+    /// For errors; `None` for bytes.
     path: Option<PathBuf>,
     beside: Beside,
 }
@@ -127,23 +136,25 @@ impl fmt::Debug for Model<'_> {
     }
 }
 
-/// What a graph was read as.
+/// The result of reading a graph; see [`Model::import`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Import {
-    /// The network; or the node that stands in the way, and what was expected of it.
+    /// The network, or the node that was refused and why.
     pub network: Result<Mlp, Error>,
+    /// The loss that the graph states, by its last node or in the metadata that thinnet writes;
+    /// `None` if it states none, or is refused.
+    pub loss: Option<Loss>,
     /// What became of each node.
     pub report: Report,
 }
 
 impl Model<'static> {
-    /// Reads a file. Its first byte is looked at before the others are read. Tensors that
-    /// it keeps in other files are read from its folder each time that they are asked for.
+    /// Reads a file. The first byte is checked before the others are read. Tensors in other
+    /// files are read each time that the network is asked for.
     ///
     /// # Errors
-    /// The file cannot be read, cannot be ONNX by its first byte, or is larger than
-    /// [`MAX_BYTES`].
+    /// The file cannot be read, does not begin like ONNX, or is larger than [`MAX_BYTES`].
     pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let bytes = files::read_if(path, MAX_BYTES, begins)?;
@@ -153,7 +164,7 @@ impl Model<'static> {
 }
 
 impl<'a> Model<'a> {
-    /// A file's bytes. A graph that keeps tensors in other files is refused.
+    /// Takes the bytes of a file. A graph with tensors in other files is refused.
     pub fn from_bytes(bytes: impl Into<Cow<'a, [u8]>>) -> Self {
         Self { bytes: bytes.into(), path: None, beside: Beside::none() }
     }
@@ -163,58 +174,60 @@ impl<'a> Model<'a> {
         self.bytes.len() as u64
     }
 
-    /// The files in which the graph keeps tensors; none of bytes without a folder. They are
-    /// not looked at.
+    /// The files in which the graph stores tensors; none if it was made of bytes. The files
+    /// themselves are not checked.
     ///
     /// # Errors
-    /// Bytes that are no ONNX graph, or a file that would not be in its folder.
+    /// The bytes are not an ONNX graph, or a file would be outside the graph's folder.
     pub fn files(&self) -> Result<Vec<PathBuf>, Error> {
         let wanted = Wanted::all(&self.parse()?);
         wanted.and_then(|wanted| self.beside.files(&wanted)).map_err(|reason| self.refuse(reason))
     }
 
-    /// The network that the graph is. `loss` is that of one that does not say it.
+    /// The network in the graph. `loss` is the loss if the graph states none.
     ///
     /// # Errors
-    /// Bytes that are no such graph: the node is named with its operator and what
-    /// was expected of it. A `loss` that is not the one that the graph ends as.
+    /// The graph is not supported: the error names the node with its operator and says what was
+    /// expected. `loss` is not the one that the graph states.
     pub fn network(&self, loss: Option<Loss>) -> Result<Mlp, Error> {
         self.import(loss)?.network
     }
 
-    /// The loss that the graph says, by its end or in what thinnet wrote of it;
-    /// `None` where it does not.
+    /// Reads the graph as [`Self::network`] does, and reports what became of each node, also if
+    /// the graph is refused.
+    ///
+    /// ```
+    /// use thinnet::{Keep, exchange::onnx::{self, Role}, nn::{Activation, Loss, Mlp}};
+    ///
+    /// let mlp = Mlp::builder(4).hidden(8, Activation::Relu, Keep::ONE);
+    /// let mlp = mlp.output(2, Loss::SoftmaxCrossEntropy).build()?;
+    /// let bytes = onnx::to_bytes(&mlp, &onnx::Export::new())?;
+    ///
+    /// let import = onnx::Model::from_bytes(bytes).import(None)?;
+    /// assert_eq!(import.network?, mlp);
+    /// assert_eq!(import.loss, Some(Loss::SoftmaxCrossEntropy));
+    /// let relu = &import.report.nodes[1];
+    /// assert_eq!((&relu.operator[..], relu.role), ("Relu", Role::Network));
+    /// # Ok::<(), thinnet::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`Self::network`].
-    pub fn loss(&self) -> Result<Option<Loss>, Error> {
-        let model = self.parse()?;
-        let store = self.store(&model)?;
-        let graph = self.graph(model, &store)?;
-        let said = self.said(&graph)?;
-        let mut walk = Walk::new(&graph, self.bytes.len().saturating_add(store.size()))?;
-        walk.run().map_err(|reason| self.refuse(reason))?;
-        Ok(said.map(|said| said.loss()).or(walk.draft.stated_loss()))
-    }
-
-    /// As [`Self::network`], with what became of each node, also where the graph is
-    /// refused.
-    ///
-    /// # Errors
-    /// Bytes that are no ONNX graph at all.
+    /// The bytes are not an ONNX graph.
     pub fn import(&self, loss: Option<Loss>) -> Result<Import, Error> {
         let model = self.parse()?;
         let store = self.store(&model)?;
         let graph = self.graph(model, &store)?;
         let mut walk = Walk::new(&graph, self.bytes.len().saturating_add(store.size()))?;
-        let network = match walk.run() {
-            Err(reason) => Err(self.refuse(reason)),
-            Ok(()) => self.said(&graph).and_then(|said| {
+        let walked = walk.run().map_err(|reason| self.refuse(reason));
+        let (network, stated) = match walked.and_then(|()| self.said(&graph)) {
+            Err(error) => (Err(error), None),
+            Ok(said) => {
+                let stated = said.as_ref().map(Architecture::loss).or(walk.draft.stated_loss());
                 let refuse = |reason| self.refuse(reason);
-                walk.draft.build(loss, said.as_ref(), &mut walk.report, refuse)
-            }),
+                (walk.draft.build(loss, said.as_ref(), &mut walk.report, refuse), stated)
+            }
         };
-        Ok(Import { network, report: walk.report })
+        Ok(Import { network, loss: stated, report: walk.report })
     }
 
     fn refuse(&self, reason: String) -> Error {
@@ -226,7 +239,7 @@ impl<'a> Model<'a> {
             .map_err(|reason| self.refuse(format!("not an ONNX model: {reason}")))
     }
 
-    /// What the model keeps in other files, which are opened and checked.
+    /// The tensors in other files, which are opened and checked.
     fn store<'m>(&self, model: &proto::Model<'m>) -> Result<Store<'m>, Error> {
         let wanted = Wanted::all(model).map_err(|reason| self.refuse(reason))?;
         self.beside.open(&wanted).map_err(|reason| self.refuse(reason))
@@ -236,7 +249,7 @@ impl<'a> Model<'a> {
         Graph::new(model, store).map_err(|reason| self.refuse(reason))
     }
 
-    /// What thinnet wrote of the network.
+    /// The description of the network that thinnet wrote.
     fn said(&self, graph: &Graph<'_>) -> Result<Option<Architecture>, Error> {
         let Some(text) = graph.metadata else { return Ok(None) };
         let refuse = |reason: &dyn std::fmt::Display| {
@@ -251,9 +264,9 @@ impl<'a> Model<'a> {
     }
 }
 
-/// Whether an ONNX file can begin like this: with the tag of a field that a model has.
+/// Refuses bytes that an ONNX file cannot begin with: its first one is the tag of a field.
 pub(super) fn begins(first: &[u8]) -> Result<(), String> {
-    /// The first bytes of the tags, of the fields 1 to 8, 14, 20, 25 and 26.
+    /// The first bytes of the tags of the fields 1 to 8, 14, 20, 25 and 26.
     const TAGS: [u8; 12] = [0x08, 0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42, 0x72, 0xa2, 0xca, 0xd2];
     match first.first() {
         Some(tag) if TAGS.contains(tag) => Ok(()),

@@ -1,8 +1,9 @@
-//! The network that the steps of a graph are.
+//! The network that the steps of a graph make up.
 
 use super::{
-    elementwise::{Applied, Elementwise},
-    layer::{Layer, Rounded, Sums},
+    constant::Operand,
+    elementwise::{Applied, broadcast},
+    layer::{Layer, OfNode, Rounded, Sums},
     proto::{Node, short},
     report::{Report, Role},
     row::Row,
@@ -17,29 +18,24 @@ use crate::{
     rate::Keep,
 };
 
-/// The most elementwise operations that are folded into one side of a layer.
+/// The maximum number of elementwise operations that are folded into one side of a layer.
 const MAX_FOLDED: usize = 64;
 
-/// The network, as far as the way has come.
+/// The network, as far as the graph has been read.
 pub(super) struct Draft<'a> {
-    input_keep: Option<Keep>,
+    input_keep: Option<OfNode<Keep>>,
     layers: Vec<Layer<'a>>,
-    /// What is done to the input or to the last layer's outputs, to be folded into
-    /// the next layer.
+    /// Operations on the input or on the last layer's outputs, to be folded into the next layer.
     pending: Vec<Applied<'a>>,
-    /// What the last link says of the loss; nothing comes after it.
+    /// The loss, once its output function was read; no layer comes after that.
     loss: Option<Loss>,
-    /// Whether the graph's last step so far is the logarithm of a softmax already.
+    /// Whether the last step was the logarithm of a softmax.
     is_log: bool,
     /// Whether the last step was 1 - p of a logistic output.
     is_complement: bool,
-    /// The nodes of the last activation, elementwise operation and dropout.
-    activation_at: usize,
-    elementwise_at: usize,
-    dropout_at: usize,
-    /// The steps that were taken.
+    /// The number of steps so far.
     position: usize,
-    /// Bytes of the file.
+    /// The size of the file in bytes.
     size: usize,
 }
 
@@ -52,15 +48,12 @@ impl<'a> Draft<'a> {
             loss: None,
             is_log: false,
             is_complement: false,
-            activation_at: 0,
-            elementwise_at: 0,
-            dropout_at: 0,
             position: 0,
             size,
         }
     }
 
-    /// How many steps were taken.
+    /// The number of steps so far.
     pub fn position(&self) -> usize {
         self.position
     }
@@ -70,7 +63,7 @@ impl<'a> Draft<'a> {
         self.is_complement
     }
 
-    /// Takes the next step, and says what the row is behind it.
+    /// Takes the next step, and returns the row after it.
     pub fn take(
         &mut self,
         index: usize,
@@ -97,11 +90,11 @@ impl<'a> Draft<'a> {
             Step::Nothing(why) => (Role::Identity, why.to_owned()),
             Step::Reshape(other) => {
                 row = other;
-                (Role::Identity, "leaves a row's elements as they are".to_owned())
+                (Role::Identity, "keeps the elements of a row as they are".to_owned())
             }
             Step::Linear(linear) => {
                 let (inputs, outputs) = (linear.inputs, linear.outputs);
-                // Ones before the last dimension stay.
+                // The product has the same first dimensions, all of size 1.
                 row.fixed = None;
                 if let Some(last) = row.dims.last_mut() {
                     let columns = last.replace(outputs);
@@ -111,25 +104,22 @@ impl<'a> Draft<'a> {
                 (Role::Network, format!("layer {layer}, from {inputs} to {outputs} units"))
             }
             Step::Elementwise(op) => {
-                let (applied, dims) = Applied::new(op, &row.dims, node.describe())?;
+                let (applied, dims) = Applied::new(op, &row.dims, node.describe(), index)?;
                 row.dims = dims;
-                let last = self.layers.last().and_then(|layer| layer.activation);
+                let last = self.layers.last().map(Layer::activation);
                 let of_logistic = self.pending.is_empty() && last == Some(Activation::Logistic);
                 self.is_complement = of_logistic && applied.op.is_complement()?;
                 let layer = self.elementwise(applied)?;
-                self.elementwise_at = index;
                 (Role::Folded, format!("folded into layer {layer}"))
             }
             Step::Activation(activation) => {
-                self.activation(node, activation, &row, report)?;
-                self.activation_at = index;
+                self.activation(node, OfNode { value: activation, index }, &row, report)?;
                 let layer = self.layers.len() - 1;
                 (Role::Network, format!("{activation} of layer {layer}"))
             }
             Step::Dropout(keep) if !keep.drops() => (Role::Identity, "drops nothing".to_owned()),
             Step::Dropout(keep) => {
-                self.dropout(node, keep, &row, report)?;
-                self.dropout_at = index;
+                self.dropout(node, OfNode { value: keep, index }, &row, report)?;
                 let of = match self.layers.len().checked_sub(1) {
                     None => "the inputs".to_owned(),
                     Some(layer) => format!("the outputs of layer {layer}"),
@@ -147,12 +137,11 @@ impl<'a> Draft<'a> {
             }
             Step::Log => return Err("expected a Log only directly after a Softmax".to_owned()),
             Step::TwoClasses { complement_first } => {
-                self.two_classes(complement_first)?;
-                row.dims = vec![Some(2)];
                 let detail = "two classes: a softmax over 0 and the logit";
-                for part in [self.activation_at, self.elementwise_at] {
+                for part in self.two_classes(complement_first)? {
                     report.set(part, Role::Network, detail);
                 }
+                row.dims = vec![Some(2)];
                 (Role::Network, detail.to_owned())
             }
         };
@@ -171,15 +160,13 @@ impl<'a> Draft<'a> {
             let name = short(linear.weight.name);
             return Err(format!("{name} takes {inputs} inputs: expected {columns}"));
         }
-        if let Some((bias, _)) = &linear.bias {
-            let units = [Some(outputs)];
-            let (_, known) = Applied::new(Elementwise::Add(*bias), &units, String::new())?;
-            debug_assert_eq!(known, units);
+        if let Some((Operand::Floats(bias), _)) = &linear.bias {
+            broadcast(bias, &mut [Some(outputs)])?;
         }
         self.add_layer(node, Sums::Linear(linear))
     }
 
-    /// A new layer, into which goes what is pending.
+    /// Adds a layer, into which the pending operations are folded.
     fn add_layer(&mut self, node: &Node<'a>, sums: Sums<'a>) -> Result<(), String> {
         let layer = Layer {
             node: node.describe(),
@@ -191,14 +178,18 @@ impl<'a> Draft<'a> {
             two_classes: None,
         };
         memory::push("layers", &mut self.layers, layer).map_err(|error| error.to_string())?;
-        // At once: many layers can share one large tensor.
+        // After each layer, because many layers can share one large tensor.
         room::check(&self.widths(), self.size)
     }
 
-    /// A layer of its own for what is pending, or for an activation or dropout that
-    /// does not belong to the last layer: each unit has one input, and weight 0 from the
-    /// others.
-    fn own_layer(&mut self, node: &Node<'a>, row: &Row, report: &mut Report) -> Result<(), String> {
+    /// Adds an extra layer for the pending operations, or for an activation or dropout that
+    /// cannot belong to the last layer. Each unit has one input, and weight 0 for the others.
+    fn extra_layer(
+        &mut self,
+        node: &Node<'a>,
+        row: &Row,
+        report: &mut Report,
+    ) -> Result<(), String> {
         let n = row.columns().ok_or("expected an input whose shape is stated")?;
         self.add_layer(node, Sums::Inputs(n))?;
         report.notes.push(format!(
@@ -209,8 +200,8 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// Puts an elementwise operation where it will be folded, and says into which
-    /// layer.
+    /// Adds an elementwise operation, and returns the index of the layer that it will be folded
+    /// into.
     fn elementwise(&mut self, applied: Applied<'a>) -> Result<usize, String> {
         let layers = self.layers.len();
         let sums = self.layers.last_mut().filter(|layer| {
@@ -230,22 +221,22 @@ impl<'a> Draft<'a> {
     fn activation(
         &mut self,
         node: &Node<'a>,
-        activation: Activation,
+        activation: OfNode<Activation>,
         row: &Row,
         report: &mut Report,
     ) -> Result<(), String> {
-        // A ReLU of what is dropped or divided is the ReLU dropped or divided.
-        let commutes = matches!(activation, Activation::Relu | Activation::LeakyRelu(_));
+        // A ReLU before dropout, and before a division by the keep rate, is one after it.
+        let commutes = matches!(activation.value, Activation::Relu | Activation::LeakyRelu(_));
+        let is_relu = |activation: Activation| activation == Activation::Relu;
         match self.layers.last() {
             Some(Layer { activation: Some(first), .. }) if self.pending.is_empty() => {
-                // The ReLU of a ReLU, dropped or not.
-                if (*first, activation) == (Activation::Relu, Activation::Relu) {
-                    return Ok(());
+                // A second ReLU changes nothing, even after dropout.
+                if !is_relu(first.value) || !is_relu(activation.value) {
+                    self.extra_layer(node, row, report)?;
                 }
-                self.own_layer(node, row, report)?;
             }
             Some(layer) if self.pending.is_empty() && (layer.keep.is_none() || commutes) => {}
-            _ => self.own_layer(node, row, report)?,
+            _ => self.extra_layer(node, row, report)?,
         }
         if let Some(layer) = self.layers.last_mut() {
             layer.activation = Some(activation);
@@ -256,25 +247,25 @@ impl<'a> Draft<'a> {
     fn dropout(
         &mut self,
         node: &Node<'a>,
-        keep: Keep,
+        keep: OfNode<Keep>,
         row: &Row,
         report: &mut Report,
     ) -> Result<(), String> {
-        // What is shifted behind the last site would not be 0 where it is dropped.
+        // A shift after the dropout site would make a dropped unit other than 0.
         let mut shifts = false;
         for applied in &self.pending {
             shifts |= !applied.op.keeps_zero()?;
         }
         let taken = self.site().is_some();
         if taken || shifts {
-            self.own_layer(node, row, report)?;
+            self.extra_layer(node, row, report)?;
         }
         *self.site() = Some(keep);
         Ok(())
     }
 
-    /// The dropout of what the last layer makes.
-    fn site(&mut self) -> &mut Option<Keep> {
+    /// The dropout of the last layer's outputs, or of the inputs.
+    fn site(&mut self) -> &mut Option<OfNode<Keep>> {
         match self.layers.last_mut() {
             Some(layer) => &mut layer.keep,
             None => &mut self.input_keep,
@@ -298,62 +289,67 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn two_classes(&mut self, complement_first: bool) -> Result<(), String> {
-        self.pending.clear();
+    /// Makes p and 1 - p of the last layer two classes, and returns the indices of the nodes that
+    /// computed them.
+    fn two_classes(
+        &mut self,
+        complement_first: bool,
+    ) -> Result<impl Iterator<Item = usize> + use<>, String> {
         let layer = self.layers.last_mut().ok_or("comes before the first layer")?;
-        layer.activation = None;
+        let complement = self.pending.pop().map(|complement| complement.index);
+        let logistic = layer.activation.take().map(|logistic| logistic.index);
         layer.two_classes = Some(complement_first);
         self.loss = Some(Loss::SoftmaxCrossEntropy);
-        Ok(())
+        Ok(logistic.into_iter().chain(complement))
     }
 
-    /// Sees to the end of the way: the last layer is an output layer. An error is with
-    /// the node that stands in the way, where there is one.
+    /// Makes the last layer the output layer. An error comes with the index of the node at
+    /// fault, if there is one.
     pub fn finish(&mut self, report: &mut Report) -> Result<(), (Option<usize>, String)> {
         let Some(layer) = self.layers.last_mut() else {
             let reason = "no layer with weights: expected a Gemm or a MatMul";
             return Err((None, reason.to_owned()));
         };
-        if layer.keep.is_some() {
+        if let Some(keep) = layer.keep {
             let reason = "drops outputs of the network: expected no dropout after the last layer";
-            return Err((Some(self.dropout_at), reason.to_owned()));
+            return Err((Some(keep.index), reason.to_owned()));
         }
-        if !self.pending.is_empty() {
+        if let Some(last) = self.pending.last() {
             let reason = "scales or shifts the output of the last activation: expected a layer \
                  after it, to fold it into";
-            return Err((Some(self.elementwise_at), reason.to_owned()));
+            return Err((Some(last.index), reason.to_owned()));
         }
         match layer.activation.take() {
             None => Ok(()),
-            Some(Activation::Logistic) => {
+            Some(OfNode { value: Activation::Logistic, index }) => {
                 self.loss = Some(Loss::BinaryCrossEntropy);
                 let detail = output_function(Loss::BinaryCrossEntropy);
-                report.set(self.activation_at, Role::Network, detail);
+                report.set(index, Role::Network, detail);
                 Ok(())
             }
-            Some(other) => {
+            Some(OfNode { value: other, index }) => {
                 let reason = format!(
                     "the activation {other} after the last layer: expected none, a Softmax, a \
                      LogSoftmax or a Sigmoid"
                 );
-                Err((Some(self.activation_at), reason))
+                Err((Some(index), reason))
             }
         }
     }
 
-    /// The units of the input and of each layer.
+    /// The widths of the input and of each layer.
     fn widths(&self) -> Vec<usize> {
         let first = self.layers.first().map(|layer| layer.sums.inputs());
         first.into_iter().chain(self.layers.iter().map(Layer::outputs)).collect()
     }
 
-    /// The loss that the graph says by its end.
+    /// The loss that follows from the end of the graph.
     pub fn stated_loss(&self) -> Option<Loss> {
         self.loss
     }
 
-    /// The network; the loss where the graph does not say it, or to be the one that
-    /// it says. `said` is what thinnet wrote of it.
+    /// The network. `asked` is its loss if the graph states none; if it states one, they have to
+    /// be equal. `said` is the description that thinnet wrote.
     pub fn build(
         &self,
         asked: Option<Loss>,
@@ -378,7 +374,7 @@ impl<'a> Draft<'a> {
         Ok(mlp)
     }
 
-    /// Whether what thinnet wrote of the network is what the graph is.
+    /// Refuses a description by thinnet that is not that of the graph.
     fn check_said(&self, said: &Architecture) -> Result<(), String> {
         let here = |what: &str, said: String, got: String| {
             Err(format!(
@@ -401,12 +397,11 @@ impl<'a> Draft<'a> {
         };
         let activations: Vec<_> = said.activations().into_iter().map(plain).collect();
         let hidden = &self.layers[..self.layers.len().saturating_sub(1)];
-        let got: Vec<_> =
-            hidden.iter().map(|layer| layer.activation.unwrap_or(Activation::Identity)).collect();
+        let got: Vec<_> = hidden.iter().map(Layer::activation).collect();
         if activations != got {
             return here("activations", texts(&activations), texts(&got));
         }
-        // A graph without dropout leaves the rates to the metadata.
+        // The rates of a graph without dropout are only in the metadata.
         let got = self.keeps();
         if got.iter().any(|keep| keep.drops()) && said.keeps() != got {
             return here("keep rates", texts(&said.keeps()), texts(&got));
@@ -419,17 +414,18 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    fn keeps(&self) -> Vec<Keep> {
-        let hidden = &self.layers[..self.layers.len().saturating_sub(1)];
-        [self.input_keep]
-            .into_iter()
-            .chain(hidden.iter().map(|layer| layer.keep))
-            .map(|keep| keep.unwrap_or(Keep::ONE))
-            .collect()
+    fn input_keep(&self) -> Keep {
+        self.input_keep.map_or(Keep::ONE, |keep| keep.value)
     }
 
-    /// The loss: as the graph or its metadata says, else as was `asked`, else the
-    /// usual one.
+    /// The keep rates of each layer's inputs.
+    fn keeps(&self) -> Vec<Keep> {
+        let hidden = &self.layers[..self.layers.len().saturating_sub(1)];
+        [self.input_keep()].into_iter().chain(hidden.iter().map(Layer::keep)).collect()
+    }
+
+    /// The loss that the graph or its metadata states, else the one that was `asked` for, else
+    /// the default.
     fn loss(
         &self,
         said: Option<Loss>,
@@ -445,16 +441,12 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The network as its builder takes it.
+    /// A builder with the layers of the graph.
     fn builder(&self, outputs: usize, loss: Loss) -> MlpBuilder {
         let inputs = self.layers.first().map_or(0, |layer| layer.sums.inputs());
-        let mut builder = Mlp::builder(inputs).input_keep(self.input_keep.unwrap_or(Keep::ONE));
+        let mut builder = Mlp::builder(inputs).input_keep(self.input_keep());
         for layer in &self.layers[..self.layers.len().saturating_sub(1)] {
-            builder = builder.hidden(
-                layer.outputs(),
-                layer.activation.unwrap_or(Activation::Identity),
-                layer.keep.unwrap_or(Keep::ONE),
-            );
+            builder = builder.hidden(layer.outputs(), layer.activation(), layer.keep());
         }
         builder.output(outputs, loss)
     }

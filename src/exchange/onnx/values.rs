@@ -1,10 +1,12 @@
-//! What the values of a graph are, and operators on those that are known before
-//! it runs.
+//! The values of a graph, and operators on those that are known before it runs.
+//!
+//! A new operator is a function here, and its line in [`OPERATORS`].
 
 use super::{
     constant::Constant,
     external::Store,
-    proto::{Node, kind, short},
+    inputs::{Inputs, Slice},
+    proto::{Attributes, Node, kind, short},
     row::Row,
     sizes::{Arithmetic, Size, Sizes},
 };
@@ -12,13 +14,13 @@ use super::{
 /// A value of a graph.
 #[derive(Clone, Debug)]
 pub(super) enum Value<'a> {
-    /// It stands in the file.
+    /// It is in the file.
     Constant(Constant<'a>),
-    /// Whole numbers that come from shapes.
+    /// Whole numbers computed from shapes.
     Sizes(Sizes),
-    /// A number as often as a shape says, in which the rows may be.
+    /// A tensor of equal numbers, whose shape may depend on the number of rows.
     Filled { number: f64, shape: Sizes },
-    /// The row, after so many steps.
+    /// The row, after `position` steps.
     Row { row: Row, position: usize },
 }
 
@@ -38,37 +40,34 @@ impl Value<'_> {
     }
 }
 
-/// A node none of whose inputs is the row, or one that takes its shape alone.
+/// A node that takes no elements of the row: it takes constants, or only the row's shape.
 pub(super) struct Known<'a, 'v> {
-    pub node: &'v Node<'a>,
-    pub opset: i64,
-    /// What the value is called that it makes.
+    pub inputs: Inputs<'a, 'v>,
+    /// The name of its output.
     pub name: &'a str,
-    /// `None` where one is left out.
-    pub inputs: &'v [Option<Value<'a>>],
-    /// What is kept in other files.
+    /// The tensors in other files.
     pub store: &'a Store<'a>,
 }
 
 type Compute = for<'a> fn(&Known<'a, '_>) -> Result<Value<'a>, String>;
 
-/// The operators on values that are known. A new one is a line here and a function.
+/// The operators on known values.
 const OPERATORS: &[(&str, Compute)] = &[
     ("Constant", |known| {
-        Constant::of_node(known.name, known.node, known.store).map(Value::Constant)
+        Constant::of_node(known.name, known.inputs.node, known.store).map(Value::Constant)
     }),
     ("ConstantOfShape", constant_of_shape),
     ("Expand", expand),
     ("Identity", identity),
     ("Cast", |known| {
-        known.check_inputs(1)?;
-        let to = known.node.attributes(&["to", "saturate", "round_mode"])?.int("to")?;
+        known.inputs.at_most(1)?;
+        let to = known.attributes(&["to", "saturate", "round_mode"])?.int("to")?;
         known.cast(to.ok_or("attribute `to` is missing: expected a kind of number")?)
     }),
     ("CastLike", |known| {
-        known.check_inputs(2)?;
-        known.node.attributes(&["saturate", "round_mode"])?;
-        // Like the row, which is of floats where it meets a number.
+        known.inputs.at_most(2)?;
+        known.attributes(&["saturate", "round_mode"])?;
+        // The row is of floats wherever a constant meets it.
         known.cast(kind::F32)
     }),
     ("Transpose", transpose),
@@ -87,12 +86,12 @@ const OPERATORS: &[(&str, Compute)] = &[
     ("Div", |known| known.compute(Arithmetic::Divide)),
 ];
 
-/// Whether there is a node's operator among them.
+/// Whether a node's operator is among them.
 pub(super) fn knows(node: &Node<'_>) -> bool {
     node.is_standard() && OPERATORS.iter().any(|(name, _)| *name == node.op)
 }
 
-/// Whether a node takes no more of the row than its shape, or its kind of elements.
+/// Whether a node takes only the shape of the row, or only the kind of its elements.
 pub(super) fn takes_no_elements(node: &Node<'_>, inputs: &[Option<Value<'_>>]) -> bool {
     match node.op {
         _ if !node.is_standard() => false,
@@ -105,10 +104,11 @@ pub(super) fn takes_no_elements(node: &Node<'_>, inputs: &[Option<Value<'_>>]) -
 impl<'a> Known<'a, '_> {
     /// The value that the node makes.
     pub fn value(&self) -> Result<Value<'a>, String> {
-        let found = OPERATORS.iter().find(|(name, _)| *name == self.node.op);
+        let node = self.inputs.node;
+        let found = OPERATORS.iter().find(|(name, _)| *name == node.op);
         match found {
-            Some((_, compute)) if self.node.is_standard() => compute(self),
-            _ if self.node.op.contains("Random") || self.node.op == "Bernoulli" => {
+            Some((_, compute)) if node.is_standard() => compute(self),
+            _ if node.op.contains("Random") || node.op == "Bernoulli" => {
                 Err("draws random numbers: expected a Dropout to drop units (in PyTorch, \
                      nn.Dropout without inplace=True)"
                     .to_owned())
@@ -121,41 +121,17 @@ impl<'a> Known<'a, '_> {
         }
     }
 
+    fn attributes(&self, known: &[&str]) -> Result<Attributes<'a>, String> {
+        self.inputs.node.attributes(known)
+    }
+
     fn input(&self, place: usize) -> Result<&Value<'a>, String> {
-        self.inputs
-            .get(place)
-            .and_then(Option::as_ref)
-            .ok_or_else(|| format!("input {place} is missing"))
-    }
-
-    fn check_inputs(&self, most: usize) -> Result<(), String> {
-        if self.inputs.len() > most {
-            return Err(format!("{} inputs: expected at most {most}", self.inputs.len()));
-        }
-        Ok(())
-    }
-
-    /// Constants at input `place`, or in the attribute `name` of these before
-    /// version `since`.
-    fn ints(
-        &self,
-        place: usize,
-        name: &str,
-        known: &[&str],
-        since: i64,
-    ) -> Result<Option<Vec<i64>>, String> {
-        if self.opset < since {
-            return self.node.attributes(known)?.ints(name);
-        }
-        match self.inputs.get(place).and_then(Option::as_ref) {
-            None => Ok(None),
-            Some(value) => value.sizes()?.numbers().map(Some),
-        }
+        self.inputs.required(place)
     }
 
     fn compute(&self, op: Arithmetic) -> Result<Value<'a>, String> {
-        self.check_inputs(2)?;
-        self.node.attributes(&[])?;
+        self.inputs.at_most(2)?;
+        self.attributes(&[])?;
         let sizes = |place: usize| match self.input(place)? {
             Value::Constant(constant) if !constant.is_integer() => Err(format!(
                 "computes with {}, which is not a whole number: export with constant folding",
@@ -171,7 +147,7 @@ impl<'a> Known<'a, '_> {
         let refuse =
             || Err(format!("casts a constant to {}: export with constant folding", kind::name(to)));
         match self.input(0)? {
-            // Numbers of rows are those of tensors, which fit.
+            // The number of rows is that of a tensor, so it fits.
             Value::Sizes(sizes) if to == kind::I64 || (to == kind::I32 && sizes.fit_i32()) => {
                 Ok(Value::Sizes(sizes.clone()))
             }
@@ -183,21 +159,20 @@ impl<'a> Known<'a, '_> {
         }
     }
 
-    /// One dimension of size 1 more or less; more than that of a constant tensor.
+    /// Adds or removes a dimension of size 1; several of them for a constant tensor.
     fn change_rank(&self, more: bool) -> Result<Value<'a>, String> {
-        self.check_inputs(2)?;
-        let axes = self.ints(1, "axes", &["axes"], 13)?;
+        let axes = self.inputs.parameters(13, &["axes"], 1, &[])?.ints("axes", 1)?;
         if let Value::Constant(constant) = self.input(0)?
             && !constant.is_integer()
         {
             let row = Row::of(&constant.shape());
-            // As a row of these dimensions, whose axes are one further on.
-            let behind = |axes: &[i64]| -> Vec<i64> {
+            // As the dimensions of a row, whose axes are counted from 1.
+            let shifted = |axes: &[i64]| -> Vec<i64> {
                 axes.iter()
                     .map(|&axis| if axis < 0 { axis } else { axis.saturating_add(1) })
                     .collect()
             };
-            let axes = axes.as_deref().map(behind);
+            let axes = axes.as_deref().map(shifted);
             let row = match (more, axes) {
                 (false, axes) => row.squeeze(axes.as_deref())?,
                 (true, Some(axes)) => row.unsqueeze(&axes)?,
@@ -225,18 +200,18 @@ fn reshaped<'a>(constant: &Constant<'a>, shape: &[usize]) -> Result<Value<'a>, S
 }
 
 fn identity<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
-    known.check_inputs(1)?;
-    known.node.attributes(&[])?;
+    known.inputs.at_most(1)?;
+    known.attributes(&[])?;
     Ok(match known.input(0)?.clone() {
         Value::Constant(constant) => Value::Constant(constant.named(known.name)),
         other => other,
     })
 }
 
-/// A number as often as the shape says.
+/// A tensor of equal numbers.
 fn expand<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
-    known.check_inputs(2)?;
-    known.node.attributes(&[])?;
+    known.inputs.at_most(2)?;
+    known.attributes(&[])?;
     let Value::Constant(constant) = known.input(0)? else {
         return Err("expands what is not a number: expected one".to_owned());
     };
@@ -248,8 +223,8 @@ fn expand<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
 }
 
 fn transpose<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
-    known.check_inputs(1)?;
-    let perm = known.node.attributes(&["perm"])?.ints("perm")?;
+    known.inputs.at_most(1)?;
+    let perm = known.attributes(&["perm"])?.ints("perm")?;
     let Value::Constant(constant) = known.input(0)? else {
         return Err("transposes a shape: expected a matrix".to_owned());
     };
@@ -264,8 +239,8 @@ fn transpose<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
 }
 
 fn reshape<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
-    known.check_inputs(2)?;
-    let attributes = known.node.attributes(&["allowzero"])?;
+    known.inputs.at_most(2)?;
+    let attributes = known.attributes(&["allowzero"])?;
     let literal = attributes.int("allowzero")?.unwrap_or(0) != 0;
     let shape = known.input(1)?.sizes()?.numbers()?;
     match known.input(0)? {
@@ -285,10 +260,10 @@ fn reshape<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
     }
 }
 
-/// The sizes of a tensor, from dimension `start` on before `end`.
+/// The sizes of a tensor from dimension `start` on, before `end`.
 fn shape<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
-    known.check_inputs(1)?;
-    let attributes = known.node.attributes(&["start", "end"])?;
+    known.inputs.at_most(1)?;
+    let attributes = known.attributes(&["start", "end"])?;
     let start = attributes.int("start")?.unwrap_or(0);
     let end = attributes.int("end")?.unwrap_or(i64::MAX);
     sizes_of(known)?.slice(start, end, 1).map(Value::Sizes)
@@ -296,8 +271,8 @@ fn shape<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
 
 /// The number of a tensor's elements.
 fn size<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
-    known.check_inputs(1)?;
-    known.node.attributes(&[])?;
+    known.inputs.at_most(1)?;
+    known.attributes(&[])?;
     Ok(Value::Sizes(Sizes::scalar(sizes_of(known)?.product())))
 }
 
@@ -316,69 +291,69 @@ fn sizes_of(known: &Known<'_, '_>) -> Result<Sizes, String> {
 }
 
 fn gather<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
-    known.check_inputs(2)?;
-    let axis = known.node.attributes(&["axis"])?.int("axis")?.unwrap_or(0);
-    if axis != 0 && axis != -1 {
-        return Err(format!("axis {axis} of a vector: expected 0"));
+    known.inputs.at_most(2)?;
+    let axis = known.attributes(&["axis"])?.int("axis")?.unwrap_or(0);
+    if !is_only_axis(axis) {
+        return Err(format!("gathers from axis {axis} of a vector: expected 0"));
     }
     known.input(0)?.sizes()?.gather(&known.input(1)?.sizes()?).map(Value::Sizes)
 }
 
 fn slice<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
-    known.check_inputs(5)?;
-    const NAMES: [&str; 4] = ["starts", "ends", "axes", "steps"];
-    // Attributes before version 10, inputs since then.
-    let part = |at: usize| known.ints(at + 1, NAMES[at], &NAMES[..3], 10);
-    let one = |at: usize| match part(at)?.as_deref() {
-        None => Ok(None),
-        Some(&[one]) => Ok(Some(one)),
-        Some(many) => Err(format!("{} {many:?}: expected one number", NAMES[at])),
+    let slices = known.inputs.slices()?;
+    let &[Slice { start, end, axis, step }] = &slices[..] else {
+        return Err(format!("slices {} axes of a vector: expected one", slices.len()));
     };
-    let start = one(0)?.ok_or("`starts` is missing")?;
-    let end = one(1)?.ok_or("`ends` is missing")?;
-    if part(2)?.is_some_and(|axes| axes != [0] && axes != [-1]) {
-        return Err("slices a vector along another axis: expected 0".to_owned());
+    if !is_only_axis(axis) {
+        return Err(format!("slices axis {axis} of a vector: expected 0"));
     }
-    let step = if known.opset < 10 { None } else { one(3)? };
-    known.input(0)?.sizes()?.slice(start, end, step.unwrap_or(1)).map(Value::Sizes)
+    known.input(0)?.sizes()?.slice(start, end, step).map(Value::Sizes)
+}
+
+/// Whether this is the axis of a vector.
+fn is_only_axis(axis: i64) -> bool {
+    axis == 0 || axis == -1
 }
 
 fn concat<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
-    let axis = known.node.attributes(&["axis"])?.int("axis")?;
+    let axis = known.attributes(&["axis"])?.int("axis")?;
     match axis {
         Some(0 | -1) => {}
         Some(axis) => return Err(format!("axis {axis} of vectors: expected 0")),
         None => return Err("attribute `axis` is missing: expected 0".to_owned()),
     }
-    let parts = (0..known.inputs.len()).map(|place| known.input(place)?.sizes());
+    let parts = (0..known.inputs.values.len()).map(|place| known.input(place)?.sizes());
     Sizes::concat(&parts.collect::<Result<Vec<_>, _>>()?).map(Value::Sizes)
 }
 
 fn product<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
-    known.check_inputs(2)?;
-    let attributes = known.node.attributes(&["axes", "keepdims", "noop_with_empty_axes"])?;
-    let keeps = attributes.int("keepdims")?.unwrap_or(1) != 0;
-    let axes = match attributes.ints("axes")? {
-        Some(axes) => Some(axes),
-        None => known.ints(1, "axes", &["axes", "keepdims", "noop_with_empty_axes"], 18)?,
+    const OTHERS: [&str; 2] = ["keepdims", "noop_with_empty_axes"];
+    let parameters = known.inputs.parameters(18, &["axes"], 1, &OTHERS)?;
+    let flag = |name: &str, default: i64| {
+        parameters.attributes.int(name).map(|flag| flag.unwrap_or(default) != 0)
     };
-    if axes.is_none() && attributes.int("noop_with_empty_axes")?.unwrap_or(0) != 0 {
-        return Err("multiplies nothing without axes: expected axis 0".to_owned());
-    }
-    if axes.is_some_and(|axes| axes != [0] && axes != [-1]) {
-        return Err("multiplies a vector along another axis: expected 0".to_owned());
+    let keeps = flag("keepdims", 1)?;
+    match parameters.ints("axes", 1)?.as_deref() {
+        None if flag("noop_with_empty_axes", 0)? => {
+            return Err("multiplies nothing without axes: expected axis 0".to_owned());
+        }
+        None => {}
+        Some(&[axis]) if is_only_axis(axis) => {}
+        Some(axes) => {
+            return Err(format!("multiplies along axes {axes:?} of a vector: expected [0]"));
+        }
     }
     let sizes = known.input(0)?.sizes()?;
     let is_vector = keeps && sizes.is_vector;
     Ok(Value::Sizes(Sizes { is_vector, items: vec![sizes.product()] }))
 }
 
-/// A number as often as the shape says.
+/// A tensor of equal numbers, or a vector of equal sizes.
 fn constant_of_shape<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
-    known.check_inputs(1)?;
+    known.inputs.at_most(1)?;
     let shape = known.input(0)?.sizes()?;
-    // Without a value it is a float, 0.
-    let Some(value) = known.node.attributes(&["value"])?.tensor("value")? else {
+    // The default is 0, a float.
+    let Some(value) = known.attributes(&["value"])?.tensor("value")? else {
         return Ok(Value::Filled { number: 0.0, shape });
     };
     let value = Constant::of_tensor("value", value, known.store);

@@ -1,9 +1,10 @@
-//! The way through a graph, from its input to its output.
+//! The path through a graph, from its input to its output.
 
 use std::collections::HashMap;
 
 use super::{
     graph::Graph,
+    inputs::Inputs,
     network::Draft,
     proto::{Node, ValueInfo, kind, short},
     report::{Report, Role},
@@ -13,7 +14,7 @@ use super::{
 };
 use crate::error::Error;
 
-/// A graph on the way to a network.
+/// The conversion of a graph to a network.
 pub(super) struct Walk<'g, 'a> {
     graph: &'g Graph<'a>,
     values: HashMap<&'a str, Value<'a>>,
@@ -24,7 +25,7 @@ pub(super) struct Walk<'g, 'a> {
 }
 
 impl<'g, 'a> Walk<'g, 'a> {
-    /// A walk that has not begun. `size` is that of the file.
+    /// A walk that has not begun. `size` is that of the file in bytes.
     pub fn new(graph: &'g Graph<'a>, size: usize) -> Result<Self, Error> {
         Ok(Self {
             graph,
@@ -35,8 +36,8 @@ impl<'g, 'a> Walk<'g, 'a> {
         })
     }
 
-    /// Goes all the way. What it learns on it is in the report, also where it
-    /// comes to no end.
+    /// Converts all nodes that the output depends on. The report says what became of each,
+    /// also after an error.
     pub fn run(&mut self) -> Result<(), String> {
         let output = self.graph.output()?;
         let order = self.graph.order(output)?;
@@ -54,7 +55,7 @@ impl<'g, 'a> Walk<'g, 'a> {
                 return Err(node.refuse(reason));
             }
         }
-        // Also where the output is the input itself, or no node's first one.
+        // Fails if the output is an unknown value, or not the first output of a node.
         self.value(output)?;
         self.draft.finish(&mut self.report).map_err(|(at, reason)| match at {
             None => reason,
@@ -65,13 +66,13 @@ impl<'g, 'a> Walk<'g, 'a> {
         })
     }
 
-    /// What can be said of nodes behind one that is refused: whether their
-    /// operators are known at all.
+    /// Reports on the nodes after a refused one: whether their operators are known.
     fn survey(&mut self, rest: &[usize]) {
         for &index in rest {
             let node = &self.graph.nodes[index];
             let of_row = steps::operators(node).unwrap_or_default();
-            let known = of_row.iter().any(|(name, _)| *name == node.op) || values::knows(node);
+            let known =
+                of_row.iter().any(|operator| operator.name == node.op) || values::knows(node);
             if known {
                 self.report.set(index, Role::Unknown, "after a refused node");
             } else {
@@ -105,17 +106,17 @@ impl<'g, 'a> Walk<'g, 'a> {
         Ok(Value::Row { row: input(info)?, position: 0 })
     }
 
-    /// Takes the next node.
+    /// Converts the next node.
     fn take(&mut self, index: usize, node: &Node<'a>) -> Result<(), String> {
         let mut inputs = Vec::new();
         for name in node.inputs()? {
             inputs.push(if name.is_empty() { None } else { Some(self.value(name)?) });
         }
         let name = node.outputs()?.first().copied().unwrap_or_default();
+        let Graph { opset, store, .. } = *self.graph;
         let rows = inputs.iter().flatten().filter(|value| value.is_row()).count();
         let value = if rows == 0 || takes_no_elements(node, &inputs) {
-            let Graph { opset, store, .. } = *self.graph;
-            let known = Known { node, opset, name, inputs: &inputs, store };
+            let known = Known { inputs: Inputs { node, opset, values: &inputs }, name, store };
             let value = known.value()?;
             let what = match &value {
                 Value::Constant(_) | Value::Filled { .. } => "a constant",
@@ -131,7 +132,7 @@ impl<'g, 'a> Walk<'g, 'a> {
         Ok(())
     }
 
-    /// Takes a node on the way of the row.
+    /// Converts a node that takes the row.
     fn step(
         &mut self,
         index: usize,
@@ -144,7 +145,7 @@ impl<'g, 'a> Walk<'g, 'a> {
         });
         let first = rows.next().ok_or("takes no row: expected one")?;
         let second = rows.next();
-        // The later one where 1 - p stands beside p, and nothing else does.
+        // Only p and 1 - p may come together, and the step continues from the later one.
         let (at, row, position) = match second {
             None => first,
             Some(second) => {
@@ -169,9 +170,9 @@ impl<'g, 'a> Walk<'g, 'a> {
                  input to the output, without branches"
             ));
         }
-        let call = Call { node, opset: self.graph.opset, inputs, at, row };
-        let step = call.step()?;
-        if steps::trains(node) {
+        let inputs = Inputs { node, opset: self.graph.opset, values: inputs };
+        let step = Call { inputs, at, row }.step()?;
+        if steps::is_in_training_mode(node) {
             self.report.notes.push(format!(
                 "{} was exported in training mode, which changes the running statistics: call \
                  model.eval() before the export, and train() only on the dropout modules",
@@ -183,7 +184,7 @@ impl<'g, 'a> Walk<'g, 'a> {
     }
 }
 
-/// What the graph says of its input.
+/// The row as the graph describes its input.
 fn input(input: &ValueInfo<'_>) -> Result<Row, String> {
     let name = short(input.name);
     let integer = input.kind.filter(|&kind| kind::is_integer(kind));
@@ -204,7 +205,7 @@ fn input(input: &ValueInfo<'_>) -> Result<Row, String> {
     if rest.is_empty() {
         return Err(format!("input {name} has one dimension: expected rows and columns"));
     }
-    // Some writers state 0 where they do not know the size.
+    // Some writers state 0 for an unknown size.
     let size = |size: &Option<i64>| usize::try_from((*size)?).ok().filter(|&size| size > 0);
     let (dims, rows) = (rest.iter().map(size).collect(), size(rows));
     Ok(Row { dims, integer, rows, fixed: None })

@@ -149,7 +149,7 @@ pub const REFUSED: &[Refusal] = &[
         which: &["outputs_one_of_three"],
     },
     Refusal {
-        words: "(`Gather`): takes whole numbers: expected a Cast to floats before it",
+        words: "(`Gather`): looks up the rows in a table, as an embedding does",
         which: &["embedding"],
     },
     Refusal {

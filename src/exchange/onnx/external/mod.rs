@@ -1,139 +1,47 @@
-//! Tensors whose elements are kept in files beside the graph.
+//! Tensors whose elements are stored in other files in the graph's folder.
 //!
-//! A tensor states a range of a file in the graph's folder ([`stated`], [`location`]).
-//! All ranges of a graph are checked at one gate, [`Beside::open`], which opens each
-//! file once ([`data_file`]); what passed it is read from those handles, a tensor at a
-//! time.
+//! A tensor states a range of a file ([`stated`], [`location`]). All ranges of a graph are checked
+//! in one place, [`Store::open`], which opens each file once ([`data_file`]). After that they are
+//! read through those handles, a tensor at a time.
 
 mod data_file;
 mod location;
 mod stated;
+mod store;
+mod wanted;
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::BTreeSet,
     path::{Path, PathBuf},
 };
 
-use data_file::DataFile;
 pub(super) use stated::{External, Stated};
+pub(super) use store::Store;
+pub(super) use wanted::Wanted;
 
-use super::proto::{Model, Tensor, short};
-use crate::{
-    error::Error,
-    files::{self, Identity},
-    memory,
-};
+use crate::files::Identity;
 
-/// The most files, which are open all at once: macOS lets a process have 256.
-const MAX_FILES: usize = 200;
-
-/// The most bytes of all ranges, as of a file.
-const MAX_BYTES: u64 = files::MAX_BYTES;
-
-/// What lies beside a graph.
+/// The place of a graph, in which its tensors may be stored.
 #[derive(Clone, Debug)]
 pub(super) struct Beside {
     /// The graph's file, and its folder.
     place: Option<(PathBuf, PathBuf)>,
 }
 
-/// A tensor whose elements are in another file.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Wanted<'a> {
-    name: &'a str,
-    external: External<'a>,
-    /// The bytes that its shape and kind take.
-    size: u64,
-}
-
-impl<'a> Wanted<'a> {
-    /// Those of a graph: of its initialisers and of the nodes' own tensors.
-    pub fn all(model: &Model<'a>) -> Result<Vec<Self>, String> {
-        let mut all = Vec::new();
-        let mut add = |name, tensor: &Tensor<'a>| match Self::of(name, tensor)? {
-            Some(wanted) => memory::push("tensors", &mut all, wanted).map_err(text),
-            None => Ok(()),
-        };
-        for tensor in &model.initialisers {
-            add(tensor.name, tensor)?;
-        }
-        for node in &model.nodes {
-            for tensor in node.external()? {
-                // It has no name of its own to be known by.
-                let name = node.outputs()?.first().copied().unwrap_or(node.name);
-                add(name, &tensor)?;
-            }
-        }
-        Ok(all)
-    }
-
-    /// That of a tensor which is known by `name`, `None` where it holds its elements.
-    fn of(name: &'a str, tensor: &Tensor<'a>) -> Result<Option<Self>, String> {
-        let Some(external) = tensor.external else { return Ok(None) };
-        let size = tensor.size().map_err(|reason| format!("{} {reason}", short(name)))?;
-        Ok(Some(Self { name, external, size }))
-    }
-
-    /// The error of this tensor.
-    fn refuse(&self, reason: impl std::fmt::Display) -> String {
-        let (name, location) = (short(self.name), short(self.external.location));
-        format!("{name} is stored in another file, {location}: {reason}")
-    }
-
-    /// The first byte and the one behind the last, in a file of `len`.
-    fn range(&self, len: u64) -> Result<(u64, u64), String> {
-        let (start, size) = (self.external.offset, self.size);
-        if let Some(length) = self.external.length.filter(|&length| length != size) {
-            return Err(format!("a length of {length} bytes: expected {size}, for its shape"));
-        }
-        match start.checked_add(size) {
-            Some(end) if end <= len => Ok((start, end)),
-            _ => Err(format!("needs {size} bytes from byte {start}, but the file has only {len}")),
-        }
-    }
-}
-
-/// The files that hold tensors of a graph.
-#[derive(Debug, Default)]
-pub(super) struct Store<'a> {
-    files: Vec<DataFile>,
-    /// The index of the file at each location; many can lead to one.
-    locations: HashMap<&'a str, usize>,
-    /// Without those of no bytes; sorted, and none overlaps another.
-    ranges: Vec<Range<'a>>,
-    size: usize,
-}
-
-/// The range of a tensor.
-#[derive(Debug)]
-struct Range<'a> {
-    file: usize,
-    start: u64,
-    end: u64,
-    of: Wanted<'a>,
-}
-
-impl Range<'_> {
-    fn key(&self) -> (usize, u64, u64) {
-        (self.file, self.start, self.end)
-    }
-}
-
 impl Beside {
-    /// Nothing: of a graph that was not read from a file.
+    /// No place, for a graph that was not read from a file.
     pub fn none() -> Self {
         Self { place: None }
     }
 
-    /// What lies in the folder of a graph's file. Where `graph` is a link, that is the
-    /// folder which the link is in.
+    /// The place of a graph's file. If `graph` is a link, that is the folder of the link.
     pub fn of(graph: &Path) -> Self {
         let folder = graph.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new(".")).to_owned();
         Self { place: Some((graph.to_owned(), folder)) }
     }
 
-    /// Where the files of all tensors are, each once.
+    /// The paths of all files with tensors, each once.
     pub fn files(&self, wanted: &[Wanted<'_>]) -> Result<Vec<PathBuf>, String> {
         let Some((_, folder)) = &self.place else { return Ok(Vec::new()) };
         let mut files = BTreeSet::new();
@@ -145,388 +53,25 @@ impl Beside {
         Ok(files.into_iter().collect())
     }
 
-    /// Opens the files of all tensors that a graph keeps beside it.
+    /// Opens the files of all these tensors.
     ///
-    /// Refused are: a location that does not lead to a regular file in the folder or
-    /// below it, or that goes through a symbolic link; the graph itself; a range that is
-    /// not in its file, that is not as long as the tensor's shape and kind say, or that
-    /// overlaps another's; more than 200 files; more than 16 GiB in all.
+    /// # Errors
+    /// A location does not lead to a regular file in the folder or below it, goes through a
+    /// symbolic link, or is the graph itself; a range is not in its file, does not have the size
+    /// of the tensor, or overlaps another one; there are more than 200 files, or more than 16 GiB
+    /// in all.
     pub fn open<'a>(&self, wanted: &[Wanted<'a>]) -> Result<Store<'a>, String> {
-        let mut store = Store::default();
-        let [first, ..] = wanted else { return Ok(store) };
+        let [first, ..] = wanted else { return Ok(Store::default()) };
         let Some((graph, folder)) = &self.place else {
             return Err(first.refuse(
                 "expected the graph to be read from a file in the same folder, not from a pipe or \
                  bytes",
             ));
         };
-        store.size = total(wanted)?;
-        let graph = Identity::of(graph).map_err(text)?;
-        for &of in wanted {
-            let file = store.file(&of, folder, &graph).map_err(|reason| of.refuse(reason))?;
-            let len = store.files[file].len();
-            let (start, end) = of.range(len).map_err(|reason| of.refuse(reason))?;
-            if start < end {
-                let range = Range { file, start, end, of };
-                memory::push("ranges", &mut store.ranges, range).map_err(text)?;
-            }
-        }
-        store.ranges.sort_unstable_by_key(Range::key);
-        for pair in store.ranges.windows(2) {
-            let [one, other] = pair else { continue };
-            if one.file == other.file && other.start < one.end {
-                let (bytes, taken) = (other.start, short(one.of.name));
-                return Err(other.of.refuse(format!(
-                    "byte {bytes} also belongs to {taken}: expected ranges that do not overlap"
-                )));
-            }
-        }
-        Ok(store)
+        let graph = Identity::of(graph).map_err(|error| error.to_string())?;
+        Store::open(wanted, folder, &graph)
     }
-}
-
-/// The bytes of all tensors.
-fn total(wanted: &[Wanted<'_>]) -> Result<usize, String> {
-    let bytes = wanted.iter().fold(0_u64, |sum, tensor| sum.saturating_add(tensor.size));
-    usize::try_from(bytes).ok().filter(|_| bytes <= MAX_BYTES).ok_or_else(|| {
-        format!("tensors of {bytes} bytes in other files: expected at most {MAX_BYTES}")
-    })
-}
-
-impl<'a> Store<'a> {
-    /// The bytes of all ranges: what a graph that holds its tensors itself would be
-    /// longer by.
-    pub fn size(&self) -> usize {
-        self.size
-    }
-
-    /// The elements of a tensor that passed the gate, which take `size` bytes.
-    ///
-    /// # Errors
-    /// The file was changed since it was opened, it cannot be read, or there is no
-    /// memory.
-    pub fn read(&self, external: &External<'_>, size: u64) -> Result<Vec<u8>, String> {
-        if size == 0 {
-            return Ok(Vec::new());
-        }
-        let range = self.locations.get(external.location).and_then(|&file| {
-            let key = (file, external.offset, external.offset.checked_add(size)?);
-            self.ranges.binary_search_by_key(&key, Range::key).ok()
-        });
-        let Some(range) = range.map(|index| &self.ranges[index]) else {
-            let location = short(external.location);
-            return Err(format!("{size} bytes of {location} that no tensor states"));
-        };
-        self.files[range.file].read(range.start, size).map_err(|reason| range.of.refuse(reason))
-    }
-
-    /// The index of a tensor's file, which is opened where it is not yet.
-    fn file(
-        &mut self,
-        wanted: &Wanted<'a>,
-        folder: &Path,
-        graph: &Identity,
-    ) -> Result<usize, String> {
-        let location = wanted.external.location;
-        if let Some(&index) = self.locations.get(location) {
-            return Ok(index);
-        }
-        let file = DataFile::open(folder, location)?;
-        if *file.identity() == *graph {
-            return Err("that is the graph itself: expected another file".to_owned());
-        }
-        let known = self.files.iter().position(|known| known.identity() == file.identity());
-        let index = known.unwrap_or(self.files.len());
-        if known.is_none() {
-            if index == MAX_FILES {
-                return Err(format!(
-                    "more than {MAX_FILES} files: save all tensors to one file: \
-                     onnx.save_model(..., all_tensors_to_one_file=True)"
-                ));
-            }
-            memory::push("files", &mut self.files, file).map_err(text)?;
-        }
-        self.locations.try_reserve(1).map_err(|_| "not enough memory for its name".to_owned())?;
-        self.locations.insert(location, index);
-        Ok(index)
-    }
-}
-
-fn text(error: Error) -> String {
-    error.to_string()
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::{super::constant::Constant, *};
-
-    fn wanted<'a>(name: &'a str, location: &'a str, offset: u64, size: u64) -> Wanted<'a> {
-        Wanted { name, external: External { location, offset, length: Some(size) }, size }
-    }
-
-    /// A folder with a graph and 100 bytes of data.
-    fn folder() -> (tempfile::TempDir, Beside) {
-        let folder = tempfile::tempdir().unwrap();
-        let bytes: Vec<u8> = (0..100).collect();
-        fs::write(folder.path().join("x.data"), bytes).unwrap();
-        fs::write(folder.path().join("x.onnx"), [8; 100]).unwrap();
-        let beside = Beside::of(&folder.path().join("x.onnx"));
-        (folder, beside)
-    }
-
-    fn refused(beside: &Beside, wanted: &[Wanted<'_>], words: &str) {
-        let reason = beside.open(wanted).map(drop).unwrap_err();
-        assert!(reason.contains(words), "{reason}");
-    }
-
-    #[test]
-    fn ranges_are_read_as_they_stand_in_the_file() {
-        let (folder, beside) = folder();
-        fs::create_dir(folder.path().join("more")).unwrap();
-        fs::write(folder.path().join("more/y"), [7; 5]).unwrap();
-        let mut open_end = wanted("b", "./x.data", 60, 24);
-        open_end.external.length = None;
-        let all = [
-            wanted("w", "x.data", 4, 40),
-            open_end,
-            wanted("c", "more//y", 0, 5),
-            wanted("last", "x.data", 84, 16),
-            wanted("none", "x.data", 100, 0),
-            wanted("none within", "x.data", 10, 0),
-        ];
-        let store = beside.open(&all).unwrap();
-        assert_eq!((store.size(), store.files.len()), (85, 2));
-        // In any order, and again.
-        for tensor in all.iter().rev().chain(&all) {
-            let (start, size) = (tensor.external.offset as u8, tensor.size as u8);
-            let bytes = store.read(&tensor.external, tensor.size).unwrap();
-            if tensor.external.location == "more//y" {
-                assert_eq!(bytes, [7; 5]);
-            } else {
-                assert_eq!(bytes, (start..start + size).collect::<Vec<_>>());
-            }
-            assert!(bytes.capacity() <= usize::from(size));
-        }
-        let [x, y] = ["x.data", "more/y"].map(|name| folder.path().join(name));
-        assert_eq!(beside.files(&all).unwrap(), [y, x]);
-        assert!(Beside::none().files(&all).unwrap().is_empty());
-        // What the gate did not see.
-        for other in [wanted("w", "x.data", 4, 41), wanted("w", "y.data", 4, 40)] {
-            let reason = store.read(&other.external, other.size).unwrap_err();
-            assert!(reason.contains("that no tensor states"), "{reason}");
-        }
-        assert!(store.read(&all[0].external, u64::MAX).is_err());
-    }
-
-    /// And not that it is no number.
-    #[test]
-    fn a_number_that_cannot_be_read_says_why() {
-        let bytes = model(b"\x10\x0b\x6a\x12\x0a\x08location\x12\x06x.data\x70\x01\x42\x01w");
-        let model = Model::read(&bytes).unwrap();
-        let store = Store::default();
-        let number = Constant::of_tensor("w", model.initialisers[0], &store);
-        let reason = number.float().unwrap_err();
-        assert!(reason.contains("8 bytes of `x.data` that no tensor states"), "{reason}");
-    }
-
-    /// `ModelProto` with one initialiser of these fields.
-    fn model(tensor: &[u8]) -> Vec<u8> {
-        let initialiser = [&[42, tensor.len() as u8][..], tensor].concat();
-        [&[58, initialiser.len() as u8][..], &initialiser].concat()
-    }
-
-    /// `dims` 2, `data_type` DOUBLE, one entry of `external_data`, `data_location`
-    /// EXTERNAL, and the name behind them.
-    const W: &[u8] = b"\x08\x02\x10\x0b\x6a\x12\x0a\x08location\x12\x06x.data\x70\x01\x42\x01w";
-
-    #[test]
-    fn a_tensor_says_where_its_elements_are() {
-        let (_folder, beside) = folder();
-        let bytes = model(W);
-        let model = Model::read(&bytes).unwrap();
-        let tensor = &model.initialisers[0];
-        let of = Wanted::of(tensor.name, tensor).unwrap().unwrap();
-        let store = beside.open(&[of]).unwrap();
-        assert_eq!(store.read(&of.external, 16).unwrap(), (0..16).collect::<Vec<_>>());
-        let here = self::model(b"\x08\x01\x10\x01\x4a\x04\0\0\0\0\x42\x01w");
-        let here = Model::read(&here).unwrap();
-        assert!(Wanted::of("w", &here.initialisers[0]).unwrap().is_none());
-    }
-
-    #[test]
-    fn a_tensor_that_says_it_wrongly_is_refused_by_its_name() {
-        let refused = |tensor: &[u8], words: &str| {
-            let bytes = model(tensor);
-            let wanted = Model::read(&bytes).and_then(|model| {
-                let tensor = &model.initialisers[0];
-                Wanted::of(tensor.name, tensor).map(|of| of.map(|of| of.size))
-            });
-            let reason = wanted.unwrap_err();
-            assert!(reason.starts_with("`w` ") && reason.contains(words), "{reason}");
-        };
-        let with = |more: &[u8]| [W, more].concat();
-        refused(&with(b"\x4a\x01\0"), "data here and in another file");
-        refused(&with(b"\x22\x04\0\0\0\0"), "data here and in another file");
-        refused(&with(b"\x1a\0"), "a segment of its data");
-        refused(&with(b"\x70\x02"), "data_location 2");
-        refused(&with(b"\x70\0"), "data_location 0");
-        refused(&with(b"\x6a\x0b\x0a\x06offset\x12\x01-"), "offset `-`: expected");
-        refused(&with(b"\x6a\x0a\x0a\x08location"), "`location` twice");
-        refused(&with(b"\x10\x08"), "is STRING: expected elements of a known size");
-        refused(&with(b"\x10\0"), "is UNDEFINED");
-        refused(&with(b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\x7f"), "too large");
-        refused(b"\x70\x01\x42\x01w", "without a location");
-        refused(b"\x70\0\x6a\0\x42\x01w", "data_location 0");
-    }
-
-    #[test]
-    fn sizes_are_those_of_packed_elements() {
-        for (kind, bytes) in [
-            (1, 12),
-            (11, 24),
-            (10, 6),
-            (16, 6),
-            (7, 24),
-            (15, 48),
-            (3, 3),
-            (9, 3),
-            (22, 2),
-            (25, 1),
-        ] {
-            let bytes_of = model(&[8, 3, 16, kind]);
-            let model = Model::read(&bytes_of).unwrap();
-            assert_eq!(model.initialisers[0].size(), Ok(bytes), "kind {kind}");
-        }
-    }
-
-    #[test]
-    fn a_graph_that_was_not_read_from_a_file_has_nothing_beside_it() {
-        let none = Beside::none();
-        assert_eq!(none.open(&[]).unwrap().size(), 0);
-        refused(
-            &none,
-            &[wanted("w", "x.data", 0, 4)],
-            "`w` is stored in another file, `x.data`: expected the graph to be read from a file \
-             in the same folder, not from a pipe or bytes",
-        );
-    }
-
-    #[test]
-    fn what_is_not_beside_the_graph_is_asked_for() {
-        let (folder, beside) = folder();
-        refused(
-            &beside,
-            &[wanted("w", "net.onnx.data", 0, 4)],
-            "`w` is stored in another file, `net.onnx.data`: no such file: put `net.onnx.data` in \
-             the graph's folder",
-        );
-        refused(&beside, &[wanted("w", "a/b", 0, 4)], "put `a/b` in the graph's folder");
-        refused(&beside, &[wanted("w", "x.data/b", 0, 4)], "expected a folder");
-        refused(&beside, &[wanted("w", "../x.data", 0, 4)], "a location with `..`");
-        refused(&beside, &[wanted("w", "", 0, 0)], "an empty location");
-        let absolute = folder.path().join("x.data").to_str().unwrap().to_owned();
-        refused(&beside, &[wanted("w", &absolute, 0, 4)], "location");
-        // In the working folder.
-        let store = Beside::of(Path::new("Cargo.toml")).open(&[wanted("w", "Cargo.lock", 0, 4)]);
-        assert_eq!(store.unwrap().size(), 4);
-    }
-
-    #[test]
-    fn a_graph_does_not_hold_itself() {
-        let (folder, beside) = folder();
-        refused(&beside, &[wanted("w", "x.onnx", 0, 4)], "that is the graph itself");
-        refused(&beside, &[wanted("w", "./x.onnx", 0, 0)], "that is the graph itself");
-        fs::hard_link(folder.path().join("x.onnx"), folder.path().join("y")).unwrap();
-        #[cfg(unix)]
-        refused(&beside, &[wanted("w", "y", 0, 4)], "that is the graph itself");
-        let nowhere = Beside::of(&folder.path().join("nowhere/x.onnx"));
-        refused(&nowhere, &[wanted("w", "x.data", 0, 4)], "nowhere");
-    }
-
-    #[test]
-    fn ranges_lie_in_their_file() {
-        let (_folder, beside) = folder();
-        for (offset, size, words) in [
-            (0, 101, "needs 101 bytes from byte 0, but the file has only 100"),
-            (100, 1, "1 bytes from byte 100"),
-            (101, 0, "0 bytes from byte 101"),
-            (u64::MAX, 0, "but the file has only 100"),
-            (u64::MAX, 8, "but the file has only 100"),
-            (u64::MAX - 3, 4, "but the file has only 100"),
-            (0, files::MAX_BYTES, "but the file has only 100"),
-            (0, files::MAX_BYTES + 1, "17179869185 bytes in other files: expected at most"),
-            (0, u64::MAX, "expected at most 17179869184"),
-        ] {
-            let of = wanted("w", "x.data", offset, size);
-            refused(&beside, &[of], words);
-            let mut open_end = of;
-            open_end.external.length = None;
-            refused(&beside, &[open_end], words);
-        }
-        for length in [0, 23, 25, 99, u64::MAX] {
-            let mut of = wanted("w", "x.data", 0, 24);
-            of.external.length = Some(length);
-            let words = format!("a length of {length} bytes: expected 24, for its shape");
-            refused(&beside, &[of], &words);
-        }
-        let large = wanted("w", "x.data", 0, u64::MAX / 2);
-        refused(&beside, &[large, large, large], "18446744073709551615 bytes in other files");
-    }
-
-    #[test]
-    fn ranges_do_not_overlap() {
-        let (folder, beside) = folder();
-        fs::hard_link(folder.path().join("x.data"), folder.path().join("hard")).unwrap();
-        let spellings: &[&str] =
-            if cfg!(unix) { &["x.data", "./x.data", ".//x.data", "hard"] } else { &["./x.data"] };
-        for other in spellings {
-            for (start, size) in [(10, 20), (0, 11), (29, 1), (12, 3), (5, 90), (10, 3)] {
-                let [a, b] = [wanted("a", "x.data", 10, 20), wanted("b", other, start, size)];
-                let c = wanted("c", "x.data", 95, 5);
-                for all in [[a, b, c], [b, c, a]] {
-                    refused(&beside, &all, "expected ranges that do not overlap");
-                }
-            }
-            let [a, b] = [wanted("a", "x.data", 10, 20), wanted("b", other, 30, 70)];
-            let c = wanted("c", other, 0, 10);
-            assert_eq!(beside.open(&[b, a, c]).unwrap().size(), 100);
-        }
-        let [a, b] = [wanted("a", "x.data", 10, 20), wanted("b", "./x.data", 29, 9)];
-        refused(
-            &beside,
-            &[a, b],
-            "`b` is stored in another file, `./x.data`: byte 29 also belongs to `a`",
-        );
-    }
-
-    #[test]
-    fn files_are_bounded() {
-        let (folder, beside) = folder();
-        let names: Vec<String> = (0..=MAX_FILES).map(|i| format!("{i}.weight")).collect();
-        names.iter().for_each(|name| fs::write(folder.path().join(name), [0; 4]).unwrap());
-        let all: Vec<_> = names.iter().map(|name| wanted(name, name, 0, 4)).collect();
-        assert_eq!(beside.open(&all[1..]).unwrap().size(), 4 * MAX_FILES);
-        refused(&beside, &all, "more than 200 files");
-        // Of one file there may be many spellings.
-        let names: Vec<String> =
-            (0..1000).map(|i| format!("{}x.data", "./".repeat(i % 400))).collect();
-        let all: Vec<_> = names.iter().map(|name| wanted("w", name, 100, 0)).collect();
-        assert_eq!(beside.open(&all).unwrap().files.len(), 1);
-    }
-
-    /// Of a large file no more counts than what tensors keep there.
-    #[test]
-    fn a_large_file_counts_as_its_ranges() {
-        let (folder, beside) = folder();
-        let sparse = fs::File::create(folder.path().join("sparse")).unwrap();
-        // Not every file system takes it.
-        if sparse.set_len(1 << 40).is_ok() {
-            let end = wanted("w", "sparse", (1 << 40) - 8, 8);
-            let store = beside.open(&[end]).unwrap();
-            assert_eq!(store.size(), 8);
-            assert_eq!(store.read(&end.external, 8).unwrap(), [0; 8]);
-        }
-    }
-}
+mod tests;

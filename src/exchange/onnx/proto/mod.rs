@@ -15,6 +15,7 @@ use super::{
 };
 use crate::memory;
 
+pub(super) use attribute::Attributes;
 pub(super) use node::Node;
 pub(super) use tensor::Tensor;
 pub(super) use value_info::ValueInfo;
