@@ -8,7 +8,7 @@ use thinnet::{
     data::npy::Npy,
     exchange::{
         onnx,
-        torch::{Layers, StateDict},
+        torch::{StateDict, StateDictSpec},
     },
     nn::{Activation, Mlp},
 };
@@ -99,7 +99,7 @@ fn files_are_refused_where_their_names_say_so() {
         assert_eq!(read.is_err(), name.starts_with("bad-"), "{name}: {read:?}");
     }
     for (name, bytes) in seeds("torch_reader") {
-        let layers = Layers::new().hidden(Activation::Relu, Keep::HALF);
+        let layers = StateDictSpec::new().hidden(Activation::Relu, Keep::HALF);
         let read =
             StateDict::from_bytes(&bytes).and_then(|file| file.network(Some(&layers))).map(drop);
         assert_eq!(read.is_err(), name.starts_with("bad-"), "{name}: {read:?}");

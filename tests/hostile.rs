@@ -20,7 +20,7 @@ use thinnet::{
     exchange::{
         FileKind,
         onnx::Model,
-        torch::{self, Layers, StateDict},
+        torch::{self, StateDict, StateDictSpec},
     },
     nn::{Activation, Loss, Mlp, Scaling},
 };
@@ -80,11 +80,11 @@ fn fits(name: &str, size: usize, most: usize) {
     assert!(most <= 4 * size + ANY, "{name}: {most} bytes for a file of {size}");
 }
 
-fn layers() -> Layers {
-    Layers::new().hidden(Activation::Relu, Keep::HALF)
+fn layers() -> StateDictSpec {
+    StateDictSpec::new().hidden(Activation::Relu, Keep::HALF)
 }
 
-fn from_torch(bytes: &[u8], layers: Option<&Layers>) -> Result<Mlp, Error> {
+fn from_torch(bytes: &[u8], layers: Option<&StateDictSpec>) -> Result<Mlp, Error> {
     StateDict::from_bytes(bytes)?.network(layers)
 }
 

@@ -15,7 +15,7 @@ use thinnet::{
     exchange::{
         FileKind,
         onnx::{self, Export},
-        torch::{self, Layers, StateDict},
+        torch::{self, StateDict, StateDictSpec},
     },
     nn::{Activation, Loss, Mlp, MlpBuilder, Scaling, Targets},
     predict::{MonteCarlo, Predictor, Seeds, evaluate},
@@ -192,7 +192,7 @@ fn networks_from_elsewhere_and_for_elsewhere() {
         refused(|| onnx::to_bytes(&mlp, &export));
     }
     let bytes = fs::read(&path).unwrap();
-    let layers = Layers::new()
+    let layers = StateDictSpec::new()
         .hidden(Activation::Relu, Keep::HALF)
         .hidden(Activation::Tanh, Keep::HALF)
         .scaling(Scaling::Paper);

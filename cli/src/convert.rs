@@ -7,7 +7,7 @@ use thinnet::{
     exchange::{
         FileKind,
         onnx::{self, Export},
-        torch::{self, Layers, Sequential},
+        torch::{self, Sequential, StateDictSpec},
     },
     files,
     nn::{Loss, Mlp, Scaling},
@@ -106,7 +106,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             }
             import.network?
         }
-        FileKind::Exported if arguments.architecture.is_none() => {
+        FileKind::DescribedStateDict if arguments.architecture.is_none() => {
             arguments.only(kind, &["--architecture"])?;
             given.network(None)?
         }
@@ -185,7 +185,7 @@ impl Arguments {
 }
 
 /// Reads the description of a network in TOML.
-fn read_layers(file: &Path) -> anyhow::Result<Layers> {
+fn read_layers(file: &Path) -> anyhow::Result<StateDictSpec> {
     let name = file.display();
     let text = String::from_utf8(files::read_if(file, MAX_TOML_BYTES, |_| Ok(()))?)
         .map_err(|_| anyhow::anyhow!("{name} is not UTF-8 text: expected TOML"))?;

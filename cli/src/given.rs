@@ -11,7 +11,7 @@ use thinnet::{
     checkpoint::Contents,
     exchange::{
         FileKind, onnx,
-        torch::{Layers, StateDict, TensorInfo},
+        torch::{StateDict, StateDictSpec, TensorInfo},
     },
     nn::{Loss, Mlp, Scaling},
 };
@@ -97,7 +97,7 @@ impl<'a> Given<'a> {
     ///
     /// # Errors
     /// Those of [`StateDict::network`].
-    pub fn network(self, layers: Option<&Layers>) -> anyhow::Result<Mlp> {
+    pub fn network(self, layers: Option<&StateDictSpec>) -> anyhow::Result<Mlp> {
         let path = self.path;
         match self.content {
             Content::StateDict(state_dict) => {

@@ -138,7 +138,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             says_loss = import.loss.is_some();
             ("ONNX graph", network, None)
         }
-        FileKind::Exported => {
+        FileKind::DescribedStateDict => {
             scaling = given.scaling()?.map(|scaling| scaling.to_string());
             ("state dict", given.network(None)?, None)
         }

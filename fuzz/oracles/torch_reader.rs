@@ -7,7 +7,7 @@ use thinnet::{
     Error, Keep,
     exchange::{
         FileKind,
-        torch::{self, Layers, StateDict},
+        torch::{self, StateDict, StateDictSpec},
     },
     nn::{Activation, Mlp, Scaling},
 };
@@ -34,7 +34,7 @@ pub fn check(bytes: &[u8]) {
     }
     let weights = tensors.iter().filter(|tensor| tensor.name.ends_with("weight")).count();
     let hidden = (1..weights).map(|i| Activation::ALL[i % Activation::ALL.len()]);
-    let layers = hidden.fold(Layers::new(), |layers, f| layers.hidden(f, Keep::HALF));
+    let layers = hidden.fold(StateDictSpec::new(), |layers, f| layers.hidden(f, Keep::HALF));
     if let Ok(mlp) = from_torch(bytes, Some(&layers)) {
         let saved = comes_back(&mlp);
         let scaling = StateDict::from_bytes(bytes).unwrap().scaling().unwrap().unwrap_or_default();
@@ -46,7 +46,7 @@ pub fn check(bytes: &[u8]) {
 }
 
 /// The network of a state dict.
-fn from_torch(bytes: &[u8], layers: Option<&Layers>) -> Result<Mlp, Error> {
+fn from_torch(bytes: &[u8], layers: Option<&StateDictSpec>) -> Result<Mlp, Error> {
     StateDict::from_bytes(bytes)?.network(layers)
 }
 

@@ -1,4 +1,4 @@
-//! Which kind of file it is.
+//! The kinds of files.
 
 use std::{fmt, path::Path};
 
@@ -9,15 +9,25 @@ use crate::{
     files::{self, foreign},
 };
 
-/// What a file is, as its first bytes and its name say.
+/// The kind of a file, by its first bytes and its name.
+///
+/// ```
+/// use thinnet::{exchange::{FileKind, torch}, nn::{Loss, Mlp, Scaling}};
+///
+/// let mlp = Mlp::builder(4).output(2, Loss::SoftmaxCrossEntropy).build()?;
+/// let bytes = torch::to_bytes(&mlp, Scaling::Inverted)?;
+/// assert_eq!(FileKind::from_bytes(&bytes)?, FileKind::DescribedStateDict);
+/// assert_eq!(FileKind::from_bytes(&mlp.to_bytes()?)?, FileKind::Thinnet);
+/// # Ok::<(), thinnet::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FileKind {
     /// A model file or a checkpoint of thinnet.
     Thinnet,
-    /// A state dict for PyTorch that thinnet wrote: it says its architecture.
-    Exported,
-    /// Other tensors in safetensors: a state dict of PyTorch's.
+    /// A state dict that thinnet wrote, with a description of its network in the metadata.
+    DescribedStateDict,
+    /// Other tensors in safetensors: a PyTorch state dict.
     StateDict,
     /// An ONNX graph.
     Onnx,
@@ -27,15 +37,13 @@ impl FileKind {
     /// The kind of a file with these bytes.
     ///
     /// # Errors
-    /// Bytes that are neither safetensors nor, by the first one, ONNX; the error says what
-    /// else they are, where that is known.
+    /// The bytes are neither safetensors nor ONNX. The error says what they are, if that is known.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         Self::by(bytes, bytes.len() as u64, None, || Reader::of_bytes(bytes))
     }
 
-    /// As [`Self::from_bytes`], of a file, of which the first bytes or the header are read.
-    /// It may also be ONNX by its name, which ends in `.onnx`. Of a pipe nothing is left to
-    /// be read again.
+    /// The kind of a file, of which only the beginning is read. A name that ends in `.onnx` also
+    /// makes it ONNX. This uses up a pipe; see [`Self::read_whole`].
     ///
     /// # Errors
     /// The file cannot be read, or as [`Self::from_bytes`].
@@ -45,16 +53,15 @@ impl FileKind {
         Self::by(&start, size, Some(path), || Reader::open(path))
     }
 
-    /// As [`Self::read`], with the bytes of the file, of at most [`files::MAX_BYTES`]: for a pipe,
-    /// which can be read once. What can be no such file is refused by its first bytes, before the
-    /// others are read.
+    /// The kind and the bytes of a file of at most [`files::MAX_BYTES`], for a pipe, which can
+    /// only be read once. Other files are refused by their first bytes, before the rest is read.
     ///
     /// # Errors
     /// As [`Self::read`].
     pub fn read_whole(path: impl AsRef<Path>) -> Result<(Self, Vec<u8>), Error> {
         let path = path.as_ref();
         let bytes = files::read_if(path, files::MAX_BYTES, |first| {
-            // As long as can be: how long it is nobody knows.
+            // The length is unknown, so it may be any.
             if is_onnx(first, u64::MAX, Some(path)) {
                 return onnx::begins(first);
             }
@@ -64,8 +71,7 @@ impl FileKind {
         Ok((Self::by(&bytes, bytes.len() as u64, Some(path), reader)?, bytes))
     }
 
-    /// The kind of a file of `size` bytes that starts with `bytes`, and whose header
-    /// `reader` reads.
+    /// The kind of a file of `size` bytes that begins with `bytes`. `reader` reads its header.
     fn by<'a>(
         bytes: &[u8],
         size: u64,
@@ -79,16 +85,16 @@ impl FileKind {
         Ok(if [MODEL_KEY, CHECKPOINT_KEY].into_iter().any(|key| file.has(key)) {
             Self::Thinnet
         } else if file.has(torch::KEY) {
-            Self::Exported
+            Self::DescribedStateDict
         } else {
             Self::StateDict
         })
     }
 }
 
-/// Whether a file of `size` bytes that starts with `bytes` is to be read as ONNX.
+/// Whether a file of `size` bytes that begins with `bytes` is ONNX.
 fn is_onnx(bytes: &[u8], size: u64, path: Option<&Path>) -> bool {
-    /// The tag of the format's version, with which every writer begins.
+    /// The tag of the field `ir_version`, with which every writer begins.
     const IR_VERSION: u8 = 8;
     let ending = path.and_then(Path::extension);
     let named = ending.is_some_and(|ending| ending.eq_ignore_ascii_case("onnx"));
@@ -101,7 +107,7 @@ impl fmt::Display for FileKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Thinnet => "a thinnet model or checkpoint",
-            Self::Exported => "a state dict that thinnet wrote",
+            Self::DescribedStateDict => "a state dict that thinnet wrote",
             Self::StateDict => "a state dict",
             Self::Onnx => "an ONNX graph",
         })

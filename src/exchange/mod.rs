@@ -1,18 +1,17 @@
-//! Networks from elsewhere, and for elsewhere.
+//! Networks from and for other programs.
 //!
-//! - **PyTorch**: a state dict in safetensors, [`torch::StateDict`];
-//!   [`torch::Layers`] says what it does not: activations, keep rates, the loss. A
-//!   network of ours goes the other way with [`torch::to_bytes`] and [`torch::save`].
-//! - **ONNX**: the graph of a multilayer perceptron, [`onnx::Model`]. A network of ours
-//!   goes the other way with [`onnx::to_bytes`] and [`onnx::save`], with dropout where
-//!   it is asked for.
+//! - **PyTorch**: [`torch::StateDict`] reads a state dict in safetensors, and
+//!   [`torch::StateDictSpec`] describes what it does not contain: activations, keep rates and
+//!   the loss. [`torch::to_bytes`] and [`torch::save`] write a network as a state dict.
+//! - **ONNX**: [`onnx::Model`] reads the graph of a multilayer perceptron. [`onnx::to_bytes`]
+//!   and [`onnx::save`] write one, with dropout if it is asked for.
 //!
-//! Both forms of weights are known ([`Scaling`](crate::nn::Scaling)): PyTorch's
-//! `nn.Dropout` is inverted, as the engine is.
+//! Weights may be scaled for inverted dropout, as in this library and in PyTorch's `nn.Dropout`,
+//! or as in the paper ([`Scaling`](crate::nn::Scaling)).
 //!
-//! A file is refused with the tensor or the node that is wrong, what it is and what was
-//! expected. Reading takes at most four times the file's size and 64 MiB,
-//! whatever the file states; what an ONNX graph keeps beside it counts as a part of it.
+//! The error for a file that is refused names the tensor or the node that is wrong, and says what
+//! was expected. Reading a file uses at most four times its size plus 64 MiB, whatever sizes the
+//! file states. Tensors that an ONNX graph stores in other files count as part of the file.
 
 mod format;
 pub mod onnx;

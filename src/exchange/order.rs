@@ -1,30 +1,29 @@
-//! The order of layers of which names, shapes and biases alone are known.
+//! The order of layers, from their names, shapes and biases.
 //!
-//! PyTorch stores weights `[outputs, inputs]`. Others store `[inputs, outputs]`, and
-//! read as PyTorch's such a file is a chain too: the network backwards. So an order
-//! is taken only where something rules the other reading out.
+//! PyTorch stores weights as `[outputs, inputs]`. A file with `[inputs, outputs]` looks like the
+//! reversed network. So an order is accepted only if something rules that out.
 
 use std::collections::BTreeMap;
 
-/// A linear layer of a file.
+/// A linear layer in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Found {
-    /// What stands before `weight` and `bias`, with its dot.
+    /// The prefix of `weight` and `bias`, with its dot.
     pub name: String,
     pub inputs: usize,
     pub outputs: usize,
-    /// Whether the file has a bias, of `outputs` numbers.
+    /// Whether the file has a bias of `outputs` numbers.
     pub bias: bool,
 }
 
 impl Found {
-    /// Inputs and outputs where the weights are `[outputs, inputs]`.
+    /// Inputs and outputs if the weights are `[outputs, inputs]`.
     fn as_stored(&self) -> (usize, usize) {
         (self.inputs, self.outputs)
     }
 
-    /// The same where they are `[inputs, outputs]`.
-    fn turned(&self) -> (usize, usize) {
+    /// Inputs and outputs if the weights are `[inputs, outputs]`.
+    fn transposed(&self) -> (usize, usize) {
         (self.outputs, self.inputs)
     }
 
@@ -33,18 +32,17 @@ impl Found {
     }
 }
 
-/// The most steps of a search: two hundred layers without numbers take them, and
-/// as many numbered ones as a file holds take one each.
+/// The maximum number of steps of a search. Two hundred layers without numbers in their names take
+/// that many; numbered layers take one each.
 const MAX_STEPS: usize = 1 << 22;
 
-/// Sorts the layers from the inputs to the outputs: in the one order in which
-/// each takes as many inputs as the one before has outputs, and in which numbers
-/// ascend among names that differ in nothing else (`fc1`, `fc2`; `blocks.0.fc1`,
-/// `blocks.0.fc2`, `blocks.1.fc1`). Weights that could as well be transposed are
-/// refused, unless all of them are square.
+/// Sorts the layers from input to output: in the only order in which each takes as many inputs as
+/// the one before has outputs, and in which numbers ascend among names that differ in nothing else
+/// (`fc1`, `fc2`; `blocks.0.fc1`, `blocks.0.fc2`, `blocks.1.fc1`). Weights that may be transposed
+/// are refused, unless all of them are square.
 ///
-/// Numbered layers that do not fit on each other are left in the order of their
-/// numbers, for [`check`] to name the first.
+/// Numbered layers that do not fit together are left in the order of their numbers; [`check`] then
+/// names the first that does not fit.
 pub(super) fn sort(layers: &mut [Found]) -> Result<(), String> {
     if layers.len() < 2 {
         return Ok(());
@@ -52,15 +50,15 @@ pub(super) fn sort(layers: &mut [Found]) -> Result<(), String> {
     let numbered = queues(layers);
     let mut found = search(layers, &numbered, Found::as_stored);
     if layers.iter().any(|layer| layer.bias && !layer.is_square()) {
-        // The bias says which way the weights are stored. Then shapes alone can
-        // show an order, whatever the numbers mean.
+        // The bias shows which way the weights are stored. Then the shapes may determine the order,
+        // whatever the numbers mean.
         if matches!(found, Orders::None) {
             let any: Vec<_> = (0..layers.len()).map(|index| vec![index]).collect();
             found = search(layers, &any, Found::as_stored);
         }
     } else if !layers.iter().all(Found::is_square) {
-        let turned = search(layers, &numbered, Found::turned);
-        match (&found, turned) {
+        let transposed = search(layers, &numbered, Found::transposed);
+        match (&found, transposed) {
             (_, Orders::None) | (Orders::Many, _) => {}
             (Orders::One(_), _) => {
                 return Err(refusal(
@@ -96,7 +94,7 @@ pub(super) fn sort(layers: &mut [Found]) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether each of the layers takes as many inputs as the one before has outputs.
+/// Refuses layers of which one does not take as many inputs as the one before has outputs.
 pub(super) fn check(layers: &[Found]) -> Result<(), String> {
     let misfit = layers.windows(2).find(|pair| pair[0].outputs != pair[1].inputs);
     let Some([below, Found { name, inputs, outputs, .. }]) = misfit else { return Ok(()) };
@@ -111,8 +109,8 @@ pub(super) fn check(layers: &[Found]) -> Result<(), String> {
     Err(reason)
 }
 
-/// A number of a name: how many digits it has, and the digits, without leading
-/// zeros. They compare as the number does, of any length.
+/// A number in a name: how many digits it has, and the digits, without leading zeros. It compares
+/// like the number, which may have any length.
 type Number<'a> = (usize, &'a str);
 
 /// A name with each number replaced by a 0, and the numbers.
@@ -122,19 +120,19 @@ fn split(name: &str) -> (String, Vec<Number<'_>>) {
     let mut rest = name;
     while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
         let (before, from) = rest.split_at(start);
-        let behind = from.trim_start_matches(|c: char| c.is_ascii_digit());
-        let digits = from[..from.len() - behind.len()].trim_start_matches('0');
+        let after = from.trim_start_matches(|c: char| c.is_ascii_digit());
+        let digits = from[..from.len() - after.len()].trim_start_matches('0');
         numbers.push((digits.len(), digits));
         text += before;
         text.push('0');
-        rest = behind;
+        rest = after;
     }
     text += rest;
     (text, numbers)
 }
 
-/// The layers as queues, in each of which the order is known: those whose names
-/// differ in their numbers only, by these. Every other layer is a queue of its own.
+/// The layers as queues whose order is known: layers whose names differ only in their numbers are a
+/// queue in the order of these, and every other layer is a queue of its own.
 fn queues(layers: &[Found]) -> Vec<Vec<usize>> {
     let mut alike: BTreeMap<String, Vec<(Vec<Number<'_>>, usize)>> = BTreeMap::new();
     for (index, layer) in layers.iter().enumerate() {
@@ -155,8 +153,8 @@ fn queues(layers: &[Found]) -> Vec<Vec<usize>> {
     queues
 }
 
-/// Takes out the numbers that are widths: a number at one place of all these
-/// names that is the inputs or the outputs of each (`fc512`, `fc256`) counts nothing.
+/// Removes the numbers that are widths: a number at one place of all these names that is the number
+/// of inputs or outputs of each (`fc512`, `fc256`).
 fn without_widths(layers: &[Found], group: &mut [(Vec<Number<'_>>, usize)]) {
     let places = group.first().map_or(0, |(numbers, _)| numbers.len());
     for place in (0..places).rev() {
@@ -176,19 +174,19 @@ fn without_widths(layers: &[Found], group: &mut [(Vec<Number<'_>>, usize)]) {
 enum Orders {
     None,
     One(Vec<usize>),
-    /// Or it did not end within [`MAX_STEPS`].
+    /// Or the search took more than [`MAX_STEPS`].
     Many,
 }
 
-/// The orders that keep each queue's and in which the layers fit on each other,
-/// with the inputs and outputs that `shape` says.
+/// The orders that keep those of the queues and in which the layers fit together. `shape` returns
+/// the inputs and outputs of a layer.
 fn search(
     layers: &[Found],
     queues: &[Vec<usize>],
     shape: impl Fn(&Found) -> (usize, usize),
 ) -> Orders {
     let mut heads = vec![0; queues.len()];
-    // Queue and layer of each step.
+    // The queue and the layer of each step.
     let mut chain: Vec<(usize, usize)> = Vec::with_capacity(layers.len());
     let mut orders = Orders::None;
     let mut next = 0;
@@ -219,7 +217,7 @@ fn search(
     Orders::Many
 }
 
-/// A refusal of these layers, and what to do.
+/// The reason why these layers are refused, and what to do.
 fn refusal(layers: &[Found], reason: &str) -> String {
     let all: Vec<_> = layers
         .iter()
@@ -232,12 +230,12 @@ fn refusal(layers: &[Found], reason: &str) -> String {
     )
 }
 
-/// The first few of the texts.
+/// The first few of the texts, and how many more there are.
 pub(super) fn list(all: &[String]) -> String {
-    const MOST: usize = 8;
-    let mut text = all[..all.len().min(MOST)].join(", ");
-    if all.len() > MOST {
-        text += &format!(" and {} more", all.len() - MOST);
+    const MAX_SHOWN: usize = 8;
+    let mut text = all[..all.len().min(MAX_SHOWN)].join(", ");
+    if all.len() > MAX_SHOWN {
+        text += &format!(" and {} more", all.len() - MAX_SHOWN);
     }
     text
 }

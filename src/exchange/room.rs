@@ -1,30 +1,31 @@
-//! The memory that a file may ask for.
+//! The memory that the network in a file may need.
 
 use super::order::list;
 
-/// Bytes of a network that a file of any size may make.
-const ANY: usize = 48 << 20;
+/// The bytes that the network in a file of any size may need.
+const BASE_BYTES: usize = 48 << 20;
 
-/// Bytes of a network for each of the file's: f16 becomes f32, and layers are
-/// filled up to multiples of 64 units.
-const FOR_EACH: usize = 3;
+/// The bytes of a network for each byte of the file: f16 becomes f32, and layers are padded to
+/// multiples of 64 units.
+const BYTES_PER_FILE_BYTE: usize = 3;
 
-/// Numbers of each unit besides its weights: its bias, and two f64 while layers
-/// are filled.
-const OF_UNIT: usize = 5;
+/// The numbers for each unit besides its weights, in f32: its bias, and two f64 while layers are
+/// read.
+const NUMBERS_PER_UNIT: usize = 5;
 
-/// Numbers of each input while what is done to it is folded into a layer: four f64.
-const OF_INPUT: usize = 8;
+/// The numbers for each input while operations are folded into a layer, in f32: four f64.
+const NUMBERS_PER_INPUT: usize = 8;
 
-/// Whether a network of these widths may be made from a file of `file` bytes.
-/// With the file itself it is then at most 4 times that and 48 MiB; the rest of
-/// the 64 MiB is for what is read along the way.
+/// Refuses a network of these widths that is too large for a file of `file` bytes. Network and
+/// file then take at most 4 times the size of the file plus 48 MiB; the rest of the 64 MiB is for
+/// what the readers need meanwhile.
 pub(super) fn check(widths: &[usize], file: usize) -> Result<(), String> {
-    let most = file.saturating_mul(FOR_EACH).saturating_add(ANY);
+    let most = file.saturating_mul(BYTES_PER_FILE_BYTE).saturating_add(BASE_BYTES);
     let padded = |width: usize| width.checked_next_multiple_of(64).unwrap_or(usize::MAX);
     let bytes = widths.windows(2).fold(0_usize, |sum, pair| {
-        let weights = padded(pair[0]).saturating_add(OF_UNIT).saturating_mul(padded(pair[1]));
-        let numbers = weights.saturating_add(pair[0].saturating_mul(OF_INPUT));
+        let weights =
+            padded(pair[0]).saturating_add(NUMBERS_PER_UNIT).saturating_mul(padded(pair[1]));
+        let numbers = weights.saturating_add(pair[0].saturating_mul(NUMBERS_PER_INPUT));
         sum.saturating_add(numbers.saturating_mul(size_of::<f32>()))
     });
     if bytes <= most {

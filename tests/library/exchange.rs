@@ -14,7 +14,7 @@ use thinnet::{
     exchange::{
         FileKind,
         onnx::Model,
-        torch::{self, Layers, Sequential, StateDict},
+        torch::{self, Sequential, StateDict, StateDictSpec},
     },
     nn::{Activation, Loss, Mlp, NegativeSlope, Scaling},
     predict::{MonteCarlo, Predictor, Seeds},
@@ -84,11 +84,11 @@ fn agrees(name: &str, mlp: &Mlp) {
     assert!(compared > 0, "{name}");
 }
 
-fn from_torch(bytes: &[u8], layers: Option<&Layers>) -> Result<Mlp, Error> {
+fn from_torch(bytes: &[u8], layers: Option<&StateDictSpec>) -> Result<Mlp, Error> {
     StateDict::from_bytes(bytes)?.network(layers)
 }
 
-fn torch(name: &str, layers: &Layers) -> Mlp {
+fn torch(name: &str, layers: &StateDictSpec) -> Mlp {
     let path = fixture(&format!("{name}.safetensors"));
     assert_eq!(FileKind::read(&path).unwrap(), FileKind::StateDict);
     StateDict::read(&path).and_then(|file| file.network(Some(layers))).unwrap()
@@ -100,7 +100,7 @@ fn onnx(name: &str, loss: Option<Loss>) -> Mlp {
     Model::read(&path).unwrap().network(loss).unwrap()
 }
 
-fn refused(name: &str, layers: Option<&Layers>, words: &str) {
+fn refused(name: &str, layers: Option<&StateDictSpec>, words: &str) {
     let path = fixture(&format!("{name}.safetensors"));
     let message =
         StateDict::read(&path).and_then(|file| file.network(layers)).unwrap_err().to_string();
@@ -109,16 +109,16 @@ fn refused(name: &str, layers: Option<&Layers>, words: &str) {
 }
 
 /// The `nn.Sequential` of make.py.
-fn sequential() -> Layers {
-    Layers::new()
+fn sequential() -> StateDictSpec {
+    StateDictSpec::new()
         .input_keep(Keep::from_drop(0.2).unwrap())
         .hidden(Activation::Relu, Keep::HALF)
         .hidden(Activation::Tanh, Keep::ONE)
 }
 
-fn named() -> Layers {
+fn named() -> StateDictSpec {
     let keep = Keep::from_drop(0.25).unwrap();
-    Layers::new().hidden(Activation::Relu, keep).hidden(Activation::Relu, keep)
+    StateDictSpec::new().hidden(Activation::Relu, keep).hidden(Activation::Relu, keep)
 }
 
 #[test]
@@ -133,14 +133,14 @@ fn state_dicts_of_pytorch_predict_as_pytorch_does() {
     let mlp = torch("named", &named());
     agrees("named", &mlp);
     assert_eq!(torch("named", &named().names(["fc1", "fc2", "out"])), mlp);
-    let mlp = torch("no_bias", &Layers::new().hidden(Activation::Logistic, Keep::ONE));
+    let mlp = torch("no_bias", &StateDictSpec::new().hidden(Activation::Logistic, Keep::ONE));
     assert_eq!((mlp.bias(0).unwrap(), mlp.loss()), (&[0.0; 6][..], Loss::SquaredError));
     agrees("no_bias", &mlp);
 }
 
 #[test]
 fn weights_in_the_papers_form_are_multiplied_by_the_keep_rate() {
-    let layers = Layers::new().hidden(Activation::Relu, Keep::HALF).scaling(Scaling::Paper);
+    let layers = StateDictSpec::new().hidden(Activation::Relu, Keep::HALF).scaling(Scaling::Paper);
     let mlp = torch("paper", &layers);
     agrees("paper", &mlp);
     let as_inverted = torch("paper", &layers.scaling(Scaling::Inverted));
@@ -148,8 +148,8 @@ fn weights_in_the_papers_form_are_multiplied_by_the_keep_rate() {
     // The metadata says the form that they are written in.
     let bytes = torch::to_bytes(&mlp, Scaling::Paper).unwrap();
     assert!(String::from_utf8_lossy(&bytes).contains(r#"\"scaling\":\"paper\""#));
-    let weights = Layers::new().hidden(Activation::Relu, Keep::HALF);
-    let read = |layers: &Layers| from_torch(&bytes, Some(layers));
+    let weights = StateDictSpec::new().hidden(Activation::Relu, Keep::HALF);
+    let read = |layers: &StateDictSpec| from_torch(&bytes, Some(layers));
     assert_eq!(read(&weights).unwrap(), mlp);
     assert_eq!(read(&weights.clone().scaling(Scaling::Paper)).unwrap(), mlp);
     let message = read(&weights.scaling(Scaling::Inverted)).unwrap_err().to_string();
@@ -220,7 +220,7 @@ fn the_expression_for_pytorch_is_the_fixtures() {
 #[test]
 fn other_state_dicts_are_refused_with_the_tensor() {
     refused("sequential", None, "expected a description of the layers");
-    let short = Layers::new().hidden(Activation::Relu, Keep::HALF);
+    let short = StateDictSpec::new().hidden(Activation::Relu, Keep::HALF);
     refused(
         "sequential",
         Some(&short),
@@ -272,9 +272,9 @@ fn state_dict(weights: &[(&str, [usize; 2])], biases: &[(&str, usize)]) -> Vec<u
 /// As PyTorch's, a file whose weights are `[inputs, outputs]` is the network backwards.
 #[test]
 fn weights_that_could_be_transposed_are_refused() {
-    let layers = Layers::new().hidden(Activation::Relu, Keep::HALF);
-    let read = |bytes: &[u8], layers: &Layers| from_torch(bytes, Some(layers));
-    let refused = |bytes: &[u8], layers: &Layers, words: &str| {
+    let layers = StateDictSpec::new().hidden(Activation::Relu, Keep::HALF);
+    let read = |bytes: &[u8], layers: &StateDictSpec| from_torch(bytes, Some(layers));
+    let refused = |bytes: &[u8], layers: &StateDictSpec, words: &str| {
         let message = read(bytes, layers).map(|mlp| mlp.widths()).unwrap_err().to_string();
         assert!(message.contains(words), "{message}");
     };
@@ -318,7 +318,7 @@ fn layers_of_one_shape_are_ordered_by_the_numbers_inside_their_names() {
         // One has a bias, by which it is told from the others.
         for at in 0..3 {
             let bytes = state_dict(&names.map(|name| (name, [2, 2])), &[(names[at], 2)]);
-            let layers = Layers::new()
+            let layers = StateDictSpec::new()
                 .hidden(Activation::Tanh, Keep::ONE)
                 .hidden(Activation::Tanh, Keep::ONE);
             let mlp = from_torch(&bytes, Some(&layers)).unwrap();
@@ -334,9 +334,9 @@ fn layers_of_one_shape_are_ordered_by_the_numbers_inside_their_names() {
 #[test]
 fn a_softmax_over_one_output_is_refused() {
     let one = Mlp::builder(3).output(1, Loss::SquaredError).build().unwrap();
-    let softmax = Layers::new().loss(Loss::SoftmaxCrossEntropy);
+    let softmax = StateDictSpec::new().loss(Loss::SoftmaxCrossEntropy);
     let bytes = torch::to_bytes(&one, Scaling::Inverted).unwrap();
-    assert_eq!(from_torch(&bytes, Some(&Layers::new())).unwrap(), one);
+    assert_eq!(from_torch(&bytes, Some(&StateDictSpec::new())).unwrap(), one);
     let message = from_torch(&bytes, Some(&softmax)).unwrap_err();
     let message = message.in_file("one.safetensors").to_string();
     let words = "one.safetensors: softmax_cross_entropy with 1 output: expected at least two";

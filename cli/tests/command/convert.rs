@@ -11,7 +11,7 @@ use thinnet::{
     Keep,
     exchange::{
         onnx::{self, Export},
-        torch::{self, Layers, StateDict},
+        torch::{self, StateDict, StateDictSpec},
     },
     nn::{Activation, Loss, Mlp, Scaling},
 };
@@ -59,7 +59,7 @@ fn a_state_dict_is_converted_to_a_model_and_back() {
     let input = "sequential.safetensors";
     let text = succeeds(folder, &["convert", input, "m", "--architecture=layers.toml"]);
     let mlp = Mlp::load(folder.join("m")).unwrap();
-    let layers = Layers::new()
+    let layers = StateDictSpec::new()
         .input_keep(Keep::from_drop(0.2).unwrap())
         .hidden(Activation::Relu, Keep::HALF)
         .hidden(Activation::Tanh, Keep::ONE);

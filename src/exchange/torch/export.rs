@@ -1,4 +1,4 @@
-//! A network as a state dict.
+//! Writes a network as a state dict.
 
 use std::path::Path;
 
@@ -9,25 +9,25 @@ use crate::{
     nn::{Mlp, Scaling},
 };
 
-/// The metadata key of what [`to_bytes`] writes.
+/// The metadata key of the description that [`to_bytes`] writes.
 pub(in crate::exchange) const KEY: &str = "thinnet.torch";
 
-/// The network as a state dict of its [`Sequential`], f32, which PyTorch reads
-/// with `model.load_state_dict(safetensors.torch.load_file(path))`. The metadata
-/// says the rest, for [`StateDict::network`](super::StateDict::network). Weights in the
-/// paper's form (W / p) are rounded once, and are not what `nn.Dropout` takes.
+/// Returns the state dict of the network's [`Sequential`] in f32, which PyTorch reads with
+/// `model.load_state_dict(safetensors.torch.load_file(path))`. The metadata contains the rest,
+/// for [`StateDict::network`](super::StateDict::network). Weights in the paper's form (W / p) are
+/// rounded once, and do not fit `nn.Dropout`.
 ///
 /// # Errors
-/// Parameters that are NaN or infinite, more bytes than can be allocated, or a
-/// file that is too large to be read again.
+/// A parameter is NaN or infinite, the memory cannot be allocated, or the file would be too large
+/// to be read again.
 pub fn to_bytes(mlp: &Mlp, scaling: Scaling) -> Result<Vec<u8>, Error> {
     writer(mlp, scaling)?.into_bytes()
 }
 
-/// As [`to_bytes`], straight into a file, which appears whole or not at all.
+/// Writes the same to a file, which appears complete or not at all.
 ///
 /// # Errors
-/// As [`to_bytes`], or what the system says.
+/// As [`to_bytes`], or the file cannot be written.
 pub fn save(mlp: &Mlp, scaling: Scaling, path: impl AsRef<Path>) -> Result<(), Error> {
     writer(mlp, scaling)?.save(path.as_ref())
 }

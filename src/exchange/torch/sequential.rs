@@ -7,10 +7,10 @@ use crate::{
     rate::Keep,
 };
 
-/// The `nn.Sequential` that a network is: `nn.Dropout` where units are dropped,
-/// `nn.Linear`, and the activations that are not the identity. It prints as the
-/// Python expression; the numbers of its linear modules are those in the state
-/// dict's names.
+/// The `nn.Sequential` with the layers of a network: `nn.Dropout` where units are dropped,
+/// `nn.Linear`, and the activations that are not the identity. It prints as the Python
+/// expression. The positions of its linear modules are the numbers in the names of the state
+/// dict.
 ///
 /// ```
 /// use thinnet::{Keep, exchange::torch::Sequential, nn::{Activation, Loss, Mlp}};
@@ -44,8 +44,8 @@ impl From<&Mlp> for Sequential {
 }
 
 impl Sequential {
-    /// The modules of a network: widths, the keep rate of each layer's inputs,
-    /// and the activations of the hidden layers.
+    /// The modules of a network with these widths, keep rates of each layer's inputs, and
+    /// activations of the hidden layers.
     pub(super) fn new(widths: &[usize], keeps: &[Keep], activations: &[Activation]) -> Self {
         let mut modules = Vec::new();
         for (layer, (pair, keep)) in widths.windows(2).zip(keeps).enumerate() {
@@ -58,7 +58,7 @@ impl Sequential {
         Self { modules }
     }
 
-    /// What stands before `weight` and `bias` in the names of each layer.
+    /// The prefix of `weight` and `bias` in the names of each layer.
     pub(super) fn names(&self) -> impl Iterator<Item = String> {
         self.modules
             .iter()
@@ -68,7 +68,7 @@ impl Sequential {
     }
 }
 
-/// The module of an activation, where it needs one.
+/// The module of an activation, if it needs one.
 fn module(activation: Activation) -> Option<Module> {
     match activation {
         Activation::Relu => Some(Module::Activation("ReLU")),

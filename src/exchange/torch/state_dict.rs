@@ -1,11 +1,11 @@
-//! A state dict on its way to a network.
+//! Reads a state dict as a network.
 
 use std::{borrow::Cow, fmt, path::Path};
 
 use super::{
     export::KEY,
     sequential::Sequential,
-    spec::{Layers, default_loss},
+    state_dict_spec::{StateDictSpec, default_loss},
 };
 use crate::{
     abridged::Few,
@@ -18,10 +18,22 @@ use crate::{
     nn::{Mlp, MlpBuilder, Scaling},
 };
 
-/// The kinds of numbers that networks are kept in.
+/// The kinds of numbers that are read.
 const FLOAT_TYPES: [FloatType; 3] = [FloatType::F32, FloatType::F16, FloatType::Bf16];
 
-/// A tensor of a file: its name, its kind of element (`F32`) and its shape.
+/// The name, the kind of element (such as `F32`) and the shape of a tensor in a file.
+///
+/// ```
+/// use thinnet::{exchange::torch::{self, StateDict}, nn::{Loss, Mlp, Scaling}};
+///
+/// let mlp = Mlp::builder(4).output(2, Loss::SoftmaxCrossEntropy).build()?;
+/// let bytes = torch::to_bytes(&mlp, Scaling::Inverted)?;
+/// let tensors = StateDict::from_bytes(&bytes)?.tensors();
+/// let weight = &tensors[1];
+/// assert_eq!((&weight.name[..], &weight.dtype[..]), ("0.weight", "F32"));
+/// assert_eq!(weight.shape, [2, 4]);
+/// # Ok::<(), thinnet::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TensorInfo {
@@ -33,8 +45,8 @@ pub struct TensorInfo {
     pub shape: Vec<usize>,
 }
 
-/// A state dict, in f32, f16 or bfloat16. Its header has been read; its tensors have not, and
-/// go straight to the network's memory.
+/// A state dict in f32, f16 or bfloat16. Its header has been read. Its tensors are read
+/// straight into the memory of the network.
 ///
 /// ```
 /// use thinnet::{Keep, exchange::torch::{self, StateDict}, nn::{Activation, Loss, Mlp, Scaling}};
@@ -69,22 +81,22 @@ impl StateDict<'static> {
     ///
     /// # Errors
     /// The file cannot be read, is larger than [`MAX_BYTES`](crate::files::MAX_BYTES), or is
-    /// no safetensors file.
+    /// not a safetensors file.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
         Ok(Self { file: Reader::open(path.as_ref())? })
     }
 }
 
 impl<'a> StateDict<'a> {
-    /// As [`Self::read`], of a file's bytes.
+    /// Reads the header of a file in memory.
     ///
     /// # Errors
-    /// Bytes that are no safetensors file.
+    /// The bytes are not a safetensors file.
     pub fn from_bytes(bytes: impl Into<Cow<'a, [u8]>>) -> Result<Self, Error> {
         Ok(Self { file: Reader::of_bytes(bytes)? })
     }
 
-    /// The tensors, in the order of their names.
+    /// The tensors in the order of their names.
     pub fn tensors(&self) -> Vec<TensorInfo> {
         let tensors = self.file.tensors().map(|(name, dtype, shape)| TensorInfo {
             name: name.to_owned(),
@@ -94,16 +106,16 @@ impl<'a> StateDict<'a> {
         tensors.collect()
     }
 
-    /// The size of the file, in bytes.
+    /// The size of the file in bytes.
     pub fn size(&self) -> u64 {
         self.file.size() as u64
     }
 
-    /// The form of the weights, where the file says it: one that [`to_bytes`](super::to_bytes)
-    /// wrote does.
+    /// The form of the weights, if the file states it. Files that
+    /// [`to_bytes`](super::to_bytes) writes do.
     ///
     /// # Errors
-    /// Metadata of another version.
+    /// The metadata is of another version.
     pub fn scaling(&self) -> Result<Option<Scaling>, Error> {
         if !self.file.has(KEY) {
             return Ok(None);
@@ -111,30 +123,30 @@ impl<'a> StateDict<'a> {
         self.architecture().map(|architecture| Some(architecture.scaling()))
     }
 
-    /// The network with this state dict, of which the tensors are read now. A layer is
-    /// `NAME.weight` `[outputs, inputs]` and `NAME.bias` `[outputs]`, which may be missing
-    /// (`nn.Linear(..., bias=False)`). What [`to_bytes`](super::to_bytes) wrote needs no
-    /// `layers`; where they are given, they count.
+    /// Reads the tensors and makes the network. A layer is `NAME.weight` `[outputs, inputs]` and
+    /// `NAME.bias` `[outputs]`, which may be missing (`nn.Linear(..., bias=False)`). Files that
+    /// [`to_bytes`](super::to_bytes) writes need no `spec`; if one is given, it overrides the
+    /// metadata.
     ///
     /// # Order
-    /// Without [`Layers::names`] the layers are taken in the one order in which each
-    /// has as many inputs as the one before has outputs, and in which numbers ascend
-    /// among names that differ in their numbers only (`fc1`, `fc2`; `layers.0.linear`,
-    /// `layers.1.linear`). Weights stored `[inputs, outputs]`, as other programs do,
-    /// are the network backwards in PyTorch's eyes. So the order also has to be the only
-    /// one either way, unless there is one layer, a layer that is not square has a bias,
-    /// or all layers are square: a transposed file with square layers alone, or with
-    /// one layer, cannot be told from PyTorch's. `names` is for the rest.
+    /// Without [`StateDictSpec::names`] the layers are sorted so that each has as many inputs as
+    /// the one before has outputs, and that numbers ascend among names that differ only in their
+    /// numbers (`fc1`, `fc2`; `layers.0.linear`, `layers.1.linear`). There must be only one such
+    /// order. Weights that another program stored as `[inputs, outputs]` look like the reversed
+    /// network. So the transposed weights must have no such order either, unless there is only
+    /// one layer, or all layers are square, or a layer that is not square has a bias. A
+    /// transposed file with one layer, or with only square ones, cannot be recognised. `names`
+    /// resolves all other cases.
     ///
     /// # Errors
-    /// Tensors that are not those of such layers, do not fit on each other, leave more than
-    /// one order, or hold what is not finite; no `layers` and no metadata of ours; metadata
-    /// with a digest that the bytes do not have (a program that changes what
-    /// [`to_bytes`](super::to_bytes) wrote has to leave the metadata key `thinnet.digest`
-    /// out); a file that cannot be read to its end; more memory than can be allocated.
-    pub fn network(self, layers: Option<&Layers>) -> Result<Mlp, Error> {
-        if let Some(layers) = layers {
-            return self.described(layers);
+    /// The tensors are not those of such layers, do not fit together, allow more than one order,
+    /// or hold NaN or infinity. There is neither a `spec` nor metadata by thinnet. The digest in
+    /// the metadata is not that of the tensors (a program that changes a file by
+    /// [`to_bytes`](super::to_bytes) has to remove the metadata key `thinnet.digest`). The file
+    /// cannot be read to its end. The network needs more memory than can be allocated.
+    pub fn network(self, spec: Option<&StateDictSpec>) -> Result<Mlp, Error> {
+        if let Some(spec) = spec {
+            return self.described(spec);
         }
         if !self.file.has(KEY) {
             return Err(self.file.refuse(if self.file.has(MODEL_KEY) {
@@ -149,7 +161,7 @@ impl<'a> StateDict<'a> {
         self.described_by_itself()
     }
 
-    /// The network of what thinnet wrote.
+    /// The network of a file that thinnet wrote.
     fn described_by_itself(self) -> Result<Mlp, Error> {
         let file = &self.file;
         let architecture = self.architecture()?;
@@ -169,19 +181,19 @@ impl<'a> StateDict<'a> {
         self.load(&found, architecture.scaling(), || architecture.builder())
     }
 
-    /// What the metadata says of what thinnet wrote.
+    /// The description in the metadata of a file that thinnet wrote.
     fn architecture(&self) -> Result<Architecture, Error> {
         let expected = "what thinnet wrote for PyTorch";
         self.file.metadata::<Versions>(KEY, expected)?.check(|reason| self.file.refuse(reason))?;
         self.file.metadata(KEY, expected)
     }
 
-    /// A state dict, of which `layers` says the rest.
-    fn described(self, layers: &Layers) -> Result<Mlp, Error> {
+    /// The network of a state dict with this description.
+    fn described(self, spec: &StateDictSpec) -> Result<Mlp, Error> {
         let file = &self.file;
         let mut found = self.linear_layers()?;
-        let hidden = layers.hidden.len();
-        // Before they are sorted, so that a file cannot make that long.
+        let hidden = spec.hidden.len();
+        // Checked before sorting, so that a file cannot make that take long.
         if found.len() != hidden + 1 {
             let names: Vec<_> = found.iter().map(|layer| format!("{}weight", layer.name)).collect();
             let (got, names) = (found.len(), list(&names));
@@ -191,12 +203,12 @@ impl<'a> StateDict<'a> {
                 hidden + 1
             )));
         }
-        match &layers.names {
+        match &spec.names {
             Some(names) => found = self.named(found, names)?,
             None => order::sort(&mut found).map_err(|reason| file.refuse(reason))?,
         }
         order::check(&found).map_err(|reason| file.refuse(reason))?;
-        let scaling = match (layers.scaling, self.scaling()?) {
+        let scaling = match (spec.scaling, self.scaling()?) {
             (Some(given), Some(said)) if given != said => {
                 return Err(file.refuse(format!(
                     "the file states scaling `{said}`: expected `{given}`, as given"
@@ -205,24 +217,24 @@ impl<'a> StateDict<'a> {
             (given, said) => given.or(said).unwrap_or_default(),
         };
         let outputs = found[hidden].outputs;
-        let loss = layers.loss.unwrap_or_else(|| default_loss(outputs));
+        let loss = spec.loss.unwrap_or_else(|| default_loss(outputs));
         loss.check_outputs(outputs).map_err(|error| file.refuse(error.to_string()))?;
         self.load(&found, scaling, || {
             let mut builder = Mlp::builder(found[0].inputs);
-            if let Some(keep) = layers.input_keep {
+            if let Some(keep) = spec.input_keep {
                 builder = builder.input_keep(keep);
             }
-            if layers.sparse_input {
+            if spec.sparse_input {
                 builder = builder.sparse_input();
             }
-            for (layer, &(activation, keep)) in found.iter().zip(&layers.hidden) {
+            for (layer, &(activation, keep)) in found.iter().zip(&spec.hidden) {
                 builder = builder.hidden(layer.outputs, activation, keep);
             }
             builder.output(outputs, loss)
         })
     }
 
-    /// The file's layers, all of whose tensors are those of linear ones.
+    /// The layers in the file, whose tensors all belong to linear layers.
     fn linear_layers(&self) -> Result<Vec<Found>, Error> {
         let mut layers = Vec::new();
         for (name, dtype, shape) in self.file.tensors() {
@@ -259,8 +271,8 @@ impl<'a> StateDict<'a> {
         Ok(layers)
     }
 
-    /// Whether the layer's weight and bias have its shapes. A bias says which way
-    /// the weights of a layer are stored that is not square.
+    /// Checks the shapes of a layer's weight and bias. The bias of a layer that is not square
+    /// shows which way its weights are stored.
     fn shapes(&self, layer: &Found) -> Result<(), Error> {
         let Found { name, inputs, outputs, bias } = layer;
         self.file.find(&format!("{name}weight"), &[*outputs, *inputs], &FLOAT_TYPES)?;
@@ -270,7 +282,7 @@ impl<'a> StateDict<'a> {
         Ok(())
     }
 
-    /// The layers in the order of `names`, which have to be theirs.
+    /// The layers in the order of `names`, which must be those of all layers.
     fn named(&self, mut found: Vec<Found>, names: &[String]) -> Result<Vec<Found>, Error> {
         let mut layers = Vec::with_capacity(found.len());
         for name in names {
@@ -293,7 +305,7 @@ impl<'a> StateDict<'a> {
         }
     }
 
-    /// The network, with the parameters of these layers.
+    /// The network with the parameters of these layers.
     fn load(
         self,
         found: &[Found],
@@ -320,7 +332,7 @@ impl<'a> StateDict<'a> {
                 tensors.push(Tensor::new(bias, vec![*outputs], to));
             }
         }
-        // One that another program wrote from it has none.
+        // Files that other programs wrote have no digest.
         file.load(tensors, &FLOAT_TYPES, Verify::WherePresent)?;
         Ok(mlp)
     }

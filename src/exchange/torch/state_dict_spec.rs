@@ -1,4 +1,4 @@
-//! What a state dict does not say of its network.
+//! The description of the network in a state dict.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,35 +8,35 @@ use crate::{
     rate::Keep,
 };
 
-/// Activations, keep rates and loss of a network whose widths are those of a
-/// file's tensors.
+/// The activations, keep rates and loss of a network, whose widths are those of the tensors in a
+/// state dict.
 ///
 /// ```
-/// use thinnet::{Keep, exchange::torch::Layers, nn::Activation};
+/// use thinnet::{Keep, exchange::torch::StateDictSpec, nn::Activation};
 ///
 /// // nn.Sequential(nn.Dropout(0.2), nn.Linear(784, 256), nn.ReLU(),
 /// //               nn.Dropout(0.5), nn.Linear(256, 10))
-/// let layers = Layers::new()
+/// let spec = StateDictSpec::new()
 ///     .input_keep(Keep::from_drop(0.2)?)
 ///     .hidden(Activation::Relu, Keep::from_drop(0.5)?);
 /// # Ok::<(), thinnet::Error>(())
 /// ```
 ///
-/// Or, from a file, with `drop` for `keep` where that is what one has:
+/// It can also be read from a file, with `drop` instead of `keep` for drop rates:
 ///
 /// ```toml
-/// input_keep = 0.8                   # or input_drop = 0.2; without: nothing is dropped
+/// input_keep = 0.8                   # or input_drop = 0.2; by default nothing is dropped
 /// hidden = [                         # relu, leaky_relu(0.01), logistic (nn.Sigmoid), tanh, identity
 ///     { activation = "relu", keep = 0.5 },
 ///     { activation = "tanh", drop = 0.5 },
 /// ]
 /// loss = "softmax_cross_entropy"     # or squared_error, binary_cross_entropy
 /// scaling = "inverted"               # or paper
-/// names = ["fc1", "fc2", "out"]      # where names, shapes and biases leave a doubt
+/// names = ["fc1", "fc2", "out"]      # if names, shapes and biases allow several orders
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Described", into = "Described")]
-pub struct Layers {
+pub struct StateDictSpec {
     pub(super) input_keep: Option<Keep>,
     pub(super) sparse_input: bool,
     pub(super) hidden: Vec<(Activation, Keep)>,
@@ -45,13 +45,13 @@ pub struct Layers {
     pub(super) names: Option<Vec<String>>,
 }
 
-impl Layers {
-    /// An output layer alone, nothing of whose inputs is dropped.
+impl StateDictSpec {
+    /// Only an output layer, without dropout.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The keep rate of the inputs; [`Keep::ONE`] where it is not called.
+    /// The keep rate of the inputs; [`Keep::ONE`] by default.
     #[must_use]
     pub fn input_keep(mut self, keep: Keep) -> Self {
         self.input_keep = Some(keep);
@@ -72,26 +72,25 @@ impl Layers {
         self
     }
 
-    /// The loss; where it is not called, softmax cross-entropy of two outputs or
-    /// more, and squared error of one.
+    /// The loss; by default softmax cross-entropy for two outputs or more, and squared error for
+    /// one.
     #[must_use]
     pub fn loss(mut self, loss: Loss) -> Self {
         self.loss = Some(loss);
         self
     }
 
-    /// The form that the file's weights are in. Where it is not called, what the
-    /// file says, and [`Scaling::Inverted`], which is PyTorch's, of one that does not.
+    /// The form of the weights in the file; by default the one that the file states, or
+    /// [`Scaling::Inverted`], as in PyTorch.
     #[must_use]
     pub fn scaling(mut self, scaling: Scaling) -> Self {
         self.scaling = Some(scaling);
         self
     }
 
-    /// The names of the layers in the file, the output layer's last (`fc1` for
-    /// `fc1.weight`), and with that the word that the weights are `[outputs, inputs]`.
-    /// Where it is not called, names, shapes and biases have to leave one order; see
-    /// [`StateDict::network`](super::StateDict::network).
+    /// The names of the layers in the file from input to output (`fc1` for `fc1.weight`), which
+    /// also asserts that the weights are `[outputs, inputs]`. By default names, shapes and biases
+    /// have to determine the order; see [`StateDict::network`](super::StateDict::network).
     #[must_use]
     pub fn names<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.names = Some(names.into_iter().map(Into::into).collect());
@@ -99,12 +98,12 @@ impl Layers {
     }
 }
 
-/// The loss of a network that nothing is known of but its outputs.
+/// The default loss of a network with this number of outputs.
 pub(in crate::exchange) fn default_loss(outputs: usize) -> Loss {
     if outputs > 1 { Loss::SoftmaxCrossEntropy } else { Loss::SquaredError }
 }
 
-/// [`Layers`] as a file has them.
+/// A [`StateDictSpec`] as it is in a file.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Described {
@@ -134,9 +133,9 @@ struct Hidden {
     drop: Option<f64>,
 }
 
-impl From<Layers> for Described {
-    fn from(layers: Layers) -> Self {
-        let Layers { input_keep, sparse_input, hidden, loss, scaling, names } = layers;
+impl From<StateDictSpec> for Described {
+    fn from(spec: StateDictSpec) -> Self {
+        let StateDictSpec { input_keep, sparse_input, hidden, loss, scaling, names } = spec;
         let hidden = hidden.into_iter().map(|(activation, keep)| Hidden {
             activation,
             keep: Some(keep.decimal()),
@@ -154,7 +153,7 @@ impl From<Layers> for Described {
     }
 }
 
-impl TryFrom<Described> for Layers {
+impl TryFrom<Described> for StateDictSpec {
     type Error = Error;
 
     fn try_from(described: Described) -> Result<Self, Error> {
@@ -173,7 +172,7 @@ impl TryFrom<Described> for Layers {
     }
 }
 
-/// The keep rate that at most one of the two says.
+/// The keep rate, of which at most one of the two is stated.
 fn rate(keep: Option<f64>, drop: Option<f64>) -> Result<Option<Keep>, Error> {
     match (keep, drop) {
         (Some(keep), Some(drop)) => Err(Error::KeepAndDrop { keep, drop }),
@@ -187,16 +186,16 @@ fn rate(keep: Option<f64>, drop: Option<f64>) -> Result<Option<Keep>, Error> {
 mod tests {
     use super::*;
 
-    fn read(json: &str) -> Result<Layers, String> {
+    fn read(json: &str) -> Result<StateDictSpec, String> {
         serde_json::from_str(json).map_err(|e| e.to_string())
     }
 
     #[test]
-    fn a_description_is_what_the_code_says() {
+    fn a_description_equals_the_same_spec_in_code() {
         let described = r#"{"input_drop": 0.2, "loss": "binary_cross_entropy", "scaling": "paper",
             "hidden": [{"activation": "relu", "keep": 0.5}, {"activation": "tanh"}],
             "names": ["a", "b", "c"], "sparse_input": true}"#;
-        let code = Layers::new()
+        let code = StateDictSpec::new()
             .input_keep(Keep::new(0.8).unwrap())
             .sparse_input()
             .hidden(Activation::Relu, Keep::HALF)
@@ -205,14 +204,14 @@ mod tests {
             .scaling(Scaling::Paper)
             .names(["a", "b", "c"]);
         assert_eq!(read(described).unwrap(), code);
-        assert_eq!(read("{}").unwrap(), Layers::new());
-        for layers in [code, Layers::new()] {
-            assert_eq!(read(&serde_json::to_string(&layers).unwrap()).unwrap(), layers);
+        assert_eq!(read("{}").unwrap(), StateDictSpec::new());
+        for spec in [code, StateDictSpec::new()] {
+            assert_eq!(read(&serde_json::to_string(&spec).unwrap()).unwrap(), spec);
         }
     }
 
     #[test]
-    fn what_is_unknown_or_out_of_range_is_refused() {
+    fn unknown_fields_and_wrong_values_are_refused() {
         for (json, words) in [
             (r#"{"width": 3}"#, "unknown field `width`"),
             (r#"{"hidden": [{"activation": "relu", "rate": 1}]}"#, "unknown field `rate`"),
