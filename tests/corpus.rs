@@ -1,5 +1,4 @@
-//! The committed inputs of the fuzz targets, through the same oracles, without
-//! a fuzzer.
+//! Runs the committed inputs of the fuzz targets through the same oracles, without a fuzzer.
 
 use std::path::{Path, PathBuf};
 
@@ -72,8 +71,7 @@ replay! {
     onnx_reader torch_reader training
 }
 
-/// So that the seeds reach what stands behind the reader, and the malformed
-/// ones really are refused.
+/// Good seeds pass the reader, and malformed ones are refused.
 #[test]
 fn files_are_refused_where_their_names_say_so() {
     for (name, bytes) in seeds("model_reader") {

@@ -1,8 +1,8 @@
-//! Files from elsewhere that are made to break the reader: each is refused with
-//! its reason, and takes no more memory than it may.
+//! Files that are made to break the readers: each is refused with a reason, and uses no more memory
+//! than is allowed.
 #![expect(unsafe_code, reason = "an allocator of its own")]
 
-mod hostile_beside;
+mod hostile_external;
 mod hostile_files;
 mod hostile_work;
 
@@ -25,20 +25,20 @@ use thinnet::{
     nn::{Activation, Loss, Mlp, Scaling},
 };
 
-/// What the readers may take besides four times the file, which is there too.
-const ANY: usize = 64 << 20;
+/// The bytes that the readers may use in addition to four times the file, which counts too.
+const MAX_BASE_BYTES: usize = 64 << 20;
 
 struct Peak;
 
-static NOW: AtomicUsize = AtomicUsize::new(0);
+static CURRENT: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
 fn grow(size: usize) {
-    let now = NOW.fetch_add(size, Ordering::Relaxed) + size;
+    let now = CURRENT.fetch_add(size, Ordering::Relaxed) + size;
     PEAK.fetch_max(now, Ordering::Relaxed);
 }
 
-// SAFETY: every call goes to the system's allocator as it came.
+// SAFETY: every call is passed unchanged to the system's allocator.
 unsafe impl GlobalAlloc for Peak {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         grow(layout.size());
@@ -46,14 +46,14 @@ unsafe impl GlobalAlloc for Peak {
         unsafe { System.alloc(layout) }
     }
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
+        CURRENT.fetch_sub(layout.size(), Ordering::Relaxed);
         // SAFETY: the caller's promises are passed on.
         unsafe { System.dealloc(at, layout) }
     }
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // As if both were there at once, which they may be.
+        // Both may exist at once.
         grow(size);
-        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
+        CURRENT.fetch_sub(layout.size(), Ordering::Relaxed);
         // SAFETY: the caller's promises are passed on.
         unsafe { System.realloc(at, layout, size) }
     }
@@ -62,13 +62,12 @@ unsafe impl GlobalAlloc for Peak {
 #[global_allocator]
 static ALLOCATOR: Peak = Peak;
 
-/// What `read` says of a file, and the most memory that was there at once with
-/// the file itself, in bytes.
+/// The result of `read` for a file, and the peak of memory including the file itself, in bytes.
 fn measured<T>(
     bytes: &[u8],
     read: impl FnOnce(&[u8]) -> Result<T, Error>,
 ) -> (Result<T, String>, usize) {
-    let before = NOW.load(Ordering::Relaxed);
+    let before = CURRENT.load(Ordering::Relaxed);
     PEAK.store(before, Ordering::Relaxed);
     let read = read(bytes).map_err(|error| error.in_file("a-file").to_string());
     let most = PEAK.load(Ordering::Relaxed) - before + bytes.len();
@@ -77,7 +76,7 @@ fn measured<T>(
 
 fn fits(name: &str, size: usize, most: usize) {
     println!("{name}: {size} bytes, {most} at most");
-    assert!(most <= 4 * size + ANY, "{name}: {most} bytes for a file of {size}");
+    assert!(most <= 4 * size + MAX_BASE_BYTES, "{name}: {most} bytes for a file of {size}");
 }
 
 fn layers() -> StateDictSpec {
@@ -97,17 +96,17 @@ fn onnx(bytes: &[u8]) -> Result<Mlp, Error> {
     Model::from_bytes(bytes).network(None)
 }
 
-/// One test only: others at the same time would be counted too.
+/// The only test in this program, because tests that run at the same time would be counted too.
 #[test]
 fn hostile_files_are_refused_and_take_little_memory() {
-    data_files_take_what_they_hold();
+    data_files_use_memory_for_their_contents();
     let taken = measured(&[0; 10], |bytes| {
         std::hint::black_box(vec![1_u8; 1 << 20]);
         onnx(bytes)
     });
     assert!(taken.1 > 1 << 20, "the counter counts");
 
-    // What they are made of is read, or they would be refused for nothing.
+    // The good files that they are made from can be read.
     torch(&hostile_files::good_torch()).unwrap();
     for (name, bytes) in hostile_files::good_onnx() {
         onnx(&bytes).expect(name);
@@ -127,35 +126,35 @@ fn hostile_files_are_refused_and_take_little_memory() {
     }
     assert!(files >= 30, "{files}");
 
-    // Every beginning of the good files, and each with one byte changed.
+    // Every prefix of the good files, and each file with one bit changed.
     for bytes in [vec![hostile_files::good_torch()], onnx_files()].concat() {
         let read = if bytes.starts_with(&[8]) { onnx } else { torch };
         for end in 0..bytes.len() {
             let (read, most) = measured(&bytes[..end], read);
             assert!(read.is_err(), "{end} of {}", bytes.len());
-            assert!(most <= ANY, "{end}: {most}");
+            assert!(most <= MAX_BASE_BYTES, "{end}: {most}");
         }
         for at in 0..bytes.len() {
             for bit in [1, 4, 64, 128] {
                 let mut changed = bytes.clone();
                 changed[at] ^= bit;
-                // Many are still networks.
+                // Many of these are still networks.
                 let (_, most) = measured(&changed, read);
-                assert!(most <= ANY, "{at}: {most}");
+                assert!(most <= MAX_BASE_BYTES, "{at}: {most}");
             }
         }
     }
 
-    hostile_beside::tensors_beside_a_graph_are_read_or_refused();
-    hostile_work::much_work_is_done_in_little_time_and_memory();
+    hostile_external::external_tensors_are_read_or_refused();
+    hostile_work::expensive_graphs_take_little_time_and_memory();
 
-    // As many layers as a small file may make.
+    // The maximum number of layers for a small file.
     let bytes = hostile_files::shared(2800, 1);
     let (read, most) = measured(&bytes, onnx);
     assert_eq!(read.unwrap().depth(), 2800);
     fits("many layers", bytes.len(), most);
 
-    // Good files that are large: the network, and little besides.
+    // Large good files use the memory of the network and little more.
     let large = Mlp::builder(2000).hidden(2000, Activation::Relu, Keep::HALF);
     let large = large.output(500, Loss::SoftmaxCrossEntropy).build().unwrap();
     let f32 = torch::to_bytes(&large, Scaling::Paper).unwrap();
@@ -171,8 +170,8 @@ fn hostile_files_are_refused_and_take_little_memory() {
     }
 }
 
-/// What data files take is what they hold, as it comes, whatever their headers state.
-fn data_files_take_what_they_hold() {
+/// Data files use memory for the data that they contain, whatever their headers state.
+fn data_files_use_memory_for_their_contents() {
     let folder = tempfile::tempdir().unwrap();
     let [images, labels] = ["images", "labels"].map(|name| folder.path().join(name));
     let file = |path: &Path, sizes: &[u32], elements: usize, gzipped: bool| {
@@ -195,7 +194,7 @@ fn data_files_take_what_they_hold() {
     const MIB: usize = 1 << 20;
     file(&labels, &[8192], 8192, false);
 
-    // 6.4 MB of images: the matrix of 25.7 MB and nothing else but 32 KB of labels.
+    // 6.4 MB of images: only the matrix of 25.7 MB and 32 KB of labels.
     let all = 8192 * 784;
     let matrix = 4 * all;
     file(&images, &[8192, 28, 28], all, false);
@@ -203,14 +202,14 @@ fn data_files_take_what_they_hold() {
     assert_eq!(rows, Ok(8192));
     println!("plain: {most}");
     assert!((matrix..matrix + SMALL).contains(&most), "{most}");
-    // Gzipped, it grows: half of it is there while it is moved the last time.
+    // The data of a gzipped file grow: half of them exist twice when they are moved the last time.
     file(&images, &[8192, 28, 28], all, true);
     let (rows, most) = read();
     assert_eq!(rows, Ok(8192));
     println!("gzipped: {most}");
     assert!(most <= matrix + matrix / 2 + SMALL, "{most}");
 
-    // 512 MiB are stated, which are refused, or 256, of which 8 come.
+    // A file states 512 MiB and is refused, or it states 256 and contains 8.
     file(&images, &[8192, 128, 128], 0, true);
     let (rows, most) = read();
     assert!(rows.unwrap_err().contains("take 536870912 bytes of memory"));
@@ -221,13 +220,13 @@ fn data_files_take_what_they_hold() {
     println!("truncated: {most}");
     assert!(most <= 3 * 8 * MIB + SMALL, "{most}");
 
-    // One image that is no end of pixels, of which few come.
+    // One image with a huge number of pixels, of which the file contains few.
     file(&images, &[1, 8192, 8192], 2 * MIB, true);
     let (rows, most) = read();
     assert!(rows.unwrap_err().contains("truncated"));
     assert!(most <= 3 * 8 * MIB + SMALL, "{most}");
 
-    // Labels that no image has.
+    // Labels without images.
     file(&images, &[2, 1, 1], 2, false);
     file(&labels, &[1 << 28], 1 << 20, true);
     let (rows, most) = read();

@@ -99,7 +99,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         FileKind::Onnx => {
             arguments.only(kind, &["--loss"])?;
-            output.check_against("a file of IN's tensors", &given.beside_graph()?)?;
+            output.check_against("a file of IN's tensors", &given.data_files_of_graph()?)?;
             let import = given.graph(arguments.loss)?;
             for note in &import.report.notes {
                 console::remark(&format!("note: {note}"));
@@ -117,7 +117,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
                     input.display()
                 )));
             };
-            let mut layers = read_layers(file)?;
+            let mut layers = read_spec(file)?;
             if let Some(scaling) = arguments.scaling {
                 layers = layers.scaling(scaling);
             }
@@ -185,7 +185,7 @@ impl Arguments {
 }
 
 /// Reads the description of a network in TOML.
-fn read_layers(file: &Path) -> anyhow::Result<StateDictSpec> {
+fn read_spec(file: &Path) -> anyhow::Result<StateDictSpec> {
     let name = file.display();
     let text = String::from_utf8(files::read_if(file, MAX_TOML_BYTES, |_| Ok(()))?)
         .map_err(|_| anyhow::anyhow!("{name} is not UTF-8 text: expected TOML"))?;

@@ -97,11 +97,11 @@ impl<'a> Given<'a> {
     ///
     /// # Errors
     /// Those of [`StateDict::network`].
-    pub fn network(self, layers: Option<&StateDictSpec>) -> anyhow::Result<Mlp> {
+    pub fn network(self, spec: Option<&StateDictSpec>) -> anyhow::Result<Mlp> {
         let path = self.path;
         match self.content {
             Content::StateDict(state_dict) => {
-                Ok(state_dict.network(layers).map_err(|error| error.in_file(path))?)
+                Ok(state_dict.network(spec).map_err(|error| error.in_file(path))?)
             }
             _ => bail!("{}: {}: expected a state dict", path.display(), self.kind),
         }
@@ -138,7 +138,7 @@ impl<'a> Given<'a> {
     ///
     /// # Errors
     /// Those of [`onnx::Model::files`].
-    pub fn beside_graph(&self) -> anyhow::Result<Vec<PathBuf>> {
+    pub fn data_files_of_graph(&self) -> anyhow::Result<Vec<PathBuf>> {
         Ok(self.model()?.files().map_err(|error| error.in_file(self.path))?)
     }
 

@@ -192,14 +192,15 @@ fn state_dicts() -> Result<Vec<(&'static str, Vec<u8>)>> {
     Ok(with_hostile(files, hostile_files::torch()))
 }
 
-/// The input of `onnx_external`: a graph's length, the graph, and the file beside it.
+/// The input of `onnx_external`: a graph's length, the graph, and the other file.
 fn joined(graph: &[u8], data: &[u8]) -> Vec<u8> {
     let length = u16::try_from(graph.len()).unwrap_or(u16::MAX);
     [&length.to_le_bytes(), graph, data].concat()
 }
 
-/// Graphs and the file beside them, where that is the one of the fuzz target and small.
-fn beside() -> Vec<(&'static str, Vec<u8>)> {
+/// Graphs with tensors in another file, if that has the name that the fuzz target uses and is
+/// small.
+fn external_tensors() -> Vec<(&'static str, Vec<u8>)> {
     use hostile_files::external::{Bad, DATA, Good, bad, good};
     let good = good().into_iter().map(|Good { name, files, inline }| {
         assert!(!inline.is_empty(), "{name} is read without the file too");
@@ -220,7 +221,7 @@ fn main() -> Result<()> {
     for (target, files) in [
         ("model_reader", models()?),
         ("checkpoint_reader", checkpoints()?),
-        ("onnx_external", beside()),
+        ("onnx_external", external_tensors()),
         ("onnx_reader", with_hostile(hostile_files::good_onnx(), hostile_files::onnx())),
         ("torch_reader", state_dicts()?),
     ] {

@@ -1,6 +1,6 @@
-//! A graph and the file beside it: the reader never panics; what it reads is what it
-//! reads of the graph that holds the same tensors itself, and where all ranges are
-//! right, it reads both or none. Bytes without their folder have nothing beside them.
+//! A graph and another file with its tensors. The reader never panics. It reads the same network as
+//! from a graph that contains the tensors; if all ranges are right, it reads both or neither. Bytes
+//! without a folder have no other files.
 //!
 //! The input is the graph's length (u16, little-endian), the graph, and the data.
 
@@ -14,17 +14,17 @@ use super::model_reader;
 pub fn check(bytes: &[u8]) {
     let (graph, data) = split(bytes);
     let inlined = Inlined::of(graph, data);
-    let alone = Model::from_bytes(&inlined.graph[..]).network(None);
-    match (read(bytes), alone) {
-        (Ok(beside), Ok(alone)) => {
-            assert_eq!(beside, alone);
-            assert_eq!(beside.digest(), alone.digest());
-            model_reader::check(&beside.to_bytes().unwrap());
+    let expected = Model::from_bytes(&inlined.graph[..]).network(None);
+    match (read(bytes), expected) {
+        (Ok(mlp), Ok(expected)) => {
+            assert_eq!(mlp, expected);
+            assert_eq!(mlp.digest(), expected.digest());
+            model_reader::check(&mlp.to_bytes().unwrap());
         }
         (Ok(_), Err(error)) => panic!("refused with the tensors in the graph: {error}"),
-        // Of files the first byte is looked at.
+        // Only the first byte of a file is checked.
         (Err(error), Ok(_)) if graph.starts_with(&[8]) => {
-            assert!(!inlined.is_right(), "refused beside the graph: {error}");
+            assert!(!inlined.is_right(), "refused with the other file: {error}");
         }
         (Err(_), Ok(_)) => {}
         (Err(_), Err(_)) => {}
@@ -40,10 +40,10 @@ fn split(bytes: &[u8]) -> (&[u8], &[u8]) {
     rest.split_at(usize::from(u16::from_le_bytes(*length)).min(rest.len()))
 }
 
-/// What is read of an input's files.
+/// The network in an input's files.
 ///
 /// # Errors
-/// As the reader's.
+/// Those of the reader.
 pub fn read(bytes: &[u8]) -> Result<Mlp, Error> {
     let (graph, data) = split(bytes);
     let folder = tempfile::tempdir().expect("a folder");
@@ -57,9 +57,9 @@ pub fn read(bytes: &[u8]) -> Result<Mlp, Error> {
 struct Inlined<'a> {
     graph: Vec<u8>,
     data: &'a [u8],
-    /// Their ranges, without those of no bytes.
+    /// Their ranges, except empty ones.
     ranges: Vec<Range<usize>>,
-    /// Whether a tensor states its place wrongly, and was left as it was.
+    /// Whether a tensor states a wrong place, and was left unchanged.
     has_wrong: bool,
     /// Whether there are initialisers among them.
     has_initialisers: bool,
@@ -75,12 +75,12 @@ impl<'a> Inlined<'a> {
         inlined
     }
 
-    /// Whether every range is one that the reader has to take.
+    /// Whether the reader has to accept every range.
     fn is_right(&self) -> bool {
         !self.has_wrong && self.ranges.windows(2).all(|pair| pair[0].end <= pair[1].start)
     }
 
-    /// The message with the tensors below it put in; as it was where it is none.
+    /// The message with the tensors in it inlined; unchanged if it is not a message.
     fn message(&mut self, bytes: &[u8], kind: Kind) -> Vec<u8> {
         if matches!(kind, Kind::Initialiser | Kind::Tensor) {
             return match self.tensor(bytes) {
@@ -140,7 +140,7 @@ impl<'a> Inlined<'a> {
             }
         }
         if location == 0 && entries.is_empty() {
-            // Wrong for the reader too, or not about the place.
+            // The reader refuses these too, or they do not concern the place.
             return Place::Here;
         }
         let size = size(kind, &dims);
@@ -155,14 +155,14 @@ impl<'a> Inlined<'a> {
     }
 }
 
-/// Where a tensor's elements are.
+/// The place of a tensor's elements.
 enum Place {
     Here,
     Wrong,
     Beside(Vec<u8>),
 }
 
-/// A message on the way to a tensor.
+/// A kind of message that may contain a tensor.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Model,
@@ -174,7 +174,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// What the message in a field is.
+    /// The kind of the message in a field.
     fn below(self, number: u64) -> Option<Self> {
         Some(match (self, number) {
             (Self::Model, 7) => Self::Graph,
@@ -226,8 +226,10 @@ fn range(entries: &[&[u8]], size: Option<usize>) -> Option<Range<usize>> {
     let [location, offset, length, _] = stated;
     let (location, size) = (location?, size?);
     let rest = location.strip_suffix("x.data")?;
-    let is_beside = rest.is_empty() || rest.ends_with('/') && !rest.starts_with('/');
-    if !is_beside || rest.split('/').any(|name| !matches!(name, "" | ".")) || location.len() > 1024
+    let is_in_folder = rest.is_empty() || rest.ends_with('/') && !rest.starts_with('/');
+    if !is_in_folder
+        || rest.split('/').any(|name| !matches!(name, "" | "."))
+        || location.len() > 1024
     {
         return None;
     }
@@ -260,7 +262,7 @@ enum Value<'a> {
     Other,
 }
 
-/// The fields of a message, `None` where it is none.
+/// The fields of a message; `None` if it is not one.
 fn fields(mut rest: &[u8]) -> Option<Vec<Field<'_>>> {
     let mut fields = Vec::new();
     while !rest.is_empty() {
@@ -289,7 +291,7 @@ fn fields(mut rest: &[u8]) -> Option<Vec<Field<'_>>> {
     Some(fields)
 }
 
-/// A number, 7 bits a byte.
+/// A number, 7 bits per byte.
 fn varint(rest: &mut &[u8]) -> Option<u64> {
     let mut value = 0_u64;
     for index in 0..10 {

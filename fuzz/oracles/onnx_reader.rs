@@ -1,6 +1,5 @@
-//! The reader of ONNX graphs never panics on any bytes; what it reads saves to a
-//! model file that loads equal, and can be used; a loss that is asked for is the
-//! network's, or the graph is refused.
+//! The reader of ONNX graphs never panics. A network that it reads can be used, and is equal after
+//! it was saved and loaded. A network has the loss that is asked for, or the graph is refused.
 
 use thinnet::{
     exchange::{FileKind, onnx::Model},

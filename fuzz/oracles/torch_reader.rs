@@ -1,7 +1,6 @@
-//! The reader of state dicts never panics on any bytes. What it reads goes to
-//! PyTorch's names and comes back equal; of a file of f32 the weights are the
-//! file's, bit for bit; and the network can be used. Bytes that have a place for a
-//! digest are given the one that they have.
+//! The reader of state dicts never panics. A network that it reads can be used, and is equal after
+//! it was written for PyTorch and read again. The weights of a file of f32 are those of the file,
+//! bit for bit. If the bytes contain a digest, it is first replaced by the right one.
 
 use thinnet::{
     Error, Keep,
@@ -45,12 +44,12 @@ pub fn check(bytes: &[u8]) {
     }
 }
 
-/// The network of a state dict.
+/// The network in a state dict.
 fn from_torch(bytes: &[u8], layers: Option<&StateDictSpec>) -> Result<Mlp, Error> {
     StateDict::from_bytes(bytes)?.network(layers)
 }
 
-/// What is written for PyTorch, from which the same network is read.
+/// Writes the network for PyTorch, and checks that the same network is read again.
 fn comes_back(mlp: &Mlp) -> Vec<u8> {
     let saved = torch::to_bytes(mlp, Scaling::Inverted).unwrap();
     let again = from_torch(&saved, None).unwrap();
@@ -59,7 +58,7 @@ fn comes_back(mlp: &Mlp) -> Vec<u8> {
     saved
 }
 
-/// The bits of all weights of a file of f32, sorted.
+/// The sorted bits of all weights in a file of f32.
 fn weights_of(bytes: &[u8]) -> Vec<u32> {
     let tensors = safetensors::SafeTensors::deserialize(bytes).unwrap();
     let weights = tensors.iter().filter(|(name, _)| name.ends_with("weight"));

@@ -94,7 +94,7 @@ pub(super) fn sort(layers: &mut [Found]) -> Result<(), String> {
     Ok(())
 }
 
-/// Refuses layers of which one does not take as many inputs as the one before has outputs.
+/// Refuses layers if one does not take as many inputs as the one before has outputs.
 pub(super) fn check(layers: &[Found]) -> Result<(), String> {
     let misfit = layers.windows(2).find(|pair| pair[0].outputs != pair[1].inputs);
     let Some([below, Found { name, inputs, outputs, .. }]) = misfit else { return Ok(()) };

@@ -1,21 +1,21 @@
-//! Graphs whose tensors are kept in a file beside them, `x.data`.
+//! Graphs with tensors in another file, `x.data`.
 
 use super::{Graph, Message, bare, floats, model, node, value_info};
 
-/// The graph's name, and that of the file beside it.
+/// The names of the graph and of the other file.
 pub const GRAPH: &str = "x.onnx";
 pub const DATA: &str = "x.data";
 
-/// The same in a folder.
+/// The other file in a folder below that of the graph.
 const BELOW: &str = "more/x.data";
 
-/// A graph and the file beside it.
+/// A graph and the other file.
 pub struct Files {
     pub graph: Vec<u8>,
     pub data: Vec<u8>,
-    /// Where the data are.
+    /// The path of the data.
     pub at: &'static str,
-    /// What the data are made longer to, with zeros that take no room on the disk.
+    /// The length to which the data are extended with zeros that take no room on the disk.
     pub sparse: u64,
 }
 
@@ -25,14 +25,14 @@ impl Files {
     }
 }
 
-/// Files that are read, and the graph that holds the same tensors itself.
+/// Files that are read, and a graph that contains the same tensors.
 pub struct Good {
     pub name: &'static str,
     pub files: Files,
     pub inline: Vec<u8>,
 }
 
-/// Files that are refused, and a word of the reason.
+/// Files that are refused, and a part of the reason.
 pub struct Bad {
     pub name: &'static str,
     pub files: Files,
@@ -46,13 +46,13 @@ fn kept(tensor: Message, entries: &[(&str, &str)]) -> Message {
     entries.iter().fold(tensor, |tensor, (key, value)| tensor.message(13, entry(key, value)))
 }
 
-/// The same in `x.data`, with its range.
+/// A tensor in `x.data`, with its range.
 fn ranged(tensor: Message, offset: usize, length: usize) -> Message {
     let (offset, length) = (offset.to_string(), length.to_string());
     kept(tensor, &[("location", DATA), ("offset", &offset), ("length", &length)])
 }
 
-/// Name, dimensions and elements of the tensors of [`Graph::good`], in its order.
+/// The name, dimensions and elements of the tensors of [`Graph::good`], in its order.
 const TENSORS: [(&str, &[u64], &[f32]); 5] = [
     ("w", &[2, 3], &[1.0, -2.0, 3.0, 0.5, 0.25, -1.5]),
     ("b", &[3], &[0.5, 0.0, -0.5]),
@@ -61,12 +61,12 @@ const TENSORS: [(&str, &[u64], &[f32]); 5] = [
     ("c", &[1, 2], &[0.125, -0.125]),
 ];
 
-/// The elements of all of them, one behind the other: 72 bytes.
+/// The elements of all of them, one after the other: 72 bytes.
 fn elements() -> Vec<u8> {
     TENSORS.iter().flat_map(|(_, _, values)| values.iter().flat_map(|x| x.to_le_bytes())).collect()
 }
 
-/// The good graph with all tensors in the file, as PyTorch and onnx write them.
+/// The good graph with all tensors in `x.data`, as PyTorch and onnx write them.
 fn all_kept() -> Graph {
     let mut offset = 0;
     let tensors = TENSORS.iter().map(|(name, dims, values)| {
@@ -95,7 +95,7 @@ pub fn good() -> Vec<Good> {
         files: Files::new(graph.file(), data),
         inline: inline.clone(),
     };
-    // The last first, 64 bytes between them, and more at the end.
+    // In reverse order, with gaps to multiples of 64 bytes, and more bytes at the end.
     let mut apart = Graph::good();
     let mut apart_data = Vec::new();
     for (index, (name, dims, values)) in TENSORS.iter().enumerate().rev() {
@@ -106,7 +106,7 @@ pub fn good() -> Vec<Good> {
     }
     apart_data.extend([0xff; 64]);
     let one = |w: Message| Graph::good().with_tensor(0, w);
-    // Half as many bytes, and twice as many.
+    // With half the bytes, and with twice the bytes.
     let halves: Vec<u8> = [0x3c00_u16, 0xc000, 0x4200, 0x3800, 0x3400, 0xbe00]
         .into_iter()
         .flat_map(u16::to_le_bytes)
@@ -125,7 +125,7 @@ pub fn good() -> Vec<Good> {
     let value = value.message(5, ranged(bare("", 1, &[3, 2]), 40, 24));
     constant.nodes.push(node("Constant", &[], "u").message(5, value));
     constant.tensors.remove(3);
-    // Zeros, far behind.
+    // Zeros at a large offset.
     let far = 1_usize << 36;
     let zeros = Graph::good().with_tensor(0, floats("w", &[2, 3], &[0.0; 6])).file();
     let wide = 2048;
@@ -281,7 +281,7 @@ pub fn bad() -> Vec<Bad> {
         with_data("bad-truncated", &all[..71], "8 bytes from byte 64"),
         with_data("bad-no-bytes", &[], "but the file has only 0"),
         with_data("bad-nan", &nan, "`w` holds NaN"),
-        // Not what the file holds counts, but what tensors keep there.
+        // The ranges count, not the size of the file.
         sparse("bad-thin", model(20, thin).0, "padded to multiples of 64"),
         sparse(
             "bad-large",

@@ -1,6 +1,5 @@
-//! Files from elsewhere, good ones and those that are made to be refused: for
-//! `tests/hostile.rs`, and as seeds of the fuzz targets (`fuzz/examples/files.rs`
-//! includes this file).
+//! Files of other programs, good ones and malformed ones, for `tests/hostile.rs` and as seeds of the
+//! fuzz targets (`fuzz/examples/files.rs` includes this file).
 
 pub mod external;
 pub mod writer;
@@ -9,7 +8,7 @@ use std::fmt::Write;
 
 use writer::{Message, bare, floats, model, node, value_info, with_float, with_int};
 
-/// A file, and a word of the reason for which it is refused.
+/// A file, and a part of the reason for which it is refused.
 pub struct Hostile {
     pub name: &'static str,
     pub bytes: Vec<u8>,
@@ -20,7 +19,7 @@ fn hostile(name: &'static str, bytes: Vec<u8>, words: &'static str) -> Hostile {
     Hostile { name, bytes, words }
 }
 
-/// A safetensors file with this header and so many bytes of data, 0.
+/// A safetensors file with this header and `data` zero bytes of data.
 fn safetensors(header: &str, data: usize) -> Vec<u8> {
     let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
     bytes.extend(header.as_bytes());
@@ -28,7 +27,7 @@ fn safetensors(header: &str, data: usize) -> Vec<u8> {
     bytes
 }
 
-/// A tensor of a header.
+/// A tensor in a header.
 fn entry(name: &str, dtype: &str, shape: &str, from: u64, to: u64) -> String {
     format!(r#""{name}":{{"dtype":"{dtype}","shape":[{shape}],"data_offsets":[{from},{to}]}}"#)
 }
@@ -37,7 +36,7 @@ fn of_entries(entries: &[String], data: usize) -> Vec<u8> {
     safetensors(&format!("{{{}}}", entries.join(",")), data)
 }
 
-/// A state dict of layers 2-3-2, which is read with one hidden layer.
+/// A state dict of layers 2-3-2, which can be read with one hidden layer.
 pub fn good_torch() -> Vec<u8> {
     of_entries(&two_layers(), 68)
 }
@@ -58,8 +57,7 @@ fn with_entry(index: usize, entry: &str, data: usize) -> Vec<u8> {
     of_entries(&entries, data)
 }
 
-/// Tensors behind each other that end at 2^64 - 1: the crate adds the header's
-/// length to that.
+/// Consecutive tensors that end at 2^64 - 1, to which the crate adds the length of the header.
 fn up_to_the_last_byte() -> Vec<String> {
     let size = u64::MAX >> 4;
     let mut entries: Vec<String> = (0..16)
@@ -323,7 +321,7 @@ impl Graph {
     }
 }
 
-/// A graph of so many layers that share one matrix of `width` by `width`.
+/// A graph of layers that share one matrix of `width` by `width`.
 pub fn shared(layers: usize, width: usize) -> Vec<u8> {
     let value = |i: usize| if i == 0 { "x".to_owned() } else { format!("z{i}") };
     let nodes = (0..layers).map(|i| node("MatMul", &[&value(i), "w"], &value(i + 1)));
@@ -363,7 +361,7 @@ pub fn good_onnx() -> Vec<(&'static str, Vec<u8>)> {
         ints("[0]", &[1], &[0]),
         ints("[-1]", &[1], &[-1]),
     ]);
-    // The same of a size that `Slice` and `Div` find.
+    // The same with a size that `Slice` and `Div` compute.
     let mut divided = good.clone().with_node(0, node("Gemm", &["i", "w", "b"], "z"));
     divided.nodes.extend([
         node("Shape", &["x"], "sizes"),
@@ -437,7 +435,7 @@ pub fn onnx() -> Vec<Hostile> {
     let weight = |dims: &[u64], values: &[f32]| of_tensor(0, floats("w", dims, values));
     let gemm = || node("Gemm", &["x", "w", "b"], "z");
     let six = [1.0; 6];
-    // Graphs in graphs, as `If` has them, 20,000 deep; made from the inside out.
+    // Nested graphs, as in `If`, 20,000 deep, built from the inside out.
     let mut deep = Message::default();
     for _ in 0..20_000 {
         let inner = Message::default().bytes(1, "then_branch").message(6, deep);
@@ -451,7 +449,7 @@ pub fn onnx() -> Vec<Hostile> {
         model(20, (0..n).fold(Message::default(), |graph, _| graph.bytes(field, []))).0
     };
     let wide = 2_000_000;
-    // Something between the input and the first layer.
+    // A node between the input and the first layer.
     let before = |node: Message| {
         let mut graph = good.clone().with_node(0, self::node("Gemm", &["i", "w", "b"], "z"));
         graph.nodes.push(node);
@@ -464,7 +462,7 @@ pub fn onnx() -> Vec<Hostile> {
         graph.tensors.push(bare("shape", 7, &[shape.len() as u64]).bytes(9, raw));
         graph.file()
     };
-    // The shape of a `Reshape`, put together along `axis`.
+    // The shape of a `Reshape`, concatenated along `axis`.
     let concatenated = |axis: Option<u64>| {
         let concat = node("Concat", &["two", "two"], "shape");
         let concat = axis.into_iter().fold(concat, |concat, axis| with_int(concat, "axis", axis));
@@ -707,7 +705,7 @@ pub fn onnx() -> Vec<Hostile> {
         hostile("bad-reshape-overflows", reshaped(&[-1, i64::MAX, i64::MAX]), "is stated"),
         hostile("bad-input-kind", of_input(7, &[9, 2]), "expected a Cast to floats before it"),
         hostile("bad-input-text", of_input(8, &[9, 2]), "input `x` is STRING: expected numbers"),
-        // A layer of its own for the ReLU, of 2^20 by 2^20 weights.
+        // An extra layer for the ReLU, with 2^20 by 2^20 weights.
         hostile(
             "bad-own-layer",
             {

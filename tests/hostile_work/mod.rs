@@ -1,4 +1,4 @@
-//! Graphs that ask for much work with few bytes.
+//! Small graphs that need much work.
 
 use std::time::{Duration, Instant};
 
@@ -8,14 +8,13 @@ use super::{
     measured, onnx,
 };
 
-/// The most that one of them may take. They take a second at most where nothing else
-/// runs.
+/// The maximum time for one of them. On an idle machine each takes at most a second.
 const LONGEST: Duration = Duration::from_secs(20);
 
-/// Units of a wide layer: two such layers are as large as a small file may ask for.
+/// The units of a wide layer: a small file may ask for two such layers.
 const WIDE: usize = 1 << 16;
 
-/// Nodes that follow each other from `x`.
+/// A chain of nodes that begins with `x`.
 #[derive(Default)]
 struct Chain {
     nodes: Vec<Message>,
@@ -23,7 +22,7 @@ struct Chain {
 }
 
 impl Chain {
-    /// With `op` of the last value and of `others`.
+    /// Adds a node that takes the last value and `others`.
     fn then(mut self, op: &str, others: &[&str]) -> Self {
         let last = self.last();
         let inputs = [&[last.as_str()], others].concat();
@@ -50,7 +49,7 @@ impl Chain {
         self.tensor(bare(name, 7, &[numbers.len() as u64]).bytes(9, raw))
     }
 
-    /// A graph of rows of one number.
+    /// The graph as a file, for rows of one number.
     fn file(self) -> Vec<u8> {
         let output = value_info(&self.last(), 1, &[]);
         let graph = self.nodes.into_iter().fold(Message::default(), |g, n| g.message(1, n));
@@ -59,14 +58,14 @@ impl Chain {
     }
 }
 
-/// With layers 1-WIDE-1, and `wide` numbers between them.
+/// Layers 1-WIDE-1, and the nodes of `between`, which may take `wide` numbers.
 fn wide(between: impl Fn(Chain) -> Chain) -> Vec<u8> {
     let ones = vec![1.0; WIDE];
     let chain = Chain::default().tensor(floats("in", &[1, WIDE as u64], &ones));
     let chain = chain.tensor(floats("out", &[WIDE as u64, 1], &ones));
     let chain = chain.tensor(floats("ones", &[WIDE as u64], &ones));
     let chain = chain.tensor(floats("zeros", &[WIDE as u64], &vec![0.0; WIDE]));
-    // As 16 bits each, of which every one has to be looked at to count them.
+    // 16-bit numbers as varints, which have to be read to count them.
     let packed = bare("packed", 10, &[WIDE as u64]).bytes(5, [0x80, 0x78].repeat(WIDE));
     between(chain.tensor(packed).then("MatMul", &["in"])).then("MatMul", &["out"]).file()
 }
@@ -75,8 +74,8 @@ fn narrow() -> Chain {
     Chain::default().tensor(floats("w", &[1, 1], &[1.0]))
 }
 
-/// Each is read or refused in little time and memory; `Some` words are those of the reason.
-pub fn much_work_is_done_in_little_time_and_memory() {
+/// Each is read or refused in little time and memory; `Some` is a part of the reason.
+pub fn expensive_graphs_take_little_time_and_memory() {
     let folded = |constant| {
         wide(|chain| {
             chain.times(64, "Mul", &[constant]).then("Relu", &[]).times(64, "Add", &[constant])

@@ -1,5 +1,5 @@
-//! Networks that PyTorch and scikit-learn wrote: `tests/fixtures/make.py` made
-//! the files, and `expected.json` with what those say of them.
+//! Networks that PyTorch and scikit-learn wrote: `tests/fixtures/make.py` made the files, and
+//! `expected.json` with their outputs.
 
 use std::{
     fs,
@@ -21,16 +21,16 @@ use thinnet::{
     tensor::MatrixView,
 };
 
-/// What two engines that add up f32 in different orders may differ by, relative
-/// to the row's largest output.
+/// The maximum difference of two engines that add up f32 in different orders, relative to the
+/// row's largest output.
 const ORDER: f64 = 1e-5;
 
-/// The same where PyTorch computes in f16, of 11 bits: each of the three layers
-/// rounds its inputs, its sum and its activation, 2^-11 of the values each; the
-/// outputs are sums of 24 such values whose errors partly cancel.
+/// The same if PyTorch computes in f16, with 11 bits: each of the three layers rounds its inputs,
+/// its sum and its activation by 2^-11 of their values. The outputs are sums of 24 such values,
+/// whose errors partly cancel.
 const F16: f64 = 4e-3;
 
-/// The same in bfloat16, of 8 bits: 2^3 times as much.
+/// The same in bfloat16, with 8 bits: 2^3 times as much.
 const BF16: f64 = 8.0 * F16;
 
 fn fixture(name: &str) -> PathBuf {
@@ -48,7 +48,7 @@ fn rows(of: &Value) -> Vec<Vec<f64>> {
     serde_json::from_value(of.clone()).unwrap()
 }
 
-/// Whether the rows are equal within `tolerance` of each one's largest value.
+/// Checks that the rows are equal within `tolerance` of each row's largest value.
 fn assert_close(name: &str, ours: &MatrixView<'_>, theirs: &[Vec<f64>], tolerance: f64) {
     assert_eq!((ours.rows(), ours.columns()), (theirs.len(), theirs[0].len()), "{name}");
     for (row, theirs) in theirs.iter().enumerate() {
@@ -60,7 +60,7 @@ fn assert_close(name: &str, ours: &MatrixView<'_>, theirs: &[Vec<f64>], toleranc
     }
 }
 
-/// Holds the network's logits and predictions against the fixture's.
+/// Compares the network's logits and predictions with those of the fixture.
 fn agrees(name: &str, mlp: &Mlp) {
     let expected = expected(name);
     let inputs = rows(&expected["inputs"]);
@@ -145,7 +145,7 @@ fn weights_in_the_papers_form_are_multiplied_by_the_keep_rate() {
     agrees("paper", &mlp);
     let as_inverted = torch("paper", &layers.scaling(Scaling::Inverted));
     assert_ne!(as_inverted, mlp);
-    // The metadata says the form that they are written in.
+    // The metadata states their form.
     let bytes = torch::to_bytes(&mlp, Scaling::Paper).unwrap();
     assert!(String::from_utf8_lossy(&bytes).contains(r#"\"scaling\":\"paper\""#));
     let weights = StateDictSpec::new().hidden(Activation::Relu, Keep::HALF);
@@ -162,7 +162,7 @@ fn weights_in_the_papers_form_are_multiplied_by_the_keep_rate() {
 }
 
 #[test]
-fn what_goes_to_pytorch_comes_back_bit_for_bit() {
+fn networks_for_pytorch_come_back_bit_for_bit() {
     for sparse in [false, true] {
         let builder = Mlp::builder(5)
             .input_keep(Keep::new(0.8).unwrap())
@@ -196,7 +196,7 @@ fn what_goes_to_pytorch_comes_back_bit_for_bit() {
             ]
         );
         assert!(Mlp::from_bytes(&bytes).unwrap_err().to_string().contains("`thinnet`"));
-        // The paper's form is rounded once each way.
+        // The paper's form is rounded once in each direction.
         let bytes = torch::to_bytes(&mlp, Scaling::Paper).unwrap();
         let again = from_torch(&bytes, None).unwrap();
         for layer in 0..mlp.depth() {
@@ -209,7 +209,7 @@ fn what_goes_to_pytorch_comes_back_bit_for_bit() {
 }
 
 #[test]
-fn the_expression_for_pytorch_is_the_fixtures() {
+fn the_expression_for_pytorch_is_that_of_the_fixture() {
     assert_eq!(
         Sequential::from(&torch("sequential", &sequential())).to_string(),
         "nn.Sequential(nn.Dropout(0.2), nn.Linear(8, 70), nn.ReLU(), nn.Dropout(0.5), \
@@ -237,7 +237,7 @@ fn other_state_dicts_are_refused_with_the_tensor() {
     refused("sequential", Some(&layers), "no tensor 5.weight, though `names` lists 5");
     let layers = sequential().names(["1", "4"]);
     refused("sequential", Some(&layers), "6.weight: expected only layers named 1, 4");
-    // Our own metadata says which tensors there are.
+    // The metadata of thinnet states which tensors there are.
     let mlp = torch("sequential", &sequential());
     let mut bytes = torch::to_bytes(&mlp, Scaling::Inverted).unwrap();
     let at = bytes.windows(6).position(|name| name == b"4.bias").unwrap();
@@ -251,8 +251,8 @@ fn other_state_dicts_are_refused_with_the_tensor() {
     assert!(message.contains("gone"), "{message}");
 }
 
-/// A state dict of these weights `[rows, columns]`, numbered from 0 on in each, and
-/// of the biases.
+/// A state dict with these weights `[rows, columns]` and biases, whose numbers are 0, 1, 2, ... in
+/// each tensor.
 fn state_dict(weights: &[(&str, [usize; 2])], biases: &[(&str, usize)]) -> Vec<u8> {
     let weights = weights.iter().map(|&(name, shape)| (format!("{name}.weight"), shape.to_vec()));
     let biases = biases.iter().map(|&(name, width)| (format!("{name}.bias"), vec![width]));
@@ -269,7 +269,7 @@ fn state_dict(weights: &[(&str, [usize; 2])], biases: &[(&str, usize)]) -> Vec<u
     safetensors::serialize(views, None).unwrap()
 }
 
-/// As PyTorch's, a file whose weights are `[inputs, outputs]` is the network backwards.
+/// A file with weights `[inputs, outputs]` looks like the reversed network.
 #[test]
 fn weights_that_could_be_transposed_are_refused() {
     let layers = StateDictSpec::new().hidden(Activation::Relu, Keep::HALF);
@@ -278,7 +278,7 @@ fn weights_that_could_be_transposed_are_refused() {
         let message = read(bytes, layers).map(|mlp| mlp.widths()).unwrap_err().to_string();
         assert!(message.contains(words), "{message}");
     };
-    // 3-8-6, stored each way.
+    // 3-8-6, stored both ways.
     let turned = [("first", [3, 8]), ("second", [8, 6])];
     let stored = [("first", [8, 3]), ("second", [6, 8])];
     for weights in [turned, stored] {
@@ -292,13 +292,13 @@ fn weights_that_could_be_transposed_are_refused() {
     refused(&state_dict(&turned, &[]), &named, "all weights would fit transposed");
     let mlp = read(&state_dict(&stored, &[]), &named).unwrap();
     assert_eq!(mlp.widths(), [3, 8, 6]);
-    // One bias says it too.
+    // One bias is enough.
     let biased = read(&state_dict(&stored, &[("second", 6)]), &layers).unwrap();
     assert_eq!(biased.widths(), [3, 8, 6]);
     assert_eq!(biased.weights(0).unwrap(), mlp.weights(0).unwrap());
     refused(&state_dict(&turned, &[("second", 6)]), &layers, "second.bias is F32 [6]: expected");
     refused(&state_dict(&turned, &[("first", 8)]), &layers, "first.bias is F32 [8]: expected");
-    // Numbers do, wherever they stand.
+    // So are numbers anywhere in the names.
     let numbered = |one, two| [("layers.0.linear", one), ("layers.1.linear", two)];
     let mlp = read(&state_dict(&numbered([8, 3], [6, 8]), &[]), &layers).unwrap();
     assert_eq!(mlp.widths(), [3, 8, 6]);
@@ -310,12 +310,12 @@ fn weights_that_could_be_transposed_are_refused() {
 }
 
 #[test]
-fn layers_of_one_shape_are_ordered_by_the_numbers_inside_their_names() {
+fn layers_of_one_shape_are_ordered_by_the_numbers_in_their_names() {
     for names in [
         ["layers.2.linear", "layers.10.linear", "layers.11.linear"],
         ["blocks.0.fc1", "blocks.0.fc2", "blocks.1.fc1"],
     ] {
-        // One has a bias, by which it is told from the others.
+        // Only one has a bias, which distinguishes it.
         for at in 0..3 {
             let bytes = state_dict(&names.map(|name| (name, [2, 2])), &[(names[at], 2)]);
             let layers = StateDictSpec::new()
@@ -330,7 +330,7 @@ fn layers_of_one_shape_are_ordered_by_the_numbers_inside_their_names() {
     }
 }
 
-/// Files of one output, of which a softmax is always 1, name the file.
+/// A softmax over one output is always 1. The error names the file.
 #[test]
 fn a_softmax_over_one_output_is_refused() {
     let one = Mlp::builder(3).output(1, Loss::SquaredError).build().unwrap();
@@ -390,18 +390,18 @@ fn dropout_of_exports_for_training_becomes_keep_rates() {
     assert!(estimate.mutual_information().unwrap() > 0.001);
 }
 
-/// With the running statistics that the export in training mode left.
+/// With the running statistics after the export in training mode.
 #[test]
-fn batch_norm_behind_an_activation_goes_into_the_next_layer() {
+fn batch_norm_after_an_activation_is_folded_into_the_next_layer() {
     let mlp = onnx("late_norm", None);
     assert_eq!(mlp.widths(), [8, 6, 3]);
     agrees("late_norm", &mlp);
 }
 
-/// alpha, beta, both turns of weights, two biases, f16 as numbers, constants as
-/// nodes, dropout before a ReLU.
+/// alpha, beta, weights in both orientations, two biases, f16 as numbers, constants as nodes,
+/// dropout before a ReLU.
 #[test]
-fn a_graph_of_everything_predicts_as_the_standard_says() {
+fn a_graph_of_everything_predicts_as_in_the_standard() {
     let mlp = onnx("standard", None);
     assert_eq!(mlp.widths(), [8, 6, 5, 4, 3]);
     let activations = [Activation::Relu, Activation::Relu, Activation::Identity];
@@ -423,11 +423,11 @@ fn a_leaky_relu_keeps_its_slope() {
 }
 
 #[test]
-fn networks_of_scikit_learn_predict_as_it_does() {
+fn networks_from_scikit_learn_predict_as_it_does() {
     let mlp = onnx("sklearn_classes", None);
     assert_eq!((mlp.widths(), mlp.loss()), (vec![8, 12, 7, 3], Loss::SoftmaxCrossEntropy));
     agrees("sklearn_classes", &mlp);
-    // As it is by default, and of two classes.
+    // With the default options, and with two classes.
     agrees("sklearn_zipmap", &onnx("sklearn_zipmap", None));
     agrees("sklearn_bits", &onnx("sklearn_bits", None));
     let mlp = onnx("sklearn_values", None);
@@ -435,9 +435,9 @@ fn networks_of_scikit_learn_predict_as_it_does() {
     agrees("sklearn_values", &mlp);
 }
 
-/// The length of a header may begin as every ONNX file does.
+/// The length of a header may begin with the same byte as an ONNX file.
 #[test]
-fn a_state_dict_that_is_cut_off_is_no_graph() {
+fn a_truncated_state_dict_is_not_taken_for_a_graph() {
     let header = format!("{{{}}}", " ".repeat(8 + 256 - 2));
     let bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat();
     assert_eq!(bytes[0], 8);
@@ -477,9 +477,9 @@ fn other_graphs_are_refused_with_the_node() {
     );
 }
 
-/// Sparse files of 8 GiB: to read one would take a while, and all memory.
+/// Sparse files of 8 GiB: reading one would take long and use all memory.
 #[test]
-fn a_file_that_is_no_graph_is_refused_by_its_first_byte_and_its_length() {
+fn other_files_are_refused_by_their_first_byte_or_their_length() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("large.onnx");
     for (first, words) in [(0, "its first byte is 0"), (8, "larger than the 2147483648 bytes")] {

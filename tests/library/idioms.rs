@@ -1,6 +1,5 @@
-//! Networks exported the ways people export them: `tests/fixtures/idioms.py` and
-//! its companions wrote the graphs, and what PyTorch, scikit-learn and Keras say
-//! of them.
+//! Networks exported in the usual ways: `tests/fixtures/idioms.py` and its companions wrote the
+//! graphs, and the outputs of PyTorch, scikit-learn and Keras.
 
 mod refused;
 
@@ -16,15 +15,15 @@ use thinnet::{
     Keep, data::Batch, exchange::onnx::Model, nn::Mlp, predict::Predictor, tensor::MatrixView,
 };
 
-/// What two engines that add up f32 in different orders may differ by, relative
-/// to the row's largest output.
+/// The maximum difference of two engines that add up f32 in different orders, relative to the
+/// row's largest output.
 const ORDER: f64 = 1e-5;
 
-/// The same where PyTorch itself computes in f16, of 11 bits: each of the two
-/// layers rounds its inputs, its sum and its activation, 2^-11 of the values each.
+/// The same if PyTorch itself computes in f16, with 11 bits: each of the two layers rounds its
+/// inputs, its sum and its activation by 2^-11 of their values.
 const F16: f64 = 4e-3;
 
-/// The same in bfloat16, of 8 bits: 2^3 times as much.
+/// The same in bfloat16, with 8 bits: 2^3 times as much.
 const BF16: f64 = 8.0 * F16;
 
 /// An `expected_*.json`.
@@ -33,13 +32,13 @@ struct Expected {
     networks: BTreeMap<String, Network>,
 }
 
-/// A network, with what its module says of five rows.
+/// A network, with the outputs of its module for five rows.
 #[derive(Deserialize)]
 struct Network {
     inputs: Vec<Vec<f64>>,
     logits: Option<Vec<Vec<f64>>>,
     probabilities: Option<Vec<Vec<f64>>>,
-    /// In the module's own arithmetic, of 16 bits.
+    /// In the module's own 16-bit arithmetic.
     low_precision: Option<Vec<Vec<f64>>>,
     dtype: Option<String>,
     files: BTreeMap<String, File>,
@@ -48,14 +47,14 @@ struct Network {
 /// One of the network's files.
 #[derive(Deserialize)]
 struct File {
-    /// The drop rates from the inputs on, where they were kept: 0 where nothing is dropped.
+    /// The drop rates from the inputs on, if the export kept them; 0 without dropout.
     drops: Option<Vec<f64>>,
-    /// What the module says after this export, where the export moved its statistics.
+    /// The outputs of the module after this export, if the export changed its statistics.
     logits: Option<Vec<Vec<f64>>>,
     probabilities: Option<Vec<Vec<f64>>>,
 }
 
-/// All networks of a folder.
+/// All networks in a folder.
 fn networks(folder: &Path) -> BTreeMap<String, Network> {
     let mut all = BTreeMap::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -65,7 +64,7 @@ fn networks(folder: &Path) -> BTreeMap<String, Network> {
                 .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             for (name, network) in expected.networks {
                 match all.get_mut(&name) {
-                    // Both backends of Keras say the same of it.
+                    // The outputs are those of both Keras backends.
                     Some(Network { files, .. }) => files.extend(network.files),
                     None => drop(all.insert(name, network)),
                 }
@@ -75,7 +74,7 @@ fn networks(folder: &Path) -> BTreeMap<String, Network> {
     all
 }
 
-/// The words that a file can be refused with, one of them, and whose they are.
+/// The words of which a file may be refused with one, and the entries that they are from.
 fn refusals(network: &str, file: &str) -> Vec<(&'static str, &'static str)> {
     let is_it = |which: &str| {
         let mut parts = which.split('/');
@@ -112,9 +111,9 @@ fn distance(ours: &MatrixView<'_>, theirs: &[Vec<f64>]) -> Result<f64, String> {
     Ok(most)
 }
 
-/// Holds a network against what its module says.
+/// Compares a network with the outputs of its module.
 fn compare(mlp: &Mlp, network: &Network, file: &File) -> Result<(), String> {
-    // Where nothing is dropped a network can have layers that its module has not.
+    // A network may have more layers than its module, without dropout.
     let dropping = |keeps: Vec<Keep>| keeps.into_iter().filter(|keep| keep.drops()).collect();
     let drops = file.drops.iter().flatten().map(|&drop| Keep::from_drop(drop).unwrap());
     let (ours, kept): (Vec<_>, Vec<_>) =
@@ -134,7 +133,7 @@ fn compare(mlp: &Mlp, network: &Network, file: &File) -> Result<(), String> {
     for (theirs, is_logits, tolerance) in [
         (logits, true, ORDER),
         (probabilities, false, ORDER),
-        // The module's own numbers are those behind its link.
+        // The module's own numbers come after its output function.
         (network.low_precision.as_ref(), true, low),
     ] {
         let Some(theirs) = theirs else { continue };
@@ -154,8 +153,8 @@ fn compare(mlp: &Mlp, network: &Network, file: &File) -> Result<(), String> {
     if compared == 0 { Err("nothing to compare".to_owned()) } else { Ok(()) }
 }
 
-/// Reads every file of a folder: it predicts as its module does, or it is refused
-/// as [`REFUSED`] says. All that is wrong, a line each, and the files read and refused.
+/// Reads every file in a folder: it predicts as its module does, or it is refused as [`REFUSED`]
+/// says. Returns a line for each fault, and the numbers of files that were read and refused.
 fn check(folder: &Path) -> (Vec<String>, usize, usize) {
     let mut wrong = Vec::new();
     let mut used = BTreeSet::new();
@@ -202,7 +201,7 @@ fn networks_predict_as_their_modules_do_however_they_are_exported() {
     assert!(agree > 300, "{agree} files");
 }
 
-/// Every network in every way, from the folder that `idioms.py --all` wrote.
+/// All networks in all exports, from the folder that `idioms.py --all` wrote.
 #[test]
 #[ignore = "needs THINNET_IDIOMS, a folder that tests/fixtures/idioms.py --all wrote"]
 fn every_way_of_exporting_predicts_as_the_modules_do() {

@@ -1,6 +1,5 @@
-//! Random graphs of layers, against an interpreter that does not know how they are
-//! read: it computes them node by node on whole tensors, in f64. And small graphs
-//! that look like such and are none.
+//! Random graphs of layers, compared with an independent interpreter, which computes them node by
+//! node on whole tensors in f64; and small graphs that resemble such graphs but are refused.
 
 #[path = "onnx_graphs/generator.rs"]
 mod generator;
@@ -25,8 +24,8 @@ use self::{
     writer::{Message, bare, floats, model, node, value_info, with_float, with_int},
 };
 
-/// What sums of f32 and of f64 may differ by: a few numbers of some units each,
-/// through at most three layers. Relative to the largest output, or to 1.
+/// The maximum difference of sums in f32 and in f64, with few units and at most three layers,
+/// relative to the largest output or to 1.
 const TOLERANCE: f64 = 1e-5;
 
 /// The file of a graph from `x` to `output`, whose rows have the dimensions `dims`.
@@ -51,7 +50,7 @@ fn file(
             },
         )
     });
-    // 0 is no size.
+    // 0 means no stated size.
     let shape: Vec<_> = [rows.unwrap_or(0)].iter().chain(dims).map(|&n| n as u64).collect();
     let graph = graph.message(11, value_info("x", 1, &shape));
     model(20, graph.message(12, value_info(output, 1, &[]))).0
@@ -84,7 +83,7 @@ fn import(file: &[u8]) -> Import {
     Model::from_bytes(file).import(None).unwrap()
 }
 
-/// What the network says of rows: its predictions, or its logits.
+/// The network's predictions for rows, or its logits.
 fn outputs(mlp: &Mlp, x: &[f64], is_link: bool) -> Vec<f64> {
     let x: Vec<_> = x.iter().map(|&x| x as f32).collect();
     let rows = x.len() / mlp.inputs();
@@ -116,7 +115,7 @@ fn inputs(rows: usize, dims: &[usize]) -> Tensor {
 }
 
 #[test]
-fn random_graphs_are_the_networks_that_they_compute() {
+fn random_graphs_are_read_as_networks_with_the_same_outputs() {
     for seed in 0..600 {
         let graph = Generator::graph(seed);
         let (dims, output) = (&graph.dims, graph.output());
@@ -137,7 +136,7 @@ fn random_graphs_are_the_networks_that_they_compute() {
         let ops: Vec<_> = graph.nodes.iter().map(|node| node.op.to_owned()).collect();
         assert_eq!(titles, ops, "{seed}");
         for (at, (ours, theirs)) in roles.iter().zip(&graph.roles).enumerate() {
-            // What it computes may be of no use.
+            // The result of a constant node may be unused.
             let is_unused = *ours == Role::Unused && *theirs == Role::Constant;
             assert!(ours == theirs || is_unused, "{seed}: {ours} at {at}: {:?}", graph.nodes);
         }
@@ -159,7 +158,7 @@ impl Node {
     }
 }
 
-/// Constants that the small graphs take.
+/// The constants of the small graphs.
 fn constants() -> Vec<(String, Tensor)> {
     let numbers = |n: usize| (0..n).map(|i| ((i * 5 + 3) % 7) as f64 / 4.0 - 0.75).collect();
     let floats = |name: &str, shape: &[usize]| {
@@ -197,12 +196,12 @@ fn read(nodes: &[Node], rows: Option<usize>, dims: &[usize]) -> Import {
     import(&file(nodes, &constants(), rows, dims, output))
 }
 
-/// Holds the network against what the nodes compute.
+/// Compares the network with the outputs of the nodes.
 fn agrees(nodes: &[Node], rows: Option<usize>, dims: &[usize], is_link: bool) {
     agrees_of(nodes, rows, rows.unwrap_or(3), dims, is_link);
 }
 
-/// The same of a graph that says `stated` of the rows.
+/// The same for a graph that states `stated` as the number of rows.
 fn agrees_of(nodes: &[Node], stated: Option<usize>, rows: usize, dims: &[usize], is_link: bool) {
     let import = read(nodes, stated, dims);
     let x = inputs(rows, dims);
@@ -217,47 +216,47 @@ fn refused(nodes: &[Node], rows: Option<usize>, dims: &[usize], words: &str) {
     assert!(error.contains(words), "{error}");
 }
 
-/// The logistic output p of a layer, its complement q, and what is made of them.
+/// The logistic output p of a layer, its complement q, and the nodes that take them.
 fn two_classes(more: &[Node]) -> Vec<Node> {
     let first =
         [a("MatMul", &["x", "4x1"], "z"), a("Sigmoid", &["z"], "p"), a("Sub", &["one", "p"], "q")];
     [&first, more].concat()
 }
 
-fn beside(inputs: &[&str]) -> Node {
+fn joined(inputs: &[&str]) -> Node {
     a("Concat", inputs, "y").with("axis", Attribute::Int(1))
 }
 
 #[test]
-fn two_classes_are_a_probability_beside_its_own_complement() {
+fn two_classes_are_a_probability_and_its_own_complement() {
     for inputs in [["p", "q"], ["q", "p"]] {
-        agrees(&two_classes(&[beside(&inputs)]), None, &[4], true);
+        agrees(&two_classes(&[joined(&inputs)]), None, &[4], true);
     }
     for inputs in [["q", "r"], ["r", "q"], ["r", "p"], ["p", "r"], ["q", "q"], ["p", "p"]] {
         for op in ["Identity", "Flatten", "Relu", "Neg"] {
-            let nodes = two_classes(&[a(op, &["q"], "r"), beside(&inputs)]);
-            let nodes = if inputs.contains(&"r") { nodes } else { two_classes(&[beside(&inputs)]) };
+            let nodes = two_classes(&[a(op, &["q"], "r"), joined(&inputs)]);
+            let nodes = if inputs.contains(&"r") { nodes } else { two_classes(&[joined(&inputs)]) };
             refused(&nodes, None, &[4], "takes");
         }
     }
 }
 
-/// The logit may be that of a layer of its own, behind another activation.
+/// The logit may be that of an extra layer after another activation.
 #[test]
-fn two_classes_of_an_activation_are_a_layer_of_its_own() {
+fn two_classes_after_an_activation_are_an_extra_layer() {
     for inputs in [["p", "q"], ["q", "p"]] {
         let nodes = [
             a("MatMul", &["x", "4x1"], "m"),
             a("Tanh", &["m"], "z"),
             a("Sigmoid", &["z"], "p"),
             a("Sub", &["one", "p"], "q"),
-            beside(&inputs),
+            joined(&inputs),
         ];
         agrees(&nodes, None, &[4], true);
     }
 }
 
-/// Rows of a `Reshape` to other rows would be made of the elements of several.
+/// A `Reshape` to another number of rows would mix the elements of several rows.
 #[test]
 fn a_number_of_rows_has_to_be_that_of_the_input() {
     let nodes = |shape| {
@@ -276,7 +275,7 @@ fn a_number_of_rows_has_to_be_that_of_the_input() {
         "output of a Reshape to 4 rows, but the graph's input may have any number",
     );
     agrees(&nodes("[0, -1]"), None, &[4], true);
-    // A layer takes the columns of 4 rows and no others, whatever is done to each alone.
+    // A layer takes only the columns of 4 rows; operations on single elements change nothing.
     let nodes = |op: &'static str, others: &[&str]| {
         let inputs = [&["r"], others].concat();
         [
@@ -297,9 +296,9 @@ fn a_number_of_rows_has_to_be_that_of_the_input() {
     }
 }
 
-/// `Squeeze` without axes makes a vector of one row.
+/// `Squeeze` without axes turns a single row into a vector.
 #[test]
-fn the_only_row_is_no_dimension_to_leave_out() {
+fn the_dimension_of_a_single_row_is_not_removed() {
     let nodes = [
         a("MatMul", &["x", "4x4"], "z"),
         a("Squeeze", &["z"], "s"),
@@ -321,7 +320,7 @@ fn equal_numbers_for_each_row_make_no_more_rows_or_columns() {
     refused(&nodes, Some(3), &[4], "expected a number, or one for each");
 }
 
-/// As a shape `[-1, n]`, with n by way of `computed`.
+/// A `Reshape` to `[-1, n]`, where the nodes in `computed` compute n.
 fn flattened_to(computed: &[Node], n: &str) -> Vec<Node> {
     let shape = a("Concat", &["[-1]", n], "shape").with("axis", Attribute::Int(0));
     let rest = [shape, a("Reshape", &["x", "shape"], "f"), a("MatMul", &["f", "4x8"], "y")];
@@ -329,7 +328,7 @@ fn flattened_to(computed: &[Node], n: &str) -> Vec<Node> {
 }
 
 #[test]
-fn shapes_of_constants_are_those_that_the_graph_sees() {
+fn shapes_of_constants_include_their_transposition() {
     let turn = a("Transpose", &["4x8"], "8x4").with("perm", Attribute::Ints(vec![1, 0]));
     let shape = a("Shape", &["8x4"], "sizes");
     let of = |index| {
@@ -360,7 +359,7 @@ fn whole_numbers_that_32_bits_do_not_hold_are_not_cast_to_them() {
 }
 
 #[test]
-fn a_product_over_no_axes_is_none() {
+fn a_product_without_axes_is_refused() {
     let product = |noop| {
         let product = a("ReduceProd", &["[2, 2]"], "n");
         flattened_to(&[product.with("noop_with_empty_axes", Attribute::Int(noop))], "n")
@@ -370,7 +369,7 @@ fn a_product_over_no_axes_is_none() {
 }
 
 #[test]
-fn a_logarithm_stands_behind_a_softmax_once() {
+fn only_one_logarithm_may_follow_a_softmax() {
     let nodes = |first: &'static str, more: &[&'static str]| {
         let mut nodes = vec![a("MatMul", &["x", "4x4"], "z"), a(first, &["z"], "0")];
         for (at, &op) in more.iter().enumerate() {

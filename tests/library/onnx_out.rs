@@ -1,5 +1,5 @@
-//! Networks as ONNX graphs: against graphs that Python built and ONNX Runtime ran
-//! (`tests/fixtures/make_out.py`), and read by a decoder of its own.
+//! Networks as ONNX graphs, compared with graphs that Python built and ONNX Runtime ran
+//! (`tests/fixtures/make_out.py`), and read by an independent decoder.
 
 use std::{collections::HashMap, fs, path::Path};
 
@@ -26,7 +26,7 @@ fn keep(k: u32) -> Keep {
     Keep::from_k(k).unwrap()
 }
 
-/// With the parameters of `make_out.py`: small eighths.
+/// A network with the parameters of `make_out.py`: small multiples of 1/8.
 fn filled(builder: MlpBuilder) -> Mlp {
     let mut mlp = builder.build().unwrap();
     for (layer, pair) in mlp.widths().windows(2).enumerate() {
@@ -41,7 +41,7 @@ fn filled(builder: MlpBuilder) -> Mlp {
     mlp
 }
 
-/// With every activation, and rates at both ends.
+/// A network with every activation, and the smallest and largest keep rates.
 fn every() -> Mlp {
     filled(
         Mlp::builder(3)
@@ -56,7 +56,7 @@ fn every() -> Mlp {
     )
 }
 
-/// The bytes of a fixture, with this version of the library for that of the script.
+/// The bytes of a fixture, with this version of the library instead of that of the script.
 fn fixture(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
     let bytes = fs::read(path).unwrap();
@@ -82,7 +82,7 @@ fn graphs_are_those_that_protocol_buffers_wrote_and_onnx_runtime_ran() {
         assert!(bytes == fixture(&format!("{name}.onnx")), "{name}");
         assert_eq!(onnx::to_bytes(mlp, export).unwrap(), bytes, "{name}");
     }
-    // Where nothing is dropped the graph is the same.
+    // Without dropout the graph is the same.
     assert!(onnx::to_bytes(&values, &plain).unwrap() == fixture("out_values.onnx"));
 }
 
@@ -132,7 +132,7 @@ fn fields(mut rest: &[u8]) -> Vec<(u64, Field<'_>)> {
     fields
 }
 
-/// The values of a field that may be there several times.
+/// The values of a repeated field.
 fn all(message: &[u8], number: u64) -> Vec<Field<'_>> {
     fields(message).into_iter().filter(|(n, _)| *n == number).map(|(_, value)| value).collect()
 }
@@ -285,7 +285,7 @@ fn a_node_drops_at_each_site_with_the_rate_to_the_bit() {
         let name = format!("{site}.dropout");
         format!("{name}: Dropout({from}, {name}.ratio, {mode}) -> {name}")
     };
-    // Of the inputs of each, none or two are made by nodes: see VARIABLE_MODE.
+    // None or two inputs of each are outputs of nodes: see VARIABLE_MODE.
     let expected = [
         node("input", "input", "training_mode"),
         node("layers.0", "layers.0.leaky_relu", mode),
@@ -296,7 +296,7 @@ fn a_node_drops_at_each_site_with_the_rate_to_the_bit() {
     for (site, k) in [("input", 49152), ("layers.0", 32768), ("layers.2", 1), ("layers.3", 65535)] {
         let (shape, ratio) = &found.tensors[&format!("{site}.dropout.ratio")];
         assert!(shape.is_empty() && ratio.len() == 1);
-        // Exact, and so is the keep rate that others get by taking it from 1.
+        // Exact, and so is 1 minus it, the keep rate.
         assert_eq!(f64::from(ratio[0]), 1.0 - f64::from(k) / 65536.0);
         assert_eq!(1.0 - ratio[0], k as f32 / 65536.0);
     }
@@ -309,7 +309,7 @@ fn a_node_drops_at_each_site_with_the_rate_to_the_bit() {
 }
 
 #[test]
-fn what_is_saved_is_what_is_given_as_bytes() {
+fn saved_files_equal_the_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("net.onnx");
     let wide = Mlp::builder(130).hidden(90, Activation::Tanh, Keep::HALF);
@@ -379,7 +379,7 @@ fn any_activation() -> impl Strategy<Value = Activation> {
 proptest! {
     #![proptest_config(cases::fixed())]
 
-    /// With its keep rates, its loss, and whether its input is sparse.
+    /// With its keep rates and its loss, and with sparse or dense inputs.
     #[test]
     fn networks_come_back_bit_for_bit(
         (inputs, input_keep, sparse) in (1usize..80, any_keep(), any::<bool>()),
@@ -409,8 +409,8 @@ proptest! {
     }
 }
 
-/// What a graph alone would not say: a layer of the logistic function before the
-/// output, layers of the identity, a slope of 1, one output.
+/// Networks that a graph without metadata does not determine: a logistic layer before the output,
+/// identity layers, a slope of 1, one output.
 #[test]
 fn networks_that_look_like_others_come_back() {
     for dropout in [false, true] {
@@ -426,14 +426,14 @@ fn networks_that_look_like_others_come_back() {
             }
             comes_back(&Mlp::builder(1).output(1, loss).build().unwrap(), dropout);
         }
-        // Nearly as many nodes as are read.
+        // Close to the maximum number of nodes.
         let deep = (0..1000)
             .fold(Mlp::builder(1), |builder, _| builder.hidden(1, Activation::Tanh, Keep::HALF));
         comes_back(&deep.output(1, Loss::SquaredError).build().unwrap(), dropout);
     }
 }
 
-/// The metadata of another network, of another version, or of weights in another form.
+/// The metadata of another network, another version, or another form of weights.
 #[test]
 fn metadata_that_is_not_the_graphs_is_refused() {
     let bytes = onnx::to_bytes(&every(), &Export::new().dropout(true)).unwrap();
@@ -460,12 +460,12 @@ fn metadata_that_is_not_the_graphs_is_refused() {
     }
 }
 
-/// Whether a `Dropout` is on, a run may say where no default does.
+/// The training mode may be an input without a default.
 #[test]
 fn a_mode_without_a_default_is_read_too() {
     let mlp = every();
     let mut bytes = onnx::to_bytes(&mlp, &Export::new().dropout(true)).unwrap();
-    // The initialiser's name, for that of a tensor that nothing takes.
+    // Renames the initialiser, which then is unused.
     let name = b"\x42\x0dtraining_mode\x4a\x01\x00";
     let at: Vec<_> = (0..bytes.len()).filter(|&at| bytes[at..].starts_with(name)).collect();
     assert_eq!(at.len(), 1);
@@ -473,7 +473,7 @@ fn a_mode_without_a_default_is_read_too() {
     assert_eq!(onnx::Model::from_bytes(bytes).network(None).unwrap(), mlp);
 }
 
-/// Numbers that look drawn: SplitMix64.
+/// Pseudorandom numbers: SplitMix64.
 struct Draws(u64);
 
 impl Draws {
@@ -525,9 +525,9 @@ impl Draws {
     }
 }
 
-/// Not a test alone: `tests/fixtures/check_out.py` runs what it writes in ONNX Runtime.
-/// In `target/tmp/onnx_out` there are then N.onnx, N.dropout.onnx, and N.json with
-/// rows and what the library says of them.
+/// Half of a test: `tests/fixtures/check_out.py` runs the graphs in ONNX Runtime. This writes
+/// N.onnx, N.dropout.onnx, and N.json with rows and the outputs of the library to
+/// `target/tmp/onnx_out`.
 #[test]
 #[ignore = "for tests/fixtures/check_out.py"]
 fn two_hundred_networks_for_onnx_runtime() {

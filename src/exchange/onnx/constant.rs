@@ -10,13 +10,13 @@ use super::{
 };
 use crate::checkpoint::FloatType;
 
-/// The most whole numbers of a constant, which is a shape or an axis.
+/// The maximum number of whole numbers in a constant, which is a shape or axes.
 pub(super) const MAX_INTS: usize = 16;
 
-/// The most bytes of a packed number.
-const LONGEST_VARINT: usize = 10;
+/// The maximum number of bytes of a packed number.
+const MAX_VARINT_BYTES: usize = 10;
 
-/// The attributes of a `Constant`, of which it has one.
+/// The attributes of `Constant`, of which a node has one.
 const VALUES: [&str; 5] = ["value", "value_float", "value_int", "value_ints", "value_floats"];
 
 /// A value that is known before the graph runs.
@@ -24,9 +24,9 @@ const VALUES: [&str; 5] = ["value", "value_float", "value_int", "value_ints", "v
 pub(super) struct Constant<'a> {
     pub name: &'a str,
     value: Known<'a>,
-    /// Whether a matrix stands there the other way round.
+    /// Whether a `Transpose` turned the matrix.
     pub transposed: bool,
-    /// What is kept in other files.
+    /// The tensors in other files.
     store: &'a Store<'a>,
 }
 
@@ -45,18 +45,18 @@ enum Known<'a> {
     },
 }
 
-/// The elements of a tensor of floats, as they stand in the file.
+/// A tensor of floats.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Floats<'a> {
     pub name: &'a str,
-    /// What a `Transpose` made of its shape.
+    /// Whether a `Transpose` turned the matrix.
     pub transposed: bool,
     tensor: Tensor<'a>,
     element: Element,
     store: &'a Store<'a>,
 }
 
-/// How a number is kept.
+/// The format of a number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Element {
     /// In 16 or 32 bits.
@@ -64,7 +64,7 @@ enum Element {
     Double,
 }
 
-/// One number, or one for each of several units.
+/// One number for all units, or a number for each.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Operand<'a> {
     Number(f64),
@@ -74,7 +74,7 @@ pub(super) enum Operand<'a> {
 /// The bytes of a tensor's elements.
 pub(super) struct Elements<'a> {
     bytes: Cow<'a, [u8]>,
-    /// Whether they are 16 bits each, as varints.
+    /// Whether they are 16-bit numbers stored as varints.
     packed: bool,
     element: Element,
 }
@@ -84,7 +84,7 @@ impl<'a> Constant<'a> {
         Self { name, value: Known::Tensor(tensor), transposed: false, store }
     }
 
-    /// The value of a `Constant`, which is called `name`.
+    /// The value of a `Constant` whose output is `name`.
     pub fn of_node(name: &'a str, node: &Node<'a>, store: &'a Store<'a>) -> Result<Self, String> {
         let attributes = node.attributes(&VALUES)?;
         let value = if let Some(tensor) = attributes.tensor("value")? {
@@ -101,17 +101,17 @@ impl<'a> Constant<'a> {
         Ok(Self { name, value, transposed: false, store })
     }
 
-    /// The same by another name.
+    /// The same value with another name.
     pub fn named(self, name: &'a str) -> Self {
         Self { name, ..self }
     }
 
-    /// A matrix the other way round.
+    /// The transposed matrix.
     pub fn transpose(self) -> Self {
         Self { transposed: !self.transposed, ..self }
     }
 
-    /// The same elements in another shape, where they lie in its order.
+    /// The same elements in another shape; `None` if their order or number does not allow it.
     pub fn reshape(self, shape: &[usize]) -> Option<Self> {
         let value = match (&self.value, shape) {
             (Known::Tensor(tensor), _) if !self.transposed => Known::Tensor(tensor.reshape(shape)?),
@@ -123,11 +123,11 @@ impl<'a> Constant<'a> {
         Some(Self { value, ..self })
     }
 
-    /// The same numbers as another kind, where none of them is rounded to less than
-    /// an f32; `None` where that is not done here.
+    /// The same numbers as another kind, if none of them is rounded to less than an f32; `None` if
+    /// the cast is not supported.
     pub fn cast(&self, to: i64) -> Result<Option<Self>, String> {
         if self.is_integer() {
-            // One that wraps around in 32 bits would be another.
+            // A number that wraps around in 32 bits would change.
             let (numbers, is_vector) = self.ints()?;
             if to == kind::I64
                 || (to == kind::I32 && numbers.iter().all(|&n| i32::try_from(n).is_ok()))
@@ -152,7 +152,7 @@ impl<'a> Constant<'a> {
         Ok((is_same || matches!(to, kind::F32 | kind::F64)).then(|| self.clone()))
     }
 
-    /// The shape as the graph sees it, behind a `Transpose`.
+    /// The shape as the graph sees it, after a `Transpose`.
     pub fn shape(&self) -> Vec<usize> {
         match &self.value {
             Known::Tensor(tensor) => {
@@ -216,7 +216,7 @@ impl<'a> Constant<'a> {
             .ok_or_else(|| format!("{} is not one finite number", short(self.name)))
     }
 
-    /// One finite number as it was written: 0.2 is no neighbour of it.
+    /// One finite number as it was written in decimal: 0.2, not the closest f32.
     pub fn decimal(&self) -> Result<f64, String> {
         let number = self.float()?;
         let element = match self.value {
@@ -229,7 +229,7 @@ impl<'a> Constant<'a> {
         })
     }
 
-    /// A few whole numbers, and whether they are a vector's.
+    /// Whole numbers, and whether they are a vector.
     pub fn ints(&self) -> Result<(Vec<i64>, bool), String> {
         let tensor = match &self.value {
             Known::Ints { numbers, is_vector } => return Ok((numbers.clone(), *is_vector)),
@@ -284,17 +284,17 @@ impl<'a> Constant<'a> {
     }
 }
 
-/// The most elements that are looked at for whether they are equal.
+/// The maximum number of elements that are compared to find out whether they are equal.
 const MAX_EQUAL: usize = 1 << 16;
 
 impl<'a> Operand<'a> {
-    /// A number for each row, or even for each element of such rows,
-    /// as the number where all of them are equal: as exporters write `zeros_like`.
+    /// A number for each row, or for each element of the rows, as a single number if all of them
+    /// are equal, as exporters write `zeros_like`.
     pub fn as_number_for(self, row: &Row) -> Result<Self, String> {
         let Self::Floats(floats) = self else { return Ok(self) };
         let shape = floats.seen_shape();
         let count = shape.iter().try_fold(1_usize, |n, &size| n.checked_mul(size));
-        // Others would make more rows or columns than there are.
+        // Other shapes would give more rows or columns than there are.
         let fits = match &shape[..] {
             [rows, sizes @ ..] if *rows > 1 && sizes.len() == row.dims.len() => {
                 row.rows.is_none_or(|stated| stated == *rows)
@@ -323,14 +323,14 @@ impl<'a> Operand<'a> {
 }
 
 impl Operand<'_> {
-    /// The only element, where that is finite.
+    /// The only element, if there is only one and it is finite.
     ///
     /// # Errors
-    /// As of [`Floats::elements`].
+    /// As for [`Floats::elements`].
     pub fn one(&self) -> Result<Option<f64>, String> {
         let number = match self {
             Self::Number(number) => Some(*number),
-            // Before its elements are looked at, as a large one may be asked for often.
+            // Decided by the shape, because a large tensor may be asked for often.
             Self::Floats(floats) if floats.shape().iter().any(|&size| size != 1) => None,
             Self::Floats(floats) => floats.elements()?.iter().next(),
         };
@@ -339,12 +339,12 @@ impl Operand<'_> {
 }
 
 impl<'a> Floats<'a> {
-    /// The shape, of which `transposed` is not taken into account.
+    /// The shape in the file, without regard to `transposed`.
     pub fn shape(&self) -> &[usize] {
         self.tensor.shape()
     }
 
-    /// The shape as the graph sees it, behind a `Transpose`.
+    /// The shape as the graph sees it, after a `Transpose`.
     pub fn seen_shape(&self) -> Vec<usize> {
         let mut shape = self.shape().to_vec();
         if self.transposed {
@@ -358,10 +358,10 @@ impl<'a> Floats<'a> {
         self.element == Element::Double
     }
 
-    /// Whether the data are as many as the shape says.
+    /// Checks that there are as many data as the shape states.
     fn check_size(&self) -> Result<(), String> {
         if self.tensor.external.is_some() {
-            // Seen to when the file was opened.
+            // Checked when the file was opened.
             return Ok(());
         }
         let shape = self.shape();
@@ -370,12 +370,12 @@ impl<'a> Floats<'a> {
         let (got, whole) = match self.tensor.data {
             None => (0, true),
             Some((5, packed)) if self.element.is_half() => {
-                // Not counted where it is too long: a large one may be asked for often.
-                if packed.len() / LONGEST_VARINT > stated {
+                // Too long to count: a large tensor may be asked for often.
+                if packed.len() / MAX_VARINT_BYTES > stated {
                     let got = packed.len();
                     return Err(format!("has data of {got} bytes: expected {stated} numbers"));
                 }
-                // A varint ends with the byte that has no highest bit.
+                // The last byte of a varint has no highest bit.
                 let ends = packed.iter().filter(|&&byte| byte < 128).count();
                 (ends, packed.last().is_none_or(|&last| last < 128))
             }
@@ -400,7 +400,7 @@ impl<'a> Floats<'a> {
     /// The elements in the order of the file.
     ///
     /// # Errors
-    /// They are in another file, which cannot be read.
+    /// They are in another file, and it cannot be read.
     pub fn elements(&self) -> Result<Elements<'a>, String> {
         if let Some(external) = &self.tensor.external {
             let bytes = self.store.read(external, self.tensor.size()?)?;
@@ -418,7 +418,7 @@ impl Element {
         matches!(self, Self::Single(FloatType::F16 | FloatType::Bf16))
     }
 
-    /// The field that holds them one by one, each in as many bytes.
+    /// The field that stores them one by one, each in its own size.
     fn field(self) -> Option<u64> {
         match self {
             Self::Single(FloatType::F32) => Some(4),
@@ -450,7 +450,7 @@ impl Elements<'_> {
             if packed.is_empty() {
                 return None;
             }
-            // A number that is none of 16 bits is as wrong as one that is not finite.
+            // NaN, which is refused, stands for a number of more than 16 bits.
             let bits = varint(&mut packed).ok().and_then(|bits| bits.try_into().ok());
             Some(bits.map_or(f64::NAN, |bits| kind.half(bits).into()))
         });

@@ -324,7 +324,7 @@ pub(super) fn finite(floats: &Floats<'_>) -> Result<Vec<f64>, String> {
     Ok(all)
 }
 
-/// The element, which has to be finite, of the tensor `name`.
+/// An element of the tensor `name`, which has to be finite.
 pub(super) fn check_finite(name: &str, x: f64) -> Result<f64, String> {
     if x.is_finite() {
         return Ok(x);
@@ -336,7 +336,7 @@ pub(super) fn check_finite(name: &str, x: f64) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{constant::Constant, external::Beside, message::Message, proto::Model},
+        super::{constant::Constant, external::DataFolder, message::Message, proto::Model},
         *,
     };
 
@@ -393,7 +393,7 @@ mod tests {
             };
             model.write(write).unwrap();
             let tensor = Model::read(&bytes).unwrap().initialisers[0];
-            let store = Beside::none().open(&[]).unwrap();
+            let store = DataFolder::none().open(&[]).unwrap();
             let constant = Constant::of_tensor("c", tensor, &store);
             let rows = 5;
             let shape = [&[rows], &dims[..]].concat();

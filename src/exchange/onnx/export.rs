@@ -1,4 +1,4 @@
-//! Networks as ONNX graphs: which nodes a network is.
+//! Writes networks as ONNX graphs: the nodes of a network.
 
 use std::{io::Write, path::Path};
 
@@ -12,16 +12,16 @@ use crate::{
     rate::Keep,
 };
 
-/// The version of the standard operators of the graphs that are written: the first
-/// in which all of them mean what they do today. ONNX 1.8 (November 2020) and
-/// whatever reads files of that time, such as ONNX Runtime 1.6, know it.
+/// The version of the standard operators in the graphs that are written: the first in which all of
+/// them have today's meaning. ONNX 1.8 (November 2020) and programs of that time, such as ONNX
+/// Runtime 1.6, support it.
 pub const OPSET: u32 = 13;
 
-/// The version of the file's format that goes with [`OPSET`]. From version 4 on a
-/// value with an initialiser may be an input as well, and has a default then.
+/// The version of the file format for [`OPSET`]. From version 4 on an input of the graph may have
+/// an initialiser, which is its default.
 const IR_VERSION: u64 = 7;
 
-/// The metadata key of the network without its parameters.
+/// The metadata key of the description of the network.
 pub(super) const KEY: &str = "thinnet.onnx";
 
 /// The graph's inputs and its output.
@@ -29,10 +29,10 @@ const INPUT: &str = "input";
 const TRAINING_MODE: &str = "training_mode";
 const OUTPUT: &str = "output";
 
-/// The same behind a node. ONNX Runtime's optimiser takes each `Dropout` of opset 12
-/// and 13 away of whose inputs one alone is made by a node, whatever its
-/// training_mode is. So that of the graph's input takes two initialisers, and those
-/// behind layers take the layer's output and this.
+/// The output of a node that computes the training mode. ONNX Runtime's optimiser removes a
+/// `Dropout` of opset 12 or 13 of which only one input is the output of a node, whatever its
+/// training_mode is. So the `Dropout` of the graph's input takes two initialisers, and those after
+/// layers take the output of the layer and this.
 const VARIABLE_MODE: &str = "training_mode.variable";
 
 /// The kinds of elements of tensors, and of attributes.
@@ -40,40 +40,49 @@ const FLOAT: u64 = 1;
 const INT: u64 = 2;
 const BOOL: u64 = 9;
 
-/// The most bytes of a file: protocol buffers have lengths of 31 bits.
+/// The maximum size of a file in bytes: protocol buffers have lengths of 31 bits.
 const MAX_BYTES: u64 = (1 << 31) - 1;
 
-/// More bytes than a layer's nodes and the heads of its tensors take on their way.
-const OF_LAYER: usize = 8192;
+/// An upper bound of the bytes for a layer's nodes and the heads of its tensors.
+const MAX_BYTES_OF_LAYER: usize = 8192;
 
-/// What is written besides the network as it predicts.
+/// Options for writing a graph.
+///
+/// ```
+/// use thinnet::{Keep, exchange::onnx, nn::{Activation, Loss, Mlp}};
+///
+/// let mlp = Mlp::builder(4).hidden(8, Activation::Relu, Keep::HALF);
+/// let mlp = mlp.output(2, Loss::SoftmaxCrossEntropy).build()?;
+/// let plain = onnx::to_bytes(&mlp, &onnx::Export::new())?;
+/// let with_dropout = onnx::to_bytes(&mlp, &onnx::Export::new().dropout(true))?;
+/// assert!(plain.len() < with_dropout.len());
+/// # Ok::<(), thinnet::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Export {
     dropout: bool,
 }
 
 impl Export {
-    /// Nothing.
+    /// A graph without dropout.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Whether `Dropout` nodes are written, one at each site that drops. They do
-    /// nothing until a run sets the graph's second input, `training_mode`, a boolean
-    /// that is false where it is not given. Then each unit of each row is dropped
-    /// with the network's rate, 1 - k/65536, and those that are kept are divided by
-    /// k/65536: each row goes through a thinned network of its own. The masks are the
-    /// other program's, not those of [`mask`](crate::mask).
+    /// Whether `Dropout` nodes are written, one at each site that drops units. They do nothing
+    /// unless a run sets the graph's second input, `training_mode`, a boolean that is false by
+    /// default. Then each unit of each row is dropped with the network's rate, 1 - k/65536, and
+    /// the others are divided by k/65536: each row goes through its own thinned network. The other
+    /// program draws the masks; they are not those of [`mask`](crate::mask).
     ///
-    /// In ONNX Runtime, whose warning that `training_mode` is no constant is as it
-    /// should be:
+    /// In ONNX Runtime (which warns that `training_mode` is not a constant; that is intended):
     ///
     /// ```text
     /// session.run(None, {"input": x})                                    # predicts
     /// session.run(None, {"input": x, "training_mode": np.array(True)})   # a sample
     /// ```
     ///
-    /// A network that drops nothing is written without such nodes and input.
+    /// The graph of a network without dropout has neither such nodes nor that input.
     #[must_use]
     pub fn dropout(mut self, dropout: bool) -> Self {
         self.dropout = dropout;
@@ -81,23 +90,23 @@ impl Export {
     }
 }
 
-/// The network as an ONNX graph of f32, opset [`OPSET`], which predicts what
-/// [`Predictor::predict`](crate::predict::Predictor::predict) does, within the
-/// rounding of sums in another order.
+/// Returns the network as an ONNX graph of f32 with opset [`OPSET`]. Its output is that of
+/// [`Predictor::predict`](crate::predict::Predictor::predict), except for the rounding of sums in
+/// another order.
 ///
 /// | value | is |
 /// |---|---|
 /// | `input` | f32 `[rows, inputs]`, any number of rows |
 /// | `layers.0.weight`, `layers.0.bias` | initialisers, `[outputs, inputs]` and `[outputs]`, as in model files |
 /// | `layers.0.gemm` | W x + b |
-/// | `layers.0.relu`, `.leaky_relu`, `.sigmoid`, `.tanh` | the activation, where it is not the identity |
-/// | `input.dropout`, `layers.0.dropout` | where [`Export::dropout`] asks for it, with the rate `layers.0.dropout.ratio` |
-/// | `output` | f32 `[rows, outputs]`: probabilities, behind a `Softmax` or `Sigmoid`, or of squared error the values |
+/// | `layers.0.relu`, `.leaky_relu`, `.sigmoid`, `.tanh` | the activation, unless it is the identity |
+/// | `input.dropout`, `layers.0.dropout` | with [`Export::dropout`]; the drop rate is `layers.0.dropout.ratio` |
+/// | `output` | f32 `[rows, outputs]`: probabilities, by `Softmax` or `Sigmoid`; for squared error, the values |
 ///
-/// Nodes have the names of the values that they make; the last one, which makes
-/// `output`, has its layer's. The metadata says the rest, so that this library
-/// reads the same network, bit for bit, with its keep rates, its loss and whether
-/// its input is sparse. The same network gives the same bytes.
+/// Nodes have the names of their outputs, except that the last one, whose output is `output`, is
+/// named after its layer. The metadata contains the keep rates, the loss and whether the input is
+/// sparse, so that this library reads the same network, bit for bit. Equal networks give equal
+/// bytes.
 ///
 /// ```
 /// use thinnet::{Keep, exchange::onnx, nn::{Activation, Loss, Mlp}};
@@ -110,9 +119,9 @@ impl Export {
 /// ```
 ///
 /// # Errors
-/// Parameters that are NaN or infinite; an activation without a node (`silu`); more than
-/// 2147483647 bytes, which is all that protocol buffers hold; more than 4000 nodes or initialisers, which are not
-/// read again; more bytes than can be allocated.
+/// A parameter is NaN or infinite; ONNX has no node for an activation (`silu`); the file would have
+/// more than 2147483647 bytes, the limit of protocol buffers, or more than 4000 nodes or
+/// initialisers, the limit of the reader; the memory cannot be allocated.
 pub fn to_bytes(mlp: &Mlp, export: &Export) -> Result<Vec<u8>, Error> {
     let model = of_network(mlp, export)?;
     // At most `MAX_BYTES`.
@@ -124,10 +133,10 @@ pub fn to_bytes(mlp: &Mlp, export: &Export) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-/// As [`to_bytes`], straight into a file, which appears whole or not at all.
+/// Writes the same to a file, which appears complete or not at all.
 ///
 /// # Errors
-/// As [`to_bytes`], or what the system says.
+/// As [`to_bytes`], or the file cannot be written.
 pub fn save(mlp: &Mlp, export: &Export, path: impl AsRef<Path>) -> Result<(), Error> {
     let path = path.as_ref();
     let model = of_network(mlp, export)?;
@@ -137,11 +146,11 @@ pub fn save(mlp: &Mlp, export: &Export, path: impl AsRef<Path>) -> Result<(), Er
 }
 
 fn of_network<'m>(mlp: &'m Mlp, export: &Export) -> Result<Message<'m>, Error> {
-    ensure_room("ONNX graph", OF_LAYER.saturating_mul(mlp.depth()))?;
+    ensure_room("ONNX graph", MAX_BYTES_OF_LAYER.saturating_mul(mlp.depth()))?;
     model(&Architecture::from(mlp), checkpoint::saved_network(mlp), export)
 }
 
-/// `ModelProto`: a network, of whose parameters each layer has two, weights first.
+/// `ModelProto` of a network. `parameters` are the weights and biases of each layer in turn.
 fn model<'m>(
     network: &Architecture,
     parameters: Vec<Tensor<WriteFrom<'m>>>,
@@ -198,7 +207,7 @@ fn graph<'m>(
         .message(12, rows(OUTPUT, widths.last())))
 }
 
-/// A node, which makes one value.
+/// A node with one output.
 struct Node {
     operator: &'static str,
     name: String,
@@ -216,16 +225,16 @@ impl Node {
     }
 }
 
-/// The way of a row through the graph, as far as it has come.
-struct Way {
+/// The chain of nodes that a row passes through, as far as it is written.
+struct Chain {
     nodes: Vec<Node>,
-    /// The value that the row is.
+    /// The name of the row's value.
     value: String,
 }
 
-impl Way {
-    /// Goes on through a node, which takes these constants besides the row.
-    fn through<const N: usize>(
+impl Chain {
+    /// Adds a node that takes the row and these constants.
+    fn push<const N: usize>(
         &mut self,
         operator: &'static str,
         name: String,
@@ -238,13 +247,13 @@ impl Way {
     }
 }
 
-/// All nodes, in the order in which they run; `keeps` has the keep rate of each
-/// layer's inputs some of which a node drops.
+/// All nodes in the order in which they run. `keeps` are the keep rates of each layer's inputs;
+/// `None` if no `Dropout` is written there.
 fn nodes(network: &Architecture, keeps: &[Option<Keep>]) -> Result<Vec<Node>, Error> {
     let none = Message::new;
-    let mut way = Way { nodes: Vec::new(), value: INPUT.to_owned() };
+    let mut chain = Chain { nodes: Vec::new(), value: INPUT.to_owned() };
     if keeps.iter().skip(1).any(Option::is_some) {
-        way.nodes.push(Node {
+        chain.nodes.push(Node {
             operator: "And",
             name: VARIABLE_MODE.to_owned(),
             inputs: vec![TRAINING_MODE.to_owned(); 2],
@@ -257,19 +266,19 @@ fn nodes(network: &Architecture, keeps: &[Option<Keep>]) -> Result<Vec<Node>, Er
         if keep.is_some() {
             let mode = if layer == 0 { TRAINING_MODE } else { VARIABLE_MODE };
             let constants = [ratio_name(layer), mode.to_owned()];
-            way.through("Dropout", dropout_name(layer), constants, none());
+            chain.push("Dropout", dropout_name(layer), constants, none());
         }
         let name = |what: &str| format!("layers.{layer}.{what}");
         let transposed = attribute("transB", INT, Message::new().int(3, 1));
-        way.through("Gemm", name("gemm"), [name("weight"), name("bias")], transposed);
+        chain.push("Gemm", name("gemm"), [name("weight"), name("bias")], transposed);
         match activations.get(layer) {
-            Some(Activation::Relu) => way.through("Relu", name("relu"), [], none()),
+            Some(Activation::Relu) => chain.push("Relu", name("relu"), [], none()),
             Some(Activation::LeakyRelu(slope)) => {
                 let alpha = attribute("alpha", FLOAT, Message::new().float(2, slope.get()));
-                way.through("LeakyRelu", name("leaky_relu"), [], alpha);
+                chain.push("LeakyRelu", name("leaky_relu"), [], alpha);
             }
-            Some(Activation::Logistic) => way.through("Sigmoid", name("sigmoid"), [], none()),
-            Some(Activation::Tanh) => way.through("Tanh", name("tanh"), [], none()),
+            Some(Activation::Logistic) => chain.push("Sigmoid", name("sigmoid"), [], none()),
+            Some(Activation::Tanh) => chain.push("Tanh", name("tanh"), [], none()),
             Some(Activation::Identity) => {}
             Some(other @ Activation::Silu) => {
                 return Err(Error::UnknownName {
@@ -282,20 +291,20 @@ fn nodes(network: &Architecture, keeps: &[Option<Keep>]) -> Result<Vec<Node>, Er
             None => match network.loss() {
                 Loss::SoftmaxCrossEntropy => {
                     let axis = attribute("axis", INT, Message::new().int(3, 1));
-                    way.through("Softmax", name("softmax"), [], axis);
+                    chain.push("Softmax", name("softmax"), [], axis);
                 }
-                Loss::BinaryCrossEntropy => way.through("Sigmoid", name("sigmoid"), [], none()),
+                Loss::BinaryCrossEntropy => chain.push("Sigmoid", name("sigmoid"), [], none()),
                 Loss::SquaredError => {}
             },
         }
     }
-    if let Some(last) = way.nodes.last_mut() {
+    if let Some(last) = chain.nodes.last_mut() {
         last.output = OUTPUT.to_owned();
     }
-    Ok(way.nodes)
+    Ok(chain.nodes)
 }
 
-/// The name of the node that drops some of a layer's inputs.
+/// The name of the node that drops inputs of a layer.
 fn dropout_name(layer: usize) -> String {
     match layer.checked_sub(1) {
         None => format!("{INPUT}.dropout"),
@@ -307,8 +316,8 @@ fn ratio_name(layer: usize) -> String {
     format!("{}.ratio", dropout_name(layer))
 }
 
-/// The probability that some of a layer's inputs are dropped: as an f32 it is exact,
-/// as are its difference from 1 and the quotient by that, but for one rounding.
+/// The drop rate of a layer's inputs. As an f32 it is exact, as is its difference from 1, so that
+/// a division by that rounds once.
 fn ratio<'m>(layer: usize, keep: Keep) -> Message<'m> {
     let ratio = (1.0 - keep.get()) as f32;
     tensor(&ratio_name(layer), FLOAT, &[]).bytes(9, ratio.to_le_bytes())
@@ -318,12 +327,12 @@ fn weights(parameters: Tensor<WriteFrom<'_>>) -> Message<'_> {
     tensor(&parameters.name, FLOAT, &parameters.shape).numbers(9, parameters)
 }
 
-/// The field of this number, once for each message.
+/// A repeated field of messages.
 fn repeated<'m>(field: u32, messages: impl IntoIterator<Item = Message<'m>>) -> Message<'m> {
     messages.into_iter().fold(Message::new(), |all, one| all.message(field, one))
 }
 
-/// The field of a node with one `AttributeProto`, of this kind and value.
+/// The field of a node with an `AttributeProto` of this kind and value.
 fn attribute(name: &str, kind: u64, value: Message<'static>) -> Message<'static> {
     Message::new().message(5, Message::new().bytes(1, name).and(value).int(20, kind))
 }
@@ -334,7 +343,7 @@ fn tensor<'m>(name: &str, kind: u64, shape: &[usize]) -> Message<'m> {
     dims.int(2, kind).bytes(8, name)
 }
 
-/// `ValueInfoProto` of f32 with so many columns, and any number of rows.
+/// `ValueInfoProto` of f32 with this number of columns, and any number of rows.
 fn rows<'m>(name: &str, columns: Option<&usize>) -> Message<'m> {
     let columns = columns.copied().unwrap_or_default() as u64;
     let dimensions = [Message::new().bytes(2, "rows"), Message::new().int(1, columns)];
@@ -374,7 +383,7 @@ mod tests {
         model(&network, tensors.collect(), &Export::new())
     }
 
-    /// 2^31 - 1 bytes or the most below, and one weight more.
+    /// The largest file of at most 2^31 - 1 bytes, and one weight more.
     #[test]
     fn what_protocol_buffers_cannot_hold_is_refused_before_it_is_written() {
         let size = |inputs: usize| of_widths(&[inputs, 1, 1]).map(|model| model.size());

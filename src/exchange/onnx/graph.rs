@@ -1,4 +1,4 @@
-//! A graph's values by name, and the nodes that its output comes from.
+//! The values of a graph by name, and the nodes that its output depends on.
 
 use std::collections::{HashMap, hash_map::Entry};
 
@@ -12,22 +12,22 @@ use crate::{
     memory::{self, zeros},
 };
 
-/// The versions of the standard operators whose nodes mean what is read here.
+/// The supported versions of the standard operators.
 const OPSETS: std::ops::RangeInclusive<i64> = 7..=28;
 
-/// A model whose values can be asked for by name.
+/// A model with its values by name.
 #[derive(Debug)]
 pub(super) struct Graph<'a> {
     pub opset: i64,
     pub nodes: Vec<Node<'a>>,
-    /// What thinnet itself wrote of the network.
+    /// The description of the network that thinnet wrote.
     pub metadata: Option<&'a str>,
-    /// The node that makes a value, and which of its outputs it is.
+    /// The index of the node that computes a value, and which of its outputs it is.
     makers: HashMap<&'a str, (usize, usize)>,
     initialisers: HashMap<&'a str, Tensor<'a>>,
     inputs: Vec<ValueInfo<'a>>,
     outputs: Vec<ValueInfo<'a>>,
-    /// What is kept in other files.
+    /// The tensors in other files.
     pub store: &'a Store<'a>,
 }
 
@@ -54,7 +54,7 @@ impl<'a> Graph<'a> {
         makers.try_reserve(model.nodes.len()).map_err(no_memory)?;
         for (index, node) in model.nodes.iter().enumerate() {
             for (place, name) in node.outputs()?.into_iter().enumerate() {
-                // An output that is left out.
+                // An omitted output.
                 if name.is_empty() {
                     continue;
                 }
@@ -76,8 +76,8 @@ impl<'a> Graph<'a> {
         Ok(Self { opset, nodes, metadata, makers, initialisers, inputs, outputs, store })
     }
 
-    /// The output that is followed: the only one, the only one of floats, or the
-    /// only one that names the classes of probabilities.
+    /// The output of the network: the only one, the only one of floats, or the only one of a
+    /// `ZipMap`, which holds probabilities by the names of the classes.
     pub fn output(&self) -> Result<&'a str, String> {
         if self.outputs.is_empty() {
             return Err("no output: expected one".to_owned());
@@ -97,7 +97,7 @@ impl<'a> Graph<'a> {
         })
     }
 
-    /// The node that makes a value as another than its first output.
+    /// The node of which a value is an output, but not the first.
     pub fn maker_of_more(&self, value: &str) -> Option<&Node<'a>> {
         let &(index, place) = self.makers.get(value)?;
         (place != 0).then(|| &self.nodes[index])
@@ -108,16 +108,16 @@ impl<'a> Graph<'a> {
         self.initialisers.get(name).map(|&tensor| Constant::of_tensor(name, tensor, self.store))
     }
 
-    /// The input of this name, which is no initialiser.
+    /// The input of this name, if it is not an initialiser.
     pub fn input(&self, name: &str) -> Result<&ValueInfo<'a>, String> {
         self.inputs.iter().find(|input| input.name == name).ok_or_else(|| {
             format!("{} is neither a node's output nor an input of the graph", short(name))
         })
     }
 
-    /// The nodes that a value comes from, each behind those that it takes.
+    /// The indices of the nodes that a value depends on, each after those whose outputs it takes.
     pub fn order(&self, value: &str) -> Result<Vec<usize>, String> {
-        /// A node on the way down to the inputs.
+        /// A node whose inputs are being visited.
         struct Open<'a> {
             index: usize,
             inputs: std::vec::IntoIter<&'a str>,

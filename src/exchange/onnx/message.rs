@@ -1,9 +1,9 @@
-//! Protocol buffers on their way out: a message whose length is known before it is
-//! written, and whose tensors are still where they belong.
+//! Writes protocol buffers: messages whose length is known before they are written, without
+//! copies of the tensors in them.
 //!
-//! Behind the length of a message come its bytes, so that lengths come first, from
-//! the innermost message outwards. The numbers of tensors are counted and not
-//! copied: [`Message::write`] hands them on in pieces.
+//! The length of a message comes before its bytes, so messages are built from the innermost one
+//! outwards. The numbers of tensors are counted but not copied: [`Message::write`] passes them on
+//! in pieces.
 
 use crate::{
     checkpoint::{Tensor, WriteFrom},
@@ -35,33 +35,33 @@ impl<'m> Message<'m> {
         Self::default()
     }
 
-    /// Bytes that [`Self::write`] writes.
+    /// The number of bytes that [`Self::write`] writes.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// With a whole number, which is not negative.
+    /// Adds a whole number of at least 0.
     pub fn int(self, field: u32, value: u64) -> Self {
         self.tag(field, Wire::Varint).varint(value)
     }
 
-    /// With an f32.
+    /// Adds an f32.
     pub fn float(self, field: u32, value: f32) -> Self {
         self.tag(field, Wire::Four).put(&value.to_le_bytes())
     }
 
-    /// With a text, or bytes.
+    /// Adds a string, or bytes.
     pub fn bytes(self, field: u32, value: impl AsRef<[u8]>) -> Self {
         let value = value.as_ref();
         self.tag(field, Wire::Length).varint(value.len() as u64).put(value)
     }
 
-    /// With another message inside.
+    /// Adds a message.
     pub fn message(self, field: u32, inner: Self) -> Self {
         self.tag(field, Wire::Length).varint(inner.size).and(inner)
     }
 
-    /// With the numbers of a tensor as bytes.
+    /// Adds the numbers of a tensor as bytes.
     pub fn numbers(self, field: u32, tensor: Tensor<WriteFrom<'m>>) -> Self {
         let size = tensor.size();
         let mut message = self.tag(field, Wire::Length).varint(size);
@@ -70,7 +70,7 @@ impl<'m> Message<'m> {
         message
     }
 
-    /// With the fields of another one behind its own.
+    /// Appends the fields of another message.
     pub fn and(mut self, other: Self) -> Self {
         for part in other.parts {
             match part {
@@ -84,10 +84,10 @@ impl<'m> Message<'m> {
         self
     }
 
-    /// Hands on the bytes, piece by piece.
+    /// Passes the bytes to `to`, piece by piece.
     ///
     /// # Errors
-    /// Those of `to`, or numbers that are not finite.
+    /// Those of `to`, or a number is not finite.
     pub fn write(&self, mut to: impl FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error> {
         self.parts.iter().try_for_each(|part| match part {
             Part::Bytes(bytes) => to(bytes),
@@ -99,7 +99,7 @@ impl<'m> Message<'m> {
         self.varint(u64::from(field) << 3 | wire as u64)
     }
 
-    /// 7 bits a byte, the lowest first; the highest bit says that more follow.
+    /// Appends a varint: 7 bits per byte, the lowest first. The highest bit says that more follow.
     fn varint(mut self, mut value: u64) -> Self {
         while value > 127 {
             self = self.put(&[value as u8 | 128]);
@@ -134,7 +134,7 @@ mod tests {
         bytes
     }
 
-    /// The examples of the format's documentation, as those of the reader.
+    /// The examples in the documentation of the format, as in the tests of the reader.
     #[test]
     fn fields_are_written_as_the_documentation_says() {
         assert!(bytes(&Message::new()).is_empty());
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_written_inside_of_messages_without_a_copy() {
+    fn numbers_are_written_in_messages_without_a_copy() {
         let values: Vec<f32> = (0..5000).map(|x| x as f32).collect();
         let tensor = || Tensor::new("t".to_owned(), vec![50, 100], WriteFrom::Values(&values));
         let inner = Message::new().int(2, 1).numbers(9, tensor()).int(1, 3);

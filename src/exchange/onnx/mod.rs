@@ -86,7 +86,7 @@ use std::{
 
 use self::{
     export::KEY,
-    external::{Beside, Store, Wanted},
+    external::{DataFolder, ExternalTensor, Store},
     graph::Graph,
     walk::Walk,
 };
@@ -121,17 +121,17 @@ pub struct Model<'a> {
     bytes: Cow<'a, [u8]>,
     /// For errors; `None` for bytes.
     path: Option<PathBuf>,
-    beside: Beside,
+    folder: DataFolder,
 }
 
 impl fmt::Debug for Model<'_> {
     /// Its first few bytes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { bytes, path, beside } = self;
+        let Self { bytes, path, folder } = self;
         f.debug_struct("Model")
             .field("bytes", &Few(bytes.iter()))
             .field("path", path)
-            .field("beside", beside)
+            .field("folder", folder)
             .finish()
     }
 }
@@ -158,15 +158,15 @@ impl Model<'static> {
     pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let bytes = files::read_if(path, MAX_BYTES, begins)?;
-        let (path, beside) = (Some(path.to_owned()), Beside::of(path));
-        Ok(Self { bytes: bytes.into(), path, beside })
+        let (path, folder) = (Some(path.to_owned()), DataFolder::of(path));
+        Ok(Self { bytes: bytes.into(), path, folder })
     }
 }
 
 impl<'a> Model<'a> {
     /// Takes the bytes of a file. A graph with tensors in other files is refused.
     pub fn from_bytes(bytes: impl Into<Cow<'a, [u8]>>) -> Self {
-        Self { bytes: bytes.into(), path: None, beside: Beside::none() }
+        Self { bytes: bytes.into(), path: None, folder: DataFolder::none() }
     }
 
     /// The size of the file, in bytes.
@@ -180,8 +180,8 @@ impl<'a> Model<'a> {
     /// # Errors
     /// The bytes are not an ONNX graph, or a file would be outside the graph's folder.
     pub fn files(&self) -> Result<Vec<PathBuf>, Error> {
-        let wanted = Wanted::all(&self.parse()?);
-        wanted.and_then(|wanted| self.beside.files(&wanted)).map_err(|reason| self.refuse(reason))
+        let wanted = ExternalTensor::all(&self.parse()?);
+        wanted.and_then(|wanted| self.folder.files(&wanted)).map_err(|reason| self.refuse(reason))
     }
 
     /// The network in the graph. `loss` is the loss if the graph states none.
@@ -241,8 +241,8 @@ impl<'a> Model<'a> {
 
     /// The tensors in other files, which are opened and checked.
     fn store<'m>(&self, model: &proto::Model<'m>) -> Result<Store<'m>, Error> {
-        let wanted = Wanted::all(model).map_err(|reason| self.refuse(reason))?;
-        self.beside.open(&wanted).map_err(|reason| self.refuse(reason))
+        let wanted = ExternalTensor::all(model).map_err(|reason| self.refuse(reason))?;
+        self.folder.open(&wanted).map_err(|reason| self.refuse(reason))
     }
 
     fn graph<'m>(&self, model: proto::Model<'m>, store: &'m Store<'m>) -> Result<Graph<'m>, Error> {

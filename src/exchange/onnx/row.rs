@@ -1,43 +1,42 @@
-//! The shape of a row on its way through a graph.
+//! The shape of a row on its path through a graph.
 
 use super::sizes::{Size, Sizes, place};
 
-/// The dimensions of a row, those behind the first one of the tensor, which
-/// counts the rows.
+/// The dimensions of a row: those of the tensor without the first one, which counts the rows.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Row {
-    /// `None` where a size is not stated.
+    /// The sizes; `None` if one is not stated.
     pub dims: Vec<Option<usize>>,
-    /// The kind of the elements where they are whole numbers.
+    /// The kind of the elements if they are whole numbers.
     pub integer: Option<i64>,
-    /// The number of rows that the graph was made for, where it is stated.
+    /// The number of rows that the graph was made for, if it is stated.
     pub rows: Option<usize>,
-    /// The number of rows that a `Reshape` made of any number, and inferred a size: of
-    /// another number it makes other rows.
+    /// The number of rows that a `Reshape` states while it infers another size. For another number
+    /// of input rows it would give rows of another size.
     pub fixed: Option<i64>,
 }
 
-/// The most dimensions of a row; exporters come to a few.
+/// The maximum number of dimensions; exporters write a few.
 const MAX_DIMENSIONS: usize = 16;
 
 impl Row {
-    /// One dimension of `columns`.
+    /// A row with one dimension.
     pub fn flat(columns: Option<usize>) -> Self {
         Self { dims: vec![columns], integer: None, rows: None, fixed: None }
     }
 
-    /// One of these dimensions.
+    /// A row of these dimensions.
     pub fn of(shape: &[usize]) -> Self {
         let dims = shape.iter().map(|&size| Some(size)).collect();
         Self { dims, integer: None, rows: None, fixed: None }
     }
 
-    /// The elements of the row, where they are known.
+    /// The number of elements of the row, if it is known.
     pub fn columns(&self) -> Option<usize> {
         product(&self.dims)
     }
 
-    /// Whether a matrix can be multiplied with it as one vector.
+    /// Whether the product with a matrix treats the row as one vector.
     pub fn is_vector(&self) -> bool {
         match &self.dims[..] {
             [] => false,
@@ -50,14 +49,13 @@ impl Row {
         Self { dims, ..*self }
     }
 
-    /// What `Shape` says.
+    /// The value of `Shape`.
     pub fn shape(&self) -> Sizes {
         let dims = self.dims.iter().map(|size| Some(Size::of(i64::try_from((*size)?).ok()?)));
         Sizes::vector([Some(Size::ROWS)].into_iter().chain(dims).collect())
     }
 
-    /// Whether a number as often as `shape` says meets elements of rows alone, and
-    /// makes no more of them.
+    /// Whether arithmetic with a tensor of `shape` leaves the shape of the rows as it is.
     pub fn covers(&self, shape: &Sizes) -> bool {
         let mut own = self.shape().items.into_iter().rev();
         let one = Some(Size::of(1));
@@ -72,7 +70,7 @@ impl Row {
     pub fn ends_within(&self, axis: i64, end: i64) -> bool {
         match place(axis, self.dims.len() + 1) {
             None => false,
-            // More rows than that there cannot be.
+            // There cannot be more rows than that.
             Some(0) => end >= i64::from(i32::MAX),
             Some(at) => match self.dims[at - 1] {
                 Some(size) => usize::try_from(end).is_ok_and(|end| end >= size),
@@ -81,7 +79,7 @@ impl Row {
         }
     }
 
-    /// The elements of a row side by side, from dimension `axis` of the tensor on.
+    /// The elements of a row in one dimension; `axis` of the tensor is the first that is flattened.
     pub fn flatten(&self, axis: i64) -> Result<Self, String> {
         let rank = self.dims.len() + 1;
         if axis != 1 && place(axis, rank) != Some(1) {
@@ -90,8 +88,8 @@ impl Row {
         Ok(self.with(vec![self.columns()]))
     }
 
-    /// The same elements in the shape of a `Reshape`, whose first dimension has to
-    /// be the rows. 0 means the size as it is, unless it is `literal`.
+    /// The same elements in the shape of a `Reshape`, whose first dimension must be that of the
+    /// rows. 0 keeps a size, unless it is `literal`.
     pub fn reshape(&self, shape: &Sizes, literal: bool) -> Result<Self, String> {
         let text = || describe(shape);
         let [rows, rest @ ..] = &shape.items[..] else {
@@ -119,7 +117,7 @@ impl Row {
                 })?,
                 Some(Some(-1)) if inferred.is_none() => {
                     inferred = Some(at);
-                    // For the product of the others.
+                    // So that the product is that of the other sizes.
                     Some(1)
                 }
                 Some(Some(size)) if size >= 1 => Some(
@@ -142,7 +140,7 @@ impl Row {
                 ));
             }
             Some((_, Some(-1))) if inferred.is_none() => false,
-            // As many as the graph was made for.
+            // The number of rows that the graph was made for.
             Some((_, Some(rows @ 1..))) => match self.rows {
                 Some(stated) if i64::try_from(stated) != Ok(rows) => {
                     return Err(format!(
@@ -152,7 +150,7 @@ impl Row {
                     ));
                 }
                 Some(_) => false,
-                // Where all sizes stand there, it fails for another number of rows.
+                // If all sizes are stated, the graph fails for another number of rows.
                 None => {
                     fixed = inferred.map(|_| rows).or(fixed);
                     false
@@ -197,7 +195,7 @@ impl Row {
         }
     }
 
-    /// Without the dimensions `axes` of the tensor, or all of size 1.
+    /// Without the dimensions `axes` of the tensor; by default, without all of size 1.
     pub fn squeeze(&self, axes: Option<&[i64]>) -> Result<Self, String> {
         let rank = self.dims.len() + 1;
         let Some(axes) = axes else {
@@ -227,7 +225,7 @@ impl Row {
         Ok(self.with(dims.into_iter().flatten().collect()))
     }
 
-    /// With dimensions of size 1 at `axes` of the tensor that it becomes.
+    /// With dimensions of size 1 at `axes` of the result.
     pub fn unsqueeze(&self, axes: &[i64]) -> Result<Self, String> {
         let rank = self.dims.len() + 1 + axes.len();
         if rank > MAX_DIMENSIONS {
@@ -252,7 +250,7 @@ impl Row {
         Ok(self.with(dims.collect()))
     }
 
-    /// In another order of dimensions that leaves the elements in theirs.
+    /// The dimensions in another order, if that keeps the order of the elements.
     pub fn transpose(&self, perm: &[i64]) -> Result<Self, String> {
         let rank = self.dims.len() + 1;
         let places: Option<Vec<usize>> = perm.iter().map(|&axis| place(axis, rank)).collect();
@@ -273,7 +271,7 @@ impl Row {
         Ok(self.with(places.iter().map(|&at| self.dims[at - 1]).collect()))
     }
 
-    /// Item `index` of dimension `axis`, which has to be its only one.
+    /// Item `index` of dimension `axis`, which must be the only one.
     pub fn gather(&self, axis: i64, index: &Sizes) -> Result<Self, String> {
         let at = place(axis, self.dims.len() + 1).and_then(|at| at.checked_sub(1));
         let Some(at) = at else {
@@ -296,12 +294,12 @@ impl Row {
     }
 }
 
-/// The product of the sizes, where all are known.
+/// The product of the sizes, if all are known.
 fn product(dims: &[Option<usize>]) -> Option<usize> {
     dims.iter().try_fold(1_usize, |n, size| n.checked_mul((*size)?))
 }
 
-/// A shape as errors show it.
+/// A shape as it is shown in errors.
 fn describe(shape: &Sizes) -> String {
     let items = shape.items.iter().map(|item| match item {
         None => "?".to_owned(),
@@ -314,7 +312,7 @@ fn describe(shape: &Sizes) -> String {
     format!("[{}]", items.collect::<Vec<_>>().join(", "))
 }
 
-/// Against what the standard says of whole tensors whose elements are 0, 1, 2, ...
+/// Compares with the standard's definition for whole tensors with the elements 0, 1, 2, ...
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -360,8 +358,8 @@ mod tests {
         (0..rank).find(|&at| at as i64 == axis)
     }
 
-    /// Whether the row is read as what becomes of the whole tensor, or refused where
-    /// that is not `rows` rows of the same elements.
+    /// Checks that the row has the shape of the whole tensor, or is refused if that is not `rows`
+    /// rows of the same elements.
     fn check(what: &str, ours: Result<Row, String>, theirs: Option<Vec<usize>>, rows: usize) {
         let ours = ours.ok().map(|row| row.dims.into_iter().map(Option::unwrap).collect());
         let theirs = theirs.filter(|shape| shape.first() == Some(&rows));
@@ -417,7 +415,7 @@ mod tests {
         }
     }
 
-    /// What becomes of a shape, 0 as the standard says it.
+    /// The result of `Reshape` by the standard's definition.
     fn reshaped(from: &[usize], to: &[i64], literal: bool) -> Option<Vec<usize>> {
         let count: usize = from.iter().product();
         let mut sizes = Vec::new();
@@ -459,7 +457,7 @@ mod tests {
                 let stated = Row { rows: Some(5), ..Row::of(dims) };
                 check(&what, stated.reshape(&sizes, literal), of(5), 5);
 
-                // Of any number of rows, each for which it goes at all.
+                // For every number of rows for which the whole tensor can be reshaped.
                 let ours = Row::of(dims).reshape(&sizes, literal);
                 let each = [2, 3, 5, 7].map(|rows| {
                     of(rows).map(|shape| (shape[0] == rows).then(|| shape[1..].to_vec()))

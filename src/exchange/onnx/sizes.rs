@@ -1,5 +1,4 @@
-//! Whole numbers that a graph computes of shapes, in which the number of rows is
-//! unknown.
+//! Whole numbers that a graph computes from shapes, in which the number of rows is unknown.
 
 use super::constant::{Constant, MAX_INTS};
 
@@ -18,7 +17,7 @@ impl Size {
         Self { factor: number, power: 0 }
     }
 
-    /// The number, where it is one that does not depend on the rows.
+    /// The number, if it does not depend on the rows.
     pub fn number(self) -> Option<i64> {
         (self.power == 0 || self.factor == 0).then_some(self.factor)
     }
@@ -42,8 +41,8 @@ impl Size {
         Some(Self { factor, power: self.power.checked_add(other.power)? })
     }
 
-    /// The quotient, rounded towards 0 as the standard says; of sizes that depend
-    /// on the rows the exact one.
+    /// The quotient, rounded towards 0 as in the standard. If the sizes depend on the rows, it must
+    /// be exact.
     fn divide(self, other: Self) -> Option<Self> {
         let factor = self.factor.checked_div(other.factor)?;
         let power = self.power.checked_sub(other.power)?;
@@ -52,14 +51,14 @@ impl Size {
     }
 }
 
-/// A number, or a vector of them, `None` where one is not known.
+/// A number or a vector of numbers; `None` if one is unknown.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Sizes {
     pub is_vector: bool,
     pub items: Vec<Option<Size>>,
 }
 
-/// What is computed of two numbers.
+/// An operation on two numbers.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Arithmetic {
     Add,
@@ -83,7 +82,7 @@ impl Sizes {
         Ok(Self { is_vector, items })
     }
 
-    /// The numbers, where all of them are known and do not depend on the rows.
+    /// The numbers, if all of them are known and do not depend on the rows.
     pub fn numbers(&self) -> Result<Vec<i64>, String> {
         let numbers = self.items.iter().map(|item| item.and_then(Size::number));
         numbers
@@ -91,12 +90,12 @@ impl Sizes {
             .ok_or_else(|| "expected numbers that do not depend on the rows".to_owned())
     }
 
-    /// Whether the numbers are the same in 32 bits.
+    /// Whether the numbers fit into 32 bits.
     pub fn fit_i32(&self) -> bool {
         self.items.iter().flatten().all(|size| i32::try_from(size.factor).is_ok())
     }
 
-    /// Element by element; a single one goes with each.
+    /// Computes element by element; a single number applies to all elements.
     pub fn compute(&self, op: Arithmetic, other: &Self) -> Result<Self, String> {
         let (a, b) = (&self.items, &other.items);
         let n = if a.len() == 1 { b.len() } else { a.len() };
@@ -117,7 +116,7 @@ impl Sizes {
         Ok(Self { is_vector: self.is_vector || other.is_vector, items })
     }
 
-    /// The items at these places, negative ones from the end.
+    /// The items at these indices; negative ones count from the end.
     pub fn gather(&self, indices: &Self) -> Result<Self, String> {
         self.check_vector()?;
         let gathered = indices.numbers()?.into_iter().map(|index| {
@@ -130,7 +129,7 @@ impl Sizes {
         Ok(Self { is_vector: indices.is_vector, items: gathered.collect::<Result<_, _>>()? })
     }
 
-    /// The items from `start` on before `end`.
+    /// The items from `start` on, before `end`.
     pub fn slice(&self, start: i64, end: i64, step: i64) -> Result<Self, String> {
         self.check_vector()?;
         if step != 1 {
@@ -145,7 +144,7 @@ impl Sizes {
         Ok(Self::vector(self.items[start..end.max(start)].to_vec()))
     }
 
-    /// The items of these one after the other.
+    /// The items of all parts, one after the other.
     pub fn concat(parts: &[Self]) -> Result<Self, String> {
         let mut items = Vec::new();
         for part in parts {
@@ -158,12 +157,12 @@ impl Sizes {
         Ok(Self::vector(items))
     }
 
-    /// All of them multiplied.
+    /// The product of all numbers.
     pub fn product(&self) -> Option<Size> {
         self.items.iter().try_fold(Size::of(1), |product, item| product.multiply((*item)?))
     }
 
-    /// One number as a vector of one, or a vector of one as a number.
+    /// A number as a vector of one number, or the reverse.
     pub fn with_rank(self, is_vector: bool) -> Result<Self, String> {
         match self.items[..] {
             [_] => Ok(Self { is_vector, ..self }),
@@ -176,7 +175,7 @@ impl Sizes {
     }
 }
 
-/// The place of `index` among `n`, negative ones counted from the end.
+/// The place of `index` among `n`; a negative one counts from the end.
 pub(super) fn place(index: i64, n: usize) -> Option<usize> {
     let n = i64::try_from(n).ok()?;
     let index = if index < 0 { index.checked_add(n)? } else { index };
@@ -196,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rows_are_carried_along() {
+    fn the_number_of_rows_stays_symbolic() {
         let shape = Sizes::vector(vec![rows(1), Some(Size::of(3)), Some(Size::of(4))]);
         let all = Sizes::scalar(shape.product());
         assert_eq!(all.items, [rows(12)]);
@@ -205,7 +204,7 @@ mod tests {
         assert_eq!(columns, Sizes::scalar(Some(Size::of(12))));
         assert_eq!(columns.numbers().unwrap(), [12]);
         assert!(all.numbers().unwrap_err().contains("depend on the rows"));
-        // Half of an odd number of rows is not known, nor is one row more.
+        // Half the number of rows may not be whole; one row more is not a multiple.
         let half = shape.compute(Arithmetic::Divide, &of(&[2])).unwrap();
         assert_eq!(half.items, [None, Some(Size::of(1)), Some(Size::of(2))]);
         let more = first.compute(Arithmetic::Add, &of(&[1])).unwrap();
@@ -215,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_computed_as_the_standard_says() {
+    fn numbers_are_computed_as_in_the_standard() {
         let compute = |op, a: i64, b: i64| {
             of(&[a]).compute(op, &of(&[b])).unwrap().numbers().ok().map(|numbers| numbers[0])
         };

@@ -1,10 +1,9 @@
-//! Protocol buffers' wire format: the fields of a message, without copies.
+//! The wire format of protocol buffers: the fields of a message, without copies.
 //!
-//! A message is a run of fields: a varint with the field's number and its wire
-//! type (0 varint, 1 eight bytes, 2 a length and as many bytes, 5 four bytes),
-//! then the value. Lengths are held against what is left. Nothing recurs: the
-//! bytes of a field are given out, and whoever knows it to be a message reads
-//! its fields.
+//! A message is a sequence of fields: a varint with the field's number and its wire type (0
+//! varint, 1 eight bytes, 2 a length and that many bytes, 5 four bytes), then the value. Lengths
+//! are checked against the remaining bytes. Nothing is recursive: the caller gets the bytes of a
+//! field, and reads its fields if it is a message.
 
 /// A field's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,13 +14,13 @@ pub(super) enum Value<'a> {
     Four([u8; 4]),
 }
 
-/// A message whose first fields were read.
+/// A message, of which the first fields were read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fields<'a> {
     rest: &'a [u8],
-    /// How many more there may be.
+    /// How many more fields there may be.
     left: usize,
-    /// What they are of.
+    /// The name of the message, for errors.
     what: &'static str,
 }
 
@@ -30,7 +29,7 @@ impl<'a> Fields<'a> {
         Self { rest: message, left: usize::MAX, what: "" }
     }
 
-    /// The same for `what`, which may have `most` fields.
+    /// The fields of the message `what`, which may have at most `most`.
     pub fn at_most(most: usize, what: &'static str, message: &'a [u8]) -> Self {
         Self { rest: message, left: most, what }
     }
@@ -80,8 +79,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Takes a varint off the front: 7 bits a byte, the lowest first, at most 10
-/// bytes and 64 bits.
+/// Removes a varint from the front: 7 bits per byte, the lowest first, at most 10 bytes and 64
+/// bits.
 pub(super) fn varint(rest: &mut &[u8]) -> Result<u64, String> {
     let mut value = 0;
     for shift in (0..64).step_by(7) {
@@ -131,8 +130,8 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Puts the f32 of the repeated field `what`, packed or one alone, behind those
-    /// that `into` holds; at most `most` in all.
+    /// Appends the f32 of the repeated field `what`, packed or a single one, to `into`, which may
+    /// hold `most` in all.
     pub fn floats(self, what: &str, into: &mut Vec<f32>, most: usize) -> Result<(), String> {
         let more = match self {
             Self::Bytes(packed) => packed.as_chunks::<4>().0,
@@ -147,8 +146,8 @@ impl<'a> Value<'a> {
         Ok(())
     }
 
-    /// Puts the whole numbers of the repeated field `what` behind those that
-    /// `into` holds, packed or one alone; at most `most` in all.
+    /// Appends the whole numbers of the repeated field `what`, packed or a single one, to `into`,
+    /// which may hold `most` in all.
     pub fn ints(self, what: &str, into: &mut Vec<i64>, most: usize) -> Result<(), String> {
         let mut rest = match self {
             Self::Bytes(packed) => packed,
@@ -180,8 +179,7 @@ mod tests {
         Ok(all)
     }
 
-    /// The examples of the format's documentation: field 1 is 150, field 2 is
-    /// "testing".
+    /// The examples in the documentation of the format: field 1 is 150, field 2 is "testing".
     #[test]
     fn fields_are_read_without_copies() {
         assert_eq!(fields(&[8, 150, 1]).unwrap(), [(1, Value::Varint(150))]);
@@ -197,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_end_where_the_bytes_do_is_refused() {
+    fn malformed_messages_are_refused() {
         for (bytes, words) in [
             (&[128][..], "a varint is cut off"),
             (&[8], "a varint is cut off"),

@@ -3,7 +3,7 @@ use super::*;
 /// Name, inputs, outputs, bias.
 type Layer<'a> = (&'a str, usize, usize, bool);
 
-/// The names in the order found, of layers that fit on each other.
+/// The names in the order that is found, for layers that fit together.
 fn sorted(layers: &[Layer<'_>]) -> Result<Vec<String>, String> {
     let mut layers: Vec<_> = layers
         .iter()
@@ -19,7 +19,7 @@ fn sorted(layers: &[Layer<'_>]) -> Result<Vec<String>, String> {
     Ok(layers.into_iter().map(|layer| layer.name.trim_end_matches('.').to_owned()).collect())
 }
 
-/// As [`sorted`], of layers that are given in their order.
+/// Checks that layers given in their order are sorted into it.
 fn keeps_order(layers: &[Layer<'_>]) {
     let order: Vec<_> = layers.iter().map(|layer| layer.0).collect();
     let mut turned = layers.to_vec();
@@ -40,7 +40,7 @@ const MANY: &str = "names and shapes allow more than one order: list the layers"
 const TURNED: &str = "they fit together only as [inputs, outputs]: list the layers";
 
 #[test]
-fn numbers_order_wherever_they_stand() {
+fn numbers_anywhere_in_the_names_determine_the_order() {
     keeps_order(&[("0", 3, 3, false), ("2", 3, 3, false), ("10", 3, 3, false)]);
     keeps_order(&[("net.fc9", 4, 8, false), ("net.fc10", 8, 2, false)]);
     let one_shape = ["layers.0.linear", "layers.1.linear", "layers.2.linear"];
@@ -48,11 +48,11 @@ fn numbers_order_wherever_they_stand() {
     keeps_order(&one_shape.map(|name| (name, 32, 32, false)));
     let blocks = ["blocks.0.fc1", "blocks.0.fc2", "blocks.1.fc1", "blocks.10.fc0"];
     keeps_order(&blocks.map(|name| (name, 4, 4, true)));
-    // Of more digits than any integer has; leading zeros count nothing.
+    // More digits than any integer has; leading zeros are ignored.
     let nines = "9".repeat(300);
     let (large, larger) = (format!("fc{nines}"), format!("fc001{nines}"));
     keeps_order(&[("fc007", 2, 2, true), (&large, 2, 2, true), (&larger, 2, 2, true)]);
-    // Between layers of other names.
+    // Among layers with other names.
     let some = [
         ("fc1", 784, 32, false),
         ("fc2", 32, 32, false),
@@ -66,27 +66,27 @@ fn numbers_order_wherever_they_stand() {
 }
 
 #[test]
-fn words_are_ordered_by_shapes_where_a_bias_says_how_they_are_stored() {
+fn names_without_numbers_are_ordered_by_shapes_if_a_bias_shows_the_orientation() {
     keeps_order(&[("head", 9, 5, true), ("body", 5, 7, true), ("tail", 7, 3, true)]);
     keeps_order(&[("head", 9, 5, false), ("body", 5, 7, true), ("tail", 7, 3, false)]);
     keeps_order(&[("head", 9, 9, true), ("body", 9, 7, true), ("tail", 7, 7, true)]);
     let words = [("head", 3, 8, false), ("tail", 8, 6, false)];
     refuses(&words, WAYS);
     refuses(&[("head", 8, 3, false), ("tail", 6, 8, false)], WAYS);
-    // A square layer's bias says nothing.
+    // The bias of a square layer does not show it.
     refuses(&[("head", 8, 8, true), ("tail", 8, 6, false)], WAYS);
     refuses(&[("weights", 3, 8, false), ("weights2", 8, 6, false)], WAYS);
 }
 
 #[test]
-fn what_leaves_more_than_one_order_is_refused() {
-    // A circle, which could start at either; two of one shape without numbers; two
-    // ways round; numbers that are equal.
+fn more_than_one_order_is_refused() {
+    // A cycle, which could start at either layer; two layers of one shape without numbers; two
+    // cycles; equal numbers.
     refuses(&[("encode", 784, 32, true), ("decode", 32, 784, true)], MANY);
     refuses(&[("left", 4, 4, true), ("right", 4, 4, true)], MANY);
     refuses(&[("a", 1, 2, true), ("b", 2, 1, true), ("c", 1, 3, true), ("d", 3, 1, true)], MANY);
     refuses(&[("fc1", 2, 2, true), ("fc01", 2, 2, true)], MANY);
-    // Two rows of numbers, of which either could be first.
+    // Two series of numbers, of which either could come first.
     let rows = [("enc.0", 9, 4, true), ("enc.2", 4, 2, true), ("dec.0", 2, 4, true)];
     keeps_order(&rows);
     refuses(&[&rows[..], &[("dec.2", 4, 9, true)]].concat(), MANY);
@@ -98,15 +98,15 @@ fn transposed_files_are_refused() {
     refuses(&[("0", 8, 3, false), ("2", 6, 8, false)], TURNED);
     refuses(&[("fc1", 8, 3, false), ("fc2", 9, 8, false), ("out", 2, 9, false)], TURNED);
     refuses(&[("fc1", 8, 8, false), ("fc2", 8, 8, false), ("out", 3, 8, false)], WAYS);
-    // Numbers that ascend either way say nothing: 3-8-3 is 8-3-8 transposed.
+    // Numbers that ascend both ways do not show it: 3-8-3 is 8-3-8 transposed.
     refuses(&[("0", 3, 8, false), ("2", 8, 3, false)], WAYS);
     keeps_order(&[("0", 3, 8, true), ("2", 8, 3, false)]);
-    // Numbers that are widths do not count layers.
+    // Numbers that are widths are ignored.
     refuses(&[("fc256", 9, 256, false), ("fc512", 256, 512, false), ("out", 512, 3, false)], WAYS);
     keeps_order(&[("fc512", 9, 512, true), ("fc256", 512, 256, false), ("out", 256, 3, false)]);
     keeps_order(&[("l9x8", 9, 8, true), ("l8x7", 8, 7, true), ("l7x6", 7, 6, true)]);
     refuses(&[("fc_512_1", 512, 784, false), ("fc_256_2", 256, 512, false)], TURNED);
-    // Whatever numbers mean that count down, shapes and a bias leave one order.
+    // Shapes and a bias determine the order, even against descending numbers.
     keeps_order(&[("up3", 9, 8, true), ("up2", 8, 7, true), ("up1", 7, 6, true)]);
 }
 
@@ -133,7 +133,7 @@ fn the_search_ends() {
     let layers: Vec<_> =
         names.iter().enumerate().map(|(i, name)| (name.as_str(), i % 60, i / 60, false)).collect();
     assert!(sorted(&layers).is_err());
-    // Words in a row, and as many numbers.
+    // Names without numbers, and numbered ones.
     for names in [|i| "x".repeat(i + 1), |i: usize| format!("net.{i}.linear")] {
         let names: Vec<String> = (0..200).map(names).collect();
         let layers: Vec<_> = names

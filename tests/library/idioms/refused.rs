@@ -1,17 +1,17 @@
-//! The graphs of `idioms` that are refused, and with which words.
+//! The graphs of `idioms` that are refused, and a part of the error for each.
 //!
-//! `docs/FROM_PYTORCH.md` says of them why, and what to do.
+//! `docs/FROM_PYTORCH.md` says why they are unsupported, and what to do.
 
-/// Words of a message, and whose it is.
+/// A part of an error, and the graphs that it is for.
 pub struct Refusal {
-    /// The words, or several from its beginning on, with ` ... ` between them.
+    /// The words; ` ... ` stands for any text between them.
     pub words: &'static str,
-    /// The networks; `name/part` for those of a network's files that have this part
-    /// in their names, and `name*` for all networks whose names begin like this.
+    /// The networks; `name/part` means the files of a network with this part in their names, and
+    /// `name*` all networks whose names begin like this.
     pub which: &'static [&'static str],
 }
 
-/// Those of the committed graphs.
+/// The errors for the committed graphs.
 pub const REFUSED: &[Refusal] = &[
     Refusal {
         words: "(`Abs`): unsupported operator: expected one of Gemm",
@@ -279,7 +279,7 @@ pub const REFUSED: &[Refusal] = &[
     },
 ];
 
-/// More, of graphs that `idioms.py --all` writes and that are not committed.
+/// More errors, for graphs that `idioms.py --all` writes and that are not committed.
 pub const REFUSED_ELSEWHERE: &[Refusal] = &[
     Refusal {
         words: "(`Min`): unsupported operator: expected one of Gemm",

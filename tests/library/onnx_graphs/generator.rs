@@ -11,20 +11,20 @@ use super::interpreter::{Attribute, Node, Tensor};
 /// A graph from `x` to its last node's output.
 pub struct Graph {
     pub nodes: Vec<Node>,
-    /// What has to become of each node.
+    /// The expected role of each node.
     pub roles: Vec<Role>,
     pub constants: Vec<(String, Tensor)>,
     /// The dimensions of a row of the input.
     pub dims: Vec<usize>,
-    /// The number of rows, where the graph states it.
+    /// The number of rows, if the graph states it.
     pub rows: Option<usize>,
-    /// The keep rates that its dropouts say.
+    /// The keep rates of its dropouts.
     pub keeps: Vec<Keep>,
-    /// Whether it ends as a link: what it computes are predictions, not logits.
+    /// Whether it ends with an output function, so that it computes predictions and not logits.
     pub is_link: bool,
 }
 
-/// A graph on the way.
+/// A graph under construction.
 pub struct Generator {
     random: Xoshiro256PlusPlus,
     names: usize,
@@ -86,7 +86,7 @@ impl Generator {
         self.end();
         self.same(0.2);
         if self.chance(0.2) {
-            // Nothing comes of it.
+            // Its output is unused.
             let value = self.value.clone();
             let dead = self.node("Tanh", &[&value], &[], Role::Unused);
             assert_ne!(dead, self.value);
@@ -102,7 +102,7 @@ impl Generator {
     }
 
     fn number(&mut self, from: f64, to: f64) -> f64 {
-        // An f32, as files hold it.
+        // An f32, as in files.
         let unit = (self.random.next_u64() >> 40) as f64 / f64::from(1 << 24);
         f64::from((from + (to - from) * unit) as f32)
     }
@@ -131,7 +131,7 @@ impl Generator {
         output
     }
 
-    /// The next node on the way of the row, which makes rows of dimensions `row`.
+    /// Adds a node that takes the row and returns rows of dimensions `row`.
     fn step(
         &mut self,
         op: &'static str,
@@ -147,7 +147,7 @@ impl Generator {
         self.row = row;
     }
 
-    /// A step of two operands, of which the constant comes first or last.
+    /// A step of two operands, of which one is a constant.
     fn operation(&mut self, op: &'static str, constant: &str, is_first: bool, role: Role) {
         let (value, row) = (self.value.clone(), self.row.clone());
         let inputs = if is_first { [constant, &value] } else { [&value, constant] };
@@ -165,7 +165,7 @@ impl Generator {
         name
     }
 
-    /// Floats, as they are or by way of other nodes.
+    /// A constant of floats, or nodes that compute it.
     fn floats(&mut self, shape: &[usize], from: f64, to: f64) -> String {
         let data = (0..shape.iter().product()).map(|_| self.number(from, to)).collect();
         let tensor = Tensor::new(shape, data);
@@ -292,7 +292,7 @@ impl Generator {
                 }
             }
             3 if number > 0 => {
-                // What a `Transpose` makes of a shape is another.
+                // A `Transpose` changes the shape.
                 let zeros = self
                     .constant(Tensor::new(&[number as usize, 3], vec![0.0; 3 * number as usize]));
                 let perm = ("perm", Attribute::Ints(vec![1, 0]));
@@ -331,7 +331,7 @@ impl Generator {
         self.step("Reshape", &[&shape], &[], Role::Identity, row.to_vec());
     }
 
-    /// Steps that leave a row's elements as they are, another one with chance `p`.
+    /// Steps that keep a row's elements as they are, each followed by another with chance `p`.
     fn same(&mut self, p: f64) {
         while self.chance(p) {
             let rank = self.row.len() + 1;
@@ -366,7 +366,7 @@ impl Generator {
                     }
                 }
                 4 if !ones.is_empty() => {
-                    // One of size 1 goes elsewhere.
+                    // Moves a dimension of size 1.
                     let from = self.pick(&ones);
                     let mut perm: Vec<_> = (0..rank as i64).collect();
                     let axis = perm.remove(from);
@@ -393,9 +393,9 @@ impl Generator {
         }
     }
 
-    // ---- What changes the elements.
+    // ---- Steps that change the elements.
 
-    /// Scales and shifts, another one with chance `p`.
+    /// Scales and shifts, each followed by another with chance `p`.
     fn elementwise(&mut self, p: f64) {
         while self.chance(p) {
             if self.chance(0.2) {
@@ -550,7 +550,7 @@ impl Generator {
 }
 
 impl Graph {
-    /// The value that it ends with: a last node of which nothing comes is none.
+    /// The output of the last node that is used.
     pub fn output(&self) -> &str {
         let last = self.roles.iter().rposition(|&role| role != Role::Unused).unwrap();
         &self.nodes[last].output

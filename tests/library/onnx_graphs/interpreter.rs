@@ -1,4 +1,4 @@
-//! What the standard says of operators, in the plainest loops over whole tensors.
+//! The standard's definitions of operators, as plain loops over whole tensors.
 
 use std::collections::HashMap;
 
@@ -21,7 +21,7 @@ pub enum Attribute {
     Tensor(i64),
 }
 
-/// A node of one output.
+/// A node with one output.
 #[derive(Clone, Debug)]
 pub struct Node {
     pub op: &'static str,
@@ -136,7 +136,7 @@ impl Node {
         }
     }
 
-    /// The value that the node makes of its inputs.
+    /// The output of the node for these inputs.
     fn value(&self, inputs: &[&Tensor]) -> Tensor {
         let x = inputs[0];
         let rank = x.shape.len();

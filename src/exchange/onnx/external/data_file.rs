@@ -1,4 +1,4 @@
-//! A file with elements of tensors, opened once, that stays what it was.
+//! A file with elements of tensors, which is opened once and must not change.
 
 use std::{
     fs::{self, File, Metadata},
@@ -17,13 +17,13 @@ use crate::{
 /// A file, as it was when it was opened.
 #[derive(Debug)]
 pub(super) struct DataFile {
-    // Its position is one for all who read it.
+    // All readers share its position.
     file: Mutex<File>,
     identity: Identity,
     state: State,
 }
 
-/// What changes with a file's contents.
+/// The properties that change with the contents of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct State {
     len: u64,
@@ -37,17 +37,17 @@ impl State {
 }
 
 impl DataFile {
-    /// Opens the file at a location in `folder`, where it is a regular file and neither
-    /// it nor a folder on the way is a link.
+    /// Opens the file at a location in `folder`, if it is a regular file and neither it nor a
+    /// folder on its path is a link.
     pub fn open(folder: &Path, location: &str) -> Result<Self, String> {
         let names = location::names(location)?;
-        let (path, way) = walk(folder, &names, location)?;
+        let (path, identities) = walk(folder, &names, location)?;
         let file = File::open(&path).map_err(|error| error.to_string())?;
         let about = file.metadata().map_err(|error| error.to_string())?;
         let identity = Identity::of_metadata(&about, &path).map_err(|error| error.to_string())?;
-        // The way was looked at by its names, and they could have been given to others
-        // in between.
-        let is_same = way.last() == Some(&identity) && walk(folder, &names, location)?.1 == way;
+        // The path was checked by its names, which could mean other files by now.
+        let is_same =
+            identities.last() == Some(&identity) && walk(folder, &names, location)?.1 == identities;
         if !is_same || !about.is_file() {
             return Err("replaced while it was opened: expected it not to change".to_owned());
         }
@@ -58,13 +58,12 @@ impl DataFile {
         &self.identity
     }
 
-    /// Its bytes.
+    /// Its size in bytes.
     pub fn len(&self) -> u64 {
         self.state.len
     }
 
-    /// The `size` bytes from byte `start`, where the file is as it was when it was
-    /// opened.
+    /// The `size` bytes from byte `start`, if the file has not changed since it was opened.
     pub fn read(&self, start: u64, size: u64) -> Result<Vec<u8>, String> {
         let io = |error: io::Error| error.to_string();
         let too_large = |_| format!("{size} bytes: not enough memory");
@@ -73,7 +72,7 @@ impl DataFile {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.seek(SeekFrom::Start(start)).map_err(io)?;
         (&*file).take(size).read_to_end(&mut bytes).map_err(io)?;
-        // Afterwards: what changed before the bytes were read, or while they were.
+        // Checked last, so that it covers changes before and during the reading.
         let now = State::of(&file.metadata().map_err(io)?);
         if now.len != self.state.len {
             let (before, now) = (self.state.len, now.len);
@@ -86,11 +85,11 @@ impl DataFile {
     }
 }
 
-/// The path of a file through folders below `folder`, none of them a link, and which
-/// folders and which file these are.
+/// The path of a file through folders below `folder`, none of them a link, and the identities of
+/// these folders and the file.
 fn walk(folder: &Path, names: &[&str], location: &str) -> Result<(PathBuf, Vec<Identity>), String> {
     let mut path = folder.to_owned();
-    let mut way = Vec::with_capacity(names.len());
+    let mut identities = Vec::with_capacity(names.len());
     for (index, name) in names.iter().enumerate() {
         path.push(name);
         let about = fs::symlink_metadata(&path).map_err(|error| match error.kind() {
@@ -107,9 +106,9 @@ fn walk(folder: &Path, names: &[&str], location: &str) -> Result<(PathBuf, Vec<I
             let (name, kind) = (short(name), files::kind(&about));
             return Err(format!("{name} is {kind}: expected {expected}"));
         }
-        way.push(Identity::of_metadata(&about, &path).map_err(|error| error.to_string())?);
+        identities.push(Identity::of_metadata(&about, &path).map_err(|error| error.to_string())?);
     }
-    Ok((path, way))
+    Ok((path, identities))
 }
 
 #[cfg(test)]
@@ -132,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn regular_files_alone_are_opened() {
+    fn only_regular_files_are_opened() {
         let folder = folder();
         assert_eq!(DataFile::open(folder.path(), "x").unwrap().read(1, 2).unwrap(), [2, 3]);
         assert_eq!(DataFile::open(folder.path(), "more/y").unwrap().read(0, 2).unwrap(), [5, 6]);
@@ -169,13 +168,13 @@ mod tests {
         ] {
             refused(folder.path(), location, words);
         }
-        // The graph's folder is the caller's own choice.
+        // The graph's folder itself may be a link.
         symlink(folder.path(), elsewhere.path().join("graphs")).unwrap();
         let opened = DataFile::open(&elsewhere.path().join("graphs"), "more/y").unwrap();
         assert_eq!(opened.read(0, 2).unwrap(), [5, 6]);
     }
 
-    /// Opening a pipe would wait for a writer, and a device has no end.
+    /// Opening a pipe would wait for a writer, and a device may have no end.
     #[cfg(unix)]
     #[test]
     fn pipes_sockets_and_devices_are_not_opened() {
@@ -201,7 +200,7 @@ mod tests {
         file.set_len(3).unwrap();
         let reason = opened.read(0, 1).unwrap_err();
         assert!(reason.contains("3 bytes now, 4 before"), "{reason}");
-        // Of the same length, but other bytes.
+        // The same length, but other bytes.
         let opened = DataFile::open(folder.path(), "x").unwrap();
         opened.read(0, 3).unwrap();
         file.set_modified(SystemTime::now() + Duration::from_secs(9)).unwrap();
@@ -209,7 +208,7 @@ mod tests {
         assert!(reason.contains("changed while it was read"), "{reason}");
     }
 
-    /// What was opened is read, whatever is put in its place.
+    /// The opened file is read, whatever replaces it.
     #[cfg(unix)]
     #[test]
     fn a_file_that_is_replaced_is_read_as_it_was() {

@@ -1,24 +1,24 @@
-//! Where a location leads: to a file in the graph's folder or below it.
+//! The file at a location, which is in the graph's folder or below it.
 //!
-//! The format's rule: a path with `/`, relative to the graph's folder, without
-//! `..`. No system may find another file by it than the ones that this says.
+//! By the rules of the format a location is a path with `/`, relative to the graph's folder,
+//! without `..`. It must lead to the same file on every system.
 
-/// The longest location, in bytes.
-const LONGEST: usize = 1024;
+/// The maximum length of a location in bytes.
+const MAX_LENGTH: usize = 1024;
 
-/// The names of the folders below the graph's that lead to a file, and the file's
-/// own. Empty names and `.` between them make no difference.
+/// The names of the folders below the graph's that lead to a file, and the name of the file. Empty
+/// names and `.` between them are ignored.
 pub(super) fn names(location: &str) -> Result<Vec<&str>, &'static str> {
     if location.is_empty() {
         return Err("an empty location: expected a file's name");
     }
-    if location.len() > LONGEST {
+    if location.len() > MAX_LENGTH {
         return Err("a location of more than 1024 bytes");
     }
     if location.contains('\0') {
         return Err("a location that contains a NUL byte");
     }
-    // A separator on Windows, and on other systems a name that none should have.
+    // A separator on Windows, and an unusual name elsewhere.
     if location.contains('\\') {
         return Err("a location with a backslash: expected `/` between folders");
     }
@@ -38,13 +38,13 @@ pub(super) fn names(location: &str) -> Result<Vec<&str>, &'static str> {
     Ok(names)
 }
 
-/// Whether a path begins with a drive of Windows, such as `C:`.
+/// Whether a path begins with a Windows drive, such as `C:`.
 fn has_drive(path: &str) -> bool {
     matches!(path.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic())
 }
 
-/// Whether Windows takes a name as it stands: for no stream of a file, no device, and
-/// without cutting its end off.
+/// Whether Windows takes a name literally: not as a stream of a file or a device, and without
+/// removing its end.
 fn is_file_name_on_windows(name: &str) -> bool {
     const DEVICES: [&str; 7] = ["con", "prn", "aux", "nul", "conin$", "conout$", "clock$"];
     let stem = name.split('.').next().unwrap_or_default().trim_end().to_lowercase();
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_below_the_folder_are_taken_apart() {
+    fn locations_are_split_into_names() {
         for (location, expected) in [
             ("x.data", &["x.data"][..]),
             ("./x.data", &["x.data"]),
@@ -71,15 +71,15 @@ mod tests {
         ] {
             assert_eq!(names(location).unwrap(), expected);
         }
-        assert_eq!(names(&"x".repeat(LONGEST)).unwrap().len(), 1);
-        // A time, as in the names of runs.
+        assert_eq!(names(&"x".repeat(MAX_LENGTH)).unwrap().len(), 1);
+        // A time of day, as in the names of runs.
         #[cfg(not(windows))]
         assert_eq!(names("run-10:32.onnx.data").unwrap(), ["run-10:32.onnx.data"]);
     }
 
     #[test]
     fn locations_that_leave_the_folder_are_refused() {
-        let long = "x".repeat(LONGEST + 1);
+        let long = "x".repeat(MAX_LENGTH + 1);
         for (location, words) in [
             ("", "an empty location"),
             (long.as_str(), "1024 bytes"),
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn windows_has_names_of_its_own() {
+    fn some_names_are_special_on_windows() {
         for name in ["x.data", "0.weight", "com", "com10", "lpt", "console", "nullity.x", "aux1"] {
             assert!(is_file_name_on_windows(name), "{name}");
         }

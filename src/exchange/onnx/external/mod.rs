@@ -8,7 +8,7 @@ mod data_file;
 mod location;
 mod stated;
 mod store;
-mod wanted;
+mod tensor;
 
 use std::{
     collections::BTreeSet,
@@ -17,18 +17,18 @@ use std::{
 
 pub(super) use stated::{External, Stated};
 pub(super) use store::Store;
-pub(super) use wanted::Wanted;
+pub(super) use tensor::ExternalTensor;
 
 use crate::files::Identity;
 
 /// The place of a graph, in which its tensors may be stored.
 #[derive(Clone, Debug)]
-pub(super) struct Beside {
+pub(super) struct DataFolder {
     /// The graph's file, and its folder.
     place: Option<(PathBuf, PathBuf)>,
 }
 
-impl Beside {
+impl DataFolder {
     /// No place, for a graph that was not read from a file.
     pub fn none() -> Self {
         Self { place: None }
@@ -42,7 +42,7 @@ impl Beside {
     }
 
     /// The paths of all files with tensors, each once.
-    pub fn files(&self, wanted: &[Wanted<'_>]) -> Result<Vec<PathBuf>, String> {
+    pub fn files(&self, wanted: &[ExternalTensor<'_>]) -> Result<Vec<PathBuf>, String> {
         let Some((_, folder)) = &self.place else { return Ok(Vec::new()) };
         let mut files = BTreeSet::new();
         for tensor in wanted {
@@ -60,7 +60,7 @@ impl Beside {
     /// symbolic link, or is the graph itself; a range is not in its file, does not have the size
     /// of the tensor, or overlaps another one; there are more than 200 files, or more than 16 GiB
     /// in all.
-    pub fn open<'a>(&self, wanted: &[Wanted<'a>]) -> Result<Store<'a>, String> {
+    pub fn open<'a>(&self, wanted: &[ExternalTensor<'a>]) -> Result<Store<'a>, String> {
         let [first, ..] = wanted else { return Ok(Store::default()) };
         let Some((graph, folder)) = &self.place else {
             return Err(first.refuse(

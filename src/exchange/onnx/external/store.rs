@@ -5,7 +5,7 @@ use std::{collections::HashMap, path::Path};
 use super::{
     External,
     data_file::DataFile,
-    wanted::{Wanted, total},
+    tensor::{ExternalTensor, total},
 };
 use crate::{error::Error, exchange::onnx::proto::short, files::Identity, memory};
 
@@ -29,7 +29,7 @@ struct Range<'a> {
     file: usize,
     start: u64,
     end: u64,
-    of: Wanted<'a>,
+    of: ExternalTensor<'a>,
 }
 
 impl Range<'_> {
@@ -41,7 +41,7 @@ impl Range<'_> {
 impl<'a> Store<'a> {
     /// Opens the files of all these tensors, which are in `folder`.
     pub(super) fn open(
-        wanted: &[Wanted<'a>],
+        wanted: &[ExternalTensor<'a>],
         folder: &Path,
         graph: &Identity,
     ) -> Result<Self, String> {
@@ -95,7 +95,7 @@ impl<'a> Store<'a> {
     /// The index of a tensor's file, which is opened if it is not open yet.
     fn file(
         &mut self,
-        wanted: &Wanted<'a>,
+        wanted: &ExternalTensor<'a>,
         folder: &Path,
         graph: &Identity,
     ) -> Result<usize, String> {

@@ -6,28 +6,28 @@ use crate::{
     files,
 };
 
-fn wanted<'a>(name: &'a str, location: &'a str, offset: u64, size: u64) -> Wanted<'a> {
-    Wanted { name, external: External { location, offset, length: Some(size) }, size }
+fn wanted<'a>(name: &'a str, location: &'a str, offset: u64, size: u64) -> ExternalTensor<'a> {
+    ExternalTensor { name, external: External { location, offset, length: Some(size) }, size }
 }
 
 /// A folder with a graph and 100 bytes of data.
-fn folder() -> (tempfile::TempDir, Beside) {
+fn folder() -> (tempfile::TempDir, DataFolder) {
     let folder = tempfile::tempdir().unwrap();
     let bytes: Vec<u8> = (0..100).collect();
     fs::write(folder.path().join("x.data"), bytes).unwrap();
     fs::write(folder.path().join("x.onnx"), [8; 100]).unwrap();
-    let beside = Beside::of(&folder.path().join("x.onnx"));
-    (folder, beside)
+    let data_folder = DataFolder::of(&folder.path().join("x.onnx"));
+    (folder, data_folder)
 }
 
-fn refused(beside: &Beside, wanted: &[Wanted<'_>], words: &str) {
-    let reason = beside.open(wanted).map(drop).unwrap_err();
+fn refused(data_folder: &DataFolder, wanted: &[ExternalTensor<'_>], words: &str) {
+    let reason = data_folder.open(wanted).map(drop).unwrap_err();
     assert!(reason.contains(words), "{reason}");
 }
 
 #[test]
 fn ranges_are_read_unchanged() {
-    let (folder, beside) = folder();
+    let (folder, data_folder) = folder();
     fs::create_dir(folder.path().join("more")).unwrap();
     fs::write(folder.path().join("more/y"), [7; 5]).unwrap();
     let mut open_end = wanted("b", "./x.data", 60, 24);
@@ -40,7 +40,7 @@ fn ranges_are_read_unchanged() {
         wanted("none", "x.data", 100, 0),
         wanted("none within", "x.data", 10, 0),
     ];
-    let store = beside.open(&all).unwrap();
+    let store = data_folder.open(&all).unwrap();
     assert_eq!((store.size(), store.files.len()), (85, 2));
     // In any order, and twice.
     for tensor in all.iter().rev().chain(&all) {
@@ -54,8 +54,8 @@ fn ranges_are_read_unchanged() {
         assert!(bytes.capacity() <= usize::from(size));
     }
     let [x, y] = ["x.data", "more/y"].map(|name| folder.path().join(name));
-    assert_eq!(beside.files(&all).unwrap(), [y, x]);
-    assert!(Beside::none().files(&all).unwrap().is_empty());
+    assert_eq!(data_folder.files(&all).unwrap(), [y, x]);
+    assert!(DataFolder::none().files(&all).unwrap().is_empty());
     // Tensors that were not checked.
     for other in [wanted("w", "x.data", 4, 41), wanted("w", "y.data", 4, 40)] {
         let reason = store.read(&other.external, other.size).unwrap_err();
@@ -87,16 +87,16 @@ const W: &[u8] = b"\x08\x02\x10\x0b\x6a\x12\x0a\x08location\x12\x06x.data\x70\x0
 
 #[test]
 fn a_tensor_states_where_its_elements_are() {
-    let (_folder, beside) = folder();
+    let (_folder, data_folder) = folder();
     let bytes = model(W);
     let model = Model::read(&bytes).unwrap();
     let tensor = &model.initialisers[0];
-    let of = Wanted::of(tensor.name, tensor).unwrap().unwrap();
-    let store = beside.open(&[of]).unwrap();
+    let of = ExternalTensor::of(tensor.name, tensor).unwrap().unwrap();
+    let store = data_folder.open(&[of]).unwrap();
     assert_eq!(store.read(&of.external, 16).unwrap(), (0..16).collect::<Vec<_>>());
     let here = self::model(b"\x08\x01\x10\x01\x4a\x04\0\0\0\0\x42\x01w");
     let here = Model::read(&here).unwrap();
-    assert!(Wanted::of("w", &here.initialisers[0]).unwrap().is_none());
+    assert!(ExternalTensor::of("w", &here.initialisers[0]).unwrap().is_none());
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn a_wrong_statement_is_refused_with_the_name_of_the_tensor() {
         let bytes = model(tensor);
         let wanted = Model::read(&bytes).and_then(|model| {
             let tensor = &model.initialisers[0];
-            Wanted::of(tensor.name, tensor).map(|of| of.map(|of| of.size))
+            ExternalTensor::of(tensor.name, tensor).map(|of| of.map(|of| of.size))
         });
         let reason = wanted.unwrap_err();
         assert!(reason.starts_with("`w` ") && reason.contains(words), "{reason}");
@@ -138,7 +138,7 @@ fn sizes_are_those_of_packed_elements() {
 
 #[test]
 fn a_graph_that_was_not_read_from_a_file_has_no_other_files() {
-    let none = Beside::none();
+    let none = DataFolder::none();
     assert_eq!(none.open(&[]).unwrap().size(), 0);
     refused(
         &none,
@@ -150,39 +150,39 @@ fn a_graph_that_was_not_read_from_a_file_has_no_other_files() {
 
 #[test]
 fn missing_files_are_named() {
-    let (folder, beside) = folder();
+    let (folder, data_folder) = folder();
     refused(
-        &beside,
+        &data_folder,
         &[wanted("w", "net.onnx.data", 0, 4)],
         "`w` is stored in another file, `net.onnx.data`: no such file: put `net.onnx.data` in \
          the graph's folder",
     );
-    refused(&beside, &[wanted("w", "a/b", 0, 4)], "put `a/b` in the graph's folder");
-    refused(&beside, &[wanted("w", "x.data/b", 0, 4)], "expected a folder");
-    refused(&beside, &[wanted("w", "../x.data", 0, 4)], "a location with `..`");
-    refused(&beside, &[wanted("w", "", 0, 0)], "an empty location");
+    refused(&data_folder, &[wanted("w", "a/b", 0, 4)], "put `a/b` in the graph's folder");
+    refused(&data_folder, &[wanted("w", "x.data/b", 0, 4)], "expected a folder");
+    refused(&data_folder, &[wanted("w", "../x.data", 0, 4)], "a location with `..`");
+    refused(&data_folder, &[wanted("w", "", 0, 0)], "an empty location");
     let absolute = folder.path().join("x.data").to_str().unwrap().to_owned();
-    refused(&beside, &[wanted("w", &absolute, 0, 4)], "location");
+    refused(&data_folder, &[wanted("w", &absolute, 0, 4)], "location");
     // In the working folder.
-    let store = Beside::of(Path::new("Cargo.toml")).open(&[wanted("w", "Cargo.lock", 0, 4)]);
+    let store = DataFolder::of(Path::new("Cargo.toml")).open(&[wanted("w", "Cargo.lock", 0, 4)]);
     assert_eq!(store.unwrap().size(), 4);
 }
 
 #[test]
 fn the_graph_itself_is_refused_as_its_data() {
-    let (folder, beside) = folder();
-    refused(&beside, &[wanted("w", "x.onnx", 0, 4)], "that is the graph itself");
-    refused(&beside, &[wanted("w", "./x.onnx", 0, 0)], "that is the graph itself");
+    let (folder, data_folder) = folder();
+    refused(&data_folder, &[wanted("w", "x.onnx", 0, 4)], "that is the graph itself");
+    refused(&data_folder, &[wanted("w", "./x.onnx", 0, 0)], "that is the graph itself");
     fs::hard_link(folder.path().join("x.onnx"), folder.path().join("y")).unwrap();
     #[cfg(unix)]
-    refused(&beside, &[wanted("w", "y", 0, 4)], "that is the graph itself");
-    let nowhere = Beside::of(&folder.path().join("nowhere/x.onnx"));
+    refused(&data_folder, &[wanted("w", "y", 0, 4)], "that is the graph itself");
+    let nowhere = DataFolder::of(&folder.path().join("nowhere/x.onnx"));
     refused(&nowhere, &[wanted("w", "x.data", 0, 4)], "nowhere");
 }
 
 #[test]
 fn ranges_outside_their_file_are_refused() {
-    let (_folder, beside) = folder();
+    let (_folder, data_folder) = folder();
     for (offset, size, words) in [
         (0, 101, "needs 101 bytes from byte 0, but the file has only 100"),
         (100, 1, "1 bytes from byte 100"),
@@ -195,24 +195,24 @@ fn ranges_outside_their_file_are_refused() {
         (0, u64::MAX, "expected at most 17179869184"),
     ] {
         let of = wanted("w", "x.data", offset, size);
-        refused(&beside, &[of], words);
+        refused(&data_folder, &[of], words);
         let mut open_end = of;
         open_end.external.length = None;
-        refused(&beside, &[open_end], words);
+        refused(&data_folder, &[open_end], words);
     }
     for length in [0, 23, 25, 99, u64::MAX] {
         let mut of = wanted("w", "x.data", 0, 24);
         of.external.length = Some(length);
         let words = format!("a length of {length} bytes: expected 24, for its shape");
-        refused(&beside, &[of], &words);
+        refused(&data_folder, &[of], &words);
     }
     let large = wanted("w", "x.data", 0, u64::MAX / 2);
-    refused(&beside, &[large, large, large], "18446744073709551615 bytes in other files");
+    refused(&data_folder, &[large, large, large], "18446744073709551615 bytes in other files");
 }
 
 #[test]
 fn overlapping_ranges_are_refused() {
-    let (folder, beside) = folder();
+    let (folder, data_folder) = folder();
     fs::hard_link(folder.path().join("x.data"), folder.path().join("hard")).unwrap();
     let spellings: &[&str] =
         if cfg!(unix) { &["x.data", "./x.data", ".//x.data", "hard"] } else { &["./x.data"] };
@@ -221,16 +221,16 @@ fn overlapping_ranges_are_refused() {
             let [a, b] = [wanted("a", "x.data", 10, 20), wanted("b", other, start, size)];
             let c = wanted("c", "x.data", 95, 5);
             for all in [[a, b, c], [b, c, a]] {
-                refused(&beside, &all, "expected ranges that do not overlap");
+                refused(&data_folder, &all, "expected ranges that do not overlap");
             }
         }
         let [a, b] = [wanted("a", "x.data", 10, 20), wanted("b", other, 30, 70)];
         let c = wanted("c", other, 0, 10);
-        assert_eq!(beside.open(&[b, a, c]).unwrap().size(), 100);
+        assert_eq!(data_folder.open(&[b, a, c]).unwrap().size(), 100);
     }
     let [a, b] = [wanted("a", "x.data", 10, 20), wanted("b", "./x.data", 29, 9)];
     refused(
-        &beside,
+        &data_folder,
         &[a, b],
         "`b` is stored in another file, `./x.data`: byte 29 also belongs to `a`",
     );
@@ -238,27 +238,27 @@ fn overlapping_ranges_are_refused() {
 
 #[test]
 fn files_are_bounded() {
-    let (folder, beside) = folder();
+    let (folder, data_folder) = folder();
     let names: Vec<String> = (0..=MAX_FILES).map(|i| format!("{i}.weight")).collect();
     names.iter().for_each(|name| fs::write(folder.path().join(name), [0; 4]).unwrap());
     let all: Vec<_> = names.iter().map(|name| wanted(name, name, 0, 4)).collect();
-    assert_eq!(beside.open(&all[1..]).unwrap().size(), 4 * MAX_FILES);
-    refused(&beside, &all, "more than 200 files");
+    assert_eq!(data_folder.open(&all[1..]).unwrap().size(), 4 * MAX_FILES);
+    refused(&data_folder, &all, "more than 200 files");
     // A file may have many spellings.
     let names: Vec<String> = (0..1000).map(|i| format!("{}x.data", "./".repeat(i % 400))).collect();
     let all: Vec<_> = names.iter().map(|name| wanted("w", name, 100, 0)).collect();
-    assert_eq!(beside.open(&all).unwrap().files.len(), 1);
+    assert_eq!(data_folder.open(&all).unwrap().files.len(), 1);
 }
 
 /// Only the ranges of tensors count, not the rest of a large file.
 #[test]
 fn a_large_file_counts_as_its_ranges() {
-    let (folder, beside) = folder();
+    let (folder, data_folder) = folder();
     let sparse = fs::File::create(folder.path().join("sparse")).unwrap();
     // Not every file system supports this.
     if sparse.set_len(1 << 40).is_ok() {
         let end = wanted("w", "sparse", (1 << 40) - 8, 8);
-        let store = beside.open(&[end]).unwrap();
+        let store = data_folder.open(&[end]).unwrap();
         assert_eq!(store.size(), 8);
         assert_eq!(store.read(&end.external, 8).unwrap(), [0; 8]);
     }

@@ -8,14 +8,14 @@ use crate::{
 
 /// A tensor whose elements are in another file.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::exchange::onnx) struct Wanted<'a> {
+pub(in crate::exchange::onnx) struct ExternalTensor<'a> {
     pub(super) name: &'a str,
     pub(super) external: External<'a>,
     /// The bytes that its shape and kind take.
     pub(super) size: u64,
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> ExternalTensor<'a> {
     /// All of them in a graph: among its initialisers and the attributes of its nodes.
     pub fn all(model: &Model<'a>) -> Result<Vec<Self>, String> {
         let mut all = Vec::new();
@@ -68,7 +68,7 @@ impl<'a> Wanted<'a> {
 const MAX_BYTES: u64 = files::MAX_BYTES;
 
 /// The bytes of all tensors.
-pub(super) fn total(wanted: &[Wanted<'_>]) -> Result<usize, String> {
+pub(super) fn total(wanted: &[ExternalTensor<'_>]) -> Result<usize, String> {
     let bytes = wanted.iter().fold(0_u64, |sum, tensor| sum.saturating_add(tensor.size));
     usize::try_from(bytes).ok().filter(|_| bytes <= MAX_BYTES).ok_or_else(|| {
         format!("tensors of {bytes} bytes in other files: expected at most {MAX_BYTES}")

@@ -1,4 +1,4 @@
-//! Graphs that keep tensors in a file beside them, and what else can lie there.
+//! Graphs with tensors in another file, and other kinds of files in its place.
 
 use std::{
     fs::{self, File},
@@ -16,8 +16,8 @@ use super::{
     measured, onnx,
 };
 
-/// A new folder with both files; `None` where the file system takes no sparse files of
-/// that size.
+/// A new folder with both files; `None` if the file system does not support sparse files of that
+/// size.
 fn folder(files: &Files) -> Option<TempDir> {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join(GRAPH), &files.graph).unwrap();
@@ -49,15 +49,15 @@ fn refused(name: &str, folder: &Path, words: &str, size: usize) {
 }
 
 /// Part of the one test of `hostile.rs`.
-pub fn tensors_beside_a_graph_are_read_or_refused() {
+pub fn external_tensors_are_read_or_refused() {
     for Good { name, files, inline } in external::good() {
         let Some(folder) = folder(&files) else { continue };
         let expected = onnx(&inline).expect(name);
-        let (beside, most) = measured_read(folder.path());
-        let beside = beside.expect(name);
-        assert_eq!(beside, expected, "{name}");
-        assert_eq!(beside.digest(), expected.digest(), "{name}: bit for bit");
-        // The ranges and the graph are what the other graph is, but for some bytes.
+        let (network, most) = measured_read(folder.path());
+        let network = network.expect(name);
+        assert_eq!(network, expected, "{name}");
+        assert_eq!(network.digest(), expected.digest(), "{name}: bit for bit");
+        // The ranges and the graph together are about as large as the other graph.
         fits(name, inline.len(), most);
         // Bytes have no folder to read the data from.
         let reason = onnx(&files.graph).unwrap_err().to_string();
@@ -71,7 +71,7 @@ pub fn tensors_beside_a_graph_are_read_or_refused() {
     }
     assert!(count >= 40, "{count}");
     #[cfg(unix)]
-    what_is_no_file_is_refused();
+    other_kinds_of_files_are_refused();
     a_file_that_grows_is_refused_or_read();
 }
 
@@ -80,7 +80,7 @@ fn good(name: &str) -> Good {
 }
 
 #[cfg(unix)]
-fn what_is_no_file_is_refused() {
+fn other_kinds_of_files_are_refused() {
     use std::os::unix::{fs::symlink, net::UnixListener};
 
     let elsewhere = tempfile::tempdir().unwrap();
@@ -105,14 +105,14 @@ fn what_is_no_file_is_refused() {
     check("socket", "`x.data` is a socket", &|data| drop(UnixListener::bind(data).unwrap()));
     let graph = |data: &Path| fs::hard_link(data.with_file_name(GRAPH), data).unwrap();
     check("hard link", "that is the graph itself", &graph);
-    // Opened, it would wait for somebody who writes.
+    // Opening it would wait for a writer.
     let pipe = |data: &Path| {
         let made = std::process::Command::new("mkfifo").arg(data).status();
         assert!(made.unwrap().success());
     };
     check("pipe", "`x.data` is a named pipe", &pipe);
 
-    // The folder that the file is in.
+    // A link to the folder of the file.
     let Good { files, .. } = good("below");
     let folder = folder(&files).unwrap();
     let more = folder.path().join("more");
@@ -121,7 +121,7 @@ fn what_is_no_file_is_refused() {
     refused("link to a folder", folder.path(), "`more` is a symbolic link", files.graph.len());
 }
 
-/// Somebody writes behind the end while the file is read.
+/// A writer appends to the file while it is read.
 fn a_file_that_grows_is_refused_or_read() {
     let Good { files, inline, .. } = good("two-layers");
     let expected = onnx(&inline).unwrap();
@@ -130,7 +130,7 @@ fn a_file_that_grows_is_refused_or_read() {
     let is_done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            // An end of its own, where the reader panics.
+            // Ends on its own if the reader panics.
             for _ in 0..1_000_000 {
                 if is_done.load(Ordering::Relaxed) {
                     break;
