@@ -127,11 +127,13 @@ pub enum Error {
         /// What its numbers must be.
         expected: &'static str,
     },
-    /// A slope that [`LeakyRelu`](crate::nn::Activation::LeakyRelu) cannot have.
-    #[error("leaky_relu slope {slope}: expected {expected}")]
-    NegativeSlope {
-        /// The slope as it was given.
-        slope: String,
+    /// A number that an [`Activation`](crate::nn::Activation) cannot have.
+    #[error("{parameter} {value}: expected {expected}")]
+    ActivationParameter {
+        /// Which number, of which activation.
+        parameter: &'static str,
+        /// The number as it was given.
+        value: String,
         /// What it must be.
         expected: &'static str,
     },
@@ -506,7 +508,11 @@ mod tests {
                 "momentum 1.0 at every step: expected numbers from 0 to below 1",
             ),
             (
-                Error::NegativeSlope { slope: "0".to_owned(), expected: "a finite number above 0" },
+                Error::ActivationParameter {
+                    parameter: "leaky_relu slope",
+                    value: "0".to_owned(),
+                    expected: "a finite number above 0",
+                },
                 "leaky_relu slope 0: expected a finite number above 0",
             ),
             (

@@ -117,7 +117,7 @@ mod tests {
             Activation::ALL,
             Activation::name,
             "activation `Other`: expected one of relu, leaky_relu, leaky_relu(SLOPE), logistic, \
-             tanh, identity, silu",
+             tanh, identity, silu, gelu, gelu_tanh, elu, elu(ALPHA), softplus",
         );
         checks(
             Loss::ALL,

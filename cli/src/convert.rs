@@ -31,7 +31,8 @@ Here network.toml describes nn.Sequential(nn.Dropout(0.2), nn.Linear(784, 256), 
 nn.Dropout(0.5), nn.Linear(256, 10)):
   input_drop = 0.2
   hidden = [{ activation = \"relu\", drop = 0.5 }]
-Activations are relu, leaky_relu(0.01) (with any slope), logistic (nn.Sigmoid), tanh and identity.
+Activations are relu, leaky_relu(0.01) (with any slope), logistic (nn.Sigmoid), tanh, identity,
+silu, gelu, gelu_tanh (nn.GELU(approximate='tanh')), elu(1) (with any alpha) and softplus.
 Optional keys are `loss` (softmax_cross_entropy, squared_error, binary_cross_entropy), `scaling`
 (inverted, paper), `sparse_input` (true), and `names`, the names of the layers in order
 ([\"fc1\", \"out\"]). `input_keep` and `keep` give keep rates in place of drop rates.

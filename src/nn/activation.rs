@@ -1,18 +1,21 @@
 //! Activations. Each unit is a file, with its forward and backward formulas side by side.
 
+mod elu;
+mod gelu;
+mod gelu_tanh;
 mod identity;
 mod leaky_relu;
 mod logistic;
 mod normal;
+mod parameter;
 mod relu;
 mod silu;
+mod softplus;
 mod tanh;
+#[cfg(test)]
+mod tests;
 
-use std::{
-    fmt,
-    hash::{Hash, Hasher},
-    str::FromStr,
-};
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,11 +24,17 @@ use crate::{
     named::{from_name, names},
     thin::Unit,
 };
+use elu::Elu;
+pub use elu::EluAlpha;
+use gelu::Gelu;
+use gelu_tanh::GeluTanh;
 use identity::Identity;
 use leaky_relu::LeakyRelu;
+pub use leaky_relu::NegativeSlope;
 use logistic::Logistic;
 use relu::Relu;
 use silu::Silu;
+use softplus::Softplus;
 use tanh::Tanh;
 
 /// The non-linearity of a hidden layer, y = f(z).
@@ -38,9 +47,16 @@ use tanh::Tanh;
 /// | `Tanh` | tanh z | 1 - y² | every kept unit |
 /// | `Identity` | z | 1 | every kept unit |
 /// | `Silu` | z s, with s = 1 / (1 + e^-z) | s + z s (1 - s) | every kept unit |
+/// | `Gelu` | z Φ(z) | Φ(z) + z φ(z) | every kept unit |
+/// | `GeluTanh` | z s, with s = 1 / (1 + e^-u), u = c z + d z³ | s + z (c + 3 d z²) s (1 - s) | every kept unit |
+/// | `Elu(a)` | z if z >= 0, else a (e^z - 1) | 1 if z > 0, else a e^z | every kept unit |
+/// | `Softplus` | ln(1 + e^z) | 1 / (1 + e^-z) | every kept unit |
+///
+/// φ is the standard normal density and Φ its integral, Φ(z) = (1 + erf(z / sqrt 2)) / 2, which
+/// is computed to within 8 units in the last place. c = 2 sqrt(2 / pi) and d = 0.044715 c.
 ///
 /// In files and on the command line, an activation is written as its name. `leaky_relu(0.2)`
-/// includes the slope; without one, the slope is PyTorch's default, 0.01.
+/// includes the slope, `elu(0.5)` alpha; without them, they are PyTorch's defaults, 0.01 and 1.
 ///
 /// ```
 /// use thinnet::nn::{Activation, NegativeSlope};
@@ -66,56 +82,20 @@ pub enum Activation {
     Identity,
     /// z / (1 + e^-z), also called Swish (Ramachandran, Zoph and Le 2017).
     Silu,
-}
-
-/// The slope of [`Activation::LeakyRelu`] for negative z, which is positive and finite.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct NegativeSlope(f32);
-
-// The slope is never NaN.
-impl Eq for NegativeSlope {}
-
-impl Hash for NegativeSlope {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.to_bits().hash(state);
-    }
-}
-
-impl NegativeSlope {
-    /// PyTorch's default, 0.01.
-    pub const DEFAULT: Self = Self(0.01);
-
-    /// Checks the slope.
-    ///
-    /// # Errors
-    /// The slope is not positive or not finite.
-    ///
-    /// ```
-    /// use thinnet::nn::{Activation, NegativeSlope};
-    ///
-    /// let leaky = Activation::LeakyRelu(NegativeSlope::new(0.2)?);
-    /// assert_eq!(leaky.to_string(), "leaky_relu(0.2)");
-    /// assert_eq!("leaky_relu(0.2)".parse::<Activation>()?, leaky);
-    /// assert!(NegativeSlope::new(0.0).is_err()); // that is a ReLU
-    /// # Ok::<(), thinnet::Error>(())
-    /// ```
-    pub fn new(slope: f32) -> Result<Self, Error> {
-        if slope > 0.0 && slope.is_finite() {
-            return Ok(Self(slope));
-        }
-        Err(Error::NegativeSlope { slope: slope.to_string(), expected: "a finite number above 0" })
-    }
-
-    /// The slope as a number.
-    pub const fn get(self) -> f32 {
-        self.0
-    }
+    /// z Φ(z) (Hendrycks and Gimpel 2016).
+    Gelu,
+    /// z (1 + tanh(sqrt(2 / pi) (z + 0.044715 z³))) / 2: PyTorch's `GELU(approximate="tanh")`.
+    GeluTanh,
+    /// z, or alpha times e^z - 1 if z is below 0 (Clevert, Unterthiner and Hochreiter 2015).
+    Elu(EluAlpha),
+    /// ln(1 + e^z). PyTorch returns z above its `threshold` of 20, which is the same in f32.
+    Softplus,
 }
 
 names! {
-    /// All activations, with the leaky ReLU at its default slope.
+    /// All activations, with leaky ReLU and ELU at their defaults.
     ALL of Activation;
-    /// The name without the slope.
+    /// The name without the number.
     name;
     Relu => "relu",
     LeakyRelu(NegativeSlope::DEFAULT) => "leaky_relu" also "leaky_relu(SLOPE)",
@@ -123,6 +103,10 @@ names! {
     Tanh => "tanh",
     Identity => "identity",
     Silu => "silu",
+    Gelu => "gelu",
+    GeluTanh => "gelu_tanh",
+    Elu(EluAlpha::DEFAULT) => "elu" also "elu(ALPHA)",
+    Softplus => "softplus",
 }
 from_name!(Activation, "activation");
 
@@ -186,11 +170,15 @@ impl Activation {
     pub(crate) fn dispatch<W: UnitVisitor>(self, visitor: W) -> W::Output {
         match self {
             Self::Relu => visitor.visit(Relu),
-            Self::LeakyRelu(NegativeSlope(slope)) => visitor.visit(LeakyRelu { slope }),
+            Self::LeakyRelu(slope) => visitor.visit(LeakyRelu { slope: slope.get() }),
             Self::Logistic => visitor.visit(Logistic),
             Self::Tanh => visitor.visit(Tanh),
             Self::Identity => visitor.visit(Identity),
             Self::Silu => visitor.visit(Silu),
+            Self::Gelu => visitor.visit(Gelu),
+            Self::GeluTanh => visitor.visit(GeluTanh),
+            Self::Elu(alpha) => visitor.visit(Elu { alpha: alpha.get() }),
+            Self::Softplus => visitor.visit(Softplus),
         }
     }
 }
@@ -208,7 +196,8 @@ fn plain_product(z: f64, factor: f64) -> f64 {
 impl fmt::Display for Activation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::LeakyRelu(NegativeSlope(slope)) => write!(f, "{}({slope})", self.name()),
+            Self::LeakyRelu(slope) => write!(f, "{}({})", self.name(), slope.get()),
+            Self::Elu(alpha) => write!(f, "{}({})", self.name(), alpha.get()),
             _ => f.write_str(self.name()),
         }
     }
@@ -232,12 +221,15 @@ impl FromStr for Activation {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self, Error> {
-        let slope = name.strip_prefix("leaky_relu(").and_then(|rest| rest.strip_suffix(')'));
-        if let Some((text, slope)) = slope.and_then(|text| Some((text, text.parse().ok()?))) {
-            // The error quotes the text as written: as an f32, 1e39 is infinite and 1e-50 is 0.
-            let expected = "a number above 0 that single precision can hold";
-            let refused = |_| Error::NegativeSlope { slope: text.to_owned(), expected };
-            return NegativeSlope::new(slope).map(Self::LeakyRelu).map_err(refused);
+        let written = name.strip_suffix(')').and_then(|text| text.split_once('('));
+        if let Some((name, text)) = written
+            && let Ok(number) = text.parse()
+        {
+            match name {
+                "leaky_relu" => return NegativeSlope::written(number, text).map(Self::LeakyRelu),
+                "elu" => return EluAlpha::written(number, text).map(Self::Elu),
+                _ => {}
+            }
         }
         Self::from_name(name)
     }

@@ -30,7 +30,9 @@ use crate::{
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Initialisation {
-    /// N(0, 2 / inputs): He et al. 2015, PyTorch's `kaiming_normal_`.
+    /// N(0, 2 / inputs): He et al. 2015, PyTorch's `kaiming_normal_`. The factor 2 is derived for
+    /// ReLU. It is also the usual choice for SiLU, GELU, ELU and softplus, which approach a ReLU
+    /// far from 0 and for which PyTorch's `calculate_gain` has no gain of their own.
     He,
     /// Uniform in ±sqrt(6 / (inputs + outputs)): Glorot and Bengio 2010,
     /// PyTorch's `xavier_uniform_`.

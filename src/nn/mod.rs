@@ -20,7 +20,7 @@ mod thinned;
 mod view;
 
 pub(crate) use activation::UnitVisitor;
-pub use activation::{Activation, NegativeSlope};
+pub use activation::{Activation, EluAlpha, NegativeSlope};
 pub use builder::MlpBuilder;
 pub use convention::{PaperMlp, Scaling};
 pub(crate) use convention::{decay_from_paper, learning_rate_from_paper, max_norm_from_paper};

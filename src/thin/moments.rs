@@ -221,6 +221,19 @@ fn hypotenuse<L: Lanes>(l: L, x: L::F, y: L::F) -> L::F {
     l.select(l.less(zero, small), both, l.add(large, small))
 }
 
+/// Points and weights of Gauss-Hermite quadrature: SciPy's `roots_hermitenorm(9)`, with the weights divided by sqrt(2 pi).
+pub(crate) const POINTS: [(f32, f32); 9] = [
+    (-4.512_746, 2.234_584_4e-5),
+    (-3.205_429, 2.789_141_3e-3),
+    (-2.076_848, 0.049_916_407),
+    (-1.023_255_7, 0.244_097_5),
+    (0.0, 0.406_349_2),
+    (1.023_255_7, 0.244_097_5),
+    (2.076_848, 0.049_916_407),
+    (3.205_429, 2.789_141_3e-3),
+    (4.512_746, 2.234_584_4e-5),
+];
+
 /// Mean and standard deviation of f(z) for normal z, by Gauss-Hermite quadrature with 9
 /// points, which is exact for polynomials up to degree 17.
 #[inline(always)]
@@ -230,18 +243,6 @@ pub(crate) fn quadrature<L: Lanes, U: Unit>(
     mean: L::F,
     deviation: L::F,
 ) -> (L::F, L::F) {
-    /// SciPy's `roots_hermitenorm(9)`, with the weights divided by sqrt(2 pi).
-    const POINTS: [(f32, f32); 9] = [
-        (-4.512_746, 2.234_584_4e-5),
-        (-3.205_429, 2.789_141_3e-3),
-        (-2.076_848, 0.049_916_407),
-        (-1.023_255_7, 0.244_097_5),
-        (0.0, 0.406_349_2),
-        (1.023_255_7, 0.244_097_5),
-        (2.076_848, 0.049_916_407),
-        (3.205_429, 2.789_141_3e-3),
-        (4.512_746, 2.234_584_4e-5),
-    ];
     let mut y = [l.splat(0.0); POINTS.len()];
     let mut sum = l.splat(0.0);
     for (y, (point, weight)) in y.iter_mut().zip(POINTS) {

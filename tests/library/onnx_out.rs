@@ -197,7 +197,8 @@ fn graph(mlp: &Mlp, export: &Export) -> Graph {
 
 /// The activations that can be written.
 fn with_nodes() -> Vec<Activation> {
-    Activation::ALL.iter().copied().filter(|&f| f != Activation::Silu).collect()
+    let written = ["relu", "leaky_relu", "logistic", "tanh", "identity"];
+    Activation::ALL.iter().copied().filter(|f| written.contains(&f.name())).collect()
 }
 
 #[test]

@@ -61,7 +61,8 @@ pub struct Arguments {
     )]
     hidden: Widths,
     /// Activation of the hidden units: relu, leaky_relu (with slope 0.01; write `leaky_relu(0.2)`
-    /// for another), logistic, tanh or identity
+    /// for another), logistic, tanh, identity, silu, gelu, gelu_tanh, elu (with alpha 1; write
+    /// `elu(0.5)` for another) or softplus
     #[arg(
         long, value_name = "NAME", default_value_t = Activation::Relu, help_heading = "Network",
     )]

@@ -119,9 +119,10 @@ impl Export {
 /// ```
 ///
 /// # Errors
-/// A parameter is NaN or infinite; ONNX has no node for an activation (`silu`); the file would have
-/// more than 2147483647 bytes, the limit of protocol buffers, or more than 4000 nodes or
-/// initialisers, the limit of the reader; the memory cannot be allocated.
+/// A parameter is NaN or infinite; an activation is not written (`silu`, `gelu`, `gelu_tanh`,
+/// `elu`, `softplus`); the file would have more than 2147483647 bytes, the limit of protocol
+/// buffers, or more than 4000 nodes or initialisers, the limit of the reader; the memory cannot be
+/// allocated.
 pub fn to_bytes(mlp: &Mlp, export: &Export) -> Result<Vec<u8>, Error> {
     let model = of_network(mlp, export)?;
     // At most `MAX_BYTES`.
@@ -280,7 +281,13 @@ fn nodes(network: &Architecture, keeps: &[Option<Keep>]) -> Result<Vec<Node>, Er
             Some(Activation::Logistic) => chain.push("Sigmoid", name("sigmoid"), [], none()),
             Some(Activation::Tanh) => chain.push("Tanh", name("tanh"), [], none()),
             Some(Activation::Identity) => {}
-            Some(other @ Activation::Silu) => {
+            Some(
+                other @ (Activation::Silu
+                | Activation::Gelu
+                | Activation::GeluTanh
+                | Activation::Elu(_)
+                | Activation::Softplus),
+            ) => {
                 return Err(Error::UnknownName {
                     what: "activation of an ONNX file",
                     name: other.to_string(),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    nn::{Activation, Mlp, NegativeSlope},
+    nn::{Activation, EluAlpha, Mlp, NegativeSlope},
     rate::Keep,
 };
 
@@ -34,6 +34,8 @@ enum Module {
     Linear(usize, usize),
     Activation(&'static str),
     LeakyRelu(NegativeSlope),
+    GeluTanh,
+    Elu(EluAlpha),
 }
 
 impl From<&Mlp> for Sequential {
@@ -77,6 +79,10 @@ fn module(activation: Activation) -> Option<Module> {
         Activation::Tanh => Some(Module::Activation("Tanh")),
         Activation::Identity => None,
         Activation::Silu => Some(Module::Activation("SiLU")),
+        Activation::Gelu => Some(Module::Activation("GELU")),
+        Activation::GeluTanh => Some(Module::GeluTanh),
+        Activation::Elu(alpha) => Some(Module::Elu(alpha)),
+        Activation::Softplus => Some(Module::Activation("Softplus")),
     }
 }
 
@@ -90,6 +96,8 @@ impl fmt::Display for Sequential {
                 Module::Linear(inputs, outputs) => write!(f, "nn.Linear({inputs}, {outputs})")?,
                 Module::Activation(name) => write!(f, "nn.{name}()")?,
                 Module::LeakyRelu(slope) => write!(f, "nn.LeakyReLU({})", slope.get())?,
+                Module::GeluTanh => f.write_str("nn.GELU(approximate='tanh')")?,
+                Module::Elu(alpha) => write!(f, "nn.ELU({})", alpha.get())?,
             }
         }
         f.write_str(")")

@@ -26,7 +26,7 @@ use crate::{
 ///
 /// ```toml
 /// input_keep = 0.8                   # or input_drop = 0.2; by default nothing is dropped
-/// hidden = [                         # relu, leaky_relu(0.01), logistic (nn.Sigmoid), tanh, identity
+/// hidden = [                         # an activation's name, such as relu, logistic (nn.Sigmoid), gelu
 ///     { activation = "relu", keep = 0.5 },
 ///     { activation = "tanh", drop = 0.5 },
 /// ]
@@ -215,7 +215,7 @@ mod tests {
         for (json, words) in [
             (r#"{"width": 3}"#, "unknown field `width`"),
             (r#"{"hidden": [{"activation": "relu", "rate": 1}]}"#, "unknown field `rate`"),
-            (r#"{"hidden": [{"activation": "gelu"}]}"#, "activation `gelu`: expected one of relu"),
+            (r#"{"hidden": [{"activation": "glu"}]}"#, "activation `glu`: expected one of relu"),
             (r#"{"input_keep": 0}"#, "keep rate 0: expected a number above 0"),
             (r#"{"input_keep": 0.8, "input_drop": 0.2}"#, "expected one of the two"),
             (r#"{"hidden": [{"activation": "relu", "drop": 1.0}]}"#, "drop rate 1"),

@@ -1,10 +1,33 @@
 //! z above 0, and a z below.
 
-use super::normal::rectified;
+use super::{normal::rectified, parameter::parameter};
 use crate::{
     simd::Lanes,
     thin::{Slope, Unit},
 };
+
+parameter! {
+    /// The slope of [`Activation::LeakyRelu`](super::Activation::LeakyRelu) for negative z, which
+    /// is positive and finite.
+    NegativeSlope of "leaky_relu slope";
+    /// PyTorch's default, 0.01.
+    DEFAULT = 0.01;
+    /// Checks the slope.
+    ///
+    /// # Errors
+    /// The slope is not positive or not finite.
+    ///
+    /// ```
+    /// use thinnet::nn::{Activation, NegativeSlope};
+    ///
+    /// let leaky = Activation::LeakyRelu(NegativeSlope::new(0.2)?);
+    /// assert_eq!(leaky.to_string(), "leaky_relu(0.2)");
+    /// assert_eq!("leaky_relu(0.2)".parse::<Activation>()?, leaky);
+    /// assert!(NegativeSlope::new(0.0).is_err()); // that is a ReLU
+    /// # Ok::<(), thinnet::Error>(())
+    /// ```
+    new;
+}
 
 /// [`Activation::LeakyRelu`](super::Activation::LeakyRelu)
 #[derive(Clone, Copy)]

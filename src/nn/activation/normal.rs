@@ -5,7 +5,10 @@
 
 use crate::{
     simd::{LANES, Lanes, math},
-    thin::{Unit, moments::quadrature},
+    thin::{
+        Unit,
+        moments::{POINTS, quadrature},
+    },
 };
 
 /// φ(0), the standard normal density at 0.
@@ -122,50 +125,119 @@ fn probits<L: Lanes>(l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
     (l.select(positive, l.sub(one, y), y), l.sqrt(variance))
 }
 
-/// The largest error of the mean of a unit like a rectifier, over all m and s, if its second
-/// derivative is continuous.
+/// The largest error of the mean of a unit like a rectifier without kinks, over all m and s.
 #[cfg(test)]
-pub(super) const RECTIFIER_MEAN: f64 = 3e-4;
+pub(super) const RECTIFIER_MEAN: f64 = 1.5e-4;
 /// The largest error of its standard deviation.
 #[cfg(test)]
-pub(super) const RECTIFIER_DEVIATION: f64 = 6e-4;
+pub(super) const RECTIFIER_DEVIATION: f64 = 7e-4;
 
-/// The mean and deviation of a unit that is like max(0, z): f(z) approaches z for large z and
-/// `floor` for large -z, and is within 1e-5 of them beyond ±16.
+/// The largest error of the mean of ELU with alpha up to 2, divided by the larger of alpha and 1.
+#[cfg(test)]
+pub(super) const ELU_MEAN: f64 = 1e-3;
+/// The largest error of its standard deviation, divided likewise.
+#[cfg(test)]
+pub(super) const ELU_DEVIATION: f64 = 4.5e-3;
+
+/// How a unit differs from max(0, z). f(z) approaches z for large z and `floor` for large -z,
+/// and is within 1e-5 of them beyond ±16.
+#[derive(Clone, Copy)]
+pub(super) struct Shape {
+    /// The limit of f(z) for large -z.
+    pub floor: f32,
+    /// f'(0+) - f'(0-) and f''(0+) - f''(0-). If they are not 0, then f(0) = 0 and f'(0+) = 1.
+    pub kinks: [f32; 2],
+}
+
+impl Shape {
+    /// A smooth unit that approaches 0.
+    pub const SMOOTH: Self = Self { floor: 0.0, kinks: [0.0; 2] };
+}
+
+/// The mean and deviation of a unit of this shape.
 ///
-/// For narrow distributions this is plain quadrature over z. For wide ones, f(z) is the sum of
-/// r = max(0, z), whose moments are known, and of a rest h, which is integrated over |z| <= 16
-/// except for the part `floor`: Var f = Var r + 2 Cov(r, h) + Var h.
+/// For narrow distributions this is quadrature over z, corrected for the kinks. For wide ones,
+/// f(z) is the sum of r = max(0, z), whose moments are known, and of a rest h, which is integrated
+/// over |z| <= 16 except for the part `floor`: Var f = Var r + 2 Cov(r, h) + Var h.
 #[inline(always)]
 pub(super) fn rectifier_like<L: Lanes, U: Unit>(
     l: L,
     unit: U,
-    floor: f32,
+    shape: Shape,
     mean: L::F,
     deviation: L::F,
 ) -> (L::F, L::F) {
-    /// From this deviation on, the nodes of the rest are close enough to each other.
-    const WIDE: f32 = 0.9;
+    /// Above this deviation, the nodes of the rest are close enough to each other.
+    const WIDE: f32 = 1.0;
     let wide = l.less(l.splat(WIDE), deviation);
-    let near = if wide == u16::MAX { (mean, deviation) } else { shifted(l, unit, mean, deviation) };
+    let near = if wide == u16::MAX {
+        (mean, deviation)
+    } else {
+        narrow(l, unit, shape.kinks, mean, deviation)
+    };
     if wide == 0 {
         return near;
     }
-    let (y, spread) = rectified_and_rest(l, unit, floor, mean, deviation);
+    let (y, spread) = rectified_and_rest(l, unit, shape.floor, mean, deviation);
     (l.select(wide, y, near.0), l.select(wide, spread, near.1))
 }
 
-/// Quadrature for deviations below 1. A mean so far from 0 that f(z) is z or constant around it
-/// is first moved towards 0, so that no difference of large numbers is squared.
+/// [`rectifier_like`] by quadrature, for deviations of at most 1. A mean so far from 0 that f(z)
+/// is z or constant around it is first moved towards 0, so that no difference of large numbers
+/// is squared.
 #[inline(always)]
-fn shifted<L: Lanes, U: Unit>(l: L, unit: U, mean: L::F, deviation: L::F) -> (L::F, L::F) {
+fn narrow<L: Lanes, U: Unit>(
+    l: L,
+    unit: U,
+    kinks: [f32; 2],
+    mean: L::F,
+    deviation: L::F,
+) -> (L::F, L::F) {
     const FAR: f32 = 22.0;
     let at = math::at_most(l, math::at_least(l, mean, -FAR), FAR);
-    let (y, spread) = quadrature(l, unit, at, deviation);
+    let (mut y, mut spread) = quadrature(l, unit, at, deviation);
+    if kinks != [0.0; 2] {
+        (y, spread) = with_kinks(l, kinks, at, deviation, (y, spread));
+    }
     (l.add(y, math::at_least(l, l.sub(mean, at), 0.0)), spread)
 }
 
-/// [`rectifier_like`] for deviations of at least 0.9.
+/// Corrects a mean and a deviation from quadrature, which takes f for a polynomial. What it lacks
+/// of E g for a g with kinks a and b in its first and second derivative at 0 is a d1 + b d2 / 2,
+/// where d1 and d2 are what it lacks of E r and E r² for r = max(0, z). With a and b the kinks of
+/// f, those of f² are 0 and 2 a (2 - a).
+#[inline(always)]
+fn with_kinks<L: Lanes>(
+    l: L,
+    [a, b]: [f32; 2],
+    mean: L::F,
+    deviation: L::F,
+    (y, spread): (L::F, L::F),
+) -> (L::F, L::F) {
+    let zero = l.splat(0.0);
+    let (mut first, mut second) = (zero, zero);
+    for (point, weight) in POINTS {
+        let r = math::at_least(l, l.mul_add(deviation, l.splat(point), mean), 0.0);
+        let part = l.mul(r, l.splat(weight));
+        first = l.add(first, part);
+        second = l.mul_add(part, r, second);
+    }
+    let r = rectified(l, mean, deviation);
+    let square = l.mul_add(l.mul(deviation, deviation), r.part, l.mul(r.mean, r.mean));
+    // All points are on one side of 0 if the mean is further from it.
+    let reach = l.mul(deviation, l.splat(5.0));
+    let near = l.less(mean, reach) & l.less(l.sub(zero, mean), reach);
+    let d1 = l.keep(near, l.sub(r.mean, first));
+    let d2 = l.keep(near, l.sub(square, second));
+    let lacks = l.mul_add(d1, l.splat(a), l.mul(d2, l.splat(b / 2.0)));
+    // E f² - (E f)², where quadrature has found spread² + y² and y.
+    let lacks_square = l.mul(d2, l.splat(a * (2.0 - a)));
+    let both = l.mul(l.add(y, y), lacks);
+    let variance = l.mul_add(spread, spread, l.sub(lacks_square, l.mul_add(lacks, lacks, both)));
+    (l.add(y, lacks), l.sqrt(math::at_least(l, variance, 0.0)))
+}
+
+/// [`rectifier_like`] for deviations above 1.
 #[inline(always)]
 fn rectified_and_rest<L: Lanes, U: Unit>(
     l: L,

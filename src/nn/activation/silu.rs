@@ -1,6 +1,9 @@
 //! z times the logistic of z.
 
-use super::{normal::rectifier_like, plain_logistic, plain_product};
+use super::{
+    normal::{Shape, rectifier_like},
+    plain_logistic, plain_product,
+};
 use crate::{
     simd::{Lanes, math},
     thin::{Kept, Unit},
@@ -42,6 +45,6 @@ impl Unit for Silu {
     }
     #[inline(always)]
     fn moments<L: Lanes>(self, l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
-        rectifier_like(l, self, 0.0, mean, deviation)
+        rectifier_like(l, self, Shape::SMOOTH, mean, deviation)
     }
 }

@@ -4,7 +4,7 @@
 use super::*;
 use crate::{
     mask::{Domain, Streams},
-    nn::{NegativeSlope, reference},
+    nn::{EluAlpha, NegativeSlope, reference},
     rate::Keep,
     tensor::MatrixView,
 };
@@ -38,11 +38,12 @@ fn slopes_of_the_loss_are_those_of_backpropagation() {
     let bits: Vec<f32> = t.iter().map(|&t| t.abs()).collect();
     let x: Vec<&[f32]> = x.chunks_exact(4).collect();
     let leaky = |slope: f32| Activation::LeakyRelu(NegativeSlope::new(slope).unwrap());
+    let elu = |alpha: f32| Activation::Elu(EluAlpha::new(alpha).unwrap());
     // Zero for a dropped unit, else the inverse of a keep rate that depends on the site.
     let factor = |row: usize, site: usize, unit: usize| {
         if (row + 2 * site + unit).is_multiple_of(3) { 0.0 } else { 1.0 + 0.25 * site as f64 }
     };
-    for &activation in Activation::ALL.iter().chain(&[leaky(0.3), leaky(1.5)]) {
+    for &activation in Activation::ALL.iter().chain(&[leaky(0.3), leaky(1.5), elu(0.3), elu(2.0)]) {
         for &loss in Loss::ALL {
             let targets = match loss {
                 Loss::SoftmaxCrossEntropy => Targets::Classes(&[2, 0]),

@@ -13,7 +13,8 @@ const ROUND: f64 = 1.01 * f64::EPSILON * (1u64 << 28) as f64;
 /// The errors of the engine's exp (2), tanh and logistic (3 units in the last place, at two
 /// roundings per unit), with one unit to spare.
 const TRANSCENDENTAL: f64 = 8.0 * ROUND;
-/// A bound on the second derivatives of the activations and of their derivatives.
+/// A bound on the second derivatives of the activations and of their derivatives, for ELU with
+/// alpha up to 2.
 const CURVATURE: f64 = 2.0;
 /// Below the range of normal numbers, errors are absolute.
 pub const TINY: f64 = f32::MIN_POSITIVE as f64;

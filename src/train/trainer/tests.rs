@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::*;
 use crate::{
     nn::{
-        Activation, Loss, NegativeSlope, PlainNetwork, ThinnedNetwork,
+        Activation, EluAlpha, Loss, NegativeSlope, PlainNetwork, ThinnedNetwork,
         reference::{self, Gradients, Near},
     },
     rate::Keep,
@@ -250,7 +250,8 @@ fn gradients_of_thinned_networks(isa: Isa) {
     let x = numbers(5, 24);
     let batch = Batch::dense(MatrixView::new(&x, 4, 6).unwrap()).starting_at(10);
     let leaky = |slope: f32| Activation::LeakyRelu(NegativeSlope::new(slope).unwrap());
-    for &activation in Activation::ALL.iter().chain(&[leaky(0.3), leaky(1.5)]) {
+    let elu = |alpha: f32| Activation::Elu(EluAlpha::new(alpha).unwrap());
+    for &activation in Activation::ALL.iter().chain(&[leaky(0.3), leaky(1.5), elu(0.3), elu(2.0)]) {
         for (&loss, sparse) in Loss::ALL.iter().zip([false, true, false]) {
             small_targets(loss, |targets| {
                 let mlp = small(activation, loss, sparse);
@@ -292,7 +293,7 @@ fn left_in_place(isa: Isa) {
         (0..z.panels()).flat_map(rows).collect()
     };
     let max_rows = 150;
-    for activation in [Activation::Relu, Activation::Tanh, Activation::Silu] {
+    for activation in [Activation::Relu, Activation::Tanh, Activation::Gelu] {
         // With one panel and with several; outputs that take the narrow path and that do not; more
         // rows than one part of product 1, few rows, and all of them.
         for (widths, outputs) in [([9, 7, 8], 3), ([130, 70, 65], 70)] {

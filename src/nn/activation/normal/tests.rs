@@ -1,6 +1,8 @@
-use super::{RECTIFIER_DEVIATION, RECTIFIER_MEAN, SQUASHED_DEVIATION, SQUASHED_MEAN};
+use super::{
+    ELU_DEVIATION, ELU_MEAN, RECTIFIER_DEVIATION, RECTIFIER_MEAN, SQUASHED_DEVIATION, SQUASHED_MEAN,
+};
 use crate::{
-    nn::activation::{Activation, NegativeSlope, UnitVisitor},
+    nn::activation::{Activation, EluAlpha, NegativeSlope, UnitVisitor},
     simd::{Isa, Kernel, LANES, Lanes},
     thin::Unit,
 };
@@ -67,14 +69,17 @@ fn reference(f: Activation, m: f64, s: f64) -> [f64; 2] {
 
 fn all() -> Vec<Activation> {
     let leaky = [0.3, 1.5].map(|slope| Activation::LeakyRelu(NegativeSlope::new(slope).unwrap()));
-    Activation::ALL.iter().copied().chain(leaky).collect()
+    let elu = [0.3, 2.0].map(|alpha| Activation::Elu(EluAlpha::new(alpha).unwrap()));
+    Activation::ALL.iter().copied().chain(leaky).chain(elu).collect()
 }
 
 #[test]
 fn every_mean_and_deviation_has_the_stated_error() {
     for isa in Isa::available() {
         for f in all() {
-            for s in [0.0f32, 1e-3, 0.1, 0.5, 0.74, 0.76, 1.0, 1.49, 1.51, 2.0, 4.0, 10.0, 100.0] {
+            for s in
+                [0.0f32, 1e-3, 0.1, 0.5, 0.74, 0.76, 1.0, 1.01, 1.49, 1.51, 2.0, 4.0, 10.0, 100.0]
+            {
                 for m in [0.0f32, 0.3, 1.2, 3.0, 5.0, 8.0, 12.0, 20.0] {
                     for m in [m, -m] {
                         let got = moments(isa, f, m, s).map(f64::from);
@@ -83,8 +88,15 @@ fn every_mean_and_deviation_has_the_stated_error() {
                         let error = match f {
                             Activation::Logistic => [SQUASHED_MEAN, SQUASHED_DEVIATION],
                             Activation::Tanh => [2.0 * SQUASHED_MEAN, 2.0 * SQUASHED_DEVIATION],
-                            Activation::Silu => {
+                            Activation::Silu
+                            | Activation::Gelu
+                            | Activation::GeluTanh
+                            | Activation::Softplus => {
                                 [RECTIFIER_MEAN, RECTIFIER_DEVIATION].map(|error| error + rounding)
+                            }
+                            Activation::Elu(alpha) => {
+                                let size = f64::from(alpha.get().max(1.0));
+                                [ELU_MEAN, ELU_DEVIATION].map(|error| error * size + rounding)
                             }
                             _ => [rounding; 2],
                         };
