@@ -5,7 +5,7 @@ use thinnet::{
     Isa, Keep,
     data::{Batches, Dataset},
     nn::{Activation, Loss, Mlp},
-    train::{Schedule, Sgd, Trainer},
+    train::{Optimiser, Schedule, Sgd, Trainer},
 };
 
 /// Rows of a training batch.
@@ -35,15 +35,19 @@ pub fn trained(batches: &Batches<'_>, input: Keep, hidden: Keep) -> Mlp {
         .seed(1)
         .build()
         .unwrap();
-    let mut trainer = trainer(mlp, Isa::detect());
+    let mut trainer = trainer(mlp, sgd().into(), Isa::detect());
     for _ in batches {
         step(batches, &mut trainer);
     }
     trainer.into_network()
 }
 
-/// A trainer with the recipe's optimiser.
-pub fn trainer(mlp: Mlp, isa: Isa) -> Trainer {
-    let sgd = Sgd::new(Schedule::constant(0.05)).momentum(Schedule::constant(0.9));
-    Trainer::builder(mlp, sgd, BATCH).seed(1).with_isa(isa).unwrap().build().unwrap()
+/// The recipe's optimiser.
+pub fn sgd() -> Sgd {
+    Sgd::new(Schedule::constant(0.05)).momentum(Schedule::constant(0.9))
+}
+
+/// A trainer for the recipe's batches.
+pub fn trainer(mlp: Mlp, optimiser: Optimiser, isa: Isa) -> Trainer {
+    Trainer::builder(mlp, optimiser, BATCH).seed(1).with_isa(isa).unwrap().build().unwrap()
 }

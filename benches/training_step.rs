@@ -1,6 +1,6 @@
 //! Times a training step of 784-1024-1024-1024-10 on the embedded digits, batch 128, with dropout
 //! (keep rates of 0.8 for the inputs and 0.5 for the hidden units) and without, on each
-//! instruction set. Elements are examples.
+//! instruction set; with SGD and momentum, and with dropout also with Adam. Elements are examples.
 //!
 //! Each case starts from a network that was trained for an epoch, and its steps continue the
 //! training. "1 thread" is outside a rayon pool, "2 threads" in a pool of two.
@@ -14,6 +14,7 @@ use rayon::ThreadPoolBuilder;
 use thinnet::{
     Isa, Keep,
     data::{Dataset, Split},
+    train::{Adam, Optimiser},
 };
 
 fn step(c: &mut Criterion) {
@@ -23,12 +24,18 @@ fn step(c: &mut Criterion) {
     let mut group = c.benchmark_group("training_step");
     group.throughput(Throughput::Elements(recipe::BATCH as u64));
     group.sampling_mode(SamplingMode::Flat);
-    let rates =
-        [("dropout", Keep::new(0.8).unwrap(), Keep::HALF), ("no dropout", Keep::ONE, Keep::ONE)];
-    for (name, input, hidden) in rates {
+    let (input, hidden) = (Keep::new(0.8).unwrap(), Keep::HALF);
+    let sgd = recipe::sgd().into();
+    let adam = Adam::default().into();
+    let cases: [(&str, Keep, Keep, Optimiser); 3] = [
+        ("dropout", input, hidden, sgd),
+        ("no dropout", Keep::ONE, Keep::ONE, sgd),
+        ("dropout, Adam", input, hidden, adam),
+    ];
+    for (name, input, hidden, optimiser) in cases {
         let mlp = two.install(|| recipe::trained(&batches, input, hidden));
         for isa in Isa::available() {
-            let fresh = || recipe::trainer(mlp.clone(), isa);
+            let fresh = || recipe::trainer(mlp.clone(), optimiser, isa);
             group.bench_function(format!("{name}/{isa}/1 thread"), |b| {
                 let mut trainer = fresh();
                 b.iter(|| recipe::step(&batches, &mut trainer));

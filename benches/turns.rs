@@ -89,7 +89,8 @@ fn next<'a>(digits: &'a Dataset, first: &mut usize, rows: &mut [u32]) -> &'a [u3
 
 fn trainer(mlp: Mlp, rows: usize) -> Trainer {
     let sgd = Sgd::new(Schedule::constant(0.05)).momentum(Schedule::constant(0.9));
-    Trainer::builder(mlp, sgd.max_norm(MaxNorm::Paper(2.0)), rows).seed(1).build().unwrap()
+    let trainer = Trainer::builder(mlp, sgd, rows).max_norm(MaxNorm::Paper(2.0));
+    trainer.seed(1).build().unwrap()
 }
 
 fn step(trainer: &mut Trainer, digits: &Dataset, first: &mut usize, rows: &mut [u32]) {

@@ -86,6 +86,7 @@ def training(
     t=PLAIN,
     bad=0,
     wide=False,
+    optimiser=b"",
 ):
     """The order and the ranges of Case::arbitrary in oracles/training.rs."""
     width = (lambda n: 400 - n) if wide else (lambda n: n - 1)
@@ -95,7 +96,9 @@ def training(
     data += bytes([outputs - 1, loss, 0, factor]) + biases + rate + momentum
     data += bytes([nesterov, decay]) + max_norm + bytes([paper, steps - 1])
     data += b"" if wide else bytes([rows - 1])
-    return data + bytes([first_row]) + x + t + bytes([bad]) + struct.pack("<Q", 7)
+    data += bytes([first_row]) + x + t + bytes([bad]) + struct.pack("<Q", 7)
+    # Kind, betas, epsilon, accumulator: SGD where the bytes end.
+    return data + optimiser
 
 
 def main():
@@ -186,6 +189,18 @@ def main():
     write("training", "schedules", training(
         9, relu, 3, CLASSES, rate=b"\0\0\2\3", momentum=b"\3\2\3\12", steps=4))
     write("training", "bad-target", training(9, relu, 3, CLASSES, bad=15))
+    for kind, name in enumerate(("adam", "adamw", "adagrad"), 1):
+        write("training", name, training(
+            65, relu, 10, CLASSES, rate=b"\7\2", decay=1, optimiser=bytes([kind])))
+        write("training", f"{name}-paper", training(
+            65, relu, 10, CLASSES, rate=b"\7\2", decay=2, max_norm=b"\1", paper=1,
+            optimiser=bytes([kind, 2, 1, 1])))
+        write("training", f"{name}-huge", training(
+            9, relu[1:], 3, VALUES, x=bytes([0, 0, 90, 2]), optimiser=bytes([kind, 0, 2, 2])))
+    write("training", "adam-bad-beta", training(9, relu, 3, CLASSES, optimiser=b"\1\3\0\0"))
+    write("training", "adamw-bad-epsilon", training(9, relu, 3, CLASSES, optimiser=b"\2\0\4\0"))
+    write("training", "adagrad-bad-accumulator", training(
+        9, relu, 3, CLASSES, optimiser=b"\3\0\0\3"))
     write("training", "two-threads", training(
         400, [(390, RELU, HALF)], 10, CLASSES, max_norm=b"\1", steps=2, wide=True))
 

@@ -21,10 +21,9 @@
 //!     .build()?;
 //!
 //! // Train it: each row of a batch trains its own thinned network.
-//! let sgd = Sgd::new(Schedule::constant(0.1))
-//!     .momentum(Schedule::constant(0.9))
-//!     .max_norm(MaxNorm::Paper(2.0));
-//! let mut trainer = Trainer::builder(mlp, sgd, 2).seed(7).build()?;
+//! let sgd = Sgd::new(Schedule::constant(0.1)).momentum(Schedule::constant(0.9));
+//! let mut trainer =
+//!     Trainer::builder(mlp, sgd, 2).max_norm(MaxNorm::Paper(2.0)).seed(7).build()?;
 //! let x = MatrixView::new(&[1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0], 2, 4)?;
 //! for _ in 0..200 {
 //!     trainer.step(&Batch::dense(x), Targets::Classes(&[0, 1]))?;
@@ -83,6 +82,7 @@ pub mod mask;
 mod memory;
 mod named;
 pub mod nn;
+mod optimiser;
 mod parallel;
 mod pass;
 pub mod predict;

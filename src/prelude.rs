@@ -21,5 +21,5 @@ pub use crate::{
     predict::{MonteCarlo, Predictor, Seeds},
     rate::Keep,
     tensor::{Matrix, MatrixView},
-    train::{MaxNorm, Schedule, Sgd, Trainer},
+    train::{Adam, AdamW, MaxNorm, Schedule, Sgd, Trainer},
 };

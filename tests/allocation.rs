@@ -83,9 +83,9 @@ fn steps_and_predictions_allocate_nothing_after_the_first() {
         let predictor = Predictor::new(mlp.clone()).with_isa(isa()).unwrap();
         let mut workspace = predictor.workspace(128).unwrap();
         let sgd = Sgd::new(Schedule::Linear { from: 0.1, to: 0.0, steps: 100 })
-            .momentum(Schedule::paper_momentum())
-            .max_norm(MaxNorm::Paper(1.0));
-        let mut trainer = Trainer::builder(mlp, sgd, 128).with_isa(isa()).unwrap().build().unwrap();
+            .momentum(Schedule::paper_momentum());
+        let trainer = Trainer::builder(mlp, sgd, 128).max_norm(MaxNorm::Paper(1.0));
+        let mut trainer = trainer.with_isa(isa()).unwrap().build().unwrap();
         let rows: Vec<u32> = (0..128).collect();
         let ids: Vec<u64> = (0..16).collect();
         let samples = MonteCarlo::new(20).unwrap().tolerance(0.03).unwrap().keep_samples();

@@ -40,7 +40,7 @@ fn builder() -> MlpBuilder {
 
 fn trainer(mlp: &Mlp) -> TrainerBuilder {
     let sgd = Sgd::new(Schedule::constant(0.01)).momentum(Schedule::constant(0.9));
-    Trainer::builder(mlp.clone(), sgd.max_norm(MaxNorm::Engine(0.5)), ROWS)
+    Trainer::builder(mlp.clone(), sgd, ROWS).max_norm(MaxNorm::Engine(0.5))
 }
 
 fn step(trainer: &mut Trainer, x: &Matrix) -> f32 {

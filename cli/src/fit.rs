@@ -257,6 +257,9 @@ fn builder(
 ) -> anyhow::Result<TrainerBuilder> {
     let rows = train.rows();
     let mlp = plan.network(train.inputs().columns(), train.classes().max(test.classes()))?;
-    let trainer = Trainer::builder(mlp, plan.optimiser(rows), plan.batch.min(rows));
+    let mut trainer = Trainer::builder(mlp, plan.optimiser(rows), plan.batch.min(rows));
+    if let Some(max_norm) = plan.max_norm {
+        trainer = trainer.max_norm(max_norm);
+    }
     Ok(trainer.seed(plan.seed).with_isa(isa)?)
 }

@@ -105,6 +105,7 @@ struct Tensor {
 #[derive(Debug, Serialize)]
 struct Training {
     step: u64,
+    optimiser: String,
     settings: BTreeMap<String, String>,
     /// The notes as JSON if they are JSON, otherwise as a string.
     notes: serde_json::Value,
@@ -204,10 +205,13 @@ impl Inspection {
             layers: mlp.keeps().into_iter().enumerate().map(layer).collect(),
             parameters: mlp.parameters(),
             digest: mlp.digest(),
-            training: training.map(|TrainingState { step, settings, notes, .. }| Training {
-                step,
-                settings,
-                notes: serde_json::from_str(&notes).unwrap_or(notes.into()),
+            training: training.map(|TrainingState { step, optimiser, settings, notes, .. }| {
+                Training {
+                    step,
+                    optimiser,
+                    settings,
+                    notes: serde_json::from_str(&notes).unwrap_or(notes.into()),
+                }
             }),
             nodes: None,
         }
@@ -239,6 +243,7 @@ impl Inspection {
         line("digest", &self.digest);
         if let Some(training) = &self.training {
             line("step", &training.step);
+            line("optimiser", &training.optimiser);
             // The notes are those of `thinnet train`.
             if let Ok(state) = RunState::from_notes(notes, self.layers.len(), "".as_ref()) {
                 line("epochs done", &state.curves.len());

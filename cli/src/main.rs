@@ -26,6 +26,7 @@ mod method;
 mod model;
 mod nodes;
 mod numbers;
+mod optimiser;
 mod outputs;
 mod picture;
 mod plan;

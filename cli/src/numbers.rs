@@ -86,6 +86,12 @@ pub fn momentum(text: &str) -> Result<f64, String> {
     number(text, "a number of at least 0 and below 1", |x| (0.0..1.0).contains(&x))
 }
 
+/// Parses what an optimiser adds to a divisor.
+pub fn epsilon(text: &str) -> Result<f64, String> {
+    let least = f64::from(f32::MIN_POSITIVE);
+    number(text, "a number from 1.2e-38 to 3.4e38", |x| (least..f64::INFINITY).contains(&x))
+}
+
 /// Returns a parser of whole numbers from 1 to `most`. It parses every count on the command line.
 pub fn count(most: usize) -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync {
     move |text| match text.parse() {

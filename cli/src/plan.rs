@@ -4,8 +4,10 @@ use serde::Serialize;
 use thinnet::{
     Error, Keep,
     nn::{Activation, Initialisation, Loss, Mlp},
-    train::{MaxNorm, Schedule, Sgd},
+    train::{MaxNorm, Optimiser, Schedule},
 };
+
+use crate::optimiser::Choice;
 
 /// How the learning rate changes from step to step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
@@ -18,7 +20,7 @@ pub enum LrSchedule {
     /// Falls along half a cosine wave to 0 at the end
     Cosine,
     /// Divided by 1 + t/10000 at step t, with a momentum that rises from 0.5 to 0.99, as in the
-    /// authors' published code
+    /// authors' published code (sgd only)
     Paper,
 }
 
@@ -43,12 +45,9 @@ pub struct Plan {
     pub learning_rate: f64,
     /// How the learning rate changes.
     pub schedule: LrSchedule,
-    /// Momentum; `None` with [`LrSchedule::Paper`], which sets its own.
-    pub momentum: Option<f64>,
-    /// Whether the momentum is Nesterov's.
-    pub nesterov: bool,
-    /// Weight decay.
-    pub weight_decay: f64,
+    /// The optimiser and its other settings.
+    #[serde(flatten)]
+    pub optimiser: Choice,
     /// Bound on the norm of the weights into a unit.
     pub max_norm: Option<MaxNorm>,
     /// Seed of the weights, the masks, the order of the rows and the choice of held-out rows.
@@ -69,7 +68,7 @@ impl Plan {
     }
 
     /// Returns the optimiser of a training over `rows` rows.
-    pub fn optimiser(&self, rows: usize) -> Sgd {
+    pub fn optimiser(&self, rows: usize) -> Optimiser {
         let (from, to, steps) = (self.learning_rate, 0.0, self.steps(rows));
         let rate = match self.schedule {
             LrSchedule::Constant => Schedule::constant(from),
@@ -77,15 +76,7 @@ impl Plan {
             LrSchedule::Cosine => Schedule::Cosine { from, to, steps },
             LrSchedule::Paper => Schedule::paper_learning_rate(from),
         };
-        let momentum = self.momentum.map_or(Schedule::paper_momentum(), Schedule::constant);
-        let mut sgd = Sgd::new(rate).momentum(momentum).weight_decay(self.weight_decay);
-        if self.nesterov {
-            sgd = sgd.nesterov();
-        }
-        match self.max_norm {
-            Some(max_norm) => sgd.max_norm(max_norm),
-            None => sgd,
-        }
+        self.optimiser.with(rate)
     }
 
     /// Returns the number of layers with weights.

@@ -3,9 +3,21 @@
 use std::fmt::Write;
 
 use comfy_table::Table;
-use thinnet::profile::{Cost, Profile};
+use thinnet::{
+    profile::{Cost, Profile},
+    train::{Optimiser, Schedule},
+};
 
-use crate::{console, machine::Machine, model::ModelAndData, numbers, outputs, table};
+use crate::{
+    console,
+    machine::Machine,
+    model::ModelAndData,
+    numbers,
+    optimiser::{self, Options},
+    outputs,
+    plan::LrSchedule,
+    table,
+};
 
 /// The text at the end of the help.
 const EXAMPLES: &str = "\
@@ -19,8 +31,8 @@ threads and for the system's scheduler, close to 0 on an idle machine. `up 1` is
 forward pass; `down 2+3, update` is products 2 and 3, the backward pass, fused with the update.
 `dense GFLOP/s` is the speed at which an engine would have to compute the full products to take as
 long. The two floors are lower bounds for this machine: the remaining operations at its peak rate of fused
-multiply-adds, and reading and writing the weights and velocities at its peak bandwidth. Nothing else
-should run at the same time.";
+multiply-adds, and reading and writing the weights and the optimiser's state at its peak bandwidth.
+Nothing else should run at the same time.";
 
 /// The arguments of `thinnet profile`.
 #[derive(Debug, clap::Args)]
@@ -40,6 +52,9 @@ pub struct Arguments {
         value_parser = numbers::count(numbers::MAX_STEPS), allow_negative_numbers = true,
     )]
     steps: usize,
+    /// Optimiser
+    #[arg(long, value_name = "NAME", default_value = "sgd", value_parser = optimiser::parser())]
+    optimiser: Optimiser,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -55,9 +70,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let [] = outputs::open(&arguments.model_and_data.files(), [])?;
     let (mlp, test) = arguments.model_and_data.read()?;
     let Arguments { batch, steps, .. } = *arguments;
-    let pool = arguments.machine.pool()?;
-    let found =
-        pool.install(|| Profile::measure(&mlp, &test, batch, steps, arguments.machine.isa))?;
+    let choice = Options::default().choose(arguments.optimiser, LrSchedule::Constant)?;
+    let optimiser = choice.with(Schedule::constant(0.0));
+    let (pool, isa) = (arguments.machine.pool()?, arguments.machine.isa);
+    let found = pool.install(|| Profile::measure(&mlp, optimiser, &test, batch, steps, isa))?;
     console::results(&if arguments.json {
         serde_json::to_string_pretty(&found)? + "\n"
     } else {
@@ -73,7 +89,7 @@ fn text(found: &Profile) -> String {
     let _ = writeln!(
         text,
         "machine   {} threads, {}: {:.0} GFLOP/s of fused multiply-adds, {:.1} GB/s of weights and \
-         velocities\n\
+         state\n\
          step      {ms:.2} ms for {} rows, median of {}: {:.0} dense GFLOP/s, {:.2} times the peak\n{}",
         found.threads,
         found.isa,

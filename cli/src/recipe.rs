@@ -41,7 +41,7 @@ pub const EPOCHS: usize = 10;
 /// cores.
 pub const DEMO_EPOCHS: usize = 30;
 
-/// Learning rate at the first step.
+/// Learning rate of SGD at the first step.
 pub const LEARNING_RATE: f64 = 0.1;
 
 /// Learning rate of the demo's two trainings, which have no max-norm. It also suits the network
@@ -54,11 +54,33 @@ pub const MAX_NORM_PAPER: f64 = 1.5;
 /// How the learning rate changes.
 pub const LR_SCHEDULE: LrSchedule = LrSchedule::Linear;
 
-/// Momentum, unless the schedule sets its own.
+/// Momentum of SGD, unless the schedule sets its own.
 pub const MOMENTUM: f64 = 0.9;
 
 /// Weight decay.
 pub const WEIGHT_DECAY: f64 = 0.0;
+
+/// Learning rate of Adam and AdamW at the first step. This and the rest of their settings and
+/// Adagrad's are PyTorch's; they were not tuned here.
+pub const ADAM_LEARNING_RATE: f64 = 1e-3;
+
+/// Learning rate of Adagrad at the first step.
+pub const ADAGRAD_LEARNING_RATE: f64 = 1e-2;
+
+/// Decay rate of the first moment of Adam and AdamW.
+pub const BETA1: f64 = 0.9;
+
+/// Decay rate of their second moment.
+pub const BETA2: f64 = 0.999;
+
+/// What Adam and AdamW add to the root that divides the step.
+pub const ADAM_EPSILON: f64 = 1e-8;
+
+/// What Adagrad adds.
+pub const ADAGRAD_EPSILON: f64 = 1e-10;
+
+/// Weight decay of AdamW.
+pub const ADAMW_WEIGHT_DECAY: f64 = 0.01;
 
 /// Seed of weights, masks and the order of rows.
 pub const SEED: u64 = 1;

@@ -26,9 +26,9 @@ pub fn trainer_builder() -> thinnet::train::TrainerBuilder {
         .build()
         .unwrap();
     let sgd = Sgd::new(Schedule::Linear { from: 0.1, to: 0.0, steps: 10 })
-        .momentum(Schedule::constant(0.9))
-        .max_norm(MaxNorm::Paper(2.0));
-    Trainer::builder(mlp, sgd, 2).seed(7).with_isa(Isa::Portable).unwrap()
+        .momentum(Schedule::constant(0.9));
+    let builder = Trainer::builder(mlp, sgd, 2).max_norm(MaxNorm::Paper(2.0));
+    builder.seed(7).with_isa(Isa::Portable).unwrap()
 }
 
 /// The caller's settings of that training.

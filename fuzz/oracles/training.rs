@@ -15,7 +15,10 @@ use thinnet::{
     mask::{Domain, Streams},
     nn::{Activation, Initialisation, Loss, Mlp, Targets, ThinnedNetwork},
     tensor::MatrixView,
-    train::{LayerGradient, MaxNorm, Provenance, Schedule, Sgd, Trainer, TrainerBuilder},
+    train::{
+        Adagrad, Adam, AdamW, LayerGradient, MaxNorm, Optimiser, Provenance, Schedule, Sgd,
+        Trainer, TrainerBuilder,
+    },
 };
 
 use super::twin::{self, Gradients};
@@ -97,6 +100,18 @@ pub struct Case {
     t: Pattern,
     bad_target: bool,
     seed: u64,
+    kind: Kind,
+    betas: [f64; 2],
+    epsilon: f64,
+    accumulator: f64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Sgd,
+    Adam,
+    AdamW,
+    Adagrad,
 }
 
 fn keep(u: &mut Unstructured<'_>) -> Result<Keep> {
@@ -173,6 +188,11 @@ impl<'a> Arbitrary<'a> for Case {
             t: u.arbitrary()?,
             bad_target: u.int_in_range(0..=15u8)? == 15,
             seed: u.arbitrary()?,
+            // Where the bytes end, the first of each.
+            kind: *u.choose(&[Kind::Sgd, Kind::Adam, Kind::AdamW, Kind::Adagrad])?,
+            betas: *u.choose(&[[0.9, 0.999], [0.0, 0.0], [0.5, 0.99], [0.9, 0.999_999_999]])?,
+            epsilon: *u.choose(&[1e-8, 1.0, 1e-37, 1e30, 0.0])?,
+            accumulator: *u.choose(&[0.0, 0.1, 1e30, -1.0])?,
         })
     }
 }
@@ -209,20 +229,34 @@ impl Case {
         mlp
     }
 
-    fn sgd(&self) -> Sgd {
-        let mut sgd = Sgd::new(self.learning_rate).momentum(self.momentum);
-        sgd = sgd.weight_decay(self.weight_decay);
-        if self.nesterov {
-            sgd = sgd.nesterov();
+    fn optimiser(&self) -> Optimiser {
+        let (rate, decay, [beta1, beta2]) = (self.learning_rate, self.weight_decay, self.betas);
+        let epsilon = self.epsilon;
+        match self.kind {
+            Kind::Sgd => {
+                let sgd = Sgd::new(rate).momentum(self.momentum).weight_decay(decay);
+                if self.nesterov { sgd.nesterov() } else { sgd }.into()
+            }
+            Kind::Adam => {
+                Adam::new(rate).betas(beta1, beta2).epsilon(epsilon).weight_decay(decay).into()
+            }
+            Kind::AdamW => {
+                AdamW::new(rate).betas(beta1, beta2).epsilon(epsilon).weight_decay(decay).into()
+            }
+            Kind::Adagrad => {
+                let adagrad = Adagrad::new(rate).initial_accumulator(self.accumulator);
+                adagrad.epsilon(epsilon).weight_decay(decay).into()
+            }
         }
-        if let Some(max_norm) = self.max_norm {
-            sgd = sgd.max_norm(max_norm);
-        }
-        if self.paper_rates { sgd.paper_rates() } else { sgd }
     }
 
     fn builder(&self, mlp: &Mlp, isa: Isa) -> TrainerBuilder {
-        Trainer::builder(mlp.clone(), self.sgd(), self.rows).seed(self.seed).with_isa(isa).unwrap()
+        let mut builder = Trainer::builder(mlp.clone(), self.optimiser(), self.rows);
+        if let Some(max_norm) = self.max_norm {
+            builder = builder.max_norm(max_norm);
+        }
+        let builder = if self.paper_rates { builder.paper_rates() } else { builder };
+        builder.seed(self.seed).with_isa(isa).unwrap()
     }
 
     fn data(&self, step: u64) -> Data {
@@ -266,7 +300,7 @@ fn is_finite(mlp: &Mlp) -> bool {
     (0..mlp.depth()).all(|layer| parameters(mlp, layer).iter().all(|x| x.is_finite()))
 }
 
-/// The state of a trainer, velocities included; an error's text where it
+/// The state of a trainer, the optimiser's included; an error's text where it
 /// cannot be saved.
 fn state(trainer: &Trainer) -> (u64, String, std::result::Result<Vec<u8>, String>) {
     let bytes = trainer.to_bytes(&Provenance::new(), "").map_err(|error| error.to_string());
@@ -375,33 +409,58 @@ fn first_step(case: &Case, mlp: &Mlp, twin: Option<&Gradients>, trainer: &mut Tr
     }
 }
 
-/// The first update from velocity 0, with the fused roundings of the kernels.
+/// The first update of a parameter from the optimiser's initial state, with the fused roundings of
+/// the kernels; p is the factor between the weights that the settings are for and the engine's.
+fn updated(case: &Case, p: f64, decays: bool, w: f32, g: f32) -> f32 {
+    let (rate, decay) = (case.learning_rate.at(0), if decays { case.weight_decay } else { 0.0 });
+    let decayed = |g: f32| {
+        let decay = (decay / (p * p)) as f32;
+        if decay == 0.0 { g } else { decay.mul_add(w, g) }
+    };
+    let epsilon = (case.epsilon / p) as f32;
+    let adam = |w: f32, g: f32| {
+        // The corrections of the first step are 1 - beta.
+        let [beta1, beta2] = case.betas.map(|beta| f64::from(beta as f32));
+        let m = (beta1 as f32).mul_add(0.0, (1.0 - beta1) as f32 * g);
+        let v = (beta2 as f32).mul_add(0.0, (1.0 - beta2) as f32 * g * g);
+        let divisor = v.sqrt().mul_add((1.0 / (1.0 - beta2).sqrt()) as f32, epsilon);
+        (-(rate * p / (1.0 - beta1)) as f32).mul_add(v.mul_add(0.0, m) / divisor, w)
+    };
+    match case.kind {
+        Kind::Sgd => {
+            let (g, momentum) = (decayed(g), case.momentum.at(0) as f32);
+            let v = momentum.mul_add(0.0, g);
+            let direction = if case.nesterov { momentum.mul_add(v, g) } else { v };
+            (-(rate * p * p) as f32).mul_add(direction, w)
+        }
+        Kind::Adam => adam(w, decayed(g)),
+        Kind::AdamW => {
+            let shrinkage = (rate * decay) as f32;
+            adam(if shrinkage == 0.0 { w } else { (-shrinkage).mul_add(w, w) }, g)
+        }
+        Kind::Adagrad => {
+            let g = decayed(g);
+            let s = g.mul_add(g, (case.accumulator / (p * p)) as f32);
+            let direction = s.mul_add(0.0, g) / (s.sqrt() + epsilon);
+            (-(rate * p) as f32).mul_add(direction, w)
+        }
+    }
+}
+
+/// The first update is that of [`updated`].
 fn update_is_the_formula(case: &Case, old: &Mlp, gradients: &[LayerGradient], new: &Mlp) {
     if !is_finite(new) {
         return;
     }
-    let (rate, momentum) = (case.learning_rate.at(0), case.momentum.at(0) as f32);
     for (layer, keep) in old.keeps().into_iter().enumerate() {
-        let (weight_rate, decay) = if case.paper_rates {
-            let p = keep.get();
-            (rate * p * p, case.weight_decay / (p * p))
-        } else {
-            (rate, case.weight_decay)
-        };
-        let updated = |w: f32, g: f32, rate: f64, decay: f64| {
-            let decay = decay as f32;
-            let g = if decay == 0.0 { g } else { decay.mul_add(w, g) };
-            let v = momentum.mul_add(0.0, g);
-            let direction = if case.nesterov { momentum.mul_add(v, g) } else { v };
-            (-(rate as f32)).mul_add(direction, w)
-        };
+        let p = if case.paper_rates { keep.get() } else { 1.0 };
         let gradient = &gradients[layer];
         let weights = old.weights(layer).unwrap();
         let weights = weights.iter().zip(&gradient.weights);
         let biases = old.bias(layer).unwrap().iter().zip(&gradient.bias);
         let want: Vec<u32> = weights
-            .map(|(&w, &g)| updated(w, g, weight_rate, decay))
-            .chain(biases.map(|(&b, &g)| updated(b, g, rate, 0.0)))
+            .map(|(&w, &g)| updated(case, p, true, w, g))
+            .chain(biases.map(|(&b, &g)| updated(case, 1.0, false, b, g)))
             .map(f32::to_bits)
             .collect();
         let got: Vec<u32> = parameters(new, layer).into_iter().map(f32::to_bits).collect();

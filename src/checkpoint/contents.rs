@@ -45,7 +45,7 @@ pub struct Contents {
 /// let contents = Contents::from_bytes(&trainer.to_bytes(&own, "not trained yet")?)?;
 /// let Some(training) = contents.training else { unreachable!("this is a checkpoint") };
 /// assert_eq!((training.step, training.notes.as_str()), (0, "not trained yet"));
-/// assert_eq!(training.settings["batch"], "8");
+/// assert_eq!((training.optimiser.as_str(), &*training.settings["batch"]), ("sgd", "8"));
 /// # Ok::<(), thinnet::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +53,8 @@ pub struct Contents {
 pub struct TrainingState {
     /// The number of updates done.
     pub step: u64,
+    /// The name of the optimiser.
+    pub optimiser: String,
     /// Names and values of the trainer's settings and the caller's.
     pub settings: BTreeMap<String, String>,
     /// The caller's notes.
@@ -102,8 +104,9 @@ impl Contents {
         }
         let mut saved = Saved::open(file)?;
         let Position { step, mut settings, notes } = saved.position.clone();
-        settings.extend(std::mem::take(&mut saved.optimiser));
-        let training = Some(TrainingState { step, settings, notes });
+        settings.extend(std::mem::take(&mut saved.optimiser.settings));
+        let optimiser = saved.optimiser.kind.clone();
+        let training = Some(TrainingState { step, optimiser, settings, notes });
         Ok(Self { network: saved.into_network(verify)?, training })
     }
 }
@@ -137,8 +140,9 @@ mod tests {
     #[test]
     fn the_network_is_the_one_that_the_trainer_shows() {
         let mlp = Mlp::builder(3).output(2, Loss::SquaredError).build().unwrap();
-        let sgd = Sgd::new(Schedule::constant(0.25)).max_norm(MaxNorm::Engine(0.1));
-        let mut trainer = Trainer::builder(mlp, sgd, 1).build().unwrap();
+        let sgd = Sgd::new(Schedule::constant(0.25));
+        let bounded = Trainer::builder(mlp, sgd, 1).max_norm(MaxNorm::Engine(0.1));
+        let mut trainer = bounded.build().unwrap();
         let x = MatrixView::new(&[1.0, 2.0, 3.0], 1, 3).unwrap();
         let y = MatrixView::new(&[1.0, -1.0], 1, 2).unwrap();
         trainer.step(&Batch::dense(x), Targets::Values(y)).unwrap();

@@ -6,7 +6,7 @@
 //!
 //! A **checkpoint** holds a training run at a step, under the metadata key `thinnet.checkpoint`
 //! ([`Trainer::save`](crate::train::Trainer::save)): the same parameters; the optimiser's state for
-//! each, named after the state (`velocity.layers.0.weight` and so on); max-norm's pending factors
+//! each, named after the state (SGD's velocity is `velocity.layers.0.weight` and so on); max-norm's pending factors
 //! for the weights into each unit, above 0 and at most 1 (`pending.layers.0` and so on); the
 //! position; and all settings.
 //!
@@ -58,7 +58,9 @@ pub(crate) use header::{begins as header_begins, looks_whole};
 pub(crate) use model::KEY as MODEL_KEY;
 pub(crate) use reader::{Reader, Verify, ensure_begins};
 pub(crate) use tensor::{ReadInto, Tensor, WriteFrom};
-pub(crate) use training::{KEY as CHECKPOINT_KEY, Position, Saved, writer as of_training};
+pub(crate) use training::{
+    KEY as CHECKPOINT_KEY, OptimiserRecord, Position, Saved, writer as of_training,
+};
 pub(crate) use writer::{Writer, sorted_json};
 
 /// The version number of the file formats.

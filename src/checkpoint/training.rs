@@ -14,7 +14,11 @@ use super::{
 use crate::{
     error::Error,
     nn::Mlp,
-    thin::{LayerState, update::nothing_pending},
+    optimiser::Optimiser,
+    thin::{
+        LayerState,
+        update::{OptimiserState, nothing_pending},
+    },
 };
 
 /// The metadata key.
@@ -22,9 +26,6 @@ pub(crate) const KEY: &str = "thinnet.checkpoint";
 
 /// The most updates that a run can have done, so that it can always do one more.
 const MAX_STEPS: u64 = u64::MAX / 2;
-
-/// The states of gradient descent.
-const STATES: [&str; 1] = ["velocity"];
 
 /// The name of a layer's pending max-norm factors.
 fn pending(layer: usize) -> String {
@@ -42,25 +43,51 @@ fn prefix(state: &str) -> String {
 pub(crate) struct Position {
     /// The caller's notes.
     pub notes: String,
-    /// Names and values of the settings other than the optimiser's, and the data's fingerprint.
+    /// Names and values of the other settings, and the data's fingerprint.
     pub settings: BTreeMap<String, String>,
     /// The number of updates done.
     pub step: u64,
 }
 
-/// The optimiser: names and values of its settings, and the names of its states, with which the
-/// names of those tensors start.
+/// The optimiser, as the metadata holds it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-enum Optimiser {
-    Sgd { settings: BTreeMap<String, String>, states: Vec<String> },
+#[serde(deny_unknown_fields)]
+pub(crate) struct OptimiserRecord {
+    /// Its name.
+    pub kind: String,
+    /// Names and values of its settings, and of those that apply with any optimiser.
+    pub settings: BTreeMap<String, String>,
+    /// The names of its states, with which the names of those tensors start.
+    states: Vec<String>,
+}
+
+impl OptimiserRecord {
+    pub fn new(optimiser: Optimiser, settings: BTreeMap<String, String>) -> Self {
+        let states = state_names(optimiser).map(str::to_owned).collect();
+        Self { kind: optimiser.name().to_owned(), settings, states }
+    }
+
+    /// Checks that it is one that this version knows, with the states that it has.
+    fn check(&self) -> Result<(), String> {
+        let optimiser: Optimiser = self.kind.parse().map_err(|error: Error| error.to_string())?;
+        let expected: Vec<_> = state_names(optimiser).collect();
+        if self.states == expected {
+            return Ok(());
+        }
+        Err(format!("states {:?} of the optimiser: expected {expected:?}", self.states))
+    }
+}
+
+/// The names of an optimiser's states.
+fn state_names(optimiser: Optimiser) -> impl Iterator<Item = &'static str> {
+    optimiser.states(1.0).into_iter().map(|state| state.name)
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Metadata {
     architecture: Architecture,
-    optimiser: Optimiser,
+    optimiser: OptimiserRecord,
     position: Position,
 }
 
@@ -70,20 +97,19 @@ struct OfArchitecture {
     architecture: Versions,
 }
 
-/// A checkpoint to be written. Weights are raw: pending factors are stored separately. `optimiser`
-/// holds the settings of gradient descent, and `max_norm` says whether it bounds weights. Numbers
-/// that could not be read again are refused.
+/// A checkpoint to be written. Weights are raw: pending factors are stored separately. `max_norm`
+/// says whether weights are bounded. Numbers that could not be read again are refused.
 pub(crate) fn writer<'m>(
     mlp: &'m Mlp,
     states: &'m [LayerState],
-    optimiser: BTreeMap<String, String>,
+    optimiser: OptimiserRecord,
     position: Position,
     max_norm: bool,
 ) -> Result<Writer<'m>, Error> {
     let mut tensors = saved_network(mlp);
     for (layer, state) in states.iter().enumerate() {
-        for (name, state) in STATES.iter().zip(&state.optimiser) {
-            tensors.extend(saved(&prefix(name), layer, &state.weights, &state.bias));
+        for state in &state.optimiser {
+            tensors.extend(saved(&prefix(state.init.name), layer, &state.weights, &state.bias));
         }
         let outputs = mlp.layers[layer].weights.outputs();
         let factors = WriteFrom::Values(&state.pending[..outputs]);
@@ -92,8 +118,6 @@ pub(crate) fn writer<'m>(
                 .allowing(allowed_factors(max_norm, position.step)),
         );
     }
-    let optimiser =
-        Optimiser::Sgd { settings: optimiser, states: STATES.map(str::to_owned).into() };
     let metadata = Metadata { architecture: Architecture::from(mlp), optimiser, position };
     Writer::new(tensors, KEY, &metadata)
 }
@@ -107,8 +131,7 @@ fn allowed_factors(max_norm: bool, step: u64) -> Allowed {
 pub(crate) struct Saved<'a> {
     file: Reader<'a>,
     pub architecture: Architecture,
-    /// Names and values of the optimiser's settings.
-    pub optimiser: BTreeMap<String, String>,
+    pub optimiser: OptimiserRecord,
     pub position: Position,
 }
 
@@ -120,19 +143,15 @@ impl<'a> Saved<'a> {
             .architecture
             .check(|reason| file.refuse(reason))?;
         let Metadata { architecture, optimiser, position } = file.metadata(KEY, expected)?;
-        let Optimiser::Sgd { settings: optimiser, states } = optimiser;
-        if states != STATES {
-            let reason = format!("states {states:?} of the optimiser: expected {STATES:?}");
-            return Err(file.refuse(reason));
-        }
+        optimiser.check().map_err(|reason| file.refuse(reason))?;
         if position.step > MAX_STEPS {
             let step = position.step;
             return Err(file.refuse(format!("step {step}: expected at most {MAX_STEPS}")));
         }
         // Weights and biases, their states, and the pending factors.
-        file.check_count((2 * (1 + states.len()) + 1) * architecture.depth())?;
+        file.check_count((2 * (1 + optimiser.states.len()) + 1) * architecture.depth())?;
         architecture.check_network(&file)?;
-        for state in &states {
+        for state in &optimiser.states {
             architecture.check_tensors(&file, &prefix(state))?;
         }
         for (layer, &width) in architecture.widths()[1..].iter().enumerate() {
@@ -151,8 +170,8 @@ impl<'a> Saved<'a> {
         self.file.load(Vec::new(), &[], Verify::Digest)
     }
 
-    /// Reads the network and states into memory of the file's architecture; `max_norm` says whether
-    /// the optimiser bounds weights. On failure, the contents of that memory are unspecified.
+    /// Reads the network and states into memory of the file's architecture and optimiser; `max_norm`
+    /// says whether weights are bounded. On failure, the contents of that memory are unspecified.
     pub fn load(
         self,
         mlp: &mut Mlp,
@@ -161,14 +180,15 @@ impl<'a> Saved<'a> {
     ) -> Result<(), Error> {
         let step = self.position.step;
         let factors = allowed_factors(max_norm, step);
-        // Before the first step, all states are 0.
-        let velocities = if step == 0 { Allowed::Only(0.0) } else { Allowed::Finite };
+        // Before the first step, all states have their first value.
+        let numbers = |first| if step == 0 { Allowed::Only(first) } else { Allowed::Finite };
         let widths = mlp.widths();
         let mut tensors = loaded_network(mlp);
         for (layer, state) in states.iter_mut().enumerate() {
-            for (name, state) in STATES.iter().zip(&mut state.optimiser) {
-                let of_state = loaded(&prefix(name), layer, &mut state.weights, &mut state.bias);
-                tensors.extend(of_state.map(|tensor| tensor.allowing(velocities)));
+            for OptimiserState { init, weights, bias } in &mut state.optimiser {
+                let [weights, biases] = loaded(&prefix(init.name), layer, weights, bias);
+                tensors.push(weights.allowing(numbers(init.weights)));
+                tensors.push(biases.allowing(numbers(init.biases)));
             }
             let outputs = widths[layer + 1];
             let to = ReadInto::Values(&mut state.pending[..outputs]);
@@ -177,10 +197,10 @@ impl<'a> Saved<'a> {
         self.file.load(tensors, &[FloatType::F32], Verify::Digest)
     }
 
-    /// The network as it was at that step, with the pending factors multiplied in. Velocities are
-    /// checked and discarded.
+    /// The network as it was at that step, with the pending factors multiplied in. The optimiser's
+    /// state is checked and discarded.
     pub fn into_network(self, verify: Verify) -> Result<Mlp, Error> {
-        let Self { file, architecture, .. } = self;
+        let Self { file, architecture, optimiser, .. } = self;
         let mut mlp = architecture.builder().build_zeroed()?;
         let factors = mlp.layers.iter().map(|layer| nothing_pending(layer.weights.outputs()));
         let mut factors = factors.collect::<Result<Vec<_>, Error>>()?;
@@ -189,7 +209,7 @@ impl<'a> Saved<'a> {
             factors.iter_mut().zip(architecture.widths().windows(2)).enumerate()
         {
             let (inputs, outputs) = (pair[0], pair[1]);
-            for state in STATES {
+            for state in &optimiser.states {
                 let [weight, bias] = names(&prefix(state), layer);
                 tensors.push(Tensor::new(weight, vec![outputs, inputs], ReadInto::Nowhere));
                 tensors.push(Tensor::new(bias, vec![outputs], ReadInto::Nowhere));

@@ -8,10 +8,11 @@
 //! | quantity | engine's form |
 //! |---|---|
 //! | weights | W = p W_paper |
-//! | velocities of weights (sums of gradients) | v = v_paper / p |
+//! | gradients of weights | g = g_paper / p |
 //! | max-norm | c = p c_paper |
-//! | learning rate of W | η = p² η_paper (biases: the same) |
-//! | weight decay | λ = λ_paper / p² |
+//!
+//! The settings of optimisers are converted by
+//! [`paper_rates`](crate::train::TrainerBuilder::paper_rates).
 
 use serde::{Deserialize, Serialize};
 
@@ -66,16 +67,6 @@ impl Scaling {
 /// The engine's max-norm bound, from the bound `c` on the paper's weights.
 pub(crate) fn max_norm_from_paper(c: f64, keep_of_inputs: Keep) -> f64 {
     c * keep_of_inputs.get()
-}
-
-/// The engine's learning rate of weights, from the learning rate for the paper's weights.
-pub(crate) fn learning_rate_from_paper(learning_rate: f64, keep_of_inputs: Keep) -> f64 {
-    learning_rate * keep_of_inputs.get() * keep_of_inputs.get()
-}
-
-/// The engine's weight decay, from the weight decay for the paper's weights.
-pub(crate) fn decay_from_paper(decay: f64, keep_of_inputs: Keep) -> f64 {
-    decay / (keep_of_inputs.get() * keep_of_inputs.get())
 }
 
 /// A network in the paper's form: its weights are trained without 1/p, and multiplied by p at

@@ -4,19 +4,23 @@ use std::{hint::black_box, time::Instant};
 
 use crate::{
     error::Error,
+    optimiser::{Optimiser, RuleVisitor},
     parallel::{Runs, divide},
     simd::{Isa, Kernel, LANES, Lanes},
     tensor::AlignedBuffer,
+    thin::update::Rule,
 };
 
 /// The peak rates behind the two lower bounds for a step's time.
 ///
 /// ```
 /// use thinnet::{Isa, data::Dataset, profile::Profile, nn::{Loss, Mlp}, tensor::Matrix};
+/// use thinnet::train::{Schedule, Sgd};
 ///
 /// let mlp = Mlp::builder(4).output(2, Loss::SoftmaxCrossEntropy).build()?;
 /// let data = Dataset::new(Matrix::from_rows(&[1.0; 4], 1, 4)?, vec![1])?;
-/// let floors = Profile::measure(&mlp, &data, 8, 5, Isa::detect())?.floors;
+/// let sgd = Sgd::new(Schedule::constant(0.0));
+/// let floors = Profile::measure(&mlp, sgd, &data, 8, 5, Isa::detect())?.floors;
 /// println!("{:.0} GFLOP/s, {:.1} GB/s", floors.fma_gflops, floors.memory_gbytes);
 /// # Ok::<(), thinnet::Error>(())
 /// ```
@@ -26,8 +30,9 @@ pub struct Floors {
     /// The peak rate of multiply-adds in registers on all threads together, in 10^9
     /// floating-point operations per second; a fused multiply-add counts as two.
     pub fma_gflops: f64,
-    /// The peak rate at which they updated as many weights and velocities as the network
-    /// has, doing nothing else, in 10^9 bytes read and written per second.
+    /// The peak rate at which they updated as many weights, with as many numbers of an
+    /// optimiser's state, as the network has, doing nothing else, in 10^9 bytes read and
+    /// written per second.
     pub memory_gbytes: f64,
 }
 
@@ -75,48 +80,89 @@ fn chains<const N: usize>(isa: Isa, threads: usize) -> f64 {
     operations / start.elapsed().as_secs_f64() / 1e9
 }
 
-/// The minimum memory traffic of an update: weights and velocities in and out.
-struct Stream<'a> {
+/// The minimum memory traffic of an update: weights and the optimiser's state in and out.
+struct Stream<'a, const N: usize> {
     w: &'a mut [f32],
-    v: &'a mut [f32],
+    state: [&'a mut [f32]; N],
 }
 
-impl Kernel for Stream<'_> {
+impl<const N: usize> Kernel for Stream<'_, N> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
         let half = l.splat(0.5);
-        let (w, v) = (self.w.as_chunks_mut::<LANES>().0, self.v.as_chunks_mut::<LANES>().0);
-        for (w, v) in w.iter_mut().zip(v) {
-            let new = l.mul_add(l.load(v), half, l.load(w));
-            l.store(new, v);
+        let mut state = self.state.map(|state| state.as_chunks_mut::<LANES>().0);
+        for (i, w) in self.w.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+            let mut new = l.load(w);
+            for state in &mut state {
+                new = l.mul_add(l.load(&state[i]), half, new);
+                l.store(new, &mut state[i]);
+            }
             l.store(l.mul(new, half), w);
         }
     }
 }
 
+/// The rate of [`Stream`], as a visitor of an optimiser's rules.
+struct Traffic {
+    isa: Isa,
+    threads: usize,
+    parameters: usize,
+}
+
+impl RuleVisitor for Traffic {
+    type Output = Result<f64, Error>;
+
+    fn visit<const N: usize, R: Rule<N>>(self, _: R, _: R) -> Self::Output {
+        let Self { isa, threads, parameters } = self;
+        let size = parameters.next_multiple_of(LANES);
+        let run = (size / LANES).div_ceil(threads) * LANES;
+        let mut w = AlignedBuffer::zeroed(size)?;
+        // One array, because an array of buffers cannot be made where each may fail.
+        let mut all = AlignedBuffer::zeroed(size * N)?;
+        let mut rate = 0.0f64;
+        for _ in 0..ATTEMPTS {
+            let mut rest = &mut all[..];
+            let state = [(); N].map(|()| {
+                let (state, others) = std::mem::take(&mut rest).split_at_mut(size);
+                rest = others;
+                Runs { data: state, size: run }
+            });
+            let work = (Runs { data: &mut w[..], size: run }, state);
+            let start = Instant::now();
+            divide(threads > 1, 1, work, &|_, (w, state)| {
+                isa.dispatch(Stream { w: w.data, state: state.map(|state| state.data) });
+            });
+            let bytes = bytes_per_weight(N) * size as f64;
+            rate = rate.max(bytes / start.elapsed().as_secs_f64() / 1e9);
+        }
+        Ok(rate)
+    }
+}
+
+/// The bytes that an update reads and writes per weight, with N numbers of state each.
+pub(super) fn bytes_per_weight(states: usize) -> f64 {
+    8.0 * (1.0 + states as f64)
+}
+
 impl Floors {
     /// Measures the floors on the caller's thread pool, for a network with this many
-    /// parameters.
-    pub(super) fn measure(isa: Isa, threads: usize, parameters: usize) -> Result<Self, Error> {
-        let size = parameters.next_multiple_of(LANES);
-        let (mut w, mut v) = (AlignedBuffer::zeroed(size)?, AlignedBuffer::zeroed(size)?);
-        let run = (size / LANES).div_ceil(threads) * LANES;
-        let mut floors = Self { fma_gflops: 0.0, memory_gbytes: 0.0 };
+    /// parameters and this optimiser.
+    pub(super) fn measure(
+        isa: Isa,
+        threads: usize,
+        parameters: usize,
+        optimiser: Optimiser,
+    ) -> Result<Self, Error> {
+        let memory_gbytes = optimiser.rules(0, 1.0, Traffic { isa, threads, parameters })?;
+        let mut floors = Self { fma_gflops: 0.0, memory_gbytes };
         for _ in 0..ATTEMPTS {
             // The number of chains that saturates the arithmetic units and still fits
             // in registers depends on the backend.
             let rates =
                 [chains::<4>(isa, threads), chains::<6>(isa, threads), chains::<12>(isa, threads)];
             floors.fma_gflops = rates.into_iter().fold(floors.fma_gflops, f64::max);
-            let work = (Runs { data: &mut w[..], size: run }, Runs { data: &mut v[..], size: run });
-            let start = Instant::now();
-            divide(threads > 1, 1, work, &|_, (w, v)| {
-                isa.dispatch(Stream { w: w.data, v: v.data });
-            });
-            let rate = (16 * size) as f64 / start.elapsed().as_secs_f64() / 1e9;
-            floors.memory_gbytes = floors.memory_gbytes.max(rate);
         }
         Ok(floors)
     }

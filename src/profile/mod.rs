@@ -16,7 +16,7 @@ use crate::{
     parallel::threads,
     simd::Isa,
     thin::Lists,
-    train::{Part, Schedule, Sgd, Trainer},
+    train::{Optimiser, Part, Trainer},
 };
 
 /// Warm-up steps, which are not counted.
@@ -26,12 +26,13 @@ const WARM_UP: usize = 3;
 ///
 /// ```
 /// use thinnet::{Isa, Keep, profile::Profile, nn::{Activation, Loss, Mlp}};
-/// use thinnet::{data::Dataset, tensor::Matrix};
+/// use thinnet::{data::Dataset, tensor::Matrix, train::{Schedule, Sgd}};
 ///
 /// let mlp = Mlp::builder(4).hidden(64, Activation::Relu, Keep::HALF);
 /// let mlp = mlp.output(2, Loss::SoftmaxCrossEntropy).build()?;
 /// let data = Dataset::new(Matrix::from_rows(&[1.0; 40], 10, 4)?, vec![0; 10])?;
-/// let profile = Profile::measure(&mlp, &data, 8, 5, Isa::detect())?;
+/// let sgd = Sgd::new(Schedule::constant(0.0)).momentum(Schedule::constant(0.9));
+/// let profile = Profile::measure(&mlp, sgd, &data, 8, 5, Isa::detect())?;
 /// assert_eq!(profile.layers.len(), 2);
 /// assert_eq!(profile.layers[0].density_in, 1.0);
 /// # Ok::<(), thinnet::Error>(())
@@ -75,11 +76,12 @@ pub struct Profile {
 /// The cost of a layer.
 ///
 /// ```
-/// use thinnet::{Isa, data::Dataset, profile::{Profile, ProductPath}, nn::{Loss, Mlp}, tensor::Matrix};
+/// use thinnet::{Isa, data::Dataset, nn::{Loss, Mlp}, tensor::Matrix, train::Adam};
+/// use thinnet::profile::{Profile, ProductPath};
 ///
 /// let mlp = Mlp::builder(4).output(2, Loss::SoftmaxCrossEntropy).build()?;
 /// let data = Dataset::new(Matrix::from_rows(&[1.0, 0.0, 0.0, 1.0], 1, 4)?, vec![1])?;
-/// let found = Profile::measure(&mlp, &data, 8, 5, Isa::detect())?;
+/// let found = Profile::measure(&mlp, Adam::default(), &data, 8, 5, Isa::detect())?;
 /// let layer = &found.layers[0];
 /// assert_eq!((layer.inputs, layer.outputs, layer.density_in), (4, 2, 0.5));
 /// assert_eq!(layer.path, ProductPath::Narrow);
@@ -108,11 +110,12 @@ pub struct LayerProfile {
 /// The cost of a part of a step.
 ///
 /// ```
-/// use thinnet::{Isa, data::Dataset, profile::Profile, nn::{Loss, Mlp}, tensor::Matrix};
+/// use thinnet::{Isa, data::Dataset, nn::{Loss, Mlp}, tensor::Matrix, train::Adam};
+/// use thinnet::profile::Profile;
 ///
 /// let mlp = Mlp::builder(4).output(2, Loss::SoftmaxCrossEntropy).build()?;
 /// let data = Dataset::new(Matrix::from_rows(&[1.0; 4], 1, 4)?, vec![1])?;
-/// let found = Profile::measure(&mlp, &data, 8, 5, Isa::detect())?;
+/// let found = Profile::measure(&mlp, Adam::default(), &data, 8, 5, Isa::detect())?;
 /// let up = found.layers[0].up;
 /// assert_eq!(up.bytes, 4.0 * (4 * 2) as f64);
 /// println!("{:.1} times what the machine could do at best", up.over_floor());
@@ -128,8 +131,9 @@ pub struct Cost {
     /// The rate of a dense engine that would be as fast, in 10^9 operations per second,
     /// counting 2 × rows × inputs × outputs operations per product.
     pub dense_gflops: f64,
-    /// Bytes of weights and velocities read and written: per weight, 4 in the forward pass
-    /// and 16 in the backward pass.
+    /// Bytes of weights and the optimiser's state read and written: per weight, 4 in the
+    /// forward pass and, in the backward pass, 8 for it and 8 for each number of its state (16
+    /// with SGD, 24 with Adam).
     pub bytes: f64,
     /// The minimum time for the remaining operations (the dense operations times the
     /// density of the inputs) at the machine's peak rate.
@@ -158,19 +162,21 @@ impl Cost {
 
 impl Profile {
     /// Trains a copy of `mlp` for `steps` steps on batches of `rows` rows and measures each
-    /// part. The learning rate is 0, with momentum: this costs the same as any other
-    /// setting and leaves the network unchanged.
+    /// part. With a learning rate of 0 for the optimiser, a step costs the same as with any
+    /// other, and the densities stay those of `mlp`.
     ///
     /// # Errors
     /// The width or the classes of the data do not match the network, the loss does not
     /// take classes, there are no rows or no steps, or there is not enough memory.
     pub fn measure(
         mlp: &Mlp,
+        optimiser: impl Into<Optimiser>,
         data: &Dataset,
         rows: usize,
         steps: usize,
         isa: Isa,
     ) -> Result<Self, Error> {
+        let optimiser = optimiser.into();
         same_size("inputs of the network", data.inputs().columns(), mlp.inputs())?;
         if steps == 0 {
             return Err(Error::Zero { what: "steps", expected: "at least one" });
@@ -179,16 +185,16 @@ impl Profile {
             return Err(Error::Zero { what: "rows of the data", expected: "at least one" });
         }
         let threads = threads();
-        let sgd = Sgd::new(Schedule::constant(0.0)).momentum(Schedule::constant(0.9));
-        let mut trainer = Trainer::builder(mlp.try_clone()?, sgd, rows).with_isa(isa)?.build()?;
+        let trainer = Trainer::builder(mlp.try_clone()?, optimiser, rows).with_isa(isa)?;
+        let mut trainer = trainer.build()?;
         // Batches cycle through the data: wherever one starts, its rows are contiguous in `order`.
         let round = data.rows().saturating_add(rows);
         let mut order: Vec<u32> = reserve("numbers of rows", round)?;
         order.extend((0..data.rows() as u32).cycle().take(round));
         let mut classes: Vec<u32> = reserve("classes of rows", round)?;
         classes.extend(data.labels().iter().cycle().take(round));
-        let floors = Floors::measure(isa, threads, mlp.parameters())?;
-        let mut log = Log::new(mlp.depth());
+        let floors = Floors::measure(isa, threads, mlp.parameters(), optimiser)?;
+        let mut log = Log::new(mlp.depth(), optimiser.states(1.0).len());
         let mut first = 0;
         for step in 0..steps.saturating_add(WARM_UP) {
             let batch = Batch::gather(data.inputs(), &order[first..][..rows])?;
@@ -211,13 +217,15 @@ impl Profile {
 
 /// Times and densities of the steps.
 struct Log {
+    /// Numbers of the optimiser's state per weight.
+    states: usize,
     steps: Vec<Vec<(Part, f64)>>,
     densities: Vec<f64>,
 }
 
 impl Log {
-    fn new(depth: usize) -> Self {
-        Self { steps: Vec::new(), densities: vec![0.0; depth] }
+    fn new(depth: usize, states: usize) -> Self {
+        Self { states, steps: Vec::new(), densities: vec![0.0; depth] }
     }
 
     fn add(&mut self, laps: Vec<(Part, f64)>, lists: &[Lists]) {
@@ -248,6 +256,7 @@ impl Log {
             let product = 2.0 * rows as f64 * weights;
             let down = if index == 0 { product } else { 2.0 * product };
             dense += product + down;
+            let bytes_down = floors::bytes_per_weight(self.states) * weights;
             let cost = |part, operations, bytes| {
                 Cost::new(self.seconds(part), step, operations, density(index), bytes, floors)
             };
@@ -258,7 +267,7 @@ impl Log {
                 density_out: if index == last { 1.0 } else { density(index + 1) },
                 path: ProductPath::of(rows, outputs),
                 up: cost(Part::Forward(index), product, 4.0 * weights),
-                down: cost(Part::Backward(index), down, 16.0 * weights),
+                down: cost(Part::Backward(index), down, bytes_down),
             }
         };
         let layers: Vec<_> = (0..=last).map(&mut layer).collect();
@@ -296,6 +305,7 @@ mod tests {
         nn::{Activation, Loss},
         rate::Keep,
         tensor::Matrix,
+        train::{Adam, Schedule, Sgd},
     };
 
     fn data(rows: usize) -> Dataset {
@@ -309,9 +319,17 @@ mod tests {
         let mlp = Mlp::builder(70).hidden(130, Activation::Relu, Keep::HALF);
         let mlp = mlp.output(2, Loss::SoftmaxCrossEntropy).seed(3).build().unwrap();
         let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-        let measure = || Profile::measure(&mlp, &data(30), 20, 9, Isa::detect());
+        let measure =
+            |optimiser| Profile::measure(&mlp, optimiser, &data(30), 20, 9, Isa::detect());
+        let sgd = Optimiser::from(Sgd::new(Schedule::constant(0.0)));
+        let adam = Adam::new(Schedule::constant(0.0)).into();
         let digest = mlp.digest();
-        for (threads, found) in [(1, measure()), (2, pool.install(measure))] {
+        for (threads, bytes, found) in [
+            (1, 16.0, measure(sgd)),
+            (2, 16.0, pool.install(|| measure(sgd))),
+            (1, 24.0, measure(adam)),
+            (2, 24.0, pool.install(|| measure(adam))),
+        ] {
             let found = found.unwrap();
             assert_eq!((found.threads, found.rows, found.steps), (threads, 20, 9));
             assert_eq!(mlp.digest(), digest);
@@ -326,7 +344,7 @@ mod tests {
             assert_eq!(last.density_out, 1.0);
             assert_eq!(
                 (first.up.bytes, first.down.bytes),
-                (70.0 * 130.0 * 4.0, 70.0 * 130.0 * 16.0)
+                (70.0 * 130.0 * 4.0, 70.0 * 130.0 * bytes)
             );
             // One backward product in the first layer, two in the last.
             let operations = |cost: Cost| cost.dense_gflops * cost.seconds * 1e9;
@@ -350,7 +368,7 @@ mod tests {
             Part::Loss,
             Part::Backward(0),
         ];
-        let mut log = Log::new(1);
+        let mut log = Log::new(1, 1);
         for waiting in parts {
             let laps = parts.map(|part| (part, if part == waiting { 95.0 } else { 1.0 }));
             log.add(laps.to_vec(), &[]);
@@ -364,7 +382,8 @@ mod tests {
     fn a_batch_may_be_larger_than_the_data() {
         let mlp = Mlp::builder(70).output(2, Loss::SoftmaxCrossEntropy).build().unwrap();
         for rows in [2, 3, 8] {
-            let found = Profile::measure(&mlp, &data(3), rows, 2, Isa::Portable).unwrap();
+            let found =
+                Profile::measure(&mlp, Adam::default(), &data(3), rows, 2, Isa::Portable).unwrap();
             assert_eq!((found.rows, found.steps), (rows, 2));
         }
     }
@@ -374,7 +393,8 @@ mod tests {
         let mlp = |loss| Mlp::builder(70).output(2, loss).build().unwrap();
         let classes = mlp(Loss::SoftmaxCrossEntropy);
         let measure = |mlp: &Mlp, data: &Dataset, rows, steps| {
-            Profile::measure(mlp, data, rows, steps, Isa::Portable).unwrap_err().to_string()
+            let adam = Adam::default();
+            Profile::measure(mlp, adam, data, rows, steps, Isa::Portable).unwrap_err().to_string()
         };
         assert!(measure(&classes, &data(4), 0, 1).contains("rows of the largest batch 0"));
         assert!(measure(&classes, &data(4), 1, 0).contains("steps 0"));

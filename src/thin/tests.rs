@@ -480,10 +480,8 @@ fn the_update_equals_its_formula_in_every_panel() {
                     let s: Vec<f32> = s.iter().map(|s| s + 1.0).collect();
                     let lists = lists(isa, &x, rows, inputs, Keep::ONE, InputBits::All);
                     let mut layer = Trained::new(inputs, outputs, &w, &b);
-                    layer.state.optimiser[0] = update::OptimiserState {
-                        weights: tiles(&v, inputs, outputs),
-                        bias: padded(&bv),
-                    };
+                    layer.state.optimiser[0].weights = tiles(&v, inputs, outputs);
+                    layer.state.optimiser[0].bias = padded(&bv);
                     layer.state.pending[..outputs].copy_from_slice(&s);
                     let rules = (weight_rule, bias_rule);
                     let dz_panels = panels(&dz, rows, outputs);
@@ -560,7 +558,7 @@ struct Trained {
 
 impl Trained {
     fn new(inputs: usize, outputs: usize, w: &[f32], b: &[f32]) -> Self {
-        let state = LayerState::new(inputs, outputs, 1).unwrap();
+        let state = LayerState::new(inputs, outputs, &[update::StateInit::zero("v")]).unwrap();
         Self { weights: tiles(w, inputs, outputs), bias: padded(b), state }
     }
 

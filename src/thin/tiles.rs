@@ -135,6 +135,13 @@ impl Tiles {
         &mut self.data
     }
 
+    /// Sets all weights to `value`, except for the padding.
+    pub(crate) fn fill(&mut self, value: f32) {
+        for index in self.indices(0) {
+            self.data[index] = value;
+        }
+    }
+
     /// Multiplies the incoming weights of each output by its factor.
     pub(crate) fn scale_outputs(&mut self, factors: &[Panel]) {
         let blocks = self.runs_mut();

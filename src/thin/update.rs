@@ -31,9 +31,29 @@ pub(crate) trait Rule<const N: usize>: Copy + Send + Sync {
     fn step<L: Lanes>(self, l: L, g: L::F, w: L::F, state: [L::F; N]) -> (L::F, [L::F; N]);
 }
 
+/// A number that an optimiser remembers for each parameter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct StateInit {
+    /// Its name in checkpoints.
+    pub name: &'static str,
+    /// Its first value for weights.
+    pub weights: f32,
+    /// Its first value for biases.
+    pub biases: f32,
+}
+
+impl StateInit {
+    /// A number that is 0 at first.
+    pub(crate) fn zero(name: &'static str) -> Self {
+        Self { name, weights: 0.0, biases: 0.0 }
+    }
+}
+
 /// One number of the optimiser's state for each parameter of a layer.
 #[derive(Clone, Debug)]
 pub(crate) struct OptimiserState {
+    /// Its name and first values.
+    pub init: StateInit,
     /// Those of the weights.
     pub weights: Tiles,
     /// Those of the biases, padded to whole panels.
@@ -50,15 +70,19 @@ pub(crate) struct LayerState {
 }
 
 impl LayerState {
-    /// The initial state, for an optimiser with so many states: all 0, nothing pending.
-    pub(crate) fn new(inputs: usize, outputs: usize, states: usize) -> Result<Self, Error> {
-        let state = |_| {
-            let weights = Tiles::zeroed(inputs, outputs)?;
-            let bias = AlignedBuffer::zeroed(outputs.next_multiple_of(PANEL))?;
-            Ok(OptimiserState { weights, bias })
+    /// The initial state, with nothing pending.
+    pub(crate) fn new(inputs: usize, outputs: usize, states: &[StateInit]) -> Result<Self, Error> {
+        let state = |&init: &StateInit| {
+            let mut weights = Tiles::zeroed(inputs, outputs)?;
+            let mut bias = AlignedBuffer::zeroed(outputs.next_multiple_of(PANEL))?;
+            if init.weights != 0.0 {
+                weights.fill(init.weights);
+            }
+            bias[..outputs].fill(init.biases);
+            Ok(OptimiserState { init, weights, bias })
         };
         Ok(Self {
-            optimiser: (0..states).map(state).collect::<Result<_, Error>>()?,
+            optimiser: states.iter().map(state).collect::<Result<_, Error>>()?,
             pending: nothing_pending(outputs)?,
         })
     }

@@ -1,10 +1,11 @@
 //! The backward pass, from the gradient of the logits to that of every parameter.
 
-use super::{LayerGradient, sgd::Momentum};
+use super::{LayerGradient, updates::Updates};
 use crate::{
     error::Error,
     memory::zeros,
     nn::{Activation, Flow, Mlp, UnitVisitor},
+    optimiser::RuleVisitor,
     parallel::PerThread,
     pass::Pass,
     rate::Keep,
@@ -13,7 +14,7 @@ use crate::{
     thin::{
         ByInput, LayerState, PANEL, Panel, Panels, ProductPath, Tiles, Unit,
         backward::BelowUnit,
-        update::{self, Parameters},
+        update::{self, Parameters, Rule},
         visit::{LayerBelow, Operands},
     },
 };
@@ -31,10 +32,11 @@ pub(super) struct Backward {
 
 /// How a layer's parameters are updated.
 pub(super) struct LayerStep<'a> {
-    /// The rules of the weights and of the biases.
-    pub rules: (Momentum, Momentum),
-    /// The bound on the norm of the weights into a unit.
-    pub max_norm: Option<f32>,
+    pub updates: Updates,
+    /// The number of the step.
+    pub t: u64,
+    /// The keep rate of the layer's inputs.
+    pub keep_of_inputs: Keep,
     /// The layer's state between steps.
     pub state: &'a mut LayerState,
 }
@@ -175,16 +177,28 @@ impl Update<'_> {
         let Self { mut backward, step, weights, bias } = self;
         let below = backward.below(unit);
         let LayerBackward { pass, operands, bias_gradient, squares, .. } = backward;
-        let (weight_rule, bias_rule) = step.rules;
-        update::layer(
-            pass,
-            weight_rule,
-            bias_rule,
-            step.max_norm,
-            operands,
-            below,
-            Parameters { weights, bias, state: step.state, bias_gradient, squares },
-        )
+        let LayerStep { updates, t, keep_of_inputs, state } = step;
+        let max_norm = updates.norm_bound(keep_of_inputs);
+        let to = Parameters { weights, bias, state, bias_gradient, squares };
+        updates.rules(t, keep_of_inputs, UpdateByRule { pass, max_norm, operands, below, to })
+    }
+}
+
+/// [`Update`] as a visitor of the rules.
+struct UpdateByRule<'a> {
+    pass: Pass,
+    max_norm: Option<f32>,
+    operands: Operands<'a>,
+    below: Option<LayerBelow<'a>>,
+    to: Parameters<'a>,
+}
+
+impl RuleVisitor for UpdateByRule<'_> {
+    type Output = bool;
+
+    fn visit<const N: usize, R: Rule<N>>(self, weights: R, biases: R) -> bool {
+        let Self { pass, max_norm, operands, below, to } = self;
+        update::layer(pass, weights, biases, max_norm, operands, below, to)
     }
 }
 

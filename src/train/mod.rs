@@ -1,15 +1,15 @@
-//! Training: the trainer, its optimiser and its schedules.
+//! Training: the trainer, the optimisers and their schedules.
 
 mod backward;
+mod max_norm;
 #[cfg(test)]
 pub(crate) mod reference;
 mod resume;
-mod schedule;
-mod sgd;
 mod trainer;
+mod updates;
 
+pub use crate::optimiser::{Adagrad, Adam, AdamW, Optimiser, Schedule, Sgd};
+pub use max_norm::MaxNorm;
 pub use resume::{Provenance, describe_setting};
-pub use schedule::Schedule;
-pub use sgd::{MaxNorm, Sgd};
 pub(crate) use trainer::Part;
 pub use trainer::{LayerGradient, Trainer, TrainerBuilder};

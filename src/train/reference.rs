@@ -1,30 +1,35 @@
-//! Textbook stochastic gradient descent in f64.
+//! Training by the optimisers' formulas in f64.
 
-/// The settings of one step, as in [`Sgd`](super::Sgd).
-pub struct Descent {
-    pub rate: f64,
-    pub momentum: f64,
-    pub decay: f64,
+use crate::optimiser::Optimiser;
+
+/// How parameters are updated.
+pub struct Reference {
+    pub optimiser: Optimiser,
     pub max_norm: f64,
 }
 
-impl Descent {
-    /// Updates the weights into one unit: v = momentum v + g + decay w, then w -= rate v, and then
-    /// projects w to within max-norm.
-    pub fn weights(&self, w: &mut [f64], v: &mut [f64], g: &[f64]) {
-        for ((w, v), g) in w.iter_mut().zip(v).zip(g) {
-            *v = self.momentum * *v + g + self.decay * *w;
-            *w -= self.rate * *v;
-        }
+impl Reference {
+    /// The state of so many weights or biases before the first step.
+    pub fn initial(&self, parameters: usize) -> Vec<Vec<f64>> {
+        let states = self.optimiser.states(1.0);
+        vec![states.iter().map(|state| state.weights.into()).collect(); parameters]
+    }
+
+    /// Updates the weights into one unit at step `t`, and then projects them to within max-norm.
+    pub fn weights(&self, t: u64, w: &mut [f64], g: &[f64], states: &mut [Vec<f64>]) {
+        self.step(t, true, w, g, states);
         let factor = projection(w, self.max_norm);
         w.iter_mut().for_each(|w| *w *= factor);
     }
 
     /// Updates biases, which are neither decayed nor bounded.
-    pub fn biases(&self, b: &mut [f64], v: &mut [f64], g: &[f64]) {
-        for ((b, v), g) in b.iter_mut().zip(v).zip(g) {
-            *v = self.momentum * *v + g;
-            *b -= self.rate * *v;
+    pub fn biases(&self, t: u64, b: &mut [f64], g: &[f64], states: &mut [Vec<f64>]) {
+        self.step(t, false, b, g, states);
+    }
+
+    fn step(&self, t: u64, decays: bool, w: &mut [f64], g: &[f64], states: &mut [Vec<f64>]) {
+        for ((w, &g), state) in w.iter_mut().zip(g).zip(states) {
+            *w = self.optimiser.formula().step(t, decays, *w, g, state);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use super::{MaxNorm, Schedule, Trainer, TrainerBuilder};
 use crate::{
-    checkpoint::{self, Architecture, Position, Reader, Saved, Writer},
+    checkpoint::{self, Architecture, OptimiserRecord, Position, Reader, Saved, Writer},
     error::Error,
     memory::ensure_room,
 };
@@ -39,11 +39,11 @@ pub fn describe_setting(name: &str, value: &str) -> String {
 }
 
 impl Trainer {
-    /// A checkpoint as bytes: raw weights, velocities, the position, the settings of the trainer
+    /// A checkpoint as bytes: raw weights, the optimiser's state, the position, the settings of the trainer
     /// and of the caller, and the caller's notes. The trainer is left unchanged.
     ///
     /// # Errors
-    /// Parameters or velocities are NaN or infinite, a setting of the caller has a name that the
+    /// Parameters or the optimiser's state are NaN or infinite, a setting of the caller has a name that the
     /// trainer uses, there is not enough memory, or the checkpoint would be too large to be read
     /// back.
     pub fn to_bytes(&self, settings: &Provenance, notes: &str) -> Result<Vec<u8>, Error> {
@@ -67,7 +67,7 @@ impl Trainer {
     fn checkpoint(&self, settings: &Provenance, notes: &str) -> Result<Writer<'_>, Error> {
         // Refuses names that the trainer uses, including those that are not stored with the
         // caller's.
-        join(self.own_settings(), settings)?;
+        join(self.own_settings()?, settings)?;
         // Room for text, JSON, and JSON within JSON: their writers cannot report a failed
         // allocation.
         ensure_room("notes", notes.len().saturating_mul(8))?;
@@ -77,18 +77,24 @@ impl Trainer {
             step: self.steps(),
         };
         let (mlp, states) = self.raw();
-        let sgd = self.optimiser();
-        checkpoint::of_training(mlp, states, sgd.settings(), position, sgd.has_max_norm())
+        let max_norm = self.updates().max_norm.is_some();
+        checkpoint::of_training(mlp, states, self.record()?, position, max_norm)
+    }
+
+    /// The optimiser and its settings, with those that apply with any optimiser.
+    fn record(&self) -> Result<OptimiserRecord, Error> {
+        let settings = self.updates().settings()?;
+        Ok(OptimiserRecord::new(self.optimiser(), settings))
     }
 
     /// Names and values of all settings that determine the result of training.
-    fn own_settings(&self) -> Provenance {
-        let mut settings = self.optimiser().settings();
+    fn own_settings(&self) -> Result<Provenance, Error> {
+        let mut settings = self.updates().settings()?;
         settings.extend(self.other_settings());
-        settings
+        Ok(settings)
     }
 
-    /// The settings that are not the optimiser's.
+    /// The settings that do not concern the updates.
     fn other_settings(&self) -> Provenance {
         // All backends with fused multiply-add give the same bits; those that round products before
         // adding them give different ones.
@@ -137,7 +143,7 @@ impl TrainerBuilder {
         let path = file.path().map(Path::to_owned);
         let mut saved = Saved::open(file)?;
         let mut trainer = self.build()?;
-        let now = join(trainer.own_settings(), settings)?;
+        let now = join(trainer.own_settings()?, settings)?;
         let differs = |what: &str, saved: &str, now: &str| Error::Resume {
             path: path.clone(),
             what: what.to_owned(),
@@ -146,24 +152,27 @@ impl TrainerBuilder {
         };
         let architecture = Architecture::from(trainer.raw().0);
         let others = std::mem::take(&mut saved.position.settings);
-        let then = join(std::mem::take(&mut saved.optimiser), &others);
+        let then = join(std::mem::take(&mut saved.optimiser.settings), &others);
         let then = then.map_err(|error| saved.refuse(error.to_string()))?;
         let mut names = then.keys().chain(now.keys());
-        let difference = if saved.architecture == architecture {
+        let (was, is) = (saved.optimiser.kind.as_str(), trainer.optimiser().name());
+        let difference = if saved.architecture != architecture {
+            let (was, is) = (saved.architecture.describe(), architecture.describe());
+            Some(differs("network", &was, &is))
+        } else if was != is {
+            Some(differs("optimiser", was, is))
+        } else {
             names.find(|&name| then.get(name) != now.get(name)).map(|name| {
                 let [was, is] = [then.get(name), now.get(name)]
                     .map(|value| value.map_or("not set", String::as_str));
                 differs(name, was, is)
             })
-        } else {
-            let (was, is) = (saved.architecture.describe(), architecture.describe());
-            Some(differs("network", &was, &is))
         };
         if let Some(difference) = difference {
             return Err(saved.verify().err().unwrap_or(difference));
         }
         let (step, notes) = (saved.position.step, std::mem::take(&mut saved.position.notes));
-        let max_norm = trainer.optimiser().has_max_norm();
+        let max_norm = trainer.updates().max_norm.is_some();
         trainer.restore(step, |mlp, states| saved.load(mlp, states, max_norm))?;
         Ok((trainer, notes))
     }

@@ -3,17 +3,19 @@
 use std::fmt;
 
 use super::{
-    Sgd,
+    MaxNorm, Optimiser,
     backward::{Backward, LayerStep},
+    updates::Updates,
 };
 use crate::{
     abridged::Few,
     data::Batch,
     error::Error,
     mask::{Domain, Mask, MaskSpec, Streams},
-    nn::{Flow, Mlp, NetworkView, Targets},
+    nn::{Flow, Layer, Mlp, NetworkView, Targets},
     parallel::worth_it,
     pass::Pass,
+    rate::Keep,
     simd::Isa,
     tensor::AlignedBuffer,
     thin::{InputBits, LayerState, Lists},
@@ -52,7 +54,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Trainer {
     mlp: Mlp,
-    sgd: Sgd,
+    updates: Updates,
     seed: u64,
     step: u64,
     isa: Isa,
@@ -73,7 +75,9 @@ impl fmt::Debug for Trainer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Trainer")
             .field("mlp", &self.mlp)
-            .field("sgd", &self.sgd)
+            .field("optimiser", &self.updates.optimiser)
+            .field("max_norm", &self.updates.max_norm)
+            .field("paper_rates", &self.updates.paper_rates)
             .field("seed", &self.seed)
             .field("step", &self.step)
             .field("isa", &self.isa)
@@ -151,7 +155,7 @@ impl fmt::Debug for LayerGradient {
 #[derive(Clone, Debug)]
 pub struct TrainerBuilder {
     mlp: Mlp,
-    sgd: Sgd,
+    updates: Updates,
     max_rows: usize,
     seed: u64,
     isa: Isa,
@@ -182,14 +186,41 @@ impl TrainerBuilder {
         self
     }
 
-    /// Builds the trainer, at step 0 and with zero velocities.
+    /// Bounds the norm of the weights into each unit, after every update.
+    #[must_use]
+    pub fn max_norm(mut self, max_norm: MaxNorm) -> Self {
+        self.updates.max_norm = Some(max_norm);
+        self
+    }
+
+    /// Takes the optimiser's settings as given for the weights of the paper's form, which are
+    /// w' = w / p with p the keep rate of the layer's inputs, and converts them to the engine's
+    /// weights w. The gradient with respect to w' is p g. A step of SGD is proportional to it, and
+    /// so takes a factor p from the gradient and another from the weight; a step of the others
+    /// does not depend on the gradient's scale, except for ε. Training is the same in both forms
+    /// if
+    ///
+    /// | optimiser | learning rate of weights | weight decay | ε | state of weights |
+    /// |---|---|---|---|---|
+    /// | SGD | p² η' | λ' / p² | | v' / p |
+    /// | Adam | p η' | λ' / p² | ε' / p | m' / p, v' / p² |
+    /// | AdamW | p η' | λ' / p | ε' / p | m' / p, v' / p² |
+    /// | Adagrad | p η' | λ' / p² | ε' / p | s' / p², initially too |
+    ///
+    /// Settings of biases are the same in both forms.
+    #[must_use]
+    pub fn paper_rates(mut self) -> Self {
+        self.updates.paper_rates = true;
+        self
+    }
+
+    /// Builds the trainer, at step 0 and with the optimiser's initial state.
     ///
     /// # Errors
     /// A setting is out of range, parameters are NaN or infinite, or there is not enough memory.
     pub fn build(self) -> Result<Trainer, Error> {
-        let Self { mlp, sgd, max_rows, seed, isa, finite_inputs } = self;
-        sgd.check()?;
-        mlp.keeps().into_iter().try_for_each(|keep| sgd.check_layer(keep))?;
+        let Self { mlp, updates, max_rows, seed, isa, finite_inputs } = self;
+        updates.check(&mlp.keeps())?;
         for (index, layer) in mlp.layers.iter().enumerate() {
             let finite = layer.weights.all_finite() && layer.bias.iter().all(|b| b.is_finite());
             if !finite {
@@ -204,11 +235,11 @@ impl TrainerBuilder {
         }
         let widths = mlp.widths();
         let flow = Flow::with_capacity(&mlp, max_rows)?;
-        let states = mlp
-            .layers
-            .iter()
-            .map(|layer| LayerState::new(layer.weights.inputs(), layer.weights.outputs(), 1))
-            .collect::<Result<_, Error>>()?;
+        let state = |(layer, keep): (&Layer, Keep)| {
+            let (inputs, outputs) = (layer.weights.inputs(), layer.weights.outputs());
+            LayerState::new(inputs, outputs, &updates.states(keep))
+        };
+        let states = mlp.layers.iter().zip(mlp.keeps()).map(state).collect::<Result<_, Error>>()?;
         let masks = mlp
             .keeps()
             .iter()
@@ -222,7 +253,7 @@ impl TrainerBuilder {
         let backward = Backward::with_capacity(&mlp, max_rows)?;
         Ok(Trainer {
             mlp,
-            sgd,
+            updates,
             seed,
             step: 0,
             isa,
@@ -239,8 +270,16 @@ impl TrainerBuilder {
 
 impl Trainer {
     /// Starts building a trainer of `mlp` for batches of at most `max_rows` rows.
-    pub fn builder(mlp: Mlp, sgd: Sgd, max_rows: usize) -> TrainerBuilder {
-        TrainerBuilder { mlp, sgd, max_rows, seed: 0, isa: Isa::detect(), finite_inputs: true }
+    pub fn builder(mlp: Mlp, optimiser: impl Into<Optimiser>, max_rows: usize) -> TrainerBuilder {
+        let optimiser = optimiser.into();
+        TrainerBuilder {
+            mlp,
+            updates: Updates { optimiser, max_norm: None, paper_rates: false },
+            max_rows,
+            seed: 0,
+            isa: Isa::detect(),
+            finite_inputs: true,
+        }
     }
 
     /// Performs one update from one batch: draws the masks of this step, computes the mean loss of
@@ -376,10 +415,10 @@ impl Trainer {
         let pass = self.pass(rows);
         self.backward.begin(pass.isa, &self.flow);
         for index in (0..self.mlp.depth()).rev() {
-            let keep = self.mlp.keep_below(index);
             let step = LayerStep {
-                rules: self.sgd.rules(self.step, keep),
-                max_norm: self.sgd.norm_bound(keep),
+                updates: self.updates,
+                t: self.step,
+                keep_of_inputs: self.mlp.keep_below(index),
                 state: &mut self.states[index],
             };
             let (mlp, flow) = (&mut self.mlp, &mut self.flow);
@@ -428,8 +467,13 @@ impl Trainer {
     }
 
     /// The optimiser.
-    pub fn optimiser(&self) -> Sgd {
-        self.sgd
+    pub fn optimiser(&self) -> Optimiser {
+        self.updates.optimiser
+    }
+
+    /// The settings of the updates.
+    pub(super) fn updates(&self) -> Updates {
+        self.updates
     }
 
     /// The network without its pending factors applied, and each layer's state.
@@ -475,5 +519,7 @@ impl Trainer {
     }
 }
 
+#[cfg(test)]
+mod optimiser_tests;
 #[cfg(test)]
 mod tests;

@@ -20,9 +20,9 @@ fn trainer(isa: Isa) -> Trainer {
         .build()
         .unwrap();
     let sgd = Sgd::new(Schedule::Cosine { from: 0.1, to: 0.0, steps: 60 })
-        .momentum(Schedule::constant(0.9))
-        .max_norm(MaxNorm::Paper(2.0));
-    Trainer::builder(mlp, sgd, 100).with_isa(isa).unwrap().seed(5).build().unwrap()
+        .momentum(Schedule::constant(0.9));
+    let trainer = Trainer::builder(mlp, sgd, 100).max_norm(MaxNorm::Paper(2.0)).seed(5);
+    trainer.with_isa(isa).unwrap().build().unwrap()
 }
 
 fn train(isa: Isa, digits: &Dataset) -> (String, Vec<f32>) {

@@ -53,7 +53,8 @@ fn builder() -> TrainerBuilder {
     mlp.set_weights(0, &quarters(1, 6)).unwrap();
     mlp.set_weights(1, &quarters(-1, 3)).unwrap();
     let sgd = Sgd::new(Schedule::constant(0.125)).momentum(Schedule::constant(0.5));
-    Trainer::builder(mlp, sgd.max_norm(MaxNorm::Engine(1.0)), 2)
+    Trainer::builder(mlp, sgd, 2)
+        .max_norm(MaxNorm::Engine(1.0))
         .seed(7)
         .with_isa(Isa::Portable)
         .unwrap()
@@ -295,7 +296,12 @@ fn checkpoints_that_no_training_saves_are_refused() {
     refused(&with_header(&bytes, text, r#"\"step\":0"#), "expected 1 alone");
     let fresh = builder().build().unwrap().to_bytes(&settings(), "").unwrap();
     refused(&with_number(&fresh, "velocity.layers.0.bias", 0, 0.5), "expected 0 alone");
-    refused(&with_header(&bytes, r#"\"kind\":\"sgd\""#, r#"\"kind\":\"adam\""#), "`adam`");
+    let kind = r#"\"kind\":\"sgd\""#;
+    refused(
+        &with_header(&bytes, kind, r#"\"kind\":\"sgdd\""#),
+        "optimiser `sgdd`: expected one of",
+    );
+    refused(&with_header(&bytes, kind, r#"\"kind\":\"adam\""#), "states [\"velocity\"]");
     refused(&with_header(&bytes, r#"[\"velocity\"]"#, r#"[\"moment\"]"#), "[\"moment\"]");
     let twice = with_header(
         &bytes,

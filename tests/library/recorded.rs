@@ -141,6 +141,8 @@ struct Training {
     name: &'static str,
     mlp: Mlp,
     sgd: Sgd,
+    max_norm: Option<MaxNorm>,
+    paper_rates: bool,
 }
 
 /// ReLU with dropout and max-norm.
@@ -154,9 +156,9 @@ fn relu() -> Training {
         .build()
         .unwrap();
     let sgd = Sgd::new(Schedule::Cosine { from: 0.05, to: 0.0, steps: 2 * STEPS })
-        .momentum(Schedule::constant(0.9))
-        .max_norm(MaxNorm::Engine(1.0));
-    Training { name: "relu", mlp, sgd }
+        .momentum(Schedule::constant(0.9));
+    let max_norm = Some(MaxNorm::Engine(1.0));
+    Training { name: "relu", mlp, sgd, max_norm, paper_rates: false }
 }
 
 /// Tanh without dropout, with Nesterov's momentum and weight decay.
@@ -173,7 +175,7 @@ fn tanh() -> Training {
         .momentum(Schedule::Linear { from: 0.5, to: 0.9, steps: STEPS })
         .nesterov()
         .weight_decay(1e-3);
-    Training { name: "tanh", mlp, sgd }
+    Training { name: "tanh", mlp, sgd, max_norm: None, paper_rates: false }
 }
 
 /// Bits, with leaky ReLU, the paper's keep rates and its form of the learning rate.
@@ -187,11 +189,8 @@ fn bits() -> Training {
         .seed(5)
         .build()
         .unwrap();
-    let sgd = Sgd::new(Schedule::constant(0.1))
-        .momentum(Schedule::constant(0.8))
-        .max_norm(MaxNorm::Paper(2.0))
-        .paper_rates();
-    Training { name: "bits", mlp, sgd }
+    let sgd = Sgd::new(Schedule::constant(0.1)).momentum(Schedule::constant(0.8));
+    Training { name: "bits", mlp, sgd, max_norm: Some(MaxNorm::Paper(2.0)), paper_rates: true }
 }
 
 /// Numbers from 0 to 256 that look random.
@@ -247,7 +246,8 @@ fn of_estimates(estimates: Estimates<'_>) -> String {
     }))
 }
 
-fn digests(Training { mlp, sgd, .. }: Training, isa: Isa) -> Digests {
+fn digests(training: Training, isa: Isa) -> Digests {
+    let Training { mlp, sgd, max_norm, paper_rates, .. } = training;
     let (loss, outputs) = (mlp.loss(), mlp.outputs());
     let x = inputs(0, 4 * BATCH);
     let rows = |from: usize| &x[from * BATCH * INPUTS..][..BATCH * INPUTS];
@@ -260,8 +260,11 @@ fn digests(Training { mlp, sgd, .. }: Training, isa: Isa) -> Digests {
         Loss::SquaredError => Targets::Values(values),
         _ => Targets::Binary(values),
     };
-    let mut trainer =
-        Trainer::builder(mlp, sgd, BATCH).with_isa(isa).unwrap().seed(6).build().unwrap();
+    let mut builder = Trainer::builder(mlp, sgd, BATCH).with_isa(isa).unwrap().seed(6);
+    if let Some(max_norm) = max_norm {
+        builder = builder.max_norm(max_norm);
+    }
+    let mut trainer = if paper_rates { builder.paper_rates() } else { builder }.build().unwrap();
     assert_eq!(trainer.isa(), isa);
     let losses: Vec<f32> =
         (0..STEPS).map(|step| trainer.step(&batch(step as usize % 4), targets).unwrap()).collect();

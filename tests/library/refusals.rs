@@ -9,7 +9,7 @@ use thinnet::{
     nn::{Activation, Loss, Mlp, Targets, ThinnedNetwork},
     predict::{Predictor, evaluate},
     tensor::{Matrix, MatrixView},
-    train::{MaxNorm, Schedule, Sgd, Trainer},
+    train::{Adagrad, Adam, AdamW, MaxNorm, Optimiser, Schedule, Sgd, Trainer, TrainerBuilder},
 };
 
 use crate::backend;
@@ -128,8 +128,9 @@ fn says(result: Result<(), Error>, word: &str) {
 
 #[test]
 fn settings_out_of_range_are_refused() {
-    let build =
-        |sgd: Sgd| Trainer::builder(mlp(Loss::SoftmaxCrossEntropy), sgd, 2).build().map(drop);
+    let with = |sgd: Sgd| Trainer::builder(mlp(Loss::SoftmaxCrossEntropy), sgd, 2);
+    let build = |sgd: Sgd| with(sgd).build().map(drop);
+    let bounded = |max_norm| with(sgd()).max_norm(max_norm).build().map(drop);
     says(build(Sgd::new(Schedule::constant(f64::NAN))), "learning rate");
     says(build(Sgd::new(Schedule::constant(-0.1))), "-0.1");
     says(build(Sgd::new(Schedule::constant(1e39))), "learning rate");
@@ -139,9 +140,9 @@ fn settings_out_of_range_are_refused() {
     let saturating = Schedule::Saturating { from: 0.5, to: 0.9, time: 0.0 };
     says(build(sgd().momentum(saturating)), "momentum");
     says(build(sgd().weight_decay(-1.0)), "weight decay -1");
-    says(build(sgd().max_norm(MaxNorm::Paper(0.0))), "max-norm 0");
-    says(build(sgd().max_norm(MaxNorm::Engine(f64::NAN))), "max-norm NaN");
-    says(build(sgd().max_norm(MaxNorm::Engine(1e-60))), "max-norm 0.00");
+    says(bounded(MaxNorm::Paper(0.0)), "max-norm 0");
+    says(bounded(MaxNorm::Engine(f64::NAN)), "max-norm NaN");
+    says(bounded(MaxNorm::Engine(1e-60)), "max-norm 0.00");
     says(build(sgd().weight_decay(1e39)), "weight decay 1000");
     let no_rows = Trainer::builder(mlp(Loss::SoftmaxCrossEntropy), sgd(), 0);
     says(no_rows.build().map(drop), "rows of the largest batch 0");
@@ -174,19 +175,70 @@ fn settings_out_of_range_are_refused() {
         }
     }
     // In range for the paper's weights, out of it for the engine's at this keep rate.
-    let rare = |sgd| {
+    let rare = |optimiser: Optimiser| {
         let mlp = Mlp::builder(1).input_keep(Keep::from_k(1).unwrap());
         let mlp = mlp.output(1, Loss::SquaredError).build().unwrap();
-        Trainer::builder(mlp, sgd, 1).build().map(drop)
+        Trainer::builder(mlp, optimiser, 1)
     };
-    rare(sgd().max_norm(MaxNorm::Engine(1e-14)).weight_decay(1e30)).unwrap();
-    says(rare(sgd().max_norm(MaxNorm::Paper(1e-14))), "max-norm 0.000");
-    says(rare(sgd().weight_decay(1e30).paper_rates()), "weight decay 42949");
+    let built = |builder: TrainerBuilder| builder.build().map(drop);
+    let decayed = sgd().weight_decay(1e30).into();
+    built(rare(decayed).max_norm(MaxNorm::Engine(1e-14))).unwrap();
+    says(built(rare(sgd().into()).max_norm(MaxNorm::Paper(1e-14))), "max-norm 0.000");
+    says(built(rare(decayed).paper_rates()), "weight decay 42949");
+    for (optimiser, words) in [
+        (Adam::default().epsilon(1e34).into(), "epsilon 6553"),
+        (Adam::default().weight_decay(1e30).into(), "weight decay 42949"),
+        (AdamW::default().epsilon(1e34).into(), "epsilon 6553"),
+        (Adagrad::default().epsilon(1e34).into(), "epsilon 6553"),
+        (Adagrad::default().weight_decay(1e30).into(), "weight decay 42949"),
+        (Adagrad::default().initial_accumulator(1e30).into(), "initial accumulator 42949"),
+    ] {
+        let optimiser: Optimiser = optimiser;
+        built(rare(optimiser)).unwrap();
+        says(built(rare(optimiser).paper_rates()), words);
+    }
+    // The same fraction is removed from the weights in both forms.
+    built(rare(AdamW::default().weight_decay(1e38).into()).paper_rates()).unwrap();
     let mut broken = mlp(Loss::SquaredError);
     broken.set_weights(1, &[0.0, f32::NAN, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]).unwrap();
     says(Trainer::builder(broken, sgd(), 1).build().map(drop), "layer 1 has NaN");
     let many_rows = Trainer::builder(mlp(Loss::SoftmaxCrossEntropy), sgd(), usize::MAX / 2);
     says(many_rows.build().map(drop), "cannot allocate");
+}
+
+#[test]
+fn settings_of_any_optimiser_out_of_range_are_refused() {
+    let build = |optimiser: Optimiser| {
+        let mlp = mlp(Loss::SoftmaxCrossEntropy);
+        Trainer::builder(mlp, optimiser, 2).build().map(drop)
+    };
+    let adam = Adam::default();
+    says(build(adam.betas(1.0, 0.999).into()), "beta1 1: expected a number from 0 to below 1");
+    says(build(adam.betas(-0.1, 0.999).into()), "beta1 -0.1");
+    says(build(adam.betas(0.9, f64::NAN).into()), "beta2 NaN");
+    // 1 in single precision.
+    says(build(adam.betas(0.9, 1.0 - 1e-9).into()), "beta2 0.999999999: ");
+    says(build(adam.epsilon(0.0).into()), "epsilon 0: expected a number from 1.2e-38");
+    says(build(adam.epsilon(1e-40).into()), "epsilon 0.000");
+    says(build(adam.weight_decay(-1.0).into()), "weight decay -1");
+    says(build(Adam::new(Schedule::constant(-1.0)).into()), "learning rate -1.0");
+    // A first step would be larger than any f32.
+    says(build(Adam::new(Schedule::constant(1e38)).into()), "learning rate 1e38");
+    build(Adam::new(Schedule::constant(1e37)).into()).unwrap();
+    let adamw = AdamW::default();
+    says(build(adamw.betas(0.9, 1.5).into()), "beta2 1.5");
+    says(build(adamw.epsilon(f64::INFINITY).into()), "epsilon inf");
+    says(build(adamw.weight_decay(f64::NAN).into()), "weight decay NaN");
+    let fast = AdamW::new(Schedule::Linear { from: 0.0, to: 1e10, steps: 2 });
+    says(build(fast.weight_decay(1e30).into()), "expected at most 3.4e38 when multiplied");
+    let adagrad = Adagrad::default();
+    says(build(adagrad.epsilon(-1e-10).into()), "epsilon -0.0000000001");
+    says(build(adagrad.initial_accumulator(-0.5).into()), "initial accumulator -0.5");
+    says(build(adagrad.weight_decay(1e39).into()), "weight decay 1000");
+    says(build(Adagrad::new(Schedule::constant(1e39)).into()), "learning rate 1e39");
+    for &optimiser in Optimiser::ALL {
+        build(optimiser).unwrap();
+    }
 }
 
 #[test]

@@ -6,7 +6,9 @@ use thinnet::{
     mask::{Domain, Streams},
     nn::{Activation, Loss, Mlp, Targets},
     tensor::MatrixView,
-    train::{MaxNorm, Provenance, Schedule, Sgd, Trainer, TrainerBuilder},
+    train::{
+        Adagrad, Adam, MaxNorm, Optimiser, Provenance, Schedule, Sgd, Trainer, TrainerBuilder,
+    },
 };
 
 use crate::backend;
@@ -27,11 +29,15 @@ fn sgd(learning_rate: f64) -> Sgd {
         .momentum(Schedule::paper_momentum())
         .nesterov()
         .weight_decay(1e-4)
-        .max_norm(MaxNorm::Paper(1.0))
+}
+
+fn with(optimiser: impl Into<Optimiser>) -> TrainerBuilder {
+    let builder = Trainer::builder(mlp(70), optimiser, 8).max_norm(MaxNorm::Paper(1.0)).seed(5);
+    builder.with_isa(backend::isa()).unwrap()
 }
 
 fn builder() -> TrainerBuilder {
-    Trainer::builder(mlp(70), sgd(0.3), 8).seed(5).with_isa(backend::isa()).unwrap()
+    with(sgd(0.3))
 }
 
 fn settings() -> Provenance {
@@ -57,6 +63,19 @@ fn checkpoint() -> Vec<u8> {
 
 #[test]
 fn resumed_anywhere_the_run_ends_as_the_unbroken_one() {
+    resumed_anywhere(&builder);
+}
+
+#[test]
+fn with_any_optimiser_too() {
+    for &optimiser in Optimiser::ALL {
+        resumed_anywhere(&|| with(optimiser));
+        resumed_anywhere(&|| with(optimiser).paper_rates());
+    }
+    resumed_anywhere(&|| with(Adagrad::default().initial_accumulator(0.1)).paper_rates());
+}
+
+fn resumed_anywhere(builder: &dyn Fn() -> TrainerBuilder) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint");
     let mut unbroken = builder().build().unwrap();
@@ -68,11 +87,7 @@ fn resumed_anywhere_the_run_ends_as_the_unbroken_one() {
         assert_eq!(resumed.network().unwrap().digest(), unbroken.network().unwrap().digest());
         losses.push(step(&mut unbroken));
         assert_eq!(step(&mut resumed), losses[t as usize]);
-        assert_eq!(
-            resumed.network().unwrap().digest(),
-            unbroken.network().unwrap().digest(),
-            "velocities too"
-        );
+        assert_eq!(resumed.network().unwrap().digest(), unbroken.network().unwrap().digest());
         // Saved again, the same training gives the same bytes.
         let bytes = resumed.to_bytes(&settings(), "").unwrap();
         assert_eq!(bytes, unbroken.to_bytes(&settings(), "").unwrap());
@@ -99,20 +114,19 @@ fn another_network_is_refused() {
 
 #[test]
 fn other_settings_of_the_trainer_are_refused() {
-    let other =
-        |sgd: Sgd| Trainer::builder(mlp(70), sgd, 8).seed(5).with_isa(backend::isa()).unwrap();
     refused(
-        other(sgd(0.2)),
+        with(sgd(0.2)),
         &settings(),
         ["learning rate was 0.3", "is 0.2 to 0.0 in a straight line"],
     );
-    refused(other(sgd(0.3).weight_decay(0.0)), &settings(), ["weight decay", "0.0001"]);
+    refused(with(sgd(0.3).weight_decay(0.0)), &settings(), ["weight decay", "0.0001"]);
     refused(
-        other(sgd(0.3).max_norm(MaxNorm::Engine(1.0))),
+        builder().max_norm(MaxNorm::Engine(1.0)),
         &settings(),
         ["max-norm was 1.0 times", "is 1.0 now"],
     );
-    refused(other(sgd(0.3).paper_rates()), &settings(), ["paper's rates", "true"]);
+    refused(builder().paper_rates(), &settings(), ["paper's rates", "true"]);
+    refused(with(Adam::default()), &settings(), ["optimiser was sgd", "is adam now"]);
     refused(builder().seed(6), &settings(), ["mask seed", "6"]);
 }
 

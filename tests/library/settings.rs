@@ -12,7 +12,7 @@ use thinnet::{
     data::Split,
     nn::{Activation, Initialisation, Loss, Mlp, MlpBuilder},
     predict::MonteCarlo,
-    train::{MaxNorm, Schedule, Sgd, Trainer},
+    train::{Adagrad, Adam, AdamW, MaxNorm, Optimiser, Schedule, Sgd, Trainer, TrainerBuilder},
 };
 
 #[track_caller]
@@ -164,17 +164,24 @@ fn max_norms_come_back() {
     comes_back(MaxNorm::Engine(1.5), r#"{"form":"engine","c":1.5}"#);
     comes_back(MaxNorm::Paper(2.0), r#"{"form":"paper","c":2.0}"#);
     for c in [0.0, -1.0, 1e-60, 1e39] {
-        let sgd = Sgd::new(Schedule::constant(0.1)).max_norm(MaxNorm::Paper(c));
+        let builder = builder(Sgd::new(Schedule::constant(0.1)));
+        let said = builder.max_norm(MaxNorm::Paper(c)).build().unwrap_err().to_string();
         for form in ["engine", "paper"] {
-            refused::<MaxNorm>(&format!(r#"{{"form":"{form}","c":{c:?}}}"#), &said(sgd));
+            refused::<MaxNorm>(&format!(r#"{{"form":"{form}","c":{c:?}}}"#), &said);
         }
     }
 }
 
-/// What a trainer says to such settings.
-fn said(sgd: Sgd) -> String {
+fn builder(optimiser: impl Into<Optimiser>) -> TrainerBuilder {
     let mlp = Mlp::builder(1).output(1, Loss::SquaredError).build().unwrap();
-    Trainer::builder(mlp, sgd, 1).build().unwrap_err().to_string()
+    Trainer::builder(mlp, optimiser, 1)
+}
+
+/// What is bad is refused as a trainer refuses it, alone and as any optimiser.
+fn bad<T: Serialize + DeserializeOwned + Debug + Copy + Into<Optimiser>>(settings: T) {
+    let said = builder(settings).build().unwrap_err().to_string();
+    refused::<T>(&serde_json::to_string(&settings).unwrap(), &said);
+    refused::<Optimiser>(&serde_json::to_string(&settings.into()).unwrap(), &said);
 }
 
 #[test]
@@ -183,29 +190,45 @@ fn optimisers_come_back() {
     let plain = Sgd::new(rate);
     comes_back(
         plain,
-        r#"{"learning_rate":{"kind":"constant","value":0.1},"momentum":{"kind":"constant","value":0.0},"nesterov":false,"weight_decay":0.0,"max_norm":null,"paper_rates":false}"#,
+        r#"{"learning_rate":{"kind":"constant","value":0.1},"momentum":{"kind":"constant","value":0.0},"nesterov":false,"weight_decay":0.0}"#,
     );
     let short = r#"{"learning_rate":{"kind":"constant","value":0.1}}"#;
     assert_eq!(serde_json::from_str::<Sgd>(short).unwrap(), plain);
-    let full = plain
-        .momentum(Schedule::paper_momentum())
-        .nesterov()
-        .weight_decay(1e-4)
-        .max_norm(MaxNorm::Paper(2.0))
-        .paper_rates();
+    let full = plain.momentum(Schedule::paper_momentum()).nesterov().weight_decay(1e-4);
     comes_back(full, &serde_json::to_string(&full).unwrap());
     refused::<Sgd>("{}", "missing field `learning_rate`");
 
-    for bad in [
-        Sgd::new(Schedule::constant(-0.1)),
-        Sgd::new(Schedule::constant(1e39)),
-        plain.momentum(Schedule::constant(1.0)),
-        plain.momentum(Schedule::Linear { from: 0.5, to: -0.1, steps: 3 }),
-        plain.weight_decay(-1.0),
-        plain.weight_decay(1e39),
-    ] {
-        refused::<Sgd>(&serde_json::to_string(&bad).unwrap(), &said(bad));
+    bad(Sgd::new(Schedule::constant(-0.1)));
+    bad(Sgd::new(Schedule::constant(1e39)));
+    bad(plain.momentum(Schedule::constant(1.0)));
+    bad(plain.momentum(Schedule::Linear { from: 0.5, to: -0.1, steps: 3 }));
+    bad(plain.weight_decay(-1.0));
+    bad(plain.weight_decay(1e39));
+
+    comes_back(
+        Adam::new(rate).betas(0.8, 0.9).epsilon(1e-5).weight_decay(0.25),
+        r#"{"learning_rate":{"kind":"constant","value":0.1},"beta1":0.8,"beta2":0.9,"epsilon":0.00001,"weight_decay":0.25}"#,
+    );
+    comes_back(
+        Adagrad::new(rate).initial_accumulator(0.5),
+        r#"{"learning_rate":{"kind":"constant","value":0.1},"epsilon":1e-10,"initial_accumulator":0.5,"weight_decay":0.0}"#,
+    );
+    bad(Adam::default().betas(0.9, 1.0));
+    bad(AdamW::default().epsilon(0.0));
+    bad(Adagrad::default().initial_accumulator(-1.0));
+    // What is left out is as in PyTorch.
+    assert_eq!(serde_json::from_str::<Adam>("{}").unwrap(), Adam::default());
+    assert_eq!(serde_json::from_str::<AdamW>("{}").unwrap(), AdamW::default());
+    assert_eq!(serde_json::from_str::<Adagrad>("{}").unwrap(), Adagrad::default());
+    for &optimiser in Optimiser::ALL {
+        let json = serde_json::to_string(&optimiser).unwrap();
+        assert!(json.starts_with(&format!(r#"{{"kind":"{optimiser}","learning_rate":"#)), "{json}");
+        comes_back(optimiser, &json);
+        assert_eq!(optimiser.to_string().parse::<Optimiser>().unwrap(), optimiser);
     }
+    refused::<Optimiser>(r#"{"kind":"lion"}"#, "unknown variant `lion`, expected one of `sgd`");
+    let lion = "lion".parse::<Optimiser>().unwrap_err().to_string();
+    assert_eq!(lion, "optimiser `lion`: expected one of sgd, adam, adamw, adagrad");
 }
 
 #[test]

@@ -109,6 +109,7 @@ def find_step(rows, shape=RECIPE, **what):
         "activation": "relu",
         "inputs": "digits",
         "network": "fresh",
+        "optimiser": "sgd",
     }
     return find(rows, group="step", shape=str(shape), **{**usual, **what})
 
@@ -126,6 +127,13 @@ def step_bars(rows, avx512):
         for peer, least in others.items():
             name = f"JAX, {jax}" if peer == "jax" else peer
             yield Bar(f"{text} {name}", least, ratio(seconds(row, peer), seconds(row, "thinnet")))
+    adam, sgd = find_step(rows, optimiser="adam"), find_step(rows)
+    text = f"step with dropout and Adam, {RECIPE}, batch 128:"
+    yield times_pytorch(f"{text} times as fast as PyTorch", 5, adam)
+    jax = ratio(seconds(adam, "jax"), seconds(adam, "thinnet"))
+    yield Bar(f"{text} times as fast as JAX with optax", 2.5, jax)
+    over = ratio(seconds(adam, "thinnet"), seconds(sgd, "thinnet"))
+    yield Bar(f"{text} over the step with SGD and max-norm", 1.5, over, at_most=True)
 
 
 def slowest_bar(rows):

@@ -11,6 +11,9 @@ RECIPE_BATCH = 128
 KEEP_INPUT, KEEP_HIDDEN = 0.8, 0.5
 # Of every step that is timed, with dropout and without.
 LEARNING_RATE, MOMENTUM = 0.05, 0.9
+# Of the steps with Adam, which has no max-norm here.
+ADAM_LEARNING_RATE = 0.001
+ADAM_ENGINES = ("thinnet", "pytorch", "pytorch-compiled", "jax")
 # The paper's c: bounds the engines' weights at c times the keep rate below.
 MAX_NORM = 1.5
 ELEMENTS = (2**18, 2**24)
@@ -48,16 +51,20 @@ class Setting:
             "weights": weights or self.fresh(shape),
         }
 
-    def step(self, shape, batch, keeps, activation="relu", data=None, weights=None):
+    def step(
+        self, shape, batch, keeps, activation="relu", data=None, weights=None, optimiser="sgd"
+    ):
         """A case of training steps."""
+        adam = optimiser == "adam"
         return {
             "kind": "step",
             "network": self.network(shape, keeps, activation, weights),
             "data": data or self.digits,
             "batch": batch,
-            "learning_rate": LEARNING_RATE,
+            "optimiser": optimiser,
+            "learning_rate": ADAM_LEARNING_RATE if adam else LEARNING_RATE,
             "momentum": MOMENTUM,
-            "max_norm": MAX_NORM,
+            "max_norm": None if adam else MAX_NORM,
             "threads": self.threads,
         }
 
@@ -80,7 +87,7 @@ def keeps_of(dropout):
 
 def step(setting, shapes, batches):
     """Training steps with dropout and without. The recipe's contest has more
-    rows: other inputs and units, other instruction sets, the trained network."""
+    rows: another optimiser, other inputs and units, other instruction sets, the trained network."""
     for shape in shapes:
         for batch in batches:
             contest = Contest(f"step {shape}, batch {batch}")
@@ -95,13 +102,20 @@ def step(setting, shapes, batches):
 
 def add_step(setting, contest, shape, batch, dropout, **more):
     """A row of steps, with the FMA peak beside them."""
-    what = {"activation": "relu", "inputs": "digits", "network": "fresh", **more}
+    what = {
+        "activation": "relu",
+        "inputs": "digits",
+        "network": "fresh",
+        "optimiser": "sgd",
+        **more,
+    }
     row = contest.row(group="step", shape=str(shape), batch=batch, dropout=dropout, **what)
     data = setting.normals if what["inputs"] == "normals" else setting.digits
     weights = setting.trained if what["network"] == "trained" else None
     keeps = keeps_of(dropout)
-    case = setting.step(shape, batch, keeps, what["activation"], data, weights)
-    setting.add(contest, row, case)
+    optimiser = what["optimiser"]
+    case = setting.step(shape, batch, keeps, what["activation"], data, weights, optimiser)
+    setting.add(contest, row, case, ADAM_ENGINES if optimiser == "adam" else None)
     setting.add_ours(contest, row, {"kind": "peak", "threads": setting.threads}, "peak")
     return row
 
@@ -113,7 +127,7 @@ def add_isas(setting, contest, row):
 
 
 def add_extras(setting, contest):
-    more = [{"activation": "tanh"}, {"inputs": "normals"}]
+    more = [{"activation": "tanh"}, {"inputs": "normals"}, {"optimiser": "adam"}]
     if setting.trained:
         more.insert(0, {"network": "trained"})
     for what in more:

@@ -116,7 +116,8 @@ def step_section(rows, engines):
     usual = [
         r
         for r in rows
-        if (r["activation"], r["inputs"], r["network"]) == ("relu", "digits", "fresh")
+        if (r["activation"], r["inputs"], r["network"], r["optimiser"])
+        == ("relu", "digits", "fresh", "sgd")
     ]
     extra = [r for r in rows if r not in usual]
     text = (
@@ -133,6 +134,8 @@ def step_section(rows, engines):
                 if r["network"] == "trained"
                 else f"{r['activation']} units"
                 if r["activation"] != "relu"
+                else "Adam, learning rate 0.001, no max-norm"
+                if r["optimiser"] == "adam"
                 else "dense normal inputs"
             ),
         }

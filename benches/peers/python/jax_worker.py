@@ -75,26 +75,52 @@ class Batches:
         return self.inputs[at], self.labels[at]
 
 
-def make_step(case):
-    """The step: SGD with momentum, then max-norm."""
-    network, bounds = case["network"], worker.bounds_of(case)
+def sgd(case):
+    """SGD with momentum, then max-norm: its first state, and the function from parameters, state
+    and gradients to new parameters and state."""
     rate, momentum = case["learning_rate"], case["momentum"]
-
-    def loss(parameters, x, y, key):
-        logs = jax.nn.log_softmax(forward(network, parameters, x, key))
-        return -jnp.take_along_axis(logs, y[:, None], axis=1).mean()
+    bounds = worker.bounds_of(case)
 
     def project(weights, bound):
         squares = jnp.square(weights).sum(0, keepdims=True)
         return weights * jnp.minimum(1, bound * jax.lax.rsqrt(squares))
 
-    def step(parameters, velocities, x, y, seed, n):
-        key = jax.random.fold_in(seed, n)
-        value, gradients = jax.value_and_grad(loss)(parameters, x, y, key)
+    def update(parameters, velocities, gradients):
         velocities = jax.tree.map(lambda v, g: momentum * v + g, velocities, gradients)
         parameters = jax.tree.map(lambda p, v: p - rate * v, parameters, velocities)
-        parameters = [(project(w, c), b) for (w, b), c in zip(parameters, bounds)]
-        return parameters, velocities, value
+        if bounds:
+            parameters = [(project(w, c), b) for (w, b), c in zip(parameters, bounds)]
+        return parameters, velocities
+
+    return lambda parameters: jax.tree.map(jnp.zeros_like, parameters), update
+
+
+def adam(case):
+    """The same of optax's Adam."""
+    import optax  # Nothing else needs it.
+
+    optimiser = optax.adam(case["learning_rate"])
+
+    def update(parameters, state, gradients):
+        updates, state = optimiser.update(gradients, state, parameters)
+        return optax.apply_updates(parameters, updates), state
+
+    return optimiser.init, update
+
+
+def make_step(case, update):
+    """The step of an optimiser."""
+    network = case["network"]
+
+    def loss(parameters, x, y, key):
+        logs = jax.nn.log_softmax(forward(network, parameters, x, key))
+        return -jnp.take_along_axis(logs, y[:, None], axis=1).mean()
+
+    def step(parameters, state, x, y, seed, n):
+        key = jax.random.fold_in(seed, n)
+        value, gradients = jax.value_and_grad(loss)(parameters, x, y, key)
+        parameters, state = update(parameters, state, gradients)
+        return parameters, state, value
 
     return jax.jit(step, donate_argnums=(0, 1))
 
@@ -104,21 +130,22 @@ class Training(worker.Work):
 
     def __init__(self, case, generator):
         self.parameters = read_parameters(case["network"])
-        self.velocities = jax.tree.map(jnp.zeros_like, self.parameters)
+        initial, update = (adam if case.get("optimiser") == "adam" else sgd)(case)
+        self.state = initial(self.parameters)
         self.batches = Batches(case["data"], case["network"]["widths"][0], case["batch"])
         self.seed = jax.random.key(1, impl=generator)
-        self.step = make_step(case)
+        self.step = make_step(case, update)
 
     def call(self):
         n = np.uint32(self.batches.taken)
         x, y = self.batches.next()
-        self.parameters, self.velocities, loss = self.step(
-            self.parameters, self.velocities, x, y, self.seed, n
+        self.parameters, self.state, loss = self.step(
+            self.parameters, self.state, x, y, self.seed, n
         )
         return loss
 
     def finish(self):
-        jax.block_until_ready((self.parameters, self.velocities))
+        jax.block_until_ready((self.parameters, self.state))
 
     def losses(self, steps):
         return [float(self.call()) for _ in range(steps)]

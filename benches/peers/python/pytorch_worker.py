@@ -125,6 +125,17 @@ class CompiledUpdate(Update):
             p.grad = None
 
 
+class AdamUpdate:
+    """Fused Adam; gradients are forgotten."""
+
+    def __init__(self, network, learning_rate):
+        self.adam = torch.optim.Adam(network.parameters(), lr=learning_rate, fused=True)
+
+    def step(self):
+        self.adam.step()
+        self.adam.zero_grad()
+
+
 def loss_of(network, compile):
     """The loss as a function of inputs and labels."""
 
@@ -141,9 +152,12 @@ class Training(worker.Work):
         self.network = make_network(case["network"]).train()
         self.batches = Batches(case["data"], case["network"]["widths"][0], case["batch"])
         self.loss = loss_of(self.network, compile)
-        self.update = (CompiledUpdate if compile else Update)(
-            self.network, case["learning_rate"], case["momentum"], worker.bounds_of(case)
-        )
+        if case.get("optimiser") == "adam":
+            self.update = AdamUpdate(self.network, case["learning_rate"])
+        else:
+            self.update = (CompiledUpdate if compile else Update)(
+                self.network, case["learning_rate"], case["momentum"], worker.bounds_of(case)
+            )
 
     def call(self):
         loss = self.loss(*self.batches.next())

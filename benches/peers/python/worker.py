@@ -82,7 +82,9 @@ def keeps_of(network):
 
 def bounds_of(case):
     """The bound on the norm of each unit's incoming weights, layer by layer:
-    the paper's c times the keep rate of the layer's inputs."""
+    the paper's c times the keep rate of the layer's inputs; none without it."""
+    if case["max_norm"] is None:
+        return []
     return [keep * case["max_norm"] for keep in keeps_of(case["network"])]
 
 

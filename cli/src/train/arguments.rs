@@ -6,13 +6,13 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use thinnet::{
     Keep,
     nn::{Activation, Initialisation},
-    train::MaxNorm,
+    train::{MaxNorm, Optimiser},
 };
 
 use crate::{
-    console::usage,
     machine::Machine,
     numbers::{self, Widths},
+    optimiser,
     plan::{LrSchedule, Plan},
     recipe,
     source::Data,
@@ -29,6 +29,8 @@ Examples:
     thinnet train --data rows.npy --labels classes.npy --held-out 1000 --out own.safetensors
   The same network without dropout:
     thinnet train --keep-input 1 --keep 1
+  With Adam:
+    thinnet train --optimiser adam --learning-rate 0.0005 --no-max-norm
   A long training that survives a crash, and how to resume it:
     thinnet train --epochs 500 --out m.safetensors --checkpoint run.ckpt
     thinnet train --epochs 500 --out m.safetensors --resume run.ckpt
@@ -103,59 +105,6 @@ pub struct Arguments {
         help_heading = "Training",
     )]
     batch: usize,
-    /// Learning rate at the first step
-    #[arg(
-        long, value_name = "X", default_value_t = recipe::LEARNING_RATE,
-        value_parser = numbers::at_least_zero, allow_negative_numbers = true,
-        help_heading = "Training",
-    )]
-    learning_rate: f64,
-    /// How the learning rate changes
-    #[arg(
-        long, value_name = "NAME", default_value_t = recipe::LR_SCHEDULE, value_enum,
-        help_heading = "Training",
-    )]
-    schedule: LrSchedule,
-    #[arg(
-        long, value_name = "X", value_parser = numbers::momentum, allow_negative_numbers = true,
-        help_heading = "Training",
-        help = format!(
-            "Momentum; `--schedule paper` sets its own [default: {}]",
-            recipe::MOMENTUM
-        ),
-    )]
-    momentum: Option<f64>,
-    /// Use Nesterov momentum
-    #[arg(long, help_heading = "Training")]
-    nesterov: bool,
-    /// Weight decay, for the weights but not the biases
-    #[arg(
-        long, value_name = "X", default_value_t = recipe::WEIGHT_DECAY,
-        value_parser = numbers::at_least_zero, allow_negative_numbers = true,
-        help_heading = "Training",
-    )]
-    weight_decay: f64,
-    #[arg(
-        long, value_name = "C", group = "bound",
-        value_parser = numbers::norm, allow_negative_numbers = true,
-        help_heading = "Training",
-        help = "Upper bound on the Euclidean norm of the weights into each unit",
-    )]
-    max_norm: Option<f64>,
-    #[arg(
-        long, value_name = "C", group = "bound",
-        value_parser = numbers::norm, allow_negative_numbers = true,
-        help_heading = "Training",
-        help = format!(
-            "The same bound in the paper's form: C times the keep rate of the layer's inputs \
-             [default: {}]",
-            recipe::MAX_NORM_PAPER
-        ),
-    )]
-    max_norm_paper: Option<f64>,
-    /// Do not bound the norm of the weights
-    #[arg(long, group = "bound", help_heading = "Training")]
-    no_max_norm: bool,
     /// Seed of the weights, the masks, the order of the rows and the choice of held-out rows
     #[arg(
         long, value_name = "S", default_value_t = recipe::SEED, value_parser = numbers::seed,
@@ -169,6 +118,55 @@ pub struct Arguments {
         help_heading = "Training",
     )]
     evaluate_every: usize,
+
+    /// Optimiser
+    #[arg(
+        long, value_name = "NAME", default_value = "sgd", value_parser = optimiser::parser(),
+        help_heading = "Optimiser",
+    )]
+    optimiser: Optimiser,
+    #[arg(
+        long, value_name = "X", value_parser = numbers::at_least_zero,
+        allow_negative_numbers = true, help_heading = "Optimiser",
+        help = format!(
+            "Learning rate at the first step [default: {} for sgd, {} for adam and adamw, {} for \
+             adagrad]",
+            recipe::LEARNING_RATE,
+            recipe::ADAM_LEARNING_RATE,
+            recipe::ADAGRAD_LEARNING_RATE
+        ),
+    )]
+    learning_rate: Option<f64>,
+    /// How the learning rate changes
+    #[arg(
+        long, value_name = "NAME", default_value_t = recipe::LR_SCHEDULE, value_enum,
+        help_heading = "Optimiser",
+    )]
+    schedule: LrSchedule,
+    /// The options of the optimisers.
+    #[command(flatten)]
+    options: optimiser::Options,
+    #[arg(
+        long, value_name = "C", group = "bound",
+        value_parser = numbers::norm, allow_negative_numbers = true,
+        help_heading = "Optimiser",
+        help = "Upper bound on the Euclidean norm of the weights into each unit",
+    )]
+    max_norm: Option<f64>,
+    #[arg(
+        long, value_name = "C", group = "bound",
+        value_parser = numbers::norm, allow_negative_numbers = true,
+        help_heading = "Optimiser",
+        help = format!(
+            "The same bound in the paper's form: C times the keep rate of the layer's inputs \
+             [default: {}]",
+            recipe::MAX_NORM_PAPER
+        ),
+    )]
+    max_norm_paper: Option<f64>,
+    /// Do not bound the norm of the weights
+    #[arg(long, group = "bound", help_heading = "Optimiser")]
+    no_max_norm: bool,
 
     /// Write the network to this file (safetensors)
     #[arg(long, value_name = "FILE", help_heading = "Output")]
@@ -209,18 +207,9 @@ impl Arguments {
     /// Returns the plan of the training.
     ///
     /// # Errors
-    /// A momentum is given together with the schedule that sets its own.
+    /// An option is given that the optimiser does not have, or that the schedule does not allow.
     pub fn plan(&self) -> anyhow::Result<Plan> {
-        let momentum = match (self.schedule, self.momentum) {
-            (LrSchedule::Paper, Some(momentum)) => {
-                return Err(usage(format!(
-                    "--momentum {momentum} cannot be used with --schedule paper, which raises the \
-                     momentum from 0.5 to 0.99 itself"
-                )));
-            }
-            (LrSchedule::Paper, None) => None,
-            (_, momentum) => Some(momentum.unwrap_or(recipe::MOMENTUM)),
-        };
+        let optimiser = self.options.choose(self.optimiser, self.schedule)?;
         let max_norm = match (self.no_max_norm, self.max_norm) {
             (true, _) => None,
             (false, Some(c)) => Some(MaxNorm::Engine(c)),
@@ -236,11 +225,9 @@ impl Arguments {
             initialisation: self.initialisation,
             batch: self.batch,
             epochs: self.epochs,
-            learning_rate: self.learning_rate,
+            learning_rate: self.learning_rate.unwrap_or(optimiser.learning_rate()),
             schedule: self.schedule,
-            momentum,
-            nesterov: self.nesterov,
-            weight_decay: self.weight_decay,
+            optimiser,
             max_norm,
             seed: self.seed,
             evaluate_every: self.evaluate_every,

@@ -201,6 +201,7 @@ fn a_model_and_a_checkpoint_are_inspected() {
     }
     let training = &checkpoint["training"];
     assert_eq!((&training["step"], &training["settings"]["batch"]), (&json!(63), &json!("128")));
+    assert_eq!(training["optimiser"], "sgd");
     assert_eq!(training["notes"]["curves"].as_array().unwrap().len(), 1);
 
     let text = succeeds(folder, &["inspect", "m"]);
@@ -212,6 +213,7 @@ fn a_model_and_a_checkpoint_are_inspected() {
     for part in [
         "checkpoint",
         "step           63",
+        "optimiser      sgd",
         "epochs done    1",
         "batch: 128",
         "0.0 in a straight line",

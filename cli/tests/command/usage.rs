@@ -164,6 +164,9 @@ fn settings_reach_the_training() {
         &["--momentum=0.5"],
         &["--nesterov"],
         &["--weight-decay=0.01"],
+        &["--optimiser=adam"],
+        &["--optimiser=adamw"],
+        &["--optimiser=adagrad"],
         &["--max-norm=1"],
         &["--max-norm-paper=1"],
         &["--initialisation=glorot"],
@@ -174,6 +177,19 @@ fn settings_reach_the_training() {
         let other = report(folder.path(), settings);
         assert_ne!(other["digest"], base["digest"], "{settings:?}");
         assert!(other["test_error"].as_f64().unwrap() < 0.8, "{settings:?}");
+    }
+    for (optimiser, options) in [
+        ("adam", &["--beta1=0.5", "--beta2=0.9", "--epsilon=0.01", "--weight-decay=0.01"][..]),
+        ("adamw", &["--beta1=0.5", "--beta2=0.9", "--epsilon=0.01", "--weight-decay=0"]),
+        ("adagrad", &["--initial-accumulator=0.1", "--epsilon=0.1", "--weight-decay=0.01"]),
+    ] {
+        let name = format!("--optimiser={optimiser}");
+        let base = report(folder.path(), &[&name]);
+        assert_eq!(base["settings"]["optimiser"], optimiser);
+        for option in options {
+            let other = report(folder.path(), &[&name, option]);
+            assert_ne!(other["digest"], base["digest"], "{name} {option}");
+        }
     }
     let held_out = report(folder.path(), &["--held-out=500"]);
     assert_eq!(held_out["data"]["train_rows"], 7500);
@@ -321,7 +337,7 @@ fn the_demo_compares_two_networks() {
 
 #[test]
 fn wrong_arguments_give_one_line_that_names_them() {
-    let cases: [(&[&str], &str); 33] = [
+    let cases: [(&[&str], &str); 41] = [
         (&["trian"], "'trian'"),
         (&["train", "--epoch", "3"], "'--epochs'"),
         (&["train", "--keep", "0"], "--keep <P>': keep rate 0: expected"),
@@ -354,6 +370,29 @@ fn wrong_arguments_give_one_line_that_names_them() {
         (&["train", "--max-norm", "0"], "from 1e-15 to 3.4e38"),
         (&["train", "--max-norm", "1", "--max-norm-paper", "2"], "cannot be used with"),
         (&["train", "--schedule", "paper", "--momentum", "0.9"], "--momentum 0.9"),
+        (&["train", "--optimiser", "lion"], "[possible values: sgd, adam, adamw, adagrad]"),
+        (
+            &["train", "--beta1", "0.9"],
+            "--beta1 0.9 cannot be used with --optimiser sgd: expected --optimiser adam or adamw",
+        ),
+        (
+            &["train", "--optimiser", "adam", "--momentum", "0.9"],
+            "--momentum 0.9 cannot be used with --optimiser adam: expected --optimiser sgd",
+        ),
+        (
+            &["train", "--optimiser", "adagrad", "--nesterov"],
+            "--nesterov cannot be used with --optimiser adagrad: expected --optimiser sgd",
+        ),
+        (
+            &["train", "--optimiser", "adamw", "--initial-accumulator", "0.5"],
+            "--initial-accumulator 0.5 cannot be used with --optimiser adamw",
+        ),
+        (
+            &["train", "--optimiser", "adam", "--schedule", "paper"],
+            "--schedule paper cannot be used with --optimiser adam",
+        ),
+        (&["train", "--beta2", "1"], "--beta2 <X>': expected a number of at least 0 and below 1"),
+        (&["train", "--epsilon", "0"], "--epsilon <X>': expected a number from 1.2e-38"),
         (&["train", "--out", "same", "--report", "./same"], "--out and --report"),
         (&["train", "--held-out", "8000"], "fewer than the 8000"),
         (&["train", "--seed", "-3"], "--seed"),

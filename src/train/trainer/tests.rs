@@ -6,14 +6,15 @@ use serde::Deserialize;
 use super::*;
 use crate::{
     nn::{
-        Activation, EluAlpha, Loss, NegativeSlope, PlainNetwork, ThinnedNetwork,
+        Activation, EluAlpha, Loss, NegativeSlope, PlainLayer, PlainNetwork, ThinnedNetwork,
         reference::{self, Gradients, Near},
     },
+    optimiser::{Adagrad, Adam, AdamW, Schedule, Sgd},
     rate::Keep,
     simd::tests::on_each_isa,
     tensor::MatrixView,
     thin::Panels,
-    train::{MaxNorm, Schedule, reference::Descent},
+    train::{MaxNorm, reference::Reference},
 };
 
 /// The tolerance for networks of at most 9 units per layer with values near 1: sums of about 20
@@ -58,11 +59,11 @@ struct Case {
     weight_gradients: Vec<Vec<Vec<f64>>>,
     bias_gradients: Vec<Vec<f64>>,
     #[serde(default)]
-    optimisers: Vec<Optimiser>,
+    optimisers: Vec<Descent>,
 }
 
 #[derive(Deserialize)]
-struct Optimiser {
+struct Descent {
     lr: f64,
     momentum: f64,
     nesterov: bool,
@@ -305,9 +306,9 @@ fn left_in_place(isa: Isa) {
                 .seed(4)
                 .build()
                 .unwrap();
-            let sgd = Sgd::new(Schedule::constant(0.1)).max_norm(MaxNorm::Engine(0.5));
-            let trainer = Trainer::builder(mlp, sgd, max_rows).with_isa(isa).unwrap();
-            let mut trainer = trainer.build().unwrap();
+            let sgd = Sgd::new(Schedule::constant(0.1));
+            let trainer = Trainer::builder(mlp, sgd, max_rows).max_norm(MaxNorm::Engine(0.5));
+            let mut trainer = trainer.with_isa(isa).unwrap().build().unwrap();
             for rows in [1, 5, 100, max_rows, 3] {
                 let (x, t) = (numbers(5, rows * 6), numbers(6, rows * outputs));
                 let batch = Batch::dense(MatrixView::new(&x, rows, 6).unwrap());
@@ -388,43 +389,54 @@ fn logits_of_thinned_networks(isa: Isa) {
 /// max-norm with c is applied to the weights into each unit.
 #[test]
 fn paper_form_trained_by_paper_rules_is_the_same_network() {
-    on_each_isa(trained_in_both_forms);
+    let rate = Schedule::Linear { from: 0.05, to: 0.02, steps: 5 };
+    // With an epsilon that matters, also because small gradients would amplify roundings.
+    let adam = Adam::new(rate).betas(0.8, 0.9).epsilon(0.02);
+    let adamw = AdamW::new(rate).betas(0.8, 0.9).epsilon(0.02);
+    let sgd = Sgd::new(Schedule::constant(0.2)).momentum(Schedule::constant(0.8));
+    for optimiser in [
+        Optimiser::from(sgd.weight_decay(0.003)),
+        sgd.nesterov().into(),
+        adam.into(),
+        adam.weight_decay(0.1).into(),
+        adamw.weight_decay(0.5).into(),
+        Adagrad::new(rate).epsilon(0.02).weight_decay(0.1).into(),
+        Adagrad::new(rate).epsilon(0.02).initial_accumulator(0.01).into(),
+    ] {
+        on_each_isa(|isa| trained_in_both_forms(isa, Reference { optimiser, max_norm: 0.9 }));
+    }
 }
 
-fn trained_in_both_forms(isa: Isa) {
-    let descent = Descent { rate: 0.2, momentum: 0.8, decay: 0.003, max_norm: 0.9 };
+fn trained_in_both_forms(isa: Isa, by: Reference) {
     let x = numbers(5, 24);
     let batch = Batch::dense(MatrixView::new(&x, 4, 6).unwrap());
     let (activation, loss) = (Activation::Tanh, Loss::SoftmaxCrossEntropy);
     let targets = Targets::Classes(&[2, 0, 1, 2]);
     let mlp = small(activation, loss, false);
-    let sgd = Sgd::new(Schedule::constant(descent.rate))
-        .momentum(Schedule::constant(descent.momentum))
-        .weight_decay(descent.decay)
-        .max_norm(MaxNorm::Paper(descent.max_norm))
-        .paper_rates();
-    let mut trainer =
-        Trainer::builder(mlp.clone(), sgd, 4).seed(3).with_isa(isa).unwrap().build().unwrap();
+    let max_norm = MaxNorm::Paper(by.max_norm);
+    let trainer = Trainer::builder(mlp.clone(), by.optimiser, 4).max_norm(max_norm).paper_rates();
+    let mut trainer = trainer.seed(3).with_isa(isa).unwrap().build().unwrap();
 
     let mut paper = PlainNetwork::from(mlp.clone().into_paper().paper_weights());
-    let mut velocity = paper.clone();
-    for layer in &mut velocity.layers {
-        layer.bias.fill(0.0);
-        layer.weights.iter_mut().for_each(|row| row.fill(0.0));
-    }
+    // For each layer, the states of each unit's weights, and those of the biases.
+    let initial = |layer: &PlainLayer| {
+        let weights: Vec<_> = layer.weights.iter().map(|w| by.initial(w.len())).collect();
+        (weights, by.initial(layer.bias.len()))
+    };
+    let mut states: Vec<_> = paper.layers.iter().map(initial).collect();
     for step in 0..5 {
         trainer.step(&batch, targets).unwrap();
         let thinned: Vec<_> =
             (0..4).map(|row| ThinnedNetwork::of(&mlp, 3, step, row).unwrap()).collect();
         // Units are not scaled in the paper's form.
         let gradients = backpropagated(&paper, &thinned, &[1.0; 3], &x, targets);
-        let layers = paper.layers.iter_mut().zip(&mut velocity.layers).zip(gradients.layers);
-        for ((layer, v), (dw, db)) in layers {
+        let layers = paper.layers.iter_mut().zip(&mut states).zip(gradients.layers);
+        for ((layer, (of_weights, of_biases)), (dw, db)) in layers {
             let values = |of: &[Near]| of.iter().map(|x| x.value).collect::<Vec<_>>();
-            for ((w, v), g) in layer.weights.iter_mut().zip(&mut v.weights).zip(&dw) {
-                descent.weights(w, v, &values(g));
+            for ((w, states), g) in layer.weights.iter_mut().zip(of_weights).zip(&dw) {
+                by.weights(step, w, &values(g), states);
             }
-            descent.biases(&mut layer.bias, &mut v.bias, &values(&db));
+            by.biases(step, &mut layer.bias, &values(&db), of_biases);
         }
     }
     let got = trainer.network().unwrap().into_paper();
@@ -432,7 +444,7 @@ fn trained_in_both_forms(isa: Isa) {
     for (got, want) in got.layers.iter().zip(&paper.layers) {
         let pairs = got.weights.iter().flatten().zip(want.weights.iter().flatten());
         for (&got, &want) in pairs.chain(got.bias.iter().zip(&want.bias)) {
-            close(got as f32, want, "paper's parameter");
+            close(got as f32, want, &format!("{:?}: paper's parameter", by.optimiser));
         }
     }
 }
@@ -443,10 +455,18 @@ fn parameters_that_overflow_are_reported_at_the_next_step() {
 }
 
 fn overflow(isa: Isa) {
+    overflows(isa, Sgd::new(Schedule::constant(3e38)).into(), 1e3);
+    // The squares of these gradients, with a finite loss.
+    for &optimiser in Optimiser::ALL.iter().filter(|optimiser| optimiser.name() != "sgd") {
+        overflows(isa, optimiser, 1e20);
+    }
+}
+
+fn overflows(isa: Isa, optimiser: Optimiser, x: f32) {
     let mlp = Mlp::builder(1).output(1, Loss::SquaredError).build().unwrap();
-    let sgd = Sgd::new(Schedule::constant(3e38));
-    let mut trainer = Trainer::builder(mlp, sgd, 1).with_isa(isa).unwrap().build().unwrap();
-    let x = [1e3];
+    let mut trainer = Trainer::builder(mlp, optimiser, 1).with_isa(isa).unwrap().build().unwrap();
+    trainer.mlp.set_weights(0, &[0.0]).unwrap();
+    let x = [x];
     let batch = Batch::dense(MatrixView::new(&x, 1, 1).unwrap());
     let target = [-1e3];
     let target = Targets::Values(MatrixView::new(&target, 1, 1).unwrap());

@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use candle_core::{Tensor, Var, backprop::GradStore};
 use candle_nn::loss::cross_entropy;
-use peer_protocol::{Outcome, Work, case::Step};
+use peer_protocol::{
+    Outcome, Work,
+    case::{Optimiser, Step},
+};
 
 use crate::{data, network::Network};
 
@@ -14,7 +17,7 @@ pub struct Training {
     /// Velocities of weights and biases.
     velocities: Vec<(Tensor, Tensor)>,
     /// Bounds on the norm of the weights into a unit.
-    bounds: Vec<f64>,
+    bounds: Vec<Option<f64>>,
     learning_rate: f64,
     momentum: f64,
     batches: Vec<(Tensor, Tensor)>,
@@ -23,6 +26,9 @@ pub struct Training {
 
 impl Training {
     pub fn new(step: &Step) -> Outcome<Self> {
+        if step.optimiser != Optimiser::Sgd {
+            return Err(format!("{:?}: candle's worker has SGD only", step.optimiser).into());
+        }
         let network = Network::load(&step.network)?;
         let velocities = network
             .parameters
@@ -30,7 +36,7 @@ impl Training {
             .map(|(w, b)| Ok((w.zeros_like()?, b.zeros_like()?)))
             .collect::<Outcome<_>>()?;
         let bounds = (0..network.parameters.len())
-            .map(|layer| step.max_norm * step.network.keep_below(layer))
+            .map(|layer| Some(step.max_norm? * step.network.keep_below(layer)))
             .collect();
         Ok(Self {
             network,
@@ -52,7 +58,7 @@ impl Training {
         let layers = self.network.parameters.iter().zip(&mut self.velocities).zip(&self.bounds);
         for (((w, b), (velocity_w, velocity_b)), &bound) in layers {
             let moved = update(w, velocity_w, &gradients, self.momentum, self.learning_rate)?;
-            w.set(&project(&moved, bound)?)?;
+            w.set(&bound.map_or(Ok(moved.clone()), |bound| project(&moved, bound))?)?;
             b.set(&update(b, velocity_b, &gradients, self.momentum, self.learning_rate)?)?;
         }
         Ok(loss)

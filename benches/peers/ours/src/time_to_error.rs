@@ -80,11 +80,12 @@ fn trainer(settings: &Settings, rows: &Dataset) -> Outcome<Trainer> {
     }
     let steps = settings.epochs * (rows.rows() / settings.batch) as u64;
     let rate = Schedule::Linear { from: settings.learning_rate, to: 0.0, steps };
-    let mut sgd = Sgd::new(rate).momentum(Schedule::constant(settings.momentum));
+    let sgd = Sgd::new(rate).momentum(Schedule::constant(settings.momentum));
+    let mut trainer = Trainer::builder(mlp, sgd, settings.batch).seed(settings.seed);
     if let Some(bound) = settings.max_norm {
-        sgd = sgd.max_norm(MaxNorm::Paper(bound));
+        trainer = trainer.max_norm(MaxNorm::Paper(bound));
     }
-    Ok(Trainer::builder(mlp, sgd, settings.batch).seed(settings.seed).build()?)
+    Ok(trainer.build()?)
 }
 
 /// The share of `test`'s rows that the network gets wrong.

@@ -5,14 +5,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use peer_protocol::{Outcome, Work, case::Step, files};
+use peer_protocol::{
+    Outcome, Work,
+    case::{self, Step},
+    files,
+};
 use serde_json::{Value, json};
 use thinnet::{
     Isa,
     data::Batch,
     nn::{Mlp, Targets},
     tensor::MatrixView,
-    train::{MaxNorm, Schedule, Sgd, Trainer},
+    train::{Adam, MaxNorm, Optimiser, Schedule, Sgd, Trainer},
 };
 
 use crate::{network, threads::Threads};
@@ -39,11 +43,18 @@ impl Training {
             )
             .into());
         }
-        let sgd = Sgd::new(Schedule::constant(step.learning_rate))
-            .momentum(Schedule::constant(step.momentum))
-            .max_norm(MaxNorm::Paper(step.max_norm));
+        let rate = Schedule::constant(step.learning_rate);
+        let momentum = Schedule::constant(step.momentum);
+        let optimiser = match step.optimiser {
+            case::Optimiser::Sgd => Optimiser::from(Sgd::new(rate).momentum(momentum)),
+            case::Optimiser::Adam => Adam::new(rate).into(),
+        };
         let isa = step.isa.as_deref().map_or(Ok(Isa::detect()), str::parse)?;
-        let trainer = Trainer::builder(mlp, sgd, batch).seed(1).with_isa(isa)?.build()?;
+        let mut trainer = Trainer::builder(mlp, optimiser, batch);
+        if let Some(bound) = step.max_norm {
+            trainer = trainer.max_norm(MaxNorm::Paper(bound));
+        }
+        let trainer = trainer.seed(1).with_isa(isa)?.build()?;
         Ok(Self { trainer, inputs, labels, batch, threads: Threads::new(step.threads)? })
     }
 

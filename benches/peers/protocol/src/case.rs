@@ -56,15 +56,29 @@ pub struct Step {
     pub network: Network,
     pub data: Data,
     pub batch: usize,
+    #[serde(default)]
+    pub optimiser: Optimiser,
     pub learning_rate: f64,
+    /// SGD's.
     pub momentum: f64,
     /// Bound on the norm of each unit's incoming weights, for the paper's form
     /// of weights: times the keep rate of the layer's inputs for the scaled form.
-    pub max_norm: f64,
+    pub max_norm: Option<f64>,
     /// An instruction set of thinnet's.
     #[serde(default)]
     pub isa: Option<String>,
     pub threads: usize,
+}
+
+/// How a step updates the parameters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Optimiser {
+    /// With momentum.
+    #[default]
+    Sgd,
+    /// With PyTorch's betas and epsilon.
+    Adam,
 }
 
 /// Predictions by weight scaling.
