@@ -1,10 +1,10 @@
-//! Train and serve neural networks with dropout on CPUs, without multiplying by zero.
+//! Train and serve neural networks with dropout on CPUs, skipping every input that is zero.
 //!
 //! Dropout (Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, JMLR 15, 2014) keeps each
 //! unit with probability p, drawn independently for every unit and every example, so each example
 //! trains its own **thinned network**. Most engines compute the full network and multiply part of
-//! it by zero. thinnet skips every multiplication by zero, whether the zero comes from the mask, a
-//! ReLU or the input, and draws its masks from exactly the paper's distribution.
+//! it by zero. thinnet leaves out every input of a layer that is zero, whether the zero comes from
+//! the mask, a ReLU or the data, and draws its masks from exactly the paper's distribution.
 //!
 //! # A tour
 //!
@@ -38,7 +38,7 @@
 //! # Ok::<(), thinnet::Error>(())
 //! ```
 //!
-//! [`Dropout`] is the operation on its own, for your own matrices. Masks are a pure function of
+//! [`Dropout`] is the operation on its own, for your own slices. Masks are a pure function of
 //! (seed, layer, step, row, unit): see [`mask`].
 //!
 //! # What it promises
@@ -52,8 +52,8 @@
 //! - If an allocation of 64 KiB or more fails, the call returns an error and changes nothing. A
 //!   smaller one that fails may abort the process, as may `Clone` of a large network;
 //!   [`nn::Mlp::try_clone`] does not.
-//! - No confident predictions from NaN: an input, a sum or a result that is not finite is an error
-//!   that names its row.
+//! - No confident predictions from NaN: by default, an input, a sum or a result that is not finite
+//!   is an error that names its row.
 //! - Training steps and predictions allocate nothing after the first.
 //! - Results are bit-identical with any number of threads, and masks on every machine.
 //!

@@ -15,14 +15,14 @@
 //!                      "layers": [{"activation": "relu", "kind": "dense", "noise": NOISE,
 //!                      "width": 1024}, ...], "loss": "softmax_cross_entropy",
 //!                      "mask_format": 1, "scaling": "inverted"}
-//! NOISE               {"kind": "none"} or {"keep_k": 32768, "kind": "bernoulli"}, k of k/65536
+//! NOISE               {"kind": "none"} or {"keep_k": 32768, "kind": "bernoulli"}, keep rate k/65536
 //! thinnet.checkpoint  {"architecture": as above, "optimiser": {"kind": "sgd",
 //!                      "settings": ..., "states": ["velocity"]},
 //!                      "position": {"notes": ..., "settings": ..., "step": 1000}}
 //! ```
 //!
-//! The last layer is the output. Metadata is one JSON string with sorted keys, so the same model
-//! gives the same bytes; unknown fields are refused. Files are written as described in
+//! The last layer is the output. The value of each of these two keys is a JSON object as a string,
+//! with sorted keys, so the same model gives the same bytes; unknown fields are refused. Files are written as described in
 //! [`files`](crate::files); tensors are written from and read into their final memory without a
 //! copy. To inspect a file, use [`Contents`].
 //!
@@ -30,7 +30,7 @@
 //! SHA-256 of all its bytes, in hexadecimal, with 64 zeros in place of its own digits. It is
 //! verified when the file is loaded, so no changed bit goes unnoticed. A state dict that
 //! [`torch::to_bytes`](crate::exchange::torch::to_bytes) writes has one too; a state dict without one is also
-//! read, since PyTorch's own writer drops it.
+//! read, since a file that another program saved again no longer has it.
 //!
 //! **Versions**: files with a format number other than [`FORMAT`] are refused. From the first
 //! published version of this crate on, every format that a published version has written will

@@ -1,4 +1,5 @@
-//! Data: readers, the embedded digits, batches.
+//! Data sets: readers for IDX (also gzipped) and NPY files, the embedded digits, held-out rows, and
+//! batches in a seeded order.
 
 mod batch;
 mod batches;

@@ -1,5 +1,5 @@
-//! The dropout operation on its own, for your own matrices; multiplicative Gaussian noise is
-//! [`GaussianDropout`].
+//! The dropout operation on its own, for your own slices of f32. [`GaussianDropout`] multiplies by
+//! Gaussian noise instead.
 //!
 //! | | formula |
 //! |---|---|

@@ -2,9 +2,9 @@
 //!
 //! A file is written under a temporary name in the same folder, flushed to the disk and renamed;
 //! symbolic links are followed, and the permissions of the file that it replaces are kept
-//! ([`write_atomically_with`]). What a killed process leaves over is removed by the next write in
+//! ([`write_atomically_with`]). What a killed process leaves behind is removed by the next write in
 //! that folder. A run that saves repeatedly uses a [`WriteLock`] to keep others from writing its
-//! file. Two paths lead to the same file if their [`Identity`] is equal.
+//! file. Two paths lead to the same file if their [`Identity`] values are equal.
 
 mod atomic;
 mod foreign;

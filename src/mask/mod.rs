@@ -1,12 +1,12 @@
-//! Bernoulli masks and normal numbers: pure functions of (seed, layer, step, row, unit).
+//! Bernoulli masks and normal numbers: pure functions of (seed, domain, layer, step, row, unit).
 //!
-//! The complete definition:
+//! The complete definition, with the keep rate as k/65536, all arithmetic modulo 2^64, and shifts
+//! binding tighter than `^`:
 //!
 //! - `splitmix(h)` is the first output of SplitMix64 started at h: with
 //!   `z = h + 0x9e3779b97f4a7c15`,
 //!   `z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9`,
-//!   `z = (z ^ z >> 27) * 0x94d049bb133111eb`, it is `z ^ z >> 31`, modulo
-//!   2^64.
+//!   `z = (z ^ z >> 27) * 0x94d049bb133111eb`, it is then `z ^ z >> 31`.
 //! - The **row hash** starts at `h = 0` and absorbs, in this order, the seed, the [`Domain`]'s
 //!   number, the layer, the step and the row: `h = splitmix(h ^ value)`. "Layer" is the dropout
 //!   site: the input is site 0, and sites are counted even if nothing is dropped there.
@@ -17,10 +17,10 @@
 //! - An input declared **sparse** uses random access instead: unit u is kept
 //!   iff (output number u + 1 of SplitMix64 started at h) >> 48 < k:
 //!   [`scalar::kept_at`].
-//! - **Normal numbers**, for Gaussian noise, come from the same streams instead of words:
+//! - **Normal numbers**, for Gaussian noise, are drawn from the same streams, in place of words:
 //!   [`scalar::normals`].
 //!
-//! Nothing else enters: not the number of threads, how the batch is split, the instruction set, the
+//! Apart from the keep rate and whether an input is declared sparse, nothing else enters: not the number of threads, how the batch is split, the instruction set, the
 //! machine, or previous draws. Changing these bits is a breaking change and increments [`FORMAT`].
 
 mod bernoulli;

@@ -1,7 +1,7 @@
 //! Networks: layers, activations, losses and initialisation.
 //!
-//! Running a batch through a network is left to [`crate::train`] and [`crate::predict`]; `flow`
-//! and `view` are the forward pass that they share.
+//! [`crate::train`] and [`crate::predict`] run batches through a network; `flow` and `view`, here,
+//! are the forward pass that they share.
 
 mod activation;
 mod builder;

@@ -49,7 +49,7 @@ impl Method {
 }
 
 impl<M: Borrow<Mlp>> Predictor<M> {
-    /// Predicts with this method. Only Monte Carlo uses the seeds.
+    /// Predicts with this method. Only Monte-Carlo uses the seeds.
     ///
     /// # Errors
     /// As for [`Self::weight_scaling`], [`Self::monte_carlo`] and [`Self::moments`].

@@ -6,8 +6,8 @@
 //! |---|---|---|
 //! | [`predict`](Predictor::predict), weight scaling | one pass | one prediction, which approximates the average of all thinned networks, as bare numbers |
 //! | [`weight_scaling`](Predictor::weight_scaling) | the same | the same prediction, with its class and entropy |
-//! | [`monte_carlo`](Predictor::monte_carlo) | one thinned pass per sample | mean, variance, entropies and quantiles over thinned networks |
-//! | [`moments`](Predictor::moments), moment propagation | one pass over full lists with three times the arithmetic; for rows with few active units, one per mask of a small set | mean, variance and entropies, without sampling |
+//! | [`monte_carlo`](Predictor::monte_carlo) | one thinned pass per sample | mean, variance, entropies and, if samples are kept, quantiles over thinned networks |
+//! | [`moments`](Predictor::moments), moment propagation | one pass without masks, with twice the products; for rows with at most 64 active units at the first site, one for each of up to 4,096 masks | mean, variance and entropies, without sampling |
 
 mod context;
 mod evaluate;
@@ -109,7 +109,7 @@ impl<M: fmt::Debug> fmt::Debug for Predictor<M> {
 pub struct Workspace {
     flow: Flow,
     predictions: Matrix,
-    /// Allocated by the first Monte Carlo prediction.
+    /// Allocated by the first Monte-Carlo prediction.
     samples: Option<Samples>,
     /// Allocated by the first moment propagation.
     moments: Option<Moments>,
@@ -319,7 +319,7 @@ impl<M: Borrow<Mlp>> Predictor<M> {
     /// | more | none | one pass with twice the products |
     ///
     /// A pass above a mask is thinned up to the next dropout site, and costs as much as a
-    /// Monte Carlo sample. The masks depend on the number of active units, the site and
+    /// Monte-Carlo sample. The masks depend on the number of active units, the site and
     /// its keep rate, so a prediction depends on its row alone. No masks are used if the
     /// first site is directly below the output and the loss is squared error: there the
     /// moments are exact.
@@ -341,7 +341,7 @@ impl<M: Borrow<Mlp>> Predictor<M> {
     /// layer are independent given the mask, that z is normal, and that logits are
     /// independent of each other. docs/PERFORMANCE.md lists measured errors for deep
     /// networks, for tables, and for softmax over 2 to 100,000 classes; for 1,000 classes
-    /// or more with logits whose standard deviations are 3 or larger, use Monte Carlo
+    /// or more with logits whose standard deviations are 3 or larger, use Monte-Carlo
     /// samples.
     ///
     /// # Errors

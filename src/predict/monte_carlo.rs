@@ -1,4 +1,4 @@
-//! Monte Carlo prediction: samples thinned networks and aggregates their predictions row
+//! Monte-Carlo prediction: samples thinned networks and aggregates their predictions row
 //! by row.
 //!
 //! In the thin products, a request's samples are rows like any others. Whatever precedes
@@ -27,7 +27,7 @@ const PASS: usize = 128;
 /// Samples taken between two checks of a request's convergence.
 const ROUND: usize = 16;
 
-/// The number of thinned networks that a prediction samples (Monte Carlo model averaging,
+/// The number of thinned networks that a prediction samples (Monte-Carlo model averaging,
 /// section 7.5 of the paper), and when it may stop early.
 ///
 /// ```

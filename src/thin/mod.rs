@@ -1,4 +1,4 @@
-//! The three matrix products of a layer, over the units that the mask keeps.
+//! The three matrix products of a layer, over active inputs only: kept by the mask, and not zero.
 //!
 //! A layer maps K inputs to N outputs. These shapes hold throughout this module:
 //!
@@ -14,15 +14,15 @@
 //! | file | formula |
 //! |---|---|
 //! | [`forward`] | `z[row][n] = b[n] + s[n] sum_k x[row][k] w[k][n]`, then the next layer's lists |
-//! | [`backward`] | `dz_below[row][k] = f'(x[row][k]) / p * sum_n s[n] w[k][n] dz[row][n]` at active k |
+//! | [`backward`] | `dz_below[row][k] = f'(z_below[row][k]) / p * sum_n s[n] w[k][n] dz[row][n]` at active k |
 //! | [`update`] | `g[k][n] = sum_row x[row][k] dz[row][n]`, applied in the same pass by the optimiser |
 //!
 //! [`moments`] propagates a mean and a standard deviation through product 1 instead.
 //!
-//! The panels of z hold the sums without b and s from product 1 to product 2, which writes dz
-//! over them. Where f'(z) is not a function of y ([`Kept`]), product 1 of a training step writes
-//! f'(z) r over the sums, with r = 1/p for a kept unit and 0 for a dropped one, and product 2
-//! reads it there.
+//! Although z is defined with b and s, the panels hold the sums alone, from product 1 until
+//! product 2 overwrites them with dz. Where f'(z) cannot be computed from the output y = f(z)
+//! ([`Kept`]), product 1 of a training step overwrites the sums with f'(z) / p for a kept unit and 0
+//! for a dropped one, and product 2 reads them there.
 //!
 //! The order of summation for a row depends only on the model and that row's own
 //! list: ascending blocks, then ascending units. Each output belongs to exactly one
