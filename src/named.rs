@@ -128,7 +128,7 @@ mod tests {
         checks(
             Isa::ALL,
             Isa::name,
-            "instruction set `Other`: expected one of auto, portable, avx2, avx512",
+            "instruction set `Other`: expected one of auto, portable, neon, avx2, avx512",
         );
         assert_eq!(Dtype::NAMES, "b1, u1, u2, u4, u8, i1, i2, i4, i8, f2, f4, f8");
         assert!(Dtype::ALL.iter().map(|dtype| dtype.name()).eq(Dtype::NAMES.split(", ")));

@@ -324,6 +324,7 @@ mod tests {
         let sgd = Optimiser::from(Sgd::new(Schedule::constant(0.0)));
         let adam = Adam::new(Schedule::constant(0.0)).into();
         let digest = mlp.digest();
+        let emulated = std::env::var_os("THINNET_TEST_EMULATED").is_some();
         for (threads, bytes, found) in [
             (1, 16.0, measure(sgd)),
             (2, 16.0, pool.install(|| measure(sgd))),
@@ -333,7 +334,10 @@ mod tests {
             let found = found.unwrap();
             assert_eq!((found.threads, found.rows, found.steps), (threads, 20, 9));
             assert_eq!(mlp.digest(), digest);
-            assert!(found.floors.fma_gflops > 0.1 && found.floors.memory_gbytes > 0.01);
+            let [fma, memory] = [found.floors.fma_gflops, found.floors.memory_gbytes];
+            // Emulated multiply-adds are slower than those of any CPU: .ci/arm sets this.
+            let least = if emulated { [0.0; 2] } else { [0.1, 0.01] };
+            assert!(fma > least[0] && memory > least[1], "{fma} {memory}");
             let [first, last] = &found.layers[..] else { panic!("two layers") };
             assert_eq!((first.path, last.path), (ProductPath::Lists, ProductPath::Narrow));
             // A third of the numbers are zero, and all rows are alike: the expected

@@ -1,35 +1,20 @@
 //! The AVX2 backend with fused multiply-add: 16 f32 in two registers, 8 u64 in two.
+#![cfg(target_arch = "x86_64")]
 #![expect(unsafe_code, reason = "vector instructions")]
 
 use std::arch::x86_64::*;
 
 use super::{
+    backend::backend,
     lanes::{Half, LANES, Lanes, Lines},
-    x86::{Quarters, backend, fold_parts, stream_lines},
+    positions::{offsets_of, positions_in},
+    x86::{Quarters, fold_parts, stream_lines},
 };
 
 backend! {
-    /// Proof that the CPU has AVX2 and FMA: only [`Avx2::detect`] makes one.
+    /// Proof that the CPU has AVX2 and FMA: only `detect` makes one.
     Avx2: "sse3", "ssse3", "sse4.1", "sse4.2", "avx", "avx2", "fma"
 }
-
-/// For each byte, the positions of its set bits, lowest first, one byte per position.
-static POSITIONS: [u64; 256] = {
-    let mut table = [0u64; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let (mut bit, mut n) = (0, 0);
-        while bit < 8 {
-            if byte >> bit & 1 == 1 {
-                table[byte] |= (bit as u64) << (8 * n);
-                n += 1;
-            }
-            bit += 1;
-        }
-        byte += 1;
-    }
-    table
-};
 
 /// A vector with all bits set in the lanes whose bit is set in `mask`.
 #[inline(always)]
@@ -227,9 +212,8 @@ impl Lanes for Avx2 {
         let n = low.count_ones() as usize;
         for (half, at, x, first) in [(low, 0, x[0], first), (high, n, x[1], first.wrapping_add(8))]
         {
-            let positions = POSITIONS[usize::from(half)];
-            let each = 0x0101_0101_0101_0101u64.wrapping_mul(u64::from(first));
-            offsets[at..at + 8].copy_from_slice(&(positions + each).to_le_bytes());
+            let positions = positions_in(half);
+            offsets[at..at + 8].copy_from_slice(&offsets_of(positions, first));
             // SAFETY: `at` is at most 8, so 8 elements lie within the 16; the
             // token proves that the CPU has AVX2.
             unsafe {

@@ -1,15 +1,17 @@
 //! The AVX-512 backend: 16 f32 in one register, 8 u64 in one, lane masks in mask registers.
+#![cfg(target_arch = "x86_64")]
 #![expect(unsafe_code, reason = "vector instructions")]
 
 use std::arch::x86_64::*;
 
 use super::{
+    backend::backend,
     lanes::{Half, LANES, Lanes, Lines},
-    x86::{Quarters, backend, fold_parts, stream_lines},
+    x86::{Quarters, fold_parts, stream_lines},
 };
 
 backend! {
-    /// Proof that the CPU has AVX-512: only [`Avx512::detect`] makes one.
+    /// Proof that the CPU has AVX-512: only `detect` makes one.
     Avx512:
         "sse3", "ssse3", "sse4.1", "sse4.2", "avx", "avx2", "fma", "f16c",
         "avx512f", "avx512bw", "avx512dq", "avx512vl"

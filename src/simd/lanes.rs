@@ -1,4 +1,6 @@
-//! The [`Lanes`] trait: the operations that every backend implements.
+//! The traits of a backend: its vectors and their operations, and whether this CPU has it.
+
+use super::Kernel;
 
 /// Lanes per float vector: one cache line.
 pub(crate) const LANES: usize = 16;
@@ -106,6 +108,14 @@ pub(crate) trait Lanes: Copy + Send + Sync {
     fn rotate_left(self, x: Self::U, n: u32) -> Self::U {
         self.or(self.shift_left(x, n), self.shift_right(x, 64 - n))
     }
+}
+
+/// A backend as [`super::Isa`] chooses it.
+pub(crate) trait Backend: Lanes {
+    /// Returns the backend if this CPU supports it.
+    fn detect() -> Option<Self>;
+    /// Runs the kernel, compiled with the backend's instructions.
+    fn run<K: Kernel>(self, kernel: K) -> K::Output;
 }
 
 /// Cache lines that are computed on demand. This is a trait because a closure that

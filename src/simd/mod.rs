@@ -5,60 +5,115 @@
 //! time. The choice is checked only there, once per buffer or block.
 //!
 //! All backends offer the same two vector types, 16 f32 (a cache line) and 8 u64,
-//! whatever their register width, so a kernel sums in the same order on each. AVX2
-//! and AVX-512 give bitwise identical results. If the baseline CPU of the build has
-//! no fused multiply-add, the portable backend rounds products before adding them.
+//! whatever their register width, so a kernel sums in the same order on each. NEON, AVX2
+//! and AVX-512 give bitwise identical results, except for the sign and payload of a NaN.
+//! If the baseline CPU of the build has no fused multiply-add, the portable backend rounds
+//! products before adding them.
+//!
+//! A backend is a file with its implementation of [`Lanes`], the `mod` line for that file,
+//! and a line in the list of [`Isa`]. Everything else that depends on the set of backends
+//! iterates over [`Isa::ALL`].
 
-#[cfg(target_arch = "x86_64")]
 mod avx2;
-#[cfg(target_arch = "x86_64")]
 mod avx512;
+mod backend;
 mod lanes;
 pub(crate) mod math;
+mod neon;
 mod portable;
-#[cfg(target_arch = "x86_64")]
+mod positions;
 mod x86;
 
 pub(crate) use lanes::{Half, LANES, Lanes, Lines};
 
 use std::{fmt, str::FromStr};
 
+use lanes::Backend;
+
 use crate::{
     error::Error,
     named::{from_name, names},
 };
 
-/// An instruction set that a kernel can run on.
-///
-/// ```
-/// use thinnet::Isa;
-///
-/// assert!(Isa::detect().is_available());
-/// assert!(Isa::available().any(|isa| isa == Isa::Portable));
-/// assert_eq!("auto".parse::<Isa>()?, Isa::detect());
-/// # Ok::<(), thinnet::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Isa {
-    /// The build's target CPU, through the `wide` crate: runs everywhere.
-    Portable,
-    /// 256-bit vectors with fused multiply-add.
-    Avx2,
-    /// 512-bit vectors (F, BW, DQ and VL: Skylake-X, Zen 4 and later).
-    Avx512,
+/// Generates [`Isa`] from the list of backends. A line `Variant = "name" in module on target`
+/// says that `module`, which exists if the build's target satisfies the condition `target`,
+/// contains the backend's token, a type with the name of the variant.
+macro_rules! backends {
+    (
+        $(#[$about_isa:meta])*
+        pub enum Isa {
+            $($(#[$about:meta])* $token:ident = $name:literal in $module:ident on $target:meta,)+
+        }
+    ) => {
+        $(#[$about_isa])*
+        pub enum Isa {
+            $($(#[$about])* $token,)+
+        }
+
+        names! {
+            /// Every instruction set that thinnet knows. Those that a single CPU can have are in
+            /// order of speed, slowest first.
+            ALL of Isa, also "auto";
+            /// The name, as the command line takes it.
+            name;
+            $($token => $name,)+
+        }
+
+        /// A backend that this CPU supports.
+        #[derive(Clone, Copy)]
+        enum Token {
+            $(#[cfg($target)] $token($module::$token),)+
+        }
+
+        impl Isa {
+            fn token(self) -> Option<Token> {
+                match self {
+                    $(
+                        #[cfg($target)]
+                        Self::$token => $module::$token::detect().map(Token::$token),
+                        #[cfg(not($target))]
+                        Self::$token => None,
+                    )+
+                }
+            }
+
+            /// Runs the kernel with this instruction set, or with the portable backend if the
+            /// CPU does not support it (which the public entry points rule out beforehand).
+            #[inline]
+            pub(crate) fn dispatch<K: Kernel>(self, kernel: K) -> K::Output {
+                match self.token().unwrap_or(Token::Portable(portable::Portable)) {
+                    $(#[cfg($target)] Token::$token(lanes) => lanes.run(kernel),)+
+                }
+            }
+        }
+    };
 }
 
-/// Proof that the CPU has an instruction set; the functions of a backend cannot be
-/// called without it.
-#[derive(Clone, Copy)]
-enum Token {
-    Portable(portable::Portable),
-    #[cfg(target_arch = "x86_64")]
-    Avx2(avx2::Avx2),
-    #[cfg(target_arch = "x86_64")]
-    Avx512(avx512::Avx512),
+backends! {
+    /// An instruction set that a kernel can run on.
+    ///
+    /// ```
+    /// use thinnet::Isa;
+    ///
+    /// assert!(Isa::detect().is_available());
+    /// assert!(Isa::available().any(|isa| isa == Isa::Portable));
+    /// assert_eq!("auto".parse::<Isa>()?, Isa::detect());
+    /// # Ok::<(), thinnet::Error>(())
+    /// ```
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    pub enum Isa {
+        /// The build's target CPU, through the `wide` crate: runs everywhere.
+        Portable = "portable" in portable on all(),
+        /// 128-bit vectors with fused multiply-add (Arm, 64 bits).
+        Neon = "neon" in neon on all(target_arch = "aarch64", target_endian = "little"),
+        /// 256-bit vectors with fused multiply-add.
+        Avx2 = "avx2" in avx2 on target_arch = "x86_64",
+        /// 512-bit vectors (F, BW, DQ and VL: Skylake-X, Zen 4 and later).
+        Avx512 = "avx512" in avx512 on target_arch = "x86_64",
+    }
 }
+from_name!(Isa, "instruction set");
 
 /// A kernel: the same code for every backend.
 pub(crate) trait Kernel {
@@ -68,17 +123,6 @@ pub(crate) trait Kernel {
     /// compiled with the backend's instructions.
     fn run<L: Lanes>(self, lanes: L) -> Self::Output;
 }
-
-names! {
-    /// Every instruction set that thinnet knows, slowest first.
-    ALL of Isa, also "auto";
-    /// The name, as the command line takes it.
-    name;
-    Portable => "portable",
-    Avx2 => "avx2",
-    Avx512 => "avx512",
-}
-from_name!(Isa, "instruction set");
 
 impl Isa {
     /// The fastest instruction set that this CPU supports.
@@ -124,32 +168,6 @@ impl Isa {
             }
         }
         self.dispatch(Probe(std::hint::black_box(1.0 + 1.0 / 4096.0))) != 0.0
-    }
-
-    fn token(self) -> Option<Token> {
-        match self {
-            Self::Portable => Some(Token::Portable(portable::Portable)),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => avx2::Avx2::detect().map(Token::Avx2),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => avx512::Avx512::detect().map(Token::Avx512),
-            #[cfg(not(target_arch = "x86_64"))]
-            Self::Avx2 | Self::Avx512 => None,
-        }
-    }
-
-    /// Runs the kernel with this instruction set, or with the portable backend if the CPU
-    /// does not support it (which the public entry points rule out beforehand).
-    #[inline]
-    pub(crate) fn dispatch<K: Kernel>(self, kernel: K) -> K::Output {
-        match self.token() {
-            #[cfg(target_arch = "x86_64")]
-            Some(Token::Avx512(lanes)) => avx512::run(lanes, kernel),
-            #[cfg(target_arch = "x86_64")]
-            Some(Token::Avx2(lanes)) => avx2::run(lanes, kernel),
-            Some(Token::Portable(lanes)) => kernel.run(lanes),
-            None => kernel.run(portable::Portable),
-        }
     }
 }
 

@@ -3,11 +3,24 @@
 
 use wide::{f32x16, u64x8};
 
-use super::lanes::{Half, LANES, Lanes};
+use super::{
+    Kernel,
+    lanes::{Backend, Half, LANES, Lanes},
+};
 
 /// The portable backend, which every CPU supports.
 #[derive(Clone, Copy)]
 pub(crate) struct Portable;
+
+impl Backend for Portable {
+    fn detect() -> Option<Self> {
+        Some(Self)
+    }
+    #[inline(always)]
+    fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        kernel.run(self)
+    }
+}
 
 /// A vector with all bits set in the lanes whose bit is set in `mask`.
 #[inline(always)]

@@ -1,41 +1,10 @@
 //! Code shared by the x86-64 backends.
+#![cfg(target_arch = "x86_64")]
 #![expect(unsafe_code, reason = "vector instructions")]
 
 use std::arch::x86_64::*;
 
 use super::lanes::{Half, LANES, Lanes, Lines};
-
-/// Generates the token of a backend and the function that runs kernels with it. Both
-/// use a single list of features, so the features enabled are those that were detected.
-/// The list includes features that others imply, because rustc enables those as well;
-/// .ci/features checks it against rustc. Every x86-64 CPU has SSE and SSE2.
-macro_rules! backend {
-    ($(#[$doc:meta])* $token:ident: $($feature:tt),+) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy)]
-        pub(crate) struct $token(());
-
-        impl $token {
-            pub(super) fn detect() -> Option<Self> {
-                ($(std::arch::is_x86_feature_detected!($feature))&&+).then_some(Self(()))
-            }
-        }
-
-        $(#[target_feature(enable = $feature)])+
-        fn with_features<K: $crate::simd::Kernel>(lanes: $token, kernel: K) -> K::Output {
-            kernel.run(lanes)
-        }
-
-        /// Runs the kernel, compiled with these features.
-        #[inline]
-        pub(super) fn run<K: $crate::simd::Kernel>(lanes: $token, kernel: K) -> K::Output {
-            // SAFETY: only `detect` makes a token, and only if the CPU has every feature
-            // that `with_features` enables.
-            unsafe { with_features(lanes, kernel) }
-        }
-    };
-}
-pub(super) use backend;
 
 /// A backend whose float vector can be split into four SSE vectors.
 pub(super) trait Quarters: Lanes {

@@ -31,6 +31,7 @@ mod properties;
 mod recorded;
 mod refusals;
 mod resume;
+mod rounding;
 mod settings;
 mod sharing;
 mod theory;
