@@ -15,6 +15,17 @@ pub(crate) struct Pass {
 }
 
 impl Pass {
+    /// How `rows` rows run through a network of this many parameters: their product is the number
+    /// of multiply-adds of a forward pass, which says whether the work is worth dividing.
+    pub(crate) fn of(isa: Isa, parameters: usize, rows: usize) -> Self {
+        Self { isa, parallel: parallel::worth_it(rows.saturating_mul(parameters)) }
+    }
+
+    /// The same pass with all work on the calling thread.
+    pub(crate) fn serial(self) -> Self {
+        Self { parallel: false, ..self }
+    }
+
     /// Runs `leaf(number, item)` on every item of `work`.
     pub(crate) fn each<D: Divide>(self, work: D, leaf: &(impl Fn(usize, D) + Sync)) {
         parallel::each(self.parallel, work, leaf);

@@ -5,7 +5,6 @@ use std::ops::Range;
 use crate::{
     error::Error,
     nn::{Flow, NetworkView},
-    parallel::worth_it,
     pass::Pass,
     simd::Isa,
 };
@@ -24,8 +23,8 @@ pub(super) struct Context<'a> {
 impl Context<'_> {
     /// How the products of `rows` rows run.
     pub fn pass(self, rows: usize) -> Pass {
-        let products = rows.saturating_mul(self.network.mlp.parameters());
-        Pass { isa: self.isa, parallel: !self.serial && worth_it(products) }
+        let pass = Pass::of(self.isa, self.network.mlp.parameters(), rows);
+        if self.serial { pass.serial() } else { pass }
     }
 
     /// Checks that the sums of the computed layers `layers` are finite; every prediction

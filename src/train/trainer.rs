@@ -13,7 +13,6 @@ use crate::{
     error::Error,
     mask::{Domain, Mask, MaskSpec, Streams},
     nn::{Flow, Layer, Mlp, NetworkView, Targets},
-    parallel::worth_it,
     pass::Pass,
     rate::Keep,
     simd::Isa,
@@ -446,8 +445,7 @@ impl Trainer {
 
     /// How the products for this number of rows run.
     fn pass(&self, rows: usize) -> Pass {
-        let parallel = worth_it(rows.saturating_mul(self.mlp.parameters()));
-        Pass { isa: self.isa, parallel }
+        Pass::of(self.isa, self.mlp.parameters(), rows)
     }
 
     /// A copy of the network as it is now, as it would be saved to a file.
