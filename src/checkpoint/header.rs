@@ -44,8 +44,9 @@ pub(crate) fn begins(bytes: &[u8]) -> bool {
 }
 
 /// A parsed header.
+#[derive(Default)]
 pub(super) struct Header {
-    pub metadata: HashMap<String, String>,
+    metadata: Option<Metadata>,
     /// The tensors in the order of the file, without gaps.
     pub tensors: Vec<Entry>,
 }
@@ -74,6 +75,11 @@ impl Entry {
 }
 
 impl Header {
+    /// The metadata under a key.
+    pub fn metadata(&self, key: &str) -> Option<&str> {
+        self.metadata.as_ref()?.0.get(key).map(String::as_str)
+    }
+
     /// Parses a header that is followed by this many bytes of data. The tensors have to cover the
     /// data without gaps or overlaps, from the first byte to the last.
     pub fn read(json: &[u8], data: u64) -> Result<Self, String> {
@@ -111,76 +117,83 @@ impl Header {
     }
 }
 
+/// What is read from a JSON object, one entry after the other.
+trait Object: Default {
+    const EXPECTED: &'static str;
+
+    /// Takes the entry with this key; its value is the next one of `map`.
+    fn take<'de, A: MapAccess<'de>>(&mut self, key: String, map: &mut A) -> Result<(), A::Error>;
+}
+
+/// The visitor of an object.
+struct Entries<T>(T);
+
+impl<'de, T: Object> Visitor<'de> for Entries<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(T::EXPECTED)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<T, A::Error> {
+        while let Some(key) = map.next_key()? {
+            self.0.take(key, &mut map)?;
+        }
+        Ok(self.0)
+    }
+}
+
+impl Object for Header {
+    const EXPECTED: &'static str = "an object of tensors";
+
+    fn take<'de, A: MapAccess<'de>>(&mut self, name: String, map: &mut A) -> Result<(), A::Error> {
+        if name == "__metadata__" {
+            if self.metadata.replace(map.next_value()?).is_some() {
+                return Err(A::Error::custom(format!("{name} stands there twice")));
+            }
+            return Ok(());
+        }
+        if self.tensors.len() == MAX_TENSORS {
+            return Err(A::Error::custom(format!("more than {MAX_TENSORS} tensors")));
+        }
+        if name.len() > LONGEST_NAME {
+            let n = name.len();
+            let expected = format!("a name of {n} bytes: expected at most {LONGEST_NAME}");
+            return Err(A::Error::custom(expected));
+        }
+        let Info { dtype, shape, data_offsets: offsets } = map.next_value()?;
+        self.tensors.push(Entry { name, dtype, shape: shape.0, offsets });
+        Ok(())
+    }
+}
+
+impl Object for Metadata {
+    const EXPECTED: &'static str = "an object of texts";
+
+    fn take<'de, A: MapAccess<'de>>(&mut self, key: String, map: &mut A) -> Result<(), A::Error> {
+        if self.0.insert(key, map.next_value()?).is_some() || self.0.len() > MAX_KEYS {
+            let expected = format!("at most {MAX_KEYS} metadata keys, each once");
+            return Err(A::Error::custom(format!("expected {expected}")));
+        }
+        Ok(())
+    }
+}
+
 impl<'de> Deserialize<'de> for Header {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries;
+        deserializer.deserialize_map(Entries(Self::default()))
+    }
+}
 
-        impl<'de> Visitor<'de> for Entries {
-            type Value = Header;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of tensors")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
-                let mut metadata = None;
-                let mut tensors = Vec::new();
-                while let Some(name) = map.next_key::<String>()? {
-                    if name == "__metadata__" {
-                        if metadata.replace(map.next_value::<Metadata>()?.0).is_some() {
-                            return Err(A::Error::custom(format!("{name} stands there twice")));
-                        }
-                        continue;
-                    }
-                    if tensors.len() == MAX_TENSORS {
-                        return Err(A::Error::custom(format!("more than {MAX_TENSORS} tensors")));
-                    }
-                    if name.len() > LONGEST_NAME {
-                        let n = name.len();
-                        let expected =
-                            format!("a name of {n} bytes: expected at most {LONGEST_NAME}");
-                        return Err(A::Error::custom(expected));
-                    }
-                    let Info { dtype, shape, data_offsets: offsets } = map.next_value()?;
-                    tensors.push(Entry { name, dtype, shape: shape.0, offsets });
-                }
-                Ok(Header { metadata: metadata.unwrap_or_default(), tensors })
-            }
-        }
-
-        deserializer.deserialize_map(Entries)
+impl<'de> Deserialize<'de> for Metadata {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Entries(Self::default()))
     }
 }
 
 /// Keys with string values.
+#[derive(Default)]
 struct Metadata(HashMap<String, String>);
-
-impl<'de> Deserialize<'de> for Metadata {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries;
-
-        impl<'de> Visitor<'de> for Entries {
-            type Value = Metadata;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of texts")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Metadata, A::Error> {
-                let mut entries = HashMap::new();
-                while let Some((key, text)) = map.next_entry()? {
-                    if entries.insert(key, text).is_some() || entries.len() > MAX_KEYS {
-                        let expected = format!("at most {MAX_KEYS} metadata keys, each once");
-                        return Err(A::Error::custom(format!("expected {expected}")));
-                    }
-                }
-                Ok(Metadata(entries))
-            }
-        }
-
-        deserializer.deserialize_map(Entries)
-    }
-}
 
 /// A tensor's entry in the header; unknown fields are refused.
 #[derive(Deserialize)]

@@ -158,15 +158,15 @@ impl<'a> Reader<'a> {
 
     /// Whether there is a metadata key of this name.
     pub fn has(&self, key: &str) -> bool {
-        self.header.metadata.contains_key(key)
+        self.header.metadata(key).is_some()
     }
 
     /// The metadata under a key; `expected` says which kind of file has it.
     pub fn metadata<T: DeserializeOwned>(&self, key: &str, expected: &str) -> Result<T, Error> {
-        let json =
-            self.header.metadata.get(key).ok_or_else(|| {
-                self.refuse(format!("no metadata key `{key}`: expected {expected}"))
-            })?;
+        let json = self
+            .header
+            .metadata(key)
+            .ok_or_else(|| self.refuse(format!("no metadata key `{key}`: expected {expected}")))?;
         serde_json::from_str(json)
             .map_err(|e| self.refuse(format!("metadata `{key}`: {}", cut(e.to_string()))))
     }
@@ -222,8 +222,8 @@ impl<'a> Reader<'a> {
         types: &[FloatType],
         verify: Verify,
     ) -> Result<(), Error> {
-        let stated = self.header.metadata.remove(digest::KEY);
-        let mut digest = match (verify, &stated) {
+        let stated = self.header.metadata(digest::KEY);
+        let mut digest = match (verify, stated) {
             (Verify::Nothing, _) | (Verify::WherePresent, None) => None,
             (_, Some(_)) if self.digest.is_some() => self.digest.take(),
             _ => {
@@ -265,11 +265,11 @@ impl<'a> Reader<'a> {
             }
         }
         match digest.map(Running::finish) {
-            Some(digest) if Some(&digest) != stated.as_ref() => Err(self.refuse(format!(
+            Some(digest) if Some(&*digest) != stated => Err(self.refuse(format!(
                 "its bytes do not have the digest that it states: damaged, or changed by another \
                  program (SHA-256 is {digest}, `{}` says {})",
                 digest::KEY,
-                cut(stated.unwrap_or_default())
+                cut(stated.unwrap_or_default().to_owned())
             ))),
             _ => Ok(()),
         }
