@@ -1,5 +1,7 @@
 //! The command line as a whole; the arguments of each subcommand are in its own file.
 
+use clap::Arg;
+
 use crate::{calibration, convert, demo, eval, inspect, manual, predict, profile, train};
 
 /// The text at the end of `thinnet --help`.
@@ -23,6 +25,7 @@ Examples:
 #[derive(Debug, clap::Parser)]
 #[command(name = "thinnet", version, args_conflicts_with_subcommands = true)]
 #[command(after_help = EXAMPLES)]
+#[command(mut_args(negatives), mut_subcommands(|command| command.mut_args(negatives)))]
 pub struct Arguments {
     /// The arguments of the demo, which runs if there is no subcommand.
     #[command(flatten)]
@@ -30,6 +33,16 @@ pub struct Arguments {
     /// The subcommand; without one, the demo runs.
     #[command(subcommand)]
     pub command: Option<Command>,
+}
+
+/// Lets an option take a negative number as its value, so that the error is about that value and not
+/// about an unknown flag.
+fn negatives(argument: Arg) -> Arg {
+    if argument.get_action().takes_values() {
+        argument.allow_negative_numbers(true)
+    } else {
+        argument
+    }
 }
 
 /// The subcommands.
@@ -59,7 +72,7 @@ pub enum Command {
 
 #[cfg(test)]
 mod tests {
-    use clap::{Arg, CommandFactory, builder::ValueParser};
+    use clap::{CommandFactory, builder::ValueParser, error::ErrorKind};
 
     use super::*;
 
@@ -112,6 +125,30 @@ mod tests {
         }
         // The loop found the arguments.
         assert!(seen >= 25, "{seen}");
+    }
+
+    /// The error about `--seed -1` names the value, for every option that takes a number.
+    #[test]
+    fn a_negative_number_is_a_value_and_not_a_flag() {
+        let all = Arguments::command();
+        let mut seen = 0;
+        for command in all.get_subcommands().chain([&all]) {
+            for argument in command.get_arguments().filter(|one| one.get_action().takes_values()) {
+                let Some(flag) = argument.get_long().map(|name| format!("--{name}")) else {
+                    continue;
+                };
+                seen += 1;
+                let name = Some(command.get_name()).filter(|&name| name != all.get_name());
+                let line = ["thinnet"].into_iter().chain(name).chain([&*flag, "-1.5"]);
+                if let Err(error) = all.clone().try_get_matches_from(line) {
+                    let text = error.to_string();
+                    // A file may have such a name; what is missing then is something else.
+                    let missing = error.kind() == ErrorKind::MissingRequiredArgument;
+                    assert!(missing || text.contains("'-1.5' for '--"), "{text}");
+                }
+            }
+        }
+        assert!(seen >= 50, "{seen}");
     }
 
     #[test]

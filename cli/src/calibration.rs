@@ -52,7 +52,7 @@ pub struct Arguments {
     /// Number of bins of equal width for the confidence, from 1 to 1000
     #[arg(
         long, value_name = "N", default_value_t = 10,
-        value_parser = numbers::count(numbers::MAX_BINS), allow_negative_numbers = true,
+        value_parser = numbers::count(numbers::MAX_BINS),
     )]
     bins: usize,
     #[command(flatten)]

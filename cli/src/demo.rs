@@ -40,14 +40,11 @@ pub struct Arguments {
     /// Epochs of each of the two trainings, from 1 to 1000000
     #[arg(
         long, value_name = "N", default_value_t = recipe::DEMO_EPOCHS,
-        value_parser = numbers::count(numbers::MAX_EPOCHS), allow_negative_numbers = true,
+        value_parser = numbers::count(numbers::MAX_EPOCHS),
     )]
     epochs: usize,
     /// Seed of the weights, the masks and the order of the rows
-    #[arg(
-        long, value_name = "S", default_value_t = recipe::SEED, value_parser = numbers::seed,
-        allow_negative_numbers = true,
-    )]
+    #[arg(long, value_name = "S", default_value_t = recipe::SEED, value_parser = numbers::seed)]
     seed: u64,
     /// Draw both learning curves into this file (SVG)
     #[arg(long, value_name = "FILE", default_value = "thinnet-demo.svg")]

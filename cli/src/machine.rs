@@ -13,10 +13,7 @@ use crate::numbers;
 pub struct Machine {
     /// Number of threads, from 1 to 1024; the result does not depend on it [default: all that
     /// this process may use]
-    #[arg(
-        long, value_name = "N", value_parser = numbers::count(numbers::MAX_THREADS),
-        allow_negative_numbers = true,
-    )]
+    #[arg(long, value_name = "N", value_parser = numbers::count(numbers::MAX_THREADS))]
     threads: Option<usize>,
     /// Instruction set; `auto` chooses the fastest that this CPU supports
     #[arg(

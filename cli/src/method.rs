@@ -38,7 +38,6 @@ pub struct MethodArguments {
 pub struct Sampling {
     #[arg(
         long, value_name = "K", value_parser = numbers::count(numbers::MAX_SAMPLES),
-        allow_negative_numbers = true,
         help = format!(
             "Number of thinned networks sampled per row, from 1 to 1000000; with --tolerance, the \
              maximum [default: {SAMPLES}]"
@@ -47,16 +46,10 @@ pub struct Sampling {
     samples: Option<usize>,
     /// Stop sampling a row once the standard error of every class probability is at most T, which is
     /// checked after every 16 samples
-    #[arg(
-        long, value_name = "T", value_parser = numbers::at_least_zero,
-        allow_negative_numbers = true,
-    )]
+    #[arg(long, value_name = "T", value_parser = numbers::at_least_zero)]
     tolerance: Option<f64>,
     /// Seed of the thinned networks; those of a row depend on this seed and the row's number
-    #[arg(
-        long, value_name = "N", default_value_t = 1, value_parser = numbers::seed,
-        allow_negative_numbers = true,
-    )]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = numbers::seed)]
     seed: u64,
 }
 

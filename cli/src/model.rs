@@ -21,10 +21,7 @@ pub struct ModelAndData {
     #[command(flatten)]
     data: Data,
     /// Use only the first N rows of the test set, from 1 to 4294967295 [default: all]
-    #[arg(
-        long, value_name = "N", value_parser = numbers::count(numbers::MAX_ROWS),
-        allow_negative_numbers = true,
-    )]
+    #[arg(long, value_name = "N", value_parser = numbers::count(numbers::MAX_ROWS))]
     limit: Option<usize>,
 }
 

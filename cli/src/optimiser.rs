@@ -74,7 +74,7 @@ impl Choice {
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub struct Options {
     #[arg(
-        long, value_name = "X", value_parser = numbers::momentum, allow_negative_numbers = true,
+        long, value_name = "X", value_parser = numbers::momentum,
         help_heading = "Optimiser",
         help = format!(
             "sgd: momentum; `--schedule paper` sets its own [default: {}]",
@@ -86,7 +86,7 @@ pub struct Options {
     #[arg(long, help_heading = "Optimiser")]
     nesterov: bool,
     #[arg(
-        long, value_name = "X", value_parser = numbers::momentum, allow_negative_numbers = true,
+        long, value_name = "X", value_parser = numbers::momentum,
         help_heading = "Optimiser",
         help = format!(
             "adam, adamw: decay rate of the mean of gradients [default: {}]",
@@ -95,7 +95,7 @@ pub struct Options {
     )]
     beta1: Option<f64>,
     #[arg(
-        long, value_name = "X", value_parser = numbers::momentum, allow_negative_numbers = true,
+        long, value_name = "X", value_parser = numbers::momentum,
         help_heading = "Optimiser",
         help = format!(
             "adam, adamw: decay rate of the mean of squared gradients [default: {}]",
@@ -104,7 +104,7 @@ pub struct Options {
     )]
     beta2: Option<f64>,
     #[arg(
-        long, value_name = "X", value_parser = numbers::epsilon, allow_negative_numbers = true,
+        long, value_name = "X", value_parser = numbers::epsilon,
         help_heading = "Optimiser",
         help = format!(
             "adam, adamw, adagrad: added to the root that divides the step [default: {:?}, and {:?} \
@@ -117,12 +117,12 @@ pub struct Options {
     /// adagrad: sum of squared gradients before the first step [default: 0]
     #[arg(
         long, value_name = "X", value_parser = numbers::at_least_zero,
-        allow_negative_numbers = true, help_heading = "Optimiser",
+        help_heading = "Optimiser",
     )]
     initial_accumulator: Option<f64>,
     #[arg(
         long, value_name = "X", value_parser = numbers::at_least_zero,
-        allow_negative_numbers = true, help_heading = "Optimiser",
+        help_heading = "Optimiser",
         help = format!(
             "Weight decay, for the weights but not the biases; decoupled from the gradient in adamw \
              [default: {}, and {} for adamw]",

@@ -43,13 +43,13 @@ pub struct Arguments {
     /// Rows per batch, from 1 to 1000000
     #[arg(
         long, value_name = "N", default_value_t = 128,
-        value_parser = numbers::count(numbers::MAX_BATCH), allow_negative_numbers = true,
+        value_parser = numbers::count(numbers::MAX_BATCH),
     )]
     batch: usize,
     /// Number of steps to measure, from 1 to 1000000
     #[arg(
         long, value_name = "N", default_value_t = 100,
-        value_parser = numbers::count(numbers::MAX_STEPS), allow_negative_numbers = true,
+        value_parser = numbers::count(numbers::MAX_STEPS),
     )]
     steps: usize,
     /// Optimiser

@@ -49,37 +49,26 @@ pub struct Arguments {
     /// Hold out N training rows, from 1 to 4294967295, and use them in place of the test set, so
     /// that settings can be chosen without looking at it. The rows are drawn at random by --seed,
     /// from each class in proportion to its size
-    #[arg(
-        long, value_name = "N", value_parser = numbers::count(numbers::MAX_ROWS),
-        allow_negative_numbers = true,
-    )]
+    #[arg(long, value_name = "N", value_parser = numbers::count(numbers::MAX_ROWS))]
     pub held_out: Option<usize>,
 
     /// Units of each hidden layer, from input to output: from 1 to 1000000 each, at most 1000
     /// layers
     #[arg(
         long, value_name = "N,N,..", default_value_t = Widths(recipe::HIDDEN.to_vec()),
-        allow_negative_numbers = true, help_heading = "Network",
+        help_heading = "Network",
     )]
     hidden: Widths,
     /// Activation of the hidden units: relu, leaky_relu (with slope 0.01; write `leaky_relu(0.2)`
     /// for another), logistic, tanh, identity, silu, gelu, gelu_tanh, elu (with alpha 1; write
     /// `elu(0.5)` for another) or softplus
-    #[arg(
-        long, value_name = "NAME", default_value_t = Activation::Relu, help_heading = "Network",
-    )]
+    #[arg(long, value_name = "NAME", default_value_t = Activation::Relu, help_heading = "Network")]
     activation: Activation,
     /// Keep rate of the inputs: above 0 and at most 1 (no dropout)
-    #[arg(
-        long, value_name = "P", default_value = recipe::KEEP_INPUT,
-        allow_negative_numbers = true, help_heading = "Network",
-    )]
+    #[arg(long, value_name = "P", default_value = recipe::KEEP_INPUT, help_heading = "Network")]
     keep_input: Keep,
     /// Keep rate of the hidden units
-    #[arg(
-        long, value_name = "P", default_value = recipe::KEEP,
-        allow_negative_numbers = true, help_heading = "Network",
-    )]
+    #[arg(long, value_name = "P", default_value = recipe::KEEP, help_heading = "Network")]
     keep: Keep,
     /// Initialisation of the weights: he, from N(0, 2/inputs); glorot, uniform in
     /// ±sqrt(6/(inputs+outputs)); or paper, as in the authors' published code
@@ -94,28 +83,25 @@ pub struct Arguments {
     /// Epochs (passes over all training rows), from 1 to 1000000
     #[arg(
         long, value_name = "N", default_value_t = recipe::EPOCHS,
-        value_parser = numbers::count(numbers::MAX_EPOCHS), allow_negative_numbers = true,
-        help_heading = "Training",
+        value_parser = numbers::count(numbers::MAX_EPOCHS), help_heading = "Training",
     )]
     epochs: usize,
     /// Rows per batch, from 1 to 1000000; the last batch of an epoch has the remaining rows
     #[arg(
         long, value_name = "N", default_value_t = recipe::BATCH,
-        value_parser = numbers::count(numbers::MAX_BATCH), allow_negative_numbers = true,
-        help_heading = "Training",
+        value_parser = numbers::count(numbers::MAX_BATCH), help_heading = "Training",
     )]
     batch: usize,
     /// Seed of the weights, the masks, the order of the rows and the choice of held-out rows
     #[arg(
         long, value_name = "S", default_value_t = recipe::SEED, value_parser = numbers::seed,
-        allow_negative_numbers = true, help_heading = "Training",
+        help_heading = "Training",
     )]
     seed: u64,
     /// Measure the test error every N epochs, from 1 to 1000000, and always after the last
     #[arg(
         long, value_name = "N", default_value_t = 1,
-        value_parser = numbers::count(numbers::MAX_EPOCHS), allow_negative_numbers = true,
-        help_heading = "Training",
+        value_parser = numbers::count(numbers::MAX_EPOCHS), help_heading = "Training",
     )]
     evaluate_every: usize,
 
@@ -127,7 +113,7 @@ pub struct Arguments {
     optimiser: Optimiser,
     #[arg(
         long, value_name = "X", value_parser = numbers::at_least_zero,
-        allow_negative_numbers = true, help_heading = "Optimiser",
+        help_heading = "Optimiser",
         help = format!(
             "Learning rate at the first step [default: {} for sgd, {} for adam and adamw, {} for \
              adagrad]",
@@ -148,14 +134,14 @@ pub struct Arguments {
     options: optimiser::Options,
     #[arg(
         long, value_name = "C", group = "bound",
-        value_parser = numbers::norm, allow_negative_numbers = true,
+        value_parser = numbers::norm,
         help_heading = "Optimiser",
         help = "Upper bound on the Euclidean norm of the weights into each unit",
     )]
     max_norm: Option<f64>,
     #[arg(
         long, value_name = "C", group = "bound",
-        value_parser = numbers::norm, allow_negative_numbers = true,
+        value_parser = numbers::norm,
         help_heading = "Optimiser",
         help = format!(
             "The same bound in the paper's form: C times the keep rate of the layer's inputs \
@@ -185,7 +171,7 @@ pub struct Arguments {
     pub checkpoint: Option<PathBuf>,
     #[arg(
         long, value_name = "STEPS", value_parser = numbers::count(numbers::MAX_STEPS),
-        allow_negative_numbers = true, help_heading = "Checkpoints",
+        help_heading = "Checkpoints",
         help = format!(
             "Steps between saves, from 1 to 1000000 [default: {}]",
             recipe::CHECKPOINT_EVERY
