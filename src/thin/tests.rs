@@ -13,7 +13,6 @@ use crate::{
     rate::Keep,
     simd::{Isa, tests::on_each_isa},
     tensor::AlignedBuffer,
-    train::reference::projection,
 };
 
 const SIZES: [usize; 8] = [1, 2, 15, 16, 17, 63, 65, 130];
@@ -435,9 +434,14 @@ fn one_pass<U: Unit>(
     (z, out)
 }
 
-/// Compares numbers of moderate size that result from a few dozen roundings.
-fn moderate(got: f32, want: f64, what: &str) {
-    near(got, Near { value: want, error: 60.0 * f64::from(f32::EPSILON) }, what);
+/// The factor min(1, c / |w|) that scales the weights into a unit to norm c if they exceed it.
+fn projection(w: &[Near], c: f64) -> Near {
+    let squares = Near::sum(w.iter().map(|&w| w * w));
+    // It falls as the squares grow.
+    let factor = |squares: f64| (c / squares.max(0.0).sqrt()).min(1.0);
+    let (low, high) = squares.ends();
+    // A square root and a quotient.
+    Near::between(factor(high), factor(low)).rounded(2.0)
 }
 
 /// A rule whose weight and velocity depend on all of g, w and v.
@@ -456,9 +460,10 @@ impl update::Rule<1> for Mixed {
 }
 
 impl Mixed {
-    fn plain(self, g: f64, w: f64, v: f64) -> (f64, f64) {
-        let v = f64::from(self.v) * v + f64::from(self.g) * g;
-        (w + f64::from(self.w) * w - v, v)
+    fn plain(self, g: Near, w: Near, v: Near) -> (Near, Near) {
+        let [by_g, by_w, by_v] = [self.g, self.w, self.v].map(|by| Near::exact(by.into()));
+        let v = Near::sum([by_v * v, by_g * g].into_iter());
+        (Near::sum([by_w * w, w].into_iter()) - v, v)
     }
 }
 
@@ -487,6 +492,7 @@ fn the_update_equals_its_formula_in_every_panel() {
                     let dz_panels = panels(&dz, rows, outputs);
                     assert!(!layer.step(isa, rules, max_norm, &lists, &dz_panels));
                     let (pending, velocity) = (&layer.state.pending, &layer.state.optimiser[0]);
+                    let with_pending = layer.with_pending();
                     let (x, dz) = (rows_of(&x, inputs), rows_of(&dz, outputs));
                     let dw = reference::weight_gradient(&dz, &x);
                     let db = reference::bias_gradient(&dz);
@@ -494,23 +500,24 @@ fn the_update_equals_its_formula_in_every_panel() {
                         let (mut new_w, mut new_v) = (Vec::new(), Vec::new());
                         for (k, g) in dw[n].iter().enumerate() {
                             let i = n * inputs + k;
-                            let (w, v) =
-                                weight_rule.plain(g.value, f64::from(s[n] * w[i]), f64::from(v[i]));
+                            let w = Near::exact(s[n].into()) * Near::exact(w[i].into());
+                            let (w, v) = weight_rule.plain(*g, w, Near::exact(v[i].into()));
                             new_w.push(w);
                             new_v.push(v);
                         }
-                        let factor = max_norm.map_or(1.0, |c| projection(&new_w, c.into()));
-                        moderate(pending[n], factor, "pending factor");
+                        let factor = max_norm
+                            .map_or(Near::exact(1.0), |c: f32| projection(&new_w, c.into()));
+                        near(pending[n], factor, "pending factor");
                         for (k, (w, v)) in new_w.into_iter().zip(new_v).enumerate() {
-                            moderate(layer.weights.get(n, k), w, "weight before projection");
-                            moderate(layer.with_pending().get(n, k), w * factor, "weight");
+                            near(layer.weights.get(n, k), w, "weight before projection");
+                            near(with_pending.get(n, k), w * factor, "weight");
                             let got = velocity.weights.get(n, k);
-                            moderate(got, v, "velocity is not projected");
+                            near(got, v, "velocity is not projected");
                         }
-                        let (b, bv) =
-                            bias_rule.plain(db[n].value, f64::from(b[n]), f64::from(bv[n]));
-                        moderate(layer.bias[n], b, "bias");
-                        moderate(velocity.bias[n], bv, "bias velocity");
+                        let [old, old_v] = [b[n], bv[n]].map(|x| Near::exact(x.into()));
+                        let (b, bv) = bias_rule.plain(db[n], old, old_v);
+                        near(layer.bias[n], b, "bias");
+                        near(velocity.bias[n], bv, "bias velocity");
                     }
                     // The padding of the last panel stays 0.
                     assert!(layer.bias[outputs..].iter().all(|b| b.to_bits() == 0));
@@ -529,8 +536,13 @@ fn max_norm_holds_where_squares_overflow() {
         let mut layer = Trained::new(2, 2, &[3e25, -4e25, 3.0, 4.0], &[0.0; 2]);
         let dz = panels(&[0.0; 2], 1, 2);
         assert!(!layer.step(isa, (rule, rule), Some(1.0), &lists, &dz));
+        let weights = layer.with_pending();
         for (n, k, want) in [(0, 0, 0.6), (0, 1, -0.8), (1, 0, 0.6), (1, 1, 0.8)] {
-            moderate(layer.with_pending().get(n, k), want, "projected weight");
+            // Under the square root the roundings of the weights count twice, those of the squares
+            // and of their sum once: 4, which the root halves. The root, the quotient, the weight
+            // itself and the product add one each.
+            let want = Near::exact(want).rounded(6.0);
+            near(weights.get(n, k), want, "projected weight");
         }
     });
 }

@@ -35,7 +35,7 @@ impl Reference {
 }
 
 /// The factor that scales the weights into a unit back to norm c if they exceed it.
-pub fn projection(w: &[f64], c: f64) -> f64 {
+fn projection(w: &[f64], c: f64) -> f64 {
     let norm = w.iter().map(|w| w * w).sum::<f64>().sqrt();
     if norm > c { c / norm } else { 1.0 }
 }
