@@ -9,7 +9,7 @@ use thinnet::{
         onnx,
         torch::{StateDict, StateDictSpec},
     },
-    nn::{Activation, Mlp},
+    nn::{Activation, Loss, Mlp},
 };
 
 #[path = "../fuzz/oracles/mod.rs"]
@@ -69,6 +69,25 @@ macro_rules! replay {
 replay! {
     checkpoint_reader dropout idx_reader mask_words model_reader npy_reader onnx_external
     onnx_reader torch_reader training
+}
+
+/// Each is a network so small that the bound on its rounding errors is tight.
+#[test]
+fn every_activation_and_loss_has_a_sharp_seed() {
+    let seeds = seeds("training");
+    let case = |name: &str| {
+        let sharp = format!("sharp-{name}");
+        let (_, bytes) = seeds.iter().find(|(name, _)| *name == sharp).expect(&sharp);
+        format!("{:?}", oracles::decoded::<oracles::training::Case>(bytes))
+    };
+    for activation in Activation::ALL {
+        let case = case(activation.name());
+        assert!(case.contains(&format!("hidden: [(2, {activation:?}, ")), "{case}");
+    }
+    for loss in Loss::ALL {
+        let case = case(loss.name());
+        assert!(case.contains("hidden: []") && case.contains(&format!("loss: {loss:?}")), "{case}");
+    }
 }
 
 /// Good seeds pass the reader, and malformed ones are refused.

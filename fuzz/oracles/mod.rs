@@ -35,6 +35,6 @@ pub const TARGETS: [Target; 10] = [
 ];
 
 /// A structured case from an input's bytes, as libfuzzer-sys makes it.
-fn decoded<'a, T: Arbitrary<'a>>(bytes: &'a [u8]) -> T {
+pub fn decoded<'a, T: Arbitrary<'a>>(bytes: &'a [u8]) -> T {
     T::arbitrary_take_rest(Unstructured::new(bytes)).expect("the bytes of a case")
 }
