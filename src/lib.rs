@@ -80,6 +80,8 @@ pub mod exchange;
 pub mod files;
 pub mod mask;
 mod memory;
+#[cfg(test)]
+mod miri;
 mod named;
 pub mod nn;
 mod optimiser;

@@ -225,6 +225,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
+    use crate::miri::scaled;
 
     fn number(parallel: bool, len: usize, size: usize, grain: usize) -> Vec<usize> {
         let mut data = vec![usize::MAX; len];
@@ -284,8 +285,7 @@ mod tests {
             NESTED.set(nested - 1);
         };
         let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build().unwrap();
-        // Miri is a thousand times slower.
-        let requests = if cfg!(miri) { 50 } else { 20_000 };
+        let requests = scaled(20_000, 50, 12);
         pool.scope(|scope| (0..requests).for_each(|_| scope.spawn(|_| request())));
         // One that waits, and one that runs serially in the meantime.
         assert!(most.into_inner() <= 2);
@@ -309,11 +309,12 @@ mod tests {
         memory.with(|count| *count += 1);
         pool.install(|| memory.prepare(|| Ok(0))).unwrap();
         assert_eq!(memory.0.len(), 3);
-        let mut data = [0; 1000];
+        let mut data = vec![0; scaled(1000, 1000, 50)];
+        let items = data.len() as i32;
         pool.install(|| {
             each(true, Runs { data: &mut data, size: 1 }, &|_, _| memory.with(|count| *count += 1));
         });
-        assert_eq!(memory.0.iter().map(|m| *m.lock().unwrap()).sum::<i32>(), 1001);
+        assert_eq!(memory.0.iter().map(|m| *m.lock().unwrap()).sum::<i32>(), items + 1);
         // In a larger pool than it was made for, threads share.
         let failing = pool.install(|| memory.clone().prepare(|| Err(Error::NoSamples)));
         failing.unwrap();
