@@ -57,8 +57,10 @@ def npy_of(header, elements, version=1, length=None):
     return head + header + elements
 
 
-# The order of Activation::ALL and Loss::ALL.
-RELU, LEAKY_RELU, LOGISTIC, TANH, IDENTITY = range(5)
+# The names in Activation::ALL and in Loss::ALL.
+ACTIVATIONS = "relu leaky_relu logistic tanh identity silu gelu gelu_tanh elu softplus".split()
+LOSSES = "softmax_cross_entropy squared_error binary_cross_entropy".split()
+RELU, _, LOGISTIC, TANH, IDENTITY = range(5)
 CLASSES, VALUES, BITS = range(3)
 ALL, HALF, FIRST, THREE_QUARTERS, RARE, NEARLY_ALL = range(6)
 PLAIN = bytes([0, 1]) + b"".join(bytes([n & 255, 15]) for n in (40, -70))
@@ -176,16 +178,10 @@ def main():
     write("training", "linear", training(7, [], 2, VALUES, input_keep=ALL, rows=1))
     # So few roundings that a wrong derivative in the sixth digit is seen. Their names say what
     # they have to contain.
-    for activation, name in [
-        (RELU, "relu"), (LEAKY_RELU, "leaky_relu"), (LOGISTIC, "logistic"), (TANH, "tanh"),
-        (IDENTITY, "identity"),
-    ]:
+    for activation, name in enumerate(ACTIVATIONS):
         write("training", f"sharp-{name}", training(
             2, [(2, activation, ALL)], 1, VALUES, input_keep=ALL, rows=3))
-    for loss, name in [
-        (CLASSES, "softmax_cross_entropy"), (VALUES, "squared_error"),
-        (BITS, "binary_cross_entropy"),
-    ]:
+    for loss, name in enumerate(LOSSES):
         write("training", f"sharp-{name}", training(2, [], 2, loss, input_keep=ALL, rows=3))
     write("training", "no-data", training(5, relu[:1], 3, CLASSES, biases=ZERO, x=ZERO, t=ZERO))
     write("training", "rarely-kept", training(40, [(80, RELU, RARE)], 80, CLASSES))

@@ -74,8 +74,7 @@ impl Choice {
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub struct Options {
     #[arg(
-        long, value_name = "X", value_parser = numbers::momentum,
-        help_heading = "Optimiser",
+        long, value_name = "X", value_parser = numbers::momentum, help_heading = "Optimiser",
         help = format!(
             "sgd: momentum; `--schedule paper` sets its own [default: {}]",
             recipe::MOMENTUM
@@ -86,8 +85,7 @@ pub struct Options {
     #[arg(long, help_heading = "Optimiser")]
     nesterov: bool,
     #[arg(
-        long, value_name = "X", value_parser = numbers::momentum,
-        help_heading = "Optimiser",
+        long, value_name = "X", value_parser = numbers::momentum, help_heading = "Optimiser",
         help = format!(
             "adam, adamw: decay rate of the mean of gradients [default: {}]",
             recipe::BETA1
@@ -95,8 +93,7 @@ pub struct Options {
     )]
     beta1: Option<f64>,
     #[arg(
-        long, value_name = "X", value_parser = numbers::momentum,
-        help_heading = "Optimiser",
+        long, value_name = "X", value_parser = numbers::momentum, help_heading = "Optimiser",
         help = format!(
             "adam, adamw: decay rate of the mean of squared gradients [default: {}]",
             recipe::BETA2
@@ -104,8 +101,7 @@ pub struct Options {
     )]
     beta2: Option<f64>,
     #[arg(
-        long, value_name = "X", value_parser = numbers::epsilon,
-        help_heading = "Optimiser",
+        long, value_name = "X", value_parser = numbers::epsilon, help_heading = "Optimiser",
         help = format!(
             "adam, adamw, adagrad: added to the root that divides the step [default: {:?}, and {:?} \
              for adagrad]",
@@ -116,13 +112,11 @@ pub struct Options {
     epsilon: Option<f64>,
     /// adagrad: sum of squared gradients before the first step [default: 0]
     #[arg(
-        long, value_name = "X", value_parser = numbers::at_least_zero,
-        help_heading = "Optimiser",
+        long, value_name = "X", value_parser = numbers::at_least_zero, help_heading = "Optimiser",
     )]
     initial_accumulator: Option<f64>,
     #[arg(
-        long, value_name = "X", value_parser = numbers::at_least_zero,
-        help_heading = "Optimiser",
+        long, value_name = "X", value_parser = numbers::at_least_zero, help_heading = "Optimiser",
         help = format!(
             "Weight decay, for the weights but not the biases; decoupled from the gradient in adamw \
              [default: {}, and {} for adamw]",

@@ -12,6 +12,9 @@ pub(crate) const TANH_ULP: f64 = 3.0;
 /// Maximum error of [`logistic`] if its value is a normal number.
 #[cfg(test)]
 pub(crate) const LOGISTIC_ULP: f64 = 3.0;
+/// The largest value of [`logistic`] below x = -87.3, where it is not a normal number.
+#[cfg(test)]
+pub(crate) const LOGISTIC_TAIL: f32 = 1.3e-38;
 
 /// Maximum error of [`logistics`], which also holds for denormal values.
 #[cfg(test)]
