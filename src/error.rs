@@ -72,7 +72,7 @@ pub enum Error {
         got: usize,
     },
     /// An index that is not below its bound.
-    #[error("{what} {index}: expected one below {bound}")]
+    #[error("{what}: expected an index below {bound}, got {index}")]
     Index {
         /// Index of what.
         what: &'static str,
@@ -81,10 +81,10 @@ pub enum Error {
         /// What was given.
         index: usize,
     },
-    /// There are more of something than there is room for.
-    #[error("{what} {got}: expected at most {most}")]
+    /// A count or a position is larger than its maximum.
+    #[error("{what}: expected at most {most}, got {got}")]
     TooMany {
-        /// What there is too much of.
+        /// What is counted.
         what: &'static str,
         /// The maximum.
         most: usize,
@@ -92,15 +92,15 @@ pub enum Error {
         got: usize,
     },
     /// Something is too large to be allocated.
-    #[error("cannot allocate {what} of {}", shape_text(shape))]
+    #[error("not enough memory for {what} ({})", shape_text(shape))]
     TooLarge {
         /// What was to be allocated.
         what: &'static str,
-        /// Its sizes.
+        /// Its rows and columns. A list has one row.
         shape: [usize; 2],
     },
     /// There is none of something of which at least one is needed.
-    #[error("{what} 0: expected {expected}")]
+    #[error("{what}: expected {expected}, got 0")]
     Zero {
         /// What there is none of.
         what: &'static str,
@@ -108,7 +108,8 @@ pub enum Error {
         expected: &'static str,
     },
     /// A number outside its range.
-    #[error("{what} {value}: expected {expected}")]
+    // `{:?}` prints 1e-60 in this form, not as 62 digits.
+    #[error("{what}: expected {expected}, got {value:?}")]
     OutOfRange {
         /// Which number.
         what: &'static str,
@@ -118,7 +119,7 @@ pub enum Error {
         expected: &'static str,
     },
     /// A schedule with rates outside their range.
-    #[error("{what} {schedule}: expected {expected}")]
+    #[error("{what}: expected {expected}, got {schedule}")]
     Schedule {
         /// The setting that it is the schedule of.
         what: &'static str,
@@ -237,11 +238,11 @@ pub enum Error {
         weight: f32,
     },
     /// A file would be too large to be read back.
-    #[error("{what} {size}: expected at most {most}, {why}")]
+    #[error("{what} would have {size} bytes: expected at most {most}, {why}")]
     FileTooLarge {
-        /// Bytes of which file.
+        /// Which file.
         what: &'static str,
-        /// How many it would have.
+        /// How many bytes it would have.
         size: u64,
         /// The maximum.
         most: u64,
@@ -275,8 +276,38 @@ pub enum Error {
         /// The value found.
         value: f32,
     },
+    /// A sum in a hidden layer that is NaN or infinite.
+    #[error(
+        "the {what} into unit {unit} of layer {layer} is {value} for row {row}: expected a finite \
+         number (inputs or weights may be too large)"
+    )]
+    NonFiniteSum {
+        /// The sum or its standard deviation.
+        what: &'static str,
+        /// Row in the batch, from 0.
+        row: usize,
+        /// The layer, from 0.
+        layer: usize,
+        /// The unit of the layer, from 0.
+        unit: usize,
+        /// The value found.
+        value: f32,
+    },
+    /// A workspace is used with a network of another shape.
+    #[error(
+        "the workspace was made for {made_for} {what}, but the network has {got}: make one with this \
+         predictor's `workspace`"
+    )]
+    OtherWorkspace {
+        /// What differs.
+        what: &'static str,
+        /// How many the workspace was made for.
+        made_for: usize,
+        /// How many the network has.
+        got: usize,
+    },
     /// A class label that the output layer does not have.
-    #[error("class {class} at row {row}: expected one of 0 to {}", classes.saturating_sub(1))]
+    #[error("class {class} at row {row}: expected a class from 0 to {}", classes.saturating_sub(1))]
     Class {
         /// Row in the batch, from 0.
         row: usize,
@@ -296,7 +327,7 @@ pub enum Error {
         value: f32,
     },
     /// The targets are not of the kind that the network's loss takes.
-    #[error("targets are {got}: the network's loss takes {expected}")]
+    #[error("targets of kind `{got}`: the network's loss takes `{expected}`")]
     TargetKind {
         /// The kind the loss takes.
         expected: &'static str,
@@ -312,7 +343,10 @@ pub enum Error {
         loss: f32,
     },
     /// An earlier update made some parameters NaN or infinite.
-    #[error("layer {layer} has had NaN or infinite parameters since step {step}")]
+    #[error(
+        "layer {layer} has had NaN or infinite parameters since step {step}: train again with a lower \
+         learning rate or scaled inputs, or resume an earlier checkpoint"
+    )]
     NonFiniteParameters {
         /// The layer, from 0.
         layer: usize,
@@ -365,8 +399,12 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// A checkpoint of another training than the one to be resumed.
-    #[error("{}{what} was {saved} when it was saved, and is {now} now: expected the same", prefix(path.as_deref()))]
+    /// A checkpoint of a run with other settings than the one that resumes it.
+    #[error(
+        "{}`{what}` was {saved} when the checkpoint was saved and is {now} now: resume with the same \
+         data and settings",
+        prefix(path.as_deref())
+    )]
     Resume {
         /// The checkpoint; `None` as in [`Error::Format`].
         path: Option<PathBuf>,
@@ -389,25 +427,28 @@ pub enum Error {
     },
 }
 
-fn shape_text([rows, columns]: &[usize; 2]) -> String {
-    format!("{rows} x {columns} elements")
+fn shape_text(shape: &[usize; 2]) -> String {
+    match shape {
+        [1, elements] => format!("{elements} elements"),
+        [rows, columns] => format!("{rows} x {columns} elements"),
+    }
 }
 
-/// What names the file in a message.
+/// The name of the file, as a message starts with it.
 fn prefix(path: Option<&Path>) -> String {
     path.map(|path| format!("{}: ", path.display())).unwrap_or_default()
 }
 
 impl Error {
-    /// What the system said of a file or folder.
+    /// The system's error about a file or folder.
     pub fn io(path: impl Into<PathBuf>, source: io::Error) -> Self {
         Self::Io { path: path.into(), source: Arc::new(source) }
     }
 
-    /// The same error, of the file at `path`. What reads bytes, such as
-    /// [`Mlp::from_bytes`](crate::nn::Mlp::from_bytes), does not know where they come from:
-    /// with this its message begins with the file, as that of what reads files does. An
-    /// error that names a file already, or is of none, stays as it is.
+    /// Adds the name of a file to an error about its bytes. Functions that read bytes, such as
+    /// [`Mlp::from_bytes`](crate::nn::Mlp::from_bytes), do not know where the bytes come from, so
+    /// their errors do not name a file. An error that already names a file, or that does not
+    /// concern one, is returned unchanged.
     ///
     /// ```
     /// use thinnet::nn::Mlp;
@@ -426,12 +467,12 @@ impl Error {
         self
     }
 
-    /// A file, or bytes, that are not what they have to be.
+    /// An error in the contents of a file, or of bytes.
     pub(crate) fn format<'p>(path: impl Into<Option<&'p Path>>, reason: impl Into<String>) -> Self {
         Self::Format { path: path.into().map(Path::to_owned), reason: reason.into() }
     }
 
-    /// What went wrong while a file, or bytes, were read or written.
+    /// The system's error while reading or writing a file, or bytes.
     pub(crate) fn transfer(path: Option<&Path>, source: io::Error) -> Self {
         match path {
             Some(path) => Self::io(path, source),
@@ -439,14 +480,13 @@ impl Error {
         }
     }
 
-    /// The same of a batch whose row 0 is row `first` of a whole.
-    pub(crate) fn in_batch(self, first: usize) -> Self {
-        match self {
-            Self::NonFinite { what, row, column, value } => {
-                Self::NonFinite { what, row: first + row, column, value }
-            }
-            other => other,
+    /// Changes the row number of an error in a batch to that in the data set; `first` is the number
+    /// of the batch's first row.
+    pub(crate) fn in_batch(mut self, first: usize) -> Self {
+        if let Self::NonFinite { row, .. } | Self::NonFiniteSum { row, .. } = &mut self {
+            *row += first;
         }
+        self
     }
 }
 
@@ -455,7 +495,7 @@ pub(crate) fn same_size(what: &'static str, expected: usize, got: usize) -> Resu
     if expected == got { Ok(()) } else { Err(Error::Size { what, expected, got }) }
 }
 
-/// `Ok`, or more than there is room for.
+/// `Ok`, or the maximum and a number above it.
 pub(crate) fn at_most(what: &'static str, most: usize, got: usize) -> Result<(), Error> {
     if got <= most { Ok(()) } else { Err(Error::TooMany { what, most, got }) }
 }
@@ -488,8 +528,71 @@ mod tests {
     fn each_cause_has_its_message() {
         let told: Vec<(Error, &str)> = vec![
             (
+                Error::Size { what: "rows of the targets", expected: 3, got: 2 },
+                "rows of the targets: expected 3, got 2",
+            ),
+            (
+                Error::Index { what: "row of a matrix", bound: 10, index: 12 },
+                "row of a matrix: expected an index below 10, got 12",
+            ),
+            (
+                Error::TooMany { what: "rows of a batch", most: 256, got: 300 },
+                "rows of a batch: expected at most 256, got 300",
+            ),
+            (
+                Error::TooLarge { what: "labels", shape: [1, 8000] },
+                "not enough memory for labels (8000 elements)",
+            ),
+            (
+                Error::TooLarge { what: "a matrix", shape: [300, 784] },
+                "not enough memory for a matrix (300 x 784 elements)",
+            ),
+            (
+                Error::NonFinite { what: "input", row: 3, column: 17, value: f32::NAN },
+                "input at row 3, column 17 is NaN: expected a finite number",
+            ),
+            (
+                Error::NonFiniteSum {
+                    what: "sum",
+                    row: 3,
+                    layer: 1,
+                    unit: 17,
+                    value: f32::INFINITY,
+                },
+                "the sum into unit 17 of layer 1 is inf for row 3: expected a finite number (inputs or \
+                 weights may be too large)",
+            ),
+            (
+                Error::OtherWorkspace { what: "inputs", made_for: 784, got: 4 },
+                "the workspace was made for 784 inputs, but the network has 4: make one with this \
+                 predictor's `workspace`",
+            ),
+            (
+                Error::Class { row: 3, class: 10, classes: 10 },
+                "class 10 at row 3: expected a class from 0 to 9",
+            ),
+            (
+                Error::TargetKind { expected: "Classes", got: "Values" },
+                "targets of kind `Values`: the network's loss takes `Classes`",
+            ),
+            (
+                Error::NonFiniteParameters { layer: 1, step: 7 },
+                "layer 1 has had NaN or infinite parameters since step 7: train again with a lower \
+                 learning rate or scaled inputs, or resume an earlier checkpoint",
+            ),
+            (
+                Error::Resume {
+                    path: Some("run.ckpt".into()),
+                    what: "--epochs".to_owned(),
+                    saved: "10".to_owned(),
+                    now: "20".to_owned(),
+                },
+                "run.ckpt: `--epochs` was 10 when the checkpoint was saved and is 20 now: resume with \
+                 the same data and settings",
+            ),
+            (
                 Error::Zero { what: "layer width", expected: "at least one unit" },
-                "layer width 0: expected at least one unit",
+                "layer width: expected at least one unit, got 0",
             ),
             (
                 Error::OutOfRange {
@@ -497,15 +600,15 @@ mod tests {
                     value: 1.5,
                     expected: "a number from 0 to 1",
                 },
-                "quantile q 1.5: expected a number from 0 to 1",
+                "quantile q: expected a number from 0 to 1, got 1.5",
             ),
             (
                 Error::Schedule {
                     what: "momentum",
                     schedule: "1.0 at every step".to_owned(),
-                    expected: "numbers from 0 to below 1",
+                    expected: "numbers of at least 0 and below 1",
                 },
-                "momentum 1.0 at every step: expected numbers from 0 to below 1",
+                "momentum: expected numbers of at least 0 and below 1, got 1.0 at every step",
             ),
             (
                 Error::ActivationParameter {
@@ -586,12 +689,13 @@ mod tests {
             (Error::BeyondBf16 { weight: 3.4e38 }, "weight 3.4e38 is too large for bfloat16"),
             (
                 Error::FileTooLarge {
-                    what: "bytes of a file",
+                    what: "the file",
                     size: 1 << 35,
                     most: 1 << 34,
-                    why: "which can be read again",
+                    why: "the largest that can be read back",
                 },
-                "bytes of a file 34359738368: expected at most 17179869184, which can be read again",
+                "the file would have 34359738368 bytes: expected at most 17179869184, the largest that \
+                 can be read back",
             ),
             (
                 Error::Metadata { reason: "key must be a string".to_owned() },

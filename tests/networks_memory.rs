@@ -103,7 +103,7 @@ fn models_are_saved_and_loaded() {
 }
 
 #[test]
-fn trainings_are_saved_and_resumed() {
+fn training_runs_are_saved_and_resumed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint");
     let (mlp, x) = (builder().build().unwrap(), rows());

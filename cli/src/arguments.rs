@@ -2,12 +2,14 @@
 
 use clap::Arg;
 
-use crate::{calibration, convert, demo, eval, inspect, manual, predict, profile, train};
+use crate::{
+    calibration, convert, demo, eval, inspect, manual, predict, profile, recipe::PAPER, train,
+};
 
 /// The text at the end of `thinnet --help`.
 const EXAMPLES: &str = "\
 Examples:
-  thinnet                              the demo: with and without dropout, half a minute
+  thinnet                              the demo: trains with and without dropout (half a minute)
   thinnet train --out digits.safetensors
   thinnet eval --model digits.safetensors
   thinnet predict --model digits.safetensors --limit 10
@@ -18,13 +20,13 @@ Examples:
 
 `thinnet <COMMAND> --help` lists the options of a command.";
 
-/// Train and evaluate networks with dropout on CPUs, computing only the thinned network that the
-/// mask leaves.
+/// Train and evaluate neural networks with dropout on CPUs, computing only the units that dropout
+/// keeps.
 ///
 /// Without a command, the demo runs; the options below are the demo's.
 #[derive(Debug, clap::Parser)]
 #[command(name = "thinnet", version, args_conflicts_with_subcommands = true)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = format!("{EXAMPLES}\n\n{PAPER}"))]
 #[command(mut_args(negatives), mut_subcommands(|command| command.mut_args(negatives)))]
 pub struct Arguments {
     /// The arguments of the demo, which runs if there is no subcommand.

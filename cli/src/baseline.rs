@@ -31,7 +31,7 @@ impl Baseline {
         Ok(Self { class, wrong, error: wrong as f64 / test.rows().max(1) as f64 })
     }
 
-    /// Returns the text that is printed beside the network's error.
+    /// Returns the text that is printed next to the network's error.
     pub fn text(&self) -> String {
         format!("{} (always class {})", percent(self.error), self.class)
     }

@@ -35,12 +35,12 @@ The expected calibration error is the mean absolute difference between the two, 
 number of rows (Guo et al. 2017). The 95 % intervals of the accuracy are Wilson's. Bins with fewer
 than 30 rows are marked with *, and hollow in the diagram.
 
-The network is also asked about rows unlike its training data, on which it should be less certain:
+The network also predicts rows unlike its training data, on which it should be less certain:
 rows whose columns were shuffled independently (which changes nothing if columns are independent);
 rows with numbers outside their column's range, by half to all of its width; and, if the data are
 square images (IDX files or the digits), images rotated by 90°. Entropies are in nats.";
 
-/// With fewer rows than this, an accuracy says little: its interval is up to a third wide.
+/// With fewer rows than this, an accuracy is uncertain: its interval is up to a third wide.
 const FEW: usize = 30;
 
 /// The arguments of `thinnet calibration`.
@@ -79,7 +79,7 @@ struct Bin {
 }
 
 impl Bin {
-    /// Whether it has so few rows that its accuracy says little.
+    /// Whether it has so few rows that its accuracy is uncertain.
     fn is_few(&self) -> bool {
         (1..FEW).contains(&self.rows)
     }
@@ -168,7 +168,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let mut means = vec![Means::of("data", &answers)];
             for (name, x) in &probes {
                 let answers = predict(method, x.view());
-                let answers = answers.map_err(|error| anyhow::anyhow!("rows {name}: {error}"))?;
+                let answers =
+                    answers.map_err(|error| anyhow::anyhow!("altered rows ({name}): {error}"))?;
                 means.push(Means::of(name, &answers));
             }
             findings.push(Findings::of(method, &answers, &test, arguments.bins, means));

@@ -31,7 +31,7 @@ pub fn usage(message: impl std::fmt::Display) -> anyhow::Error {
     clap::Error::raw(clap::error::ErrorKind::ValueValidation, message).into()
 }
 
-/// A training that ended in good order because of a signal.
+/// A run that a signal ended after its state was saved.
 #[derive(Debug)]
 pub struct Interrupted {
     /// The number of the signal. The exit code is 128 more, as in shells.

@@ -15,8 +15,9 @@ use thinnet::{
 
 use crate::{
     console::{self, usage},
-    given::Given,
+    given::{Given, scaled},
     outputs::{self, Format, Output},
+    recipe::PAPER,
 };
 
 /// The text at the end of the help.
@@ -37,7 +38,7 @@ Optional keys are `loss` (softmax_cross_entropy, squared_error, binary_cross_ent
 (inverted, paper), `sparse_input` (true), and `names`, the names of the layers in order
 ([\"fc1\", \"out\"]). `input_keep` and `keep` give keep rates in place of drop rates.
 
-A state dict with inverted weights fits the nn.Sequential that is printed. In Python:
+A state dict with --scaling inverted (the default) fits the nn.Sequential that is printed. In Python:
   model.load_state_dict(safetensors.torch.load_file(\"state_dict.safetensors\"))
 An ONNX graph makes the same predictions as the network in any runtime, and converts back to the same
 network. With --dropout it also has Dropout nodes, which are off unless a run turns them on. In Python:
@@ -48,7 +49,7 @@ const MAX_TOML_BYTES: u64 = 1 << 20;
 
 /// The arguments of `thinnet convert`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = format!("{EXAMPLES}\n\n{PAPER}"))]
 pub struct Arguments {
     /// A thinnet model or checkpoint, an ONNX graph, or a PyTorch state dict in safetensors
     #[arg(value_name = "IN")]
@@ -57,11 +58,12 @@ pub struct Arguments {
     /// model or checkpoint, and a model if it is not
     #[arg(value_name = "OUT")]
     output: PathBuf,
-    /// What a state dict does not contain: activations, drop rates, loss
+    /// A description of what a state dict does not contain: activations, drop rates, loss
     #[arg(long, value_name = "FILE.toml")]
     architecture: Option<PathBuf>,
-    /// The scaling of a state dict's weights: `inverted`, as in PyTorch, or `paper` [default:
-    /// inverted, or that of FILE.toml]
+    /// The scaling of a state dict's weights. `inverted`, as in PyTorch: kept units are scaled up in
+    /// training; `paper`: weights are scaled down for prediction [default: inverted, or that of
+    /// FILE.toml]
     #[arg(long, value_name = "FORM")]
     scaling: Option<Scaling>,
     /// The loss, if IN does not state it [default: softmax_cross_entropy; squared_error if there is
@@ -85,7 +87,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let to_onnx = format == Format::Onnx;
     if arguments.dropout && !to_onnx {
         return Err(usage(format!(
-            "--dropout is for ONNX graphs, and {} does not name one: expected an OUT that ends in .onnx",
+            "--dropout is for ONNX graphs, but {} is not named like one: expected an OUT that ends in .onnx",
             arguments.output.display()
         )));
     }
@@ -95,12 +97,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let network = match kind {
         FileKind::Thinnet => {
             // --scaling is the form of the weights in the state dict that is written.
-            arguments.only(kind, if to_onnx { &[] } else { &["--scaling"] })?;
+            if to_onnx && arguments.scaling.is_some() {
+                return Err(usage(
+                    "--scaling is for state dicts, but OUT is an ONNX graph: expected no --scaling",
+                ));
+            }
+            arguments.only(kind, &["--scaling"])?;
             given.contents()?.network
         }
         FileKind::Onnx => {
             arguments.only(kind, &["--loss"])?;
-            output.check_against("a file of IN's tensors", &given.data_files_of_graph()?)?;
+            output.check_against("a data file of IN", &given.data_files_of_graph()?)?;
             let import = given.graph(arguments.loss)?;
             for note in &import.report.notes {
                 console::remark(&format!("note: {note}"));
@@ -133,10 +140,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     } else if kind == FileKind::Thinnet {
         let scaling = arguments.scaling.unwrap_or_default();
         output.save(|path| torch::save(&network, scaling, path))?;
-        // The module fits inverted weights only.
+        // The module fits only weights scaled for inverted dropout.
         let module = (scaling == Scaling::Inverted).then(|| Sequential::from(&network));
         let how = module.map(|module| format!("PyTorch        {module}\n"));
-        (format!("a state dict, weights {scaling}"), how)
+        (format!("a state dict, weights {}", scaled(scaling)), how)
     } else {
         output.save(|path| network.save(path))?;
         ("a model".to_owned(), None)
@@ -198,7 +205,7 @@ fn read_spec(file: &Path) -> anyhow::Result<StateDictSpec> {
     })
 }
 
-/// Returns what was written, and how to use it elsewhere.
+/// Returns the text for stdout: what was written, and how to use it elsewhere.
 fn text(output: &Output, what: &str, network: &Mlp, how: &str) -> String {
     let widths: Vec<_> = network.widths().iter().map(usize::to_string).collect();
     let keeps: Vec<_> = network.keeps().iter().map(ToString::to_string).collect();

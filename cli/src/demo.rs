@@ -29,7 +29,8 @@ Examples:
   thinnet demo
   thinnet demo --epochs 10 --seed 2 --plot curves.svg
 
-The demo trains 784-1024-1024-1024-10 on 8,000 MNIST digits and measures the error on 2,000 others.";
+The demo trains a 784-1024-1024-1024-10 network on 8,000 MNIST digits, without and with dropout, and
+measures the error on 2,000 others.";
 
 /// The arguments of `thinnet demo`.
 #[derive(Debug, clap::Args)]
@@ -37,13 +38,13 @@ The demo trains 784-1024-1024-1024-10 on 8,000 MNIST digits and measures the err
 // These arguments are flattened into those without a subcommand, whose group has the same name.
 #[group(skip)]
 pub struct Arguments {
-    /// Epochs of each of the two trainings, from 1 to 1000000
+    /// Epochs of each of the two training runs, from 1 to 1000000
     #[arg(
         long, value_name = "N", default_value_t = recipe::DEMO_EPOCHS,
         value_parser = numbers::count(numbers::MAX_EPOCHS),
     )]
     epochs: usize,
-    /// Seed of the weights, the masks and the order of the rows
+    /// Random seed for the weights, the masks and the order of the rows
     #[arg(long, value_name = "S", default_value_t = recipe::SEED, value_parser = numbers::seed)]
     seed: u64,
     /// Draw both learning curves into this file (SVG)
@@ -54,7 +55,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// The plan of one of the two trainings.
+    /// The plan of one of the two training runs.
     fn plan(&self, input_keep: Keep, hidden_keep: Keep) -> Plan {
         Plan {
             hidden: recipe::HIDDEN.to_vec(),
@@ -81,7 +82,7 @@ impl Arguments {
 /// Runs `thinnet demo`.
 ///
 /// # Errors
-/// The plot cannot be written, or the training fails.
+/// The plot cannot be written, or training fails.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let machine = &arguments.machine;
     let plot = (Format::Svg, ("--plot", arguments.plot.clone()));
@@ -94,8 +95,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     ];
     let steps = plans[0].1.steps(train.rows());
     machine.remark(&format!(
-        "Training 784-1024-1024-1024-10 ReLU twice on {} digits, {steps} updates each, in alternate epochs: \
-         without dropout, and with keep rates {} (input) and {} (hidden). {} threads, {}.",
+        "Training a 784-1024-1024-1024-10 ReLU network twice on {} digits, {steps} updates each, in \
+         alternating epochs: without dropout, and with keep rates {} (input) and {} (hidden). {} threads, {}.",
         train.rows(),
         recipe::KEEP_INPUT,
         recipe::KEEP,
@@ -105,7 +106,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
     // The two take turns, so that other load on the machine slows both equally.
     let (fits, verdict) = pool.install(|| {
-        let mut progress = Progress::new("", arguments.epochs, 2 * steps, machine.quiet);
+        let mut progress = Progress::new("", "test", arguments.epochs, 2 * steps, machine.quiet);
         let start = |plan| Fitting::new(plan, &train, &test, machine.isa);
         let mut fittings = [start(&plans[0].1)?, start(&plans[1].1)?];
         for _ in 0..arguments.epochs {
@@ -132,7 +133,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 /// Returns a table with a row per network.
 fn table(names: &[&str], fits: &[Fit]) -> Table {
-    let header = ["network", "test error %", "median step ms", "computed %, layer by layer"];
+    let header = ["network", "test error %", "median step ms", "active inputs %, layer by layer"];
     let mut table = table::new(header, &[0]);
     for (name, fit) in names.iter().zip(fits) {
         let densities: Vec<_> =

@@ -17,7 +17,7 @@ use crate::{
     run_state::{Epoch, RunState},
 };
 
-/// The result of a training.
+/// The result of a training run.
 pub struct Fit {
     /// The trained network.
     pub predictor: Predictor,
@@ -27,7 +27,7 @@ pub struct Fit {
     pub curves: Vec<Epoch>,
     /// Updates done.
     pub steps: u64,
-    /// The step at which this process resumed the training, if it did.
+    /// The step at which this process resumed the run, if it did.
     pub resumed_at_step: Option<u64>,
     /// The time of each of this process's steps in milliseconds, ascending.
     pub step_ms: Vec<f64>,
@@ -44,8 +44,8 @@ impl Fit {
     }
 }
 
-/// A running training. It advances by one step per call, so that several trainings can take turns,
-/// and a training can be saved and resumed at any step.
+/// A training run. It advances by one step per call, so that several runs can take turns, and a run
+/// can be saved and resumed at any step.
 pub struct Fitting<'a> {
     plan: &'a Plan,
     train: &'a Dataset,
@@ -65,7 +65,7 @@ pub struct Fitting<'a> {
 }
 
 impl<'a> Fitting<'a> {
-    /// Starts a training on `train`, whose error is measured on `test`.
+    /// Starts a run on `train`, whose error is measured on `test`.
     ///
     /// # Errors
     /// The network cannot be allocated.
@@ -80,10 +80,10 @@ impl<'a> Fitting<'a> {
         Self::with(plan, train, test, trainer, state)
     }
 
-    /// Resumes the training in the checkpoint `path`.
+    /// Resumes the run in the checkpoint `path`.
     ///
     /// # Errors
-    /// Those of [`TrainerBuilder::resume`], and notes that such a training did not write.
+    /// Those of [`TrainerBuilder::resume`], and notes that such a run did not write.
     pub fn resume(
         plan: &'a Plan,
         train: &'a Dataset,
@@ -98,7 +98,8 @@ impl<'a> Fitting<'a> {
         let done = state.curves.len();
         anyhow::ensure!(
             within.is_some() && step <= plan.steps(train.rows()),
-            "{}: step {step} with {done} epochs done: expected {of_epoch} steps per epoch",
+            "{}: step {step} does not fit {done} finished epochs of {of_epoch} steps: expected a \
+             checkpoint that `thinnet train` saved",
             path.display()
         );
         let fitting = Self::with(plan, train, test, trainer, state)?;
@@ -227,12 +228,12 @@ impl<'a> Fitting<'a> {
     /// Returns the result, after the last epoch.
     ///
     /// # Errors
-    /// Those of [`evaluate`], if the training was resumed after its end.
+    /// Those of [`evaluate`], if the run was resumed after its end.
     pub fn finish(mut self) -> anyhow::Result<Fit> {
         self.times.sort_by(f64::total_cmp);
         let evaluation = match self.evaluation.take() {
             Some(evaluation) => evaluation,
-            // The training was resumed after its end.
+            // The run was resumed after its end.
             None => self.evaluate()?,
         };
         Ok(Fit {

@@ -16,6 +16,14 @@ use thinnet::{
     nn::{Loss, Mlp, Scaling},
 };
 
+/// Returns how the weights of a state dict are scaled, in words.
+pub fn scaled(scaling: Scaling) -> &'static str {
+    match scaling {
+        Scaling::Paper => "scaled as in the paper",
+        _ => "scaled for inverted dropout",
+    }
+}
+
 /// A file and its kind.
 pub struct Given<'a> {
     path: &'a Path,

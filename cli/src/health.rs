@@ -1,4 +1,4 @@
-//! Warnings and advice for a training that goes badly.
+//! Warnings and advice for a run that goes badly.
 
 use thinnet::{Error, data::Dataset};
 
@@ -24,7 +24,7 @@ const MAX_TRAINABLE_INPUT: f32 = 1e6;
 /// the usual size, a newly initialised network has only a few times that loss.
 const MAX_FIRST_LOSS: f64 = 10.0;
 
-/// Watches a training.
+/// Watches a run.
 pub struct Health<'a> {
     plan: &'a Plan,
     /// The loss of equal probabilities for all classes.
@@ -45,7 +45,7 @@ struct Silence {
 }
 
 impl<'a> Health<'a> {
-    /// Watches a training of `plan` on these rows.
+    /// Watches a run of `plan` on these rows.
     pub fn new(plan: &'a Plan, train: &Dataset) -> Self {
         let mut largest = (0.0, 0);
         for row in 0..train.rows() {
@@ -60,7 +60,7 @@ impl<'a> Health<'a> {
         Self { plan, chance_loss, largest, silence: Silence::default() }
     }
 
-    /// To be called after the first step of the training, with the mean loss of its batch. Returns a
+    /// To be called after the first step of the run, with the mean loss of its batch. Returns a
     /// warning if large inputs make this loss far larger than that of a guess.
     pub fn after_first(&self, loss: f32) -> Option<String> {
         let is_large = f64::from(loss) > MAX_FIRST_LOSS * self.chance_loss;
@@ -115,17 +115,20 @@ impl<'a> Health<'a> {
         )
     }
 
-    /// Adds advice to the error that ended a training.
+    /// Adds advice to the error that ended a run.
     pub fn explain(&self, error: Error) -> anyhow::Error {
         // The first loss is computed before any update.
         let is_first = matches!(error, Error::NonFiniteLoss { step: 0, .. });
-        let advice = match error {
-            Error::NonFiniteLoss { .. } | Error::NonFiniteParameters { .. } => {
-                self.advice(is_first)
+        let cause = match &error {
+            Error::NonFiniteLoss { .. } => error.to_string(),
+            // Without the advice of the library's message, which cannot know the inputs.
+            Error::NonFiniteParameters { layer, step } => {
+                format!("layer {layer} has had NaN or infinite parameters since step {step}")
             }
             _ => return error.into(),
         };
-        anyhow::anyhow!("the training diverged and no model was written: {error}; {advice}")
+        let advice = self.advice(is_first);
+        anyhow::anyhow!("training diverged and no model was written: {cause}; {advice}")
     }
 
     fn advice(&self, is_first: bool) -> String {

@@ -9,19 +9,20 @@ use thinnet::{
     checkpoint::{self, Contents, TrainingState},
     exchange::{FileKind, torch::TensorInfo},
     mask,
-    nn::Mlp,
+    nn::{Mlp, Scaling},
     train::describe_setting,
 };
 
 use crate::{
     console,
-    given::Given,
+    given::{Given, scaled},
     nodes::{Nodes, Refused},
     outputs,
     progress::percent,
     report::StoredKeep,
     run_state::RunState,
     table,
+    train::{HELD_OUT, NONE},
 };
 
 /// The text at the end of the help.
@@ -61,7 +62,7 @@ struct Inspection {
     outputs: usize,
     sparse_input: bool,
     /// The form of the weights in the file, if either form is possible.
-    scaling: Option<String>,
+    scaling: Option<Scaling>,
     /// `None` if an ONNX graph does not state it.
     loss: Option<&'static str>,
     layers: Vec<Layer>,
@@ -101,7 +102,7 @@ struct Tensor {
     shape: Vec<usize>,
 }
 
-/// The state of the training in a checkpoint.
+/// The training state in a checkpoint.
 #[derive(Debug, Serialize)]
 struct Training {
     step: u64,
@@ -140,7 +141,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             ("ONNX graph", network, None)
         }
         FileKind::DescribedStateDict => {
-            scaling = given.scaling()?.map(|scaling| scaling.to_string());
+            scaling = given.scaling()?;
             ("state dict", given.network(None)?, None)
         }
         FileKind::StateDict => {
@@ -232,11 +233,12 @@ impl Inspection {
         let sparse = if self.sparse_input { " (sparse input)" } else { "" };
         let widths: String = widths.collect();
         line("network", &format_args!("{}{widths}{sparse}", self.inputs));
-        if let Some(scaling) = &self.scaling {
-            line(
-                "weights",
-                &format_args!("{scaling} in the file; the digest is of their inverted form"),
-            );
+        if let Some(scaling) = self.scaling {
+            let digest = match scaling {
+                Scaling::Inverted => "",
+                _ => "; the digest is that of the weights scaled for inverted dropout",
+            };
+            line("weights", &format_args!("{}{digest}", scaled(scaling)));
         }
         line("loss", &self.loss.unwrap_or("not stated (choose one with thinnet convert --loss)"));
         line("parameters", &self.parameters);
@@ -248,7 +250,9 @@ impl Inspection {
             if let Ok(state) = RunState::from_notes(notes, self.layers.len(), "".as_ref()) {
                 line("epochs done", &state.curves.len());
                 if let Some(error) = state.curves.iter().rev().find_map(|done| done.test_error) {
-                    line("test error", &percent(error));
+                    let held_out = training.settings.get(HELD_OUT).is_some_and(|rows| rows != NONE);
+                    let name = if held_out { "held-out error" } else { "test error" };
+                    line(name, &percent(error));
                 }
             }
             for (name, value) in &training.settings {

@@ -1,10 +1,10 @@
-//! The command `thinnet`: shows, trains and evaluates networks with dropout.
+//! The command `thinnet`: trains, evaluates and inspects networks with dropout.
 //!
 //! Each subcommand has its own file: [`demo`], [`train`], [`eval`], [`predict`],
 //! [`calibration`], [`inspect`], [`convert`], [`profile`], and [`manual`] for completions and manual
 //! pages. They share the training loop in [`fit`] and the default settings in [`recipe`]. Results go
 //! to stdout, progress and remarks to stderr. An error is one line. The exit code is 2 if the
-//! arguments are wrong; 130, 143 or 129 if a signal ended a training and the training was saved; and
+//! arguments are wrong; 130, 143 or 129 if a signal ended a run and its state was saved; and
 //! 1 for every other error. Only help is coloured, on terminals and unless `NO_COLOR` is set.
 
 mod arguments;

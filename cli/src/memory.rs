@@ -8,7 +8,7 @@ pub fn reserve<T>(what: &str, len: usize) -> anyhow::Result<Vec<T>> {
     let mut elements = Vec::new();
     elements
         .try_reserve_exact(len)
-        .map_err(|_| anyhow::anyhow!("cannot allocate memory for {len} {what}"))?;
+        .map_err(|_| anyhow::anyhow!("not enough memory for {len} {what}"))?;
     Ok(elements)
 }
 

@@ -17,7 +17,8 @@ pub const SAMPLES: usize = 50;
 pub enum MethodName {
     /// Weight scaling: one pass through the full network
     Scale,
-    /// Monte-Carlo: the average of sampled thinned networks
+    /// Monte-Carlo: the average of sampled thinned networks (the network with units dropped at
+    /// random)
     Mc,
     /// Moment propagation: mean and variance in one pass
     Moments,
@@ -48,7 +49,7 @@ pub struct Sampling {
     /// checked after every 16 samples
     #[arg(long, value_name = "T", value_parser = numbers::at_least_zero)]
     tolerance: Option<f64>,
-    /// Seed of the thinned networks; those of a row depend on this seed and the row's number
+    /// Random seed for the thinned networks; those of a row depend only on it and on the row's number
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = numbers::seed)]
     seed: u64,
 }
@@ -130,13 +131,11 @@ impl SeededMethod {
         let first = batch.first_row();
         let ids: Vec<u64> = (first..).take(batch.rows()).collect();
         let seeds = Seeds::Numbered { base: self.seed, ids: &ids };
-        Ok(predictor.estimate(batch, &self.method, seeds, workspace).map_err(
-            |error| match error {
-                Error::NonFinite { what, row, column, value } => {
-                    Error::NonFinite { what, row: first as usize + row, column, value }
-                }
-                other => other,
-            },
-        )?)
+        Ok(predictor.estimate(batch, &self.method, seeds, workspace).map_err(|mut error| {
+            if let Error::NonFinite { row, .. } | Error::NonFiniteSum { row, .. } = &mut error {
+                *row += first as usize;
+            }
+            error
+        })?)
     }
 }

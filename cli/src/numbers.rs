@@ -14,7 +14,7 @@ pub const MAX_ROWS: usize = u32::MAX as usize;
 /// Rows of a batch.
 pub const MAX_BATCH: usize = 1_000_000;
 
-/// Epochs of a training.
+/// Epochs of a run.
 pub const MAX_EPOCHS: usize = 1_000_000;
 
 /// Steps that are measured, or between two checkpoints.

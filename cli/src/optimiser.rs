@@ -1,4 +1,4 @@
-//! The optimiser of a training: its options and their defaults.
+//! The optimiser of a run: its options and their defaults.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::Serialize;

@@ -39,16 +39,16 @@ const ENDINGS: &[(&str, &[&str])] = &[
     ("ONNX Runtime's own format", &["ort"]),
     ("PyTorch's own format", &["pt", "pth", "pt2", "bin", "torch", "torchscript"]),
     ("pickle", &["pkl", "pickle", "joblib", "dill"]),
-    ("a format of NumPy", &["npy", "npz"]),
-    ("a format of TensorFlow", &["h5", "hdf5", "keras", "pb", "tflite", "index", "meta"]),
+    ("a NumPy format", &["npy", "npz"]),
+    ("a TensorFlow format", &["h5", "hdf5", "keras", "pb", "tflite", "index", "meta"]),
     ("GGUF", &["gguf", "ggml"]),
-    ("a format of Core ML", &["mlmodel", "mlpackage"]),
+    ("a Core ML format", &["mlmodel", "mlpackage"]),
     ("OpenVINO or PMML", &["xml", "pmml"]),
     ("MessagePack", &["msgpack"]),
     ("MATLAB's format", &["mat"]),
     ("TOML or YAML", &["toml", "yaml", "yml"]),
     ("a table", &["csv", "tsv", "parquet", "arrow", "feather", "xlsx", "xls"]),
-    ("a picture of pixels", &["png", "jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff"]),
+    ("a raster image", &["png", "jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff"]),
     ("a document", &["pdf", "ps", "eps", "html", "htm", "md", "tex"]),
     ("a compressed file", &["gz", "bz2", "xz", "zst", "zip", "tar", "tgz", "7z"]),
 ];
@@ -79,8 +79,8 @@ impl Format {
         };
         match ENDINGS.iter().find(is) {
             Some((named, _)) if *named != own => Err(usage(format!(
-                "{flag} {}: the name stands for {named}, but the file will be {own}: expected a name \
-                 such as {}",
+                "{flag} {}: the ending of the name is that of {named}, but the file will be {own}: \
+                 expected a name such as {}",
                 path.display(),
                 path.with_extension(own_ending).display()
             ))),

@@ -1,4 +1,4 @@
-//! The settings of a training: network, optimiser, batches, seed.
+//! The settings of a run: network, optimiser, batches, seed.
 
 use serde::Serialize;
 use thinnet::{
@@ -24,7 +24,7 @@ pub enum LrSchedule {
     Paper,
 }
 
-/// All settings of a training, except the data and the machine.
+/// All settings of a run, except the data and the machine.
 #[derive(Clone, Debug, Serialize)]
 pub struct Plan {
     /// Units of each hidden layer.
@@ -50,7 +50,7 @@ pub struct Plan {
     pub optimiser: Choice,
     /// Bound on the norm of the weights into a unit.
     pub max_norm: Option<MaxNorm>,
-    /// Seed of the weights, the masks, the order of the rows and the choice of held-out rows.
+    /// Random seed for the weights, the masks, the order of the rows and the choice of held-out rows.
     pub seed: u64,
     /// Epochs between evaluations; the last epoch is always evaluated.
     pub evaluate_every: usize,
@@ -67,7 +67,7 @@ impl Plan {
         (self.steps_per_epoch(rows) as u64).saturating_mul(self.epochs as u64)
     }
 
-    /// Returns the optimiser of a training over `rows` rows.
+    /// Returns the optimiser of a run over `rows` rows.
     pub fn optimiser(&self, rows: usize) -> Optimiser {
         let (from, to, steps) = (self.learning_rate, 0.0, self.steps(rows));
         let rate = match self.schedule {

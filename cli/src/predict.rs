@@ -24,7 +24,7 @@ Examples:
   List the rows that the thinned networks disagree about most:
     thinnet predict --model digits.safetensors --samples 100 | sort -grk6 | head
 
-Each line has, separated by tabs, the row's number (from 0), its label (- if there are none), the
+Each line has, separated by tabs, the row's number (from 0), its label (- if there is none), the
 predicted class and its probability. With --method mc or moments, these are followed by the entropy
 of the class probabilities and by the mutual information, which measures how much the thinned
 networks disagree (both in nats); with mc, also by the number of samples. The probabilities of all

@@ -26,13 +26,18 @@ Examples:
   thinnet profile --model mnist.safetensors --data mnist --batch 512 --json
 
 The command trains a copy of the network with learning rate 0, which takes as long as any other rate,
-and reports the median time of each part of a step. `other` is the rest of the step: waiting for
-threads and for the system's scheduler, close to 0 on an idle machine. `up 1` is product 1, the
-forward pass; `down 2+3, update` is products 2 and 3, the backward pass, fused with the update.
-`dense GFLOP/s` is the speed at which an engine would have to compute the full products to take as
-long. The two floors are lower bounds for this machine: the remaining operations at its peak rate of fused
-multiply-adds, and reading and writing the weights and the optimiser's state at its peak bandwidth.
-Nothing else should run at the same time.";
+and reports the median time of each part of a step. `up 1` is the forward pass (matrix product 1);
+`down 2+3, update` is the backward pass (products 2 and 3; only 3 in the first layer), fused with the
+update. `other` is the rest of the step: waiting for threads and for the system's scheduler, close to 0
+on an idle machine.
+`path` is the kernel that a layer uses: lists, few rows (small batches) or narrow (at most 16 outputs).
+`in %` and `out %` are the percentages of its inputs and outputs that are active: kept by dropout and,
+for network inputs and ReLU units, not 0.
+`dense GFLOP/s` is the speed that a dense implementation would need to take the same time. The two
+floors are lower bounds for this machine: the operations on active units at its peak rate of fused
+multiply-adds, and reading and writing the weights and the optimiser's state at its
+peak bandwidth.
+`over floor` is the time divided by the larger of the two. Nothing else should run at the same time.";
 
 /// The arguments of `thinnet profile`.
 #[derive(Debug, clap::Args)]

@@ -12,13 +12,15 @@ use crate::{console, run_state::Epoch};
 /// The time between updates of the bar's numbers.
 const REFRESH: Duration = Duration::from_millis(250);
 
-/// The approximate number of lines that a training prints if there is no terminal.
+/// The approximate number of lines that a run prints if there is no terminal.
 const LINES: usize = 10;
 
-/// The progress of one training, or of several that take turns.
+/// The progress of one training run, or of several that take turns.
 pub struct Progress {
-    /// The name of the training, in a word or two.
+    /// The name of the run, in a word or two.
     name: String,
+    /// The set on which the error is measured: `test` or `held-out`.
+    set: &'static str,
     epochs: usize,
     shown: Shown,
     /// When the numbers were last updated. `steps` and `losses` (a sum) count from then.
@@ -36,8 +38,8 @@ enum Shown {
 }
 
 impl Progress {
-    /// Shows the progress of trainings of `epochs` epochs each, and `steps` steps in total.
-    pub fn new(name: &str, epochs: usize, steps: u64, quiet: bool) -> Self {
+    /// Shows the progress of runs of `epochs` epochs each, and `steps` steps in total.
+    pub fn new(name: &str, set: &'static str, epochs: usize, steps: u64, quiet: bool) -> Self {
         let shown = if quiet {
             Shown::Nothing
         } else if std::io::stderr().is_terminal() {
@@ -52,10 +54,10 @@ impl Progress {
             Shown::Lines
         };
         let (since, name) = (Instant::now(), name.to_owned());
-        Self { name, epochs, shown, since, steps: 0, losses: 0.0, last_error: None }
+        Self { name, set, epochs, shown, since, steps: 0, losses: 0.0, last_error: None }
     }
 
-    /// Switches to another training.
+    /// Switches to another run.
     pub fn turn(&mut self, name: &str) {
         name.clone_into(&mut self.name);
         self.last_error = None;
@@ -73,7 +75,7 @@ impl Progress {
         }
     }
 
-    /// Prints a warning about a problem that does not end the training, even with `--quiet`.
+    /// Prints a warning about a problem that does not end the run, even with `--quiet`.
     pub fn warn(&self, text: &str) {
         match &self.shown {
             Shown::Bar(bar) => bar.suspend(|| console::remark(text)),
@@ -117,8 +119,8 @@ impl Progress {
     fn line(&self, done: &Epoch) {
         let error = done.test_error.map_or("not measured".to_owned(), percent);
         let mut line = format!(
-            "{}: epoch {} of {}, training loss {:.4}, test error {error}",
-            self.name, done.epoch, self.epochs, done.train_loss
+            "{}: epoch {} of {}, training loss {:.4}, {} error {error}",
+            self.name, done.epoch, self.epochs, done.train_loss, self.set
         );
         if matches!(self.shown, Shown::Lines) {
             let rate = f64::from(self.steps) / self.since.elapsed().as_secs_f64();

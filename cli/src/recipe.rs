@@ -22,6 +22,11 @@
 
 use crate::plan::LrSchedule;
 
+/// What help texts mean by "the paper".
+pub const PAPER: &str = "\
+In all help texts, \"the paper\" is Srivastava et al., Dropout: a simple way to prevent neural networks
+from overfitting, JMLR 15 (2014).";
+
 /// Units of the hidden layers.
 pub const HIDDEN: [usize; 3] = [1024, 1024, 1024];
 
@@ -37,14 +42,14 @@ pub const BATCH: usize = 128;
 /// Epochs of `train`.
 pub const EPOCHS: usize = 10;
 
-/// Epochs of each of the demo's two trainings: about half a minute for both on two
+/// Epochs of each of the demo's two training runs: about half a minute for both on two
 /// cores.
 pub const DEMO_EPOCHS: usize = 30;
 
 /// Learning rate of SGD at the first step.
 pub const LEARNING_RATE: f64 = 0.1;
 
-/// Learning rate of the demo's two trainings, which have no max-norm. It also suits the network
+/// Learning rate of the demo's two training runs, which have no max-norm. It also suits the network
 /// without dropout.
 pub const DEMO_LEARNING_RATE: f64 = 0.05;
 

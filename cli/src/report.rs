@@ -1,11 +1,11 @@
-//! The report of a training: its settings and its results, written as JSON.
+//! The report of a run: its settings and its results, written as JSON.
 
 use serde::Serialize;
 use thinnet::{Isa, Keep, mask};
 
 use crate::{baseline::Baseline, fit::Fit, plan::Plan, run_state::Epoch};
 
-/// The report of one training.
+/// The report of one run.
 #[derive(Debug, Serialize)]
 pub struct Report<'a> {
     /// This program's version.
@@ -14,7 +14,7 @@ pub struct Report<'a> {
     pub mask_format: u32,
     /// The data that it was trained on.
     pub data: Data,
-    /// All settings of the training.
+    /// All settings of the run.
     pub settings: &'a Plan,
     /// The fraction of the test rows that the final network gets wrong.
     pub test_error: f64,
@@ -28,18 +28,19 @@ pub struct Report<'a> {
     pub train_loss: f64,
     /// Updates done.
     pub steps: u64,
-    /// The step at which this process resumed the training; `None` if it did all of it.
+    /// The step at which this process resumed the run; `None` if it did all of it.
     pub resumed_at_step: Option<u64>,
     /// The time of a step in milliseconds, without evaluations, over this process's steps only.
     pub step_ms: StepMs,
-    /// The time of the whole training in seconds, with evaluations and without checkpoints. For a
-    /// resumed training, this includes the earlier time that the checkpoint recorded.
+    /// The time of the whole run in seconds, with evaluations and without checkpoints. For a resumed
+    /// run, this includes the earlier time that the checkpoint recorded.
     pub seconds: f64,
     /// The number of threads.
     pub threads: usize,
     /// The instruction set.
     pub isa: &'static str,
-    /// The seed of the weights, the masks, the order of the rows and the choice of held-out rows.
+    /// The random seed for the weights, the masks, the order of the rows and the choice of held-out
+    /// rows.
     pub seed: u64,
     /// The keep rates as they are stored.
     pub keep: Keeps,
@@ -102,7 +103,7 @@ impl From<Keep> for StoredKeep {
 }
 
 impl<'a> Report<'a> {
-    /// Returns the report of a training of `plan` with the result `fit`.
+    /// Returns the report of a run of `plan` with the result `fit`.
     pub fn new(
         data: Data,
         baseline: Baseline,

@@ -1,4 +1,4 @@
-//! The state of a training beyond that of the trainer.
+//! The state of a run beyond that of the trainer.
 
 use std::path::Path;
 
@@ -53,7 +53,7 @@ impl RunState {
     pub fn from_notes(notes: &str, layers: usize, path: &Path) -> Result<Self, Error> {
         let refuse = |reason: String| Error::Format {
             path: Some(path.to_owned()),
-            reason: format!("its notes: {reason}"),
+            reason: format!("the state of `thinnet train` in it cannot be read: {reason}"),
         };
         let state: Self = serde_json::from_str(notes).map_err(|e| {
             refuse(format!("{e} (expected a checkpoint that `thinnet train` saved)"))

@@ -1,5 +1,4 @@
-//! Where rows come from: a folder of IDX or NPY files, two NPY files, or the
-//! embedded digits.
+//! Where rows come from: a folder of IDX or NPY files, two NPY files, or the built-in digits.
 
 use std::{
     convert::Infallible,
@@ -27,7 +26,7 @@ const CLASSES_PER_LABEL: usize = 16;
 /// The value of `--data`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Source {
-    /// The digits inside this program.
+    /// The digits built into this program.
     Digits,
     /// A folder with the usual file names.
     Folder(PathBuf),
@@ -70,11 +69,11 @@ impl fmt::Display for Source {
 #[derive(Clone, Debug, clap::Args)]
 pub struct Data {
     /// Labelled rows: a folder with MNIST's IDX files (plain or .gz), or with x_train.npy,
-    /// y_train.npy, x_test.npy and y_test.npy; a .npy file of rows; or `digits`, the 10,000 digits
-    /// inside this program. Bytes are divided by 255; other numbers are used unchanged
+    /// y_train.npy, x_test.npy and y_test.npy; a .npy file of rows; or `digits`, 10,000 MNIST digits
+    /// built into this program. Bytes are divided by 255; other numbers are used unchanged
     #[arg(long = "data", value_name = "DIR|FILE.npy|digits", default_value = "digits")]
     source: Source,
-    /// Labels of the rows in a .npy file: a second .npy file with one class number (from 0) per row
+    /// With --data FILE.npy: a second .npy file with one class number (from 0) per row
     #[arg(long, value_name = "FILE.npy")]
     labels: Option<PathBuf>,
 }
@@ -86,7 +85,7 @@ impl fmt::Display for Data {
 }
 
 impl Data {
-    /// Returns the digits inside this program.
+    /// Returns the digits built into this program.
     pub fn digits() -> Self {
         Self { source: Source::Digits, labels: None }
     }
@@ -207,7 +206,7 @@ impl Data {
             let row = row.unwrap_or_default();
             anyhow::bail!(
                 "--data {self}: label {label} in row {row} would need {classes} outputs, but only \
-                 {occur} labels occur: expected classes numbered from 0"
+                 {occur} different labels occur: expected classes numbered from 0"
             );
         }
         let empty = classes - occur;
@@ -238,7 +237,7 @@ fn no_array(path: &Path, expected: &str) -> Option<String> {
     let python = |path: &Path| format!("{:?}", path.display().to_string());
     let table = |separator| {
         let load = format!("numpy.loadtxt({}, delimiter={separator}, skiprows=1)", python(path));
-        ("tables cannot be read", "a table of numbers below a line of names", load)
+        ("tables cannot be read", "a table of numbers with one header line", load)
     };
     let (what, of, load) = match &*ending {
         "csv" | "txt" | "dat" => table("\",\""),

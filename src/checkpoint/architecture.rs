@@ -154,11 +154,13 @@ impl Versions {
     /// Checks that this version can read the file.
     pub fn check(&self, refuse: impl Fn(String) -> Error) -> Result<(), Error> {
         for (what, got, expected) in [
-            ("format", self.format, super::FORMAT),
+            ("file format", self.format, super::FORMAT),
             ("mask format", self.mask_format, mask::FORMAT),
         ] {
             if got != expected {
-                return Err(refuse(format!("{what} {got}: expected {expected}")));
+                return Err(refuse(format!(
+                    "{what} {got}: this version of thinnet reads only {expected}"
+                )));
             }
         }
         Ok(())
@@ -192,12 +194,12 @@ impl Architecture {
         self.hidden.iter().map(|(_, activation, _)| *activation).collect()
     }
 
-    /// A one-line summary, keep rates as the k of k/65536.
+    /// A one-line summary.
     pub fn describe(&self) -> String {
         let sparse = if self.sparse_input { ", sparse" } else { "" };
-        let mut text = format!("{} (keep {}{sparse})", self.inputs, self.input_keep.k());
+        let mut text = format!("{} (keep {}{sparse})", self.inputs, self.input_keep.decimal());
         for (width, activation, keep) in &self.hidden {
-            text += &format!("-{width} {activation} (keep {})", keep.k());
+            text += &format!("-{width} {activation} (keep {})", keep.decimal());
         }
         text + &format!("-{} {}", self.outputs, self.loss)
     }
@@ -232,7 +234,7 @@ impl Architecture {
     pub fn check_network(&self, file: &Reader<'_>) -> Result<(), Error> {
         if self.scaling != Scaling::Inverted {
             let name = self.scaling.name();
-            return Err(file.refuse(format!("scaling {name}: expected inverted")));
+            return Err(file.refuse(format!("scaling `{name}`: expected `inverted`")));
         }
         self.loss.check_outputs(self.outputs).map_err(|error| file.refuse(error.to_string()))?;
         self.check_tensors(file, "")

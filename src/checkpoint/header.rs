@@ -31,8 +31,8 @@ const MAX_DIMENSIONS: usize = 8;
 /// length, then at least that many bytes, which start like JSON.
 pub(crate) fn looks_whole(start: &[u8], size: u64) -> bool {
     let Some((length, rest)) = start.split_first_chunk::<8>() else { return false };
-    let behind = size.saturating_sub(length.len() as u64);
-    u64::from_le_bytes(*length) <= behind && rest.first() == Some(&b'{')
+    let after = size.saturating_sub(length.len() as u64);
+    u64::from_le_bytes(*length) <= after && rest.first() == Some(&b'{')
 }
 
 /// Whether these are the first bytes of a safetensors file, which may be truncated within its
@@ -87,18 +87,23 @@ impl Header {
         let tensors = &mut header.tensors;
         let end = tensors.iter().map(|tensor| tensor.offsets.0.max(tensor.offsets.1)).max();
         if let Some(end) = end.filter(|&end| end > data) {
-            return Err(format!("a tensor ends at byte {end} of {data}"));
+            return Err(format!(
+                "a tensor ends at byte {end}, but only {data} bytes follow the header: the file is \
+                 probably truncated"
+            ));
         }
         tensors.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         if let Some(pair) = tensors.windows(2).find(|pair| pair[0].name == pair[1].name) {
-            return Err(format!("{} stands there twice", pair[0].name));
+            return Err(format!("{} occurs twice", pair[0].name));
         }
         tensors.sort_by_key(|tensor| tensor.offsets);
         let mut end = 0;
         for tensor in tensors {
             let Entry { name, dtype, shape, offsets: (from, to) } = &*tensor;
             if *from != end || to < from {
-                return Err(format!("{name} lies at bytes {from} to {to}: expected from {end} on"));
+                return Err(format!(
+                    "{name} takes bytes {from} to {to}: expected it to start at byte {end}"
+                ));
             }
             let size = tensor.size_of_shape();
             if size != Some(to - from) {
@@ -111,7 +116,7 @@ impl Header {
             end = *to;
         }
         if end != data {
-            return Err(format!("{data} bytes of tensors: expected {end}"));
+            return Err(format!("{data} bytes follow the header, but its tensors take {end}"));
         }
         Ok(header)
     }
@@ -149,7 +154,7 @@ impl Object for Header {
     fn take<'de, A: MapAccess<'de>>(&mut self, name: String, map: &mut A) -> Result<(), A::Error> {
         if name == "__metadata__" {
             if self.metadata.replace(map.next_value()?).is_some() {
-                return Err(A::Error::custom(format!("{name} stands there twice")));
+                return Err(A::Error::custom(format!("{name} occurs twice")));
             }
             return Ok(());
         }
@@ -168,7 +173,7 @@ impl Object for Header {
 }
 
 impl Object for Metadata {
-    const EXPECTED: &'static str = "an object of texts";
+    const EXPECTED: &'static str = "an object of strings";
 
     fn take<'de, A: MapAccess<'de>>(&mut self, key: String, map: &mut A) -> Result<(), A::Error> {
         if self.0.insert(key, map.next_value()?).is_some() || self.0.len() > MAX_KEYS {
@@ -255,7 +260,7 @@ mod tests {
         refused(&tensor(r#""shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,0]"#), "at most 8 sizes");
         refused(&tensor(r#""shape":[],"data_offsets":[0,0],"x":[[]]"#), "unknown field `x`");
         refused(&tensor(r#""shape":[],"data_offsets":[0,0,0]"#), "trailing");
-        refused(&tensor(r#""shape":[1],"data_offsets":[0,4]"#), "byte 4 of 0");
+        refused(&tensor(r#""shape":[1],"data_offsets":[0,4]"#), "byte 4, but only 0 bytes");
         let many = |n: usize, entry: &str| {
             let entries: Vec<_> = (0..n).map(|i| format!(r#""{i}":{entry}"#)).collect();
             format!("{{{}}}", entries.join(","))
@@ -267,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn tensors_lie_behind_each_other() {
+    fn tensors_follow_each_other() {
         let tensors = |a: &str, b: &str| {
             format!(
                 r#"{{"a":{{"dtype":"F32","shape":[2],"data_offsets":{a}}},
@@ -278,22 +283,22 @@ mod tests {
         assert_eq!(read(&tensors("[0,8]", "[8,12]"), 12), Ok(()));
         assert_eq!(read(&tensors("[4,12]", "[0,4]"), 12), Ok(()), "in any order");
         for (a, b, words) in [
-            ("[0,8]", "[4,8]", "b lies at bytes 4 to 8: expected from 8 on"),
-            ("[1,9]", "[9,13]", "a lies at bytes 1 to 9: expected from 0 on"),
+            ("[0,8]", "[4,8]", "b takes bytes 4 to 8: expected it to start at byte 8"),
+            ("[1,9]", "[9,13]", "a takes bytes 1 to 9: expected it to start at byte 0"),
             ("[0,8]", "[8,10]", "b, F16 [2, 1], has 2 bytes: expected 4 bytes"),
-            ("[8,0]", "[8,12]", "a lies at bytes 8 to 0"),
+            ("[8,0]", "[8,12]", "a takes bytes 8 to 0"),
         ] {
             let reason = read(&tensors(a, b), 13).unwrap_err();
             assert!(reason.contains(words), "{reason}");
         }
         let reason = read(&tensors("[0,8]", "[8,12]"), 13).unwrap_err();
-        assert!(reason.contains("13 bytes of tensors: expected 12"), "{reason}");
+        assert!(reason.contains("13 bytes follow the header, but its tensors take 12"), "{reason}");
     }
 
     #[test]
-    fn names_stand_there_once() {
+    fn names_occur_once() {
         let entry = r#""a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}"#;
-        refused(&format!("{{{entry},{entry}}}"), "a stands there twice");
+        refused(&format!("{{{entry},{entry}}}"), "a occurs twice");
         refused(r#"{"__metadata__":{"k":"","k":""}}"#, "each once");
     }
 }

@@ -63,7 +63,8 @@ fn writer(mlp: &Mlp) -> Result<Writer<'_>, Error> {
 pub(super) fn network(file: Reader<'_>, verify: Verify) -> Result<Mlp, Error> {
     if file.has(training::KEY) {
         return Err(file.refuse(
-            "a checkpoint of a training: expected a model, which a finished training saves"
+            "a training checkpoint: expected a model (`thinnet train --resume` with --out finishes \
+             the run and writes one)"
                 .to_owned(),
         ));
     }

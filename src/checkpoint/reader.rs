@@ -51,13 +51,13 @@ pub(crate) struct Reader<'a> {
     path: Option<PathBuf>,
 }
 
-/// Checks that a safetensors file can begin like this; if not, says what begins so.
+/// Checks that a safetensors file can begin like this; if not, returns the reason.
 pub(crate) fn ensure_begins(first: &[u8], path: Option<&Path>) -> Result<(), String> {
     if begins(first) {
         return Ok(());
     }
     let reason = files::foreign(first, path).unwrap_or_else(|| {
-        "expected the length of a header, below 4 GiB, in 8 bytes, and behind it `{`".to_owned()
+        "expected the header's length in 8 bytes (below 4 GiB), followed by `{`".to_owned()
     });
     Err(format!("not a safetensors file: {reason}"))
 }
@@ -75,7 +75,7 @@ impl Reader<'static> {
         let file = File::open(path).map_err(io)?;
         let size = file.metadata().map_err(io)?.len();
         if size > MAX_BYTES {
-            return Err(Error::format(path, format!("larger than {MAX_BYTES} bytes")));
+            return Err(Error::format(path, format!("larger than {MAX_BYTES} bytes, the maximum")));
         }
         Self::new(file, size, Some(path))
     }
@@ -107,26 +107,27 @@ impl<'a> Reader<'a> {
         }
         let mut data = Cursor::new(first).chain(data);
         let mut length = [0; size_of::<u64>()];
-        let Some(behind) = size.checked_sub(length.len() as u64) else {
+        let Some(after) = size.checked_sub(length.len() as u64) else {
             return Err(refuse(format!("{size} bytes: expected at least {}", length.len())));
         };
         read(&mut data, &mut length, path)?;
         let length = u64::from_le_bytes(length);
-        let Some(of_data) = behind.checked_sub(length) else {
-            let reason =
-                format!("invalid header length {length}: expected at most {behind}, what follows");
-            return Err(refuse(reason));
+        let Some(of_data) = after.checked_sub(length) else {
+            return Err(refuse(format!(
+                "invalid header length {length}: expected at most {after}, the number of bytes that \
+                 follow"
+            )));
         };
         let Some(length) = usize::try_from(length).ok().filter(|&length| length <= LONGEST) else {
             return Err(refuse(format!("a header of {length} bytes: expected at most {LONGEST}")));
         };
-        let mut json = zeros("header", [1, length])?;
+        let mut json = zeros("the header", [1, length])?;
         read(&mut data, &mut json, path)?;
         if json.first() != Some(&b'{') {
             return Err(refuse("the header is not JSON: expected it to start with {".to_owned()));
         }
         // The memory that parsing it can take: strings, names and shapes.
-        ensure_room("header", length.saturating_mul(4))?;
+        ensure_room("the header", length.saturating_mul(4))?;
         let header = Header::read(&json, of_data).map_err(refuse)?;
         let digest = Running::new(&json);
         let mut by_name: Vec<_> = (0..header.tensors.len()).collect();
@@ -202,7 +203,7 @@ impl<'a> Reader<'a> {
     /// The index of a tensor that must have this shape and one of these element types.
     pub fn find(&self, name: &str, shape: &[usize], types: &[FloatType]) -> Result<usize, Error> {
         let index = self.number(name);
-        let index = index.ok_or_else(|| self.refuse(format!("no tensor {name}: expected one")))?;
+        let index = index.ok_or_else(|| self.refuse(format!("tensor {name} is missing")))?;
         let Entry { dtype, shape: got, .. } = &self.header.tensors[index];
         if got == shape && float_type(*dtype).is_some_and(|float| types.contains(&float)) {
             return Ok(index);
@@ -228,13 +229,14 @@ impl<'a> Reader<'a> {
             (_, Some(_)) if self.digest.is_some() => self.digest.take(),
             _ => {
                 return Err(self.refuse(format!(
-                    "no digest: expected `{}` as the first thing in its header",
+                    "no digest: expected `{}` as the first metadata key",
                     digest::KEY
                 )));
             }
         };
         let count = self.header.tensors.len();
-        let mut places: Vec<Option<Tensor<ReadInto<'_>>>> = reserve("tensors of a file", count)?;
+        let mut places: Vec<Option<Tensor<ReadInto<'_>>>> =
+            reserve("the tensors of a file", count)?;
         places.resize_with(count, || None);
         for tensor in wanted {
             let index = self.find(&tensor.name, &tensor.shape, types)?;
@@ -266,8 +268,8 @@ impl<'a> Reader<'a> {
         }
         match digest.map(Running::finish) {
             Some(digest) if Some(&*digest) != stated => Err(self.refuse(format!(
-                "its bytes do not have the digest that it states: damaged, or changed by another \
-                 program (SHA-256 is {digest}, `{}` says {})",
+                "the contents do not match the digest in the header: the file is damaged or was changed \
+                 by another program (SHA-256 is {digest}, `{}` says {})",
                 digest::KEY,
                 cut(stated.unwrap_or_default().to_owned())
             ))),
@@ -290,7 +292,7 @@ fn float_type(dtype: Dtype) -> Option<FloatType> {
 fn read(from: &mut impl Read, to: &mut [u8], path: Option<&Path>) -> Result<(), Error> {
     from.read_exact(to).map_err(|source| match source.kind() {
         ErrorKind::UnexpectedEof => {
-            Error::format(path, "ends before its last byte: expected it not to change")
+            Error::format(path, "became shorter while it was read: expected it not to change")
         }
         _ => Error::transfer(path, source),
     })

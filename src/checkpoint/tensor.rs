@@ -131,7 +131,7 @@ impl Allowed {
     fn text(self) -> String {
         match self {
             Self::Finite => "finite numbers".to_owned(),
-            Self::Only(one) => format!("{one} alone"),
+            Self::Only(one) => format!("only {one}"),
             Self::Factors => "factors above 0 and at most 1".to_owned(),
         }
     }

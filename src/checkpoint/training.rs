@@ -138,7 +138,7 @@ pub(crate) struct Saved<'a> {
 impl<'a> Saved<'a> {
     /// Checks everything in the file except the elements of its tensors.
     pub fn open(file: Reader<'a>) -> Result<Self, Error> {
-        let expected = "a checkpoint that a training saved";
+        let expected = "a checkpoint of a training run";
         file.metadata::<OfArchitecture>(KEY, expected)?
             .architecture
             .check(|reason| file.refuse(reason))?;

@@ -39,7 +39,7 @@ impl<'m> Writer<'m> {
         }
         tensors.sort_by(|a, b| a.name.cmp(&b.name));
         let metadata = sorted_json(metadata)?;
-        ensure_room("header", metadata.len().saturating_mul(4))?;
+        ensure_room("the header", metadata.len().saturating_mul(4))?;
         let (key, metadata) = (text(&key)?, text(&metadata)?);
         let mut header = format!("{START}{BLANK}\",{key}:{metadata}}}");
         let mut end = 0;
@@ -62,7 +62,7 @@ impl<'m> Writer<'m> {
         }
         let size = (size_of::<u64>() + header.len()) as u64 + end;
         if size > MAX_BYTES {
-            let (what, why) = ("bytes of a file", "which can be read again");
+            let (what, why) = ("the file", "the largest that can be read back");
             return Err(Error::FileTooLarge { what, size, most: MAX_BYTES, why });
         }
         Ok(Self { tensors, header, size })
@@ -70,9 +70,9 @@ impl<'m> Writer<'m> {
 
     /// The file's bytes.
     pub fn into_bytes(self) -> Result<Vec<u8>, Error> {
-        let too_large = || Error::TooLarge { what: "bytes of a file", shape: [1, usize::MAX] };
+        let too_large = || Error::TooLarge { what: "the bytes of a file", shape: [1, usize::MAX] };
         let size = usize::try_from(self.size).map_err(|_| too_large())?;
-        let mut to = Cursor::new(reserve("bytes of a file", size)?);
+        let mut to = Cursor::new(reserve("the bytes of a file", size)?);
         self.write(&mut to, None)?;
         Ok(to.into_inner())
     }

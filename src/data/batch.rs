@@ -170,7 +170,7 @@ mod tests {
                 assert_eq!(row, whole.rows());
             }
             let error = whole.chunks(0).map(drop).unwrap_err().to_string();
-            assert_eq!(error, "rows of a batch 0: expected at least one");
+            assert_eq!(error, "rows of a batch: expected at least one, got 0");
         }
     }
 }

@@ -73,12 +73,12 @@ impl<'a> Batches<'a> {
             most: u32::MAX as usize,
             got: rows,
         })?;
-        let mut order = reserve("numbers of rows", rows)?;
+        let mut order = reserve("row numbers", rows)?;
         order.extend(0..count);
         let (mut classes, mut numbers) = (Vec::new(), Matrix::zeroed(0, 0)?);
         match targets {
             Targets::Classes(all) => {
-                classes = reserve("classes of rows", rows)?;
+                classes = reserve("labels", rows)?;
                 classes.extend_from_slice(all);
             }
             Targets::Values(all) | Targets::Binary(all) => {
@@ -293,7 +293,7 @@ mod tests {
         assert_eq!(batches.iter().cycle().skip(7).map(rows).next(), Some(2));
         assert_eq!(rows(batches.batch(3).unwrap()), 2);
         let error = batches.batch(4).unwrap_err().to_string();
-        assert_eq!(error, "batch of an epoch 4: expected one below 4");
+        assert_eq!(error, "batch of an epoch: expected an index below 4, got 4");
         let whole = batches.drop_last();
         assert_eq!(whole.iter().map(rows).collect::<Vec<_>>(), [6, 6, 6]);
         assert!(whole.batch(3).is_err());
@@ -308,12 +308,15 @@ mod tests {
             Batches::new(inputs, targets, size).map(drop).unwrap_err().to_string()
         };
         let zero = refused(inputs.view(), Targets::Classes(&[0, 1, 2]), 0);
-        assert_eq!(zero, "rows of a batch 0: expected at least one");
+        assert_eq!(zero, "rows of a batch: expected at least one, got 0");
         let few = refused(inputs.view(), Targets::Classes(&[0, 1]), 1);
         assert_eq!(few, "rows of the targets: expected 3, got 2");
         // Rows without columns take no memory.
         let rows = u32::MAX as usize + 1;
         let empty = MatrixView::new(&[], rows, 0).unwrap();
-        assert!(refused(empty, Targets::Values(empty), 1).contains("4294967296: expected at most"));
+        assert!(
+            refused(empty, Targets::Values(empty), 1)
+                .contains("rows of a data set: expected at most 4294967295, got 4294967296")
+        );
     }
 }

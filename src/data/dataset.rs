@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Batches, idx, npy, source::Source};
 use crate::{
     abridged::Few,
-    error::{Error, below},
+    error::{Error, at_most},
     memory::reserve,
     nn::Targets,
     tensor::{Matrix, MatrixView},
@@ -201,7 +201,7 @@ impl Dataset {
     /// # Errors
     /// There is not enough memory.
     pub fn class_counts(&self) -> Result<Vec<usize>, Error> {
-        let mut counts = reserve("classes", self.classes)?;
+        let mut counts = reserve("class counts", self.classes)?;
         counts.resize(self.classes, 0);
         self.labels.iter().for_each(|&class| counts[class as usize] += 1);
         Ok(counts)
@@ -277,7 +277,7 @@ impl Dataset {
     /// # Errors
     /// There are fewer than `middle` rows, or there is not enough memory for the copies.
     pub fn split_at(&self, middle: usize) -> Result<(Self, Self), Error> {
-        below("row to split at", self.rows().saturating_add(1), middle)?;
+        at_most("row to split at", self.rows(), middle)?;
         Ok((self.copy(0..middle)?, self.copy(middle..self.rows())?))
     }
 
@@ -298,7 +298,10 @@ fn find(folder: &Path, what: &str, names: &[String]) -> Result<PathBuf, Error> {
     let there =
         names.iter().map(|name| folder.join(name)).find(|path| path.exists() && !path.is_dir());
     there.ok_or_else(|| {
-        Error::format(folder, format!("no {what} there: expected one of {}", names.join(", ")))
+        Error::format(
+            folder,
+            format!("no {what} in this folder: expected one of {}", names.join(", ")),
+        )
     })
 }
 

@@ -44,7 +44,8 @@ fn next<R: BufRead>(mut from: R) -> io::Result<Option<GzDecoder<R>>> {
     }
     while let Some(byte) = peek(&mut from)? {
         if byte != 0 {
-            let reason = "bytes behind its last gzip member: expected another member, or zeros";
+            let reason =
+                "extra bytes after the last gzip member: expected another member, or zeros";
             return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
         }
         let buffer = from.fill_buf()?;

@@ -38,12 +38,12 @@ impl Dataset {
         crate::error::at_most("rows to hold out", all, rows)?;
         let quotas = self.quotas(rows)?;
         // The rows by class; within a class in a random order.
-        let mut order = reserve("rows", all)?;
+        let mut order = reserve("row numbers", all)?;
         order.extend(0..all);
         permute(&mut Streams::new(seed, Domain::Shuffling, STREAM, 0).rng(0), &mut order);
         let mut left = quotas;
-        let mut held_out = reserve("rows", rows)?;
-        let mut kept = reserve("rows", all - rows)?;
+        let mut held_out = reserve("row numbers", rows)?;
+        let mut kept = reserve("row numbers", all - rows)?;
         for row in order {
             let left = &mut left[self.labels()[row] as usize];
             if *left > 0 {
@@ -63,10 +63,10 @@ impl Dataset {
         let counts = self.class_counts()?;
         let all = self.rows().max(1) as u128;
         let share = |n: usize| n as u128 * rows as u128;
-        let mut quotas = reserve("classes", counts.len())?;
+        let mut quotas = reserve("class counts", counts.len())?;
         quotas.extend(counts.iter().map(|&n| (share(n) / all) as usize));
         let mut missing = rows - quotas.iter().sum::<usize>();
-        let mut others = reserve("classes", counts.len())?;
+        let mut others = reserve("class counts", counts.len())?;
         others.extend(0..counts.len());
         // The sort is stable: ties keep their order.
         others.sort_by_key(|&class| {

@@ -110,11 +110,13 @@ impl<'a> Opened<'a> {
 
     /// Checks that the file can hold the elements, and that they may take so many bytes of memory.
     fn bears(&self, memory: u64) -> Result<(), Error> {
-        self.source.bears(self.count as u64, memory, &format!("sizes {:?}", self.sizes))
+        let stated = format!("an array with sizes {:?}", self.sizes);
+        self.source.bears(self.count as u64, memory, &stated)
     }
 
     fn end(&mut self) -> Result<(), Error> {
-        self.source.end(&format!("the {} elements that its sizes {:?} say", self.count, self.sizes))
+        self.source
+            .end(&format!("the {} elements that its sizes {:?} state", self.count, self.sizes))
     }
 
     fn whole(mut self) -> Result<Idx, Error> {
@@ -143,7 +145,7 @@ impl<'a> Opened<'a> {
 
     fn labels(mut self, rows: usize) -> Result<Vec<u32>, Error> {
         if self.count != rows {
-            let reason = format!("{} labels: expected {rows}, one an image", self.count);
+            let reason = format!("{} labels: expected {rows}, one per image", self.count);
             return Err(self.source.refuse(reason));
         }
         self.bears(rows as u64 * size_of::<u32>() as u64)?;
@@ -220,8 +222,8 @@ mod tests {
     }
 
     #[test]
-    fn refuses_bytes_behind_the_end() {
-        assert!(refused(&file([0, 0, 8, 2], &[2, 3], &[0; 7])).contains("behind"));
+    fn refuses_bytes_after_the_end() {
+        assert!(refused(&file([0, 0, 8, 2], &[2, 3], &[0; 7])).contains("extra bytes after"));
     }
 
     #[test]
@@ -244,7 +246,7 @@ mod tests {
 
     /// As zcat reads them.
     #[test]
-    fn reads_several_members_and_zeros_behind_the_last() {
+    fn reads_several_members_and_zeros_after_the_last() {
         let bytes = file([0, 0, 8, 2], &[2, 3], &[1, 2, 3, 4, 5, 255]);
         let want = from_bytes(&bytes, 2).unwrap();
         let whole = gzip(&bytes);
@@ -255,14 +257,14 @@ mod tests {
                 assert_eq!(from_bytes(&padded, 2).unwrap(), want, "{zeros}");
             }
         }
-        for behind in [b"x".as_slice(), b"\0\0x", &[0, 0, 0x1f, 0x8b], &[0xff; 100_000]] {
-            let error = from_bytes(&[&whole, behind].concat(), 2).unwrap_err();
-            assert!(error.to_string().contains("behind its last gzip member"), "{error}");
+        for after in [b"x".as_slice(), b"\0\0x", &[0, 0, 0x1f, 0x8b], &[0xff; 100_000]] {
+            let error = from_bytes(&[&whole, after].concat(), 2).unwrap_err();
+            assert!(error.to_string().contains("after the last gzip member"), "{error}");
         }
         // An invalid member, and one more whole file.
         assert!(from_bytes(&[whole.as_slice(), &[0x1f, 0]].concat(), 2).is_err());
         let twice = from_bytes(&[whole.clone(), whole].concat(), 2).unwrap_err();
-        assert!(twice.to_string().contains("bytes behind the 6 elements"), "{twice}");
+        assert!(twice.to_string().contains("extra bytes after the 6 elements"), "{twice}");
     }
 
     /// 1 KiB or so of zeros, a header of 1 GiB before them.
@@ -274,7 +276,7 @@ mod tests {
             let error = images(Source::of_bytes(&bytes, None)).unwrap_err().to_string();
             assert!(error.contains(&format!("take {memory} bytes of memory")), "{error}");
             let most = (256 << 20) + 256 * bytes.len();
-            assert!(error.contains(&format!("at most {most} of a gzipped file")), "{error}");
+            assert!(error.contains(&format!("at most {most} for a gzipped file")), "{error}");
         }
         let elements = gzip(&file([0, 0, 8, 1], &[1 << 29], &[0; 1024]));
         let error = from_bytes(&elements, 1).unwrap_err().to_string();
@@ -295,6 +297,6 @@ mod tests {
         );
         let bytes = file([0, 0, 8, 1], &[1 << 29], &[]);
         let error = labels(Source::of_bytes(&bytes, None), 2).unwrap_err().to_string();
-        assert!(error.contains("536870912 labels: expected 2, one an image"), "{error}");
+        assert!(error.contains("536870912 labels: expected 2, one per image"), "{error}");
     }
 }

@@ -239,7 +239,7 @@ pub(super) fn read_labels_of(path: &Path, rows: usize) -> Result<Vec<u32>, Error
     let file = Opened::new(Source::open(path)?)?;
     match file.header.dimensions[..] {
         [labels] if labels != rows => {
-            Err(file.source.refuse(format!("{labels} labels: expected {rows}, one a row")))
+            Err(file.source.refuse(format!("{labels} labels: expected {rows}, one per row")))
         }
         _ => file.labels(),
     }
@@ -276,7 +276,8 @@ impl<'a> Opened<'a> {
         };
         // Below 2^33.
         let bytes = count as u64 * dtype.size() as u64;
-        self.source.bears(bytes, bytes, &format!("shape {dimensions:?} of {}", dtype.name()))?;
+        let stated = format!("an array of {} with shape {dimensions:?}", dtype.name());
+        self.source.bears(bytes, bytes, &stated)?;
         Ok(count)
     }
 
@@ -286,7 +287,7 @@ impl<'a> Opened<'a> {
 
     fn whole(mut self) -> Result<Npy, Error> {
         let bytes = self.count()?.checked_mul(self.header.dtype.size());
-        let bytes = bytes.ok_or(Error::TooLarge { what: "array", shape: [1, usize::MAX] })?;
+        let bytes = bytes.ok_or(Error::TooLarge { what: "an array", shape: [1, usize::MAX] })?;
         let elements = self.source.take(bytes)?;
         self.end()?;
         Ok(Npy { elements, path: self.source.path().map(Path::to_owned), header: self.header })
@@ -295,12 +296,19 @@ impl<'a> Opened<'a> {
     fn rows(mut self, values: Values) -> Result<Matrix, Error> {
         self.count()?;
         let Header { dtype, big_endian, fortran_order, ref dimensions } = self.header;
-        let [rows, inner @ ..] = &dimensions[..] else {
-            return Err(self.source.refuse("a single number: expected rows"));
+        let (rows, inner) = match &dimensions[..] {
+            [rows, inner @ ..] if !inner.is_empty() => (rows, inner),
+            [] => return Err(self.source.refuse("a single number: expected rows")),
+            _ => {
+                return Err(self.source.refuse(format!(
+                    "shape {dimensions:?} has one dimension: expected two or more, rows first (is \
+                     this the file of labels?)"
+                )));
+            }
         };
         // The full product is known not to overflow, unless there are no rows.
         let columns = inner.iter().fold(1usize, |all, &one| all.saturating_mul(one));
-        let shape = [*rows, if inner.is_empty() { 0 } else { columns }];
+        let shape = [*rows, columns];
         shape_of_rows(shape, format!("shape {dimensions:?}"))
             .map_err(|reason| self.source.refuse(reason))?;
         let fill = |bytes: &[u8], to: &mut [f32]| fill(dtype, big_endian, values, bytes, to);
@@ -440,7 +448,7 @@ pub fn labels_to_bytes(labels: &[u32]) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-/// Writes what [`matrix_to_bytes`] says, whole or not at all.
+/// Writes the bytes of [`matrix_to_bytes`] to a file, completely or not at all.
 ///
 /// # Errors
 /// The system reports an error, or there is not enough memory.
@@ -448,7 +456,7 @@ pub fn write_matrix(path: impl AsRef<Path>, rows: MatrixView<'_>) -> Result<(), 
     write_atomically(path, &matrix_to_bytes(rows)?)
 }
 
-/// Writes what [`labels_to_bytes`] says, whole or not at all.
+/// Writes the bytes of [`labels_to_bytes`] to a file, completely or not at all.
 ///
 /// # Errors
 /// The system reports an error, or there is not enough memory.
@@ -456,15 +464,15 @@ pub fn write_labels(path: impl AsRef<Path>, labels: &[u32]) -> Result<(), Error>
     write_atomically(path, &labels_to_bytes(labels)?)
 }
 
-/// The bytes before the elements, with capacity for them.
+/// The header of a file, with room for the elements after it.
 fn start(dtype: Dtype, dimensions: &[usize]) -> Result<Vec<u8>, Error> {
     let head = header::to_bytes(dtype, dimensions);
     let elements = dimensions.iter().try_fold(dtype.size(), |all, &one| all.checked_mul(one));
     let size = elements.and_then(|elements| elements.checked_add(head.len()));
     let mut bytes = Vec::new();
     size.and_then(|size| bytes.try_reserve_exact(size).ok()).ok_or(Error::TooLarge {
-        what: "array",
-        shape: [dimensions[0], dimensions.get(1).copied().unwrap_or(1)],
+        what: "an array",
+        shape: dimensions.get(1).map_or([1, dimensions[0]], |&columns| [dimensions[0], columns]),
     })?;
     bytes.extend(head);
     Ok(bytes)

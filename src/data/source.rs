@@ -108,16 +108,22 @@ impl<'a> Source<'a> {
     /// errors.
     pub fn bears(&self, bytes: u64, memory: u64, stated: &str) -> Result<(), Error> {
         match self.length {
-            Length::Known(left) if bytes > left => Err(self
-                .refuse(format!("truncated: {stated}: expected {bytes} bytes, there are {left}"))),
+            Length::Known(left) if bytes > left => {
+                Err(self
+                    .refuse(format!("truncated: expected {bytes} bytes for {stated}, got {left}")))
+            }
             Length::Gzipped(length) => {
                 let most = UNPACKED.saturating_add(UNPACKED_EACH.saturating_mul(length));
                 if memory <= most {
                     return Ok(());
                 }
+                let size = match length {
+                    0 => "unknown size".to_owned(),
+                    length => format!("{length} bytes"),
+                };
                 Err(self.refuse(format!(
-                    "gzipped, {stated}, which take {memory} bytes of memory: expected at most \
-                     {most} of a gzipped file of {length} bytes, or a file that is not gzipped"
+                    "{stated} would take {memory} bytes of memory: expected at most {most} for a \
+                     gzipped file of {size} (unpack it with gunzip to read it anyway)"
                 )))
             }
             _ => Ok(()),
@@ -131,9 +137,8 @@ impl<'a> Source<'a> {
             match self.from.read(&mut bytes[got..]) {
                 Ok(0) => {
                     let expected = bytes.len();
-                    return Err(self.refuse(format!(
-                        "truncated: expected {expected} more bytes, there are {got}"
-                    )));
+                    return Err(self
+                        .refuse(format!("truncated: expected {expected} more bytes, got {got}")));
                 }
                 Ok(more) => got += more,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -154,7 +159,7 @@ impl<'a> Source<'a> {
             let capacity = self.growth().capacity(from + 1, count, 1);
             bytes
                 .try_reserve_exact(capacity - from)
-                .map_err(|_| Error::TooLarge { what: "bytes of a file", shape: [1, count] })?;
+                .map_err(|_| Error::TooLarge { what: "the bytes of a file", shape: [1, count] })?;
             bytes.resize(capacity, 0);
             self.exactly(&mut bytes[from..])?;
         }
@@ -214,7 +219,7 @@ impl<'a> Source<'a> {
         size: usize,
         fill: impl Fn(&[u8], &mut [f32]) -> Result<(), (usize, f64)>,
     ) -> Result<Matrix, Error> {
-        let too_large = || Error::TooLarge { what: "matrix", shape: [rows, columns] };
+        let too_large = || Error::TooLarge { what: "a matrix", shape: [rows, columns] };
         let stride = padded(columns).ok_or_else(too_large)?;
         let floats = rows.checked_mul(stride).ok_or_else(too_large)?;
         let (growth, path) = (self.growth(), self.path);
@@ -248,7 +253,7 @@ impl<'a> Source<'a> {
         match gzip::peek(&mut self.from) {
             Ok(None) => Ok(()),
             Ok(Some(_)) => {
-                Err(self.refuse(format!("bytes behind {all}: expected the end of the file")))
+                Err(self.refuse(format!("extra bytes after {all}: expected the end of the file")))
             }
             Err(error) => Err(self.unreadable(error)),
         }
@@ -263,7 +268,7 @@ impl<'a> Source<'a> {
         if error.raw_os_error().is_some() {
             return Error::transfer(self.path, error);
         }
-        self.refuse(format!("cannot be read whole: {error}"))
+        self.refuse(format!("cannot be read completely: {error}"))
     }
 }
 

@@ -97,7 +97,7 @@ fn temporary(place: &Place) -> io::Result<NamedTempFile> {
     // Opened here because the crate's errors give the temporary name.
     let make = || builder.make_in(place.folder(), |path| options.open(path));
     let unmade = |error: io::Error| {
-        let message = format!("no file can be made in {}: {error}", place.folder().display());
+        let message = format!("cannot create a file in {}: {error}", place.folder().display());
         io::Error::new(error.kind(), message)
     };
     for _ in 0..TRIES {

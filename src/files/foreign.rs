@@ -2,26 +2,25 @@
 
 use std::path::Path;
 
-/// What a file that is not safetensors is, if its first bytes tell (64 are enough), and how to
-/// convert it.
+/// Returns what kind of file this is instead of safetensors, if its first bytes show it (64 are
+/// enough), and how to convert it.
 pub(crate) fn foreign(first: &[u8], path: Option<&Path>) -> Option<String> {
     let path = path.unwrap_or(Path::new("state_dict.pt"));
-    let of_numpy = "an archive of NumPy's (NPZ)".to_owned();
+    let of_numpy = "a NumPy archive (NPZ)".to_owned();
     Some(match first {
         [] => "an empty file".to_owned(),
         [b'P', b'K', 3, 4, ..] if first_entry(first).ends_with(b".npy") => of_numpy,
         // Everything that torch.save writes since version 1.6, and what TorchScript does.
-        [b'P', b'K', 3, 4, ..] => of_torch("a ZIP file, as torch.save writes", path),
+        [b'P', b'K', 3, 4, ..] => of_torch("a ZIP file, as written by torch.save", path),
         // Older files start with a pickle of a ten-byte number.
-        [0x80, 2..=5, 0x8a, 10, ..] => of_torch("a file that torch.save wrote", path),
-        [0x80, 2..=5, ..] => of_torch("a pickle of Python's, as torch.save writes", path),
-        [0x89, b'H', b'D', b'F', ..] => "an HDF5 file, as Keras writes".to_owned(),
-        [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => "an array of NumPy's (NPY)".to_owned(),
+        [0x80, 2..=5, 0x8a, 10, ..] => of_torch("a file written by torch.save", path),
+        [0x80, 2..=5, ..] => of_torch("a Python pickle, as written by torch.save", path),
+        [0x89, b'H', b'D', b'F', ..] => "an HDF5 file, as written by Keras".to_owned(),
+        [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => "a NumPy array (NPY)".to_owned(),
         [b'G', b'G', b'U', b'F', ..] => "a GGUF file".to_owned(),
-        [0x1f, 0x8b, ..] => "compressed with gzip: expected the file that is in it".to_owned(),
+        [0x1f, 0x8b, ..] => "compressed with gzip: unpack it first".to_owned(),
         _ if first.starts_with(b"version https://git-lfs") => {
-            "a pointer of Git LFS: expected the file that `git lfs pull` puts in its place"
-                .to_owned()
+            "a Git LFS pointer: run `git lfs pull` to fetch the file".to_owned()
         }
         _ => return None,
     })
@@ -40,7 +39,7 @@ fn first_entry(zip: &[u8]) -> &[u8] {
 fn of_torch(what: &str, path: &Path) -> String {
     let python = |path: &Path| format!("{:?}", path.display().to_string());
     format!(
-        "{what}: expected safetensors, which this line of Python makes of it: import torch; from \
+        "{what}: expected safetensors; this line of Python converts it: import torch; from \
          safetensors.torch import save_file; save_file(torch.load({}, map_location=\"cpu\"), {})",
         python(path),
         python(&path.with_extension("safetensors"))

@@ -46,7 +46,7 @@ impl WriteLock {
         let place = place.with_file_name(names::lock(place.file_name().unwrap_or_default()));
         // It would be removed when the lock is released.
         if fs::symlink_metadata(&place).is_ok_and(|found| !found.is_file() || found.len() > 0) {
-            let reason = "not a lock: expected no file of this name, or an empty one";
+            let reason = "not a lock file of thinnet: remove or rename it";
             return Err(Error::format(place.as_path(), reason));
         }
         loop {

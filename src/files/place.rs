@@ -30,7 +30,9 @@ impl Place {
         let path = follow(given)?;
         let refuse = |reason: String| Error::format(given, reason);
         if path.file_name().is_some_and(names::is_ours) {
-            return Err(refuse("a name of temporary or lock files: expected another".to_owned()));
+            return Err(refuse(
+                "this name is reserved for temporary and lock files: expected another".to_owned(),
+            ));
         }
         let io = |source| Error::io(given, source);
         let old = match fs::symlink_metadata(&path) {
@@ -122,8 +124,8 @@ pub(super) fn follow(given: &Path) -> Result<PathBuf, Error> {
         if cfg!(unix) && ["/proc", "/dev/fd"].iter().any(|of_system| folder.starts_with(of_system))
         {
             return Err(refuse(
-                "an open file of a process, such as its standard output: expected the name of a \
-                 file",
+                "a file in /proc or /dev/fd, such as the standard output of a process, cannot be \
+                 replaced: expected the name of a regular file",
             ));
         }
         let place = folder.join(name);
@@ -136,7 +138,7 @@ pub(super) fn follow(given: &Path) -> Result<PathBuf, Error> {
             Err(error) => return Err(io(error)),
         }
     }
-    Err(refuse("symbolic links that lead in a circle: expected a file at their end"))
+    Err(refuse("a loop of symbolic links: expected a path to a file"))
 }
 
 /// The last component of a path, if it can be a file name: [`Path::file_name`] also accepts `file/`

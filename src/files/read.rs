@@ -42,7 +42,7 @@ pub fn read_if(
 ) -> Result<Vec<u8>, Error> {
     let path = path.as_ref();
     let refuse = |reason: String| Error::format(path, reason);
-    let too_large = || refuse(format!("larger than the {most} bytes that are read of such a file"));
+    let too_large = || refuse(format!("larger than {most} bytes, the maximum for such a file"));
     let io = |source| Error::io(path, source);
     let file = File::open(path).map_err(io)?;
     let about = file.metadata().map_err(io)?;
@@ -55,7 +55,7 @@ pub fn read_if(
     if stated > most {
         return Err(too_large());
     }
-    let no_memory = |size| Error::TooLarge { what: "file", shape: [1, size] };
+    let no_memory = |size| Error::TooLarge { what: "the bytes of a file", shape: [1, size] };
     // At most 16 GiB; on a 32-bit machine, a size that does not fit fails to be reserved.
     let rest = usize::try_from(stated).unwrap_or(usize::MAX).saturating_sub(bytes.len());
     bytes.try_reserve_exact(rest).map_err(|_| no_memory(rest))?;
@@ -85,7 +85,7 @@ mod tests {
             assert_eq!(read_if(&path, size, |_| Ok(())).unwrap(), bytes);
             if size > 0 {
                 let error = read_if(&path, size - 1, |_| Ok(())).unwrap_err().to_string();
-                assert!(error.contains(&format!("larger than the {} bytes", size - 1)), "{error}");
+                assert!(error.contains(&format!("larger than {} bytes", size - 1)), "{error}");
             }
         }
     }
@@ -102,7 +102,7 @@ mod tests {
         });
         assert!(refused.unwrap_err().to_string().ends_with("large: no beginning"));
         let refused = read_if(&path, 1 << 20, |_| Ok(())).unwrap_err().to_string();
-        assert!(refused.contains("larger than the 1048576 bytes"), "{refused}");
+        assert!(refused.contains("larger than 1048576 bytes"), "{refused}");
     }
 
     /// Its reported length is 0.
@@ -115,6 +115,6 @@ mod tests {
             assert_eq!(first.len(), 64);
             Ok(())
         });
-        assert!(error.unwrap_err().to_string().contains("larger than the 100 bytes"));
+        assert!(error.unwrap_err().to_string().contains("larger than 100 bytes"));
     }
 }

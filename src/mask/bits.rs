@@ -41,7 +41,7 @@ impl Mask {
     pub fn ones(rows: usize, width: usize) -> Result<Self, Error> {
         let size = rows
             .checked_mul(words_of(width))
-            .ok_or(Error::TooLarge { what: "mask", shape: [rows, width] })?;
+            .ok_or(Error::TooLarge { what: "a mask", shape: [rows, width] })?;
         let words = AlignedBuffer::zeroed(size)?;
         let mut mask = Self { words, capacity: rows, rows, width };
         mask.keep_all();

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{Mlp, NetworkView};
 use crate::{
-    error::{Error, at_most, same_size},
+    error::{Error, at_most},
     mask::Mask,
     pass::Pass,
     rate::Keep,
@@ -45,11 +45,16 @@ impl Flow {
 
     /// Checks that the network matches and that `rows` rows fit.
     pub fn check(&self, mlp: &Mlp, rows: usize) -> Result<(), Error> {
-        same_size("layers that the workspace was made for", self.z.len(), mlp.depth())?;
-        same_size("inputs that the workspace was made for", self.widths[0], mlp.inputs())?;
+        let same = |what, made_for, got| {
+            if made_for == got {
+                return Ok(());
+            }
+            Err(Error::OtherWorkspace { what, made_for, got })
+        };
+        same("layers", self.z.len(), mlp.depth())?;
+        same("inputs", self.widths[0], mlp.inputs())?;
         for (&width, layer) in self.widths[1..].iter().zip(&mlp.layers) {
-            let units = layer.weights.outputs();
-            same_size("units of a layer that the workspace was made for", width, units)?;
+            same("units in one of the layers", width, layer.weights.outputs())?;
         }
         at_most("rows of a batch", self.capacity, rows)
     }
@@ -67,9 +72,15 @@ impl Flow {
         number: impl Fn(usize) -> usize,
     ) -> Result<(), Error> {
         let last = self.z.len() - 1;
-        for index in layers {
-            let what = if index == last { "logit" } else { "sum into a hidden unit" };
-            self.z[index].check_finite(isa, what, &number)?;
+        for layer in layers {
+            self.z[layer].check_finite(isa, |row, unit, value| {
+                let row = number(row);
+                if layer == last {
+                    Error::NonFinite { what: "logit", row, column: unit, value }
+                } else {
+                    Error::NonFiniteSum { what: "sum", row, layer, unit, value }
+                }
+            })?;
         }
         Ok(())
     }

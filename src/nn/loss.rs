@@ -204,9 +204,9 @@ impl fmt::Debug for Targets<'_> {
 impl<'a> Targets<'a> {
     const fn kind(self) -> &'static str {
         match self {
-            Self::Classes(_) => "classes",
-            Self::Values(_) => "values",
-            Self::Binary(_) => "binary",
+            Self::Classes(_) => "Classes",
+            Self::Values(_) => "Values",
+            Self::Binary(_) => "Binary",
         }
     }
 
@@ -217,21 +217,21 @@ impl<'a> Targets<'a> {
     fn classes(self) -> Result<&'a [u32], Error> {
         match self {
             Self::Classes(classes) => Ok(classes),
-            _ => Err(self.of_another_kind("classes")),
+            _ => Err(self.of_another_kind("Classes")),
         }
     }
 
     fn values(self) -> Result<MatrixView<'a>, Error> {
         match self {
             Self::Values(values) => Ok(values),
-            _ => Err(self.of_another_kind("values")),
+            _ => Err(self.of_another_kind("Values")),
         }
     }
 
     fn binary(self) -> Result<MatrixView<'a>, Error> {
         match self {
             Self::Binary(bits) => Ok(bits),
-            _ => Err(self.of_another_kind("binary")),
+            _ => Err(self.of_another_kind("Binary")),
         }
     }
 

@@ -33,19 +33,20 @@ pub fn learning_rate_over(rate: Schedule, beta1: f64) -> Result<(), Error> {
 
 /// Checks a momentum.
 pub fn momentum(momentum: Schedule) -> Result<(), Error> {
-    schedule("momentum", momentum, |high| (high as f32) < 1.0, "numbers from 0 to below 1")
+    schedule("momentum", momentum, |high| (high as f32) < 1.0, "numbers of at least 0 and below 1")
 }
 
 /// Checks a decay rate of a moment.
 pub fn beta(what: &'static str, beta: f64) -> Result<(), Error> {
-    let expected = "a number from 0 to below 1, in single precision too";
+    let expected = "a number of at least 0 and below 1, in single precision too";
     let fits = (0.0..1.0).contains(&beta) && (beta as f32) < 1.0;
     fits.then_some(()).ok_or(Error::OutOfRange { what, value: beta, expected })
 }
 
 /// Checks a number that must not be negative.
 fn not_negative(what: &'static str, value: f64) -> Result<(), Error> {
-    let expected = "a number from 0 to 3.4e38, for the engine's weights too";
+    let expected = "a number from 0 to 3.4e38, also after conversion from the paper's weights to the \
+                    engine's";
     let fits = (0.0..=f64::from(f32::MAX)).contains(&value);
     fits.then_some(()).ok_or(Error::OutOfRange { what, value, expected })
 }
@@ -63,7 +64,8 @@ pub fn initial_accumulator(value: f64) -> Result<(), Error> {
 /// Checks the epsilon that is added to a divisor. It may not be 0, because a parameter without a
 /// gradient so far has divisor 0.
 pub fn epsilon(epsilon: f64) -> Result<(), Error> {
-    let expected = "a number from 1.2e-38 to 3.4e38, for the engine's weights too";
+    let expected = "a number from 1.2e-38 to 3.4e38, also after conversion from the paper's weights to \
+                    the engine's";
     let fits = (f64::from(f32::MIN_POSITIVE)..=f64::from(f32::MAX)).contains(&epsilon);
     fits.then_some(()).ok_or(Error::OutOfRange { what: "epsilon", value: epsilon, expected })
 }

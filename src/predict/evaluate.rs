@@ -90,7 +90,7 @@ pub fn evaluate<M: Borrow<Mlp>>(
         return Err(Error::Zero { what: "rows of the data", expected: "at least one" });
     }
     let max_rows = workspace.predictions.rows().max(1);
-    let wrong = reserve("numbers of rows that are wrong", rows)?;
+    let wrong = reserve("row numbers", rows)?;
     let mut sum = Evaluation { rows, wrong, loss: 0.0 };
     let mut of_labels = reserve("losses of a batch", max_rows.min(rows))?;
     let batches = Batch::dense(data.inputs()).chunks(max_rows)?;

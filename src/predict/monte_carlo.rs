@@ -176,8 +176,8 @@ impl fmt::Debug for Seeds<'_> {
 impl Seeds<'_> {
     fn check(self, rows: usize) -> Result<(), Error> {
         match self {
-            Self::Each(seeds) => same_size("seeds of a batch's rows", rows, seeds.len()),
-            Self::Numbered { ids, .. } => same_size("numbers of a batch's rows", rows, ids.len()),
+            Self::Each(seeds) => same_size("seeds for the rows of a batch", rows, seeds.len()),
+            Self::Numbered { ids, .. } => same_size("ids for the rows of a batch", rows, ids.len()),
         }
     }
 

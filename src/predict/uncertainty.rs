@@ -331,7 +331,11 @@ impl<'w> Estimate<'w> {
     fn around(&self, output: usize, z: f64, variance: f64) -> Result<[f64; 2], Error> {
         if !(z.is_finite() && z >= 0.0) {
             let expected = "a finite number of at least 0 (1.96 for 95 %)";
-            return Err(Error::OutOfRange { what: "standard deviations z", value: z, expected });
+            return Err(Error::OutOfRange {
+                what: "number of standard deviations z",
+                value: z,
+                expected,
+            });
         }
         let half = z * variance.sqrt();
         Ok([self.mean[output] - half, self.mean[output] + half])

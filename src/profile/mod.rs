@@ -189,9 +189,9 @@ impl Profile {
         let mut trainer = trainer.build()?;
         // Batches cycle through the data: wherever one starts, its rows are contiguous in `order`.
         let round = data.rows().saturating_add(rows);
-        let mut order: Vec<u32> = reserve("numbers of rows", round)?;
+        let mut order: Vec<u32> = reserve("row numbers", round)?;
         order.extend((0..data.rows() as u32).cycle().take(round));
-        let mut classes: Vec<u32> = reserve("classes of rows", round)?;
+        let mut classes: Vec<u32> = reserve("labels", round)?;
         classes.extend(data.labels().iter().cycle().take(round));
         let floors = Floors::measure(isa, threads, mlp.parameters(), optimiser)?;
         let mut log = Log::new(mlp.depth(), optimiser.states(1.0).len());
@@ -400,10 +400,17 @@ mod tests {
             let adam = Adam::default();
             Profile::measure(mlp, adam, data, rows, steps, Isa::Portable).unwrap_err().to_string()
         };
-        assert!(measure(&classes, &data(4), 0, 1).contains("rows of the largest batch 0"));
-        assert!(measure(&classes, &data(4), 1, 0).contains("steps 0"));
-        assert!(measure(&classes, &data(0), 1, 1).contains("rows of the data 0"));
-        assert!(measure(&mlp(Loss::SquaredError), &data(4), 1, 1).contains("targets are"));
+        assert!(
+            measure(&classes, &data(4), 0, 1)
+                .contains("rows of the largest batch: expected at least one")
+        );
+        assert!(measure(&classes, &data(4), 1, 0).contains("steps: expected at least one"));
+        assert!(
+            measure(&classes, &data(0), 1, 1).contains("rows of the data: expected at least one")
+        );
+        assert!(
+            measure(&mlp(Loss::SquaredError), &data(4), 1, 1).contains("targets of kind `Classes`")
+        );
         let narrow = Mlp::builder(69).output(2, Loss::SoftmaxCrossEntropy).build().unwrap();
         assert!(measure(&narrow, &data(4), 1, 1).contains("expected 70, got 69"));
     }

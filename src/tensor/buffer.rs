@@ -44,7 +44,7 @@ impl<T: Pod> AlignedBuffer<T> {
     /// # Errors
     /// There is not enough memory; the buffer stays unchanged.
     pub(crate) fn grow(&mut self, len: usize) -> Result<(), Error> {
-        let too_large = || Error::TooLarge { what: "aligned buffer", shape: [1, len] };
+        let too_large = || Error::TooLarge { what: "an aligned buffer", shape: [1, len] };
         let lines = len.checked_mul(size_of::<T>()).ok_or_else(too_large)?.div_ceil(LINE);
         let more = lines.saturating_sub(self.lines.len());
         self.lines.try_reserve_exact(more).map_err(|_| too_large())?;

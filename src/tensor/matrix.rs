@@ -8,7 +8,7 @@ use std::{fmt, ops::Range};
 use super::{AlignedBuffer, buffer::LINE};
 use crate::{
     abridged::Few,
-    error::{Error, below, same_size},
+    error::{Error, at_most, below, same_size},
 };
 
 /// The row stride, in floats, of a matrix with this many columns: whole cache lines.
@@ -42,7 +42,7 @@ impl Matrix {
     /// # Errors
     /// There is not enough memory.
     pub fn zeroed(rows: usize, columns: usize) -> Result<Self, Error> {
-        let too_large = || Error::TooLarge { what: "matrix", shape: [rows, columns] };
+        let too_large = || Error::TooLarge { what: "a matrix", shape: [rows, columns] };
         let stride = padded(columns).ok_or_else(too_large)?;
         let len = rows.checked_mul(stride).ok_or_else(too_large)?;
         let data = AlignedBuffer::zeroed(len).map_err(|_| too_large())?;
@@ -58,7 +58,7 @@ impl Matrix {
         rows: usize,
         columns: usize,
     ) -> Result<Self, Error> {
-        let too_large = || Error::TooLarge { what: "matrix", shape: [rows, columns] };
+        let too_large = || Error::TooLarge { what: "a matrix", shape: [rows, columns] };
         let stride = padded(columns).ok_or_else(too_large)?;
         let len = rows.checked_mul(stride).ok_or_else(too_large)?;
         same_size("elements of a padded matrix", len, data.len())?;
@@ -172,7 +172,7 @@ impl<'a> MatrixView<'a> {
     pub fn new(data: &'a [f32], rows: usize, columns: usize) -> Result<Self, Error> {
         let expected = rows
             .checked_mul(columns)
-            .ok_or(Error::TooLarge { what: "matrix view", shape: [rows, columns] })?;
+            .ok_or(Error::TooLarge { what: "a matrix view", shape: [rows, columns] })?;
         same_size("elements of a matrix view", expected, data.len())?;
         Ok(Self { data, rows, columns, stride: columns })
     }
@@ -223,8 +223,8 @@ impl<'a> MatrixView<'a> {
     /// The range ends after the last row, or before it starts.
     pub fn subrows(&self, rows: Range<usize>) -> Result<Self, Error> {
         let Range { start, end } = rows;
-        below("end of rows of a matrix", self.rows.saturating_add(1), end)?;
-        below("start of rows of a matrix", end.saturating_add(1), start)?;
+        at_most("end of a range of rows", self.rows, end)?;
+        at_most("start of a range of rows", end, start)?;
         Ok(self.part(rows))
     }
 
@@ -292,11 +292,12 @@ mod tests {
         assert!(Matrix::zeroed(usize::MAX, usize::MAX).is_err());
         assert!(Matrix::zeroed(2, 3).unwrap().row(2).unwrap_err().to_string().contains('2'));
         let view = MatrixView::new(&[0.0, 1.0, 3.0, 2.0], 2, 2).unwrap();
-        for (start, end, words) in
-            [(0, 3, "end of rows of a matrix 3"), (2, 1, "start of rows of a matrix 2")]
-        {
+        for (start, end, words) in [
+            (0, 3, "end of a range of rows: expected at most 2, got 3"),
+            (2, 1, "start of a range of rows: expected at most 1, got 2"),
+        ] {
             let error = view.subrows(start..end).unwrap_err().to_string();
-            assert!(error.starts_with(words), "{error}");
+            assert_eq!(error, words);
         }
         let parts = [0..2, 1..2, 2..2].map(|rows| view.subrows(rows).unwrap());
         assert_eq!(parts.map(|part| part.rows()), [2, 1, 0]);

@@ -101,16 +101,14 @@ impl Panels {
         }
     }
 
-    /// Checks that all numbers are finite. In the error they are called `what`, and
-    /// `number` maps a row to the row number reported.
+    /// Checks that all numbers are finite. `error` makes the error of a row, a unit and its value.
     ///
     /// # Errors
     /// A number is NaN or infinite; the error gives the first row that has one.
     pub(crate) fn check_finite(
         &self,
         isa: Isa,
-        what: &'static str,
-        number: impl Fn(usize) -> usize,
+        error: impl FnOnce(usize, usize, f32) -> Error,
     ) -> Result<(), Error> {
         let used = &self.data.as_chunks().0[..self.panels * self.rows];
         let finite = if self.watched { self.finite } else { isa.dispatch(AllFinite(used)) };
@@ -120,10 +118,10 @@ impl Panels {
         // Search only if there is one.
         let units = 0..self.panels * PANEL;
         let mut all = (0..self.rows).flat_map(|row| units.clone().map(move |unit| (row, unit)));
-        let Some((row, column)) = all.find(|&(row, unit)| !self.get(row, unit).is_finite()) else {
-            return Ok(());
-        };
-        Err(Error::NonFinite { what, row: number(row), column, value: self.get(row, column) })
+        match all.find(|&(row, unit)| !self.get(row, unit).is_finite()) {
+            Some((row, unit)) => Err(error(row, unit, self.get(row, unit))),
+            None => Ok(()),
+        }
     }
 }
 

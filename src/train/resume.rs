@@ -14,8 +14,12 @@ use crate::{
 /// ([`crate::data::Dataset::fingerprint`]) and the batch size.
 pub type Provenance = BTreeMap<String, String>;
 
+/// The stored name of the arithmetic without fused multiply-add.
+const PRODUCT_ROUNDED: &str = "product rounded";
+
 /// The value of a setting in human-readable form. Checkpoints store the trainer's schedules and
-/// its max-norm as JSON; every other value is returned unchanged.
+/// its max-norm as JSON, and its arithmetic by a short name; the caller's settings are returned
+/// unchanged.
 ///
 /// ```
 /// use thinnet::train::describe_setting;
@@ -33,6 +37,9 @@ pub fn describe_setting(name: &str, value: &str) -> String {
         "max-norm" => serde_json::from_str(value).map(|max_norm: Option<MaxNorm>| {
             max_norm.map_or_else(|| "none".to_owned(), |max_norm| max_norm.to_string())
         }),
+        "arithmetic" if value == PRODUCT_ROUNDED => {
+            Ok("separate multiplication and addition (instruction set portable)".to_owned())
+        }
         _ => return value.to_owned(),
     };
     text.unwrap_or_else(|_| value.to_owned())
@@ -70,7 +77,7 @@ impl Trainer {
         join(self.own_settings()?, settings)?;
         // Room for text, JSON, and JSON within JSON: their writers cannot report a failed
         // allocation.
-        ensure_room("notes", notes.len().saturating_mul(8))?;
+        ensure_room("the notes", notes.len().saturating_mul(8))?;
         let position = Position {
             notes: notes.to_owned(),
             settings: join(self.other_settings(), settings)?,
@@ -98,7 +105,7 @@ impl Trainer {
     fn other_settings(&self) -> Provenance {
         // All backends with fused multiply-add give the same bits; those that round products before
         // adding them give different ones.
-        let rounding = if self.isa().fuses() { "fused multiply-add" } else { "product rounded" };
+        let rounding = if self.isa().fuses() { "fused multiply-add" } else { PRODUCT_ROUNDED };
         [
             ("mask seed".to_owned(), self.seed().to_string()),
             ("arithmetic".to_owned(), rounding.to_owned()),

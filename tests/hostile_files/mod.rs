@@ -101,7 +101,11 @@ pub fn torch() -> Vec<Hostile> {
     let wide = 3_000_000;
     vec![
         hostile("bad-empty", Vec::new(), "not a safetensors file"),
-        hostile("bad-truncated-data", good[..good.len() - 1].to_vec(), "byte 68 of 67"),
+        hostile(
+            "bad-truncated-data",
+            good[..good.len() - 1].to_vec(),
+            "byte 68, but only 67 bytes follow the header",
+        ),
         hostile("bad-truncated-header", good[..40].to_vec(), "not a safetensors file"),
         hostile("bad-more-data", [good.as_slice(), &[0]].concat(), "not a safetensors file"),
         hostile("bad-header-length", with_length(u64::MAX), "not a safetensors file"),
@@ -128,7 +132,7 @@ pub fn torch() -> Vec<Hostile> {
         hostile(
             "bad-duplicate",
             with_entry(2, &entry("0.weight", "F32", "3,2", 36, 60), 68),
-            "0.weight stands there twice",
+            "0.weight occurs twice",
         ),
         hostile(
             "bad-overlap",
@@ -143,7 +147,7 @@ pub fn torch() -> Vec<Hostile> {
         hostile(
             "bad-end-overflows",
             of_entries(&up_to_the_last_byte(), 0),
-            "a tensor ends at byte 18446744073709551615 of 0",
+            "a tensor ends at byte 18446744073709551615, but only 0 bytes",
         ),
         hostile(
             "bad-offset-too-large",

@@ -47,7 +47,11 @@ fn view(x: &[f32]) -> Batch<'_> {
 
 fn refused_row<T>(result: Result<T, Error>) -> usize {
     match result {
-        Err(Error::NonFinite { row, value, .. }) if !value.is_finite() => row,
+        Err(Error::NonFinite { row, value, .. } | Error::NonFiniteSum { row, value, .. })
+            if !value.is_finite() =>
+        {
+            row
+        }
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("answered"),
     }
@@ -99,7 +103,7 @@ fn a_row_that_overflows_is_refused_by_its_number_in_every_way_to_predict() {
 /// The softmax of a logit of minus infinity is a finite 0, and the logistic of either
 /// infinity is 0 or 1.
 #[test]
-fn an_infinite_logit_is_no_certain_answer() {
+fn an_infinite_logit_does_not_give_a_certain_answer() {
     for loss in [Loss::SoftmaxCrossEntropy, Loss::BinaryCrossEntropy, Loss::SquaredError] {
         for sign in [1.0, -1.0] {
             let mut mlp = Mlp::builder(1).input_keep(Keep::HALF).output(3, loss).build().unwrap();
@@ -117,7 +121,7 @@ fn an_infinite_logit_is_no_certain_answer() {
 }
 
 #[test]
-fn where_they_are_allowed_they_reach_every_figure() {
+fn if_they_are_allowed_they_reach_every_figure() {
     for &loss in Loss::ALL {
         let mlp = network(Activation::Relu, loss);
         let predictor = Predictor::new(mlp).with_isa(isa()).unwrap().allow_non_finite_inputs();
@@ -184,7 +188,7 @@ fn evaluation_names_the_row_of_the_data_and_has_no_largest_loss() {
 }
 
 #[test]
-fn a_prediction_owns_what_the_estimate_says() {
+fn a_prediction_has_the_figures_of_its_estimate() {
     let x = rows([0.1; INPUTS]);
     for &loss in Loss::ALL {
         let predictor = Predictor::new(network(Activation::Relu, loss)).with_isa(isa()).unwrap();
@@ -274,7 +278,9 @@ fn intervals_and_likelihoods_follow_their_formulas() {
         assert!(error.contains("expected a finite number of at least 0"), "{error}");
         assert!(answer.predictive_interval(0, z, 1.0).is_err());
     }
-    assert!(answer.sample(30).unwrap_err().to_string().contains("expected one below 30"));
+    assert!(
+        answer.sample(30).unwrap_err().to_string().contains("expected an index below 30, got 30")
+    );
     let answers = predictor.moments(&view(&x), &mut workspace).unwrap();
     let answer = answers.row(0).unwrap();
     assert!(message(answer.log_likelihood(&target, 1.0)).contains("keep_samples"));
@@ -290,7 +296,7 @@ fn intervals_and_likelihoods_follow_their_formulas() {
 
 /// 10^12 samples would be 48 TB.
 #[test]
-fn where_nothing_drops_one_sample_is_kept() {
+fn without_dropout_one_sample_is_kept() {
     let mlp = Mlp::builder(2).output(3, Loss::SquaredError).build().unwrap();
     let predictor = Predictor::new(mlp).with_isa(isa()).unwrap();
     let mut workspace = predictor.workspace(2).unwrap();

@@ -13,7 +13,7 @@ fn counted(rows: usize, columns: usize) -> Array2<f32> {
 }
 
 #[test]
-fn standard_layout_is_taken_as_it_lies() {
+fn standard_layout_is_used_without_a_copy() {
     for (rows, columns) in [(3, 5), (1, 1), (4, 16), (0, 3), (3, 0)] {
         let array = counted(rows, columns);
         let view = MatrixView::try_from(array.view()).unwrap();
@@ -30,7 +30,7 @@ fn standard_layout_is_taken_as_it_lies() {
 }
 
 #[test]
-fn other_layouts_are_refused_and_copied_where_asked() {
+fn other_layouts_are_refused_but_can_be_copied() {
     let array = counted(4, 6);
     let others = [
         array.t(),

@@ -67,7 +67,7 @@ fn predictions_are_those_of_the_rounded_weights() {
 }
 
 #[test]
-fn a_weight_that_bfloat16_has_not_is_refused() {
+fn a_weight_too_large_for_bfloat16_is_refused() {
     let mut mlp = Mlp::builder(2).output(2, Loss::SquaredError).build().unwrap();
     mlp.set_weights(0, &[1.0, 2.0, f32::MAX, 0.0]).unwrap();
     let message = Predictor::new(&mlp).bf16_weights().unwrap_err().to_string();
@@ -77,7 +77,7 @@ fn a_weight_that_bfloat16_has_not_is_refused() {
 /// What the rounding costs on 2,000 digits: at most a handful of them change, and
 /// the loss by less than a hundredth of itself.
 #[test]
-fn accuracy_stays_what_it_was() {
+fn bfloat16_barely_changes_the_accuracy() {
     let (train, test) =
         (Dataset::digits(Split::Train).unwrap(), Dataset::digits(Split::Test).unwrap());
     let mlp = Mlp::builder(784)

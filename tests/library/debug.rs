@@ -52,7 +52,7 @@ fn mlp() -> Mlp {
 }
 
 #[test]
-fn numbers_show_their_shape_and_the_first_few() {
+fn matrices_show_their_shape_and_the_first_numbers() {
     let matrix = matrix();
     let shape = "{ rows: 300, columns: 400, elements: [[0.0, 0.001, 0.002, 0.003, ";
     is_short(&matrix, &[shape, "Matrix", "[0.4, 0.401, ", ".. 400 in all]", ".. 300 in all]"]);
@@ -92,7 +92,7 @@ fn data_show_their_shape_and_the_first_few() {
 }
 
 #[test]
-fn networks_and_what_they_say_show_the_first_few() {
+fn networks_and_their_answers_show_the_first_few() {
     let mlp = mlp();
     let layer = "Layer { weights: Tiles { outputs: 100, inputs: 400, weights: [[";
     is_short_each(&mlp, &["Mlp { input_keep: ", layer, ".. 12 in all]", "SoftmaxCrossEntropy"]);

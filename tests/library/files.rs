@@ -62,7 +62,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn links_stay_and_what_they_lead_to_is_written() {
+fn links_are_kept_and_their_targets_are_written() {
     for (way, save) in WAYS {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
@@ -104,8 +104,8 @@ fn links_that_lead_nowhere_are_refused() {
     symlink("gone/file", at("far")).unwrap();
     symlink("new/", at("to_folder")).unwrap();
     for (given, reason) in [
-        ("a", "in a circle"),
-        ("self", "in a circle"),
+        ("a", "a loop of symbolic links"),
+        ("self", "a loop of symbolic links"),
         ("far", "no such folder: "),
         ("to_folder", "not of a folder"),
     ] {
@@ -122,7 +122,7 @@ fn links_that_lead_nowhere_are_refused() {
 }
 
 #[test]
-fn what_is_no_regular_file_stays() {
+fn special_files_are_not_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     assert!(Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
@@ -138,9 +138,9 @@ fn what_is_no_regular_file_stays() {
             (at("empty"), "a folder"),
             ("/dev/null".into(), "a device"),
             (at("null"), "a device"),
-            ("/dev/stdout".into(), "an open file of a process"),
-            ("/dev/fd/1".into(), "an open file of a process"),
-            ("/proc/self/fd/2".into(), "an open file of a process"),
+            ("/dev/stdout".into(), "a file in /proc or /dev/fd"),
+            ("/dev/fd/1".into(), "a file in /proc or /dev/fd"),
+            ("/proc/self/fd/2".into(), "a file in /proc or /dev/fd"),
         ] {
             if path.starts_with("/dev/") && !path.exists() {
                 eprintln!("skipped: {} is not there", path.display());
@@ -157,7 +157,7 @@ fn what_is_no_regular_file_stays() {
 }
 
 #[test]
-fn the_mode_stays_and_is_never_wider() {
+fn the_mode_is_kept_and_never_gains_rights() {
     for (way, save) in WAYS {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
@@ -222,7 +222,7 @@ fn hard_links_keep_the_old_contents() {
 }
 
 #[test]
-fn a_file_of_ones_own_is_not_taken_for_left_over() {
+fn a_file_of_the_user_is_not_removed_as_left_over() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let mine = [".thinnet-mine.tmp", ".thinnet-model1.tmp", ".thinnet-unfinished-a.tmp"];
@@ -248,7 +248,7 @@ fn a_file_of_ones_own_is_not_taken_for_left_over() {
     // A file that somebody put there by other means.
     fs::write(at(".thinnet-another.lock"), "mine").unwrap();
     let message = WriteLock::take(at("another")).unwrap_err().to_string();
-    assert!(message.contains(".thinnet-another.lock: not a lock"), "{message}");
+    assert!(message.contains(".thinnet-another.lock: not a lock file"), "{message}");
     assert_eq!(fs::read(at(".thinnet-another.lock")).unwrap(), b"mine");
 }
 
@@ -265,7 +265,7 @@ fn a_lock_is_on_the_file_that_is_written() {
 }
 
 #[test]
-fn one_file_by_any_path_is_one() {
+fn different_paths_to_one_file_are_the_same_file() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     fs::create_dir(at("sub")).unwrap();

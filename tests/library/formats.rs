@@ -158,13 +158,19 @@ fn format_1_is_refused_by_its_number() {
     let path = fixture("format1/model.safetensors");
     for error in [Mlp::load(&path).map(drop), Contents::read(&path).map(drop)] {
         let message = error.unwrap_err().to_string();
-        assert!(message.contains("format 1: expected 2"), "{message}");
+        assert!(
+            message.contains("file format 1: this version of thinnet reads only 2"),
+            "{message}"
+        );
     }
     let path = fixture("format1/checkpoint.safetensors");
     let resumed = builder().resume(&path, &settings()).map(drop);
     for error in [resumed, Contents::read(&path).map(drop)] {
         let message = error.unwrap_err().to_string();
-        assert!(message.contains("format 1: expected 2"), "{message}");
+        assert!(
+            message.contains("file format 1: this version of thinnet reads only 2"),
+            "{message}"
+        );
     }
 }
 
@@ -194,7 +200,7 @@ fn a_file_with_any_one_bit_changed_is_refused() {
         // The last byte is one of a parameter, which only the digest covers.
         *changed.last_mut().unwrap() ^= 1;
         let message = Contents::from_bytes(&changed).unwrap_err().to_string();
-        let words = "damaged, or changed by another program (SHA-256 is ";
+        let words = "damaged or was changed by another program (SHA-256 is ";
         assert!(message.contains(words), "{message}");
     }
 }
@@ -224,7 +230,7 @@ fn a_state_dict_with_a_bit_changed_is_refused_or_the_same() {
 
 /// PyTorch's writer drops metadata, or keeps what it is given, in any order.
 #[test]
-fn a_state_dict_that_was_written_again_is_read() {
+fn a_state_dict_that_was_rewritten_is_read() {
     let mlp = model();
     let bytes = torch::to_bytes(&mlp, Scaling::Inverted).unwrap();
     let (text, data) = header(&bytes);
@@ -238,8 +244,8 @@ fn a_state_dict_that_was_written_again_is_read() {
     let with_old_digest = text.replace(start, &format!(r#"{start}"format":"pt","#));
     let refused = read(&with_old_digest).map(drop).unwrap_err().to_string();
     assert!(refused.contains("`thinnet.digest`"), "{refused}");
-    let (_, behind_digest) = text.split_once(r#"","thinnet.torch":"#).unwrap();
-    let without = format!(r#"{start}"format":"pt","thinnet.torch":{behind_digest}"#);
+    let (_, after_digest) = text.split_once(r#"","thinnet.torch":"#).unwrap();
+    let without = format!(r#"{start}"format":"pt","thinnet.torch":{after_digest}"#);
     assert!(read(&without).unwrap() == mlp);
 }
 
@@ -271,7 +277,7 @@ fn the_digest_can_be_left_out() {
 
 /// What a checkpoint says that no training saves, under a digest that is right.
 #[test]
-fn checkpoints_that_no_training_saves_are_refused() {
+fn inconsistent_checkpoints_are_refused() {
     let bytes = trainer().to_bytes(&settings(), "").unwrap();
     resume(&bytes).unwrap();
     let refused = |bytes: &[u8], words: &str| {
@@ -293,9 +299,9 @@ fn checkpoints_that_no_training_saves_are_refused() {
     refused(&with_header(&bytes, text, r#"\"step\":9223372036854775808"#), "step 922337203");
     resume(&with_header(&bytes, text, r#"\"step\":9223372036854775807"#)).unwrap();
     // Before the first step nothing has moved.
-    refused(&with_header(&bytes, text, r#"\"step\":0"#), "expected 1 alone");
+    refused(&with_header(&bytes, text, r#"\"step\":0"#), "expected only 1");
     let fresh = builder().build().unwrap().to_bytes(&settings(), "").unwrap();
-    refused(&with_number(&fresh, "velocity.layers.0.bias", 0, 0.5), "expected 0 alone");
+    refused(&with_number(&fresh, "velocity.layers.0.bias", 0, 0.5), "expected only 0");
     let kind = r#"\"kind\":\"sgd\""#;
     refused(
         &with_header(&bytes, kind, r#"\"kind\":\"sgdd\""#),
@@ -311,9 +317,9 @@ fn checkpoints_that_no_training_saves_are_refused() {
     refused(&twice, "momentum");
 }
 
-/// And not called the checkpoint of another training.
+/// And not called the checkpoint of another run.
 #[test]
-fn damage_to_settings_is_damage() {
+fn damaged_settings_are_reported_as_damage() {
     let bytes = trainer().to_bytes(&settings(), "").unwrap();
     let at = bytes.windows(3).position(|bytes| bytes == b"abc").unwrap();
     let mut changed = bytes.clone();
@@ -321,7 +327,7 @@ fn damage_to_settings_is_damage() {
     let message = resume(&changed).map(drop).unwrap_err().to_string();
     assert!(message.contains("digest") && message.contains("damaged"), "{message}");
     let other = resume(&with_header(&bytes, "abc", "abd")).map(drop).unwrap_err().to_string();
-    assert!(other.contains("data was abd"), "{other}");
+    assert!(other.contains("`data` was abd when the checkpoint was saved"), "{other}");
 }
 
 /// Without max-norm nothing is ever pending.
@@ -338,12 +344,12 @@ fn factors_without_max_norm_are_refused() {
     let resume = |bytes: &[u8]| builder().resume_from_bytes(bytes, &Provenance::new()).map(drop);
     resume(&bytes).unwrap();
     let changed = with_number(&bytes, "pending.layers.0", 0, 0.5);
-    assert!(resume(&changed).unwrap_err().to_string().contains("expected 1 alone"));
+    assert!(resume(&changed).unwrap_err().to_string().contains("expected only 1"));
 }
 
 /// What could not be read again is not saved.
 #[test]
-fn headers_that_no_reader_takes_are_not_written() {
+fn headers_too_long_to_be_read_are_not_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint");
     let trainer = trainer();

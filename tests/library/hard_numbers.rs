@@ -123,7 +123,7 @@ fn rows_of_zeros_give_the_bias_and_move_only_biases() {
 }
 
 #[test]
-fn where_every_unit_of_a_row_is_dropped_the_bias_alone_learns() {
+fn if_every_unit_of_a_row_is_dropped_only_the_bias_learns() {
     // Keep 1/65536 and 20 units: all 8 rows of this step lose every unit.
     let keep = Keep::from_k(1).unwrap();
     let spec = MaskSpec::new(keep, Streams::new(0, Domain::Training, 1, 0));
@@ -163,11 +163,11 @@ fn width_one_and_batch_one_learn() {
 }
 
 #[test]
-fn no_rows_are_refused_in_training_and_nothing_to_predict() {
+fn empty_batches_are_refused_in_training_but_not_in_prediction() {
     let mut trainer = trainer(classifier(3, 5, Keep::HALF, 2), 0.1, 1);
     let empty = Batch::dense(MatrixView::new(&[], 0, 3).unwrap());
     let error = trainer.step(&empty, Targets::Classes(&[])).unwrap_err().to_string();
-    assert!(error.contains("rows of a batch 0: expected at least one"), "{error}");
+    assert!(error.contains("rows of a batch: expected at least one, got 0"), "{error}");
     let predictor = Predictor::new(trainer.network().unwrap());
     let mut workspace = predictor.workspace(0).unwrap();
     assert_eq!(predictor.predict(&empty, &mut workspace).unwrap().rows(), 0);

@@ -75,7 +75,10 @@ fn an_end_near_overflow_is_refused() {
     }
     let (from, to) = (16 * size, u64::MAX);
     tensors += &format!(r#""last":{{"dtype":"U8","shape":[15],"data_offsets":[{from},{to}]}}"#);
-    refused(&file(&format!("{{{tensors}}}"), &[]), "ends at byte 18446744073709551615 of 0");
+    refused(
+        &file(&format!("{{{tensors}}}"), &[]),
+        "ends at byte 18446744073709551615, but only 0 bytes",
+    );
 }
 
 #[test]
@@ -162,11 +165,19 @@ fn metadata_that_is_not_an_architecture() {
 
 #[test]
 fn another_version() {
-    refused_with(r#"\"format\":2"#, r#"\"format\":3"#, "format 3: expected 2");
-    refused_with(r#"\"mask_format\":1"#, r#"\"mask_format\":9"#, "mask format 9: expected 1");
+    refused_with(
+        r#"\"format\":2"#,
+        r#"\"format\":3"#,
+        "file format 3: this version of thinnet reads only 2",
+    );
+    refused_with(
+        r#"\"mask_format\":1"#,
+        r#"\"mask_format\":9"#,
+        "mask format 9: this version of thinnet reads only 1",
+    );
     // One that says more than this version knows.
     let newer = r#"\"a_new_field\":7,\"format\":3"#;
-    refused_with(r#"\"format\":2"#, newer, "format 3: expected 2");
+    refused_with(r#"\"format\":2"#, newer, "file format 3: this version of thinnet reads only 2");
 }
 
 #[test]
@@ -178,7 +189,7 @@ fn a_keep_rate_out_of_range() {
 }
 
 #[test]
-fn kinds_and_fields_that_are_unknown() {
+fn unknown_kinds_and_fields() {
     refused_with(r#"\"kind\":\"dense\""#, r#"\"kind\":\"convolution\""#, "`convolution`");
     refused_with(r#"\"kind\":\"bernoulli\""#, r#"\"kind\":\"gaussian\""#, "`gaussian`");
     for (from, to) in [

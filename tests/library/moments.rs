@@ -151,7 +151,7 @@ fn the_logits_moments_are_those_of_the_formulas() {
 /// variance, whose own standard error is variance sqrt(2 / n) for the nearly normal
 /// sums here, by more than 6 with less. Seeds are fixed.
 #[test]
-fn with_dropout_below_the_output_alone_they_are_exact() {
+fn with_dropout_only_below_the_output_they_are_exact() {
     const SAMPLES: usize = 4000;
     let p = 0.6;
     let mlp = Mlp::builder(100)
@@ -340,7 +340,7 @@ const ENUMERATED: f64 = 1e-6;
 
 /// One input that is there or not: logits [80, 0] or [0, 0].
 #[test]
-fn one_input_is_there_or_not() {
+fn one_input_is_kept_or_dropped() {
     let mlp = linear(1, Keep::HALF, &[40.0, 0.0], Loss::SoftmaxCrossEntropy);
     let (mean, variance, information) = one_row(&mlp, &[1.0]);
     for (got, want) in mean.iter().zip([0.75, 0.25]) {
@@ -577,7 +577,7 @@ fn tables_beside_20_000_samples() {
 
 /// Rows with few active units, with some, with many and with none share a batch.
 #[test]
-fn an_answer_depends_on_its_row_alone() {
+fn an_answer_depends_only_on_its_row() {
     const ROWS: usize = 90;
     let mut x = rows(ROWS);
     for (row, x) in x.chunks_mut(100).enumerate() {
@@ -636,13 +636,13 @@ fn nan_reaches_every_figure() {
 }
 
 #[test]
-fn what_cannot_be_asked_is_refused_by_name() {
+fn impossible_requests_are_refused_by_name() {
     let predictor = Predictor::new(network(Loss::SoftmaxCrossEntropy));
     let mut workspace = predictor.workspace(2).unwrap();
     let message = |x: &[f32], workspace: &mut _| {
         predictor.moments(&view(x), workspace).map(|_| ()).unwrap_err().to_string()
     };
-    assert_eq!(message(&rows(3), &mut workspace), "rows of a batch 3: expected at most 2");
+    assert_eq!(message(&rows(3), &mut workspace), "rows of a batch: expected at most 2, got 3");
     let mut bad = rows(2);
     bad[100] = f32::INFINITY;
     assert!(message(&bad, &mut workspace).contains("row 1, column 0"));

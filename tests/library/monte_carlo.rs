@@ -248,7 +248,7 @@ fn the_mean_tends_to_that_of_all_thinned_networks() {
 }
 
 #[test]
-fn a_network_that_drops_nothing_is_asked_once() {
+fn a_network_without_dropout_is_sampled_once() {
     let mlp = Mlp::builder(100)
         .hidden(70, Activation::Relu, Keep::ONE)
         .output(3, Loss::SoftmaxCrossEntropy)
@@ -316,16 +316,16 @@ fn every_backend_samples_the_same_networks() {
 }
 
 #[test]
-fn what_cannot_be_asked_is_refused_by_name() {
+fn impossible_requests_are_refused_by_name() {
     let refused = |result: Result<MonteCarlo, thinnet::Error>, message: &str| {
         assert_eq!(result.unwrap_err().to_string(), message);
     };
-    refused(MonteCarlo::new(0), "samples 0: expected at least one");
+    refused(MonteCarlo::new(0), "samples: expected at least one, got 0");
     let finite = "expected a finite number of at least 0";
     let settings = MonteCarlo::new(10).unwrap();
-    refused(settings.tolerance(-1.0), &format!("tolerance -1: {finite}"));
-    refused(settings.tolerance(f64::NAN), &format!("tolerance NaN: {finite}"));
-    refused(settings.tolerance(f64::INFINITY), &format!("tolerance inf: {finite}"));
+    refused(settings.tolerance(-1.0), &format!("tolerance: {finite}, got -1.0"));
+    refused(settings.tolerance(f64::NAN), &format!("tolerance: {finite}, got NaN"));
+    refused(settings.tolerance(f64::INFINITY), &format!("tolerance: {finite}, got inf"));
 
     let x = rows(2);
     let mlp = &networks(Loss::SoftmaxCrossEntropy)[0];
@@ -335,31 +335,37 @@ fn what_cannot_be_asked_is_refused_by_name() {
         let answers = predictor.monte_carlo(&view(x), settings, seeds, &mut workspace);
         answers.map(|answers| answers.rows()).unwrap_err().to_string()
     };
-    assert_eq!(ask(&x, &settings, Seeds::Each(&[1])), "seeds of a batch's rows: expected 2, got 1");
+    assert_eq!(
+        ask(&x, &settings, Seeds::Each(&[1])),
+        "seeds for the rows of a batch: expected 2, got 1"
+    );
     let numbered = Seeds::Numbered { base: 1, ids: &[1, 2, 3] };
-    assert_eq!(ask(&x, &settings, numbered), "numbers of a batch's rows: expected 2, got 3");
+    assert_eq!(ask(&x, &settings, numbered), "ids for the rows of a batch: expected 2, got 3");
     assert_eq!(
         ask(&rows(3), &settings, Seeds::Each(&[1, 2, 3])),
-        "rows of a batch 3: expected at most 2"
+        "rows of a batch: expected at most 2, got 3"
     );
     let mut bad = x.clone();
     bad[101] = f32::NAN;
     assert!(ask(&bad, &settings, Seeds::Each(&[1, 2])).contains("row 1, column 1"));
     let huge = MonteCarlo::new(usize::MAX / 2).unwrap().keep_samples();
-    assert!(ask(&x, &huge, Seeds::Each(&[1, 2])).contains("cannot allocate"));
+    assert!(ask(&x, &huge, Seeds::Each(&[1, 2])).contains("not enough memory"));
 
     let seeds = Seeds::Each(&[1, 2]);
     let answers = predictor.monte_carlo(&view(&x), &settings, seeds, &mut workspace).unwrap();
     let answer = answers.row(1).unwrap();
     let message = |result: Result<f64, thinnet::Error>| result.unwrap_err().to_string();
-    assert_eq!(message(answer.quantile(3, 0.5)), "output 3: expected one below 3");
+    assert_eq!(message(answer.quantile(3, 0.5)), "output: expected an index below 3, got 3");
     assert!(message(answer.quantile(0, 0.5)).contains("not kept"));
-    assert!(message(answer.quantile(0, 1.5)).contains("quantile q 1.5"));
+    assert!(
+        message(answer.quantile(0, 1.5))
+            .contains("quantile q: expected a number from 0 to 1, got 1.5")
+    );
     assert!(answers.row(2).is_err() && answer.interval(3, 1.0).is_err());
 }
 
 #[test]
-fn no_rows_are_no_answers() {
+fn an_empty_batch_has_no_answers() {
     let predictor = Predictor::new(networks(Loss::SoftmaxCrossEntropy).remove(0));
     let mut workspace = predictor.workspace(2).unwrap();
     let settings = MonteCarlo::new(10).unwrap();
@@ -382,7 +388,7 @@ fn flipping(rate: f64, loss: Loss, size: f32) -> Mlp {
 /// and some 10 % where they are rare: 1.3 is 3 of those away. Of the rule without the
 /// two unseen samples it is 1.6 at 10 % and 0.03, 3.2 at 5 % and 0.01.
 #[test]
-fn an_early_stop_is_as_near_as_its_tolerance() {
+fn an_early_stop_is_within_its_tolerance() {
     const ROWS: usize = 400;
     let x = vec![1.0f32; ROWS];
     let ids: Vec<u64> = (0..ROWS as u64).collect();
@@ -414,7 +420,7 @@ fn an_early_stop_is_as_near_as_its_tolerance() {
 /// A value that flips between 0 and 1000 with 5 %: rows that end early have seen it, and
 /// one that never moves does not end early.
 #[test]
-fn values_that_are_all_equal_end_no_row_early() {
+fn equal_values_do_not_end_a_row_early() {
     const ROWS: usize = 200;
     let x = vec![1.0f32; ROWS];
     let ids: Vec<u64> = (0..ROWS as u64).collect();

@@ -1,4 +1,4 @@
-//! Bits that do not move unless somebody means them to: digests of three trainings
+//! Bits that do not move unless somebody means them to: digests of three training runs
 //! and of what their networks answer, recorded once. A change that only rearranges
 //! code leaves them as they are. One that is meant to move bits replaces the lines
 //! below by those that the failing test prints, and says so in the changelog.
@@ -33,7 +33,7 @@ const BATCH: usize = 48;
 const STEPS: u64 = 24;
 const ASKED: usize = 9;
 
-/// Of what a training leaves there are digests.
+/// The digests of what a training run leaves.
 const WHAT: [&str; 9] = [
     "network",
     "losses",
@@ -313,7 +313,7 @@ fn lines(name: &str, isa: Isa, digests: &Digests) -> String {
 }
 
 #[test]
-fn trainings_and_their_answers_keep_their_bits() {
+fn training_runs_and_their_answers_keep_their_bits() {
     let mut moved = String::new();
     for Recorded { training, fused, portable } in RECORDED {
         for &isa in Isa::ALL {

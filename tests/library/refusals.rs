@@ -31,13 +31,19 @@ fn a_refused_step_changes_nothing() {
         MatrixView::new(x, x.len() / columns, columns).unwrap()
     }
     let cases: [(Loss, &[f32], usize, Targets<'_>, &str); 14] = [
-        (Loss::SoftmaxCrossEntropy, &[], 3, Targets::Classes(&[]), "rows of a batch 0"),
+        (
+            Loss::SoftmaxCrossEntropy,
+            &[],
+            3,
+            Targets::Classes(&[]),
+            "rows of a batch: expected at least one, got 0",
+        ),
         (
             Loss::SoftmaxCrossEntropy,
             &[0.0; 9],
             3,
             Targets::Classes(&[0; 3]),
-            "rows of a batch 3: expected at most 2",
+            "rows of a batch: expected at most 2, got 3",
         ),
         (Loss::SoftmaxCrossEntropy, &[0.0; 4], 2, Targets::Classes(&[0; 2]), "expected 3, got 2"),
         (
@@ -56,8 +62,14 @@ fn a_refused_step_changes_nothing() {
         ),
         (Loss::SoftmaxCrossEntropy, &GOOD, 3, Targets::Classes(&[0]), "expected 2, got 1"),
         (Loss::SoftmaxCrossEntropy, &GOOD, 3, Targets::Classes(&[0, 2]), "class 2 at row 1"),
-        (Loss::SoftmaxCrossEntropy, &GOOD, 3, Targets::Values(view(&[0.0; 4], 2)), "takes classes"),
-        (Loss::SquaredError, &GOOD, 3, Targets::Classes(&[0, 1]), "takes values"),
+        (
+            Loss::SoftmaxCrossEntropy,
+            &GOOD,
+            3,
+            Targets::Values(view(&[0.0; 4], 2)),
+            "takes `Classes`",
+        ),
+        (Loss::SquaredError, &GOOD, 3, Targets::Classes(&[0, 1]), "takes `Values`"),
         (Loss::SquaredError, &GOOD, 3, Targets::Values(view(&[0.0; 6], 3)), "expected 2, got 3"),
         (
             Loss::SquaredError,
@@ -126,6 +138,19 @@ fn says(result: Result<(), Error>, word: &str) {
     assert!(message.contains(word), "{message}");
 }
 
+/// The ranges of the settings, as errors state them.
+const BOUND: &str =
+    "a number from 1e-15 to 3.4e38, also after conversion from the paper's weights to the engine's";
+const DECAY: &str =
+    "a number from 0 to 3.4e38, also after conversion from the paper's weights to the engine's";
+const EPSILON: &str = "a number from 1.2e-38 to 3.4e38, also after conversion from the paper's weights to the engine's";
+const BETA: &str = "a number of at least 0 and below 1, in single precision too";
+
+/// The message about a number outside its range, which starts with `value`.
+fn out(what: &str, range: &str, value: &str) -> String {
+    format!("{what}: expected {range}, got {value}")
+}
+
 #[test]
 fn settings_out_of_range_are_refused() {
     let with = |sgd: Sgd| Trainer::builder(mlp(Loss::SoftmaxCrossEntropy), sgd, 2);
@@ -139,27 +164,33 @@ fn settings_out_of_range_are_refused() {
     says(build(sgd().momentum(Schedule::constant(1.0))), "momentum");
     let saturating = Schedule::Saturating { from: 0.5, to: 0.9, time: 0.0 };
     says(build(sgd().momentum(saturating)), "momentum");
-    says(build(sgd().weight_decay(-1.0)), "weight decay -1");
-    says(bounded(MaxNorm::Paper(0.0)), "max-norm 0");
-    says(bounded(MaxNorm::Engine(f64::NAN)), "max-norm NaN");
-    says(bounded(MaxNorm::Engine(1e-60)), "max-norm 0.00");
-    says(build(sgd().weight_decay(1e39)), "weight decay 1000");
+    says(build(sgd().weight_decay(-1.0)), &out("weight decay", DECAY, "-1.0"));
+    says(bounded(MaxNorm::Paper(0.0)), &out("max-norm", BOUND, "0.0"));
+    says(bounded(MaxNorm::Engine(f64::NAN)), &out("max-norm", BOUND, "NaN"));
+    says(bounded(MaxNorm::Engine(1e-60)), &out("max-norm", BOUND, "1e-60"));
+    says(build(sgd().weight_decay(1e39)), &out("weight decay", DECAY, "1e39"));
     let no_rows = Trainer::builder(mlp(Loss::SoftmaxCrossEntropy), sgd(), 0);
-    says(no_rows.build().map(drop), "rows of the largest batch 0");
+    says(no_rows.build().map(drop), "rows of the largest batch: expected at least one, got 0");
     says(build(sgd().momentum(Schedule::constant(1.0 - 1e-12))), "momentum");
     // A schedule says what it lacks.
     let (from, to) = (0.1, 0.0);
     for (schedule, part) in [
-        (Schedule::Linear { from, to, steps: 0 }, "over 0 steps: expected at least one step"),
-        (Schedule::Cosine { from, to, steps: 0 }, "over 0 steps: expected at least one step"),
+        (
+            Schedule::Linear { from, to, steps: 0 },
+            "expected at least one step, got 0.1 to 0.0 in a straight line over 0 steps",
+        ),
+        (
+            Schedule::Cosine { from, to, steps: 0 },
+            "expected at least one step, got 0.1 to 0.0 in half a cosine wave over 0 steps",
+        ),
         (
             Schedule::Linear { from, to: f64::NAN, steps: 1 },
-            "to NaN in a straight line over 1 steps: expected finite",
+            "expected finite rates, got 0.1 to NaN in a straight line over 1 steps",
         ),
         (Schedule::Cosine { from: -1e-9, to, steps: 1 }, "expected finite numbers of at least 0"),
         (
             Schedule::InverseTime { from, time: 0.0 },
-            "t / 0.0) at step t: expected a finite time above 0",
+            "expected a finite time above 0, got 0.1 / (1 + t / 0.0) at step t",
         ),
         (Schedule::InverseTime { from, time: f64::INFINITY }, "expected a finite time above 0"),
         (Schedule::Saturating { from, to, time: -1.0 }, "expected a finite time above 0"),
@@ -170,7 +201,8 @@ fn settings_out_of_range_are_refused() {
             [(Sgd::new(schedule), "learning rate"), (sgd().momentum(schedule), "momentum")]
         {
             let message = build(sgd).unwrap_err().to_string();
-            let negative = name == "momentum" && message.contains("numbers from 0 to below 1");
+            let negative =
+                name == "momentum" && message.contains("numbers of at least 0 and below 1");
             assert!(message.starts_with(name) && (message.contains(part) || negative), "{message}");
         }
     }
@@ -183,19 +215,22 @@ fn settings_out_of_range_are_refused() {
     let built = |builder: TrainerBuilder| builder.build().map(drop);
     let decayed = sgd().weight_decay(1e30).into();
     built(rare(decayed).max_norm(MaxNorm::Engine(1e-14))).unwrap();
-    says(built(rare(sgd().into()).max_norm(MaxNorm::Paper(1e-14))), "max-norm 0.000");
-    says(built(rare(decayed).paper_rates()), "weight decay 42949");
+    says(built(rare(sgd().into()).max_norm(MaxNorm::Paper(1e-14))), &out("max-norm", BOUND, "1.5"));
+    says(built(rare(decayed).paper_rates()), &out("weight decay", DECAY, "4.29"));
     for (optimiser, words) in [
-        (Adam::default().epsilon(1e34).into(), "epsilon 6553"),
-        (Adam::default().weight_decay(1e30).into(), "weight decay 42949"),
-        (AdamW::default().epsilon(1e34).into(), "epsilon 6553"),
-        (Adagrad::default().epsilon(1e34).into(), "epsilon 6553"),
-        (Adagrad::default().weight_decay(1e30).into(), "weight decay 42949"),
-        (Adagrad::default().initial_accumulator(1e30).into(), "initial accumulator 42949"),
+        (Adam::default().epsilon(1e34).into(), out("epsilon", EPSILON, "6.55")),
+        (Adam::default().weight_decay(1e30).into(), out("weight decay", DECAY, "4.29")),
+        (AdamW::default().epsilon(1e34).into(), out("epsilon", EPSILON, "6.55")),
+        (Adagrad::default().epsilon(1e34).into(), out("epsilon", EPSILON, "6.55")),
+        (Adagrad::default().weight_decay(1e30).into(), out("weight decay", DECAY, "4.29")),
+        (
+            Adagrad::default().initial_accumulator(1e30).into(),
+            out("initial accumulator", DECAY, "4.29"),
+        ),
     ] {
         let optimiser: Optimiser = optimiser;
         built(rare(optimiser)).unwrap();
-        says(built(rare(optimiser).paper_rates()), words);
+        says(built(rare(optimiser).paper_rates()), &words);
     }
     // The same fraction is removed from the weights in both forms.
     built(rare(AdamW::default().weight_decay(1e38).into()).paper_rates()).unwrap();
@@ -203,7 +238,7 @@ fn settings_out_of_range_are_refused() {
     broken.set_weights(1, &[0.0, f32::NAN, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]).unwrap();
     says(Trainer::builder(broken, sgd(), 1).build().map(drop), "layer 1 has NaN");
     let many_rows = Trainer::builder(mlp(Loss::SoftmaxCrossEntropy), sgd(), usize::MAX / 2);
-    says(many_rows.build().map(drop), "cannot allocate");
+    says(many_rows.build().map(drop), "not enough memory");
 }
 
 #[test]
@@ -213,42 +248,60 @@ fn settings_of_any_optimiser_out_of_range_are_refused() {
         Trainer::builder(mlp, optimiser, 2).build().map(drop)
     };
     let adam = Adam::default();
-    says(build(adam.betas(1.0, 0.999).into()), "beta1 1: expected a number from 0 to below 1");
-    says(build(adam.betas(-0.1, 0.999).into()), "beta1 -0.1");
-    says(build(adam.betas(0.9, f64::NAN).into()), "beta2 NaN");
+    says(build(adam.betas(1.0, 0.999).into()), &out("beta1", BETA, "1.0"));
+    says(build(adam.betas(-0.1, 0.999).into()), &out("beta1", BETA, "-0.1"));
+    says(build(adam.betas(0.9, f64::NAN).into()), &out("beta2", BETA, "NaN"));
     // 1 in single precision.
-    says(build(adam.betas(0.9, 1.0 - 1e-9).into()), "beta2 0.999999999: ");
-    says(build(adam.epsilon(0.0).into()), "epsilon 0: expected a number from 1.2e-38");
-    says(build(adam.epsilon(1e-40).into()), "epsilon 0.000");
-    says(build(adam.weight_decay(-1.0).into()), "weight decay -1");
-    says(build(Adam::new(Schedule::constant(-1.0)).into()), "learning rate -1.0");
+    says(build(adam.betas(0.9, 1.0 - 1e-9).into()), &out("beta2", BETA, "0.999999999"));
+    says(build(adam.epsilon(0.0).into()), &out("epsilon", EPSILON, "0.0"));
+    says(build(adam.epsilon(1e-40).into()), &out("epsilon", EPSILON, "1e-40"));
+    says(build(adam.weight_decay(-1.0).into()), &out("weight decay", DECAY, "-1.0"));
+    says(
+        build(Adam::new(Schedule::constant(-1.0)).into()),
+        "learning rate: expected numbers from 0 to 3.4e38 * (1 - beta1), got -1.0",
+    );
     // A first step would be larger than any f32.
-    says(build(Adam::new(Schedule::constant(1e38)).into()), "learning rate 1e38");
+    says(
+        build(Adam::new(Schedule::constant(1e38)).into()),
+        "learning rate: expected numbers from 0 to 3.4e38 * (1 - beta1), got 1e38",
+    );
     build(Adam::new(Schedule::constant(1e37)).into()).unwrap();
     let adamw = AdamW::default();
-    says(build(adamw.betas(0.9, 1.5).into()), "beta2 1.5");
-    says(build(adamw.epsilon(f64::INFINITY).into()), "epsilon inf");
-    says(build(adamw.weight_decay(f64::NAN).into()), "weight decay NaN");
+    says(build(adamw.betas(0.9, 1.5).into()), &out("beta2", BETA, "1.5"));
+    says(build(adamw.epsilon(f64::INFINITY).into()), &out("epsilon", EPSILON, "inf"));
+    says(build(adamw.weight_decay(f64::NAN).into()), &out("weight decay", DECAY, "NaN"));
     let fast = AdamW::new(Schedule::Linear { from: 0.0, to: 1e10, steps: 2 });
     says(build(fast.weight_decay(1e30).into()), "expected at most 3.4e38 when multiplied");
     let adagrad = Adagrad::default();
-    says(build(adagrad.epsilon(-1e-10).into()), "epsilon -0.0000000001");
-    says(build(adagrad.initial_accumulator(-0.5).into()), "initial accumulator -0.5");
-    says(build(adagrad.weight_decay(1e39).into()), "weight decay 1000");
-    says(build(Adagrad::new(Schedule::constant(1e39)).into()), "learning rate 1e39");
+    says(build(adagrad.epsilon(-1e-10).into()), &out("epsilon", EPSILON, "-1e-10"));
+    says(
+        build(adagrad.initial_accumulator(-0.5).into()),
+        &out("initial accumulator", DECAY, "-0.5"),
+    );
+    says(build(adagrad.weight_decay(1e39).into()), &out("weight decay", DECAY, "1e39"));
+    says(
+        build(Adagrad::new(Schedule::constant(1e39)).into()),
+        "learning rate: expected finite numbers of at least 0, got 1e39",
+    );
     for &optimiser in Optimiser::ALL {
         build(optimiser).unwrap();
     }
 }
 
 #[test]
-fn networks_that_cannot_be_are_refused() {
+fn impossible_networks_are_refused() {
     let relu = Activation::Relu;
     says(Mlp::builder(3).build().map(drop), "output layer");
-    says(Mlp::builder(0).output(1, Loss::SquaredError).build().map(drop), "inputs 0");
-    says(Mlp::builder(1).output(0, Loss::SquaredError).build().map(drop), "layer width 0");
+    says(
+        Mlp::builder(0).output(1, Loss::SquaredError).build().map(drop),
+        "inputs: expected at least one unit, got 0",
+    );
+    says(
+        Mlp::builder(1).output(0, Loss::SquaredError).build().map(drop),
+        "layer width: expected at least one unit, got 0",
+    );
     let empty = Mlp::builder(1).hidden(0, relu, Keep::HALF).output(1, Loss::SquaredError);
-    says(empty.build().map(drop), "layer width 0");
+    says(empty.build().map(drop), "layer width: expected at least one unit, got 0");
     // Layers after the output layer.
     let output = || Mlp::builder(3).output(2, Loss::SquaredError);
     let late = "expected the hidden layers first, then one output layer";
@@ -269,12 +322,12 @@ fn networks_that_cannot_be_are_refused() {
     let one_class = Mlp::builder(3).output(1, Loss::SoftmaxCrossEntropy);
     says(one_class.build().map(drop), "softmax_cross_entropy with 1 output: expected at least two");
     let huge = Mlp::builder(usize::MAX / 2).output(usize::MAX / 2, Loss::SquaredError);
-    says(huge.build().map(drop), "cannot allocate");
+    says(huge.build().map(drop), "not enough memory");
     let mut mlp = mlp(Loss::SquaredError);
     says(mlp.set_weights(0, &[0.0; 11]), "expected 12, got 11");
-    says(mlp.set_weights(2, &[0.0; 11]), "layer 2");
+    says(mlp.set_weights(2, &[0.0; 11]), "layer: expected an index below 2, got 2");
     says(mlp.set_bias(1, &[0.0; 3]), "expected 2, got 3");
-    says(mlp.weights(2).map(drop), "layer 2");
+    says(mlp.weights(2).map(drop), "layer: expected an index below 2, got 2");
     let masks = vec![Mask::ones(1, 3).unwrap(), Mask::ones(1, 5).unwrap()];
     says(ThinnedNetwork::from_masks(&mlp, masks).map(drop), "expected 4, got 5");
 }
@@ -288,7 +341,7 @@ fn predictions_refuse_what_does_not_fit() {
         let batch = Batch::dense(MatrixView::new(x, x.len() / columns, columns).unwrap());
         predictor.predict(&batch, &mut workspace).map(drop)
     };
-    says(predict(&[0.0; 6], 3), "rows of a batch 2");
+    says(predict(&[0.0; 6], 3), "rows of a batch: expected at most 1, got 2");
     says(predict(&[0.0; 4], 4), "expected 3, got 4");
     says(predict(&[0.0, f32::NAN, 0.0], 3), "row 0, column 1 is NaN");
     // No rows are no error: there is nothing to predict.
@@ -308,14 +361,20 @@ fn predictions_refuse_what_does_not_fit() {
     let data = Dataset::new(Matrix::from_rows(&[0.0; 3], 1, 3).unwrap(), vec![7]).unwrap();
     says(evaluate(&predictor, &data, &mut workspace).map(drop), "class 7");
     let none = Dataset::new(Matrix::zeroed(0, 3).unwrap(), Vec::new()).unwrap();
-    says(evaluate(&predictor, &none, &mut workspace).map(drop), "rows of the data 0");
+    says(
+        evaluate(&predictor, &none, &mut workspace).map(drop),
+        "rows of the data: expected at least one, got 0",
+    );
     let values = Predictor::new(mlp(Loss::SquaredError));
     says(evaluate(&values, &data, &mut workspace).map(drop), "squared_error");
-    says(Batch::gather(data.inputs(), &[0, 1]).map(drop), "row of a batch 1");
+    says(
+        Batch::gather(data.inputs(), &[0, 1]).map(drop),
+        "row of a batch: expected an index below 1, got 1",
+    );
 }
 
 #[test]
-fn an_instruction_set_that_is_not_there_is_refused() {
+fn an_unsupported_instruction_set_is_refused() {
     for &isa in Isa::ALL {
         if isa.is_available() {
             eprintln!("skipped: this CPU has {isa}");
@@ -335,7 +394,7 @@ fn an_instruction_set_that_is_not_there_is_refused() {
 }
 
 #[test]
-fn data_that_is_not_there_or_does_not_fit_is_refused() {
+fn missing_or_mismatched_data_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let missing = Dataset::from_idx_folder(folder.path(), Split::Train).map(drop);
     says(missing, "train-images-idx3-ubyte");
@@ -349,11 +408,11 @@ fn data_that_is_not_there_or_does_not_fit_is_refused() {
     let data = Dataset::from_idx_folder(folder.path(), Split::Train).unwrap();
     assert_eq!((data.rows(), data.classes(), data.labels()), (1, 10, &[9][..]));
     assert_eq!(data.inputs().row(0).unwrap(), [7.0 / 255.0, 1.0]);
-    says(data.split_at(2).map(drop), "row to split at 2");
+    says(data.split_at(2).map(drop), "row to split at: expected at most 1, got 2");
 }
 
 #[test]
-fn non_finite_inputs_pass_where_they_are_allowed() {
+fn non_finite_inputs_pass_if_they_are_allowed() {
     let predictor = Predictor::new(mlp(Loss::SquaredError)).allow_non_finite_inputs();
     let predictor = predictor.with_isa(backend::isa()).unwrap();
     let mut workspace = predictor.workspace(1).unwrap();

@@ -1,4 +1,4 @@
-//! A resumed training equals the unbroken one.
+//! A resumed run equals an uninterrupted one.
 
 use thinnet::{
     Isa, Keep,
@@ -44,7 +44,7 @@ fn settings() -> Provenance {
     [("data".to_owned(), "abc".to_owned()), ("batch".to_owned(), "8".to_owned())].into()
 }
 
-/// Step `t` of the training, on data that depends on t alone.
+/// Step `t` of the run, on data that depends on t alone.
 fn step(trainer: &mut Trainer) -> f32 {
     let streams = Streams::new(9, Domain::Other, 0, trainer.steps());
     let x: Vec<f32> = (0..160).map(|i| streams.hash(i) as f32 / u64::MAX as f32).collect();
@@ -62,7 +62,7 @@ fn checkpoint() -> Vec<u8> {
 }
 
 #[test]
-fn resumed_anywhere_the_run_ends_as_the_unbroken_one() {
+fn a_run_resumed_at_any_step_ends_like_an_uninterrupted_one() {
     resumed_anywhere(&builder);
 }
 
@@ -108,7 +108,7 @@ fn another_network_is_refused() {
     refused(
         Trainer::builder(mlp(71), sgd(0.3), 8).seed(5).with_isa(backend::isa()).unwrap(),
         &settings(),
-        ["-70 relu", "-71 relu"],
+        ["-70 relu (keep 0.", "-71 relu (keep 0."],
     );
 }
 
@@ -117,16 +117,16 @@ fn other_settings_of_the_trainer_are_refused() {
     refused(
         with(sgd(0.2)),
         &settings(),
-        ["learning rate was 0.3", "is 0.2 to 0.0 in a straight line"],
+        ["`learning rate` was 0.3", "is 0.2 to 0.0 in a straight line"],
     );
     refused(with(sgd(0.3).weight_decay(0.0)), &settings(), ["weight decay", "0.0001"]);
     refused(
         builder().max_norm(MaxNorm::Engine(1.0)),
         &settings(),
-        ["max-norm was 1.0 times", "is 1.0 now"],
+        ["`max-norm` was 1.0 times", "is 1.0 now"],
     );
     refused(builder().paper_rates(), &settings(), ["paper's rates", "true"]);
-    refused(with(Adam::default()), &settings(), ["optimiser was sgd", "is adam now"]);
+    refused(with(Adam::default()), &settings(), ["`optimiser` was sgd", "is adam now"]);
     refused(builder().seed(6), &settings(), ["mask seed", "6"]);
 }
 
@@ -134,12 +134,12 @@ fn other_settings_of_the_trainer_are_refused() {
 fn other_settings_of_the_caller_are_refused() {
     let mut other = settings();
     other.insert("data".to_owned(), "xyz".to_owned());
-    refused(builder(), &other, ["data was abc", "xyz"]);
+    refused(builder(), &other, ["`data` was abc", "xyz"]);
     other.remove("data");
-    refused(builder(), &other, ["data was abc", "not set"]);
+    refused(builder(), &other, ["`data` was abc", "not set"]);
     let mut more = settings();
     more.insert("shuffle".to_owned(), "yes".to_owned());
-    refused(builder(), &more, ["shuffle was not set", "yes"]);
+    refused(builder(), &more, ["`shuffle` was not set", "yes"]);
     let mut clash = settings();
     clash.insert("mask seed".to_owned(), "5".to_owned());
     let error = builder().build().unwrap().to_bytes(&clash, "").unwrap_err().to_string();
@@ -147,17 +147,17 @@ fn other_settings_of_the_caller_are_refused() {
 }
 
 #[test]
-fn a_setting_that_is_called_none_is_one_all_the_same() {
+fn a_setting_with_the_value_none_is_still_a_setting() {
     let mut more = settings();
     more.insert("day".to_owned(), "none".to_owned());
-    refused(builder(), &more, ["day was not set", "none"]);
+    refused(builder(), &more, ["`day` was not set", "none"]);
     // As it stands: only the trainer's own are described.
     more.insert("day".to_owned(), r#"{"kind":"constant","value":1}"#.to_owned());
-    refused(builder(), &more, ["day was not set", r#"is {"kind":"#]);
+    refused(builder(), &more, ["`day` was not set", r#"is {"kind":"#]);
 }
 
 #[test]
-fn a_step_that_no_training_reaches_is_refused() {
+fn a_step_beyond_the_maximum_is_refused() {
     let bytes = checkpoint();
     let n = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let header = std::str::from_utf8(&bytes[8..8 + n]).unwrap();
@@ -171,7 +171,7 @@ fn a_step_that_no_training_reaches_is_refused() {
 }
 
 #[test]
-fn the_backend_may_change_where_the_bits_do_not() {
+fn the_backend_may_change_if_the_bits_do_not() {
     let resume =
         |isa: Isa| builder().with_isa(isa).unwrap().resume_from_bytes(&checkpoint(), &settings());
     for isa in Isa::available() {
@@ -181,7 +181,7 @@ fn the_backend_may_change_where_the_bits_do_not() {
 }
 
 #[test]
-fn a_model_is_no_checkpoint_and_a_checkpoint_no_model() {
+fn models_and_checkpoints_are_told_apart() {
     let model = mlp(70).to_bytes().unwrap();
     let error = builder().resume_from_bytes(&model, &settings());
     assert!(error.map(drop).unwrap_err().to_string().contains("expected a checkpoint"));

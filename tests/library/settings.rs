@@ -112,7 +112,7 @@ fn schedules_come_back() {
     }
     for kind in ["linear", "cosine"] {
         let zero = format!(r#"{{"kind":"{kind}","from":0.1,"to":0.0,"steps":0}}"#);
-        refused::<Schedule>(&zero, "steps of a schedule 0: expected at least one step");
+        refused::<Schedule>(&zero, "steps of a schedule: expected at least one step, got 0");
     }
 }
 
@@ -155,7 +155,10 @@ fn rates_of_schedules_are_finite() {
     assert_eq!(read(0.5).unwrap(), Schedule::constant(0.5));
     for x in [f64::NAN, f64::INFINITY] {
         let message = read(x).unwrap_err().to_string();
-        assert!(message.contains(&format!("rate of a schedule {x}: expected")), "{message}");
+        assert!(
+            message.contains(&format!("rate of a schedule: expected finite rates, got {x:?}")),
+            "{message}"
+        );
     }
 }
 

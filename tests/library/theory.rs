@@ -139,7 +139,7 @@ fn both_forms_of_a_network_predict_the_same() {
 }
 
 #[test]
-fn thinned_networks_hold_what_stands() {
+fn thinned_networks_contain_the_kept_units() {
     let mlp = Mlp::builder(6)
         .input_keep(Keep::HALF)
         .hidden(9, Activation::Relu, Keep::HALF)

@@ -21,9 +21,9 @@ use crate::{
 /// The text at the end of the help.
 const EXAMPLES: &str = "\
 Examples:
-  Train on the digits inside this program and save the network:
+  Train on the built-in MNIST digits and save the network:
     thinnet train --out digits.safetensors --plot curves.svg
-  MNIST from a folder, with the paper's max-norm; choose settings on held-out rows:
+  All of MNIST from a folder, with max-norm in the paper's form; choose settings on held-out rows:
     thinnet train --data mnist --held-out 10000 --max-norm-paper 2 --epochs 50 --report r.json
   Your own arrays, with 1,000 rows held out to measure the error:
     thinnet train --data rows.npy --labels classes.npy --held-out 1000 --out own.safetensors
@@ -31,24 +31,24 @@ Examples:
     thinnet train --keep-input 1 --keep 1
   With Adam:
     thinnet train --optimiser adam --learning-rate 0.0005 --no-max-norm
-  A long training that survives a crash, and how to resume it:
+  A long training run that survives a crash, and how to resume it:
     thinnet train --epochs 500 --out m.safetensors --checkpoint run.ckpt
     thinnet train --epochs 500 --out m.safetensors --resume run.ckpt
 
-With a checkpoint, Ctrl-C, SIGTERM and SIGHUP save the training after the current step and end it with
-exit code 130, 143 or 129. A second signal ends it at once.
+With a checkpoint, Ctrl-C, SIGTERM and SIGHUP save the state after the current step and end the run
+with exit code 130, 143 or 129, respectively. A second signal ends it at once.
 A keep rate is the probability that a unit is kept: PyTorch's Dropout(0.2) is 0.8 here.";
 
 /// The arguments of `thinnet train`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = format!("{EXAMPLES}\n{}", recipe::PAPER))]
 pub struct Arguments {
     /// The rows.
     #[command(flatten)]
     pub data: Data,
     /// Hold out N training rows, from 1 to 4294967295, and use them in place of the test set, so
-    /// that settings can be chosen without looking at it. The rows are drawn at random by --seed,
-    /// from each class in proportion to its size
+    /// that settings can be chosen without looking at it. The rows are drawn at random, from each
+    /// class in proportion to its size
     #[arg(long, value_name = "N", value_parser = numbers::count(numbers::MAX_ROWS))]
     pub held_out: Option<usize>,
 
@@ -59,9 +59,9 @@ pub struct Arguments {
         help_heading = "Network",
     )]
     hidden: Widths,
-    /// Activation of the hidden units: relu, leaky_relu (with slope 0.01; write `leaky_relu(0.2)`
-    /// for another), logistic, tanh, identity, silu, gelu, gelu_tanh, elu (with alpha 1; write
-    /// `elu(0.5)` for another) or softplus
+    /// Activation of the hidden units: relu, leaky_relu (with slope 0.01; write
+    /// 'leaky_relu(0.2)', in quotes, for another), logistic, tanh, identity, silu, gelu, gelu_tanh,
+    /// elu (with alpha 1; write 'elu(0.5)', in quotes, for another) or softplus
     #[arg(long, value_name = "NAME", default_value_t = Activation::Relu, help_heading = "Network")]
     activation: Activation,
     /// Keep rate of the inputs: above 0 and at most 1 (no dropout)
@@ -92,13 +92,13 @@ pub struct Arguments {
         value_parser = numbers::count(numbers::MAX_BATCH), help_heading = "Training",
     )]
     batch: usize,
-    /// Seed of the weights, the masks, the order of the rows and the choice of held-out rows
+    /// Random seed for the weights, the masks, the order of the rows and the choice of held-out rows
     #[arg(
         long, value_name = "S", default_value_t = recipe::SEED, value_parser = numbers::seed,
         help_heading = "Training",
     )]
     seed: u64,
-    /// Measure the test error every N epochs, from 1 to 1000000, and always after the last
+    /// Measure the error every N epochs, from 1 to 1000000, and always after the last
     #[arg(
         long, value_name = "N", default_value_t = 1,
         value_parser = numbers::count(numbers::MAX_EPOCHS), help_heading = "Training",
@@ -164,9 +164,9 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub plot: Option<PathBuf>,
 
-    /// Save the training to this file while it runs, so that it can be resumed after Ctrl-C,
-    /// SIGTERM, SIGHUP or a crash. An existing file is not overwritten unless it is the one that is
-    /// resumed
+    /// Save the state of the run to this file during training, so that it can be resumed after
+    /// Ctrl-C, SIGTERM, SIGHUP or a crash. An existing file is not overwritten unless it is the one
+    /// that is resumed
     #[arg(long, value_name = "FILE", help_heading = "Checkpoints")]
     pub checkpoint: Option<PathBuf>,
     #[arg(
@@ -178,9 +178,9 @@ pub struct Arguments {
         ),
     )]
     pub checkpoint_every: Option<usize>,
-    /// Resume the training in this checkpoint, with the same data and settings. It is saved to the
-    /// same file, unless --checkpoint names another. If the training is finished, its outputs are
-    /// written again
+    /// Resume the run saved in this checkpoint, with the same data and settings. It is saved to the
+    /// same file, unless --checkpoint names another. If the run is finished, its outputs are written
+    /// again
     #[arg(long, value_name = "FILE", help_heading = "Checkpoints")]
     pub resume: Option<PathBuf>,
 
@@ -190,7 +190,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// Returns the plan of the training.
+    /// Returns the plan of the run.
     ///
     /// # Errors
     /// An option is given that the optimiser does not have, or that the schedule does not allow.
@@ -222,6 +222,6 @@ impl Arguments {
 
     /// Returns the name of the set on which the error is measured.
     pub fn test_set(&self) -> &'static str {
-        if self.held_out.is_some() { "held_out" } else { "test" }
+        if self.held_out.is_some() { "held-out" } else { "test" }
     }
 }

@@ -1,4 +1,4 @@
-//! Saves a training while it runs, and finds the checkpoint that it is resumed from.
+//! Saves the state of a run during training, and finds the checkpoint that it is resumed from.
 
 use std::{
     fmt::Display,
@@ -20,7 +20,7 @@ use crate::{
     signals::Signals,
 };
 
-/// The checkpoints that a training is resumed from and saved to.
+/// The checkpoints that a run is resumed from and saved to.
 pub struct Checkpoints {
     /// The checkpoint that is resumed.
     pub resumed: Option<PathBuf>,
@@ -60,7 +60,7 @@ impl Checkpoints {
     ///
     /// # Errors
     /// The file exists and is not the one that is resumed, so that a forgotten flag does not destroy
-    /// a training; or another run is writing it.
+    /// a run; or another run is writing it.
     pub fn open(resumed: Option<&Path>, file: Output) -> anyhow::Result<Self> {
         let lock = file.lock()?;
         let is_resumed = resumed.is_some_and(|resumed| are_same(resumed, file.given()));
@@ -73,31 +73,37 @@ impl Checkpoints {
     }
 }
 
-/// Returns the settings that must not change when a training is resumed, in addition to those of the
-/// trainer. Their names sort before the trainer's, so that an error names the cause: with other data,
-/// the schedule differs too.
+/// The name of the setting that tells how many rows are held out.
+pub const HELD_OUT: &str = "--held-out";
+
+/// Its value if there are none.
+pub const NONE: &str = "none";
+
+/// Returns the settings that must not change when a run is resumed, in addition to those of the
+/// trainer. An error names the first that differs, in the order of their names, so the flags come
+/// first, then the data, then the trainer's: with other flags the data may differ, and with other data
+/// the learning rate's schedule.
 pub fn settings(
     plan: &Plan,
     held_out: Option<usize>,
     train: &Dataset,
     test: &Dataset,
 ) -> Provenance {
-    let held_out = held_out.map(|rows| format!("{rows} rows by seed {}", plan.seed));
     [
-        ("batch", plan.batch.to_string()),
-        ("data: held out", held_out.unwrap_or_else(|| "no rows".to_owned())),
-        ("data: test", test.fingerprint()),
-        ("data: training", train.fingerprint()),
-        ("epochs", plan.epochs.to_string()),
-        ("evaluate every", plan.evaluate_every.to_string()),
-        ("initialisation", plan.initialisation.to_string()),
-        ("shuffle seed", plan.seed.to_string()),
+        ("--batch", plan.batch.to_string()),
+        ("--epochs", plan.epochs.to_string()),
+        ("--evaluate-every", plan.evaluate_every.to_string()),
+        (HELD_OUT, held_out.map_or(NONE.to_owned(), |rows| rows.to_string())),
+        ("--initialisation", plan.initialisation.to_string()),
+        ("--seed", plan.seed.to_string()),
+        ("data for testing (SHA-256)", test.fingerprint()),
+        ("data for training (SHA-256)", train.fingerprint()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()
 }
 
-/// Saves a running training.
+/// Saves the state of a run.
 pub struct Saver<'a> {
     file: &'a Output,
     every: u64,
@@ -122,8 +128,8 @@ impl<'a> Saver<'a> {
         Ok(Self { file, every, settings, signals: Signals::watch()?, tried_at: None })
     }
 
-    /// To be called after each step and at the end of each epoch. Saves the training if a checkpoint is
-    /// due. If that fails, it prints a warning, and the training continues until the next attempt.
+    /// To be called after each step and at the end of each epoch. Saves the state if a checkpoint is
+    /// due. If that fails, it prints a warning, and training continues until the next attempt.
     ///
     /// # Errors
     /// [`Interrupted`] if a signal arrived and the checkpoint was saved. If it could not be saved after
@@ -133,8 +139,12 @@ impl<'a> Saver<'a> {
         if let Some(signal) = self.signals.caught()
             && !fitting.is_done()
         {
-            self.save(fitting)
-                .map_err(|error| anyhow::anyhow!("interrupted after step {step}: {error}"))?;
+            self.save(fitting).map_err(|error| {
+                anyhow::anyhow!(
+                    "interrupted after step {step}, but the checkpoint could not be saved: {error}; an \
+                     earlier checkpoint is unchanged"
+                )
+            })?;
             let command = resume_command(std::env::args_os(), self.file.given());
             let message = format!("saved after step {step}; resume with: {command}");
             return Err(Interrupted { signal, message }.into());
@@ -143,7 +153,7 @@ impl<'a> Saver<'a> {
             self.tried_at = Some(step);
             if let Err(error) = self.save(fitting) {
                 progress.warn(&format!(
-                    "warning: no checkpoint after step {step}: {error} (the training continues; next \
+                    "warning: no checkpoint after step {step}: {error} (training continues; next \
                      attempt in {} steps)",
                     self.every
                 ));
@@ -152,7 +162,7 @@ impl<'a> Saver<'a> {
         Ok(())
     }
 
-    /// Saves the training.
+    /// Saves the state.
     ///
     /// # Errors
     /// The system's error. The previous checkpoint is then unchanged.

@@ -6,6 +6,7 @@ mod files;
 mod resume_command;
 
 pub use arguments::Arguments;
+pub use checkpoints::{HELD_OUT, NONE};
 
 use std::fmt::Write;
 
@@ -25,7 +26,7 @@ use files::Outputs;
 /// Runs `thinnet train`.
 ///
 /// # Errors
-/// An output cannot be written, the data cannot be read, or the training diverges.
+/// An output cannot be written, the data cannot be read, or training diverges.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let machine = &arguments.machine;
     let plan = arguments.plan()?;
@@ -38,7 +39,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         "{} training and {} {} rows of {} inputs; {threads} threads, {isa}",
         train.rows(),
         test.rows(),
-        arguments.test_set().replace('_', "-"),
+        arguments.test_set(),
         train.inputs().columns()
     ));
     if outputs.model.is_none() && checkpoints.is_none() {
@@ -84,12 +85,13 @@ fn fit(
     if let Some(file) = resumed {
         let (file, step) = (file.display(), fitting.trainer().steps());
         machine.remark(&if fitting.is_done() {
-            format!("the training in {file} is finished: only the outputs will be written")
+            format!("the run in {file} is finished: only the outputs will be written")
         } else {
             format!("resuming after step {step} of {steps}")
         });
     }
-    let mut progress = Progress::new("training", plan.epochs, steps, machine.quiet);
+    let mut progress =
+        Progress::new("training", arguments.test_set(), plan.epochs, steps, machine.quiet);
     progress.skip(fitting.trainer().steps());
     let mut saver = match checkpoints {
         Some(open) => Some(Saver::new(&open.file, arguments.checkpoint_every, &settings)?),
@@ -110,7 +112,7 @@ fn describe(arguments: &Arguments, train: &Dataset, test: &Dataset, fit: &Fit) -
         source: arguments.data.to_string(),
         train_rows: train.rows(),
         test_rows: test.rows(),
-        test_set: arguments.test_set(),
+        test_set: if arguments.held_out.is_some() { "held_out" } else { "test" },
         inputs: train.inputs().columns(),
         classes: fit.predictor.network().outputs(),
     }
@@ -120,8 +122,12 @@ fn describe(arguments: &Arguments, train: &Dataset, test: &Dataset, fit: &Fit) -
 fn results(arguments: &Arguments, report: &Report<'_>) -> String {
     let mut text = String::new();
     let (wrong, rows) = (report.test_wrong, report.data.test_rows);
-    let name = if arguments.held_out.is_some() { "held-out error" } else { "test error" };
-    line(&mut text, name, format_args!("{} ({wrong} of {rows} wrong)", percent(report.test_error)));
+    let name = format!("{} error", arguments.test_set());
+    line(
+        &mut text,
+        &name,
+        format_args!("{} ({wrong} of {rows} wrong)", percent(report.test_error)),
+    );
     line(&mut text, "baseline", report.baseline.text());
     line(&mut text, "training loss", format_args!("{:.6}", report.train_loss));
     line(&mut text, "updates", format_args!("{} in {:.1} s", report.steps, report.seconds));

@@ -1,4 +1,4 @@
-//! The command that resumes an interrupted training.
+//! The command that resumes an interrupted run.
 
 use std::{ffi::OsString, path::Path};
 

@@ -40,13 +40,13 @@ fn warning(folder: &Path) -> String {
 fn a_label_that_is_not_a_class_is_refused_before_a_network_is_built() {
     for label in [1 << 20, 20_000_000, u32::MAX] {
         let line = fails(table(&[0, 1, 2], label).path(), &TRAIN, 1);
-        let part = format!("y.npy: class {label} at row 17: expected one of 0 to 1048575");
+        let part = format!("y.npy: class {label} at row 17: expected a class from 0 to 1048575");
         assert!(line.contains(&part), "{line}");
     }
     for label in [1024, 900_000, (1 << 20) - 1] {
         let line = fails(table(&[0, 1, 2], label).path(), &TRAIN, 1);
         let part = format!("label {label} in row 17 would need {} outputs, but", label + 1);
-        assert!(line.contains(&part) && line.contains("only 4 labels occur"), "{line}");
+        assert!(line.contains(&part) && line.contains("only 4 different labels occur"), "{line}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Ctrl-C, SIGTERM and SIGHUP while a training runs.
+//! Ctrl-C, SIGTERM and SIGHUP during training.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use thinnet::{checkpoint::Contents, files::WriteLock};
 
 use crate::program::thinnet;
 
-/// Starts a training of 63 steps per epoch.
+/// Starts a run of 63 steps per epoch.
 fn start(folder: &Path, epochs: &str, more: &[&str]) -> Child {
     thinnet(folder)
         .args(["train", "--hidden=64", "--threads=1", "--report=r.json", "--out=m"])
@@ -58,6 +58,30 @@ fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(name).collect();
     names.sort();
     names
+}
+
+#[test]
+fn a_signal_is_an_error_if_the_state_cannot_be_saved() {
+    if is_ignored("TERM") {
+        println!("SIGTERM is ignored here");
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let [sub, moved] = ["sub", "moved"].map(|name| folder.path().join(name));
+    fs::create_dir(&sub).unwrap();
+    let child =
+        start(folder.path(), "--epochs=1000", &["--checkpoint=sub/c", "--checkpoint-every=10"]);
+    wait_for(&sub.join("c"));
+    fs::rename(&sub, &moved).unwrap();
+    send(&child, "TERM");
+    let output = child.wait_with_output().unwrap();
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let line = said.lines().last().unwrap();
+    let words = "but the checkpoint could not be saved: --checkpoint sub/c: no such folder: ";
+    assert!(line.starts_with("error: interrupted after step ") && line.contains(words), "{said}");
+    assert!(line.ends_with("; an earlier checkpoint is unchanged"), "{said}");
+    Contents::read(moved.join("c")).unwrap();
 }
 
 #[test]

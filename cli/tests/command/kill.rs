@@ -1,4 +1,4 @@
-//! A training that is killed at any moment (SIGKILL) and resumed, again and again, ends with the same
+//! A run that is killed at any moment (SIGKILL) and resumed, again and again, ends with the same
 //! result as an uninterrupted one.
 //!
 //! The short form is part of `cargo test`. The long form takes a minute or two and prints its figures:
@@ -56,7 +56,7 @@ struct Figures {
     in_an_epoch: u64,
 }
 
-/// The training with a checkpoint, or resumed from it.
+/// The run with a checkpoint, or resumed from it.
 fn start(folder: &Path, every: u32) -> Child {
     let resume = folder.join("checkpoint").exists();
     thinnet(folder)
@@ -83,7 +83,7 @@ fn ends(child: Child, folder: &Path) -> Value {
     same.map(|name| report[name].clone()).to_vec().into()
 }
 
-/// Kills trainings `kills` times at moments that `seed` chooses.
+/// Kills runs `kills` times at moments that `seed` chooses.
 fn kill(kills: u64, seed: u64) -> Figures {
     let moments = Streams::new(seed, Domain::Other, 0, 0);
     let mut figures = Figures::default();
@@ -154,7 +154,7 @@ fn check(folder: &Path, last_step: &mut Option<u64>, figures: &mut Figures) {
 }
 
 #[test]
-fn a_killed_training_ends_like_an_uninterrupted_one() {
+fn a_killed_run_ends_like_an_uninterrupted_one() {
     let figures = kill(20, 1);
     eprintln!("{figures:?}");
     assert!(figures.kills >= 20 && figures.with_progress > 0);

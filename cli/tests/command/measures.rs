@@ -1,4 +1,4 @@
-//! The rows that a training is measured on, and the baseline that it is compared with.
+//! The rows that a network is measured on, and the baseline that it is compared with.
 
 use std::{fs, path::Path};
 
@@ -24,7 +24,7 @@ fn write(folder: &Path, classes: &[u32], signal: impl Fn(u32, usize) -> f32) {
     npy::write_labels(folder.join("y.npy"), classes).unwrap();
 }
 
-/// Trains on those rows. Returns whether the training succeeded, and its stderr.
+/// Trains on those rows. Returns whether that succeeded, and its stderr.
 fn try_train(folder: &Path, more: &[&str]) -> (bool, String) {
     let mut arguments = vec!["train", "--data=x.npy", "--labels=y.npy", "--hidden=32"];
     arguments.extend(["--keep-input=1", "--report=r.json", "--out=m", "--batch=32"]);
@@ -33,7 +33,7 @@ fn try_train(folder: &Path, more: &[&str]) -> (bool, String) {
     (output.status.success(), String::from_utf8(output.stderr).unwrap())
 }
 
-/// Returns the report and the stderr of a training that must succeed.
+/// Returns the report and the stderr of a run that must succeed.
 fn train(folder: &Path, more: &[&str]) -> (Value, String) {
     let (ended_well, stderr) = try_train(folder, more);
     assert!(ended_well, "{stderr}");
@@ -46,7 +46,12 @@ fn held_out_rows_are_drawn_at_random_from_sorted_rows() {
     let folder = TempDir::new().unwrap();
     let classes: Vec<u32> = (0..3).flat_map(|class| [class; 100]).collect();
     write(folder.path(), &classes, |class, column| f32::from(column % 3 == class as usize));
-    let (report, _) = train(folder.path(), &["--held-out=60", "--epochs=10"]);
+    let (report, said) = train(folder.path(), &["--held-out=60", "--epochs=10", "--checkpoint=c"]);
+    // The error is not called that of a test set, here or by `inspect`.
+    let shown = String::from_utf8(run(folder.path(), &["inspect", "c"]).stdout).unwrap();
+    for text in [&said, &shown] {
+        assert!(text.contains("held-out error ") && !text.contains("test error"), "{text}");
+    }
     assert!(report["test_error"].as_f64().unwrap() < 0.1, "{report}");
     // 20 of each class.
     assert_eq!(report["baseline"]["wrong"], 40);
@@ -56,7 +61,7 @@ fn held_out_rows_are_drawn_at_random_from_sorted_rows() {
 
 /// An error of 5 % means nothing if 5 % of the rows belong to the other class.
 #[test]
-fn the_error_is_printed_beside_that_of_a_constant_prediction() {
+fn the_error_is_printed_next_to_that_of_a_constant_prediction() {
     let folder = TempDir::new().unwrap();
     let classes: Vec<u32> = (0..400).map(|row| u32::from(row % 20 == 7)).collect();
     write(folder.path(), &classes, |_, _| 0.5);
@@ -110,7 +115,7 @@ fn a_network_without_errors_gives_no_warning() {
 }
 
 #[test]
-fn a_diverged_training_gives_advice_that_fits() {
+fn a_diverged_run_gets_advice_that_fits_the_cause() {
     let folder = TempDir::new().unwrap();
     let classes: Vec<u32> = (0..100).map(|row| row % 2).collect();
     let diverges = |size: f32, rate: &str| {
@@ -120,7 +125,7 @@ fn a_diverged_training_gives_advice_that_fits() {
         let rate = format!("--learning-rate={rate}");
         let (ended_well, said) = try_train(folder.path(), &["--held-out=20", "--epochs=5", &rate]);
         let last = said.lines().last().unwrap().to_owned();
-        assert!(!ended_well && last.starts_with("error: the training diverged"), "{said}");
+        assert!(!ended_well && last.starts_with("error: training diverged"), "{said}");
         last
     };
     // No learning rate would help.

@@ -92,7 +92,7 @@ impl Given {
 }
 
 #[test]
-fn no_output_is_an_input_of_a_training() {
+fn no_output_of_a_run_is_also_its_input() {
     let given = Given::new();
     let arrays = ["train", "--data=X.npy", "--labels=y.npy", "--held-out=1"];
     for (flag, file, input) in [
@@ -151,7 +151,7 @@ fn no_file_is_written_twice() {
 }
 
 #[test]
-fn no_output_is_an_input_of_another_command() {
+fn no_output_of_another_command_is_also_its_input() {
     let given = Given::new();
     let cases: [(&[&str], [&str; 2]); 9] = [
         (&["calibration", "--model=m", "--plot=m"], ["--model", "--plot"]),
@@ -239,7 +239,7 @@ fn outputs_that_are_not_inputs_are_written() {
 }
 
 #[test]
-fn a_name_that_stands_for_another_format_is_refused() {
+fn a_name_with_the_ending_of_another_format_is_refused() {
     let folder = TempDir::new().unwrap();
     let folder = folder.path();
     let mlp = Mlp::builder(2).hidden(2, Activation::Relu, Keep::HALF);

@@ -1,4 +1,4 @@
-//! Full disks, read-only folders and vanished folders: the training continues, and the last good file
+//! Full disks, read-only folders and vanished folders: training continues, and the last good file
 //! is kept.
 
 use std::{
@@ -39,8 +39,8 @@ fn digest(output: &Output) -> String {
     line.to_owned()
 }
 
-/// Runs a training, makes its folder `sub` unusable after the first checkpoint, and repairs it after
-/// the training has ended.
+/// Trains, makes the folder `sub` unusable after the first checkpoint, and repairs it after
+/// the run has ended.
 fn interferes(folder: &Path, user: Option<u32>, breaks: impl Fn(&Path), mends: impl Fn(&Path)) {
     let sub = folder.join("sub");
     let command = |checkpoint: &str, every: &str| {
@@ -74,7 +74,7 @@ fn interferes(folder: &Path, user: Option<u32>, breaks: impl Fn(&Path), mends: i
         assert!(line.starts_with("warning: no checkpoint after step "), "{line}");
         assert!(line.contains("training continues") && !line.contains(".thinnet-"), "{line}");
     }
-    // The training itself finished and printed its results.
+    // Training itself finished and printed its results.
     let found = digest(&output);
     let step = Contents::read(sub.join("c")).unwrap().training.unwrap().step;
     assert!((5..40 * 63).contains(&step), "{step}");
@@ -123,7 +123,7 @@ impl Drop for SmallDisk<'_> {
 }
 
 #[test]
-fn a_training_survives_a_full_disk() {
+fn a_run_survives_a_full_disk() {
     let folder = TempDir::new().unwrap();
     let sub = folder.path().join("sub");
     fs::create_dir(&sub).unwrap();
@@ -141,14 +141,14 @@ fn a_training_survives_a_full_disk() {
     assert!(!digest(&output).is_empty());
     assert_eq!(fs::read(sub.join("m")).unwrap(), b"old");
     disk.empty();
-    // The training was saved, so the result can be written without training again.
+    // The state was saved, so the result can be written without training again.
     let output = training(folder.path(), "--resume=c", "1000").arg("--out=sub/m").output().unwrap();
     assert!(output.status.success());
     thinnet::nn::Mlp::load(sub.join("m")).unwrap();
 }
 
 #[test]
-fn a_training_survives_a_read_only_folder() {
+fn a_run_survives_a_read_only_folder() {
     let folder = TempDir::new().unwrap();
     let sub = folder.path().join("sub");
     fs::create_dir(&sub).unwrap();
@@ -164,7 +164,7 @@ fn a_training_survives_a_read_only_folder() {
 }
 
 #[test]
-fn a_training_survives_a_vanished_folder() {
+fn a_run_survives_a_vanished_folder() {
     let folder = TempDir::new().unwrap();
     let sub = folder.path().join("sub");
     let elsewhere = folder.path().join("elsewhere");

@@ -12,12 +12,12 @@ use crate::program::thinnet;
 const TRAINING: [&str; 5] =
     ["train", "--hidden=16", "--epochs=3", "--report=report.json", "--threads=1"];
 
-/// Runs the training in a folder, with more arguments.
+/// Trains in a folder, with more arguments.
 fn train(folder: &Path, more: &[&str]) -> Output {
     thinnet(folder).args(TRAINING).args(more).output().unwrap()
 }
 
-/// Returns the report and the stderr of a training that must succeed.
+/// Returns the report and the stderr of a run that must succeed.
 fn succeeds(folder: &Path, more: &[&str]) -> (Value, String) {
     let output = train(folder, more);
     let stderr = String::from_utf8(output.stderr).unwrap();
@@ -26,7 +26,7 @@ fn succeeds(folder: &Path, more: &[&str]) -> (Value, String) {
     (serde_json::from_slice(&report).unwrap(), stderr)
 }
 
-/// Returns the error line of a training that must fail and write no report.
+/// Returns the error line of a run that must fail and write no report.
 fn fails(folder: &Path, more: &[&str], code: i32) -> String {
     let _ = fs::remove_file(folder.join("report.json"));
     let output = train(folder, &[more, &["--quiet"]].concat());
@@ -42,7 +42,7 @@ fn step(path: &Path) -> u64 {
     Contents::read(path).unwrap().training.unwrap().step
 }
 
-/// Kills the training while it runs, after it has saved a checkpoint `c`, and returns its step.
+/// Kills the run, after it has saved a checkpoint `c`, and returns its step.
 fn killed(folder: &Path) -> u64 {
     let mut child = thinnet(folder)
         .args(TRAINING)
@@ -72,7 +72,7 @@ fn a_resumed_run_reports_the_same_as_an_uninterrupted_one() {
     let folder = folder.path();
     let at = killed(folder);
     assert!((1..189).contains(&at), "{at}");
-    // Other outputs may be given. The training is saved to the same file.
+    // Other outputs may be given. The state is saved to the same file.
     let (resumed, stderr) = succeeds(folder, &["--resume=c", "--plot=p.svg"]);
     assert_eq!(outcome(&resumed), outcome(&unbroken));
     assert_eq!(resumed["resumed_at_step"], at);
@@ -82,10 +82,7 @@ fn a_resumed_run_reports_the_same_as_an_uninterrupted_one() {
     // When it is finished, nothing is trained, but all outputs are written again.
     fs::remove_file(folder.join("report.json")).unwrap();
     let (again, stderr) = succeeds(folder, &["--resume=c", "--out=m"]);
-    assert!(
-        stderr.contains("the training in c is finished") && !stderr.contains("epoch"),
-        "{stderr}"
-    );
+    assert!(stderr.contains("the run in c is finished") && !stderr.contains("epoch"), "{stderr}");
     assert_eq!(outcome(&again), outcome(&unbroken));
     assert_eq!(again["resumed_at_step"], 189);
     assert!(again["step_ms"]["median"].is_null());
@@ -115,26 +112,29 @@ fn changed_data_and_settings_are_named() {
     killed(folder);
     let before = fs::read(folder.join("c")).unwrap();
     for (more, words) in [
-        ("--epochs=4", "epochs was 3 when it was saved, and is 4 now"),
-        ("--batch=100", "batch was 128"),
-        ("--seed=2", "mask seed was 1"),
         (
-            "--held-out=500",
-            "data: held out was no rows when it was saved, and is 500 rows by seed 1 now",
+            "--epochs=4",
+            "`--epochs` was 3 when the checkpoint was saved and is 4 now: resume with the same data",
         ),
-        ("--evaluate-every=2", "evaluate every was 1"),
-        ("--initialisation=glorot", "initialisation was he"),
-        ("--hidden=17", "network was 784"),
-        ("--keep=0.6", "network was 784"),
+        ("--batch=100", "`--batch` was 128"),
+        ("--seed=2", "`--seed` was 1"),
+        ("--held-out=500", "`--held-out` was none when the checkpoint was saved and is 500 now"),
+        ("--evaluate-every=2", "`--evaluate-every` was 1"),
+        ("--initialisation=glorot", "`--initialisation` was he"),
+        ("--hidden=17", "`network` was 784 (keep 0.8)-"),
+        ("--keep=0.6", "`network` was 784 (keep 0.8)-"),
         (
             "--learning-rate=0.2",
-            "learning rate was 0.1 to 0.0 in a straight line over 189 steps when",
+            "`learning rate` was 0.1 to 0.0 in a straight line over 189 steps when",
         ),
         (
             "--no-max-norm",
-            "max-norm was 1.5 times the keep rate of a layer's inputs when it was saved, and is none now",
+            "`max-norm` was 1.5 times the keep rate of a layer's inputs when the checkpoint was saved and is none now",
         ),
-        ("--isa=portable", "arithmetic was"),
+        (
+            "--isa=portable",
+            "is separate multiplication and addition (instruction set portable) now",
+        ),
     ] {
         let portable_fuses = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
         let alone = thinnet::Isa::detect() == thinnet::Isa::Portable;

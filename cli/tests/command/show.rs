@@ -54,7 +54,7 @@ fn predictions_are_one_line_per_row() {
     let line = fails(folder, &["predict", "--model=m", "--limit=0"], 2);
     assert!(line.contains("--limit <N>'"), "{line}");
     let line = fails(folder, &["predict", "--model=c"], 1);
-    assert!(line.contains("a checkpoint of a training: expected a model"), "{line}");
+    assert!(line.contains("a training checkpoint: expected a model"), "{line}");
     let other = Mlp::builder(784).output(10, Loss::SquaredError).build().unwrap();
     other.save(folder.join("other")).unwrap();
     let line = fails(folder, &["predict", "--model=other"], 1);
@@ -200,7 +200,7 @@ fn a_model_and_a_checkpoint_are_inspected() {
         );
     }
     let training = &checkpoint["training"];
-    assert_eq!((&training["step"], &training["settings"]["batch"]), (&json!(63), &json!("128")));
+    assert_eq!((&training["step"], &training["settings"]["--batch"]), (&json!(63), &json!("128")));
     assert_eq!(training["optimiser"], "sgd");
     assert_eq!(training["notes"]["curves"].as_array().unwrap().len(), 1);
 
@@ -215,7 +215,7 @@ fn a_model_and_a_checkpoint_are_inspected() {
         "step           63",
         "optimiser      sgd",
         "epochs done    1",
-        "batch: 128",
+        "--batch: 128",
         "0.0 in a straight line",
         &digest,
     ] {

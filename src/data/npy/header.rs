@@ -44,7 +44,7 @@ pub(super) fn read(from: &mut Source<'_>) -> Result<Header, Error> {
             u32::from_le_bytes(bytes)
         }
         _ => {
-            let version = format!("version {major}.{minor}: expected 1.0, 2.0 or 3.0");
+            let version = format!("NPY version {major}.{minor}: expected 1.0, 2.0 or 3.0");
             return Err(from.refuse(version));
         }
     };
@@ -52,12 +52,12 @@ pub(super) fn read(from: &mut Source<'_>) -> Result<Header, Error> {
         let reason = format!("a header of {length} bytes: expected at most {LONGEST}");
         return Err(from.refuse(reason));
     }
-    from.bears(length.into(), 0, &format!("a header of {length} bytes"))?;
+    from.bears(length.into(), 0, "the header")?;
     let mut text = vec![0; length as usize];
     from.exactly(&mut text)?;
     // Latin-1 up to version 2.0, UTF-8 from then on; a valid header is ASCII.
     let text = std::str::from_utf8(&text).ok().filter(|text| text.is_ascii()).ok_or_else(|| {
-        from.refuse("a header that is not ASCII: expected one of an array without named fields")
+        from.refuse("the header is not ASCII: expected an array without named fields")
     })?;
     Text { rest: text, python_2: major < 3 }.header().map_err(|reason| from.refuse(reason))
 }
@@ -164,7 +164,7 @@ impl<'a> Text<'a> {
                 }
             };
             if again {
-                return Err(format!("key `{key}` stands twice in its header: expected it once"));
+                return Err(format!("key `{key}` occurs twice in its header: expected it once"));
             }
             if !self.takes(",") {
                 self.expect("}")?;
@@ -201,7 +201,10 @@ impl<'a> Text<'a> {
                 _ => "",
             };
             let names = Dtype::NAMES;
-            format!("elements of type `{name}`{what}: expected `<` or `>` and one of {names}")
+            format!(
+                "elements of type `{name}`{what}: expected numbers of type {names} (in Python: \
+                 array.astype(\"float32\"))"
+            )
         })
     }
 
@@ -219,7 +222,9 @@ impl<'a> Text<'a> {
         self.expect("(")?;
         while !self.takes(")") {
             if sizes.len() == MAX_DIMENSIONS {
-                return Err(format!("more than {MAX_DIMENSIONS} dimensions: expected no more"));
+                return Err(format!(
+                    "more than {MAX_DIMENSIONS} dimensions: expected at most {MAX_DIMENSIONS}"
+                ));
             }
             sizes.push(self.number()?);
             if !self.takes(",") {
@@ -240,9 +245,10 @@ impl<'a> Text<'a> {
         let digits = &self.rest[..end];
         // `010` is an error in Python 3 and 8 in Python 2.
         let leads_with_0 = digits.starts_with('0') && digits.bytes().any(|digit| digit != b'0');
-        let number = digits.parse().ok().filter(|_| !leads_with_0).ok_or_else(|| {
-            self.instead_of("a whole number of at least 0 that this machine can count to")
-        })?;
+        let number =
+            digits.parse().ok().filter(|_| !leads_with_0).ok_or_else(|| {
+                self.instead_of(&format!("a whole number from 0 to {}", usize::MAX))
+            })?;
         self.rest = &self.rest[end..];
         if self.python_2 {
             self.takes("L");
@@ -263,7 +269,7 @@ impl<'a> Text<'a> {
                 return Ok(text);
             }
         }
-        Err(self.instead_of("a quoted text"))
+        Err(self.instead_of("a quoted string"))
     }
 
     fn skip(&mut self) {

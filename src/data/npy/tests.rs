@@ -26,8 +26,8 @@ fn message<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
     let error = result.unwrap_err();
     let message = error.to_string();
     assert_eq!(error.in_file("the-file").to_string(), format!("the-file: {message}"));
-    let whole = message.contains("cannot be read whole");
-    assert!(whole || message.contains("expected"), "{message}");
+    let broken = message.contains("cannot be read completely");
+    assert!(broken || message.contains("expected"), "{message}");
     message
 }
 
@@ -70,9 +70,15 @@ fn refuses_every_truncation() {
 }
 
 #[test]
-fn refuses_bytes_behind_the_end() {
-    refused(&file("'<f4'", "False", "(2, 3)", &[0; 25]), "behind the elements of shape [2, 3]");
-    refused(&file("'<f4'", "False", "(0, 3)", &[0; 1]), "behind the elements of shape [0, 3]");
+fn refuses_bytes_after_the_end() {
+    refused(
+        &file("'<f4'", "False", "(2, 3)", &[0; 25]),
+        "extra bytes after the elements of shape [2, 3]",
+    );
+    refused(
+        &file("'<f4'", "False", "(0, 3)", &[0; 1]),
+        "extra bytes after the elements of shape [0, 3]",
+    );
 }
 
 #[test]
@@ -82,14 +88,17 @@ fn refuses_header_lengths_that_no_file_holds() {
     refused(&bytes, "a header of 4294967295 bytes");
     let mut bytes = file("'<f4'", "False", "(1, 1)", &[0; 4]);
     bytes[8..10].copy_from_slice(&9999u16.to_le_bytes());
-    refused(&bytes, "there are 64");
+    refused(&bytes, "expected 9999 bytes for the header, got 64");
     // A complete header that is longer than NumPy reads.
     refused(&with_header([3, 0], &" ".repeat(10_001), &[]), "at most 10000");
 }
 
 #[test]
 fn refuses_sizes_that_no_file_holds() {
-    refused(&file("'<f4'", "False", "(60000, 784)", &[0; 24]), "expected 188160000 bytes");
+    refused(
+        &file("'<f4'", "False", "(60000, 784)", &[0; 24]),
+        "expected 188160000 bytes for an array of f4 with shape [60000, 784], got 24",
+    );
     let half = usize::MAX / 2;
     refused(&file("'<f8'", "False", &format!("({half}, {half})"), &[]), "too large");
     refused(&file("'<f8'", "False", &format!("({half}, 2)"), &[0; 16]), "too large");
@@ -162,7 +171,7 @@ fn refuses_headers_that_are_no_dictionary() {
 }
 
 #[test]
-fn refuses_keys_that_are_missing_unknown_or_there_twice() {
+fn refuses_keys_that_are_missing_unknown_or_repeated() {
     let all = ["'descr': '<f4'", "'fortran_order': False", "'shape': (1,)"];
     for (left_out, key) in ["descr", "fortran_order", "shape"].into_iter().enumerate() {
         let mut some = all.to_vec();
@@ -170,7 +179,7 @@ fn refuses_keys_that_are_missing_unknown_or_there_twice() {
         let header = format!("{{{}}}", some.join(", "));
         refused(&with_header([1, 0], &header, &[0; 4]), &format!("no key `{key}`"));
         let header = format!("{{{}, {}}}", all.join(", "), all[left_out]);
-        refused(&with_header([1, 0], &header, &[0; 4]), &format!("key `{key}` stands twice"));
+        refused(&with_header([1, 0], &header, &[0; 4]), &format!("key `{key}` occurs twice"));
     }
     let header = format!("{{{}, 'order': 'C'}}", all.join(", "));
     refused(&with_header([1, 0], &header, &[0; 4]), "key `order`");
@@ -186,8 +195,8 @@ fn refuses_values_of_another_type() {
     refused(&file("'<f4'", "False", "(1)", &[0; 4]), "a shape that is a number");
     refused(&file("'<f4'", "False", "[1]", &[0; 4]), "expected `(`");
     refused(&file("'<f4'", "False", "(,)", &[0; 4]), "whole number");
-    refused(&file("4", "False", "(1,)", &[0; 4]), "a quoted text");
-    refused(&file(r"'\x3cf4'", "False", "(1,)", &[0; 4]), "a quoted text");
+    refused(&file("4", "False", "(1,)", &[0; 4]), "a quoted string");
+    refused(&file(r"'\x3cf4'", "False", "(1,)", &[0; 4]), "a quoted string");
 }
 
 #[test]

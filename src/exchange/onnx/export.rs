@@ -167,7 +167,7 @@ fn model<'m>(
         .message(8, opset)
         .message(14, metadata);
     if model.size() > MAX_BYTES {
-        let (what, why) = ("bytes of an ONNX file", "all that protocol buffers hold");
+        let (what, why) = ("the ONNX file", "the limit of protocol buffers");
         return Err(Error::FileTooLarge { what, size: model.size(), most: MAX_BYTES, why });
     }
     Ok(model)
@@ -399,7 +399,7 @@ mod tests {
         assert!(size(fits).is_ok_and(|size| size + 4 > MAX_BYTES));
         for inputs in [fits + 1, 4 * fits, usize::MAX / 8] {
             let message = size(inputs).unwrap_err().to_string();
-            assert!(message.starts_with("bytes of an ONNX file "), "{message}");
+            assert!(message.starts_with("the ONNX file would have "), "{message}");
             assert!(message.contains("expected at most 2147483647"), "{message}");
         }
     }

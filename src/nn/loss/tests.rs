@@ -75,7 +75,7 @@ fn targets_of_another_kind_are_refused_and_change_nothing() {
             let Err(Error::TargetKind { expected, got }) = refused else {
                 panic!("{loss} took {targets:?}: {refused:?}")
             };
-            let kinds = ["classes", "values", "binary"];
+            let kinds = ["Classes", "Values", "Binary"];
             assert_eq!([expected, got], [kinds[i], kinds[j]]);
             assert!((0..2).all(|row| *z.at(0, row) == [0.0; PANEL]));
         }

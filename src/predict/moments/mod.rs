@@ -142,8 +142,14 @@ impl Moments {
         if context.finite
             && let Some(site) = site
         {
-            for deviations in &self.z[site..] {
-                deviations.check_finite(pass.isa, "standard deviation of a sum", row)?;
+            for (layer, deviations) in self.z.iter().enumerate().skip(site) {
+                deviations.check_finite(pass.isa, |pair, unit, value| Error::NonFiniteSum {
+                    what: "standard deviation of the sum",
+                    row: row(pair),
+                    layer,
+                    unit,
+                    value,
+                })?;
             }
         }
         Ok(())

@@ -54,7 +54,7 @@ impl<'a> MatrixView<'a> {
         } else {
             ArrayView2::from_shape(shape.strides((self.stride, 1)), self.data)
         };
-        array.map_err(|_| Error::TooLarge { what: "array view", shape: shape.into() })
+        array.map_err(|_| Error::TooLarge { what: "an array view", shape: shape.into() })
     }
 }
 
