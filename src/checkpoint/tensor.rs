@@ -112,6 +112,8 @@ impl ReadInto<'_> {
 pub(crate) enum Allowed {
     /// Any finite number.
     Finite,
+    /// Finite numbers of at least 0, such as sums of squares.
+    NotNegative,
     /// Only this value.
     Only(f32),
     /// Factors of max-norm: above 0 and at most 1.
@@ -122,6 +124,7 @@ impl Allowed {
     fn allows(self, x: f32) -> bool {
         match self {
             Self::Finite => x.is_finite(),
+            Self::NotNegative => x.is_finite() && x.is_sign_positive(),
             Self::Only(one) => x == one,
             Self::Factors => x > 0.0 && x <= 1.0,
         }
@@ -131,6 +134,7 @@ impl Allowed {
     fn text(self) -> String {
         match self {
             Self::Finite => "finite numbers".to_owned(),
+            Self::NotNegative => "finite numbers of at least 0".to_owned(),
             Self::Only(one) => format!("only {one}"),
             Self::Factors => "factors above 0 and at most 1".to_owned(),
         }

@@ -17,7 +17,7 @@ use crate::{
     optimiser::Optimiser,
     thin::{
         LayerState,
-        update::{OptimiserState, nothing_pending},
+        update::{OptimiserState, StateInit, nothing_pending},
     },
 };
 
@@ -63,24 +63,26 @@ pub(crate) struct OptimiserRecord {
 
 impl OptimiserRecord {
     pub fn new(optimiser: Optimiser, settings: BTreeMap<String, String>) -> Self {
-        let states = state_names(optimiser).map(str::to_owned).collect();
+        let states = optimiser.states(1.0).iter().map(|state| state.name.to_owned()).collect();
         Self { kind: optimiser.name().to_owned(), settings, states }
     }
 
-    /// Checks that it is one that this version knows, with the states that it has.
-    fn check(&self) -> Result<(), String> {
+    /// Checks that it is one that this version knows, with the states that it has. Returns the
+    /// permitted numbers of each.
+    fn check(&self) -> Result<Vec<Allowed>, String> {
         let optimiser: Optimiser = self.kind.parse().map_err(|error: Error| error.to_string())?;
-        let expected: Vec<_> = state_names(optimiser).collect();
+        let states = optimiser.states(1.0);
+        let expected: Vec<_> = states.iter().map(|state| state.name).collect();
         if self.states == expected {
-            return Ok(());
+            return Ok(states.iter().map(allowed_numbers).collect());
         }
         Err(format!("states {:?} of the optimiser: expected {expected:?}", self.states))
     }
 }
 
-/// The names of an optimiser's states.
-fn state_names(optimiser: Optimiser) -> impl Iterator<Item = &'static str> {
-    optimiser.states(1.0).into_iter().map(|state| state.name)
+/// The permitted numbers of an optimiser's state.
+fn allowed_numbers(state: &StateInit) -> Allowed {
+    if state.squares { Allowed::NotNegative } else { Allowed::Finite }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -132,6 +134,8 @@ pub(crate) struct Saved<'a> {
     file: Reader<'a>,
     pub architecture: Architecture,
     pub optimiser: OptimiserRecord,
+    /// The permitted numbers of each of its states.
+    allowed: Vec<Allowed>,
     pub position: Position,
 }
 
@@ -143,7 +147,7 @@ impl<'a> Saved<'a> {
             .architecture
             .check(|reason| file.refuse(reason))?;
         let Metadata { architecture, optimiser, position } = file.metadata(KEY, expected)?;
-        optimiser.check().map_err(|reason| file.refuse(reason))?;
+        let allowed = optimiser.check().map_err(|reason| file.refuse(reason))?;
         if position.step > MAX_STEPS {
             let step = position.step;
             return Err(file.refuse(format!("step {step}: expected at most {MAX_STEPS}")));
@@ -157,7 +161,7 @@ impl<'a> Saved<'a> {
         for (layer, &width) in architecture.widths()[1..].iter().enumerate() {
             file.find(&pending(layer), &[width], &[FloatType::F32])?;
         }
-        Ok(Self { file, architecture, optimiser, position })
+        Ok(Self { file, architecture, optimiser, allowed, position })
     }
 
     /// An error about this file.
@@ -181,14 +185,15 @@ impl<'a> Saved<'a> {
         let step = self.position.step;
         let factors = allowed_factors(max_norm, step);
         // Before the first step, all states have their first value.
-        let numbers = |first| if step == 0 { Allowed::Only(first) } else { Allowed::Finite };
+        let numbers = |first, later| if step == 0 { Allowed::Only(first) } else { later };
         let widths = mlp.widths();
         let mut tensors = loaded_network(mlp);
         for (layer, state) in states.iter_mut().enumerate() {
             for OptimiserState { init, weights, bias } in &mut state.optimiser {
                 let [weights, biases] = loaded(&prefix(init.name), layer, weights, bias);
-                tensors.push(weights.allowing(numbers(init.weights)));
-                tensors.push(biases.allowing(numbers(init.biases)));
+                let later = allowed_numbers(init);
+                tensors.push(weights.allowing(numbers(init.weights, later)));
+                tensors.push(biases.allowing(numbers(init.biases, later)));
             }
             let outputs = widths[layer + 1];
             let to = ReadInto::Values(&mut state.pending[..outputs]);
@@ -200,7 +205,7 @@ impl<'a> Saved<'a> {
     /// The network as it was at that step, with the pending factors multiplied in. The optimiser's
     /// state is checked and discarded.
     pub fn into_network(self, verify: Verify) -> Result<Mlp, Error> {
-        let Self { file, architecture, optimiser, .. } = self;
+        let Self { file, architecture, optimiser, allowed, .. } = self;
         let mut mlp = architecture.builder().build_zeroed()?;
         let factors = mlp.layers.iter().map(|layer| nothing_pending(layer.weights.outputs()));
         let mut factors = factors.collect::<Result<Vec<_>, Error>>()?;
@@ -209,10 +214,11 @@ impl<'a> Saved<'a> {
             factors.iter_mut().zip(architecture.widths().windows(2)).enumerate()
         {
             let (inputs, outputs) = (pair[0], pair[1]);
-            for state in &optimiser.states {
+            for (state, &allowed) in optimiser.states.iter().zip(&allowed) {
                 let [weight, bias] = names(&prefix(state), layer);
-                tensors.push(Tensor::new(weight, vec![outputs, inputs], ReadInto::Nowhere));
-                tensors.push(Tensor::new(bias, vec![outputs], ReadInto::Nowhere));
+                let weight = Tensor::new(weight, vec![outputs, inputs], ReadInto::Nowhere);
+                let bias = Tensor::new(bias, vec![outputs], ReadInto::Nowhere);
+                tensors.extend([weight, bias].map(|tensor| tensor.allowing(allowed)));
             }
             let to = ReadInto::Values(&mut factors[..outputs]);
             tensors.push(Tensor::new(pending(layer), vec![outputs], to).allowing(Allowed::Factors));

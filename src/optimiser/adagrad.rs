@@ -99,7 +99,7 @@ impl Method for Adagrad {
     fn states(&self, p: f64) -> Vec<StateInit> {
         let weights = (self.initial_accumulator / (p * p)) as f32;
         let biases = self.initial_accumulator as f32;
-        vec![StateInit { name: "accumulator", weights, biases }]
+        vec![StateInit { name: "accumulator", weights, biases, squares: true }]
     }
 
     fn check(&self, p: f64) -> Result<(), Error> {

@@ -113,7 +113,8 @@ impl Method for Adam {
 
 /// The two moments, m and v.
 pub(super) fn moments() -> Vec<StateInit> {
-    vec![StateInit::zero("first_moment"), StateInit::zero("second_moment")]
+    let second = StateInit { squares: true, ..StateInit::zero("second_moment") };
+    vec![StateInit::zero("first_moment"), second]
 }
 
 /// Checks the settings that Adam and AdamW share; epsilon as given, and for the engine's weights.

@@ -40,12 +40,14 @@ pub(crate) struct StateInit {
     pub weights: f32,
     /// Its first value for biases.
     pub biases: f32,
+    /// Whether it is a sum of squares, which cannot be negative.
+    pub squares: bool,
 }
 
 impl StateInit {
     /// A number that is 0 at first.
     pub(crate) fn zero(name: &'static str) -> Self {
-        Self { name, weights: 0.0, biases: 0.0 }
+        Self { name, weights: 0.0, biases: 0.0, squares: false }
     }
 }
 

@@ -15,7 +15,9 @@ use thinnet::{
     exchange::torch::{self, StateDict},
     nn::{Activation, Loss, Mlp, Scaling, Targets},
     tensor::MatrixView,
-    train::{MaxNorm, Provenance, Schedule, Sgd, Trainer, TrainerBuilder},
+    train::{
+        Adagrad, Adam, MaxNorm, Optimiser, Provenance, Schedule, Sgd, Trainer, TrainerBuilder,
+    },
 };
 
 fn fixture(name: &str) -> std::path::PathBuf {
@@ -328,6 +330,35 @@ fn damaged_settings_are_reported_as_damage() {
     assert!(message.contains("digest") && message.contains("damaged"), "{message}");
     let other = resume(&with_header(&bytes, "abc", "abd")).map(drop).unwrap_err().to_string();
     assert!(other.contains("`data` was abd when the checkpoint was saved"), "{other}");
+}
+
+/// Their roots would be NaN.
+#[test]
+fn sums_of_squares_below_zero_are_refused() {
+    for optimiser in [Optimiser::from(Adam::default()), Adagrad::default().into()] {
+        let mlp = Mlp::builder(2).output(1, Loss::SquaredError).build().unwrap();
+        let builder =
+            || Trainer::builder(mlp.clone(), optimiser, 2).with_isa(Isa::Portable).unwrap();
+        let mut trainer = builder().build().unwrap();
+        let batch = Batch::dense(MatrixView::new(&[1.0, 2.0], 1, 2).unwrap());
+        let values = MatrixView::new(&[1.0], 1, 1).unwrap();
+        trainer.step(&batch, Targets::Values(values)).unwrap();
+        let bytes = trainer.to_bytes(&Provenance::new(), "").unwrap();
+        let resume =
+            |bytes: &[u8]| builder().resume_from_bytes(bytes, &Provenance::new()).map(drop);
+        let state = if optimiser.name() == "adam" { "second_moment" } else { "accumulator" };
+        for name in [format!("{state}.layers.0.weight"), format!("{state}.layers.0.bias")] {
+            resume(&with_number(&bytes, &name, 0, 0.5)).unwrap();
+            for x in [-0.5, -0.0, f32::INFINITY] {
+                let changed = with_number(&bytes, &name, 0, x);
+                for error in [resume(&changed), Contents::from_bytes(&changed).map(drop)] {
+                    let message = error.unwrap_err().to_string();
+                    let words = format!("{name} holds {x}: expected finite numbers of at least 0");
+                    assert!(message.contains(&words), "{message}");
+                }
+            }
+        }
+    }
 }
 
 /// Without max-norm nothing is ever pending.
