@@ -452,7 +452,6 @@ fn a_truncated_state_dict_is_not_taken_for_a_graph() {
 fn other_graphs_are_refused_with_the_node() {
     for (name, words) in [
         ("bad_prelu", "(`PRelu`): unsupported operator: expected one of Gemm"),
-        ("bad_gelu", "(`Gelu`): unsupported operator: expected one of Gemm"),
         ("bad_external", "is stored in another file"),
         ("bad_sklearn_pairs", "(`Reshape`): 1 columns: expected 2, as in a row"),
     ] {

@@ -9,7 +9,7 @@ use thinnet::{
     Keep,
     data::Batch,
     exchange::onnx::{self, Export},
-    nn::{Activation, Loss, Mlp, MlpBuilder, NegativeSlope},
+    nn::{Activation, EluAlpha, Loss, Mlp, MlpBuilder, NegativeSlope},
     predict::Predictor,
     tensor::MatrixView,
 };
@@ -162,8 +162,10 @@ struct Graph {
 
 fn graph(mlp: &Mlp, export: &Export) -> Graph {
     let bytes = onnx::to_bytes(mlp, export).unwrap();
-    assert_eq!(all(&bytes, 1), [Field::Int(7)]);
-    assert_eq!(fields(message(&bytes, 8)), [(2, Field::Int(onnx::OPSET.into()))]);
+    let has_gelu = mlp.activations().iter().any(|f| f.name().starts_with("gelu"));
+    let (ir_version, opset) = if has_gelu { (9, 20) } else { (7, onnx::OPSET) };
+    assert_eq!(all(&bytes, 1), [Field::Int(ir_version)]);
+    assert_eq!(fields(message(&bytes, 8)), [(2, Field::Int(opset.into()))]);
     let entry = message(&bytes, 14);
     assert_eq!(texts(entry, 1), ["thinnet.onnx"]);
     let metadata = serde_json::from_slice(message(entry, 2)).unwrap();
@@ -177,6 +179,9 @@ fn graph(mlp: &Mlp, export: &Export) -> Graph {
                 } else if let (3, Field::Int(value)) = (number, value) {
                     text += &format!(" {}={value}", texts(attribute, 1)[0]);
                 }
+            }
+            for value in texts(attribute, 4) {
+                text += &format!(" {}={value}", texts(attribute, 1)[0]);
             }
         }
         format!("{}: {text} -> {}", texts(node, 3)[0], texts(node, 2)[0])
@@ -195,26 +200,9 @@ fn graph(mlp: &Mlp, export: &Export) -> Graph {
     }
 }
 
-/// The activations that can be written.
-fn with_nodes() -> Vec<Activation> {
-    let written = ["relu", "leaky_relu", "logistic", "tanh", "identity"];
-    Activation::ALL.iter().copied().filter(|f| written.contains(&f.name())).collect()
-}
-
-#[test]
-fn an_activation_without_a_node_is_refused() {
-    let mlp = Mlp::builder(3).hidden(2, Activation::Silu, Keep::ONE);
-    let mlp = mlp.output(1, Loss::SquaredError).build().unwrap();
-    let error = onnx::to_bytes(&mlp, &Export::new()).unwrap_err().to_string();
-    assert!(
-        error.starts_with("activation of an ONNX file `silu`: expected one of relu"),
-        "{error}"
-    );
-}
-
 #[test]
 fn every_activation_and_loss_has_its_node() {
-    for activation in with_nodes().into_iter().chain([leaky(1.0), leaky(2.5)]) {
+    for &activation in &[Activation::ALL, &[leaky(1.0), leaky(2.5)]].concat() {
         for loss in LOSSES {
             let mlp = Mlp::builder(70)
                 .hidden(3, activation, Keep::HALF)
@@ -231,6 +219,12 @@ fn every_activation_and_loss_has_its_node() {
                 }
                 Activation::Logistic => Some(("Sigmoid", "sigmoid", String::new())),
                 Activation::Tanh => Some(("Tanh", "tanh", String::new())),
+                // A Mul follows.
+                Activation::Silu => Some(("Sigmoid", "sigmoid", String::new())),
+                Activation::Gelu => Some(("Gelu", "gelu", String::new())),
+                Activation::GeluTanh => Some(("Gelu", "gelu", " approximate=tanh".to_owned())),
+                Activation::Elu(a) => Some(("Elu", "elu", format!(" alpha={}", a.get()))),
+                Activation::Softplus => Some(("Softplus", "softplus", String::new())),
                 _ => None,
             };
             let of_loss = match loss {
@@ -250,6 +244,11 @@ fn every_activation_and_loss_has_its_node() {
                 let name = format!("layers.0.{name}");
                 expected.push(format!("{name}: {op}({hidden}){attribute} -> {name}"));
                 hidden = name;
+            }
+            if activation == Activation::Silu {
+                let product = "Mul(layers.0.sigmoid, layers.0.gemm)";
+                hidden = "layers.0.silu".to_owned();
+                expected.push(format!("{hidden}: {product} -> {hidden}"));
             }
             let to = if of_loss.is_some() { "layers.1.gemm" } else { "output" };
             expected.push(gemm(1, &hidden, to));
@@ -374,7 +373,8 @@ fn any_keep() -> impl Strategy<Value = Keep> {
 
 fn any_activation() -> impl Strategy<Value = Activation> {
     let slopes = prop::sample::select(vec![1.0, f32::MIN_POSITIVE, 1e-45, f32::MAX, 0.01, 2.0]);
-    prop_oneof![prop::sample::select(with_nodes()), slopes.prop_map(leaky)]
+    let alphas = slopes.clone().prop_map(|alpha| Activation::Elu(EluAlpha::new(alpha).unwrap()));
+    prop_oneof![prop::sample::select(Activation::ALL), slopes.prop_map(leaky), alphas]
 }
 
 proptest! {
@@ -509,7 +509,7 @@ impl Draws {
         let (inputs, outputs) = (width(), width());
         let mut builder = Mlp::builder(inputs).input_keep(self.keep());
         for _ in 0..self.between(0, 4) {
-            let activation = match self.between(0, 5) {
+            let activation = match self.between(0, Activation::ALL.len() as u64) {
                 0 => leaky(self.between(1, 300) as f32 / 100.0),
                 other => Activation::ALL[other as usize - 1],
             };

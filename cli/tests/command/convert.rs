@@ -132,7 +132,7 @@ fn a_graph_and_its_model_give_the_same_inspection() {
 /// Every node is listed, even if one of them is refused.
 #[test]
 fn a_graph_is_inspected_node_by_node() {
-    let folder = folder(&["normalised_script_train.onnx", "bad_gelu.onnx", "sklearn_values.onnx"]);
+    let folder = folder(&["normalised_script_train.onnx", "bad_prelu.onnx", "sklearn_values.onnx"]);
     let folder = folder.path();
     let roles = |found: &Value| -> Vec<(String, String)> {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -161,15 +161,15 @@ fn a_graph_is_inspected_node_by_node() {
     let text = succeeds(folder, &["inspect", "sklearn_values.onnx"]);
     assert!(text.contains("folded into layer 2") && !text.contains("note:"), "{text}");
 
-    let run = program::run(folder, &["inspect", "bad_gelu.onnx"]);
+    let run = program::run(folder, &["inspect", "bad_prelu.onnx"]);
     assert_eq!(run.status.code(), Some(1));
     let (shown, error) =
         (String::from_utf8(run.stdout).unwrap(), String::from_utf8(run.stderr).unwrap());
     assert!(shown.contains("refused") && shown.contains("after a refused node"), "{shown}");
-    assert!(error.contains("(`Gelu`): unsupported operator: expected one of Gemm"), "{error}");
-    let run = program::run(folder, &["inspect", "bad_gelu.onnx", "--json"]);
+    assert!(error.contains("(`PRelu`): unsupported operator: expected one of Gemm"), "{error}");
+    let run = program::run(folder, &["inspect", "bad_prelu.onnx", "--json"]);
     let refused: Value = serde_json::from_slice(&run.stdout).unwrap();
-    assert!(refused["refused"].as_str().unwrap().contains("(`Gelu`)"));
+    assert!(refused["refused"].as_str().unwrap().contains("(`PRelu`)"));
     let of_refused = roles(&refused);
     assert_eq!(of_refused.iter().filter(|(_, role)| role == "refused").count(), 1);
 }

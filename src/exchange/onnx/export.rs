@@ -14,12 +14,16 @@ use crate::{
 
 /// The version of the standard operators in the graphs that are written: the first in which all of
 /// them have today's meaning. ONNX 1.8 (November 2020) and programs of that time, such as ONNX
-/// Runtime 1.6, support it.
+/// Runtime 1.6, support it. A network with a GELU is written with opset 20 instead (ONNX 1.15,
+/// October 2023), the first that has this operator.
 pub const OPSET: u32 = 13;
 
 /// The version of the file format for [`OPSET`]. From version 4 on an input of the graph may have
 /// an initialiser, which is its default.
 const IR_VERSION: u64 = 7;
+
+/// Opset and version of the file format for a network with a GELU.
+const WITH_GELU: (u32, u64) = (20, 9);
 
 /// The metadata key of the description of the network.
 pub(super) const KEY: &str = "thinnet.onnx";
@@ -38,6 +42,7 @@ const VARIABLE_MODE: &str = "training_mode.variable";
 /// The kinds of elements of tensors, and of attributes.
 const FLOAT: u64 = 1;
 const INT: u64 = 2;
+const STRING: u64 = 3;
 const BOOL: u64 = 9;
 
 /// The maximum size of a file in bytes: protocol buffers have lengths of 31 bits.
@@ -99,7 +104,8 @@ impl Export {
 /// | `input` | f32 `[rows, inputs]`, any number of rows |
 /// | `layers.0.weight`, `layers.0.bias` | initialisers, `[outputs, inputs]` and `[outputs]`, as in model files |
 /// | `layers.0.gemm` | W x + b |
-/// | `layers.0.relu`, `.leaky_relu`, `.sigmoid`, `.tanh` | the activation, unless it is the identity |
+/// | `layers.0.relu`, `.leaky_relu`, `.sigmoid`, `.tanh`, `.gelu`, `.elu`, `.softplus` | the activation, unless it is the identity |
+/// | `layers.0.sigmoid`, `layers.0.silu` | for SiLU, the logistic of `layers.0.gemm` and the product of the two |
 /// | `input.dropout`, `layers.0.dropout` | with [`Export::dropout`]; the drop rate is `layers.0.dropout.ratio` |
 /// | `output` | f32 `[rows, outputs]`: probabilities, by `Softmax` or `Sigmoid`; for squared error, the values |
 ///
@@ -119,10 +125,9 @@ impl Export {
 /// ```
 ///
 /// # Errors
-/// A parameter is NaN or infinite; an activation is not written (`silu`, `gelu`, `gelu_tanh`,
-/// `elu`, `softplus`); the file would have more than 2147483647 bytes, the limit of protocol
-/// buffers, or more than 4000 nodes or initialisers, the limit of the reader; the memory cannot be
-/// allocated.
+/// A parameter is NaN or infinite; the file would have more than 2147483647 bytes, the limit of
+/// protocol buffers, or more than 4000 nodes or initialisers, the limit of the reader; the memory
+/// cannot be allocated.
 pub fn to_bytes(mlp: &Mlp, export: &Export) -> Result<Vec<u8>, Error> {
     let model = of_network(mlp, export)?;
     // At most `MAX_BYTES`.
@@ -157,10 +162,13 @@ fn model<'m>(
     parameters: Vec<Tensor<WriteFrom<'m>>>,
     export: &Export,
 ) -> Result<Message<'m>, Error> {
-    let opset = Message::new().int(2, OPSET.into());
+    let is_gelu = |f: &Activation| matches!(f, Activation::Gelu | Activation::GeluTanh);
+    let has_gelu = network.activations().iter().any(is_gelu);
+    let (opset, ir_version) = if has_gelu { WITH_GELU } else { (OPSET, IR_VERSION) };
+    let opset = Message::new().int(2, opset.into());
     let metadata = Message::new().bytes(1, KEY).bytes(2, checkpoint::sorted_json(network)?);
     let model = Message::new()
-        .int(1, IR_VERSION)
+        .int(1, ir_version)
         .bytes(2, "thinnet")
         .bytes(3, env!("CARGO_PKG_VERSION"))
         .message(7, graph(network, parameters, export)?)
@@ -182,7 +190,7 @@ fn graph<'m>(
     let is_written = |keep: &Keep| export.dropout && keep.drops();
     let keeps = network.keeps().into_iter();
     let keeps: Vec<_> = keeps.map(|keep| Some(keep).filter(is_written)).collect();
-    let nodes = nodes(network, &keeps)?;
+    let nodes = nodes(network, &keeps);
     let mut initialisers: Vec<_> = parameters.into_iter().map(weights).collect();
     for (layer, keep) in keeps.iter().enumerate() {
         initialisers.extend(keep.map(|keep| ratio(layer, keep)));
@@ -250,7 +258,7 @@ impl Chain {
 
 /// All nodes in the order in which they run. `keeps` are the keep rates of each layer's inputs;
 /// `None` if no `Dropout` is written there.
-fn nodes(network: &Architecture, keeps: &[Option<Keep>]) -> Result<Vec<Node>, Error> {
+fn nodes(network: &Architecture, keeps: &[Option<Keep>]) -> Vec<Node> {
     let none = Message::new;
     let mut chain = Chain { nodes: Vec::new(), value: INPUT.to_owned() };
     if keeps.iter().skip(1).any(Option::is_some) {
@@ -281,19 +289,21 @@ fn nodes(network: &Architecture, keeps: &[Option<Keep>]) -> Result<Vec<Node>, Er
             Some(Activation::Logistic) => chain.push("Sigmoid", name("sigmoid"), [], none()),
             Some(Activation::Tanh) => chain.push("Tanh", name("tanh"), [], none()),
             Some(Activation::Identity) => {}
-            Some(
-                other @ (Activation::Silu
-                | Activation::Gelu
-                | Activation::GeluTanh
-                | Activation::Elu(_)
-                | Activation::Softplus),
-            ) => {
-                return Err(Error::UnknownName {
-                    what: "activation of an ONNX file",
-                    name: other.to_string(),
-                    expected: "relu, leaky_relu, logistic, tanh, identity",
-                });
+            Some(Activation::Silu) => {
+                let z = [name("gemm")];
+                chain.push("Sigmoid", name("sigmoid"), [], none());
+                chain.push("Mul", name("silu"), z, none());
             }
+            Some(Activation::Gelu) => chain.push("Gelu", name("gelu"), [], none()),
+            Some(Activation::GeluTanh) => {
+                let tanh = attribute("approximate", STRING, Message::new().bytes(4, "tanh"));
+                chain.push("Gelu", name("gelu"), [], tanh);
+            }
+            Some(Activation::Elu(alpha)) => {
+                let alpha = attribute("alpha", FLOAT, Message::new().float(2, alpha.get()));
+                chain.push("Elu", name("elu"), [], alpha);
+            }
+            Some(Activation::Softplus) => chain.push("Softplus", name("softplus"), [], none()),
             // The output layer: the output function of the loss follows it.
             None => match network.loss() {
                 Loss::SoftmaxCrossEntropy => {
@@ -308,7 +318,7 @@ fn nodes(network: &Architecture, keeps: &[Option<Keep>]) -> Result<Vec<Node>, Er
     if let Some(last) = chain.nodes.last_mut() {
         last.output = OUTPUT.to_owned();
     }
-    Ok(chain.nodes)
+    chain.nodes
 }
 
 /// The name of the node that drops inputs of a layer.

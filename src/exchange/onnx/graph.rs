@@ -103,6 +103,12 @@ impl<'a> Graph<'a> {
         (place != 0).then(|| &self.nodes[index])
     }
 
+    /// The node that makes a value as its first output.
+    pub fn maker(&self, value: &str) -> Option<&Node<'a>> {
+        let &(index, place) = self.makers.get(value)?;
+        (place == 0).then(|| &self.nodes[index])
+    }
+
     /// The initialiser of this name.
     pub fn initialiser(&self, name: &'a str) -> Option<Constant<'a>> {
         self.initialisers.get(name).map(|&tensor| Constant::of_tensor(name, tensor, self.store))

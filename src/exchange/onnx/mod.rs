@@ -22,7 +22,9 @@
 //! - **layers**: `Gemm` (without transA) and `MatMul` with a constant matrix, `Add`
 //!   of a bias;
 //! - **activations**: `Relu` (also as `Clip` from 0 and `Max` with 0), `LeakyRelu`,
-//!   `Sigmoid`, `Tanh`;
+//!   `Sigmoid`, `Tanh`, `Gelu`, `Elu`, `Softplus`; SiLU, GELU, ELU and softplus also as the
+//!   products, powers and exponentials (`Mul`, `Sigmoid`, `Erf`, `Pow`, `Where` and others) as
+//!   which exporters write them;
 //! - **dropout**: `Dropout` becomes a keep rate, 1 - ratio, whether or not the graph
 //!   itself drops units, so that Monte-Carlo prediction works on the network. PyTorch's exports
 //!   in eval mode contain no `Dropout`; `docs/FROM_PYTORCH.md` shows how to export it;
@@ -56,7 +58,8 @@
 //!
 //! The messages are read without copies (`wire`, `proto`). The nodes that the output depends on
 //! are sorted (`graph`) and visited in order (`walk`): values known before the graph runs are
-//! computed (`values`, `sizes`), and each node that takes the row becomes a step (`steps`), of
+//! computed (`values`, `sizes`), nodes that together make an activation are recognised
+//! (`functions`), and each other node that takes the row becomes a step (`steps`), of
 //! which layers are made (`network`, `layer`). To write a network, its nodes are listed
 //! (`export`) and encoded, with the tensors straight from the network (`message`).
 
@@ -64,6 +67,7 @@ mod constant;
 mod elementwise;
 mod export;
 mod external;
+mod functions;
 mod graph;
 mod inputs;
 mod layer;

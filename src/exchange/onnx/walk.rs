@@ -3,16 +3,19 @@
 use std::collections::HashMap;
 
 use super::{
+    functions::{self, Function},
     graph::Graph,
     inputs::Inputs,
     network::Draft,
     proto::{Node, ValueInfo, kind, short},
     report::{Report, Role},
     row::Row,
-    steps::{self, Call},
+    steps::{self, Call, Step},
     values::{self, Known, Value, takes_no_elements},
 };
 use crate::error::Error;
+
+const NO_MEMORY: &str = "not enough memory for the graph's values";
 
 /// The conversion of a graph to a network.
 pub(super) struct Walk<'g, 'a> {
@@ -47,9 +50,19 @@ impl<'g, 'a> Walk<'g, 'a> {
         for &index in &order {
             self.report.set(index, Role::Unknown, "");
         }
+        let functions = functions::find(self.graph, &order)?;
+        let mut part_of = HashMap::new();
+        for function in &functions {
+            part_of.try_reserve(function.nodes.len()).map_err(|_| NO_MEMORY)?;
+            part_of.extend(function.nodes.iter().map(|&index| (index, function)));
+        }
         for (done, &index) in order.iter().enumerate() {
             let node = &self.graph.nodes[index];
-            if let Err(reason) = self.take(index, node) {
+            let taken = match part_of.get(&index) {
+                Some(function) => self.take_part(index, node, function),
+                None => self.take(index, node),
+            };
+            if let Err(reason) = taken {
                 self.report.set(index, Role::Refused, reason.clone());
                 self.survey(&order[done + 1..]);
                 return Err(node.refuse(reason));
@@ -127,8 +140,46 @@ impl<'g, 'a> Walk<'g, 'a> {
         } else {
             self.step(index, node, &inputs)?
         };
-        self.values.try_reserve(1).map_err(|_| "not enough memory for the graph's values")?;
+        self.values.try_reserve(1).map_err(|_| NO_MEMORY)?;
         self.values.insert(name, value);
+        Ok(())
+    }
+
+    /// Converts the next node, which is a part of an activation if this takes the row.
+    fn take_part(
+        &mut self,
+        index: usize,
+        node: &Node<'a>,
+        function: &Function<'a>,
+    ) -> Result<(), String> {
+        let (row, position) = match self.value(function.input)? {
+            Value::Row { row, position } if row.integer.is_none() => (row, position),
+            _ => return self.take(index, node),
+        };
+        let activation = function.activation;
+        if function.nodes.last() != Some(&index) {
+            self.report.set(index, Role::Network, format!("part of the activation {activation}"));
+            return Ok(());
+        }
+        self.check_only_path(function.input, position)?;
+        let step = Step::Activation(activation);
+        let row = self.draft.take(index, node, step, &row, &mut self.report)?;
+        let value = Value::Row { row, position: self.draft.position() };
+        let name = node.outputs()?.first().copied().unwrap_or_default();
+        self.values.try_reserve(1).map_err(|_| NO_MEMORY)?;
+        self.values.insert(name, value);
+        Ok(())
+    }
+
+    /// Refuses a value of the row that is not its latest.
+    fn check_only_path(&self, name: &str, position: usize) -> Result<(), String> {
+        if position != self.draft.position() {
+            return Err(format!(
+                "takes {}, which another node takes too: expected a single path from the input to \
+                 the output, without branches",
+                short(name)
+            ));
+        }
         Ok(())
     }
 
@@ -163,13 +214,7 @@ impl<'g, 'a> Walk<'g, 'a> {
                 late
             }
         };
-        if position != self.draft.position() {
-            let name = short(node.inputs()?[at]);
-            return Err(format!(
-                "takes {name}, which another node takes too: expected a single path from the \
-                 input to the output, without branches"
-            ));
-        }
+        self.check_only_path(node.inputs()?[at], position)?;
         let inputs = Inputs { node, opset: self.graph.opset, values: inputs };
         let step = Call { inputs, at, row }.step()?;
         if steps::is_in_training_mode(node) {

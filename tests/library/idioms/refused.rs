@@ -42,20 +42,12 @@ pub const REFUSED: &[Refusal] = &[
         which: &["linear_einsum", "linear_einsum_inputs"],
     },
     Refusal {
-        words: "(`Elu`): unsupported operator: expected one of Gemm",
-        which: &["keras_elu", "unit_elu"],
-    },
-    Refusal {
         words: "(`Exp`): unsupported operator: expected one of Gemm",
         which: &["outputs_exp"],
     },
     Refusal {
-        words: "(`Gelu`): unsupported operator: expected one of Gemm",
-        which: &["keras_gelu", "unit_gelu"],
-    },
-    Refusal {
         words: "(`Greater`): unsupported operator: expected one of Gemm",
-        which: &["outputs_softplus", "unit_softplus", "unit_times_positive", "unit_where"],
+        which: &["unit_times_positive", "unit_where"],
     },
     Refusal {
         words: "(`HardSigmoid`): unsupported operator: expected one of Gemm",
@@ -178,15 +170,7 @@ pub const REFUSED: &[Refusal] = &[
     Refusal {
         words: "(`Mul`): ... neither of which is constant: expected only one input that is not \
              constant",
-        which: &[
-            "inputs_joined",
-            "keras_silu",
-            "keras_unit_norm",
-            "unit_gelu_tanh",
-            "unit_silu",
-            "unit_silu_product",
-            "unit_square",
-        ],
+        which: &["inputs_joined", "keras_unit_norm", "unit_square"],
     },
     Refusal {
         words: "(`Mul`): scales or shifts the output of the last activation: expected a layer \
@@ -273,6 +257,11 @@ pub const REFUSED: &[Refusal] = &[
         which: &["outputs_relu"],
     },
     Refusal {
+        words: "the activation softplus after the last layer: expected none, a Softmax, a LogSoftmax \
+             or a Sigmoid",
+        which: &["outputs_softplus"],
+    },
+    Refusal {
         words: "the activation tanh after the last layer: expected none, a Softmax, a LogSoftmax \
              or a Sigmoid",
         which: &["outputs_tanh"],
@@ -282,6 +271,11 @@ pub const REFUSED: &[Refusal] = &[
 /// More errors, for graphs that `idioms.py --all` writes and that are not committed.
 pub const REFUSED_ELSEWHERE: &[Refusal] = &[
     Refusal {
+        words: "(`Mul`): ... neither of which is constant: expected only one input that is not \
+             constant",
+        which: &["unit_mish/script"],
+    },
+    Refusal {
         words: "(`Min`): unsupported operator: expected one of Gemm",
         which: &["unit_clamp_both/dynamo_any_raw", "unit_hardtanh/dynamo_any_raw"],
     },
@@ -290,7 +284,6 @@ pub const REFUSED_ELSEWHERE: &[Refusal] = &[
              layer",
         which: &["dropout_of_outputs/training"],
     },
-    Refusal { words: "(`Erf`): unsupported operator: expected one of Gemm", which: &["unit_gelu"] },
     Refusal {
         words: "(`Expand`): computes a constant with an unsupported operator: expected the \
              constant itself",
@@ -299,10 +292,6 @@ pub const REFUSED_ELSEWHERE: &[Refusal] = &[
             "sequential_inplace/dynamo/training",
             "linear_bmm/dynamo_any_raw",
         ],
-    },
-    Refusal {
-        words: "(`Gelu`): unsupported operator: expected one of Gemm",
-        which: &["unit_gelu_tanh"],
     },
     Refusal {
         words: "(`LessOrEqual`): unsupported operator: expected one of Gemm",
@@ -320,10 +309,6 @@ pub const REFUSED_ELSEWHERE: &[Refusal] = &[
     Refusal {
         words: "(`Slice`): takes ... expected all of it",
         which: &["outputs_first/dynamo_any_raw", "outputs_one_of_three/dynamo_any_raw"],
-    },
-    Refusal {
-        words: "(`Softplus`): unsupported operator: expected one of Gemm",
-        which: &["outputs_softplus", "unit_mish", "unit_softplus"],
     },
     Refusal {
         words: "(`Add`): computes with ... which is not a whole number: export with constant \
@@ -379,11 +364,6 @@ pub const REFUSED_ELSEWHERE: &[Refusal] = &[
         words: "(`Log`): computes a constant with an unsupported operator: expected the constant \
              itself",
         which: &["outputs_log_prior/dynamo_any_raw"],
-    },
-    Refusal {
-        words: "(`Neg`): ... which another node takes too: expected a single path from the input \
-             to the output, without branches",
-        which: &["keras_gelu"],
     },
     Refusal {
         words: "(`Not`): computes a constant with an unsupported operator: expected the constant \

@@ -9,6 +9,7 @@ pub(super) struct Attribute<'a> {
     pub name: &'a str,
     float: Option<f32>,
     int: Option<i64>,
+    text: Option<&'a [u8]>,
     tensor: Option<&'a [u8]>,
     ints: Option<Vec<i64>>,
     floats: Option<Vec<f32>>,
@@ -23,6 +24,7 @@ impl<'a> Attribute<'a> {
                 1 => attribute.name = value.text("an attribute's name")?,
                 2 => attribute.float = Some(value.float("an attribute's f")?),
                 3 => attribute.int = Some(value.int("an attribute's i")?),
+                4 => attribute.text = Some(value.bytes("an attribute's s")?),
                 5 => attribute.tensor = Some(value.bytes("an attribute's t")?),
                 8 => {
                     let ints = attribute.ints.get_or_insert_default();
@@ -77,6 +79,10 @@ impl<'a> Attributes<'a> {
 
     pub fn int(&self, name: &str) -> Result<Option<i64>, String> {
         self.value(name, "a whole number", |found| found.int)
+    }
+
+    pub fn text(&self, name: &str) -> Result<Option<&'a str>, String> {
+        self.value(name, "text", |found| str::from_utf8(found.text?).ok())
     }
 
     pub fn ints(&self, name: &str) -> Result<Option<Vec<i64>>, String> {

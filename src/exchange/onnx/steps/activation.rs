@@ -7,7 +7,7 @@ use crate::{
         elementwise::broadcast,
         proto::short,
     },
-    nn::{Activation, NegativeSlope},
+    nn::{Activation, EluAlpha, NegativeSlope},
 };
 
 /// An activation that takes only the row.
@@ -25,6 +25,28 @@ pub(super) fn leaky<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
         _ => NegativeSlope::new(alpha)
             .map(|slope| Step::Activation(Activation::LeakyRelu(slope)))
             .map_err(|e| e.to_string()),
+    }
+}
+
+/// x for x above 0, and alpha (e^x - 1) below.
+pub(super) fn elu<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
+    call.check_inputs(1)?;
+    let alpha = call.attributes(&["alpha"])?.float("alpha")?.unwrap_or(1.0);
+    match alpha {
+        0.0 => Ok(Step::Activation(Activation::Relu)),
+        _ => EluAlpha::new(alpha)
+            .map(|alpha| Step::Activation(Activation::Elu(alpha)))
+            .map_err(|e| e.to_string()),
+    }
+}
+
+/// x times the normal integral up to x, exact or by a tanh.
+pub(super) fn gelu<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
+    call.check_inputs(1)?;
+    match call.attributes(&["approximate"])?.text("approximate")?.unwrap_or("none") {
+        "none" => Ok(Step::Activation(Activation::Gelu)),
+        "tanh" => Ok(Step::Activation(Activation::GeluTanh)),
+        other => Err(format!("approximate {}: expected none or tanh", short(other))),
     }
 }
 
