@@ -160,7 +160,7 @@ pub enum Error {
     },
     /// Both a keep rate and a drop rate are given for the same units.
     #[error(
-        "both a keep rate ({keep}) and a drop rate ({drop}) are given: expected one of the two"
+        "both a keep rate ({keep}) and a drop rate ({drop}) are given: expected only one of the two"
     )]
     KeepAndDrop {
         /// The keep rate.
@@ -637,7 +637,7 @@ mod tests {
             ),
             (
                 Error::KeepAndDrop { keep: 0.8, drop: 0.2 },
-                "both a keep rate (0.8) and a drop rate (0.2) are given: expected one of the two",
+                "both a keep rate (0.8) and a drop rate (0.2) are given: expected only one of the two",
             ),
             (
                 Error::LayerAfterOutput { call: "hidden(3, relu, 1)".to_owned() },

@@ -37,8 +37,10 @@ than 30 rows are marked with *, and hollow in the diagram.
 
 The network also predicts rows unlike its training data, on which it should be less certain:
 rows whose columns were shuffled independently (which changes nothing if columns are independent);
-rows with numbers outside their column's range, by half to all of its width; and, if the data are
-square images (IDX files or the digits), images rotated by 90°. Entropies are in nats.";
+rows whose numbers lie outside the range of their column, by 0.5 to 1 times its width; and, if the data
+are square images (IDX files or the digits), images rotated by 90°. For each kind of row, the mean
+confidence, the mean entropy of the class probabilities and the mean mutual information (how much the
+thinned networks disagree) are printed, the latter two in nats.";
 
 /// With fewer rows than this, an accuracy is uncertain: its interval is up to a third wide.
 const FEW: usize = 30;

@@ -15,7 +15,8 @@ use thinnet::{
 
 use crate::{
     console::{self, usage},
-    given::{Given, scaled},
+    given::{self, Given, scaled},
+    inputs,
     outputs::{self, Format, Output},
     recipe::PAPER,
 };
@@ -35,7 +36,8 @@ nn.Dropout(0.5), nn.Linear(256, 10)):
 Activations are relu, leaky_relu(0.01) (with any slope), logistic (nn.Sigmoid), tanh, identity,
 silu, gelu, gelu_tanh (nn.GELU(approximate='tanh')), elu(1) (with any alpha) and softplus.
 Optional keys are `loss` (softmax_cross_entropy, squared_error, binary_cross_entropy), `scaling`
-(inverted, paper), `sparse_input` (true), and `names`, the names of the layers in order
+(inverted, paper), `sparse_input` (true, for inputs that are mostly 0, such as bags of words or one-hot
+columns: faster, with other dropout masks), and `names`, the names of the layers in order
 ([\"fc1\", \"out\"]). `input_keep` and `keep` give keep rates in place of drop rates.
 
 A state dict with --scaling inverted (the default) fits the nn.Sequential that is printed. In Python:
@@ -92,7 +94,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         )));
     }
     let [output] = outputs::open(&reads, [(format, ("OUT", arguments.output.clone()))])?;
-    let given = Given::open(input)?;
+    let given = Given::open(input).map_err(|error| {
+        inputs::explain(&[(format!("IN {}", input.display()), input, given::EXPECTED)], error)
+    })?;
     let kind = given.kind();
     let network = match kind {
         FileKind::Thinnet => {
@@ -185,7 +189,9 @@ impl Arguments {
         match given.into_iter().find(|(flag, given)| *given && !known.contains(flag)) {
             None => Ok(()),
             Some((flag, _)) => Err(usage(format!(
-                "{flag} cannot be used here: {} is {kind}, which states this itself",
+                "{flag} is for state dicts that do not describe their network{}, but {} is {kind}: \
+                 expected no {flag}",
+                if flag == "--loss" { " and for ONNX graphs" } else { "" },
                 self.input.display()
             ))),
         }
@@ -195,13 +201,23 @@ impl Arguments {
 /// Reads the description of a network in TOML.
 fn read_spec(file: &Path) -> anyhow::Result<StateDictSpec> {
     let name = file.display();
-    let text = String::from_utf8(files::read_if(file, MAX_TOML_BYTES, |_| Ok(()))?)
+    let bytes = files::read_if(file, MAX_TOML_BYTES, |_| Ok(())).map_err(|error| {
+        inputs::explain(&[(format!("--architecture {name}"), file, "a TOML file")], error)
+    })?;
+    let text = String::from_utf8(bytes)
         .map_err(|_| anyhow::anyhow!("{name} is not UTF-8 text: expected TOML"))?;
     toml::from_str(&text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start);
         let before = text.get(..start).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
-        anyhow::anyhow!("{name}: line {line}: {}", error.message())
+        let text = text.lines().nth(line - 1).unwrap_or_default().trim();
+        // In the words of TOML, not in those of this program's parser.
+        let message = error
+            .message()
+            .replace("expected f64", "expected a number")
+            .replace("expected a sequence", "expected an array")
+            .replace("unknown variant", "unknown name");
+        anyhow::anyhow!("{name}: line {line}: {message}, in `{text}`")
     })
 }
 

@@ -12,7 +12,7 @@ use crate::{
     comparison, console,
     fit::{Fit, Fitting},
     machine::Machine,
-    numbers,
+    numbers::{self, counted},
     optimiser::Choice,
     outputs::{self, Format},
     picture::{Curve, Panel, draw},
@@ -44,7 +44,7 @@ pub struct Arguments {
         value_parser = numbers::count(numbers::MAX_EPOCHS),
     )]
     epochs: usize,
-    /// Random seed for the weights, the masks and the order of the rows
+    /// Random seed for the weights, the dropout masks and the order of the rows
     #[arg(long, value_name = "S", default_value_t = recipe::SEED, value_parser = numbers::seed)]
     seed: u64,
     /// Draw both learning curves into this file (SVG)
@@ -96,11 +96,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let steps = plans[0].1.steps(train.rows());
     machine.remark(&format!(
         "Training a 784-1024-1024-1024-10 ReLU network twice on {} digits, {steps} updates each, in \
-         alternating epochs: without dropout, and with keep rates {} (input) and {} (hidden). {} threads, {}.",
+         alternating epochs: without dropout, and with keep rates {} (input) and {} (hidden). {}, {}.",
         train.rows(),
         recipe::KEEP_INPUT,
         recipe::KEEP,
-        machine.threads(),
+        counted(machine.threads(), "thread"),
         machine.isa,
     ));
 

@@ -10,6 +10,7 @@ use thinnet::{
 };
 
 use crate::{
+    difference,
     health::Health,
     plan::Plan,
     progress::Progress,
@@ -91,7 +92,8 @@ impl<'a> Fitting<'a> {
         isa: Isa,
         (path, settings): (&Path, &Provenance),
     ) -> anyhow::Result<Self> {
-        let (trainer, notes) = builder(plan, train, test, isa)?.resume(path, settings)?;
+        let builder = builder(plan, train, test, isa)?;
+        let (trainer, notes) = builder.resume(path, settings).map_err(difference::explain)?;
         let state = RunState::from_notes(&notes, plan.depth(), path)?;
         let (step, of_epoch) = (trainer.steps(), plan.steps_per_epoch(train.rows()));
         let within = state.steps_of_epoch(step, of_epoch);

@@ -16,6 +16,9 @@ use thinnet::{
     nn::{Loss, Mlp, Scaling},
 };
 
+/// What the file can be.
+pub const EXPECTED: &str = "a model, a checkpoint, a state dict in safetensors or an ONNX graph";
+
 /// Returns how the weights of a state dict are scaled, in words.
 pub fn scaled(scaling: Scaling) -> &'static str {
     match scaling {

@@ -66,8 +66,8 @@ impl<'a> Health<'a> {
         let is_large = f64::from(loss) > MAX_FIRST_LOSS * self.chance_loss;
         (is_large && self.has_large_inputs()).then(|| {
             format!(
-                "warning: the loss of the first batch is {loss:?}, but equal probabilities for all classes would \
-                 give {:.2}: {}",
+                "warning: the loss of the first batch is {loss:?}, far above the {:.2} that equal \
+                 probabilities for all classes would give, because {}",
                 self.chance_loss,
                 self.scaling()
             )
@@ -109,26 +109,37 @@ impl<'a> Health<'a> {
             format!("{} may keep the units active", self.smaller_rate())
         };
         format!(
-            "warning: every unit of hidden layer {} is 0 for every row, so the network predicts the same for \
-             all rows: {advice}",
-            layer + 1
+            "warning: every unit of layer {layer} (numbered from 0) is 0 for every row, so the network \
+             predicts the same for all rows: {advice}"
         )
     }
 
     /// Adds advice to the error that ended a run.
     pub fn explain(&self, error: Error) -> anyhow::Error {
-        // The first loss is computed before any update.
-        let is_first = matches!(error, Error::NonFiniteLoss { step: 0, .. });
-        let cause = match &error {
-            Error::NonFiniteLoss { .. } => error.to_string(),
-            // Without the advice of the library's message, which cannot know the inputs.
-            Error::NonFiniteParameters { layer, step } => {
-                format!("layer {layer} has had NaN or infinite parameters since step {step}")
+        let diverged = "training diverged, and no model was written";
+        // Without the advice of the library's messages, which cannot know the inputs.
+        let (is_first, cause) = match &error {
+            // Computed before any update, so nothing has diverged.
+            Error::NonFiniteLoss { step: 0, loss } => (
+                true,
+                format!(
+                    "training cannot start, and no model was written: the loss of the first batch \
+                     is {loss}"
+                ),
+            ),
+            Error::NonFiniteLoss { step, loss } => {
+                (false, format!("{diverged}: the loss of step {step} (numbered from 0) is {loss}"))
             }
+            Error::NonFiniteParameters { layer, step } => (
+                false,
+                format!(
+                    "{diverged}: layer {layer} has had NaN or infinite parameters since step {step} \
+                     (both numbered from 0)"
+                ),
+            ),
             _ => return error.into(),
         };
-        let advice = self.advice(is_first);
-        anyhow::anyhow!("training diverged and no model was written: {cause}; {advice}")
+        anyhow::anyhow!("{cause}; {}", self.advice(is_first))
     }
 
     fn advice(&self, is_first: bool) -> String {
@@ -207,7 +218,10 @@ mod tests {
         assert_eq!(after(19, 0.1), None);
         assert_eq!(after(29, 0.0), None);
         let warning = after(39, 0.0).unwrap();
-        assert!(warning.contains("hidden layer 2") && warning.contains("reach 5000.0 (column 1)"));
+        assert!(
+            warning.contains("layer 1 (numbered from 0)")
+                && warning.contains("reach 5000.0 (column 1)")
+        );
         assert_eq!(after(49, 0.0), None);
         assert_eq!(checks, 4);
     }
@@ -237,7 +251,8 @@ mod tests {
         let warned = |largest, loss| health(&plan, largest).after_first(loss);
         let warning = warned(5000.0, 490.0).unwrap();
         assert!(
-            warning.contains("490.0, but") && warning.contains("0.69: the inputs reach 5000.0")
+            warning.contains("is 490.0, far above the 0.69 that")
+                && warning.contains("because the inputs reach 5000.0 (column 1): scale them")
         );
         assert_eq!(warned(5000.0, 3.0), None);
         assert_eq!(warned(1.0, 490.0), None);

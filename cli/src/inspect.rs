@@ -15,7 +15,8 @@ use thinnet::{
 
 use crate::{
     console,
-    given::{Given, scaled},
+    given::{self, Given, scaled},
+    inputs,
     nodes::{Nodes, Refused},
     outputs,
     progress::percent,
@@ -35,6 +36,7 @@ Examples:
 If a state dict does not describe its network, its tensors are listed. For an ONNX graph, the role of
 each node in the network is listed. If the graph is refused, the node that caused it is marked and the
 exit code is 1.
+`formats` are the versions of the file format and of the generator of the dropout masks.
 The digest is the SHA-256 of the parameters, as little-endian f32 in the order of their names.";
 
 /// The arguments of `thinnet inspect`.
@@ -120,7 +122,9 @@ struct Training {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let file = &arguments.file;
     let [] = outputs::open(&[("FILE", file.clone())], [])?;
-    let given = Given::open(file)?;
+    let given = Given::open(file).map_err(|error| {
+        inputs::explain(&[(format!("FILE {}", file.display()), file, given::EXPECTED)], error)
+    })?;
     let bytes = given.size();
     let mut scaling = None;
     let mut says_loss = true;

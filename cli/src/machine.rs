@@ -15,7 +15,8 @@ pub struct Machine {
     /// this process may use]
     #[arg(long, value_name = "N", value_parser = numbers::count(numbers::MAX_THREADS))]
     threads: Option<usize>,
-    /// Instruction set; `auto` chooses the fastest that this CPU supports
+    /// Instruction set; `auto` chooses the fastest that this CPU supports. All but portable, which
+    /// rounds differently, give the same result
     #[arg(
         long,
         value_name = "NAME",
@@ -24,7 +25,7 @@ pub struct Machine {
             .try_map(|name| name.parse::<Isa>().and_then(Isa::require)),
     )]
     pub isa: Isa,
-    /// Print no progress and no remarks, only errors and warnings
+    /// Print no progress and no remarks, only results, warnings and errors
     #[arg(long, short)]
     pub quiet: bool,
 }

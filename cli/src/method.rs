@@ -40,8 +40,8 @@ pub struct Sampling {
     #[arg(
         long, value_name = "K", value_parser = numbers::count(numbers::MAX_SAMPLES),
         help = format!(
-            "Number of thinned networks sampled per row, from 1 to 1000000; with --tolerance, the \
-             maximum [default: {SAMPLES}]"
+            "Number of thinned networks (the network with units dropped at random) sampled per row, \
+             from 1 to 1000000; with --tolerance, the maximum [default: {SAMPLES}]"
         ),
     )]
     samples: Option<usize>,
@@ -115,6 +115,11 @@ impl SeededMethod {
             Method::MonteCarlo(_) => "mc",
             Method::Moments => "moments",
         }
+    }
+
+    /// Whether its answers tell how uncertain they are.
+    pub fn has_uncertainty(self) -> bool {
+        !matches!(self.method, Method::WeightScaling)
     }
 
     /// Predicts the rows of a batch, which are consecutive in the data set.

@@ -10,7 +10,7 @@ use thinnet::{
     tensor::Matrix,
 };
 
-use crate::{numbers, outputs::Named, source::Data};
+use crate::{inputs, numbers, outputs::Named, source::Data};
 
 /// The arguments that name them.
 #[derive(Debug, clap::Args)]
@@ -65,7 +65,7 @@ impl ModelAndData {
 
     fn read_model(&self) -> anyhow::Result<Mlp> {
         let model = self.model.display();
-        let mlp = Mlp::load(&self.model).map_err(|error| self.suggest_convert(error))?;
+        let mlp = Mlp::load(&self.model).map_err(|error| self.explain(error))?;
         anyhow::ensure!(
             mlp.loss() == Loss::SoftmaxCrossEntropy,
             "--model {model}: the network has the loss {}: expected {} (one class per row)",
@@ -87,8 +87,8 @@ impl ModelAndData {
         let classes = mlp.outputs();
         if let Some(row) = labels.iter().position(|&label| label as usize >= classes) {
             anyhow::bail!(
-                "--data {}: row {row} has class {}, but --model {} has {classes} classes, numbered from 0",
-                self.data,
+                "{} has class {}, but --model {} has {classes} classes, numbered from 0",
+                self.data.label_name(Split::Test, row),
                 labels[row],
                 self.model.display()
             );
@@ -96,8 +96,8 @@ impl ModelAndData {
         Ok(())
     }
 
-    /// Returns the error, or for a file from elsewhere the advice to convert it.
-    fn suggest_convert(&self, error: Error) -> anyhow::Error {
+    /// Returns the error with the argument's name, or for a file from elsewhere the advice to convert it.
+    fn explain(&self, error: Error) -> anyhow::Error {
         // A pipe cannot be read a second time.
         let is_file = self.model.metadata().is_ok_and(|about| about.is_file());
         match is_file.then(|| FileKind::read(&self.model)) {
@@ -105,7 +105,10 @@ impl ModelAndData {
                 "--model {}: {kind}: expected a model (`thinnet convert` converts it to one)",
                 self.model.display()
             ),
-            _ => error.into(),
+            _ => {
+                let name = format!("--model {}", self.model.display());
+                inputs::explain(&[(name, &self.model, "a model")], error)
+            }
         }
     }
 }

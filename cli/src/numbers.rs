@@ -32,6 +32,11 @@ const MAX_UNITS: usize = 1_000_000;
 /// Hidden layers.
 const MAX_LAYERS: usize = 1000;
 
+/// Returns a number of things in words: `1 thread`, `2 threads`.
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Units of the hidden layers, written `1024,1024`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Widths(pub Vec<usize>);

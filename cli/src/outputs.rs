@@ -211,6 +211,10 @@ fn explain((flag, given): &Named, error: Error) -> anyhow::Error {
         }
         error => error,
     };
+    // The system's error does not say which part of the path is a file.
+    if let Some(file) = given.ancestors().skip(1).find(|above| above.is_file()) {
+        return anyhow::anyhow!("{flag} {}: not a folder: {}", given.display(), file.display());
+    }
     anyhow::anyhow!("{flag} {}: {reason}", given.display())
 }
 

@@ -27,9 +27,10 @@ Examples:
 Each line has, separated by tabs, the row's number (from 0), its label (- if there is none), the
 predicted class and its probability. With --method mc or moments, these are followed by the entropy
 of the class probabilities and by the mutual information, which measures how much the thinned
-networks disagree (both in nats); with mc, also by the number of samples. The probabilities of all
-classes come last, in order of class. With --json, each line is an object with the same values. If
---data is a folder, its test set is used. A row whose prediction is not finite is an error.";
+networks disagree (both in nats; one sample has no mutual information, which is then - or null); with
+mc, also by the number of samples. The probabilities of all classes come last, in order of class. With
+--json, each line is an object with the same values. If --data is a folder, its test set is used. A row
+whose prediction is not finite is an error.";
 
 /// The arguments of `thinnet predict`.
 #[derive(Debug, clap::Args)]
@@ -54,14 +55,21 @@ struct Prediction {
     label: Option<u32>,
     class: usize,
     probability: f32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    entropy: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mutual_information: Option<f64>,
+    /// `None` with weight scaling, which does not know it.
+    #[serde(flatten)]
+    uncertainty: Option<Uncertainty>,
     #[serde(skip_serializing_if = "Option::is_none")]
     samples: Option<usize>,
     /// The probability of each class.
     probabilities: Vec<f32>,
+}
+
+/// How uncertain a prediction is, in nats.
+#[derive(Debug, Serialize)]
+struct Uncertainty {
+    entropy: Option<f64>,
+    /// `None` for a single sample.
+    mutual_information: Option<f64>,
 }
 
 /// Runs `thinnet predict`.
@@ -83,7 +91,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             console::results(&lines(
                 batch.first_row(),
                 labels.as_deref(),
-                answers,
+                (answers, method.has_uncertainty()),
                 arguments.json,
             )?)?;
         }
@@ -95,22 +103,22 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 fn lines(
     first: u64,
     labels: Option<&[u32]>,
-    answers: Estimates<'_>,
+    (answers, has_uncertainty): (Estimates<'_>, bool),
     json: bool,
 ) -> anyhow::Result<String> {
     let mut text = String::new();
     for (row, answer) in (first..).zip(answers) {
         let class = answer.class().context("the outputs of the network are not classes")?;
         let probabilities: Vec<f32> = answer.mean().iter().map(|&p| p as f32).collect();
-        let mutual_information = answer.mutual_information();
         let line = Prediction {
             row,
             label: labels.map(|labels| labels[row as usize]),
             class,
             probability: probabilities[class],
-            // With weight scaling, the uncertainty is unknown.
-            entropy: answer.entropy().filter(|_| mutual_information.is_some()),
-            mutual_information,
+            uncertainty: has_uncertainty.then(|| Uncertainty {
+                entropy: answer.entropy(),
+                mutual_information: answer.mutual_information(),
+            }),
             samples: answer.samples(),
             probabilities,
         };
@@ -121,8 +129,11 @@ fn lines(
             let Prediction { class, probability, .. } = line;
             let label = line.label.map_or("-".to_owned(), |label| label.to_string());
             let _ = write!(text, "{row}\t{label}\t{class}\t{probability:.6}");
-            for number in line.entropy.into_iter().chain(line.mutual_information) {
-                let _ = write!(text, "\t{number:.6}");
+            if let Some(Uncertainty { entropy, mutual_information }) = line.uncertainty {
+                for number in [entropy, mutual_information] {
+                    let number = number.map_or("-".to_owned(), |number| format!("{number:.6}"));
+                    let _ = write!(text, "\t{number}");
+                }
             }
             if let Some(samples) = line.samples {
                 let _ = write!(text, "\t{samples}");

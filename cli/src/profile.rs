@@ -12,7 +12,7 @@ use crate::{
     console,
     machine::Machine,
     model::ModelAndData,
-    numbers,
+    numbers::{self, counted},
     optimiser::{self, Options},
     outputs,
     plan::LrSchedule,
@@ -26,10 +26,12 @@ Examples:
   thinnet profile --model mnist.safetensors --data mnist --batch 512 --json
 
 The command trains a copy of the network with learning rate 0, which takes as long as any other rate,
-and reports the median time of each part of a step. `up 1` is the forward pass (matrix product 1);
-`down 2+3, update` is the backward pass (products 2 and 3; only 3 in the first layer), fused with the
-update. `other` is the rest of the step: waiting for threads and for the system's scheduler, close to 0
-on an idle machine.
+and reports the median time of each part of a step. `check` validates the batch (sizes, finite numbers),
+`masks` draws the dropout masks, and `input lists` lists the active inputs. `up 1` is the forward pass
+(product 1: inputs times weights). `down 2+3, update` is the backward pass, fused with the update
+(product 2: gradients of the inputs; product 3: gradients of the weights; the first layer needs only
+product 3). `other` is the rest of the step: waiting for threads and for the system's scheduler, close
+to 0 on an idle machine.
 `path` is the kernel that a layer uses: lists, few rows (small batches) or narrow (at most 16 outputs).
 `in %` and `out %` are the percentages of its inputs and outputs that are active: kept by dropout and,
 for network inputs and ReLU units, not 0.
@@ -93,10 +95,10 @@ fn text(found: &Profile) -> String {
     // Writing to a string cannot fail.
     let _ = writeln!(
         text,
-        "machine   {} threads, {}: {:.0} GFLOP/s of fused multiply-adds, {:.1} GB/s of weights and \
+        "machine   {}, {}: {:.0} GFLOP/s of fused multiply-adds, {:.1} GB/s of weights and \
          state\n\
          step      {ms:.2} ms for {} rows, median of {}: {:.0} dense GFLOP/s, {:.2} times the peak\n{}",
-        found.threads,
+        counted(found.threads, "thread"),
         found.isa,
         floors.fma_gflops,
         floors.memory_gbytes,

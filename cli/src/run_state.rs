@@ -60,7 +60,9 @@ impl RunState {
         })?;
         if state.densities.len() != layers {
             let got = state.densities.len();
-            return Err(refuse(format!("{got} densities: expected {layers}, one per layer")));
+            return Err(refuse(format!(
+                "{got} fractions of active inputs: expected {layers}, one per layer"
+            )));
         }
         Ok(state)
     }

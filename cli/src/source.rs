@@ -14,6 +14,7 @@ use thinnet::{
 
 use crate::{
     console::{self, usage},
+    inputs::{self, Input},
     outputs::Named,
 };
 
@@ -68,12 +69,13 @@ impl fmt::Display for Source {
 /// The arguments that name the rows.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Data {
-    /// Labelled rows: a folder with MNIST's IDX files (plain or .gz), or with x_train.npy,
-    /// y_train.npy, x_test.npy and y_test.npy; a .npy file of rows; or `digits`, 10,000 MNIST digits
-    /// built into this program. Bytes are divided by 255; other numbers are used unchanged
+    /// Rows and their labels: a folder with MNIST's IDX files (plain or .gz), or with x_train.npy,
+    /// y_train.npy, x_test.npy and y_test.npy; a .npy file of rows, with --labels; or `digits`, 10,000
+    /// MNIST digits built into this program. Bytes are divided by 255; other numbers are used unchanged
     #[arg(long = "data", value_name = "DIR|FILE.npy|digits", default_value = "digits")]
     source: Source,
-    /// With --data FILE.npy: a second .npy file with one class number (from 0) per row
+    /// With --data FILE.npy: a second .npy file with one class number (from 0) per row. Required,
+    /// except by `thinnet predict`
     #[arg(long, value_name = "FILE.npy")]
     labels: Option<PathBuf>,
 }
@@ -106,34 +108,69 @@ impl Data {
         files
     }
 
+    fn array<'a>(&self, path: &'a Path) -> Input<'a> {
+        (format!("--data {self}"), path, "a .npy file of rows")
+    }
+
+    /// Returns the argument that the labels are from, for messages.
+    fn labels_name(&self) -> String {
+        match &self.labels {
+            Some(labels) => format!("--labels {}", labels.display()),
+            None => format!("--data {self}"),
+        }
+    }
+
+    /// Returns the argument and the row that a label is from, for messages.
+    pub fn label_name(&self, split: Split, row: usize) -> String {
+        let set = match (&self.labels, split) {
+            // One file serves as either set.
+            (Some(_), _) => "",
+            (None, Split::Test) => "test ",
+            (None, _) => "training ",
+        };
+        format!("{}: {set}row {row}", self.labels_name())
+    }
+
     /// Reads one of the two sets. Two NPY files serve as either.
     ///
     /// # Errors
     /// There is no such folder, its files are malformed, or they have no rows.
     pub fn read(&self, split: Split) -> anyhow::Result<Dataset> {
         let data = match (&self.source, &self.labels) {
-            (Source::Array(inputs), Some(labels)) => {
+            (Source::Array(rows), Some(labels)) => {
                 if let Some(reason) = no_array(labels, "a .npy file of labels") {
                     anyhow::bail!("--labels {}: {reason}", labels.display());
                 }
-                Dataset::from_npy_files(inputs, labels)?
+                Dataset::from_npy_files(rows, labels).map_err(|error| {
+                    let labels_are =
+                        (self.labels_name(), labels.as_path(), "a .npy file of labels");
+                    inputs::explain(&[self.array(rows), labels_are], error)
+                })?
             }
             (Source::Array(_), None) => {
                 return Err(usage(format!(
                     "--data {self}: expected --labels FILE.npy too, with a label for each row"
                 )));
             }
-            (_, Some(labels)) => {
+            (Source::Folder(folder), _) if !folder.is_dir() => {
+                anyhow::bail!("--data {self}: {}", no_folder(folder));
+            }
+            (Source::Digits, Some(labels)) => {
                 return Err(usage(format!(
-                    "--labels {}: expected --data FILE.npy too, with the rows that have these labels",
+                    "--labels {}: cannot be used with the built-in digits: expected --data FILE.npy \
+                     with the rows that these labels belong to",
+                    labels.display()
+                )));
+            }
+            (Source::Folder(_), Some(labels)) => {
+                return Err(usage(format!(
+                    "--labels {}: cannot be used with --data {self}, which has its own labels: \
+                     expected no --labels, or --data FILE.npy",
                     labels.display()
                 )));
             }
             (Source::Digits, None) => Dataset::digits(split)?,
-            (Source::Folder(folder), None) => {
-                anyhow::ensure!(folder.is_dir(), "--data {self}: {}", no_folder(folder));
-                Dataset::from_folder(folder, split)?
-            }
+            (Source::Folder(folder), None) => Dataset::from_folder(folder, split)?,
         };
         let name = if split == Split::Train { "training" } else { "test" };
         anyhow::ensure!(data.rows() > 0, "--data {self}: the {name} set has no rows");
@@ -145,8 +182,9 @@ impl Data {
     /// # Errors
     /// Those of [`Self::read`].
     pub fn read_rows(&self) -> anyhow::Result<(Matrix, Option<Vec<u32>>)> {
-        if let (Source::Array(inputs), None) = (&self.source, &self.labels) {
-            let rows = npy::read_inputs(inputs)?;
+        if let (Source::Array(path), None) = (&self.source, &self.labels) {
+            let rows = npy::read_inputs(path)
+                .map_err(|error| inputs::explain(&[self.array(path)], error))?;
             anyhow::ensure!(rows.rows() > 0, "--data {self}: the array has no rows");
             return Ok((rows, None));
         }
@@ -165,7 +203,8 @@ impl Data {
         let train = self.read(Split::Train)?;
         anyhow::ensure!(
             train.classes() > 1,
-            "--data {self}: every training row has label 0: expected at least two classes"
+            "{}: every training row has label 0: expected at least two classes",
+            self.labels_name()
         );
         if let Some((held_out, seed)) = held_out {
             let rows = train.rows();
@@ -204,17 +243,21 @@ impl Data {
             let label = classes - 1;
             let row = larger.labels().iter().position(|&class| class as usize == label);
             let row = row.unwrap_or_default();
+            let split = if test.classes() > train.classes() { Split::Test } else { Split::Train };
             anyhow::bail!(
-                "--data {self}: label {label} in row {row} would need {classes} outputs, but only \
-                 {occur} different labels occur: expected classes numbered from 0"
+                "{} has label {label}, which would need {classes} outputs, but only {occur} different \
+                 labels occur: expected classes numbered from 0",
+                self.label_name(split, row)
             );
         }
         let empty = classes - occur;
         if empty > 0 {
             let first = counts.iter().position(|&count| count == 0).unwrap_or(counts.len());
             console::remark(&format!(
-                "warning: --data {self}: {empty} of {classes} classes have no training row; the first \
-                 is class {first} (classes are numbered from 0)"
+                "warning: {}: {empty} of {classes} classes {} no training row; the first is class \
+                 {first} (classes are numbered from 0)",
+                self.labels_name(),
+                if empty == 1 { "has" } else { "have" }
             ));
         }
         Ok(())

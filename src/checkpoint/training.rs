@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     architecture::{Architecture, Versions, loaded, loaded_network, names, saved, saved_network},
     floats::FloatType,
+    model,
     reader::{Reader, Verify},
     tensor::{Allowed, ReadInto, Tensor, WriteFrom},
     writer::Writer,
@@ -142,6 +143,13 @@ pub(crate) struct Saved<'a> {
 impl<'a> Saved<'a> {
     /// Checks everything in the file except the elements of its tensors.
     pub fn open(file: Reader<'a>) -> Result<Self, Error> {
+        if file.has(model::KEY) && !file.has(KEY) {
+            return Err(file.refuse(
+                "a model, which cannot be resumed: expected a checkpoint (`thinnet train --checkpoint` \
+                 writes one)"
+                    .to_owned(),
+            ));
+        }
         let expected = "a checkpoint of a training run";
         file.metadata::<OfArchitecture>(KEY, expected)?
             .architecture

@@ -124,9 +124,9 @@ impl Dataset {
         inputs: impl AsRef<Path>,
         labels: impl AsRef<Path>,
     ) -> Result<Self, Error> {
-        let labels = labels.as_ref();
+        let (inputs, labels) = (inputs.as_ref(), labels.as_ref());
         let matrix = npy::read_inputs(inputs)?;
-        let classes = npy::read_labels_of(labels, matrix.rows())?;
+        let classes = npy::read_labels_of(labels, inputs, matrix.rows())?;
         Self::new(matrix, classes).map_err(|error| match error {
             Error::Class { .. } => Error::format(labels, error.to_string()),
             error => error,

@@ -234,13 +234,15 @@ pub fn read_labels(path: impl AsRef<Path>) -> Result<Vec<u32>, Error> {
     Opened::new(Source::open(path.as_ref())?)?.labels()
 }
 
-/// Like [`read_labels`], but refuses a number of labels other than `rows` before reading them.
-pub(super) fn read_labels_of(path: &Path, rows: usize) -> Result<Vec<u32>, Error> {
+/// Like [`read_labels`], but refuses a number of labels other than the number of `rows`, which the
+/// file `inputs` has, before reading them.
+pub(super) fn read_labels_of(path: &Path, inputs: &Path, rows: usize) -> Result<Vec<u32>, Error> {
     let file = Opened::new(Source::open(path)?)?;
     match file.header.dimensions[..] {
-        [labels] if labels != rows => {
-            Err(file.source.refuse(format!("{labels} labels: expected {rows}, one per row")))
-        }
+        [labels] if labels != rows => Err(file.source.refuse(format!(
+            "{labels} labels: expected {rows}, one for each row of {}",
+            inputs.display()
+        ))),
         _ => file.labels(),
     }
 }

@@ -92,7 +92,7 @@ pub struct Arguments {
         value_parser = numbers::count(numbers::MAX_BATCH), help_heading = "Training",
     )]
     batch: usize,
-    /// Random seed for the weights, the masks, the order of the rows and the choice of held-out rows
+    /// Random seed for the weights, the dropout masks, the order of the rows and the choice of held-out rows
     #[arg(
         long, value_name = "S", default_value_t = recipe::SEED, value_parser = numbers::seed,
         help_heading = "Training",

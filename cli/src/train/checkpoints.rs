@@ -12,6 +12,7 @@ use thinnet::{data::Dataset, files::WriteLock, train::Provenance};
 use super::{Arguments, resume_command::resume_command};
 use crate::{
     console::{Interrupted, usage},
+    difference,
     fit::Fitting,
     outputs::{Named, Output, are_same},
     plan::Plan,
@@ -38,13 +39,18 @@ impl Checkpoints {
     pub fn file(arguments: &Arguments) -> anyhow::Result<Option<Named>> {
         let Arguments { checkpoint, resume, checkpoint_every, .. } = arguments;
         if let Some(path) = resume {
-            fs::metadata(path).map_err(|error| {
+            let about = fs::metadata(path).map_err(|error| {
                 let reason: &dyn Display = match error.kind() {
                     ErrorKind::NotFound => &"no such file: expected a checkpoint",
                     _ => &error,
                 };
                 anyhow::anyhow!("--resume {}: {reason}", path.display())
             })?;
+            anyhow::ensure!(
+                !about.is_dir(),
+                "--resume {}: a folder: expected a checkpoint",
+                path.display()
+            );
         }
         match (checkpoint, resume, checkpoint_every) {
             (Some(path), ..) => Ok(Some(("--checkpoint", path.clone()))),
@@ -96,8 +102,8 @@ pub fn settings(
         (HELD_OUT, held_out.map_or(NONE.to_owned(), |rows| rows.to_string())),
         ("--initialisation", plan.initialisation.to_string()),
         ("--seed", plan.seed.to_string()),
-        ("data for testing (SHA-256)", test.fingerprint()),
-        ("data for training (SHA-256)", train.fingerprint()),
+        (difference::TEST_DATA, test.fingerprint()),
+        (difference::TRAINING_DATA, train.fingerprint()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()

@@ -16,6 +16,7 @@ use crate::{
     baseline::Baseline,
     console,
     fit::{Fit, Fitting},
+    numbers::counted,
     plan::Plan,
     progress::{Progress, percent},
     report::{Data, Report, StepMs},
@@ -36,11 +37,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let pool = machine.pool()?;
     let (threads, isa) = (machine.threads(), machine.isa);
     machine.remark(&format!(
-        "{} training and {} {} rows of {} inputs; {threads} threads, {isa}",
+        "{} training and {} {} rows of {} inputs; {}, {isa}",
         train.rows(),
         test.rows(),
         arguments.test_set(),
-        train.inputs().columns()
+        train.inputs().columns(),
+        counted(threads, "thread")
     ));
     if outputs.model.is_none() && checkpoints.is_none() {
         machine.remark("the network will not be saved, because --out is not given");

@@ -286,8 +286,8 @@ fn settings_that_do_not_apply_to_a_graph_are_refused() {
             &["convert", "some", "g.onnx", "--scaling=paper", "--dropout"],
             "--scaling is for state dicts",
         ),
-        (&["convert", "mlp_script.onnx", "g.onnx", "--scaling=paper"], "--scaling cannot be used"),
-        (&["convert", "some", "g.onnx", "--loss=squared_error"], "--loss cannot be used"),
+        (&["convert", "mlp_script.onnx", "g.onnx", "--scaling=paper"], "expected no --scaling"),
+        (&["convert", "some", "g.onnx", "--loss=squared_error"], "expected no --loss"),
         (
             &["convert", "some", "g.ort"],
             "the ending of the name is that of ONNX Runtime's own format",
@@ -339,9 +339,14 @@ fn refusals_are_one_line() {
         folder,
         &["convert", graph, "out", layers],
         2,
-        "--architecture cannot be used here: mlp_script.onnx is an",
+        "network, but mlp_script.onnx is an ONNX graph: expected no --architecture",
     );
-    fails(folder, &["convert", graph, "out", "--scaling=paper"], 2, "--scaling");
+    fails(
+        folder,
+        &["convert", graph, "out", "--scaling=paper"],
+        2,
+        "--scaling is for state dicts that do not",
+    );
     fails(
         folder,
         &["convert", graph, "out", "--scaling=half"],
@@ -361,6 +366,10 @@ fn refusals_are_one_line() {
     for (toml, words) in [
         ("hidden = [", "layers.toml: line 1: "),
         ("\nwidth = 7\n", "layers.toml: line 2: unknown field `width`"),
+        (
+            "loss = \"squared_error\"\ninput_keep = \"x\"",
+            "layers.toml: line 2: invalid type: string \"x\", expected a number, in `input_keep = \"x\"`",
+        ),
         ("input_keep = 1.5", "keep rate 1.5: expected a number above 0 and at most 1"),
         ("hidden = [{ activation = \"gelu\" }]", "activation `gelu`: expected one of relu"),
     ] {
@@ -371,7 +380,7 @@ fn refusals_are_one_line() {
     fails(folder, &["convert", dict, "out", layers], 1, "larger than 1048576 bytes");
     let model = Mlp::builder(2).output(1, Loss::SquaredError).build().unwrap();
     model.save(folder.join("m")).unwrap();
-    fails(folder, &["convert", "m", "out", "--loss=squared_error"], 2, "--loss");
+    fails(folder, &["convert", "m", "out", "--loss=squared_error"], 2, "expected no --loss");
 }
 
 /// They are recognised by their contents, whatever their names are.

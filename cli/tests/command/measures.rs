@@ -93,7 +93,7 @@ fn a_network_whose_units_all_died_gives_a_warning() {
         if column == 5 { 9000.0 } else { f32::from(column % 3 == class as usize) * 500.0 }
     });
     let (_, said) = train(folder.path(), &["--held-out=100", "--epochs=10"]);
-    assert!(said.contains("every unit of hidden layer 1 is 0 for every row"), "{said}");
+    assert!(said.contains("every unit of layer 0 (numbered from 0) is 0 for every row"), "{said}");
     assert!(said.contains("(column 5): scale them"), "{said}");
     assert!(said.contains("warning: the loss of the first batch is "), "{said}");
 }
@@ -125,16 +125,25 @@ fn a_diverged_run_gets_advice_that_fits_the_cause() {
         let rate = format!("--learning-rate={rate}");
         let (ended_well, said) = try_train(folder.path(), &["--held-out=20", "--epochs=5", &rate]);
         let last = said.lines().last().unwrap().to_owned();
-        assert!(!ended_well && last.starts_with("error: training diverged"), "{said}");
+        assert!(!ended_well && last.contains("and no model was written: "), "{said}");
         last
     };
     // No learning rate would help.
-    for size in [1e20, 3e38] {
+    for (size, start) in [
+        (1e20, "error: training diverged"),
+        // Before any update, nothing has diverged.
+        (
+            3e38,
+            "error: training cannot start, and no model was written: the loss of the first batch is ",
+        ),
+    ] {
         let said = diverges(size, "0.1");
+        assert!(said.starts_with(start), "{said}");
         assert!(said.contains("the inputs reach") && said.contains("scale them"), "{said}");
         assert!(!said.contains("--learning-rate"), "{said}");
     }
     // Here the learning rate is the cause.
     let said = diverges(1.0, "1e30");
+    assert!(said.starts_with("error: training diverged, and"), "{said}");
     assert!(said.ends_with("; try a --learning-rate below 1e30"), "{said}");
 }

@@ -121,19 +121,19 @@ fn changed_data_and_settings_are_named() {
         ("--held-out=500", "`--held-out` was none when the checkpoint was saved and is 500 now"),
         ("--evaluate-every=2", "`--evaluate-every` was 1"),
         ("--initialisation=glorot", "`--initialisation` was he"),
-        ("--hidden=17", "`network` was 784 (keep 0.8)-"),
-        ("--keep=0.6", "`network` was 784 (keep 0.8)-"),
+        ("--hidden=17", "the network was 784 (keep 0.8)-"),
+        ("--keep=0.6", "the network was 784 (keep 0.8)-"),
         (
             "--learning-rate=0.2",
-            "`learning rate` was 0.1 to 0.0 in a straight line over 189 steps when",
+            "the learning rate was 0.1 to 0.0 in a straight line over 189 steps when",
         ),
         (
             "--no-max-norm",
-            "`max-norm` was 1.5 times the keep rate of a layer's inputs when the checkpoint was saved and is none now",
+            "the max-norm was 1.5 times the keep rate of a layer's inputs when the checkpoint was saved and is none now",
         ),
         (
             "--isa=portable",
-            "is separate multiplication and addition (instruction set portable) now",
+            "(instruction set portable) now: resume with an --isa other than portable",
         ),
     ] {
         let portable_fuses = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
@@ -178,7 +178,7 @@ fn files_that_cannot_be_resumed_or_saved_are_refused_at_once() {
     assert_eq!(fs::read(folder.join("c")).unwrap(), b"a file of mine");
     succeeds(folder, &["--checkpoint=d", "--out=m"]);
     let line = fails(folder, &["--resume=m"], 1);
-    assert!(line.contains("expected a checkpoint"), "{line}");
+    assert!(line.contains("m: a model, which cannot be resumed: expected a checkpoint"), "{line}");
     let line = fails(folder, &["--resume=d", "--checkpoint=e", "--out=d"], 2);
     assert!(line.contains("--resume and --out"), "{line}");
 }

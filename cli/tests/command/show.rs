@@ -86,6 +86,16 @@ fn the_methods_of_prediction_print_their_uncertainty() {
         }
         assert_eq!(mc[6], 40.0);
     }
+    // One sample has no mutual information, but the columns are the same.
+    let one = ["predict", "--model=m", "--limit=1", "--samples=1"];
+    let line = succeeds(folder, &one);
+    let fields: Vec<&str> = line.trim_end().split('\t').collect();
+    assert_eq!((fields.len(), fields[5], fields[6]), (17, "-", "1"), "{line}");
+    assert!(fields[4].parse::<f64>().unwrap() > 0.0, "{line}");
+    let json: Value =
+        serde_json::from_str(&succeeds(folder, &[&one[..], &["--json"]].concat())).unwrap();
+    assert!(json["entropy"].is_number() && json["mutual_information"].is_null(), "{json}");
+    assert!(json.as_object().unwrap().contains_key("mutual_information"), "{json}");
     let early = predict(&["--tolerance=0.05", "--samples=200"]);
     assert!(early.iter().all(|row| row[6] == 200.0 || row[6] % 16.0 == 0.0));
     assert!(early.iter().any(|row| row[6] < 200.0), "{early:?}");

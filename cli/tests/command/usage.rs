@@ -296,7 +296,11 @@ fn arrays_are_read() {
     let cases: [(&[&str], &str, i32); 9] = [
         (&["train", "--data=x.npy"], "expected --labels FILE.npy", 2),
         (&["train", "--data=x.npy", "--labels=y.npy"], "expected --held-out N", 2),
-        (&["train", "--labels=y.npy"], "--labels y.npy: expected --data FILE.npy", 2),
+        (
+            &["train", "--labels=y.npy"],
+            "--labels y.npy: cannot be used with the built-in digits",
+            2,
+        ),
         (&["eval", "--model=m", "--data=x.npy"], "expected --labels FILE.npy", 2),
         (&["predict", "--model=m", "--data=bad.npy"], "bad.npy: truncated", 1),
         (&["predict", "--model=m", "--data=none.npy"], "none.npy: ", 1),

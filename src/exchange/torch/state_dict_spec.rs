@@ -217,7 +217,7 @@ mod tests {
             (r#"{"hidden": [{"activation": "relu", "rate": 1}]}"#, "unknown field `rate`"),
             (r#"{"hidden": [{"activation": "glu"}]}"#, "activation `glu`: expected one of relu"),
             (r#"{"input_keep": 0}"#, "keep rate 0: expected a number above 0"),
-            (r#"{"input_keep": 0.8, "input_drop": 0.2}"#, "expected one of the two"),
+            (r#"{"input_keep": 0.8, "input_drop": 0.2}"#, "expected only one of the two"),
             (r#"{"hidden": [{"activation": "relu", "drop": 1.0}]}"#, "drop rate 1"),
             (r#"{"loss": "hinge"}"#, "unknown variant `hinge`"),
             (r#"{"scaling": "none"}"#, "unknown variant `none`"),

@@ -1,0 +1,55 @@
+//! The error of a run that is resumed with other settings, in terms of the options that set them.
+
+use thinnet::Error;
+
+/// The setting that holds the digest of the test data.
+pub const TEST_DATA: &str = "data for testing (SHA-256)";
+
+/// The setting that holds the digest of the training data.
+pub const TRAINING_DATA: &str = "data for training (SHA-256)";
+
+/// Names the options of a setting that differs, where its name is not itself an option.
+pub fn explain(error: Error) -> anyhow::Error {
+    let Error::Resume { path: Some(path), what, saved, now } = &error else {
+        return error.into();
+    };
+    let path = path.display();
+    let (name, options) = match what.as_str() {
+        TEST_DATA | TRAINING_DATA => {
+            let set = if what == TEST_DATA { "test" } else { "training" };
+            return anyhow::anyhow!(
+                "{path}: the {set} data are not those of the saved run (SHA-256 {saved} then, {now} \
+                 now): resume with the same --data and --labels"
+            );
+        }
+        "arithmetic" => {
+            let other = if now.contains("portable") {
+                "an --isa other than portable"
+            } else {
+                "--isa portable"
+            };
+            return anyhow::anyhow!(
+                "{path}: the arithmetic was {saved} when the checkpoint was saved and is {now} now: \
+                 resume with {other}"
+            );
+        }
+        "network" => ("network", "--data, --hidden, --activation, --keep-input and --keep"),
+        "learning rate" => ("learning rate", "--learning-rate and --schedule"),
+        "momentum" => ("momentum", "--momentum and --schedule"),
+        "paper's rates" => ("scaling of learning rates as in the paper", "--schedule"),
+        "max-norm" => ("max-norm", "--max-norm, --max-norm-paper or --no-max-norm"),
+        "optimiser" => ("optimiser", "--optimiser"),
+        "nesterov" => ("setting of Nesterov momentum", "--nesterov"),
+        "weight decay" => ("weight decay", "--weight-decay"),
+        "initial accumulator" => ("initial accumulator", "--initial-accumulator"),
+        "beta1" => ("first decay rate", "--beta1"),
+        "beta2" => ("second decay rate", "--beta2"),
+        "epsilon" => ("epsilon", "--epsilon"),
+        "mask seed" => ("seed", "--seed"),
+        _ => return error.into(),
+    };
+    anyhow::anyhow!(
+        "{path}: the {name} was {saved} when the checkpoint was saved and is {now} now: resume with \
+         the same {options}"
+    )
+}
