@@ -371,7 +371,7 @@ fn refusals_are_one_line() {
             "layers.toml: line 2: invalid type: string \"x\", expected a number, in `input_keep = \"x\"`",
         ),
         ("input_keep = 1.5", "keep rate 1.5: expected a number above 0 and at most 1"),
-        ("hidden = [{ activation = \"gelu\" }]", "activation `gelu`: expected one of relu"),
+        ("hidden = [{ activation = \"swoosh\" }]", "activation `swoosh`: expected one of relu"),
     ] {
         fs::write(folder.join("layers.toml"), toml).unwrap();
         fails(folder, &["convert", dict, "out", layers], 1, words);
