@@ -271,7 +271,7 @@ pub fn bad() -> Vec<Bad> {
         bad("bad-here-too", of_w(ranged(floats("w", &[2, 3], &[1.0; 6]), 0, 24)), "data here and"),
         bad("bad-segment", of_w(ranged(w(), 0, 24).bytes(3, [])), "`w` has a segment"),
         bad("bad-data-location", of_w(ranged(w(), 0, 24).varint(14, 2)), "data_location 2"),
-        bad("bad-not-external", of_w(ranged(w(), 0, 24).varint(14, 0)), "data_location 0"),
+        bad("bad-not-external", of_w(ranged(w(), 0, 24).varint(14, 0)), "data_location is 0"),
         bad("bad-strings", of_w(ranged(bare("w", 8, &[2, 3]), 0, 24)), "`w` is STRING"),
         bad(
             "bad-shape",

@@ -501,7 +501,7 @@ pub fn onnx() -> Vec<Hostile> {
         hostile(
             "bad-length-overflows",
             start(&[58, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1]),
-            "states 18446744073709551615 bytes: expected at most the 0 left",
+            "should have 18446744073709551615 bytes, but only 0 are left",
         ),
         hostile("bad-group", start(&[59]), "wire type 3"),
         hostile("bad-field-0", start(&[0, 0]), "field number 0"),
@@ -706,7 +706,11 @@ pub fn onnx() -> Vec<Hostile> {
         ),
         hostile("bad-reshape-to-rows", reshaped(&[2]), "2 rows, but the input has 9:"),
         hostile("bad-reshape-to-nothing", reshaped(&[]), "shape []"),
-        hostile("bad-reshape-overflows", reshaped(&[-1, i64::MAX, i64::MAX]), "is stated"),
+        hostile(
+            "bad-reshape-overflows",
+            reshaped(&[-1, i64::MAX, i64::MAX]),
+            "the sizes of the rows are unknown",
+        ),
         hostile("bad-input-kind", of_input(7, &[9, 2]), "expected a Cast to floats before it"),
         hostile("bad-input-text", of_input(8, &[9, 2]), "input `x` is STRING: expected numbers"),
         // An extra layer for the ReLU, with 2^20 by 2^20 weights.

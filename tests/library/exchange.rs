@@ -471,7 +471,7 @@ fn other_graphs_are_refused_with_the_node() {
     let asked = Model::read(&path).unwrap().network(Some(Loss::SquaredError));
     let message = asked.unwrap_err().to_string();
     assert!(
-        message.contains("loss softmax_cross_entropy: expected no other loss, got squared_error"),
+        message.contains("states the loss softmax_cross_entropy: expected this loss or none to be given, got squared_error"),
         "{message}"
     );
 }

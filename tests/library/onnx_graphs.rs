@@ -305,7 +305,12 @@ fn the_dimension_of_a_single_row_is_not_removed() {
         a("Reshape", &["s", "[0, -1]"], "r"),
         a("Softmax", &["r"], "y").with("axis", Attribute::Int(-1)),
     ];
-    refused(&nodes, Some(1), &[1, 4], "the dimension of the one row");
+    refused(
+        &nodes,
+        Some(1),
+        &[1, 4],
+        "a Squeeze of a single row also removes the dimension of the rows",
+    );
     read(&nodes, Some(2), &[1, 4]).network.unwrap();
 }
 

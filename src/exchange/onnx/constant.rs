@@ -277,7 +277,7 @@ impl<'a> Constant<'a> {
         if stated != Some(ints.len()) {
             let got = ints.len();
             return Err(format!(
-                "{name} has {got} elements: expected as many as its shape {shape:?} has"
+                "{name} has {got} elements: expected the product of the sizes in its shape, {shape:?}"
             ));
         }
         Ok((ints, !shape.is_empty()))

@@ -3,6 +3,7 @@
 use super::{
     constant::{Floats, Operand},
     proto::short,
+    row::SIZES_UNKNOWN,
 };
 use crate::memory::reserve;
 
@@ -123,8 +124,9 @@ impl<'a> Applied<'a> {
                     (&[n] | &[1, n], Some(size)) if n == size => {}
                     (&[n] | &[1, n], None) => *channels = Some(n),
                     (shape, size) => {
-                        let expected = size.map_or("?".to_owned(), |size| size.to_string());
-                        return Err(format!("{name} has shape {shape:?}: expected [{expected}]"));
+                        let expected = size
+                            .map_or("one number for each channel".to_owned(), |n| format!("[{n}]"));
+                        return Err(format!("{name} has shape {shape:?}: expected {expected}"));
                     }
                 }
                 continue;
@@ -132,7 +134,7 @@ impl<'a> Applied<'a> {
             broadcast(&floats, &mut known)?;
         }
         if known.len() > 1 && known.contains(&None) && op.operands().iter().any(|o| !is_one(o)) {
-            return Err("expected an input whose shape is stated".to_owned());
+            return Err(SIZES_UNKNOWN.to_owned());
         }
         Ok((Self { op, dims: known.clone(), node, index }, known))
     }
@@ -236,7 +238,7 @@ pub(super) fn broadcast(floats: &Floats<'_>, known: &mut [Option<usize>]) -> Res
     if fits {
         return Ok(());
     }
-    let size = |size: &Option<usize>| size.map_or("?".to_owned(), |size| size.to_string());
+    let size = |size: &Option<usize>| size.map_or("any".to_owned(), |size| size.to_string());
     let dims: Vec<_> = dims.iter().map(size).collect();
     Err(format!(
         "{} has shape {shape:?}: expected a number, or one for each element of a row, [{}]",

@@ -93,7 +93,7 @@ impl<'a> Graph<'a> {
         one.map(|output| output.name).ok_or_else(|| {
             let names: Vec<_> = all().take(4).map(|output| short(output.name)).collect();
             let (got, names) = (self.outputs.len(), names.join(", "));
-            format!("{got} outputs ({names}): expected only one of floats")
+            format!("{got} outputs ({names}): expected exactly one output of floats")
         })
     }
 

@@ -240,7 +240,7 @@ impl<'a> Model<'a> {
 
     fn parse(&self) -> Result<proto::Model<'_>, Error> {
         proto::Model::read(&self.bytes)
-            .map_err(|reason| self.refuse(format!("not an ONNX model: {reason}")))
+            .map_err(|reason| self.refuse(format!("not a valid ONNX model: {reason}")))
     }
 
     /// The tensors in other files, which are opened and checked.
@@ -258,7 +258,8 @@ impl<'a> Model<'a> {
         let Some(text) = graph.metadata else { return Ok(None) };
         let refuse = |reason: &dyn std::fmt::Display| {
             self.refuse(format!(
-                "metadata `{KEY}`: {reason}: expected what thinnet writes into ONNX"
+                "metadata `{KEY}`: {reason}: expected the description that thinnet writes into an ONNX \
+                 file"
             ))
         };
         ensure_room("metadata", text.len().saturating_mul(4))?;

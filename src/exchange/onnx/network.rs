@@ -6,7 +6,7 @@ use super::{
     layer::{Layer, OfNode, Rounded, Sums},
     proto::{Node, short},
     report::{Report, Role},
-    row::Row,
+    row::{Row, SIZES_UNKNOWN},
     steps::{Linear, Step},
 };
 use crate::{
@@ -190,7 +190,7 @@ impl<'a> Draft<'a> {
         row: &Row,
         report: &mut Report,
     ) -> Result<(), String> {
-        let n = row.columns().ok_or("expected an input whose shape is stated")?;
+        let n = row.columns().ok_or(SIZES_UNKNOWN)?;
         self.add_layer(node, Sums::Inputs(n))?;
         report.notes.push(format!(
             "{} needs an extra layer before it, with {n} by {n} weights that are 0 off the \
@@ -212,7 +212,10 @@ impl<'a> Draft<'a> {
             None => (&mut self.pending, layers),
         };
         if into.len() == MAX_FOLDED {
-            return Err(format!("more than {MAX_FOLDED} elementwise operations at one place"));
+            return Err(format!(
+                "more than {MAX_FOLDED} elementwise operations one after another: expected at most \
+                 {MAX_FOLDED}"
+            ));
         }
         into.push(applied);
         Ok(layer)
@@ -316,7 +319,7 @@ impl<'a> Draft<'a> {
         }
         if let Some(last) = self.pending.last() {
             let reason = "scales or shifts the output of the last activation: expected a layer \
-                 after it, to fold it into";
+                 after this node, into which the operation can be folded";
             return Err((Some(last.index), reason.to_owned()));
         }
         match layer.activation.take() {
@@ -408,7 +411,9 @@ impl<'a> Draft<'a> {
         }
         let link = Some(said.loss()).filter(|&loss| loss != Loss::SquaredError);
         if link != self.loss {
-            let got = self.loss.map_or("no output function".to_owned(), output_function);
+            let got = self.loss.map_or("no output function".to_owned(), |loss| {
+                format!("the {}", output_function(loss))
+            });
             return here("the loss", said.loss().to_string(), got);
         }
         Ok(())
@@ -434,8 +439,8 @@ impl<'a> Draft<'a> {
     ) -> Result<Loss, String> {
         match (said.or(self.loss), asked) {
             (Some(said), Some(asked)) if said != asked => Err(format!(
-                "the graph ends like a network with loss {said}: expected no other loss, got \
-                 {asked}"
+                "the graph or its metadata states the loss {said}: expected this loss or none to be \
+                 given, got {asked}"
             )),
             (said, asked) => Ok(said.or(asked).unwrap_or_else(|| default_loss(outputs))),
         }

@@ -19,6 +19,10 @@ pub(super) struct Row {
 /// The maximum number of dimensions; exporters write a few.
 const MAX_DIMENSIONS: usize = 16;
 
+/// What a node needs if the sizes of its rows are not known.
+pub(super) const SIZES_UNKNOWN: &str = "the sizes of the rows are unknown: expected an input of the \
+                                        graph whose sizes, except the number of rows, are fixed";
+
 impl Row {
     /// A row with one dimension.
     pub fn flat(columns: Option<usize>) -> Self {
@@ -177,20 +181,18 @@ impl Row {
                 _ => None,
             };
             if known.is_none() && !any_rows {
-                return Err(format!("shape {}: expected an input whose shape is stated", text()));
+                return Err(format!("shape {}: {SIZES_UNKNOWN}", text()));
             }
             return Ok(Self { fixed, ..self.with(dims) });
         }
         match (known, others) {
             (Some(known), Some(others)) if known != others => {
-                Err(format!("{others} columns: expected {known}, as in a row of the input"))
+                Err(format!("makes rows of {others} elements: expected {known}, as in its input"))
             }
             (None, Some(others)) if !any_rows => {
-                Err(format!("{others} columns: expected an input whose shape is stated"))
+                Err(format!("makes rows of {others} elements: {SIZES_UNKNOWN}"))
             }
-            (_, None) if !any_rows => {
-                Err(format!("shape {}: expected an input whose shape is stated", text()))
-            }
+            (_, None) if !any_rows => Err(format!("shape {}: {SIZES_UNKNOWN}", text())),
             _ => Ok(self.with(dims)),
         }
     }
@@ -200,12 +202,14 @@ impl Row {
         let rank = self.dims.len() + 1;
         let Some(axes) = axes else {
             if self.dims.contains(&None) {
-                return Err("without axes: expected an input whose shape is stated".to_owned());
+                return Err(format!("no axes: {SIZES_UNKNOWN}"));
             }
             if self.rows == Some(1) {
-                return Err("without axes, this would also remove the dimension of the one row: \
-                     expected axes"
-                    .to_owned());
+                return Err(
+                    "without axes, a Squeeze of a single row also removes the dimension of the \
+                     rows: expected axes"
+                        .to_owned(),
+                );
             }
             let dims = self.dims.iter().copied().filter(|&size| size != Some(1));
             return Ok(self.with(dims.collect()));

@@ -85,9 +85,10 @@ impl Sizes {
     /// The numbers, if all of them are known and do not depend on the rows.
     pub fn numbers(&self) -> Result<Vec<i64>, String> {
         let numbers = self.items.iter().map(|item| item.and_then(Size::number));
-        numbers
-            .collect::<Option<_>>()
-            .ok_or_else(|| "expected numbers that do not depend on the rows".to_owned())
+        numbers.collect::<Option<_>>().ok_or_else(|| {
+            "some numbers depend on the number of rows or are unknown: expected constants"
+                .to_owned()
+        })
     }
 
     /// Whether the numbers fit into 32 bits.
@@ -100,7 +101,11 @@ impl Sizes {
         let (a, b) = (&self.items, &other.items);
         let n = if a.len() == 1 { b.len() } else { a.len() };
         if b.len() != n && b.len() != 1 {
-            return Err(format!("{} and {} numbers: expected equally many", a.len(), b.len()));
+            return Err(format!(
+                "{} and {} numbers: expected the same number of both, or one number",
+                a.len(),
+                b.len()
+            ));
         }
         let at = |items: &[Option<Size>], i: usize| items[if items.len() == 1 { 0 } else { i }];
         let compute = |i| {

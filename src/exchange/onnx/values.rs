@@ -186,7 +186,12 @@ impl<'a> Known<'a, '_> {
             (Some([0 | -1]), _) | (None, false) if sizes.is_vector != more => {
                 sizes.with_rank(more).map(Value::Sizes)
             }
-            _ => Err("expected axis 0 of a number, or of a vector of one number".to_owned()),
+            (axes, _) => {
+                let input = if sizes.is_vector { "a vector" } else { "a single number" };
+                let expected = if more { "a single number" } else { "a vector of one number" };
+                let axes = axes.map_or("no axes".to_owned(), |axes| format!("axes {axes:?}"));
+                Err(format!("takes {input} and {axes}: expected {expected} and axes [0]"))
+            }
         }
     }
 }
@@ -213,7 +218,9 @@ fn expand<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
     known.inputs.at_most(2)?;
     known.attributes(&[])?;
     let Value::Constant(constant) = known.input(0)? else {
-        return Err("expands what is not a number: expected one".to_owned());
+        return Err(
+            "expands a value that is not a single constant number: expected one number".to_owned()
+        );
     };
     let (number, shape) = (constant.float()?, known.input(1)?.sizes()?);
     if constant.shape().len() > shape.items.len() {
@@ -335,7 +342,11 @@ fn product<'a>(known: &Known<'a, '_>) -> Result<Value<'a>, String> {
     let keeps = flag("keepdims", 1)?;
     match parameters.ints("axes", 1)?.as_deref() {
         None if flag("noop_with_empty_axes", 0)? => {
-            return Err("multiplies nothing without axes: expected axis 0".to_owned());
+            return Err(
+                "has no axes, and noop_with_empty_axes makes it do nothing: expected axes \
+                        [0]"
+                .to_owned(),
+            );
         }
         None => {}
         Some(&[axis]) if is_only_axis(axis) => {}

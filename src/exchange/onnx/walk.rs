@@ -194,7 +194,9 @@ impl<'g, 'a> Walk<'g, 'a> {
             Some(Value::Row { row, position }) => Some((at, row, *position)),
             _ => None,
         });
-        let first = rows.next().ok_or("takes no row: expected one")?;
+        let first = rows
+            .next()
+            .ok_or("none of its inputs depends on the graph's input: expected one that does")?;
         let second = rows.next();
         // Only p and 1 - p may come together, and the step continues from the later one.
         let (at, row, position) = match second {

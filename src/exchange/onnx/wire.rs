@@ -43,7 +43,9 @@ impl<'a> Fields<'a> {
             self.left.checked_sub(1).ok_or_else(|| format!("{} has too many fields", self.what))?;
         let tag = varint(&mut self.rest)?;
         let number = tag >> 3;
-        let cut = |what: &str| format!("field {number} is cut off: expected {what}");
+        let cut = |what: &str| {
+            format!("field {number} is cut off: expected {what} (the file may be truncated)")
+        };
         let value = match tag & 7 {
             _ if number == 0 || number >> 29 != 0 => {
                 return Err(format!("field number {number}: expected one from 1 to 536870911"));
@@ -60,7 +62,8 @@ impl<'a> Fields<'a> {
                 let (bytes, rest) = split.ok_or_else(|| {
                     let left = self.rest.len();
                     format!(
-                        "field {number} states {length} bytes: expected at most the {left} left"
+                        "field {number} should have {length} bytes, but only {left} are left (the \
+                         file may be truncated)"
                     )
                 })?;
                 self.rest = rest;
@@ -202,7 +205,10 @@ mod tests {
             (&[8, 255, 255, 255, 255, 255, 255, 255, 255, 255, 2], "a varint is too long"),
             (&[8, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 0], "a varint is too long"),
             (&[0, 0], "field number 0"),
-            (&[18, 2, 7], "states 2 bytes: expected at most the 1 left"),
+            (
+                &[18, 2, 7],
+                "field 2 should have 2 bytes, but only 1 are left (the file may be truncated)",
+            ),
             (&[18, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1], "states 18446744073709551615"),
             (&[9, 1, 2, 3], "field 1 is cut off: expected 8 bytes"),
             (&[13, 1], "field 1 is cut off: expected 4 bytes"),

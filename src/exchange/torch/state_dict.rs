@@ -198,8 +198,8 @@ impl<'a> StateDict<'a> {
             let names: Vec<_> = found.iter().map(|layer| format!("{}weight", layer.name)).collect();
             let (got, names) = (found.len(), list(&names));
             return Err(file.refuse(format!(
-                "{got} linear layers ({names}): expected {}, for the {hidden} hidden layers \
-                 described and the output layer",
+                "{got} linear layers ({names}): expected {}, one for each of the hidden layers in \
+                 the description ({hidden}) and one for the output",
                 hidden + 1
             )));
         }
@@ -261,7 +261,10 @@ impl<'a> StateDict<'a> {
                     return Err(refuse(&format!("{weight} too")));
                 }
             } else {
-                return Err(refuse("a `weight` or a `bias` of a linear layer"));
+                return Err(refuse(
+                    "a `weight` or a `bias` of a linear layer (networks with other modules, such as \
+                     BatchNorm1d, can be imported from ONNX)",
+                ));
             }
         }
         if layers.is_empty() {

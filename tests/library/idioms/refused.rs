@@ -174,7 +174,7 @@ pub const REFUSED: &[Refusal] = &[
     },
     Refusal {
         words: "(`Mul`): scales or shifts the output of the last activation: expected a layer \
-             after it, to fold it into",
+             after this node, into which the operation can be folded",
         which: &["outputs_scaled_probabilities"],
     },
     Refusal {
@@ -235,15 +235,15 @@ pub const REFUSED: &[Refusal] = &[
         which: &["tools_*/ort_all"],
     },
     Refusal {
-        words: "2 outputs ... : expected only one of floats",
+        words: "2 outputs ... : expected exactly one output of floats",
         which: &["outputs_heads", "outputs_two"],
     },
     Refusal {
-        words: "3 outputs ... : expected only one of floats",
+        words: "3 outputs ... : expected exactly one output of floats",
         which: &["sklearn_binary_columns"],
     },
     Refusal {
-        words: "4 outputs ... : expected only one of floats",
+        words: "4 outputs ... : expected exactly one output of floats",
         which: &["sklearn_classes_columns"],
     },
     Refusal {
@@ -347,8 +347,8 @@ pub const REFUSED_ELSEWHERE: &[Refusal] = &[
         which: &["inputs_rsqrt/raw"],
     },
     Refusal {
-        words: "(`Squeeze`): without axes, this would also remove the dimension of the one row: \
-             expected axes",
+        words: "(`Squeeze`): without axes, a Squeeze of a single row also removes the dimension of \
+             the rows: expected axes",
         which: &["outputs_squeezed_any/_1"],
     },
     Refusal {

@@ -51,7 +51,9 @@ impl<'a> Stated<'a> {
     /// `data_location`: 0 in the tensor itself, 1 in another file.
     pub fn data_location(&mut self, value: i64) -> Result<(), String> {
         if value != 0 && value != 1 {
-            return Err(format!("data_location {value}: expected 0, in the graph, or 1, external"));
+            return Err(format!(
+                "data_location {value}: expected 0 (in the graph) or 1 (in another file)"
+            ));
         }
         self.data_location = value;
         Ok(())
@@ -61,7 +63,9 @@ impl<'a> Stated<'a> {
     pub fn place(&self) -> Result<Option<External<'a>>, String> {
         if self.data_location == 0 {
             return if self.has_entries {
-                Err("external_data, and data_location 0: expected 1, external".to_owned())
+                Err("has external_data although data_location is 0 (in the graph): expected 1 (in \
+                     another file)"
+                    .to_owned())
             } else {
                 Ok(None)
             };
@@ -150,8 +154,8 @@ mod tests {
             (1, &[X, ("offset", "0"), ("offset", "0")], "`offset` twice"),
             (1, &[("length", "4"), X, ("length", "8")], "`length` twice"),
             (1, &[("checksum", ""), X, ("checksum", "")], "`checksum` twice"),
-            (0, &[X], "data_location 0: expected 1"),
-            (0, &[("x", "y")], "data_location 0: expected 1"),
+            (0, &[X], "data_location is 0 (in the graph): expected 1"),
+            (0, &[("x", "y")], "data_location is 0 (in the graph): expected 1"),
             (2, &[X], "data_location 2: expected 0"),
             (-1, &[], "data_location -1"),
         ] {

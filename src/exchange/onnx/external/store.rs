@@ -87,7 +87,9 @@ impl<'a> Store<'a> {
         });
         let Some(range) = range.map(|index| &self.ranges[index]) else {
             let location = short(external.location);
-            return Err(format!("{size} bytes of {location} that no tensor states"));
+            return Err(format!(
+                "the {size} bytes in {location} belong to none of the graph's tensors"
+            ));
         };
         self.files[range.file].read(range.start, size).map_err(|reason| range.of.refuse(reason))
     }

@@ -59,7 +59,7 @@ fn ranges_are_read_unchanged() {
     // Tensors that were not checked.
     for other in [wanted("w", "x.data", 4, 41), wanted("w", "y.data", 4, 40)] {
         let reason = store.read(&other.external, other.size).unwrap_err();
-        assert!(reason.contains("that no tensor states"), "{reason}");
+        assert!(reason.contains("belong to none of the graph's tensors"), "{reason}");
     }
     assert!(store.read(&all[0].external, u64::MAX).is_err());
 }
@@ -72,7 +72,10 @@ fn a_number_that_cannot_be_read_says_why() {
     let store = Store::default();
     let number = Constant::of_tensor("w", model.initialisers[0], &store);
     let reason = number.float().unwrap_err();
-    assert!(reason.contains("8 bytes of `x.data` that no tensor states"), "{reason}");
+    assert!(
+        reason.contains("the 8 bytes in `x.data` belong to none of the graph's tensors"),
+        "{reason}"
+    );
 }
 
 /// `ModelProto` with one initialiser of these fields.
@@ -115,14 +118,14 @@ fn a_wrong_statement_is_refused_with_the_name_of_the_tensor() {
     refused(&with(b"\x22\x04\0\0\0\0"), "data here and in another file");
     refused(&with(b"\x1a\0"), "a segment of its data");
     refused(&with(b"\x70\x02"), "data_location 2");
-    refused(&with(b"\x70\0"), "data_location 0");
+    refused(&with(b"\x70\0"), "data_location is 0");
     refused(&with(b"\x6a\x0b\x0a\x06offset\x12\x01-"), "offset `-`: expected");
     refused(&with(b"\x6a\x0a\x0a\x08location"), "`location` twice");
     refused(&with(b"\x10\x08"), "is STRING: expected elements of a known size");
     refused(&with(b"\x10\0"), "is UNDEFINED");
     refused(&with(b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\x7f"), "too large");
     refused(b"\x70\x01\x42\x01w", "without a location");
-    refused(b"\x70\0\x6a\0\x42\x01w", "data_location 0");
+    refused(b"\x70\0\x6a\0\x42\x01w", "data_location is 0");
 }
 
 #[test]

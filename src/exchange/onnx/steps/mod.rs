@@ -180,7 +180,7 @@ impl<'a, 'v> Call<'a, 'v> {
     fn check_first(&self) -> Result<(), String> {
         if self.at != 0 {
             return Err(format!(
-                "input {} is not constant: expected only the first input not to be constant",
+                "input {} depends on the rows: expected a constant for every input but the first",
                 self.at
             ));
         }

@@ -14,7 +14,8 @@ pub(super) fn operand<'a>(call: &Call<'a, '_>) -> Result<(Operand<'a>, bool), St
     let is_first = call.at == 0;
     if let Some(Value::Filled { number, shape }) = call.inputs.get(1 - call.at) {
         if !call.row.covers(shape) {
-            let reason = "a number for each of more elements than a row has: expected as many";
+            let reason = "the constant does not fit the shape of the rows: expected one number, or \
+                          one for each element of a row";
             return Err(reason.to_owned());
         }
         return Ok((Operand::Number(*number), is_first));
