@@ -100,7 +100,10 @@ impl Header {
         let mut end = 0;
         for tensor in tensors {
             let Entry { name, dtype, shape, offsets: (from, to) } = &*tensor;
-            if *from != end || to < from {
+            if to < from {
+                return Err(format!("{name} ends at byte {to}, before it starts at byte {from}"));
+            }
+            if *from != end {
                 return Err(format!(
                     "{name} takes bytes {from} to {to}: expected it to start at byte {end}"
                 ));
@@ -286,7 +289,8 @@ mod tests {
             ("[0,8]", "[4,8]", "b takes bytes 4 to 8: expected it to start at byte 8"),
             ("[1,9]", "[9,13]", "a takes bytes 1 to 9: expected it to start at byte 0"),
             ("[0,8]", "[8,10]", "b, F16 [2, 1], has 2 bytes: expected 4 bytes"),
-            ("[8,0]", "[8,12]", "a takes bytes 8 to 0"),
+            ("[8,0]", "[8,12]", "a ends at byte 0, before it starts at byte 8"),
+            ("[8,0]", "[0,8]", "a ends at byte 0, before it starts at byte 8"),
         ] {
             let reason = read(&tensors(a, b), 13).unwrap_err();
             assert!(reason.contains(words), "{reason}");

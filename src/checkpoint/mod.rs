@@ -56,7 +56,7 @@ pub use contents::{Contents, TrainingState};
 pub(crate) use floats::FloatType;
 pub(crate) use header::{begins as header_begins, looks_whole};
 pub(crate) use model::KEY as MODEL_KEY;
-pub(crate) use reader::{Reader, Verify, ensure_begins};
+pub(crate) use reader::{Reader, Verify};
 pub(crate) use tensor::{ReadInto, Tensor, WriteFrom};
 pub(crate) use training::{
     KEY as CHECKPOINT_KEY, OptimiserRecord, Position, Saved, writer as of_training,

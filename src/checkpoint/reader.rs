@@ -52,12 +52,12 @@ pub(crate) struct Reader<'a> {
 }
 
 /// Checks that a safetensors file can begin like this; if not, returns the reason.
-pub(crate) fn ensure_begins(first: &[u8], path: Option<&Path>) -> Result<(), String> {
+fn ensure_begins(first: &[u8], path: Option<&Path>) -> Result<(), String> {
     if begins(first) {
         return Ok(());
     }
     let reason = files::foreign(first, path).unwrap_or_else(|| {
-        "expected the header's length in 8 bytes (below 4 GiB), followed by `{`".to_owned()
+        "expected a header at the start: its length in 8 bytes (below 4 GiB), then `{`".to_owned()
     });
     Err(format!("not a safetensors file: {reason}"))
 }
@@ -100,22 +100,16 @@ impl<'a> Reader<'a> {
         // The bytes by which other formats are recognised.
         let mut first = vec![0; size.min(FIRST) as usize];
         read(&mut data, &mut first, path)?;
-        if !begins(&first)
-            && let Some(reason) = files::foreign(&first, path)
-        {
-            return Err(refuse(reason));
-        }
+        ensure_begins(&first, path).map_err(|reason| Error::format(path, reason))?;
         let mut data = Cursor::new(first).chain(data);
         let mut length = [0; size_of::<u64>()];
-        let Some(after) = size.checked_sub(length.len() as u64) else {
-            return Err(refuse(format!("{size} bytes: expected at least {}", length.len())));
-        };
         read(&mut data, &mut length, path)?;
+        let after = size.saturating_sub(length.len() as u64);
         let length = u64::from_le_bytes(length);
         let Some(of_data) = after.checked_sub(length) else {
             return Err(refuse(format!(
-                "invalid header length {length}: expected at most {after}, the number of bytes that \
-                 follow"
+                "the header should have {length} bytes, but only {after} follow its length (the file \
+                 may be truncated)"
             )));
         };
         let Some(length) = usize::try_from(length).ok().filter(|&length| length <= LONGEST) else {
@@ -123,9 +117,6 @@ impl<'a> Reader<'a> {
         };
         let mut json = zeros("the header", [1, length])?;
         read(&mut data, &mut json, path)?;
-        if json.first() != Some(&b'{') {
-            return Err(refuse("the header is not JSON: expected it to start with {".to_owned()));
-        }
         // The memory that parsing it can take: strings, names and shapes.
         ensure_room("the header", length.saturating_mul(4))?;
         let header = Header::read(&json, of_data).map_err(refuse)?;

@@ -130,6 +130,16 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// The first bytes of a file that should be `what`.
+    pub fn magic<const N: usize>(&mut self, what: &str) -> Result<[u8; N], Error> {
+        if gzip::peek(&mut self.from).map_err(|error| self.unreadable(error))?.is_none() {
+            return Err(self.refuse(format!("an empty file: expected {what}")));
+        }
+        let mut magic = [0; N];
+        self.exactly(&mut magic)?;
+        Ok(magic)
+    }
+
     /// Fills `bytes`.
     pub fn exactly(&mut self, bytes: &mut [u8]) -> Result<(), Error> {
         let mut got = 0;
@@ -268,7 +278,7 @@ impl<'a> Source<'a> {
         if error.raw_os_error().is_some() {
             return Error::transfer(self.path, error);
         }
-        self.refuse(format!("cannot be read completely: {error}"))
+        self.refuse(format!("truncated or damaged gzip data: {error}"))
     }
 }
 

@@ -4,7 +4,7 @@ use std::{fmt, path::Path};
 
 use super::{onnx, torch};
 use crate::{
-    checkpoint::{CHECKPOINT_KEY, MODEL_KEY, Reader, ensure_begins, header_begins, looks_whole},
+    checkpoint::{CHECKPOINT_KEY, MODEL_KEY, Reader, header_begins, looks_whole},
     error::Error,
     files::{self, foreign},
 };
@@ -65,7 +65,7 @@ impl FileKind {
             if is_onnx(first, u64::MAX, Some(path)) {
                 return onnx::begins(first);
             }
-            ensure_begins(first, Some(path))
+            ensure_known(first, Some(path))
         })?;
         let reader = || Reader::of_bytes(&bytes[..]).map_err(|error| error.in_file(path));
         Ok((Self::by(&bytes, bytes.len() as u64, Some(path), reader)?, bytes))
@@ -81,6 +81,7 @@ impl FileKind {
         if is_onnx(bytes, size, path) {
             return Ok(Self::Onnx);
         }
+        ensure_known(bytes, path).map_err(|reason| Error::format(path, reason))?;
         let file = reader()?;
         Ok(if [MODEL_KEY, CHECKPOINT_KEY].into_iter().any(|key| file.has(key)) {
             Self::Thinnet
@@ -90,6 +91,19 @@ impl FileKind {
             Self::StateDict
         })
     }
+}
+
+/// Refuses bytes that cannot be the beginning of a safetensors file, if they are not ONNX either.
+fn ensure_known(bytes: &[u8], path: Option<&Path>) -> Result<(), String> {
+    const KINDS: &str =
+        "a thinnet model or checkpoint, a state dict in safetensors, or an ONNX graph";
+    if header_begins(bytes) {
+        return Ok(());
+    }
+    Err(match foreign(bytes, path) {
+        Some(found) => format!("expected {KINDS}; this is {found}"),
+        None => format!("a file of unknown format: expected {KINDS}"),
+    })
 }
 
 /// Whether a file of `size` bytes that begins with `bytes` is ONNX.

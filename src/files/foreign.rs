@@ -18,7 +18,7 @@ pub(crate) fn foreign(first: &[u8], path: Option<&Path>) -> Option<String> {
         [0x89, b'H', b'D', b'F', ..] => "an HDF5 file, as written by Keras".to_owned(),
         [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => "a NumPy array (NPY)".to_owned(),
         [b'G', b'G', b'U', b'F', ..] => "a GGUF file".to_owned(),
-        [0x1f, 0x8b, ..] => "compressed with gzip: unpack it first".to_owned(),
+        [0x1f, 0x8b, ..] => "a gzip file: unpack it first".to_owned(),
         _ if first.starts_with(b"version https://git-lfs") => {
             "a Git LFS pointer: run `git lfs pull` to fetch the file".to_owned()
         }

@@ -45,8 +45,8 @@ pub fn beta(what: &'static str, beta: f64) -> Result<(), Error> {
 
 /// Checks a number that must not be negative.
 fn not_negative(what: &'static str, value: f64) -> Result<(), Error> {
-    let expected = "a number from 0 to 3.4e38, also after conversion from the paper's weights to the \
-                    engine's";
+    let expected = "a number from 0 to 3.4e38, also after division by the square of the keep rate of a \
+                    layer's inputs if it is for the paper's weights";
     let fits = (0.0..=f64::from(f32::MAX)).contains(&value);
     fits.then_some(()).ok_or(Error::OutOfRange { what, value, expected })
 }
@@ -64,8 +64,8 @@ pub fn initial_accumulator(value: f64) -> Result<(), Error> {
 /// Checks the epsilon that is added to a divisor. It may not be 0, because a parameter without a
 /// gradient so far has divisor 0.
 pub fn epsilon(epsilon: f64) -> Result<(), Error> {
-    let expected = "a number from 1.2e-38 to 3.4e38, also after conversion from the paper's weights to \
-                    the engine's";
+    let expected = "a number from 1.2e-38 to 3.4e38, also after division by the keep rate of a layer's \
+                    inputs if it is for the paper's weights";
     let fits = (f64::from(f32::MIN_POSITIVE)..=f64::from(f32::MAX)).contains(&epsilon);
     fits.then_some(()).ok_or(Error::OutOfRange { what: "epsilon", value: epsilon, expected })
 }

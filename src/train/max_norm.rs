@@ -42,8 +42,8 @@ pub enum MaxNorm {
 
 fn check_bound(c: f64) -> Result<f64, Error> {
     if !(LEAST_NORM..=f64::from(f32::MAX)).contains(&c) {
-        let expected = "a number from 1e-15 to 3.4e38, also after conversion from the paper's weights \
-                        to the engine's";
+        let expected = "a number from 1e-15 to 3.4e38, also after multiplication by the keep rate of \
+                        a layer's inputs if it is for the paper's weights";
         return Err(Error::OutOfRange { what: "max-norm", value: c, expected });
     }
     Ok(c)

@@ -100,17 +100,17 @@ pub fn torch() -> Vec<Hostile> {
     }
     let wide = 3_000_000;
     vec![
-        hostile("bad-empty", Vec::new(), "not a safetensors file"),
+        hostile("bad-empty", Vec::new(), "or an ONNX graph; this is an empty file"),
         hostile(
             "bad-truncated-data",
             good[..good.len() - 1].to_vec(),
             "byte 68, but only 67 bytes follow the header",
         ),
-        hostile("bad-truncated-header", good[..40].to_vec(), "not a safetensors file"),
+        hostile("bad-truncated-header", good[..40].to_vec(), "but only 32 follow its length"),
         hostile("bad-more-data", [good.as_slice(), &[0]].concat(), "not a safetensors file"),
-        hostile("bad-header-length", with_length(u64::MAX), "not a safetensors file"),
+        hostile("bad-header-length", with_length(u64::MAX), "a file of unknown format"),
         hostile("bad-header-short", with_length(9), "not a safetensors file"),
-        hostile("bad-header-list", safetensors("[]", 0), "not a safetensors file"),
+        hostile("bad-header-list", safetensors("[]", 0), "a file of unknown format"),
         hostile("bad-header-text", safetensors("{\"0.weight\"}", 0), "not a safetensors file"),
         hostile("bad-header-deep", safetensors(&"{\"a\":".repeat(200_000), 0), "unknown field"),
         hostile("bad-no-tensors", safetensors("{}", 0), "no tensors"),
@@ -495,8 +495,8 @@ pub fn onnx() -> Vec<Hostile> {
     vec![
         hostile("bad-empty", Vec::new(), "no graph"),
         hostile("bad-no-graph", start(&[]), "no graph"),
-        hostile("bad-text", start(b"neither"), "not an ONNX model"),
-        hostile("bad-truncated", file[..file.len() - 9].to_vec(), "states"),
+        hostile("bad-text", start(b"neither"), "not a valid ONNX model"),
+        hostile("bad-truncated", file[..file.len() - 9].to_vec(), "the file may be truncated"),
         hostile("bad-long-varint", start(&[255; 12]), "a varint is too long"),
         hostile(
             "bad-length-overflows",
@@ -692,7 +692,11 @@ pub fn onnx() -> Vec<Hostile> {
         hostile("bad-first-add", before(node("Add", &["x", "b"], "i")), "of a row, [2]"),
         hostile("bad-flatten", before(with_int(node("Flatten", &["x"], "i"), "axis", 0)), "axis 0"),
         hostile("bad-cast", before(with_int(node("Cast", &["x"], "i"), "to", 7)), "casts to INT64"),
-        hostile("bad-reshape", reshaped(&[-1, 3]), "3 columns: expected 2, as in a row"),
+        hostile(
+            "bad-reshape",
+            reshaped(&[-1, 3]),
+            "makes rows of 3 elements: expected 2, as in its input",
+        ),
         hostile("bad-reshape-to-3", reshaped(&[0, 2, 1]), "expected a Flatten before it"),
         hostile(
             "bad-reshape-to-0",

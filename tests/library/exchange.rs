@@ -453,7 +453,7 @@ fn other_graphs_are_refused_with_the_node() {
     for (name, words) in [
         ("bad_prelu", "(`PRelu`): unsupported operator: expected one of Gemm"),
         ("bad_external", "is stored in another file"),
-        ("bad_sklearn_pairs", "(`Reshape`): 1 columns: expected 2, as in a row"),
+        ("bad_sklearn_pairs", "(`Reshape`): makes rows of 1 elements: expected 2, as in its input"),
     ] {
         let path = fixture(&format!("{name}.onnx"));
         let message = Model::read(&path).unwrap().network(None).unwrap_err().to_string();
@@ -490,4 +490,29 @@ fn other_files_are_refused_by_their_first_byte_or_their_length() {
     fs::write(&path, "").unwrap();
     let message = Model::read(&path).unwrap_err().to_string();
     assert!(message.contains("empty"), "{message}");
+}
+
+/// None of the formats is named as the expected one.
+#[test]
+fn a_file_of_another_format_is_not_called_a_broken_one_of_a_known_format() {
+    const KINDS: &str =
+        "expected a thinnet model or checkpoint, a state dict in safetensors, or an ONNX graph";
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes, reason) in [
+        ("rows.npy", &b"\x93NUMPY\x01\0"[..], format!("{KINDS}; this is a NumPy array (NPY)")),
+        ("empty.onnx", b"", format!("{KINDS}; this is an empty file")),
+        ("a.csv", b"name,age\nn1,24\n", format!("a file of unknown format: {KINDS}")),
+        ("short", b"ab", format!("a file of unknown format: {KINDS}")),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        let message = format!("{}: {reason}", path.display());
+        assert_eq!(FileKind::read(&path).unwrap_err().to_string(), message);
+        assert_eq!(FileKind::read_whole(&path).unwrap_err().to_string(), message);
+    }
+    // Where only safetensors is possible, the fault is not the length that the text would state.
+    for bytes in [&b"name,age\nn1,24\n"[..], b"ab"] {
+        let message = Mlp::from_bytes(bytes).unwrap_err().to_string();
+        assert!(message.starts_with("not a safetensors file: expected a header"), "{message}");
+    }
 }

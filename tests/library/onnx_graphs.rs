@@ -341,7 +341,7 @@ fn shapes_of_constants_include_their_transposition() {
         flattened_to(&[turn.clone(), shape.clone(), item], "n")
     };
     agrees(&of("[1]"), None, &[2, 2], false);
-    refused(&of("[0]"), None, &[2, 2], "8 columns: expected 4, as in a row");
+    refused(&of("[0]"), None, &[2, 2], "makes rows of 8 elements: expected 4, as in its input");
 }
 
 /// -2^32 is 0 in 32 bits.
@@ -370,7 +370,12 @@ fn a_product_without_axes_is_refused() {
         flattened_to(&[product.with("noop_with_empty_axes", Attribute::Int(noop))], "n")
     };
     agrees(&product(0), None, &[2, 2], false);
-    refused(&product(1), None, &[2, 2], "without axes");
+    refused(
+        &product(1),
+        None,
+        &[2, 2],
+        "has no axes, and noop_with_empty_axes makes it do nothing",
+    );
 }
 
 #[test]

@@ -139,11 +139,12 @@ fn says(result: Result<(), Error>, word: &str) {
 }
 
 /// The ranges of the settings, as errors state them.
-const BOUND: &str =
-    "a number from 1e-15 to 3.4e38, also after conversion from the paper's weights to the engine's";
-const DECAY: &str =
-    "a number from 0 to 3.4e38, also after conversion from the paper's weights to the engine's";
-const EPSILON: &str = "a number from 1.2e-38 to 3.4e38, also after conversion from the paper's weights to the engine's";
+const BOUND: &str = "a number from 1e-15 to 3.4e38, also after multiplication by the keep rate of a layer's inputs \
+     if it is for the paper's weights";
+const DECAY: &str = "a number from 0 to 3.4e38, also after division by the square of the keep rate of a layer's \
+     inputs if it is for the paper's weights";
+const EPSILON: &str = "a number from 1.2e-38 to 3.4e38, also after division by the keep rate of a \
+     layer's inputs if it is for the paper's weights";
 const BETA: &str = "a number of at least 0 and below 1, in single precision too";
 
 /// The message about a number outside its range, which starts with `value`.

@@ -232,7 +232,7 @@ fn a_model_and_a_checkpoint_are_inspected() {
         assert!(text.contains(part), "{part}: {text}");
     }
     fs::write(folder.join("text"), "neither").unwrap();
-    assert!(fails(folder, &["inspect", "text"], 1).contains("text: not a safetensors file"));
+    assert!(fails(folder, &["inspect", "text"], 1).contains("text: a file of unknown format"));
     assert!(fails(folder, &["inspect", "gone"], 1).contains("gone: "));
 }
 

@@ -23,8 +23,7 @@ pub(super) struct Header {
 
 /// Reads the header.
 pub(super) fn read(from: &mut Source<'_>) -> Result<Header, Error> {
-    let mut magic = [0; 8];
-    from.exactly(&mut magic)?;
+    let magic: [u8; 8] = from.magic("an NPY file")?;
     let [.., major, minor] = magic;
     if magic[..6] != MAGIC {
         return Err(from.refuse(format!(

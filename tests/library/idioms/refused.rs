@@ -188,11 +188,11 @@ pub const REFUSED: &[Refusal] = &[
         which: &["linear_tensordot/script"],
     },
     Refusal {
-        words: "(`Reshape`): 1 columns: expected 2, as in a row",
+        words: "(`Reshape`): makes rows of 1 elements: expected 2, as in its input",
         which: &["sklearn_standard_values", "sklearn_values"],
     },
     Refusal {
-        words: "(`Reshape`): 1 columns: expected 3, as in a row",
+        words: "(`Reshape`): makes rows of 1 elements: expected 3, as in its input",
         which: &["sklearn_values_three"],
     },
     Refusal {
