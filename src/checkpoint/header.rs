@@ -290,7 +290,7 @@ mod tests {
             ("[1,9]", "[9,13]", "a takes bytes 1 to 9: expected it to start at byte 0"),
             ("[0,8]", "[8,10]", "b, F16 [2, 1], has 2 bytes: expected 4 bytes"),
             ("[8,0]", "[8,12]", "a ends at byte 0, before it starts at byte 8"),
-            ("[8,0]", "[0,8]", "a ends at byte 0, before it starts at byte 8"),
+            ("[4,0]", "[0,4]", "a ends at byte 0, before it starts at byte 4"),
         ] {
             let reason = read(&tensors(a, b), 13).unwrap_err();
             assert!(reason.contains(words), "{reason}");

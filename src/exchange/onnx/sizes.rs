@@ -208,7 +208,7 @@ mod tests {
         let columns = all.compute(Arithmetic::Divide, &first).unwrap();
         assert_eq!(columns, Sizes::scalar(Some(Size::of(12))));
         assert_eq!(columns.numbers().unwrap(), [12]);
-        assert!(all.numbers().unwrap_err().contains("depend on the rows"));
+        assert!(all.numbers().unwrap_err().contains("depend on the number of rows"));
         // Half the number of rows may not be whole; one row more is not a multiple.
         let half = shape.compute(Arithmetic::Divide, &of(&[2])).unwrap();
         assert_eq!(half.items, [None, Some(Size::of(1)), Some(Size::of(2))]);

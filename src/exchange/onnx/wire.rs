@@ -209,7 +209,10 @@ mod tests {
                 &[18, 2, 7],
                 "field 2 should have 2 bytes, but only 1 are left (the file may be truncated)",
             ),
-            (&[18, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1], "states 18446744073709551615"),
+            (
+                &[18, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1],
+                "should have 18446744073709551615 bytes",
+            ),
             (&[9, 1, 2, 3], "field 1 is cut off: expected 8 bytes"),
             (&[13, 1], "field 1 is cut off: expected 4 bytes"),
             (&[11], "wire type 3"),

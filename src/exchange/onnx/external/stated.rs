@@ -163,6 +163,8 @@ mod tests {
             assert!(reason.contains(words), "{reason}");
         }
         assert!(Stated::default().entry(&[10, 1, 255]).unwrap_err().contains("not UTF-8"));
-        assert!(Stated::default().entry(&[10, 9]).unwrap_err().contains("states 9 bytes"));
+        assert!(
+            Stated::default().entry(&[10, 9]).unwrap_err().contains("field 1 should have 9 bytes")
+        );
     }
 }
