@@ -137,9 +137,17 @@ fn what_cannot_be_answered_is_refused_clearly() {
     let large = json!({ "inputs": large }).to_string();
     refused(&large, 400, "number out of range");
     refused(&with(", \"samples\": 3"), 422, "samples and tolerance are for the mode mc");
-    refused(&with(", \"mode\": \"mc\", \"samples\": 0"), 422, "samples: expected at least one, got 0");
+    refused(
+        &with(", \"mode\": \"mc\", \"samples\": 0"),
+        422,
+        "samples: expected at least one, got 0",
+    );
     refused(&with(", \"mode\": \"mc\", \"samples\": 101"), 422, "expected at most 100");
-    refused(&with(", \"mode\": \"mc\", \"tolerance\": -1"), 422, "tolerance: expected a finite number of at least 0, got -1.0");
+    refused(
+        &with(", \"mode\": \"mc\", \"tolerance\": -1"),
+        422,
+        "tolerance: expected a finite number of at least 0, got -1.0",
+    );
     refused(&format!("{}{}", with(""), " ".repeat(3000)), 413, "limit");
     assert_eq!(service.ask("GET", "/nothing", b"").0, 404);
     assert_eq!(service.ask("GET", "/predict", b"").0, 405);
