@@ -200,7 +200,7 @@ fn answers_that_are_not_finite_are_422() {
         for (row, (status, text)) in answers.into_iter().enumerate() {
             assert!(!text.contains("null"), "{text}");
             if row % 3 == 1 {
-                assert!(status == 422 && text.contains("at row 0"), "{mode} {status} {text}");
+                assert!(status == 422 && text.contains("for row 0"), "{mode} {status} {text}");
                 assert!(text.contains("expected a finite number"), "{mode} {text}");
             } else {
                 assert!(status == 200 && text.contains("\"mean\""), "{mode} {status} {text}");
