@@ -268,6 +268,9 @@ fn fields(mut rest: &[u8]) -> Option<Vec<Field<'_>>> {
     while !rest.is_empty() {
         let start = rest;
         let tag = varint(&mut rest)?;
+        if !(1..1 << 29).contains(&(tag >> 3)) {
+            return None;
+        }
         let mut take = |length: usize| {
             let (bytes, left) = rest.split_at_checked(length)?;
             rest = left;
