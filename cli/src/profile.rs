@@ -36,9 +36,9 @@ to 0 on an idle machine.
 `in %` and `out %` are the percentages of its inputs and outputs that are active: kept by dropout and,
 for network inputs and ReLU units, not 0.
 `dense GFLOP/s` is the speed that a dense implementation would need to take the same time. The two
-floors are lower bounds for this machine: the operations on active units at its peak rate of fused
-multiply-adds, and reading and writing the weights and the optimiser's state at its
-peak bandwidth.
+floors are lower bounds for the time on this machine: `FMA floor` is the time for the operations on
+active units at its peak rate of fused multiply-adds, and `memory floor` the time to read and write the
+weights and the optimiser's state at its peak bandwidth.
 `over floor` is the time divided by the larger of the two. Nothing else should run at the same time.";
 
 /// The arguments of `thinnet profile`.
