@@ -1,6 +1,6 @@
 //! Multiplicative Gaussian noise on its own.
 
-use super::ROW;
+use super::{GROUP, GROUPS_PER_LEAF, ROW};
 use crate::{
     error::{Error, same_size},
     mask::{
@@ -11,9 +11,6 @@ use crate::{
     sigma::Sigma,
     simd::{Isa, LANES, Lanes},
 };
-
-/// The number of elements per task: eight rows, which share a pass of the vector generator.
-const GROUP: usize = 8 * ROW;
 
 /// Multiplication by Gaussian noise with mean 1 (section 10 of the paper).
 ///
@@ -110,7 +107,7 @@ impl GaussianDropout {
         y: &'y mut [f32],
         take: &(impl Fn(usize, &'y mut [f32]) -> T + Sync),
     ) {
-        divide(in_pool(), 1, Runs { data: y, size: GROUP }, &|first, groups| {
+        divide(in_pool(), GROUPS_PER_LEAF, Runs { data: y, size: GROUP }, &|first, groups| {
             for (i, y) in groups.data.chunks_mut(GROUP).enumerate() {
                 let group = first + i;
                 let rows = y.len().div_ceil(ROW);

@@ -39,8 +39,9 @@ fn first_entry(zip: &[u8]) -> &[u8] {
 fn of_torch(what: &str, path: &Path) -> String {
     let python = |path: &Path| format!("{:?}", path.display().to_string());
     format!(
-        "{what}: expected safetensors; if it holds a state dict, this line of Python converts it, for \
-         `thinnet convert`: import torch; from safetensors.torch import save_file; save_file(torch.load({}, map_location=\"cpu\"), {})",
+        "{what}: expected safetensors; if it holds a state dict, this line of Python converts it, \
+         for `thinnet convert`: import torch; from safetensors.torch import save_file; \
+         save_file(torch.load({}, map_location=\"cpu\"), {})",
         python(path),
         python(&path.with_extension("safetensors"))
     )
