@@ -59,9 +59,9 @@ def npy_of(header, elements, version=1, length=None):
 
 # The names in Activation::ALL and in Loss::ALL.
 ACTIVATIONS = "relu leaky_relu logistic tanh identity silu gelu gelu_tanh elu softplus".split()
-LOSSES = "softmax_cross_entropy squared_error binary_cross_entropy".split()
+LOSSES = "softmax_cross_entropy squared_error binary_cross_entropy huber".split()
 RELU, _, LOGISTIC, TANH, IDENTITY = range(5)
-CLASSES, VALUES, BITS = range(3)
+CLASSES, VALUES, BITS, HUBER = range(4)
 ALL, HALF, FIRST, THREE_QUARTERS, RARE, NEARLY_ALL = range(6)
 PLAIN = bytes([0, 1]) + b"".join(bytes([n & 255, 15]) for n in (40, -70))
 ZERO = bytes([7, 0, 0, 15])
@@ -96,7 +96,9 @@ def training(
     data = bytes([31 if wide else 0, width(inputs), input_keep, sparse, len(hidden)])
     for units, activation, keep in hidden:
         data += bytes([width(units), activation, keep])
-    data += bytes([outputs - 1, loss, 0, factor]) + biases + rate + momentum
+    # Huber's delta, the default.
+    data += bytes([outputs - 1, loss]) + (b"\0" if loss == HUBER else b"")
+    data += bytes([0, factor]) + biases + rate + momentum
     data += bytes([nesterov, decay]) + max_norm + bytes([paper, steps - 1])
     data += b"" if wide else bytes([rows - 1])
     data += bytes([first_row]) + x + t + bytes([bad]) + struct.pack("<Q", 7)

@@ -128,10 +128,11 @@ pub enum Error {
         /// What its numbers must be.
         expected: &'static str,
     },
-    /// A number that an [`Activation`](crate::nn::Activation) cannot have.
+    /// A number that an [`Activation`](crate::nn::Activation) or a [`Loss`](crate::nn::Loss) cannot
+    /// have.
     #[error("{parameter} {value}: expected {expected}")]
-    ActivationParameter {
-        /// Which number, of which activation.
+    Parameter {
+        /// Which number, of which activation or loss.
         parameter: &'static str,
         /// The number as it was given.
         value: String,
@@ -611,7 +612,7 @@ mod tests {
                 "momentum: expected numbers of at least 0 and below 1, got 1.0 at every step",
             ),
             (
-                Error::ActivationParameter {
+                Error::Parameter {
                     parameter: "leaky_relu slope",
                     value: "0".to_owned(),
                     expected: "a finite number above 0",

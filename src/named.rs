@@ -74,7 +74,27 @@ macro_rules! text_is_name {
     };
 }
 
-pub(crate) use {from_name, names, text_is_name};
+/// Lets serde write an enum as the text of `Display`, and read it by `FromStr`; the enum says
+/// `#[serde(try_from = "String", into = "String")]`.
+macro_rules! text_in_files {
+    ($enum:ident) => {
+        impl From<$enum> for String {
+            fn from(value: $enum) -> Self {
+                value.to_string()
+            }
+        }
+
+        impl TryFrom<String> for $enum {
+            type Error = $crate::error::Error;
+
+            fn try_from(text: String) -> Result<Self, $crate::error::Error> {
+                text.parse()
+            }
+        }
+    };
+}
+
+pub(crate) use {from_name, names, text_in_files, text_is_name};
 
 #[cfg(test)]
 mod tests {
@@ -123,7 +143,7 @@ mod tests {
             Loss::ALL,
             Loss::name,
             "loss `Other`: expected one of softmax_cross_entropy, squared_error, \
-             binary_cross_entropy",
+             binary_cross_entropy, huber, huber(DELTA)",
         );
         checks(
             Isa::ALL,

@@ -35,10 +35,10 @@ nn.Dropout(0.5), nn.Linear(256, 10)):
   hidden = [{ activation = \"relu\", drop = 0.5 }]
 Activations are relu, leaky_relu(0.01) (with any slope), logistic (nn.Sigmoid), tanh, identity,
 silu, gelu, gelu_tanh (nn.GELU(approximate='tanh')), elu(1) (with any alpha) and softplus.
-Optional keys are `loss` (softmax_cross_entropy, squared_error, binary_cross_entropy), `scaling`
-(inverted, paper), `sparse_input` (true, for inputs that are mostly 0, such as bags of words or one-hot
-columns: faster, with other dropout masks), and `names`, the names of the layers in order
-([\"fc1\", \"out\"]). `input_keep` and `keep` give keep rates in place of drop rates.
+Optional keys are `loss` (softmax_cross_entropy, squared_error, binary_cross_entropy, huber(1) with
+any delta), `scaling` (inverted, paper), `sparse_input` (true, for inputs that are mostly 0, such as
+bags of words or one-hot columns: faster, with other dropout masks), and `names`, the names of the
+layers in order ([\"fc1\", \"out\"]). `input_keep` and `keep` give keep rates in place of drop rates.
 
 A state dict with --scaling inverted (the default) fits the nn.Sequential that is printed. In Python:
   model.load_state_dict(safetensors.torch.load_file(\"state_dict.safetensors\"))

@@ -13,7 +13,7 @@ use thinnet::{
     Isa, Keep,
     data::Batch,
     mask::{Domain, Streams},
-    nn::{Activation, Initialisation, Loss, Mlp, Targets, ThinnedNetwork},
+    nn::{Activation, HuberDelta, Initialisation, Loss, Mlp, TargetKind, Targets, ThinnedNetwork},
     tensor::MatrixView,
     train::{
         Adagrad, Adam, AdamW, LayerGradient, MaxNorm, Optimiser, Provenance, Schedule, Sgd,
@@ -156,9 +156,14 @@ impl<'a> Arbitrary<'a> for Case {
             .map(|_| Ok((width(u)?, *u.choose(Activation::ALL)?, keep(u)?)))
             .collect::<Result<_>>()?;
         let outputs = u.int_in_range(1..=80u8)?.into();
-        let loss = *u.choose(Loss::ALL)?;
+        let loss = match *u.choose(Loss::ALL)? {
+            Loss::Huber(_) => {
+                Loss::Huber(HuberDelta::new(*u.choose(&[1.0, 0.25, 1e-30, 1e30])?).unwrap())
+            }
+            loss => loss,
+        };
         // A softmax is over two classes or more.
-        let least = if loss == Loss::SoftmaxCrossEntropy { 2 } else { 1 };
+        let least = if loss.target_kind() == TargetKind::Classes { 2 } else { 1 };
         Ok(Self {
             wide,
             inputs,
@@ -270,7 +275,7 @@ impl Case {
         let mut t = draw(&self.t, 101, self.rows * self.outputs);
         if self.bad_target {
             classes[0] = self.outputs as u32;
-        } else if self.loss == Loss::BinaryCrossEntropy {
+        } else if self.loss.target_kind() == TargetKind::Binary {
             let bit = |t: &mut f32| *t = if t.is_nan() { 0.5 } else { t.clamp(0.0, 1.0) };
             t.iter_mut().for_each(bit);
         }
@@ -279,9 +284,9 @@ impl Case {
 
     fn batch<'a>(&self, data: &'a Data) -> (Batch<'a>, Targets<'a>) {
         let t = MatrixView::new(&data.t, self.rows, self.outputs).unwrap();
-        let targets = match self.loss {
-            Loss::SoftmaxCrossEntropy => Targets::Classes(&data.classes),
-            Loss::SquaredError => Targets::Values(t),
+        let targets = match self.loss.target_kind() {
+            TargetKind::Classes => Targets::Classes(&data.classes),
+            TargetKind::Values => Targets::Values(t),
             _ => Targets::Binary(t),
         };
         let x = MatrixView::new(&data.x, self.rows, self.inputs).unwrap();

@@ -1,7 +1,7 @@
 //! Backpropagation in f64 through the thinned networks of a batch, with a bound on how
 //! far f32 arithmetic can be from each number: the reference of the library's own tests.
 
-use thinnet::nn::{Activation, Mlp, PlainLayer, PlainNetwork, Targets, ThinnedNetwork};
+use thinnet::nn::{Activation, Loss, Mlp, PlainLayer, PlainNetwork, Targets, ThinnedNetwork};
 
 #[path = "../../src/nn/reference/mod.rs"]
 mod reference;

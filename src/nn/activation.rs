@@ -7,7 +7,6 @@ mod identity;
 mod leaky_relu;
 mod logistic;
 mod normal;
-mod parameter;
 mod relu;
 mod silu;
 mod softplus;
@@ -19,9 +18,10 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use super::parameter::split;
 use crate::{
     error::Error,
-    named::{from_name, names},
+    named::{from_name, names, text_in_files},
     thin::Unit,
 };
 use elu::Elu;
@@ -109,6 +109,7 @@ names! {
     Softplus => "softplus",
 }
 from_name!(Activation, "activation");
+text_in_files!(Activation);
 
 impl Activation {
     /// f(z) in f64: the formula itself, and the reference for the vector code.
@@ -203,34 +204,16 @@ impl fmt::Display for Activation {
     }
 }
 
-impl From<Activation> for String {
-    fn from(activation: Activation) -> Self {
-        activation.to_string()
-    }
-}
-
-impl TryFrom<String> for Activation {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self, Error> {
-        text.parse()
-    }
-}
-
 impl FromStr for Activation {
     type Err = Error;
 
-    fn from_str(name: &str) -> Result<Self, Error> {
-        let written = name.strip_suffix(')').and_then(|text| text.split_once('('));
-        if let Some((name, text)) = written
-            && let Ok(number) = text.parse()
-        {
-            match name {
-                "leaky_relu" => return NegativeSlope::written(number, text).map(Self::LeakyRelu),
-                "elu" => return EluAlpha::written(number, text).map(Self::Elu),
-                _ => {}
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match split(text) {
+            Some(("leaky_relu", number, text)) => {
+                NegativeSlope::written(number, text).map(Self::LeakyRelu)
             }
+            Some(("elu", number, text)) => EluAlpha::written(number, text).map(Self::Elu),
+            _ => Self::from_name(text),
         }
-        Self::from_name(name)
     }
 }

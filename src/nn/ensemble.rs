@@ -1,6 +1,6 @@
 //! The ensemble of all thinned networks of a small network.
 
-use super::{Loss, Mlp, ThinnedNetwork};
+use super::{LinkFunction, Mlp, ThinnedNetwork};
 use crate::{error::Error, mask::Mask, rate::Keep};
 
 /// The 2^n thinned networks of a network with n droppable units, and their probabilities.
@@ -83,7 +83,7 @@ impl Ensemble {
     /// The loss of the network is not softmax cross-entropy, or the length of `x` is not its number
     /// of inputs.
     pub fn geometric_mean(&self, x: &[f64]) -> Result<Vec<f64>, Error> {
-        if self.mlp.loss() != Loss::SoftmaxCrossEntropy {
+        if self.mlp.loss().link_function() != LinkFunction::Softmax {
             let expected = "softmax_cross_entropy, whose probabilities sum to 1";
             return Err(Error::LossKind { loss: self.mlp.loss().name(), expected });
         }
@@ -91,7 +91,7 @@ impl Ensemble {
             Ok(member.predict(x)?.into_iter().map(libm::log).collect::<Vec<f64>>())
         })?;
         // The softmax of the mean logarithms.
-        Ok(Loss::SoftmaxCrossEntropy.link(&logs))
+        Ok(LinkFunction::Softmax.of(&logs))
     }
 
     fn weighted(

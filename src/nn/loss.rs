@@ -1,32 +1,51 @@
-//! Losses, each with its formula, gradient and link side by side.
+//! Losses. Each is a file, with its formulas, its kind of targets and its link side by side.
 
-mod kernel;
+mod binary;
+mod huber;
+mod link;
+mod softmax;
+mod squared;
+mod targets;
+mod unit;
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use super::parameter::split;
 use crate::{
-    abridged::Few,
-    error::{Error, same_size},
-    named::{names, text_is_name},
+    error::Error,
+    named::{from_name, names, text_in_files},
     simd::Isa,
-    tensor::{Matrix, MatrixView},
+    tensor::Matrix,
     thin::Panels,
 };
-use kernel::{BinaryCrossEntropy, Gradient, Link, SoftmaxCrossEntropy, SquaredError};
+use binary::BinaryCrossEntropy;
+use huber::Huber;
+pub use huber::HuberDelta;
+use link::Link;
+pub(crate) use link::LinkFunction;
+use softmax::SoftmaxCrossEntropy;
+use squared::SquaredError;
+use targets::{Kind, of_kind};
+pub use targets::{TargetKind, Targets};
+use unit::{Gradient, LossUnit};
 
 /// The loss as a function of the output layer's z, averaged over the B rows of a batch. With N
-/// outputs and targets t:
+/// outputs, targets t and d = z - t:
 ///
-/// | | loss of a row | gradient with respect to z | link to predictions |
-/// |---|---|---|---|
-/// | `SoftmaxCrossEntropy` | -ln softmax(z)_t | (softmax(z) - onehot(t)) / B | softmax |
-/// | `SquaredError` | sum (z - t)² / N | 2 (z - t) / (B N) | identity |
-/// | `BinaryCrossEntropy` | sum (max(z, 0) - z t + ln(1 + e^-abs(z))) / N | (logistic(z) - t) / (B N) | logistic |
+/// | | targets | loss of a row | gradient with respect to z | link to predictions |
+/// |---|---|---|---|---|
+/// | `SoftmaxCrossEntropy` | a class | -ln softmax(z)_t | (softmax(z) - onehot(t)) / B | softmax |
+/// | `SquaredError` | values | sum d² / N | 2 d / (B N) | identity |
+/// | `BinaryCrossEntropy` | bits | sum (max(z, 0) - z t + ln(1 + e^-abs(z))) / N | (logistic(z) - t) / (B N) | logistic |
+/// | `Huber(a)` | values | sum h(d) / N, with h(d) = d² / 2 if abs(d) <= a, else a (abs(d) - a / 2) | max(-a, min(d, a)) / (B N) | identity |
 ///
-/// These are PyTorch's `cross_entropy`, `mse_loss` and `binary_cross_entropy_with_logits` with
-/// their default mean reduction.
+/// These are PyTorch's `cross_entropy`, `mse_loss`, `binary_cross_entropy_with_logits` and
+/// `huber_loss` with their default mean reduction.
+///
+/// In files and on the command line, a loss is written as its name. `huber(0.5)` includes delta;
+/// without it, delta is PyTorch's default, 1.
 ///
 /// ```
 /// use thinnet::nn::{Loss, Mlp};
@@ -38,7 +57,7 @@ use kernel::{BinaryCrossEntropy, Gradient, Link, SoftmaxCrossEntropy, SquaredErr
 /// # Ok::<(), thinnet::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(try_from = "String", into = "String")]
 #[non_exhaustive]
 pub enum Loss {
     /// For one class out of N, where N is at least two.
@@ -47,46 +66,60 @@ pub enum Loss {
     SquaredError,
     /// For N independent probabilities, computed from logits.
     BinaryCrossEntropy,
-}
-
-/// The targets of a batch, one row of targets per row of the batch.
-///
-/// ```
-/// use thinnet::{nn::{Loss, Targets}, tensor::MatrixView};
-///
-/// let classes = Targets::Classes(&[2, 0]);
-/// assert!(classes.check(Loss::SoftmaxCrossEntropy, 3, 2).is_ok());
-/// assert!(classes.check(Loss::SoftmaxCrossEntropy, 2, 2).is_err()); // there is no class 2
-/// let values = Targets::Values(MatrixView::new(&[0.5, -1.5], 2, 1)?);
-/// assert!(values.check(Loss::SquaredError, 1, 2).is_ok());
-/// # Ok::<(), thinnet::Error>(())
-/// ```
-#[derive(Clone, Copy)]
-#[non_exhaustive]
-pub enum Targets<'a> {
-    /// For [`Loss::SoftmaxCrossEntropy`]: a class below N per row.
-    Classes(&'a [u32]),
-    /// For [`Loss::SquaredError`]: N finite values per row.
-    Values(MatrixView<'a>),
-    /// For [`Loss::BinaryCrossEntropy`]: N numbers from 0 to 1, usually 0 or 1, per row.
-    Binary(MatrixView<'a>),
+    /// For N real values with outliers: quadratic near the target, and linear beyond delta (Huber
+    /// 1964).
+    Huber(HuberDelta),
 }
 
 names! {
-    /// All losses.
+    /// All losses, with Huber's at its default delta.
     ALL of Loss;
-    /// The name in files.
+    /// The name without the number.
     name;
     SoftmaxCrossEntropy => "softmax_cross_entropy",
     SquaredError => "squared_error",
     BinaryCrossEntropy => "binary_cross_entropy",
+    Huber(HuberDelta::DEFAULT) => "huber" also "huber(DELTA)",
 }
-text_is_name!(Loss, "loss");
+from_name!(Loss, "loss");
+text_in_files!(Loss);
+
+/// Code that is generic over the unit of a loss known only at run time.
+trait LossVisitor {
+    /// The return type.
+    type Output;
+    /// Runs the code with this unit.
+    fn visit<U: LossUnit>(self, unit: U) -> Self::Output;
+}
 
 impl Loss {
+    /// Runs `visitor` with this loss's unit.
+    fn dispatch<V: LossVisitor>(self, visitor: V) -> V::Output {
+        match self {
+            Self::SoftmaxCrossEntropy => visitor.visit(SoftmaxCrossEntropy),
+            Self::SquaredError => visitor.visit(SquaredError),
+            Self::BinaryCrossEntropy => visitor.visit(BinaryCrossEntropy),
+            Self::Huber(delta) => visitor.visit(Huber { delta: delta.get() }),
+        }
+    }
+
+    fn about(self) -> About {
+        self.dispatch(Ask)
+    }
+
+    /// The kind of targets that it takes.
+    pub fn target_kind(self) -> TargetKind {
+        self.about().targets
+    }
+
+    /// How the network's outputs become predictions.
+    pub(crate) fn link_function(self) -> LinkFunction {
+        self.about().link
+    }
+
     /// Checks that an output layer with this number of units can have this loss.
     pub(crate) fn check_outputs(self, outputs: usize) -> Result<(), Error> {
-        if self == Self::SoftmaxCrossEntropy && outputs == 1 {
+        if outputs == 1 && self.about().min_outputs > 1 {
             return Err(Error::OneClass);
         }
         Ok(())
@@ -105,182 +138,97 @@ impl Loss {
         z: &mut Panels,
         losses: &mut [f32],
     ) -> Result<(), Error> {
-        match self {
-            Self::SoftmaxCrossEntropy => {
-                let (loss, targets) = (SoftmaxCrossEntropy, targets.classes()?);
-                isa.dispatch(Gradient { loss, targets, width, z, losses });
-            }
-            Self::SquaredError => {
-                let (loss, targets) = (SquaredError, targets.values()?);
-                isa.dispatch(Gradient { loss, targets, width, z, losses });
-            }
-            Self::BinaryCrossEntropy => {
-                let (loss, targets) = (BinaryCrossEntropy, targets.binary()?);
-                isa.dispatch(Gradient { loss, targets, width, z, losses });
-            }
-        }
-        Ok(())
+        self.dispatch(Batch { isa, targets, width, z, losses })
     }
 
     /// Writes the predictions for the rows of `z` to `out`, and overwrites `z` with them.
     pub(crate) fn predictions(self, isa: Isa, z: &mut Panels, out: &mut Matrix) {
-        let width = out.columns();
-        match self {
-            Self::SoftmaxCrossEntropy => {
-                isa.dispatch(Link { loss: SoftmaxCrossEntropy, width, z: &mut *z });
-            }
-            Self::SquaredError => isa.dispatch(Link { loss: SquaredError, width, z: &mut *z }),
-            Self::BinaryCrossEntropy => {
-                isa.dispatch(Link { loss: BinaryCrossEntropy, width, z: &mut *z });
-            }
-        }
+        isa.dispatch(Link { function: self.link_function(), width: out.columns(), z: &mut *z });
         z.copy_to(out);
     }
 
     /// The predictions for one row's z, in f64.
     pub fn link(self, z: &[f64]) -> Vec<f64> {
-        match self {
-            Self::SoftmaxCrossEntropy => {
-                let most = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                let e: Vec<f64> = z.iter().map(|z| libm::exp(z - most)).collect();
-                let sum: f64 = e.iter().sum();
-                e.iter().map(|e| e / sum).collect()
-            }
-            Self::SquaredError => z.to_vec(),
-            Self::BinaryCrossEntropy => z.iter().map(|z| 1.0 / (1.0 + libm::exp(-z))).collect(),
-        }
-    }
-
-    /// The entropy in nats of the class probabilities `p`, or the sum of the entropies of bits with
-    /// these probabilities; none for squared error.
-    pub(crate) fn entropy(self, p: impl Iterator<Item = f64>) -> Option<f64> {
-        // lim p ln p = 0
-        let term = |p: f64| if p == 0.0 { 0.0 } else { -p * libm::log(p) };
-        match self {
-            Self::SoftmaxCrossEntropy => Some(p.map(term).sum()),
-            Self::SquaredError => None,
-            Self::BinaryCrossEntropy => Some(p.map(|p| term(p) + term(1.0 - p)).sum()),
-        }
+        self.link_function().of(z)
     }
 
     /// The loss of one row in its simplest form, in f64.
     pub(super) fn plain(self, z: &[f64], targets: Targets<'_>, row: usize) -> Result<f64, Error> {
         targets.check_row(self, z.len(), row)?;
-        let n = z.len() as f64;
-        Ok(match self {
-            Self::SoftmaxCrossEntropy => {
-                let most = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                let sum: f64 = z.iter().map(|z| libm::exp(z - most)).sum();
-                libm::log(sum) + most - z[targets.classes()?[row] as usize]
-            }
-            Self::SquaredError => {
-                let t = targets.values()?.at(row).iter().map(|&t| f64::from(t));
-                z.iter().zip(t).map(|(z, t)| (z - t) * (z - t)).sum::<f64>() / n
-            }
-            Self::BinaryCrossEntropy => {
-                let t = targets.binary()?.at(row).iter().map(|&t| f64::from(t));
-                z.iter().zip(t).map(|(z, t)| bit_loss(*z, t)).sum::<f64>() / n
-            }
-        })
+        self.dispatch(Plain { z, targets, row })
     }
 }
 
-/// max(z, 0) - z t + ln(1 + e^-|z|)
-fn bit_loss(z: f64, t: f64) -> f64 {
-    z.max(0.0) - z * t + libm::log1p(libm::exp(-z.abs()))
+/// What a loss states besides its formulas.
+struct About {
+    targets: TargetKind,
+    link: LinkFunction,
+    min_outputs: usize,
 }
 
-impl fmt::Debug for Targets<'_> {
-    /// Shows the first few targets.
+/// [`Loss::about`] as a visitor of the unit.
+struct Ask;
+
+impl LossVisitor for Ask {
+    type Output = About;
+
+    fn visit<U: LossUnit>(self, _: U) -> About {
+        About { targets: U::Targets::KIND, link: U::LINK, min_outputs: U::MIN_OUTPUTS }
+    }
+}
+
+/// [`Loss::gradient`] as a visitor of the unit.
+struct Batch<'a> {
+    isa: Isa,
+    targets: Targets<'a>,
+    width: usize,
+    z: &'a mut Panels,
+    losses: &'a mut [f32],
+}
+
+impl LossVisitor for Batch<'_> {
+    type Output = Result<(), Error>;
+
+    fn visit<U: LossUnit>(self, loss: U) -> Result<(), Error> {
+        let Self { isa, targets, width, z, losses } = self;
+        let targets = of_kind::<U::Targets>(targets)?;
+        isa.dispatch(Gradient { loss, targets, width, z, losses });
+        Ok(())
+    }
+}
+
+/// [`Loss::plain`] as a visitor of the unit.
+struct Plain<'a> {
+    z: &'a [f64],
+    targets: Targets<'a>,
+    row: usize,
+}
+
+impl LossVisitor for Plain<'_> {
+    type Output = Result<f64, Error>;
+
+    fn visit<U: LossUnit>(self, unit: U) -> Result<f64, Error> {
+        Ok(unit.plain(self.z, of_kind::<U::Targets>(self.targets)?, self.row))
+    }
+}
+
+impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Classes(classes) => f.debug_tuple("Classes").field(&Few(classes.iter())).finish(),
-            Self::Values(values) => f.debug_tuple("Values").field(values).finish(),
-            Self::Binary(bits) => f.debug_tuple("Binary").field(bits).finish(),
+            Self::Huber(delta) => write!(f, "{}({})", self.name(), delta.get()),
+            _ => f.write_str(self.name()),
         }
     }
 }
 
-impl<'a> Targets<'a> {
-    const fn kind(self) -> &'static str {
-        match self {
-            Self::Classes(_) => "Classes",
-            Self::Values(_) => "Values",
-            Self::Binary(_) => "Binary",
+impl FromStr for Loss {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match split(text) {
+            Some(("huber", number, text)) => HuberDelta::written(number, text).map(Self::Huber),
+            _ => Self::from_name(text),
         }
-    }
-
-    fn of_another_kind(self, expected: &'static str) -> Error {
-        Error::TargetKind { expected, got: self.kind() }
-    }
-
-    fn classes(self) -> Result<&'a [u32], Error> {
-        match self {
-            Self::Classes(classes) => Ok(classes),
-            _ => Err(self.of_another_kind("Classes")),
-        }
-    }
-
-    fn values(self) -> Result<MatrixView<'a>, Error> {
-        match self {
-            Self::Values(values) => Ok(values),
-            _ => Err(self.of_another_kind("Values")),
-        }
-    }
-
-    fn binary(self) -> Result<MatrixView<'a>, Error> {
-        match self {
-            Self::Binary(bits) => Ok(bits),
-            _ => Err(self.of_another_kind("Binary")),
-        }
-    }
-
-    /// The number of rows.
-    pub fn rows(self) -> usize {
-        match self {
-            Self::Classes(classes) => classes.len(),
-            Self::Values(t) | Self::Binary(t) => t.rows(),
-        }
-    }
-
-    /// Checks that `loss` accepts these targets for `rows` rows of `outputs` outputs.
-    ///
-    /// # Errors
-    /// The targets are of the wrong kind, number or width, a class does not exist, a value is not
-    /// finite, or a bit is outside [0, 1].
-    pub fn check(self, loss: Loss, outputs: usize, rows: usize) -> Result<(), Error> {
-        same_size("rows of the targets", rows, self.rows())?;
-        (0..rows).try_for_each(|row| self.check_row(loss, outputs, row))
-    }
-
-    fn check_row(self, loss: Loss, outputs: usize, row: usize) -> Result<(), Error> {
-        crate::error::below("row of the targets", self.rows(), row)?;
-        match loss {
-            Loss::SoftmaxCrossEntropy => {
-                let classes = self.classes()?;
-                let class = classes[row];
-                if class as usize >= outputs {
-                    return Err(Error::Class { row, class, classes: outputs });
-                }
-            }
-            Loss::SquaredError => {
-                let t = self.values()?;
-                same_size("columns of the targets", outputs, t.columns())?;
-                if let Some(column) = t.at(row).iter().position(|t| !t.is_finite()) {
-                    let value = t.at(row)[column];
-                    return Err(Error::NonFinite { what: "target", row, column, value });
-                }
-            }
-            Loss::BinaryCrossEntropy => {
-                let t = self.binary()?;
-                same_size("columns of the targets", outputs, t.columns())?;
-                let bad = |t: &f32| !(0.0..=1.0).contains(t);
-                if let Some(column) = t.at(row).iter().position(bad) {
-                    return Err(Error::Target { row, column, value: t.at(row)[column] });
-                }
-            }
-        }
-        Ok(())
     }
 }
 

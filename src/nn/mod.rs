@@ -13,6 +13,7 @@ mod init;
 mod layer;
 mod loss;
 mod mlp;
+mod parameter;
 mod plain;
 #[cfg(test)]
 pub(crate) mod reference;
@@ -28,7 +29,8 @@ pub use ensemble::Ensemble;
 pub(crate) use flow::Flow;
 pub use init::Initialisation;
 pub(crate) use layer::Layer;
-pub use loss::{Loss, Targets};
+pub(crate) use loss::LinkFunction;
+pub use loss::{HuberDelta, Loss, TargetKind, Targets};
 pub use mlp::Mlp;
 pub use plain::{PlainLayer, PlainNetwork};
 pub use thinned::ThinnedNetwork;

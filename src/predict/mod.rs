@@ -321,7 +321,7 @@ impl<M: Borrow<Mlp>> Predictor<M> {
     /// A pass above a mask is thinned up to the next dropout site, and costs as much as a
     /// Monte-Carlo sample. The masks depend on the number of active units, the site and
     /// its keep rate, so a prediction depends on its row alone. No masks are used if the
-    /// first site is directly below the output and the loss is squared error: there the
+    /// first site is directly below the output and the predictions are values: there the
     /// moments are exact.
     ///
     /// **Activations** of a normal z: ReLU, leaky ReLU and the identity are exact; for

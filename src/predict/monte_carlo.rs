@@ -16,7 +16,7 @@ use crate::{
     data::Batch,
     error::{Error, same_size},
     mask::{Domain, Mask, Streams, request_seed},
-    nn::{Flow, Loss, Mlp},
+    nn::{Flow, LinkFunction, Mlp},
     tensor::Matrix,
     thin::{InputBits, ThinningBits},
 };
@@ -88,7 +88,7 @@ impl MonteCarlo {
     ///   and the root mean square error is at most about `tolerance`: for an output that
     ///   is 1 with a probability of 0.2 % to 50 % and otherwise 0, the mean is off by at
     ///   most twice the tolerance in at least 93 % of rows.
-    /// - For **values** (squared error) the scale is not known beforehand: d is the
+    /// - For **values** (regression) the scale is not known beforehand: d is the
     ///   distance between the smallest and the largest sample, at least 64 samples are
     ///   taken, and a row with an output whose samples are all equal takes all of them.
     ///   Events with a probability below 1 in 20 may still be missed.
@@ -305,7 +305,7 @@ pub(super) fn estimate<'w>(
     let most = if first.is_some() { settings.samples } else { 1 };
     let kept = if settings.keep_samples { most } else { 0 };
     tallies.clear(mlp.loss(), rows, predictions.rows(), kept)?;
-    if settings.tolerance.is_some() && mlp.loss() == Loss::SquaredError {
+    if settings.tolerance.is_some() && mlp.loss().link_function() == LinkFunction::Identity {
         tallies.with_ranges(predictions.rows())?;
     }
     if first.is_some() && settings.samples == 1 {

@@ -1,7 +1,10 @@
 //! Running statistics of each row's samples.
 
 use super::uncertainty::Estimates;
-use crate::{error::Error, nn::Loss};
+use crate::{
+    error::Error,
+    nn::{LinkFunction, Loss},
+};
 
 /// Imaginary samples, at the largest possible distance, that are added to the real ones:
 /// a few equal samples do not show that the next ones will be equal too.
@@ -92,7 +95,7 @@ impl Tallies {
             *mean += before / n;
             *squares += before * (f64::from(y) - *mean);
         }
-        if let Some(entropy) = self.loss.entropy(y.iter().map(|&y| f64::from(y))) {
+        if let Some(entropy) = self.loss.link_function().entropy(y.iter().map(|&y| f64::from(y))) {
             self.entropies[row] += (entropy - self.entropies[row]) / n;
         }
         if let Some(ranges) = self.ranges.get_mut(row * outputs..) {
@@ -120,7 +123,7 @@ impl Tallies {
         self.entropies[row] += share * (entropy - self.entropies[row]);
     }
 
-    /// Tracks the range of values, for [`Self::error_bound`] with squared error.
+    /// Tracks the range of each output, which [`Self::error_bound`] needs for values.
     pub fn with_ranges(&mut self, max_rows: usize) -> Result<(), Error> {
         let empty = [f32::INFINITY, f32::NEG_INFINITY];
         zeros(&mut self.ranges, empty, [self.counts.len(), self.outputs], max_rows)
@@ -144,7 +147,7 @@ impl Tallies {
     /// [`super::MonteCarlo::tolerance`]).
     pub fn error_bound(&self, row: usize) -> f64 {
         let n = self.counts[row];
-        let values = self.loss == Loss::SquaredError;
+        let values = self.loss.link_function() == LinkFunction::Identity;
         if n == 0 || values && n < FEWEST_VALUES {
             return f64::INFINITY;
         }

@@ -8,7 +8,7 @@ use super::{Prediction, tallies::Tallies};
 use crate::{
     abridged::Few,
     error::{Error, below, same_size},
-    nn::Loss,
+    nn::{LinkFunction, Loss},
 };
 
 /// The estimates for the rows of a batch.
@@ -261,28 +261,28 @@ impl<'w> Estimate<'w> {
     /// not classes (only softmax cross-entropy has classes), or if a mean is NaN.
     pub fn class(&self) -> Option<usize> {
         let y = self.mean;
-        if self.loss != Loss::SoftmaxCrossEntropy || y.iter().any(|y| y.is_nan()) {
+        if self.loss.link_function() != LinkFunction::Softmax || y.iter().any(|y| y.is_nan()) {
             return None;
         }
         Some((1..y.len()).fold(0, |best, i| if y[i] > y[best] { i } else { best }))
     }
 
     /// The predictive entropy in nats, that is the entropy of the mean probabilities: of
-    /// the classes, or summed over the bits. None for squared error.
+    /// the classes, or summed over the bits. None for values.
     pub fn entropy(&self) -> Option<f64> {
-        self.loss.entropy(self.mean.iter().copied())
+        self.loss.link_function().entropy(self.mean.iter().copied())
     }
 
     /// The mean entropy of the individual thinned networks, in nats: the uncertainty
-    /// within each of them. None for squared error or if the variance is not known.
+    /// within each of them. None for values or if the variance is not known.
     pub fn expected_entropy(&self) -> Option<f64> {
         self.variance()?;
-        (self.loss != Loss::SquaredError).then_some(self.expected_entropy)
+        (self.loss.link_function() != LinkFunction::Identity).then_some(self.expected_entropy)
     }
 
     /// The mutual information, predictive entropy minus expected entropy, in nats: how
     /// far the thinned networks disagree (Houlsby et al. 2011: the information that the
-    /// prediction carries about the parameters). None for squared error or if the
+    /// prediction carries about the parameters). None for values or if the
     /// variance is not known.
     pub fn mutual_information(&self) -> Option<f64> {
         let difference = self.entropy()? - self.expected_entropy()?;
@@ -315,7 +315,7 @@ impl<'w> Estimate<'w> {
     /// variance there.
     ///
     /// # Errors
-    /// As for [`Self::interval`]; also if the loss is not squared error, or the precision
+    /// As for [`Self::interval`]; also if the predictions are not values, or the precision
     /// is not positive and finite.
     pub fn predictive_interval(
         &self,
@@ -342,8 +342,8 @@ impl<'w> Estimate<'w> {
     }
 
     fn check_precision(&self, precision: f64) -> Result<f64, Error> {
-        if self.loss != Loss::SquaredError {
-            let expected = "squared_error, whose targets have noise";
+        if self.loss.link_function() != LinkFunction::Identity {
+            let expected = "a loss of values, whose targets have noise";
             return Err(Error::LossKind { loss: self.loss.name(), expected });
         }
         if !(precision.is_finite() && precision > 0.0 && (1.0 / precision).is_finite()) {
@@ -384,7 +384,7 @@ impl<'w> Estimate<'w> {
     ///
     /// # Errors
     /// The target does not have one value per output, or has a non-finite value; samples
-    /// were not kept; the loss is not squared error; the precision is not positive and
+    /// were not kept; the predictions are not values; the precision is not positive and
     /// finite.
     pub fn log_likelihood(&self, target: &[f32], precision: f64) -> Result<f64, Error> {
         let outputs = self.mean.len();

@@ -3,7 +3,7 @@
 use thinnet::{
     Error, Keep,
     data::{Batch, Dataset},
-    nn::{Activation, Loss, Mlp},
+    nn::{Activation, Loss, Mlp, TargetKind},
     predict::{Estimate, Method, MonteCarlo, Predictor, Seeds, Workspace, evaluate},
     tensor::{Matrix, MatrixView},
 };
@@ -104,7 +104,7 @@ fn a_row_that_overflows_is_refused_by_its_number_in_every_way_to_predict() {
 /// infinity is 0 or 1.
 #[test]
 fn an_infinite_logit_does_not_give_a_certain_answer() {
-    for loss in [Loss::SoftmaxCrossEntropy, Loss::BinaryCrossEntropy, Loss::SquaredError] {
+    for &loss in Loss::ALL {
         for sign in [1.0, -1.0] {
             let mut mlp = Mlp::builder(1).input_keep(Keep::HALF).output(3, loss).build().unwrap();
             mlp.set_weights(0, &[sign * 1e30, 1.0, 0.5]).unwrap();
@@ -211,8 +211,8 @@ fn a_prediction_has_the_figures_of_its_estimate() {
             let there = |name: &str| json.get(name).is_some();
             assert_eq!(there("variance"), method != Method::WeightScaling);
             assert_eq!(there("samples"), matches!(method, Method::MonteCarlo(_)));
-            assert_eq!(there("class"), loss == Loss::SoftmaxCrossEntropy);
-            assert_eq!(there("entropy"), loss != Loss::SquaredError);
+            assert_eq!(there("class"), loss.target_kind() == TargetKind::Classes);
+            assert_eq!(there("entropy"), loss.target_kind() != TargetKind::Values);
             assert_eq!(owned.variance.as_deref(), answer.variance());
             let again: Method = serde_json::from_value(serde_json::json!(method)).unwrap();
             assert_eq!(again, method);
@@ -290,7 +290,7 @@ fn intervals_and_likelihoods_follow_their_formulas() {
     let predictor = Predictor::new(classes).with_isa(isa()).unwrap();
     let answers = predictor.monte_carlo(&view(&x), &kept, SEEDS, &mut workspace).unwrap();
     let answer = answers.row(0).unwrap();
-    assert!(message(answer.log_likelihood(&target, 1.0)).contains("squared_error"));
+    assert!(message(answer.log_likelihood(&target, 1.0)).contains("a loss of values"));
     assert!(answer.predictive_interval(0, 1.0, 1.0).is_err());
 }
 

@@ -468,6 +468,10 @@ fn other_graphs_are_refused_with_the_node() {
     assert_eq!(loss("softmax_script.onnx"), Some(Loss::SoftmaxCrossEntropy));
     assert_eq!(loss("sigmoid_dynamo.onnx"), Some(Loss::BinaryCrossEntropy));
     assert_eq!(loss("mlp_script.onnx"), None);
+    // A graph that ends in values can have been trained with any loss of values.
+    let values = Model::read(fixture("mlp_script.onnx")).unwrap();
+    let huber = "huber(0.3)".parse().unwrap();
+    assert_eq!(values.network(Some(huber)).unwrap().loss(), huber);
     let asked = Model::read(&path).unwrap().network(Some(Loss::SquaredError));
     let message = asked.unwrap_err().to_string();
     assert!(

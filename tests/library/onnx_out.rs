@@ -9,7 +9,7 @@ use thinnet::{
     Keep,
     data::Batch,
     exchange::onnx::{self, Export},
-    nn::{Activation, EluAlpha, Loss, Mlp, MlpBuilder, NegativeSlope},
+    nn::{Activation, EluAlpha, HuberDelta, Loss, Mlp, MlpBuilder, NegativeSlope},
     predict::Predictor,
     tensor::MatrixView,
 };
@@ -416,7 +416,8 @@ proptest! {
 fn networks_that_look_like_others_come_back() {
     for dropout in [false, true] {
         comes_back(&every(), dropout);
-        for loss in [Loss::SquaredError, Loss::BinaryCrossEntropy] {
+        let huber = Loss::Huber(HuberDelta::new(0.3).unwrap());
+        for loss in [Loss::SquaredError, Loss::BinaryCrossEntropy, huber] {
             for activation in [Activation::Logistic, Activation::Identity, leaky(1.0)] {
                 let mlp = Mlp::builder(1)
                     .input_keep(keep(1))

@@ -3,7 +3,7 @@
 use thinnet::{
     Keep,
     data::Batch,
-    nn::{Activation, Loss, Mlp},
+    nn::{Activation, Loss, Mlp, TargetKind},
     predict::{MonteCarlo, Predictor, Seeds},
     tensor::MatrixView,
 };
@@ -58,7 +58,7 @@ fn estimates_are_the_predictions() {
                 // Bits and values are no classes.
                 let class = (loss == Loss::SoftmaxCrossEntropy).then_some(most);
                 assert_eq!(answer.class().map(|class| want[class]), class);
-                assert_eq!(answer.entropy().is_some(), loss != Loss::SquaredError);
+                assert_eq!(answer.entropy().is_some(), loss.target_kind() != TargetKind::Values);
                 if let Some(entropy) = entropy(loss, want) {
                     // The last digits of ln.
                     assert!((answer.entropy().unwrap() - entropy).abs() < 1e-12);

@@ -8,7 +8,7 @@ use crate::{
     error::Error,
     files::write_atomically_with,
     memory::{ensure_room, reserve},
-    nn::{Activation, Loss, Mlp},
+    nn::{Activation, LinkFunction, Mlp},
     rate::Keep,
 };
 
@@ -304,14 +304,14 @@ fn nodes(network: &Architecture, keeps: &[Option<Keep>]) -> Vec<Node> {
                 chain.push("Elu", name("elu"), [], alpha);
             }
             Some(Activation::Softplus) => chain.push("Softplus", name("softplus"), [], none()),
-            // The output layer: the output function of the loss follows it.
-            None => match network.loss() {
-                Loss::SoftmaxCrossEntropy => {
+            // The output layer: the link function of the loss follows it.
+            None => match network.loss().link_function() {
+                LinkFunction::Softmax => {
                     let axis = attribute("axis", INT, Message::new().int(3, 1));
                     chain.push("Softmax", name("softmax"), [], axis);
                 }
-                Loss::BinaryCrossEntropy => chain.push("Sigmoid", name("sigmoid"), [], none()),
-                Loss::SquaredError => {}
+                LinkFunction::Logistic => chain.push("Sigmoid", name("sigmoid"), [], none()),
+                LinkFunction::Identity => {}
             },
         }
     }

@@ -14,7 +14,7 @@ use crate::{
     error::Error,
     exchange::{order::list, room, torch::default_loss},
     memory,
-    nn::{Activation, Loss, Mlp, MlpBuilder, Scaling},
+    nn::{Activation, LinkFunction, Loss, Mlp, MlpBuilder, Scaling},
     rate::Keep,
 };
 
@@ -409,14 +409,18 @@ impl<'a> Draft<'a> {
         if got.iter().any(|keep| keep.drops()) && said.keeps() != got {
             return here("keep rates", texts(&said.keeps()), texts(&got));
         }
-        let link = Some(said.loss()).filter(|&loss| loss != Loss::SquaredError);
-        if link != self.loss {
+        if said.loss().link_function() != self.link_function() {
             let got = self.loss.map_or("no output function".to_owned(), |loss| {
                 format!("the {}", output_function(loss))
             });
             return here("the loss", said.loss().to_string(), got);
         }
         Ok(())
+    }
+
+    /// How the graph turns the last layer's outputs into predictions.
+    fn link_function(&self) -> LinkFunction {
+        self.loss.map_or(LinkFunction::Identity, Loss::link_function)
     }
 
     fn input_keep(&self) -> Keep {
@@ -437,13 +441,19 @@ impl<'a> Draft<'a> {
         asked: Option<Loss>,
         outputs: usize,
     ) -> Result<Loss, String> {
-        match (said.or(self.loss), asked) {
-            (Some(said), Some(asked)) if said != asked => Err(format!(
-                "the graph or its metadata states the loss {said}: expected this loss or none to be \
-                 given, got {asked}"
-            )),
-            (said, asked) => Ok(said.or(asked).unwrap_or_else(|| default_loss(outputs))),
+        let stated = said.or(self.loss);
+        let (Some(stated), Some(asked)) = (stated, asked) else {
+            return Ok(stated.or(asked).unwrap_or_else(|| default_loss(outputs)));
+        };
+        // A graph without metadata states no more than the link function.
+        let same_link = stated.link_function() == asked.link_function();
+        if stated == asked || said.is_none() && same_link {
+            return Ok(asked);
         }
+        Err(format!(
+            "the graph or its metadata states the loss {stated}: expected this loss or none to be \
+             given, got {asked}"
+        ))
     }
 
     /// A builder with the layers of the graph.

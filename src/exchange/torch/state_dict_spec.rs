@@ -219,7 +219,7 @@ mod tests {
             (r#"{"input_keep": 0}"#, "keep rate 0: expected a number above 0"),
             (r#"{"input_keep": 0.8, "input_drop": 0.2}"#, "expected only one of the two"),
             (r#"{"hidden": [{"activation": "relu", "drop": 1.0}]}"#, "drop rate 1"),
-            (r#"{"loss": "hinge"}"#, "unknown variant `hinge`"),
+            (r#"{"loss": "hinge"}"#, "loss `hinge`: expected one of"),
             (r#"{"scaling": "none"}"#, "unknown variant `none`"),
         ] {
             let reason = read(json).unwrap_err();

@@ -1,10 +1,8 @@
 //! z above 0, and alpha (e^z - 1) below.
 
-use super::{
-    normal::{Shape, rectifier_like},
-    parameter::parameter,
-};
+use super::normal::{Shape, rectifier_like};
 use crate::{
+    nn::parameter::parameter,
     simd::{Lanes, math},
     thin::{Kept, Unit},
 };

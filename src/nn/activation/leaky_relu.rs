@@ -1,7 +1,8 @@
 //! z above 0, and a z below.
 
-use super::{normal::rectified, parameter::parameter};
+use super::normal::rectified;
 use crate::{
+    nn::parameter::parameter,
     simd::Lanes,
     thin::{Slope, Unit},
 };

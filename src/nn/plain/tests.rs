@@ -4,7 +4,7 @@
 use super::*;
 use crate::{
     mask::{Domain, Streams},
-    nn::{EluAlpha, NegativeSlope, reference},
+    nn::{EluAlpha, HuberDelta, NegativeSlope, TargetKind, reference},
     rate::Keep,
     tensor::MatrixView,
 };
@@ -44,11 +44,11 @@ fn slopes_of_the_loss_are_those_of_backpropagation() {
         if (row + 2 * site + unit).is_multiple_of(3) { 0.0 } else { 1.0 + 0.25 * site as f64 }
     };
     for &activation in Activation::ALL.iter().chain(&[leaky(0.3), leaky(1.5), elu(0.3), elu(2.0)]) {
-        for &loss in Loss::ALL {
-            let targets = match loss {
-                Loss::SoftmaxCrossEntropy => Targets::Classes(&[2, 0]),
-                Loss::SquaredError => Targets::Values(MatrixView::new(&t, 2, 3).unwrap()),
-                Loss::BinaryCrossEntropy => Targets::Binary(MatrixView::new(&bits, 2, 3).unwrap()),
+        for &loss in Loss::ALL.iter().chain(&[Loss::Huber(HuberDelta::new(0.3).unwrap())]) {
+            let targets = match loss.target_kind() {
+                TargetKind::Classes => Targets::Classes(&[2, 0]),
+                TargetKind::Values => Targets::Values(MatrixView::new(&t, 2, 3).unwrap()),
+                TargetKind::Binary => Targets::Binary(MatrixView::new(&bits, 2, 3).unwrap()),
             };
             let network = network(activation, loss);
             let mean_loss = |network: &PlainNetwork| {

@@ -19,7 +19,7 @@ mod near;
 
 pub use near::Near;
 
-use super::{Activation, PlainLayer, PlainNetwork, Targets};
+use super::{Activation, Loss, PlainLayer, PlainNetwork, Targets};
 
 /// A matrix as a list of rows.
 pub type Rows = Vec<Vec<Near>>;
@@ -99,7 +99,7 @@ fn step(z: Near, below: f64) -> Near {
 }
 
 /// The loss of a row's z, and its gradient with respect to z.
-pub fn loss(z: &[Near], targets: Targets<'_>, row: usize) -> (Near, Vec<Near>) {
+pub fn loss(loss: Loss, z: &[Near], targets: Targets<'_>, row: usize) -> (Near, Vec<Near>) {
     let over_outputs = Near::exact(1.0 / z.len() as f64).rounded(1.0);
     if let Targets::Classes(classes) = targets {
         // -ln softmax(z)_t, and softmax(z) - onehot(t).
@@ -112,6 +112,13 @@ pub fn loss(z: &[Near], targets: Targets<'_>, row: usize) -> (Near, Vec<Near>) {
         // sum (z - t)² / N, and 2 (z - t) / N.
         let t = exact(t.row(row).expect("a row of targets"));
         let d: Vec<Near> = z.iter().zip(t).map(|(&z, t)| z - t).collect();
+        if let Loss::Huber(delta) = loss {
+            // sum h(z - t) / N, and z - t, but within delta of 0, / N.
+            let delta = f64::from(delta.get());
+            let dz = |d: &Near| d.increasing(|d| d.clamp(-delta, delta)) * over_outputs;
+            let sum = Near::sum(d.iter().map(|&d| huber(d, delta)));
+            return (sum * over_outputs, d.iter().map(dz).collect());
+        }
         let dz = d.iter().map(|&d| Near::exact(2.0) * d * over_outputs).collect();
         return (Near::sum(d.iter().map(|&d| d * d)) * over_outputs, dz);
     }
@@ -123,6 +130,15 @@ pub fn loss(z: &[Near], targets: Targets<'_>, row: usize) -> (Near, Vec<Near>) {
     let dz = |(&z, &t): (&Near, &Near)| (value(Activation::Logistic, z) - t) * over_outputs;
     let losses = Near::sum(z.iter().zip(&t).map(bit)) * over_outputs;
     (losses, z.iter().zip(&t).map(dz).collect())
+}
+
+/// d² / 2 if |d| <= delta, else delta (|d| - delta / 2).
+fn huber(d: Near, delta: f64) -> Near {
+    let h = |d: f64| if d <= delta { d * d / 2.0 } else { delta * (d - delta / 2.0) };
+    let (low, high) = d.ends();
+    // Of the size of d, with which h grows.
+    let size = Near::between(0.0_f64.max(low).max(-high), high.max(-low));
+    if d.is_known() { size.increasing(h).rounded(1.0) } else { Near::UNKNOWN }
 }
 
 /// The mean loss of a batch, and the gradients dW and db of each layer.
@@ -182,7 +198,7 @@ pub fn gradients(
             slopes.push(z[l].iter().zip(&y).map(|(&z, &y)| derivative(f, z, y)).collect());
         }
         // The backward pass.
-        let (row_loss, dloss) = loss(&z[depth - 1], targets, row);
+        let (row_loss, dloss) = loss(network.loss, &z[depth - 1], targets, row);
         losses.push(row_loss);
         dz[depth - 1].push(dloss.iter().map(|&d| d * over_rows).collect());
         for l in (1..depth).rev() {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    nn::Loss,
+    nn::LinkFunction,
     simd::Isa,
     tensor::AlignedBuffer,
     thin::{PANEL, Panels},
@@ -19,10 +19,10 @@ use crate::{
 /// many, use one share each.
 const HEAVY: f64 = 1.0 / 16.0;
 
-/// A loss's link, one row at a time.
+/// A link function, one row at a time.
 #[derive(Clone, Debug)]
 pub(super) struct Link {
-    loss: Loss,
+    function: LinkFunction,
     /// The mean and standard deviation of each of the row's logits.
     z: [AlignedBuffer<f64>; 2],
     /// Scratch memory for one draw.
@@ -40,7 +40,7 @@ impl Link {
     pub fn new(outputs: usize) -> Result<Self, Error> {
         let zeros = || AlignedBuffer::zeroed(outputs);
         Ok(Self {
-            loss: Loss::SquaredError,
+            function: LinkFunction::Identity,
             z: [zeros()?, zeros()?],
             drawn: [zeros()?, zeros()?],
             mean: zeros()?,
@@ -50,11 +50,11 @@ impl Link {
         })
     }
 
-    /// Switches to this loss.
-    pub fn set_loss(&mut self, loss: Loss) -> Result<(), Error> {
-        self.loss = loss;
+    /// Switches to this function.
+    pub fn set_function(&mut self, function: LinkFunction) -> Result<(), Error> {
+        self.function = function;
         let classes = self.mean.len();
-        if loss == Loss::SoftmaxCrossEntropy && classes != 2 && self.draws.is_none() {
+        if function == LinkFunction::Softmax && classes != 2 && self.draws.is_none() {
             self.draws = Some(Draws::new(classes)?);
         }
         Ok(())
@@ -73,11 +73,11 @@ impl Link {
     /// Computes the moments of the predictions into `mean` and `variance` and returns the
     /// mean entropy. `number` and `weight` are those of the row's mask.
     pub fn moments(&mut self, isa: Isa, number: usize, weight: f64) -> f64 {
-        match (self.loss, &self.draws) {
-            (Loss::SquaredError, _) => self.identity(),
-            (Loss::BinaryCrossEntropy, _) => self.bits(),
-            (Loss::SoftmaxCrossEntropy, None) => self.two_classes(),
-            (Loss::SoftmaxCrossEntropy, Some(_)) => {
+        match (self.function, &self.draws) {
+            (LinkFunction::Identity, _) => self.identity(),
+            (LinkFunction::Logistic, _) => self.bits(),
+            (LinkFunction::Softmax, None) => self.two_classes(),
+            (LinkFunction::Softmax, Some(_)) => {
                 let heavy = weight >= HEAVY;
                 self.classes(isa, if heavy { Draws::all() } else { Draws::share(number) })
             }

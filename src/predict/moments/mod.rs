@@ -17,7 +17,7 @@ use crate::{
     data::Batch,
     error::Error,
     mask::{Mask, WORD, words_of},
-    nn::{Flow, Loss, Mlp, NetworkView},
+    nn::{Flow, LinkFunction, Mlp, NetworkView},
     pass::Pass,
     rate::Keep,
     tensor::{Matrix, MatrixView},
@@ -79,12 +79,12 @@ struct Start {
 }
 
 impl Start {
-    fn of(mlp: &Mlp, link: Loss) -> Self {
+    fn of(mlp: &Mlp, link: LinkFunction) -> Self {
         let last = mlp.depth() - 1;
         let drops = |&site: &usize| mlp.keep_below(site).drops();
         let site = (0..=last).find(drops).unwrap_or(last);
         // Directly below the output the logits' moments are exact.
-        let exact = link == Loss::SquaredError && site == last;
+        let exact = link == LinkFunction::Identity && site == last;
         let few = if exact || !mlp.keep_below(site).drops() { 0 } else { MAX_UNITS + 1 };
         Self { site, keep: mlp.keep_below(site), next: (site + 1..=last).find(drops), few }
     }
@@ -263,21 +263,21 @@ impl Moments {
 }
 
 /// Tallies the moments of the predictions for a batch that has been checked, through this
-/// loss's link.
+/// link function.
 fn gather(
     context: Context<'_>,
     batch: &Batch<'_>,
-    link: Loss,
+    link: LinkFunction,
     workspace: &mut Workspace,
 ) -> Result<(), Error> {
     let mlp = context.network.mlp;
     let Workspace { flow, predictions, moments, tallies, .. } = workspace;
     let (rows, max_rows) = (batch.rows(), predictions.rows());
     let moments = Moments::of(moments, mlp, max_rows)?;
-    moments.link.set_loss(link)?;
+    moments.link.set_function(link)?;
     // A refused batch may have left pairs behind.
     moments.pairs.clear();
-    tallies.clear(link, rows, max_rows, 0)?;
+    tallies.clear(mlp.loss(), rows, max_rows, 0)?;
     let (start, pass) = (Start::of(mlp, link), context.pass(rows));
     flow.enter(pass, mlp, rows, InputBits::All, &|row| batch.at(row));
     flow.forward_whole(pass, mlp.into(), 0..start.site);
@@ -293,7 +293,7 @@ pub(super) fn estimate<'w>(
     batch: &Batch<'_>,
     workspace: &'w mut Workspace,
 ) -> Result<Estimates<'w>, Error> {
-    gather(context, batch, context.network.mlp.loss(), workspace)?;
+    gather(context, batch, context.network.mlp.loss().link_function(), workspace)?;
     Ok(workspace.tallies.estimates())
 }
 
@@ -303,8 +303,7 @@ pub(super) fn logits<'w>(
     batch: &Batch<'_>,
     workspace: &'w mut Workspace,
 ) -> Result<[MatrixView<'w>; 2], Error> {
-    // Squared error's link is the identity.
-    gather(context, batch, Loss::SquaredError, workspace)?;
+    gather(context, batch, LinkFunction::Identity, workspace)?;
     let Workspace { predictions, moments, tallies, .. } = workspace;
     let variances = &mut Moments::of(moments, context.network.mlp, predictions.rows())?.variances;
     for (row, answer) in tallies.estimates().iter().enumerate() {

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use super::*;
 use crate::{
     nn::{
-        Activation, EluAlpha, Loss, NegativeSlope, PlainLayer, PlainNetwork, ThinnedNetwork,
+        Activation, EluAlpha, Loss, NegativeSlope, PlainLayer, PlainNetwork, TargetKind,
+        ThinnedNetwork,
         reference::{self, Gradients, Near},
     },
     optimiser::{Adagrad, Adam, AdamW, Schedule, Sgd},
@@ -217,10 +218,10 @@ fn small(activation: Activation, loss: Loss, sparse: bool) -> Mlp {
 fn small_targets<T>(loss: Loss, f: impl FnOnce(Targets<'_>) -> T) -> T {
     let values = numbers(77, 12);
     let bits: Vec<f32> = values.iter().map(|&x| f32::from(u8::from(x > 0.0))).collect();
-    match loss {
-        Loss::SoftmaxCrossEntropy => f(Targets::Classes(&[2, 0, 1, 2])),
-        Loss::SquaredError => f(Targets::Values(MatrixView::new(&values, 4, 3).unwrap())),
-        Loss::BinaryCrossEntropy => f(Targets::Binary(MatrixView::new(&bits, 4, 3).unwrap())),
+    match loss.target_kind() {
+        TargetKind::Classes => f(Targets::Classes(&[2, 0, 1, 2])),
+        TargetKind::Values => f(Targets::Values(MatrixView::new(&values, 4, 3).unwrap())),
+        TargetKind::Binary => f(Targets::Binary(MatrixView::new(&bits, 4, 3).unwrap())),
     }
 }
 
@@ -253,7 +254,7 @@ fn gradients_of_thinned_networks(isa: Isa) {
     let leaky = |slope: f32| Activation::LeakyRelu(NegativeSlope::new(slope).unwrap());
     let elu = |alpha: f32| Activation::Elu(EluAlpha::new(alpha).unwrap());
     for &activation in Activation::ALL.iter().chain(&[leaky(0.3), leaky(1.5), elu(0.3), elu(2.0)]) {
-        for (&loss, sparse) in Loss::ALL.iter().zip([false, true, false]) {
+        for (&loss, sparse) in Loss::ALL.iter().zip([false, true].into_iter().cycle()) {
             small_targets(loss, |targets| {
                 let mlp = small(activation, loss, sparse);
                 let thinned: Vec<_> =

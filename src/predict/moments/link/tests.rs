@@ -1,7 +1,10 @@
 use rand_xoshiro::{Xoshiro256PlusPlus, rand_core::Rng};
 
 use super::*;
-use crate::mask::{Domain, Streams};
+use crate::{
+    mask::{Domain, Streams},
+    nn::Loss,
+};
 
 /// What is known of a softmax of independent normal logits.
 struct Softmax {
@@ -22,7 +25,7 @@ fn entropy(p: &[f64]) -> f64 {
 
 fn link(loss: Loss, z: &[f64], s: &[f64], weight: f64) -> Softmax {
     let mut link = Link::new(z.len()).unwrap();
-    link.set_loss(loss).unwrap();
+    link.set_function(loss.link_function()).unwrap();
     link.z[0].copy_from_slice(z);
     link.z[1].copy_from_slice(s);
     let entropy = link.moments(Isa::detect(), 3, weight);

@@ -1,6 +1,12 @@
-//! The number in an activation's name.
+//! The number in the name of an activation or a loss, as in `leaky_relu(0.2)`.
 
-/// Generates the type of an activation's number, which is positive and finite.
+/// A name and its number, and the number's text, if this is how the text is made up.
+pub(super) fn split(text: &str) -> Option<(&str, f32, &str)> {
+    let (name, number) = text.strip_suffix(')')?.split_once('(')?;
+    Some((name, number.parse().ok()?, number))
+}
+
+/// Generates the type of such a number, which is positive and finite.
 macro_rules! parameter {
     (
         $(#[$about:meta])*
@@ -38,7 +44,7 @@ macro_rules! parameter {
             }
 
             /// Checks a number that was written as `text`.
-            pub(super) fn written(number: f32, text: &str) -> Result<Self, $crate::error::Error> {
+            pub(in crate::nn) fn written(number: f32, text: &str) -> Result<Self, $crate::error::Error> {
                 // The error quotes the text: as an f32, 1e39 is infinite and 1e-50 is 0.
                 let expected = "a number above 0 that single precision can hold";
                 Self::checked(number, expected, || text.to_owned())
@@ -53,7 +59,7 @@ macro_rules! parameter {
                     return Ok(Self(number));
                 }
                 let (parameter, value) = ($what, text());
-                Err($crate::error::Error::ActivationParameter { parameter, value, expected })
+                Err($crate::error::Error::Parameter { parameter, value, expected })
             }
         }
     };

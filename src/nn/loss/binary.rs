@@ -1,0 +1,56 @@
+//! Binary cross-entropy, for N bits.
+
+use super::{
+    link::{LinkFunction, logistic},
+    targets::Binary,
+    unit::{LossUnit, per_output},
+};
+use crate::{
+    simd::Lanes,
+    tensor::MatrixView,
+    thin::{self, PANEL, Panels, VECTORS},
+};
+
+/// [`Loss::BinaryCrossEntropy`](super::Loss::BinaryCrossEntropy)
+#[derive(Clone, Copy)]
+pub(super) struct BinaryCrossEntropy;
+
+impl LossUnit for BinaryCrossEntropy {
+    type Targets = Binary;
+    const LINK: LinkFunction = LinkFunction::Logistic;
+
+    fn plain(self, z: &[f64], bits: MatrixView<'_>, row: usize) -> f64 {
+        let t = bits.at(row).iter().map(|&t| f64::from(t));
+        z.iter().zip(t).map(|(z, t)| bit_loss(*z, t)).sum::<f64>() / z.len() as f64
+    }
+
+    /// sum (max(z, 0) - z t + ln(1 + e^-|z|)) / N; (logistic(z) - t) / (B N)
+    #[inline(always)]
+    fn gradient<L: Lanes>(
+        self,
+        l: L,
+        bits: MatrixView<'_>,
+        width: usize,
+        rows: f64,
+        z: &mut Panels,
+        row: usize,
+    ) -> f32 {
+        let per_output = per_output(rows, width);
+        let mut sum = 0.0;
+        for (n, t) in bits.at(row).chunks(PANEL).enumerate() {
+            let y = logistic(l, z.at(n, row));
+            let mut linked = [0.0; PANEL];
+            thin::store::<L, VECTORS>(l, y, &mut linked);
+            for ((z, &t), y) in z.at_mut(n, row).iter_mut().zip(t).zip(linked) {
+                sum += bit_loss(f64::from(*z), f64::from(t));
+                *z = (y - t) * per_output;
+            }
+        }
+        (sum / width as f64) as f32
+    }
+}
+
+/// max(z, 0) - z t + ln(1 + e^-|z|)
+fn bit_loss(z: f64, t: f64) -> f64 {
+    z.max(0.0) - z * t + libm::log1p(libm::exp(-z.abs()))
+}

@@ -1,0 +1,62 @@
+//! What a loss states, and the kernel of its gradient.
+
+use super::{link::LinkFunction, targets::Kind};
+use crate::{
+    simd::{Kernel, Lanes},
+    thin::Panels,
+};
+
+/// A loss of rows of N outputs (`width`).
+pub(super) trait LossUnit: Copy {
+    /// The kind of targets it takes.
+    type Targets: Kind;
+
+    /// How z becomes predictions.
+    const LINK: LinkFunction;
+
+    /// The fewest outputs that it makes sense for.
+    const MIN_OUTPUTS: usize = 1;
+
+    /// The loss of row `row` in its simplest form, in f64.
+    fn plain(self, z: &[f64], targets: <Self::Targets as Kind>::Of<'_>, row: usize) -> f64;
+
+    /// Returns the loss of row `row`, and overwrites z with its gradient over `rows`, the number B
+    /// of rows that the loss is averaged over. The targets have been checked.
+    fn gradient<L: Lanes>(
+        self,
+        l: L,
+        targets: <Self::Targets as Kind>::Of<'_>,
+        width: usize,
+        rows: f64,
+        z: &mut Panels,
+        row: usize,
+    ) -> f32;
+}
+
+/// Computes the losses of the rows, and overwrites z with the gradient of their mean.
+pub(super) struct Gradient<'a, U: LossUnit> {
+    pub loss: U,
+    pub targets: <U::Targets as Kind>::Of<'a>,
+    pub width: usize,
+    pub z: &'a mut Panels,
+    pub losses: &'a mut [f32],
+}
+
+impl<U: LossUnit> Kernel for Gradient<'_, U> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) {
+        let Self { loss: unit, targets, width, z, losses } = self;
+        let rows = z.rows() as f64;
+        for (row, loss) in losses.iter_mut().enumerate().take(z.rows()) {
+            *loss = unit.gradient(l, targets, width, rows, z, row);
+        }
+    }
+}
+
+/// 1 / (B N)
+#[inline(always)]
+pub(super) fn per_output(rows: f64, width: usize) -> f32 {
+    (1.0 / (rows * width as f64)) as f32
+}
