@@ -27,7 +27,7 @@ pub fn step(batches: &Batches<'_>, trainer: &mut Trainer) -> f32 {
 /// of random weights.
 pub fn trained(batches: &Batches<'_>, input: Keep, hidden: Keep) -> Mlp {
     let mlp = Mlp::builder(784)
-        .input_keep(input)
+        .input_noise(input)
         .hidden(1024, Activation::Relu, hidden)
         .hidden(1024, Activation::Relu, hidden)
         .hidden(1024, Activation::Relu, hidden)

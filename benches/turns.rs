@@ -101,7 +101,7 @@ fn step(trainer: &mut Trainer, digits: &Dataset, first: &mut usize, rows: &mut [
 
 /// The network after an epoch: its zeros are those of one that learns.
 fn trained(digits: &Dataset, [input, hidden]: [Keep; 2]) -> Mlp {
-    let mut builder = Mlp::builder(784).input_keep(input);
+    let mut builder = Mlp::builder(784).input_noise(input);
     for _ in 0..3 {
         builder = builder.hidden(1024, Activation::Relu, hidden);
     }

@@ -22,7 +22,7 @@ fn train(
 ) -> Result<(Mlp, Duration), Error> {
     let started = Instant::now();
     let mlp = Mlp::builder(784)
-        .input_keep(keep_input)
+        .input_noise(keep_input)
         .hidden(WIDTH, Activation::Relu, keep)
         .hidden(WIDTH, Activation::Relu, keep)
         .output(10, Loss::SoftmaxCrossEntropy)

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{rate::Keep, simd::Isa};
+use crate::{noise::Noise, simd::Isa};
 
 /// What can go wrong, with one variant per cause. Each message names the offending value and what was
 /// expected.
@@ -183,16 +183,16 @@ pub enum Error {
     /// A file describes a network without layers.
     #[error("`layers` is empty: expected at least the output layer")]
     NoLayers,
-    /// A file describes a network whose output layer has an activation or drops units.
+    /// A file describes a network whose output layer has an activation or noise.
     #[error(
-        "the output layer has activation {activation} and keep rate {keep}: expected identity without \
+        "the output layer has activation {activation} and noise {noise}: expected identity without \
          noise, because its activation follows from the loss"
     )]
     OutputLayer {
         /// Its activation.
         activation: String,
-        /// Its keep rate.
-        keep: Keep,
+        /// Its noise.
+        noise: Noise,
     },
     /// Softmax cross-entropy over one output.
     #[error(
@@ -648,9 +648,12 @@ mod tests {
             (Error::NoOutputLayer, "no output layer: call `output` before `build`"),
             (Error::NoLayers, "`layers` is empty: expected at least the output layer"),
             (
-                Error::OutputLayer { activation: "relu".to_owned(), keep: Keep::HALF },
-                "the output layer has activation relu and keep rate 0.5000 (32768/65536): expected \
-                 identity without noise, because its activation follows from the loss",
+                Error::OutputLayer {
+                    activation: "relu".to_owned(),
+                    noise: crate::Keep::HALF.into(),
+                },
+                "the output layer has activation relu and noise bernoulli(0.5): expected identity \
+                 without noise, because its activation follows from the loss",
             ),
             (
                 Error::OneClass,

@@ -14,7 +14,7 @@
 //! // A network: 4 inputs, each kept with probability 0.8, and 32 hidden ReLUs, each kept with
 //! // probability 0.5.
 //! let mlp = Mlp::builder(4)
-//!     .input_keep(Keep::new(0.8)?)
+//!     .input_noise(Keep::new(0.8)?)
 //!     .hidden(32, Activation::Relu, Keep::HALF)
 //!     .output(2, Loss::SoftmaxCrossEntropy)
 //!     .seed(1)
@@ -84,6 +84,7 @@ mod memory;
 mod miri;
 mod named;
 pub mod nn;
+mod noise;
 mod optimiser;
 mod parallel;
 mod pass;
@@ -106,6 +107,7 @@ struct FromPytorch;
 
 pub use dropout::Dropout;
 pub use error::Error;
+pub use noise::Noise;
 pub use rate::Keep;
 pub use sigma::Sigma;
 pub use simd::Isa;

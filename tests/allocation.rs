@@ -72,7 +72,7 @@ fn steps_and_predictions_allocate_nothing_after_the_first() {
     assert_eq!(count(epoch), 0, "over the batches of an epoch");
     for sparse in [false, true] {
         let mut builder = Mlp::builder(784)
-            .input_keep(Keep::new(0.8).unwrap())
+            .input_noise(Keep::new(0.8).unwrap())
             .hidden(512, Activation::Relu, Keep::HALF)
             .hidden(256, Activation::Logistic, Keep::HALF)
             .output(10, Loss::SoftmaxCrossEntropy);

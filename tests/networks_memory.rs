@@ -32,7 +32,7 @@ const ROWS: usize = 96;
 /// All of whose layers, and activations of a batch, are large.
 fn builder() -> MlpBuilder {
     Mlp::builder(200)
-        .input_keep(Keep::new(0.8).unwrap())
+        .input_noise(Keep::new(0.8).unwrap())
         .hidden(300, Activation::Relu, Keep::HALF)
         .hidden(260, Activation::Tanh, Keep::HALF)
         .output(70, Loss::SoftmaxCrossEntropy)

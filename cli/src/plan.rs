@@ -86,7 +86,7 @@ impl Plan {
 
     /// Builds the untrained network.
     pub fn network(&self, inputs: usize, classes: usize) -> Result<Mlp, Error> {
-        let mut mlp = Mlp::builder(inputs).input_keep(self.input_keep);
+        let mut mlp = Mlp::builder(inputs).input_noise(self.input_keep);
         for &width in &self.hidden {
             mlp = mlp.hidden(width, self.activation, self.hidden_keep);
         }

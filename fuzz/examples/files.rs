@@ -67,7 +67,7 @@ fn flipped(file: &[u8]) -> Vec<u8> {
 fn models() -> Result<Vec<(&'static str, Vec<u8>)>> {
     let linear = Mlp::builder(2).output(1, Loss::SquaredError).seed(3).build()?.to_bytes()?;
     let deep = Mlp::builder(3)
-        .input_keep(Keep::new(0.8)?)
+        .input_noise(Keep::new(0.8)?)
         .sparse_input()
         .hidden(4, Activation::Relu, Keep::HALF)
         .hidden(2, Activation::Tanh, Keep::from_k(1)?)
@@ -175,7 +175,7 @@ fn with_hostile(
 
 fn state_dicts() -> Result<Vec<(&'static str, Vec<u8>)>> {
     let mlp = Mlp::builder(3)
-        .input_keep(Keep::new(0.8)?)
+        .input_noise(Keep::new(0.8)?)
         .hidden(4, Activation::Relu, Keep::HALF)
         .output(2, Loss::SoftmaxCrossEntropy)
         .build()?;

@@ -19,7 +19,7 @@ use super::file_contents;
 /// resume on every machine.
 pub fn trainer_builder() -> thinnet::train::TrainerBuilder {
     let mlp = Mlp::builder(3)
-        .input_keep(Keep::new(0.8).unwrap())
+        .input_noise(Keep::new(0.8).unwrap())
         .hidden(4, Activation::Relu, Keep::HALF)
         .output(2, Loss::SoftmaxCrossEntropy)
         .seed(1)

@@ -211,7 +211,7 @@ struct Data {
 
 impl Case {
     fn network(&self) -> Mlp {
-        let mut builder = Mlp::builder(self.inputs).input_keep(self.input_keep);
+        let mut builder = Mlp::builder(self.inputs).input_noise(self.input_keep);
         if self.sparse {
             builder = builder.sparse_input();
         }

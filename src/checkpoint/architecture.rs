@@ -11,6 +11,7 @@ use crate::{
     error::Error,
     mask,
     nn::{Activation, Loss, Mlp, MlpBuilder, Scaling},
+    noise::Noise,
     rate::Keep,
     thin::Tiles,
 };
@@ -31,7 +32,7 @@ struct Metadata {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Input {
-    noise: Noise,
+    noise: SavedNoise,
     sparse: bool,
     width: usize,
 }
@@ -40,36 +41,39 @@ struct Input {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 enum Layer {
-    Dense { activation: Activation, noise: Noise, width: usize },
+    Dense { activation: Activation, noise: SavedNoise, width: usize },
 }
 
 /// What a dropout site does to its units in training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-enum Noise {
+enum SavedNoise {
     /// Nothing. Not a unit variant: serde accepts unknown fields for those.
     None {},
     /// Keeps each unit with probability k / 65536, k < 65536, and drops it otherwise.
     Bernoulli { keep_k: u32 },
 }
 
-impl From<Keep> for Noise {
-    fn from(keep: Keep) -> Self {
-        if keep.drops() { Self::Bernoulli { keep_k: keep.k() } } else { Self::None {} }
+impl From<Noise> for SavedNoise {
+    fn from(noise: Noise) -> Self {
+        match noise {
+            Noise::None => Self::None {},
+            Noise::Bernoulli(keep) => Self::Bernoulli { keep_k: keep.k() },
+        }
     }
 }
 
-impl TryFrom<Noise> for Keep {
+impl TryFrom<SavedNoise> for Noise {
     type Error = Error;
 
-    fn try_from(noise: Noise) -> Result<Self, Error> {
-        match noise {
-            Noise::None {} => Ok(Self::ONE),
+    fn try_from(saved: SavedNoise) -> Result<Self, Error> {
+        match saved {
+            SavedNoise::None {} => Ok(Self::None),
             // Only one spelling, so that the same model gives the same bytes.
-            Noise::Bernoulli { keep_k: keep_k @ Self::ONE_K } => {
+            SavedNoise::Bernoulli { keep_k: keep_k @ Keep::ONE_K } => {
                 Err(Error::BernoulliKeepsAll { keep_k })
             }
-            Noise::Bernoulli { keep_k } => Self::from_k(keep_k),
+            SavedNoise::Bernoulli { keep_k } => Keep::from_k(keep_k).map(Self::from),
         }
     }
 }
@@ -79,10 +83,10 @@ impl TryFrom<Noise> for Keep {
 #[serde(try_from = "Metadata", into = "Metadata")]
 pub(crate) struct Architecture {
     inputs: usize,
-    input_keep: Keep,
+    input_noise: Noise,
     sparse_input: bool,
-    /// Width, activation and keep rate of each hidden layer.
-    hidden: Vec<(usize, Activation, Keep)>,
+    /// Width, activation and noise of each hidden layer.
+    hidden: Vec<(usize, Activation, Noise)>,
     outputs: usize,
     loss: Loss,
     scaling: Scaling,
@@ -93,9 +97,9 @@ impl From<&Mlp> for Architecture {
         let hidden = mlp.layers[..mlp.depth() - 1].iter();
         Self {
             inputs: mlp.inputs(),
-            input_keep: mlp.input_keep,
+            input_noise: mlp.input_noise,
             sparse_input: mlp.sparse_input,
-            hidden: hidden.map(|l| (l.weights.outputs(), l.activation, l.keep)).collect(),
+            hidden: hidden.map(|l| (l.weights.outputs(), l.activation, l.noise)).collect(),
             outputs: mlp.outputs(),
             loss: mlp.loss,
             scaling: Scaling::Inverted,
@@ -105,17 +109,17 @@ impl From<&Mlp> for Architecture {
 
 impl From<Architecture> for Metadata {
     fn from(said: Architecture) -> Self {
-        let Architecture { inputs, input_keep, sparse_input, hidden, outputs, loss, scaling } =
+        let Architecture { inputs, input_noise, sparse_input, hidden, outputs, loss, scaling } =
             said;
-        let output = (outputs, Activation::Identity, Keep::ONE);
-        let layer = |(width, activation, keep): (usize, Activation, Keep)| Layer::Dense {
+        let output = (outputs, Activation::Identity, Noise::None);
+        let layer = |(width, activation, noise): (usize, Activation, Noise)| Layer::Dense {
             activation,
-            noise: keep.into(),
+            noise: noise.into(),
             width,
         };
         Self {
             format: super::FORMAT,
-            input: Input { noise: input_keep.into(), sparse: sparse_input, width: inputs },
+            input: Input { noise: input_noise.into(), sparse: sparse_input, width: inputs },
             layers: hidden.into_iter().chain([output]).map(layer).collect(),
             loss,
             mask_format: mask::FORMAT,
@@ -130,16 +134,16 @@ impl TryFrom<Metadata> for Architecture {
     fn try_from(metadata: Metadata) -> Result<Self, Error> {
         let Metadata { input, layers, loss, scaling, .. } = metadata;
         let layer = |Layer::Dense { activation, noise, width }| {
-            Ok((width, activation, Keep::try_from(noise)?))
+            Ok((width, activation, Noise::try_from(noise)?))
         };
         let mut hidden = layers.into_iter().map(layer).collect::<Result<Vec<_>, Error>>()?;
-        let (outputs, activation, keep) = hidden.pop().ok_or(Error::NoLayers)?;
-        if activation != Activation::Identity || keep.drops() {
-            return Err(Error::OutputLayer { activation: activation.to_string(), keep });
+        let (outputs, activation, noise) = hidden.pop().ok_or(Error::NoLayers)?;
+        if activation != Activation::Identity || noise != Noise::None {
+            return Err(Error::OutputLayer { activation: activation.to_string(), noise });
         }
-        let (input_keep, sparse_input) = (Keep::try_from(input.noise)?, input.sparse);
+        let (input_noise, sparse_input) = (Noise::try_from(input.noise)?, input.sparse);
         let inputs = input.width;
-        Ok(Self { inputs, input_keep, sparse_input, hidden, outputs, loss, scaling })
+        Ok(Self { inputs, input_noise, sparse_input, hidden, outputs, loss, scaling })
     }
 }
 
@@ -186,7 +190,12 @@ impl Architecture {
 
     /// The keep rate of each layer's inputs.
     pub fn keeps(&self) -> Vec<Keep> {
-        [self.input_keep].into_iter().chain(self.hidden.iter().map(|(.., keep)| *keep)).collect()
+        self.noises().map(Noise::keep).collect()
+    }
+
+    /// The noise on each layer's inputs.
+    pub fn noises(&self) -> impl Iterator<Item = Noise> {
+        [self.input_noise].into_iter().chain(self.hidden.iter().map(|(.., noise)| *noise))
     }
 
     /// The activations of the hidden layers.
@@ -197,9 +206,10 @@ impl Architecture {
     /// A one-line summary.
     pub fn describe(&self) -> String {
         let sparse = if self.sparse_input { ", sparse" } else { "" };
-        let mut text = format!("{} (keep {}{sparse})", self.inputs, self.input_keep.decimal());
-        for (width, activation, keep) in &self.hidden {
-            text += &format!("-{width} {activation} (keep {})", keep.decimal());
+        let mut text =
+            format!("{} (keep {}{sparse})", self.inputs, self.input_noise.keep().decimal());
+        for (width, activation, noise) in &self.hidden {
+            text += &format!("-{width} {activation} (keep {})", noise.keep().decimal());
         }
         text + &format!("-{} {}", self.outputs, self.loss)
     }
@@ -242,12 +252,12 @@ impl Architecture {
 
     /// A builder for the network.
     pub fn builder(&self) -> MlpBuilder {
-        let mut builder = Mlp::builder(self.inputs).input_keep(self.input_keep);
+        let mut builder = Mlp::builder(self.inputs).input_noise(self.input_noise);
         if self.sparse_input {
             builder = builder.sparse_input();
         }
-        for &(width, activation, keep) in &self.hidden {
-            builder = builder.hidden(width, activation, keep);
+        for &(width, activation, noise) in &self.hidden {
+            builder = builder.hidden(width, activation, noise);
         }
         builder.output(self.outputs, self.loss)
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize, Serializer, ser::Error as _};
 
 use super::{Activation, Initialisation, Layer, Loss, Mlp};
-use crate::{error::Error, memory::reserve, rate::Keep};
+use crate::{error::Error, memory::reserve, noise::Noise};
 
 /// A builder for an [`Mlp`], layer by layer from the input: the hidden layers, then one output
 /// layer. The other calls may come at any point; if two set the same thing, the later one wins.
@@ -15,13 +15,13 @@ use crate::{error::Error, memory::reserve, rate::Keep};
 ///
 /// let settings = r#"{
 ///     "inputs": 784,
-///     "input_keep": 0.8,
-///     "hidden": [{ "width": 256, "activation": "relu", "keep": 0.5 }],
+///     "input_noise": "bernoulli(0.8)",
+///     "hidden": [{ "width": 256, "activation": "relu", "noise": "bernoulli(0.5)" }],
 ///     "output": { "width": 10, "loss": "softmax_cross_entropy" },
 ///     "seed": 1
 /// }"#;
 /// let builder: MlpBuilder = serde_json::from_str(settings)?;
-/// let same = Mlp::builder(784).input_keep(Keep::new(0.8)?).hidden(256, Activation::Relu, Keep::HALF);
+/// let same = Mlp::builder(784).input_noise(Keep::new(0.8)?).hidden(256, Activation::Relu, Keep::HALF);
 /// assert_eq!(builder, same.output(10, Loss::SoftmaxCrossEntropy).seed(1));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -29,7 +29,7 @@ use crate::{error::Error, memory::reserve, rate::Keep};
 #[serde(try_from = "Unchecked")]
 pub struct MlpBuilder {
     inputs: usize,
-    input_keep: Keep,
+    input_noise: Noise,
     sparse_input: bool,
     hidden: Vec<Hidden>,
     output: Option<Output>,
@@ -54,7 +54,7 @@ fn refuse_late<S: Serializer>(late: &Option<String>, _: S) -> Result<S::Ok, S::E
 struct Hidden {
     width: usize,
     activation: Activation,
-    keep: Keep,
+    noise: Noise,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,7 +69,8 @@ struct Output {
 #[serde(deny_unknown_fields)]
 struct Unchecked {
     inputs: usize,
-    input_keep: Option<Keep>,
+    #[serde(default)]
+    input_noise: Noise,
     #[serde(default)]
     sparse_input: bool,
     #[serde(default)]
@@ -86,10 +87,10 @@ impl TryFrom<Unchecked> for MlpBuilder {
     fn try_from(said: Unchecked) -> Result<Self, Error> {
         let Unchecked { inputs, sparse_input, hidden, output, seed, .. } = said;
         let usual = Self::new(inputs);
-        let input_keep = said.input_keep.unwrap_or(usual.input_keep);
+        let input_noise = said.input_noise;
         let initialisation = said.initialisation.unwrap_or(usual.initialisation);
         let usual =
-            Self { input_keep, sparse_input, hidden, output, initialisation, seed, ..usual };
+            Self { input_noise, sparse_input, hidden, output, initialisation, seed, ..usual };
         usual.check()?;
         Ok(usual)
     }
@@ -99,7 +100,7 @@ impl MlpBuilder {
     pub(super) fn new(inputs: usize) -> Self {
         Self {
             inputs,
-            input_keep: Keep::ONE,
+            input_noise: Noise::None,
             sparse_input: false,
             hidden: Vec::new(),
             output: None,
@@ -117,10 +118,11 @@ impl MlpBuilder {
         self
     }
 
-    /// Sets the keep rate of the inputs, [`Keep::ONE`] by default.
+    /// Sets the noise on the inputs, for which a keep rate stands for dropout. There is none by
+    /// default.
     #[must_use]
-    pub fn input_keep(mut self, keep: Keep) -> Self {
-        self.input_keep = keep;
+    pub fn input_noise(mut self, noise: impl Into<Noise>) -> Self {
+        self.input_noise = noise.into().simplest();
         self
     }
 
@@ -133,12 +135,13 @@ impl MlpBuilder {
         self
     }
 
-    /// Adds a hidden layer, with its number of units, their activation, and the keep rate of their
-    /// outputs.
+    /// Adds a hidden layer, with its number of units, their activation, and the noise on their
+    /// outputs, for which a keep rate stands for dropout.
     #[must_use]
-    pub fn hidden(self, width: usize, activation: Activation, keep: Keep) -> Self {
+    pub fn hidden(self, width: usize, activation: Activation, noise: impl Into<Noise>) -> Self {
+        let noise = noise.into().simplest();
         let mut layers = self.layer(|| format!("`hidden` of {width} units"));
-        layers.hidden.push(Hidden { width, activation, keep });
+        layers.hidden.push(Hidden { width, activation, noise });
         layers
     }
 
@@ -183,14 +186,14 @@ impl MlpBuilder {
     /// Builds the network with all parameters 0, for callers that fill them in.
     pub(crate) fn build_zeroed(self) -> Result<Mlp, Error> {
         let Output { width, loss } = *self.check()?;
-        let output = Hidden { width, activation: Activation::Identity, keep: Keep::ONE };
+        let output = Hidden { width, activation: Activation::Identity, noise: Noise::None };
         let mut inputs = self.inputs;
         let mut layers = reserve("layers", self.hidden.len() + 1)?;
-        for Hidden { width, activation, keep } in self.hidden.into_iter().chain([output]) {
-            layers.push(Layer::zeroed(inputs, width, activation, keep)?);
+        for Hidden { width, activation, noise } in self.hidden.into_iter().chain([output]) {
+            layers.push(Layer::zeroed(inputs, width, activation, noise)?);
             inputs = width;
         }
-        Ok(Mlp { input_keep: self.input_keep, sparse_input: self.sparse_input, layers, loss })
+        Ok(Mlp { input_noise: self.input_noise, sparse_input: self.sparse_input, layers, loss })
     }
 
     /// The output layer, if the network is valid.

@@ -75,7 +75,7 @@ pub(crate) fn max_norm_from_paper(c: f64, keep_of_inputs: Keep) -> f64 {
 /// ```
 /// use thinnet::{Keep, nn::{Loss, Mlp}};
 ///
-/// let mut mlp = Mlp::builder(2).input_keep(Keep::HALF).output(1, Loss::SquaredError).build()?;
+/// let mut mlp = Mlp::builder(2).input_noise(Keep::HALF).output(1, Loss::SquaredError).build()?;
 /// mlp.set_weights(0, &[0.5, -1.0])?;
 /// let paper = mlp.into_paper();
 /// assert_eq!(paper.paper_weights().weights(0)?, [1.0, -2.0]);

@@ -9,7 +9,7 @@ use crate::{error::Error, mask::Mask, rate::Keep};
 /// use thinnet::{Keep, nn::{Activation, Ensemble, Loss, Mlp}};
 ///
 /// let mlp = Mlp::builder(3)
-///     .input_keep(Keep::new(0.8)?)
+///     .input_noise(Keep::new(0.8)?)
 ///     .hidden(4, Activation::Tanh, Keep::HALF)
 ///     .output(1, Loss::SquaredError)
 ///     .build()?;

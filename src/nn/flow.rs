@@ -96,7 +96,7 @@ impl Flow {
     ) {
         let keep = match bits {
             InputBits::All => Keep::ONE,
-            InputBits::Mask(_) | InputBits::Sparse { .. } => mlp.input_keep,
+            InputBits::Mask(_) | InputBits::Sparse { .. } => mlp.keep_below(0),
         };
         if let Some(lists) = self.lists.first_mut() {
             lists.set_rows(rows);

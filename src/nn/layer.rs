@@ -1,14 +1,14 @@
-//! A layer: weights, biases, activation, and the keep rate of its outputs.
+//! A layer: weights, biases, activation, and the noise on its outputs.
 
 use super::Activation;
 use crate::{
     error::Error,
-    rate::Keep,
+    noise::Noise,
     tensor::AlignedBuffer,
     thin::{PANEL, Panel, Tiles},
 };
 
-/// z = W x + b, y = f(z), and dropout of y.
+/// z = W x + b, y = f(z), and noise on y.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Layer {
     /// W
@@ -17,8 +17,8 @@ pub(crate) struct Layer {
     pub bias: AlignedBuffer<f32>,
     /// f; [`Activation::Identity`] in an output layer.
     pub activation: Activation,
-    /// The keep rate of y; [`Keep::ONE`] in an output layer.
-    pub keep: Keep,
+    /// The noise on y; [`Noise::None`] in an output layer.
+    pub noise: Noise,
 }
 
 impl Layer {
@@ -26,11 +26,11 @@ impl Layer {
         inputs: usize,
         outputs: usize,
         activation: Activation,
-        keep: Keep,
+        noise: Noise,
     ) -> Result<Self, Error> {
         let weights = Tiles::zeroed(inputs, outputs)?;
         let bias = AlignedBuffer::zeroed(outputs.next_multiple_of(PANEL))?;
-        Ok(Self { weights, bias, activation, keep })
+        Ok(Self { weights, bias, activation, noise })
     }
 
     /// A copy of the layer.
@@ -38,9 +38,9 @@ impl Layer {
     /// # Errors
     /// There is not enough memory.
     pub fn try_clone(&self) -> Result<Self, Error> {
-        let Self { activation, keep, .. } = *self;
+        let Self { activation, noise, .. } = *self;
         let (weights, bias) = (self.weights.try_clone()?, self.bias.try_clone()?);
-        Ok(Self { weights, bias, activation, keep })
+        Ok(Self { weights, bias, activation, noise })
     }
 
     pub fn bias_panels(&self) -> &[Panel] {

@@ -6,6 +6,7 @@ use super::{Activation, Layer, Loss, MlpBuilder};
 use crate::{
     abridged::Few,
     error::{Error, below, same_size},
+    noise::Noise,
     rate::Keep,
     thin::LayerState,
 };
@@ -21,7 +22,7 @@ use crate::{
 /// use thinnet::{Keep, nn::{Activation, Loss, Mlp}};
 ///
 /// let mlp = Mlp::builder(784)
-///     .input_keep(Keep::new(0.8)?)
+///     .input_noise(Keep::new(0.8)?)
 ///     .hidden(1024, Activation::Relu, Keep::HALF)
 ///     .hidden(1024, Activation::Relu, Keep::HALF)
 ///     .output(10, Loss::SoftmaxCrossEntropy)
@@ -32,7 +33,7 @@ use crate::{
 /// ```
 #[derive(Clone, PartialEq)]
 pub struct Mlp {
-    pub(crate) input_keep: Keep,
+    pub(crate) input_noise: Noise,
     pub(crate) sparse_input: bool,
     /// The layers, at least one; the last is the output layer.
     pub(crate) layers: Vec<Layer>,
@@ -42,9 +43,9 @@ pub struct Mlp {
 impl fmt::Debug for Mlp {
     /// Shows the first few layers, with their shapes and the first few numbers of each.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { input_keep, sparse_input, layers, loss } = self;
+        let Self { input_noise, sparse_input, layers, loss } = self;
         f.debug_struct("Mlp")
-            .field("input_keep", input_keep)
+            .field("input_noise", input_noise)
             .field("sparse_input", sparse_input)
             .field("layers", &Few(layers.iter()))
             .field("loss", loss)
@@ -79,17 +80,27 @@ impl Mlp {
         self.layers.len()
     }
 
-    /// The keep rates of the dropout sites: the input, then the hidden layers.
+    /// The noise of the dropout sites: the input, then the hidden layers.
+    pub fn noises(&self) -> Vec<Noise> {
+        (0..self.depth()).map(|layer| self.noise_below(layer)).collect()
+    }
+
+    /// The keep rates of the dropout sites, 1 where no unit is dropped.
     pub fn keeps(&self) -> Vec<Keep> {
         (0..self.depth()).map(|layer| self.keep_below(layer)).collect()
     }
 
+    /// The noise on the inputs of weight layer `layer`.
+    pub(crate) fn noise_below(&self, layer: usize) -> Noise {
+        match layer.checked_sub(1) {
+            None => self.input_noise,
+            Some(below) => self.layers[below].noise,
+        }
+    }
+
     /// The keep rate of the inputs of weight layer `layer`.
     pub(crate) fn keep_below(&self, layer: usize) -> Keep {
-        match layer.checked_sub(1) {
-            None => self.input_keep,
-            Some(below) => self.layers[below].keep,
-        }
+        self.noise_below(layer).keep()
     }
 
     /// A copy of the network, like [`Clone`], which would abort where this returns an error.
@@ -99,8 +110,8 @@ impl Mlp {
     pub fn try_clone(&self) -> Result<Self, Error> {
         let layers = self.layers.iter().map(Layer::try_clone);
         let layers = layers.collect::<Result<_, _>>()?;
-        let Self { input_keep, sparse_input, loss, .. } = *self;
-        Ok(Self { input_keep, sparse_input, layers, loss })
+        let Self { input_noise, sparse_input, loss, .. } = *self;
+        Ok(Self { input_noise, sparse_input, layers, loss })
     }
 
     /// The network with its weights multiplied by the pending factors in `states`.

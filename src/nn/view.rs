@@ -73,7 +73,7 @@ impl<'a> LayerView<'a> {
     ) {
         let Self { layer, backward, .. } = self;
         let width = layer.weights.outputs();
-        let keep = if mask.is_some() { layer.keep } else { Keep::ONE };
+        let keep = if mask.is_some() { layer.noise.keep() } else { Keep::ONE };
         let f = layer.activation;
         if let Some(bf16) = self.bf16 {
             let weights = self.with(bf16);
@@ -103,7 +103,7 @@ impl<'a> LayerView<'a> {
         means: &mut Lists,
         deviations: &mut Deviations,
     ) {
-        let (weights, keep) = (self.with(&self.layer.weights), self.layer.keep);
+        let (weights, keep) = (self.with(&self.layer.weights), self.layer.noise.keep());
         let out = (means, deviations);
         self.layer.activation.dispatch(HiddenMoments { pass, weights, x, keep, z, out });
     }

@@ -125,7 +125,7 @@ impl Backward {
                 path: ProductPath::of(high[0].rows(), mlp.layers[index].weights.outputs()),
                 by_input: &self.by_input,
             },
-            keep: layer.keep,
+            keep: layer.noise.keep(),
             below: below.map(|(dz, gradient)| (dz, gradient.as_chunks_mut().0)),
             bias_gradient: gradients[0].as_chunks().0,
             squares: self.squares.as_chunks_mut().0,

@@ -377,7 +377,7 @@ impl Trainer {
     ) -> Result<f32, Error> {
         let rows = batch.rows();
         let pass = self.pass(rows);
-        let keep = self.mlp.input_keep;
+        let keep = self.mlp.keep_below(0);
         let bits = match &self.masks[0] {
             Some(mask) => InputBits::Mask(mask),
             None if keep.drops() => InputBits::Sparse {

@@ -14,7 +14,7 @@ const INPUTS: usize = 6;
 
 fn network(activation: Activation, loss: Loss) -> Mlp {
     Mlp::builder(INPUTS)
-        .input_keep(Keep::new(0.8).unwrap())
+        .input_noise(Keep::new(0.8).unwrap())
         .hidden(70, activation, Keep::HALF)
         .hidden(30, activation, Keep::HALF)
         .output(3, loss)
@@ -106,7 +106,7 @@ fn a_row_that_overflows_is_refused_by_its_number_in_every_way_to_predict() {
 fn an_infinite_logit_does_not_give_a_certain_answer() {
     for &loss in Loss::ALL {
         for sign in [1.0, -1.0] {
-            let mut mlp = Mlp::builder(1).input_keep(Keep::HALF).output(3, loss).build().unwrap();
+            let mut mlp = Mlp::builder(1).input_noise(Keep::HALF).output(3, loss).build().unwrap();
             mlp.set_weights(0, &[sign * 1e30, 1.0, 0.5]).unwrap();
             let predictor = Predictor::new(mlp).with_isa(isa()).unwrap();
             let mut workspace = predictor.workspace(3).unwrap();

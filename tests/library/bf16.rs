@@ -21,7 +21,7 @@ fn rounded(w: f32) -> f32 {
 
 fn mlp() -> Mlp {
     Mlp::builder(100)
-        .input_keep(Keep::new(0.8).unwrap())
+        .input_noise(Keep::new(0.8).unwrap())
         .hidden(130, Activation::Relu, Keep::HALF)
         .hidden(70, Activation::Tanh, Keep::HALF)
         .output(3, Loss::SoftmaxCrossEntropy)
@@ -81,7 +81,7 @@ fn bfloat16_barely_changes_the_accuracy() {
     let (train, test) =
         (Dataset::digits(Split::Train).unwrap(), Dataset::digits(Split::Test).unwrap());
     let mlp = Mlp::builder(784)
-        .input_keep(Keep::new(0.8).unwrap())
+        .input_noise(Keep::new(0.8).unwrap())
         .hidden(128, Activation::Relu, Keep::HALF)
         .hidden(128, Activation::Relu, Keep::HALF)
         .output(10, Loss::SoftmaxCrossEntropy)

@@ -95,7 +95,7 @@ fn data_show_their_shape_and_the_first_few() {
 fn networks_and_their_answers_show_the_first_few() {
     let mlp = mlp();
     let layer = "Layer { weights: Tiles { outputs: 100, inputs: 400, weights: [[";
-    is_short_each(&mlp, &["Mlp { input_keep: ", layer, ".. 12 in all]", "SoftmaxCrossEntropy"]);
+    is_short_each(&mlp, &["Mlp { input_noise: ", layer, ".. 12 in all]", "SoftmaxCrossEntropy"]);
     is_short_each(&PlainNetwork::from(&mlp), &[".. 12 in all]"]);
     is_short_each(&ThinnedNetwork::of(&mlp, 1, 0, 0).unwrap(), &["log_probability"]);
 

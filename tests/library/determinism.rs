@@ -12,7 +12,7 @@ use crate::{backend, rounding::fuses};
 
 fn trainer(isa: Isa) -> Trainer {
     let mlp = Mlp::builder(784)
-        .input_keep(Keep::new(0.8).unwrap())
+        .input_noise(Keep::new(0.8).unwrap())
         .hidden(300, Activation::Relu, Keep::HALF)
         .hidden(200, Activation::Tanh, Keep::HALF)
         .output(10, Loss::SoftmaxCrossEntropy)

@@ -165,7 +165,7 @@ fn weights_in_the_papers_form_are_multiplied_by_the_keep_rate() {
 fn networks_for_pytorch_come_back_bit_for_bit() {
     for sparse in [false, true] {
         let builder = Mlp::builder(5)
-            .input_keep(Keep::new(0.8).unwrap())
+            .input_noise(Keep::new(0.8).unwrap())
             .hidden(70, Activation::Relu, Keep::new(0.3).unwrap())
             .hidden(3, Activation::Identity, Keep::ONE)
             .hidden(9, Activation::Logistic, Keep::from_k(1).unwrap());

@@ -31,7 +31,7 @@ fn quarters(from: i32, n: usize) -> Vec<f32> {
 
 fn model() -> Mlp {
     let mut mlp = Mlp::builder(3)
-        .input_keep(Keep::from_k(52429).unwrap())
+        .input_noise(Keep::from_k(52429).unwrap())
         .sparse_input()
         .hidden(4, "leaky_relu(0.25)".parse().unwrap(), Keep::HALF)
         .hidden(2, Activation::Tanh, Keep::ONE)

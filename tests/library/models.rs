@@ -9,7 +9,7 @@ use thinnet::{
 
 fn mlp() -> Mlp {
     Mlp::builder(5)
-        .input_keep(Keep::new(0.8).unwrap())
+        .input_noise(Keep::new(0.8).unwrap())
         .sparse_input()
         .hidden(70, Activation::Relu, Keep::HALF)
         .hidden(3, Activation::Tanh, Keep::ONE)

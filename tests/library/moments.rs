@@ -113,7 +113,7 @@ fn the_logits_moments_are_those_of_the_formulas() {
             for activation in Activation::ALL.iter().chain(&[leaky(0.3), leaky(1.5)]) {
                 for outputs in [3, 70] {
                     let mlp = Mlp::builder(100)
-                        .input_keep(keep(input))
+                        .input_noise(keep(input))
                         .hidden(260, *activation, keep(hidden[0]))
                         .hidden(200, Activation::Relu, keep(hidden[1]))
                         .output(outputs, Loss::SquaredError)
@@ -197,7 +197,7 @@ fn with_dropout_only_below_the_output_they_are_exact() {
 
 fn network(loss: Loss) -> Mlp {
     Mlp::builder(100)
-        .input_keep(keep(0.8))
+        .input_noise(keep(0.8))
         .hidden(130, Activation::Relu, Keep::HALF)
         .output(7, loss)
         .seed(4)
@@ -272,7 +272,7 @@ fn the_error_of_a_deep_network_stays_as_it_was_measured() {
     let (train, test) =
         (Dataset::digits(Split::Train).unwrap(), Dataset::digits(Split::Test).unwrap());
     let mlp = Mlp::builder(784)
-        .input_keep(keep(0.8))
+        .input_noise(keep(0.8))
         .hidden(128, Activation::Relu, Keep::HALF)
         .hidden(128, Activation::Relu, Keep::HALF)
         .output(10, Loss::SoftmaxCrossEntropy)
@@ -320,7 +320,7 @@ fn the_error_of_a_deep_network_stays_as_it_was_measured() {
 /// A network that adds its inputs up: `weights` rows of an output each.
 fn linear(inputs: usize, input: Keep, weights: &[f32], loss: Loss) -> Mlp {
     let outputs = weights.len() / inputs;
-    let mut mlp = Mlp::builder(inputs).input_keep(input).output(outputs, loss).build().unwrap();
+    let mut mlp = Mlp::builder(inputs).input_noise(input).output(outputs, loss).build().unwrap();
     mlp.set_weights(0, weights).unwrap();
     mlp
 }
@@ -410,7 +410,7 @@ fn few_hidden_units_are_enumerated() {
 fn bytes_that_were_not_divided_have_probabilities() {
     let data = Dataset::digits(Split::Test).unwrap();
     let mlp = Mlp::builder(784)
-        .input_keep(keep(0.8))
+        .input_noise(keep(0.8))
         .hidden(64, Activation::Relu, Keep::HALF)
         .output(10, Loss::SoftmaxCrossEntropy)
         .seed(3)
@@ -443,7 +443,7 @@ fn squares_neither_overflow_nor_vanish() {
         {
             let mut row = [x; 100];
             row[80..].fill(0.0);
-            let mut mlp = Mlp::builder(100).input_keep(Keep::HALF);
+            let mut mlp = Mlp::builder(100).input_noise(Keep::HALF);
             if let Some(activation) = activation {
                 mlp = mlp.hidden(1, activation, Keep::ONE);
             }
@@ -482,7 +482,7 @@ fn table(columns: usize, input: Keep, hidden: &[Keep]) -> (Mlp, Vec<f32>) {
         sum.sin() + 0.5 * x[0] * x[1] + 0.3 * x[2]
     });
     let y: Vec<f32> = y.collect();
-    let mut builder = Mlp::builder(columns).input_keep(input);
+    let mut builder = Mlp::builder(columns).input_noise(input);
     for &keep in hidden {
         builder = builder.hidden(50, Activation::Relu, keep);
     }

@@ -24,7 +24,7 @@ fn keep(rate: f64) -> Keep {
 fn networks(loss: Loss) -> Vec<Mlp> {
     let build = |input: Keep, sparse: bool, hidden: [Keep; 2]| {
         let mut builder = Mlp::builder(100)
-            .input_keep(input)
+            .input_noise(input)
             .hidden(130, Activation::Relu, hidden[0])
             .hidden(70, Activation::Tanh, hidden[1])
             .output(3, loss)
@@ -221,7 +221,7 @@ fn a_tolerance_ends_the_sampling_where_the_mean_is_known_well_enough() {
 #[test]
 fn the_mean_tends_to_that_of_all_thinned_networks() {
     let mlp = Mlp::builder(4)
-        .input_keep(keep(0.8))
+        .input_noise(keep(0.8))
         .hidden(8, Activation::Relu, Keep::HALF)
         .output(3, Loss::SoftmaxCrossEntropy)
         .seed(3)
@@ -377,7 +377,7 @@ fn an_empty_batch_has_no_answers() {
 /// An input of 1 that drops with probability `rate` and a linear output of weight `size`
 /// beside a second output that never moves.
 fn flipping(rate: f64, loss: Loss, size: f32) -> Mlp {
-    let mut mlp = Mlp::builder(1).input_keep(keep(rate)).output(2, loss).build().unwrap();
+    let mut mlp = Mlp::builder(1).input_noise(keep(rate)).output(2, loss).build().unwrap();
     mlp.set_weights(0, &[size, 0.0]).unwrap();
     mlp
 }

@@ -45,7 +45,7 @@ fn filled(builder: MlpBuilder) -> Mlp {
 fn every() -> Mlp {
     filled(
         Mlp::builder(3)
-            .input_keep(keep(49152))
+            .input_noise(keep(49152))
             .sparse_input()
             .hidden(5, leaky(0.125), Keep::HALF)
             .hidden(4, Activation::Identity, Keep::ONE)
@@ -70,7 +70,7 @@ fn fixture(name: &str) -> Vec<u8> {
 fn graphs_are_those_that_protocol_buffers_wrote_and_onnx_runtime_ran() {
     let (plain, dropout) = (Export::new(), Export::new().dropout(true));
     let one = || Mlp::builder(4);
-    let bits = filled(one().input_keep(keep(52429)).output(2, Loss::BinaryCrossEntropy));
+    let bits = filled(one().input_noise(keep(52429)).output(2, Loss::BinaryCrossEntropy));
     let values = filled(one().output(2, Loss::SquaredError));
     for (name, mlp, export) in [
         ("out_every", &every(), &plain),
@@ -389,7 +389,7 @@ proptest! {
         seed: u64,
         odd in prop::sample::select(vec![-0.0, 1e-45, f32::MAX, f32::MIN, 0.1]),
     ) {
-        let mut builder = Mlp::builder(inputs).input_keep(input_keep);
+        let mut builder = Mlp::builder(inputs).input_noise(input_keep);
         if sparse {
             builder = builder.sparse_input();
         }
@@ -420,7 +420,7 @@ fn networks_that_look_like_others_come_back() {
         for loss in [Loss::SquaredError, Loss::BinaryCrossEntropy, huber] {
             for activation in [Activation::Logistic, Activation::Identity, leaky(1.0)] {
                 let mlp = Mlp::builder(1)
-                    .input_keep(keep(1))
+                    .input_noise(keep(1))
                     .hidden(1, Activation::Identity, keep(65535))
                     .hidden(2, activation, Keep::HALF)
                     .output(1, loss);
@@ -508,7 +508,7 @@ impl Draws {
     fn network(&mut self) -> Mlp {
         let mut width = || self.between(1, 200) as usize;
         let (inputs, outputs) = (width(), width());
-        let mut builder = Mlp::builder(inputs).input_keep(self.keep());
+        let mut builder = Mlp::builder(inputs).input_noise(self.keep());
         for _ in 0..self.between(0, 4) {
             let activation = match self.between(0, Activation::ALL.len() as u64) {
                 0 => leaky(self.between(1, 300) as f32 / 100.0),

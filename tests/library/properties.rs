@@ -179,7 +179,7 @@ proptest! {
         seed: u64,
     ) {
         let mut builder = Mlp::builder(inputs)
-            .input_keep(keep)
+            .input_noise(keep)
             .hidden(hidden, Activation::Relu, keep)
             .output(outputs, Loss::SoftmaxCrossEntropy)
             .seed(seed);

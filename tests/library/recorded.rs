@@ -151,7 +151,7 @@ struct Training {
 /// ReLU with dropout and max-norm.
 fn relu() -> Training {
     let mlp = Mlp::builder(INPUTS)
-        .input_keep(Keep::new(0.8).unwrap())
+        .input_noise(Keep::new(0.8).unwrap())
         .hidden(HIDDEN[0], Activation::Relu, Keep::HALF)
         .hidden(HIDDEN[1], Activation::Relu, Keep::new(0.7).unwrap())
         .output(5, Loss::SoftmaxCrossEntropy)
@@ -185,7 +185,7 @@ fn tanh() -> Training {
 fn bits() -> Training {
     let leaky = Activation::LeakyRelu(NegativeSlope::new(0.01).unwrap());
     let mlp = Mlp::builder(INPUTS)
-        .input_keep(Keep::new(0.8).unwrap())
+        .input_noise(Keep::new(0.8).unwrap())
         .hidden(HIDDEN[0], leaky, Keep::HALF)
         .hidden(HIDDEN[1], leaky, Keep::HALF)
         .output(3, Loss::BinaryCrossEntropy)

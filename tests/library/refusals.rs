@@ -209,7 +209,7 @@ fn settings_out_of_range_are_refused() {
     }
     // In range for the paper's weights, out of it for the engine's at this keep rate.
     let rare = |optimiser: Optimiser| {
-        let mlp = Mlp::builder(1).input_keep(Keep::from_k(1).unwrap());
+        let mlp = Mlp::builder(1).input_noise(Keep::from_k(1).unwrap());
         let mlp = mlp.output(1, Loss::SquaredError).build().unwrap();
         Trainer::builder(mlp, optimiser, 1)
     };
@@ -318,7 +318,7 @@ fn impossible_networks_are_refused() {
         let called = format!("{call} is called after `output`: {late}");
         says(builder.build().map(drop), &called);
     }
-    let anywhere = output().input_keep(Keep::ONE).input_keep(Keep::HALF).sparse_input().seed(1);
+    let anywhere = output().input_noise(Keep::ONE).input_noise(Keep::HALF).sparse_input().seed(1);
     assert_eq!(anywhere.build().unwrap().keeps(), [Keep::HALF], "the last call counts");
     let one_class = Mlp::builder(3).output(1, Loss::SoftmaxCrossEntropy);
     says(one_class.build().map(drop), "softmax_cross_entropy with 1 output: expected at least two");

@@ -15,7 +15,7 @@ use crate::{backend, rounding::fuses};
 
 fn mlp(width: usize) -> Mlp {
     Mlp::builder(20)
-        .input_keep(Keep::new(0.8).unwrap())
+        .input_noise(Keep::new(0.8).unwrap())
         .hidden(width, Activation::Relu, Keep::HALF)
         .hidden(30, Activation::Logistic, Keep::HALF)
         .output(3, Loss::SoftmaxCrossEntropy)

@@ -251,12 +251,12 @@ fn networks_are_described() {
     let plain = Mlp::builder(3).output(2, Loss::SoftmaxCrossEntropy);
     comes_back(
         plain.clone(),
-        r#"{"inputs":3,"input_keep":1.0,"sparse_input":false,"hidden":[],"output":{"width":2,"loss":"softmax_cross_entropy"},"initialisation":"he","seed":0}"#,
+        r#"{"inputs":3,"input_noise":"none","sparse_input":false,"hidden":[],"output":{"width":2,"loss":"softmax_cross_entropy"},"initialisation":"he","seed":0}"#,
     );
     let short = r#"{"inputs":3,"output":{"width":2,"loss":"softmax_cross_entropy"}}"#;
     assert_eq!(serde_json::from_str::<MlpBuilder>(short).unwrap(), plain);
     let full = Mlp::builder(3)
-        .input_keep(Keep::new(0.8).unwrap())
+        .input_noise(Keep::new(0.8).unwrap())
         .sparse_input()
         .hidden(5, Activation::Tanh, Keep::HALF)
         .hidden(4, Activation::Relu, Keep::ONE)
@@ -277,8 +277,11 @@ fn networks_are_described() {
         let json = serde_json::to_string(&bad).unwrap();
         refused::<MlpBuilder>(&json, &bad.build().unwrap_err().to_string());
     }
-    assert!(json.contains(r#""input_keep":0.8,"#), "{json}");
-    let of_hidden = r#""keep":0.5"#;
-    refused::<MlpBuilder>(&json.replace(of_hidden, r#""keep":0"#), "keep rate 0: expected");
+    assert!(json.contains(r#""input_noise":"bernoulli(0.8)","#), "{json}");
+    let of_hidden = r#""noise":"bernoulli(0.5)""#;
+    refused::<MlpBuilder>(
+        &json.replace(of_hidden, r#""noise":"bernoulli(0)""#),
+        "keep rate 0: expected",
+    );
     refused::<MlpBuilder>(&json.replace(of_hidden, r#""p":0.5"#), "unknown field `p`");
 }

@@ -15,7 +15,7 @@ const INPUTS: usize = 20;
 
 fn predictor() -> Predictor {
     let mlp = Mlp::builder(INPUTS)
-        .input_keep(Keep::new(0.8).unwrap())
+        .input_noise(Keep::new(0.8).unwrap())
         .hidden(30, Activation::Relu, Keep::HALF)
         .output(3, Loss::SoftmaxCrossEntropy)
         .build()

@@ -23,7 +23,7 @@ const EXACT: f64 = 1e-10;
 #[test]
 fn probabilities_of_all_thinned_networks_sum_to_one() {
     let mlp = Mlp::builder(5)
-        .input_keep(Keep::new(0.8).unwrap())
+        .input_noise(Keep::new(0.8).unwrap())
         .hidden(7, Activation::Relu, Keep::new(0.3).unwrap())
         .output(2, Loss::SoftmaxCrossEntropy)
         .build()
@@ -37,7 +37,7 @@ fn probabilities_of_all_thinned_networks_sum_to_one() {
 #[test]
 fn the_mean_of_a_linear_network_is_weight_scaling() {
     let mlp = Mlp::builder(4)
-        .input_keep(Keep::new(0.8).unwrap())
+        .input_noise(Keep::new(0.8).unwrap())
         .hidden(5, Activation::Identity, Keep::HALF)
         .hidden(3, Activation::Identity, Keep::new(0.7).unwrap())
         .output(2, Loss::SquaredError)
@@ -61,7 +61,7 @@ fn the_normalised_geometric_mean_of_softmax_is_weight_scaling() {
     // mean of log-probabilities is linear in the logits.
     for keep in [Keep::HALF, Keep::new(0.8).unwrap()] {
         let mlp = Mlp::builder(8)
-            .input_keep(keep)
+            .input_noise(keep)
             .output(4, Loss::SoftmaxCrossEntropy)
             .initialisation(thinnet::nn::Initialisation::Glorot)
             .build()
@@ -86,7 +86,7 @@ fn the_normalised_geometric_mean_of_softmax_is_weight_scaling() {
 #[test]
 fn sampled_thinned_networks_converge_to_the_arithmetic_mean() {
     let mlp = Mlp::builder(4)
-        .input_keep(Keep::new(0.8).unwrap())
+        .input_noise(Keep::new(0.8).unwrap())
         .hidden(8, Activation::Relu, Keep::HALF)
         .output(3, Loss::SoftmaxCrossEntropy)
         .seed(1)
@@ -116,7 +116,7 @@ fn sampled_thinned_networks_converge_to_the_arithmetic_mean() {
 #[test]
 fn both_forms_of_a_network_predict_the_same() {
     let mlp = Mlp::builder(6)
-        .input_keep(Keep::new(0.8).unwrap())
+        .input_noise(Keep::new(0.8).unwrap())
         .hidden(9, Activation::Relu, Keep::HALF)
         .hidden(9, Activation::Logistic, Keep::new(0.6).unwrap())
         .output(3, Loss::SoftmaxCrossEntropy)
@@ -141,7 +141,7 @@ fn both_forms_of_a_network_predict_the_same() {
 #[test]
 fn thinned_networks_contain_the_kept_units() {
     let mlp = Mlp::builder(6)
-        .input_keep(Keep::HALF)
+        .input_noise(Keep::HALF)
         .hidden(9, Activation::Relu, Keep::HALF)
         .output(3, Loss::SoftmaxCrossEntropy)
         .build()
@@ -162,8 +162,8 @@ fn thinned_networks_contain_the_kept_units() {
     }
     assert!((thinned.log_probability() - 15.0 * 0.5f64.ln()).abs() < EXACT);
     assert!(thinned.predict(&[0.0; 5]).is_err());
-    let wide = Mlp::builder(17).input_keep(Keep::HALF).output(1, Loss::SquaredError);
-    let linear = Mlp::builder(2).input_keep(Keep::HALF).output(2, Loss::SquaredError);
+    let wide = Mlp::builder(17).input_noise(Keep::HALF).output(1, Loss::SquaredError);
+    let linear = Mlp::builder(2).input_noise(Keep::HALF).output(2, Loss::SquaredError);
     let linear = Ensemble::enumerate(&linear.build().unwrap()).unwrap();
     assert!(linear.geometric_mean(&[0.0; 2]).is_err(), "values are no probabilities");
     let error = Ensemble::enumerate(&wide.build().unwrap()).unwrap_err().to_string();

@@ -14,7 +14,7 @@ const ROWS: usize = 5;
 
 fn predictor(loss: Loss) -> Predictor {
     let mlp = Mlp::builder(20)
-        .input_keep(Keep::new(0.8).unwrap())
+        .input_noise(Keep::new(0.8).unwrap())
         .hidden(70, Activation::Relu, Keep::HALF)
         .output(3, loss)
         .seed(2)

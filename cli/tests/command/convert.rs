@@ -236,7 +236,7 @@ fn a_graph_that_thinnet_wrote_converts_back() {
     let folder = TempDir::new().unwrap();
     let folder = folder.path();
     let mlp = Mlp::builder(5)
-        .input_keep(Keep::new(0.8).unwrap())
+        .input_noise(Keep::new(0.8).unwrap())
         .hidden(7, Activation::Relu, Keep::HALF)
         .hidden(3, Activation::Logistic, Keep::ONE)
         .sparse_input()
@@ -268,7 +268,7 @@ fn settings_that_do_not_apply_to_a_graph_are_refused() {
     let none = Mlp::builder(2).hidden(3, Activation::Tanh, Keep::ONE);
     let none = none.output(2, Loss::SoftmaxCrossEntropy).build().unwrap();
     none.save(folder.join("none")).unwrap();
-    let some = Mlp::builder(2).input_keep(Keep::HALF).output(1, Loss::SquaredError);
+    let some = Mlp::builder(2).input_noise(Keep::HALF).output(1, Loss::SquaredError);
     some.build().unwrap().save(folder.join("some")).unwrap();
     let layers = "--architecture=layers.toml";
     let all = "--dropout: the network in none has no dropout: expected a keep rate below 1";

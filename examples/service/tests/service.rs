@@ -28,7 +28,7 @@ impl Running {
         let folder = tempfile::tempdir().unwrap();
         let model = folder.path().join("m");
         let mlp = Mlp::builder(INPUTS)
-            .input_keep(Keep::new(0.8).unwrap())
+            .input_noise(Keep::new(0.8).unwrap())
             .hidden(width, Activation::Relu, Keep::HALF)
             .hidden(width, Activation::Relu, Keep::HALF)
             .output(3, Loss::SoftmaxCrossEntropy);

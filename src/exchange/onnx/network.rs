@@ -459,7 +459,7 @@ impl<'a> Draft<'a> {
     /// A builder with the layers of the graph.
     fn builder(&self, outputs: usize, loss: Loss) -> MlpBuilder {
         let inputs = self.layers.first().map_or(0, |layer| layer.sums.inputs());
-        let mut builder = Mlp::builder(inputs).input_keep(self.input_keep());
+        let mut builder = Mlp::builder(inputs).input_noise(self.input_keep());
         for layer in &self.layers[..self.layers.len().saturating_sub(1)] {
             builder = builder.hidden(layer.outputs(), layer.activation(), layer.keep());
         }

@@ -222,7 +222,7 @@ impl<'a> StateDict<'a> {
         self.load(&found, scaling, || {
             let mut builder = Mlp::builder(found[0].inputs);
             if let Some(keep) = spec.input_keep {
-                builder = builder.input_keep(keep);
+                builder = builder.input_noise(keep);
             }
             if spec.sparse_input {
                 builder = builder.sparse_input();

@@ -91,7 +91,7 @@ impl Oracle {
     fn network(&self) -> Mlp {
         let keeps: Vec<Keep> = self.keep_k.iter().map(|&k| Keep::from_k(k).unwrap()).collect();
         let mut mlp = Mlp::builder(self.sizes[0])
-            .input_keep(keeps[0])
+            .input_noise(keeps[0])
             .hidden(self.sizes[1], Activation::Tanh, keeps[1])
             .hidden(self.sizes[2], Activation::Tanh, keeps[2])
             .output(self.sizes[3], Loss::SoftmaxCrossEntropy)

@@ -94,7 +94,7 @@ impl Case {
     fn network(&self, oracle: &Oracle) -> Mlp {
         let keeps: Vec<Keep> = oracle.keep_k.iter().map(|&k| Keep::from_k(k).unwrap()).collect();
         let mut mlp = Mlp::builder(oracle.sizes[0])
-            .input_keep(keeps[0])
+            .input_noise(keeps[0])
             .hidden(oracle.sizes[1], self.activation(), keeps[1])
             .hidden(oracle.sizes[2], self.activation(), keeps[2])
             .output(oracle.sizes[3], self.loss())
@@ -200,7 +200,7 @@ fn numbers(seed: u64, n: usize) -> Vec<f32> {
 
 fn small(activation: Activation, loss: Loss, sparse: bool) -> Mlp {
     let builder = Mlp::builder(6)
-        .input_keep(Keep::new(0.8).unwrap())
+        .input_noise(Keep::new(0.8).unwrap())
         .hidden(9, activation, Keep::HALF)
         .hidden(7, activation, Keep::new(0.7).unwrap())
         .output(3, loss)
@@ -299,7 +299,7 @@ fn left_in_place(isa: Isa) {
         // With one panel and with several; outputs that take the narrow path and that do not; more
         // rows than one part of product 1, few rows, and all of them.
         for (widths, outputs) in [([9, 7, 8], 3), ([130, 70, 65], 70)] {
-            let builder = Mlp::builder(6).input_keep(Keep::new(0.8).unwrap());
+            let builder = Mlp::builder(6).input_noise(Keep::new(0.8).unwrap());
             let mlp = widths
                 .iter()
                 .fold(builder, |mlp, &width| mlp.hidden(width, activation, Keep::HALF))

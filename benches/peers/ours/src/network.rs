@@ -15,7 +15,7 @@ pub fn load(network: &Network) -> Outcome<Mlp> {
     };
     let activation: Activation = network.activation.parse()?;
     let keep = Keep::new(network.keep_hidden)?;
-    let mut builder = Mlp::builder(*inputs).input_keep(Keep::new(network.keep_input)?);
+    let mut builder = Mlp::builder(*inputs).input_noise(Keep::new(network.keep_input)?);
     for &width in hidden {
         builder = builder.hidden(width, activation, keep);
     }
