@@ -78,8 +78,14 @@ pub(crate) trait Unit: Copy + Send + Sync {
 
     /// y = f(z)
     fn value<L: Lanes>(self, l: L, z: L::F) -> L::F;
-    /// f(z) and f'(z), which can share part of their computation.
-    fn value_and_derivative<L: Lanes>(self, l: L, z: L::F) -> (L::F, L::F);
+    /// f(z) and f'(z), which can share part of their computation. A unit whose slope is [`Kept`]
+    /// has to override this.
+    #[inline(always)]
+    fn value_and_derivative<L: Lanes>(self, l: L, z: L::F) -> (L::F, L::F) {
+        const { assert!(!Self::Slope::KEPT, "f'(z) is not a function of f(z)") };
+        let y = self.value(l, z);
+        (y, self.slope().of(l, y))
+    }
     /// The units that can contribute to the layer above, judged by z: those where y or
     /// f'(z) is not zero, and NaN. By default, all of them.
     #[inline(always)]

@@ -95,10 +95,6 @@ impl Unit for Halved {
     fn value<L: Lanes>(self, l: L, z: L::F) -> L::F {
         l.mul(z, l.splat(0.5))
     }
-    fn value_and_derivative<L: Lanes>(self, l: L, z: L::F) -> (L::F, L::F) {
-        let y = self.value(l, z);
-        (y, self.of(l, y))
-    }
     fn active<L: Lanes>(self, l: L, z: L::F) -> u16 {
         l.less(l.splat(0.0), z)
     }

@@ -27,10 +27,6 @@ impl Unit for Identity {
         z
     }
     #[inline(always)]
-    fn value_and_derivative<L: Lanes>(self, l: L, z: L::F) -> (L::F, L::F) {
-        (z, l.splat(1.0))
-    }
-    #[inline(always)]
     fn moments<L: Lanes>(self, _: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
         (mean, deviation)
     }

@@ -53,11 +53,6 @@ impl Unit for LeakyRelu {
     fn value<L: Lanes>(self, l: L, z: L::F) -> L::F {
         l.select(l.less(z, l.splat(0.0)), l.mul(l.splat(self.slope), z), z)
     }
-    #[inline(always)]
-    fn value_and_derivative<L: Lanes>(self, l: L, z: L::F) -> (L::F, L::F) {
-        let y = self.value(l, z);
-        (y, self.of(l, y))
-    }
     /// With r = max(0, z), f(z) = a z + (1 - a) r, and Cov(z, r) = s² Φ(m / s) by Stein's lemma.
     #[inline(always)]
     fn moments<L: Lanes>(self, l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {

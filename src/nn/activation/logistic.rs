@@ -29,11 +29,6 @@ impl Unit for Logistic {
         math::logistic(l, z)
     }
     #[inline(always)]
-    fn value_and_derivative<L: Lanes>(self, l: L, z: L::F) -> (L::F, L::F) {
-        let y = self.value(l, z);
-        (y, self.of(l, y))
-    }
-    #[inline(always)]
     fn moments<L: Lanes>(self, l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
         squashed(l, self, 1.0, mean, deviation)
     }

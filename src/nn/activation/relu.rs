@@ -30,10 +30,6 @@ impl Unit for Relu {
         z
     }
     #[inline(always)]
-    fn value_and_derivative<L: Lanes>(self, l: L, z: L::F) -> (L::F, L::F) {
-        (z, l.splat(1.0))
-    }
-    #[inline(always)]
     fn active<L: Lanes>(self, l: L, z: L::F) -> u16 {
         l.less(l.splat(0.0), z) | l.is_nan(z)
     }

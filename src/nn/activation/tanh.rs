@@ -28,11 +28,6 @@ impl Unit for Tanh {
     fn value<L: Lanes>(self, l: L, z: L::F) -> L::F {
         math::tanh(l, z)
     }
-    #[inline(always)]
-    fn value_and_derivative<L: Lanes>(self, l: L, z: L::F) -> (L::F, L::F) {
-        let y = self.value(l, z);
-        (y, self.of(l, y))
-    }
     /// tanh z = 2 logistic(2 z) - 1.
     #[inline(always)]
     fn moments<L: Lanes>(self, l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
