@@ -152,6 +152,6 @@ impl UnitVisitor for HiddenMoments<'_> {
 
     fn visit<U: Unit>(self, unit: U) {
         let Self { pass, weights, x, keep, z, out } = self;
-        moments::hidden(pass, weights, x, unit, keep, z, out);
+        moments::hidden(pass, weights, x, &unit, keep, z, out);
     }
 }

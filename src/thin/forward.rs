@@ -138,12 +138,34 @@ pub(crate) struct Epilogue<'a, U> {
     pub backward: bool,
 }
 
-struct Activate<'a, U> {
+/// A panel for an epilogue.
+pub(crate) struct FinishPanel<'a> {
+    /// The layer's bias and pending factors.
     scale: Scale<'a>,
+    /// The panel's index.
     n: usize,
-    epilogue: &'a Epilogue<'a, U>,
+    /// One panel per row.
     sums: &'a mut [Panel],
+    /// Where the outputs go.
     out: ListRuns<'a>,
+}
+
+/// An [`Epilogue`] as a trait object. It is called once per panel, so that the pass over the tiles
+/// is compiled for each element type, and not for each pair of element type and unit.
+pub(crate) trait Finish: Sync {
+    /// Turns a panel's sums into outputs.
+    fn finish(&self, pass: Pass, panel: FinishPanel<'_>);
+}
+
+impl<U: Unit> Finish for Epilogue<'_, U> {
+    fn finish(&self, pass: Pass, panel: FinishPanel<'_>) {
+        pass.dispatch(Activate { epilogue: self, panel });
+    }
+}
+
+struct Activate<'a, U> {
+    epilogue: &'a Epilogue<'a, U>,
+    panel: FinishPanel<'a>,
 }
 
 impl<U: Unit> Kernel for Activate<'_, U> {
@@ -151,7 +173,7 @@ impl<U: Unit> Kernel for Activate<'_, U> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        let Self { scale, n, epilogue, sums, out } = self;
+        let Self { epilogue, panel: FinishPanel { scale, n, sums, out } } = self;
         let (s, b) = scale.of_panel(l, n);
         let scale = l.splat(epilogue.keep.scale());
         let keeps_slope = U::Slope::KEPT && epilogue.backward;
@@ -183,11 +205,11 @@ impl<U: Unit> Kernel for Activate<'_, U> {
 
 /// Forward pass of a hidden layer, from lists `x` to lists `out`. `z` is left with the sums, or
 /// with f'(z) r: see [`Epilogue::backward`].
-pub(crate) fn hidden<U: Unit, E: Element>(
+pub(crate) fn hidden<E: Element>(
     pass: Pass,
     weights: Weights<'_, E>,
     x: &Lists,
-    epilogue: &Epilogue<'_, U>,
+    epilogue: &dyn Finish,
     z: &mut Panels,
     out: &mut Lists,
 ) {
@@ -197,8 +219,7 @@ pub(crate) fn hidden<U: Unit, E: Element>(
     pass.each((z.runs_mut(), out.runs_mut()), &|n, (sums, out)| {
         pass.dispatch(Sums { weights, n, x, first: 0, sums: &mut *sums.data });
         watch.look(sums.data);
-        let sums = sums.data;
-        pass.dispatch(Activate { scale: weights.scale, n, epilogue, sums, out });
+        epilogue.finish(pass, FinishPanel { scale: weights.scale, n, sums: sums.data, out });
     });
     z.set_watched(watch);
 }

@@ -257,11 +257,10 @@ pub(crate) fn quadrature<L: Lanes, U: Unit>(
     (sum, l.sqrt(variance))
 }
 
-/// Turns the moments of z into those of the outputs after dropout, written to lists.
-struct Activate<'a, U> {
+/// A panel whose moments of z become those of the outputs after dropout, written to lists.
+pub(crate) struct FinishPanel<'a> {
     weights: Weights<'a>,
     n: usize,
-    unit: U,
     keep: Keep,
     means: &'a [Panel],
     deviations: &'a [Panel],
@@ -269,12 +268,30 @@ struct Activate<'a, U> {
     out_deviations: &'a mut [f32],
 }
 
+/// A [`Unit`] as a trait object, called once per panel.
+pub(crate) trait Finish: Sync {
+    /// Turns the moments of z into those of the outputs.
+    fn finish(&self, pass: Pass, panel: FinishPanel<'_>);
+}
+
+impl<U: Unit> Finish for U {
+    fn finish(&self, pass: Pass, panel: FinishPanel<'_>) {
+        pass.dispatch(Activate { unit: *self, panel });
+    }
+}
+
+struct Activate<'a, U> {
+    unit: U,
+    panel: FinishPanel<'a>,
+}
+
 impl<U: Unit> Kernel for Activate<'_, U> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        let Self { weights, n, unit, keep, means, deviations, out, out_deviations } = self;
+        let Self { unit, panel } = self;
+        let FinishPanel { weights, n, keep, means, deviations, out, out_deviations } = panel;
         let bias: [L::F; VECTORS] = load(l, &weights.scale.bias[n]);
         let valid = valid_bits(weights.w.outputs(), n);
         let (p, zero) = (keep.get(), l.splat(0.0));
@@ -300,11 +317,11 @@ impl<U: Unit> Kernel for Activate<'_, U> {
 }
 
 /// A hidden layer, from means and deviations to means and deviations; `z` is scratch memory.
-pub(crate) fn hidden<U: Unit>(
+pub(crate) fn hidden(
     pass: Pass,
     weights: Weights<'_>,
     x: Inputs<'_>,
-    unit: U,
+    unit: &dyn Finish,
     keep: Keep,
     z: [&mut Panels; 2],
     (out, out_deviations): (&mut Lists, &mut Deviations),
@@ -319,7 +336,8 @@ pub(crate) fn hidden<U: Unit>(
         let (means, deviations) = (z.0.data, z.1.data);
         let (out, out_deviations) = (out.0, out.1.data);
         pass.dispatch(Sums { weights, n, x, means: &mut *means, deviations: &mut *deviations });
-        pass.dispatch(Activate { weights, n, unit, keep, means, deviations, out, out_deviations });
+        let panel = FinishPanel { weights, n, keep, means, deviations, out, out_deviations };
+        unit.finish(pass, panel);
     });
 }
 
