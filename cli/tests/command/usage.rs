@@ -378,7 +378,7 @@ fn wrong_arguments_give_one_line_that_names_them() {
         (&["train", "--max-norm", "0"], "from 1e-15 to 3.4e38"),
         (&["train", "--max-norm", "1", "--max-norm-paper", "2"], "cannot be used with"),
         (&["train", "--schedule", "paper", "--momentum", "0.9"], "--momentum 0.9"),
-        (&["train", "--optimiser", "lion"], "[possible values: sgd, adam, adamw, adagrad]"),
+        (&["train", "--optimiser", "lion"], "[possible values: sgd, adam, adamw, adagrad"),
         (
             &["train", "--beta1", "0.9"],
             "--beta1 0.9 cannot be used with --optimiser sgd: expected --optimiser adam or adamw",
