@@ -62,7 +62,9 @@ ACTIVATIONS = "relu leaky_relu logistic tanh identity silu gelu gelu_tanh elu so
 LOSSES = "softmax_cross_entropy squared_error binary_cross_entropy huber".split()
 RELU, _, LOGISTIC, TANH, IDENTITY = range(5)
 CLASSES, VALUES, BITS, HUBER = range(4)
-ALL, HALF, FIRST, THREE_QUARTERS, RARE, NEARLY_ALL = range(6)
+ALL, HALF, FIRST, THREE_QUARTERS, RARE, NEARLY_ALL = ([kind] for kind in range(6))
+# Gaussian noise, and the sigma's place in the list.
+GAUSSIAN, STRONG = [6, 0], [6, 3]
 PLAIN = bytes([0, 1]) + b"".join(bytes([n & 255, 15]) for n in (40, -70))
 ZERO = bytes([7, 0, 0, 15])
 
@@ -72,7 +74,7 @@ def training(
     hidden,
     outputs,
     loss,
-    input_keep=FIRST,
+    input_noise=FIRST,
     sparse=0,
     factor=0,
     biases=PLAIN,
@@ -93,9 +95,9 @@ def training(
 ):
     """The order and the ranges of Case::arbitrary in oracles/training.rs."""
     width = (lambda n: 400 - n) if wide else (lambda n: n - 1)
-    data = bytes([31 if wide else 0, width(inputs), input_keep, sparse, len(hidden)])
-    for units, activation, keep in hidden:
-        data += bytes([width(units), activation, keep])
+    data = bytes([31 if wide else 0, width(inputs), *input_noise, sparse, len(hidden)])
+    for units, activation, noise in hidden:
+        data += bytes([width(units), activation, *noise])
     # Huber's delta, the default.
     data += bytes([outputs - 1, loss]) + (b"\0" if loss == HUBER else b"")
     data += bytes([0, factor]) + biases + rate + momentum
@@ -177,14 +179,18 @@ def main():
         nesterov=1, decay=1, max_norm=b"\1", paper=1))
     write("training", "sparse", training(
         80, relu[:1], 4, VALUES, sparse=1, x=bytes([6]) + PLAIN[1:], first_row=3))
-    write("training", "linear", training(7, [], 2, VALUES, input_keep=ALL, rows=1))
+    gaussian = [(33, TANH, GAUSSIAN), (64, RELU, STRONG), (5, LOGISTIC, HALF)]
+    write("training", "gaussian", training(65, gaussian, 3, BITS, input_noise=GAUSSIAN, paper=1))
+    write("training", "gaussian-few", training(
+        2, [(2, RELU, GAUSSIAN), (2, 6, GAUSSIAN)], 1, VALUES, input_noise=GAUSSIAN, rows=3))
+    write("training", "linear", training(7, [], 2, VALUES, input_noise=ALL, rows=1))
     # So few roundings that a wrong derivative in the sixth digit is seen. Their names say what
     # they have to contain.
     for activation, name in enumerate(ACTIVATIONS):
         write("training", f"sharp-{name}", training(
-            2, [(2, activation, ALL)], 1, VALUES, input_keep=ALL, rows=3))
+            2, [(2, activation, ALL)], 1, VALUES, input_noise=ALL, rows=3))
     for loss, name in enumerate(LOSSES):
-        write("training", f"sharp-{name}", training(2, [], 2, loss, input_keep=ALL, rows=3))
+        write("training", f"sharp-{name}", training(2, [], 2, loss, input_noise=ALL, rows=3))
     write("training", "no-data", training(5, relu[:1], 3, CLASSES, biases=ZERO, x=ZERO, t=ZERO))
     write("training", "rarely-kept", training(40, [(80, RELU, RARE)], 80, CLASSES))
     write("training", "nearly-all-kept", training(40, [(80, TANH, NEARLY_ALL)], 80, BITS))

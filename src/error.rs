@@ -159,6 +159,28 @@ pub enum Error {
         /// The numerator of its keep rate.
         keep_k: u32,
     },
+    /// Gaussian noise in a file, with a sigma that saving does not write.
+    #[error(
+        "Gaussian noise with sigma {sigma}: expected a number above 0 that single precision can hold \
+         exactly, or noise of kind `none`"
+    )]
+    SavedSigma {
+        /// Its standard deviation.
+        sigma: f64,
+    },
+    /// Noise other than dropout where only dropout has a meaning.
+    #[error(
+        "dropout site {site} has noise {noise}, which {what} does not support: expected none or \
+         bernoulli(KEEP) (site 0 is the input)"
+    )]
+    NotDropout {
+        /// What does not support it.
+        what: &'static str,
+        /// The site: 0 is the input, 1 the first hidden layer.
+        site: usize,
+        /// Its noise.
+        noise: Noise,
+    },
     /// Both a keep rate and a drop rate are given for the same units.
     #[error(
         "both a keep rate ({keep}) and a drop rate ({drop}) are given: expected only one of the two"
@@ -635,6 +657,20 @@ mod tests {
                 Error::BernoulliKeepsAll { keep_k: 65536 },
                 "Bernoulli noise with keep_k 65536: expected a smaller number, or noise of kind \
                  `none`",
+            ),
+            (
+                Error::SavedSigma { sigma: 0.1 },
+                "Gaussian noise with sigma 0.1: expected a number above 0 that single precision can \
+                 hold exactly, or noise of kind `none`",
+            ),
+            (
+                Error::NotDropout {
+                    what: "a thinned network",
+                    site: 1,
+                    noise: crate::Sigma::from(crate::Keep::HALF).into(),
+                },
+                "dropout site 1 has noise gaussian(1), which a thinned network does not support: \
+                 expected none or bernoulli(KEEP) (site 0 is the input)",
             ),
             (
                 Error::KeepAndDrop { keep: 0.8, drop: 0.2 },

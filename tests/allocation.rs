@@ -11,7 +11,7 @@ use std::{
 
 use backend::isa;
 use thinnet::{
-    Keep,
+    Keep, Noise, Sigma,
     data::{Batch, Batches, Dataset, Split},
     nn::{Activation, Loss, Mlp, Targets},
     predict::{MonteCarlo, Predictor, Seeds},
@@ -70,11 +70,12 @@ fn steps_and_predictions_allocate_nothing_after_the_first() {
         }
     };
     assert_eq!(count(epoch), 0, "over the batches of an epoch");
-    for sparse in [false, true] {
+    let [dropout, gaussian] = [Noise::from(Keep::HALF), Sigma::from(Keep::HALF).into()];
+    for (sparse, noise) in [(false, dropout), (true, dropout), (false, gaussian)] {
         let mut builder = Mlp::builder(784)
-            .input_noise(Keep::new(0.8).unwrap())
-            .hidden(512, Activation::Relu, Keep::HALF)
-            .hidden(256, Activation::Logistic, Keep::HALF)
+            .input_noise(noise)
+            .hidden(512, Activation::Relu, noise)
+            .hidden(256, Activation::Logistic, noise)
             .output(10, Loss::SoftmaxCrossEntropy);
         if sparse {
             builder = builder.sparse_input();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use thinnet::{
-    Keep,
+    Noise,
     exchange::{
         FileKind,
         onnx::{self, Export},
@@ -162,7 +162,7 @@ impl Arguments {
         network: &Mlp,
         output: &Output,
     ) -> anyhow::Result<(String, Option<String>)> {
-        if self.dropout && !network.keeps().into_iter().any(Keep::drops) {
+        if self.dropout && network.noises().iter().all(|noise| *noise == Noise::None) {
             return Err(usage(format!(
                 "--dropout: the network in {} has no dropout: expected a keep rate below 1",
                 self.input.display()
@@ -224,13 +224,13 @@ fn read_spec(file: &Path) -> anyhow::Result<StateDictSpec> {
 /// Returns the text for stdout: what was written, and how to use it elsewhere.
 fn text(output: &Output, what: &str, network: &Mlp, how: &str) -> String {
     let widths: Vec<_> = network.widths().iter().map(usize::to_string).collect();
-    let keeps: Vec<_> = network.keeps().iter().map(ToString::to_string).collect();
+    let noises: Vec<_> = network.noises().iter().map(ToString::to_string).collect();
     format!(
-        "{}: {what}\nnetwork        {}\nkeep rates     {}\nloss           {}\ndigest         \
+        "{}: {what}\nnetwork        {}\nnoise          {}\nloss           {}\ndigest         \
          {}\n{how}",
         output.given().display(),
         widths.join("-"),
-        keeps.join(", "),
+        noises.join(", "),
         network.loss(),
         network.digest()
     )

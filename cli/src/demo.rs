@@ -16,7 +16,7 @@ use crate::{
     optimiser::Choice,
     outputs::{self, Format},
     picture::{Curve, Panel, draw},
-    plan::Plan,
+    plan::{NoiseKind, Plan},
     progress::Progress,
     recipe,
     source::Data,
@@ -60,6 +60,7 @@ impl Arguments {
         Plan {
             hidden: recipe::HIDDEN.to_vec(),
             activation: Activation::Relu,
+            noise: NoiseKind::Bernoulli,
             input_keep,
             hidden_keep,
             initialisation: Initialisation::He,

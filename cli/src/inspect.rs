@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write, path::PathBuf};
 use comfy_table::Table;
 use serde::Serialize;
 use thinnet::{
-    Error, Keep,
+    Error, Noise,
     checkpoint::{self, Contents, TrainingState},
     exchange::{FileKind, torch::TensorInfo},
     mask,
@@ -83,8 +83,10 @@ struct Layer {
     outputs: usize,
     /// `None` in the output layer, whose activation follows from the loss.
     activation: Option<String>,
-    /// The keep rate of its inputs.
+    /// The keep rate of its inputs: 1 if none is dropped.
     keep: StoredKeep,
+    /// The noise on its inputs.
+    noise: Noise,
     parameters: usize,
 }
 
@@ -188,11 +190,12 @@ impl Inspection {
     fn new(kind: &'static str, bytes: u64, mlp: &Mlp, training: Option<TrainingState>) -> Self {
         let widths = mlp.widths();
         let activations = mlp.activations();
-        let layer = |(index, keep): (usize, Keep)| Layer {
+        let layer = |(index, noise): (usize, Noise)| Layer {
             inputs: widths[index],
             outputs: widths[index + 1],
             activation: activations.get(index).map(ToString::to_string),
-            keep: StoredKeep::from(keep),
+            keep: StoredKeep::from(noise.keep()),
+            noise,
             parameters: (widths[index] + 1) * widths[index + 1],
         };
         let has_format = kind != "ONNX graph";
@@ -207,7 +210,7 @@ impl Inspection {
             sparse_input: mlp.sparse_input(),
             scaling: None,
             loss: Some(mlp.loss().name()),
-            layers: mlp.keeps().into_iter().enumerate().map(layer).collect(),
+            layers: mlp.noises().into_iter().enumerate().map(layer).collect(),
             parameters: mlp.parameters(),
             digest: mlp.digest(),
             training: training.map(|TrainingState { step, optimiser, settings, notes, .. }| {
@@ -272,8 +275,7 @@ impl Inspection {
 
     /// Returns a table with a row per layer.
     fn table(&self) -> Table {
-        let header =
-            ["layer", "inputs", "outputs", "activation", "keep rate of inputs", "parameters"];
+        let header = ["layer", "inputs", "outputs", "activation", "noise of inputs", "parameters"];
         let mut table = table::new(header, &[3, 4]);
         for (index, layer) in self.layers.iter().enumerate() {
             table.add_row([
@@ -281,7 +283,12 @@ impl Inspection {
                 layer.inputs.to_string(),
                 layer.outputs.to_string(),
                 layer.activation.clone().unwrap_or_else(|| "none".to_owned()),
-                format!("{:.6} ({}/65536)", layer.keep.rate, layer.keep.k),
+                match layer.noise {
+                    Noise::None | Noise::Bernoulli(_) => {
+                        format!("keep {:.6} ({}/65536)", layer.keep.rate, layer.keep.k)
+                    }
+                    other => other.to_string(),
+                },
                 layer.parameters.to_string(),
             ]);
         }

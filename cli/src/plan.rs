@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use thinnet::{
-    Error, Keep,
+    Error, Keep, Noise, Sigma,
     nn::{Activation, Initialisation, Loss, Mlp},
     train::{MaxNorm, Optimiser, Schedule},
 };
@@ -24,6 +24,27 @@ pub enum LrSchedule {
     Paper,
 }
 
+/// The kind of noise that a keep rate p stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum NoiseKind {
+    /// Dropout: keeps a unit with probability p
+    Bernoulli,
+    /// Multiplies each unit by a number from N(1, (1 - p) / p), which has the same variance and
+    /// drops no unit
+    Gaussian,
+}
+
+impl NoiseKind {
+    /// Returns the noise for a keep rate.
+    pub fn at(self, keep: Keep) -> Noise {
+        match self {
+            Self::Bernoulli => keep.into(),
+            Self::Gaussian => Sigma::from(keep).into(),
+        }
+    }
+}
+
 /// All settings of a run, except the data and the machine.
 #[derive(Clone, Debug, Serialize)]
 pub struct Plan {
@@ -31,6 +52,8 @@ pub struct Plan {
     pub hidden: Vec<usize>,
     /// Their activation.
     pub activation: Activation,
+    /// The kind of noise.
+    pub noise: NoiseKind,
     /// Keep rate of the inputs.
     pub input_keep: Keep,
     /// Keep rate of the hidden units.
@@ -84,11 +107,21 @@ impl Plan {
         self.hidden.len() + 1
     }
 
+    /// Returns the noise on the inputs.
+    pub fn input_noise(&self) -> Noise {
+        self.noise.at(self.input_keep)
+    }
+
+    /// Returns the noise on the hidden units.
+    pub fn hidden_noise(&self) -> Noise {
+        self.noise.at(self.hidden_keep)
+    }
+
     /// Builds the untrained network.
     pub fn network(&self, inputs: usize, classes: usize) -> Result<Mlp, Error> {
-        let mut mlp = Mlp::builder(inputs).input_noise(self.input_keep);
+        let mut mlp = Mlp::builder(inputs).input_noise(self.input_noise());
         for &width in &self.hidden {
-            mlp = mlp.hidden(width, self.activation, self.hidden_keep);
+            mlp = mlp.hidden(width, self.activation, self.hidden_noise());
         }
         mlp.output(classes, Loss::SoftmaxCrossEntropy)
             .initialisation(self.initialisation)

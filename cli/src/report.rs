@@ -1,7 +1,7 @@
 //! The report of a run: its settings and its results, written as JSON.
 
 use serde::Serialize;
-use thinnet::{Isa, Keep, mask};
+use thinnet::{Isa, Keep, Noise, mask};
 
 use crate::{baseline::Baseline, fit::Fit, plan::Plan, run_state::Epoch};
 
@@ -42,8 +42,10 @@ pub struct Report<'a> {
     /// The random seed for the weights, the masks, the order of the rows and the choice of held-out
     /// rows.
     pub seed: u64,
-    /// The keep rates as they are stored.
+    /// The keep rates as they are stored: 1 where no unit is dropped.
     pub keep: Keeps,
+    /// The noise of the network.
+    pub noise: Noises,
     /// The active fraction of each layer's inputs, averaged over the steps of the last epoch.
     pub densities: &'a [f64],
     /// SHA-256 of the final parameters.
@@ -87,6 +89,15 @@ pub struct Keeps {
     pub hidden: StoredKeep,
 }
 
+/// The noise of the network, as settings files name it.
+#[derive(Debug, Serialize)]
+pub struct Noises {
+    /// That on the inputs.
+    pub input: Noise,
+    /// That on the hidden units.
+    pub hidden: Noise,
+}
+
 /// A keep rate as it is stored.
 #[derive(Debug, Serialize)]
 pub struct StoredKeep {
@@ -111,6 +122,8 @@ impl<'a> Report<'a> {
         fit: &'a Fit,
         (threads, isa): (usize, Isa),
     ) -> Self {
+        let noise = Noises { input: plan.input_noise(), hidden: plan.hidden_noise() };
+        let [input, hidden] = [noise.input, noise.hidden].map(|noise| noise.keep().into());
         Self {
             thinnet: env!("CARGO_PKG_VERSION"),
             mask_format: mask::FORMAT,
@@ -128,7 +141,8 @@ impl<'a> Report<'a> {
             threads,
             isa: isa.name(),
             seed: plan.seed,
-            keep: Keeps { input: plan.input_keep.into(), hidden: plan.hidden_keep.into() },
+            keep: Keeps { input, hidden },
+            noise,
             densities: &fit.densities,
             digest: fit.predictor.network().digest(),
             curves: &fit.curves,

@@ -12,7 +12,7 @@
 use std::{error::Error, fs, path::Path};
 
 use thinnet::{
-    Keep,
+    Keep, Sigma,
     exchange::torch,
     nn::{Activation, Loss, Mlp, Scaling},
 };
@@ -75,6 +75,11 @@ fn models() -> Result<Vec<(&'static str, Vec<u8>)>> {
         .output(2, Loss::SoftmaxCrossEntropy)
         .build()?
         .to_bytes()?;
+    let gaussian = Mlp::builder(2)
+        .input_noise(Sigma::new(0.5)?)
+        .output(1, Loss::SquaredError)
+        .build()?
+        .to_bytes()?;
     let mut long_header = linear.clone();
     long_header[..8].copy_from_slice(&u64::MAX.to_le_bytes());
     Ok(vec![
@@ -110,12 +115,14 @@ fn models() -> Result<Vec<(&'static str, Vec<u8>)>> {
         ),
         ("bad-offsets", replaced(&linear, "[4,12]", "[0,8]")),
         ("bad-shape", replaced(&linear, "[1,2]", "[2,1]")),
+        ("bad-sigma", replaced(&gaussian, r#"\"sigma\":0.5"#, r#"\"sigma\":0.1"#)),
         ("bad-truncated", deep[..deep.len() - 1].to_vec()),
         (
             "bad-unknown-field",
             replaced(&linear, r#"\"kind\":\"none\""#, r#"\"kind\":\"none\",\"x\":0"#),
         ),
         ("deep", deep),
+        ("gaussian", gaussian),
         ("negative-zero", with_last(&linear, -0.0)),
         ("other-metadata", replaced(&linear, r#","thinnet":"#, r#","format":"pt","thinnet":"#)),
         ("spaces", replaced(&linear, r#"\"width\":2"#, r#"  \"width\" :  2"#)),

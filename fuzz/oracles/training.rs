@@ -1,7 +1,7 @@
 //! A small network of any shape, any data, some steps. Each step ends in an
 //! error that leaves everything as it was, or in a finite loss and parameters
 //! that are finite or reported; the first gradient is that of plain f64
-//! backpropagation through the thinned networks, within a bound computed along
+//! backpropagation with the rows' masks and noise, within a bound computed along
 //! with it; the first update is the optimiser's formula, bit for bit; max-norm
 //! holds; all fused instruction sets, and 1 and 2 threads, give the same bits.
 
@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use arbitrary::{Arbitrary, Result, Unstructured};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use thinnet::{
-    Isa, Keep,
+    Isa, Keep, Noise, Sigma,
     data::Batch,
     mask::{Domain, Streams},
     nn::{Activation, HuberDelta, Initialisation, Loss, Mlp, TargetKind, Targets, ThinnedNetwork},
@@ -79,9 +79,9 @@ pub struct Case {
     /// Large enough for two threads.
     wide: bool,
     inputs: usize,
-    input_keep: Keep,
+    input_noise: Noise,
     sparse: bool,
-    hidden: Vec<(usize, Activation, Keep)>,
+    hidden: Vec<(usize, Activation, Noise)>,
     outputs: usize,
     loss: Loss,
     initialisation: Initialisation,
@@ -114,17 +114,25 @@ enum Kind {
     Adagrad,
 }
 
-fn keep(u: &mut Unstructured<'_>) -> Result<Keep> {
-    let k = match u.int_in_range(0..=6u8)? {
+fn noise(u: &mut Unstructured<'_>) -> Result<Noise> {
+    let k = match u.int_in_range(0..=7u8)? {
         0 => Keep::ONE_K,
         1 => Keep::ONE_K / 2,
         2 => 52429,
         3 => 49152,
         4 => 1,
         5 => Keep::ONE_K - 1,
+        6 => {
+            let sigma = *u.choose(&[1.0, 0.5, 1e-30, 30.0, 65536.0, 0.0])?;
+            return Ok(Sigma::new(sigma).unwrap().into());
+        }
         _ => u32::from(u.arbitrary::<u16>()?) + 1,
     };
-    Ok(Keep::from_k(k).unwrap())
+    Ok(Keep::from_k(k).unwrap().into())
+}
+
+fn is_gaussian(noise: Noise) -> bool {
+    matches!(noise, Noise::Gaussian(_))
 }
 
 fn schedule(u: &mut Unstructured<'_>, values: &[f64]) -> Result<Schedule> {
@@ -149,11 +157,12 @@ impl<'a> Arbitrary<'a> for Case {
             true => Ok(400 - usize::from(u.int_in_range(0..=50u8)?)),
             false => Ok(usize::from(u.int_in_range(1..=80u8)?)),
         };
-        let (inputs, input_keep) = (width(u)?, keep(u)?);
-        let sparse = u.int_in_range(0..=1u8)? == 1;
+        let (inputs, input_noise) = (width(u)?, noise(u)?);
+        // A sparse input has no Gaussian noise.
+        let sparse = u.int_in_range(0..=1u8)? == 1 && !is_gaussian(input_noise);
         let layers = u.int_in_range(0..=3u8)?;
         let hidden = (0..if wide { 1 } else { layers })
-            .map(|_| Ok((width(u)?, *u.choose(Activation::ALL)?, keep(u)?)))
+            .map(|_| Ok((width(u)?, *u.choose(Activation::ALL)?, noise(u)?)))
             .collect::<Result<_>>()?;
         let outputs = u.int_in_range(1..=80u8)?.into();
         let loss = match *u.choose(Loss::ALL)? {
@@ -167,7 +176,7 @@ impl<'a> Arbitrary<'a> for Case {
         Ok(Self {
             wide,
             inputs,
-            input_keep,
+            input_noise,
             sparse,
             hidden,
             outputs: least.max(outputs),
@@ -211,12 +220,12 @@ struct Data {
 
 impl Case {
     fn network(&self) -> Mlp {
-        let mut builder = Mlp::builder(self.inputs).input_noise(self.input_keep);
+        let mut builder = Mlp::builder(self.inputs).input_noise(self.input_noise);
         if self.sparse {
             builder = builder.sparse_input();
         }
-        for &(width, activation, keep) in &self.hidden {
-            builder = builder.hidden(width, activation, keep);
+        for &(width, activation, noise) in &self.hidden {
+            builder = builder.hidden(width, activation, noise);
         }
         let builder = builder.output(self.outputs, self.loss).seed(self.seed);
         let mut mlp = builder.initialisation(self.initialisation).build().unwrap();
@@ -365,12 +374,13 @@ fn first_gradient(case: &Case, mlp: &Mlp) -> Option<Gradients> {
     if !data.x.iter().all(|x| x.is_finite()) {
         return None;
     }
-    let of =
-        |i: u64| ThinnedNetwork::of(mlp, case.seed, 0, case.first_row.wrapping_add(i)).unwrap();
-    let thinned: Vec<ThinnedNetwork> = (0..case.rows as u64).map(of).collect();
     let x: Vec<&[f32]> = data.x.chunks_exact(case.inputs).collect();
-    let twin = twin::gradients(mlp, &thinned, &x, targets)?;
-    // The twin's loss is the mean loss of the thinned networks.
+    let twin = twin::gradients(mlp, case.seed, case.first_row, &x, targets)?;
+    let of = |i: u64| ThinnedNetwork::of(mlp, case.seed, 0, case.first_row.wrapping_add(i));
+    let thinned: std::result::Result<Vec<_>, _> = (0..case.rows as u64).map(of).collect();
+    assert_eq!(thinned.is_err(), mlp.noises().into_iter().any(is_gaussian));
+    let Ok(thinned) = thinned else { return Some(twin) };
+    // With dropout alone, the twin's loss is the mean loss of the thinned networks.
     let loss = |(row, x): (usize, &&[f32])| {
         let x: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
         let logits = thinned[row].logits(&x).unwrap();

@@ -1,26 +1,27 @@
-//! Backpropagation in f64 through the thinned networks of a batch, with a bound on how
-//! far f32 arithmetic can be from each number: the reference of the library's own tests.
+//! Backpropagation in f64 with the noise of each row of a batch held, with a bound on how far f32
+//! arithmetic can be from each number: the reference of the library's own tests.
 
-use thinnet::nn::{Activation, Loss, Mlp, PlainLayer, PlainNetwork, Targets, ThinnedNetwork};
+use thinnet::{
+    Keep, Noise,
+    mask::{Domain, Streams, scalar},
+    nn::{Activation, Loss, Mlp, PlainLayer, PlainNetwork, Targets},
+};
 
 #[path = "../../src/nn/reference/mod.rs"]
 mod reference;
 
 pub use reference::Gradients;
 
-/// The gradients; `None` where a number is so large that f32 can overflow, or the loss
-/// so uncertain that nothing is to be learnt.
+/// The gradients of the first step, for rows that start at `first_row`; `None` where a number is so
+/// large that f32 can overflow, or the loss so uncertain that nothing is to be learnt.
 pub fn gradients(
     mlp: &Mlp,
-    thinned: &[ThinnedNetwork],
+    seed: u64,
+    first_row: u64,
     x: &[&[f32]],
     targets: Targets<'_>,
 ) -> Option<Gradients> {
-    let (network, keeps) = (PlainNetwork::from(mlp), mlp.keeps());
-    let factors = reference::factors(&network, x.len(), |row, site, unit| {
-        let kept = thinned[row].masks()[site].get(0, unit);
-        if kept { f64::from(keeps[site].scale()) } else { 0.0 }
-    });
-    let gradients = reference::gradients(&network, &factors, x, targets);
+    let factors = reference::drawn(mlp, seed, 0, first_row, x.len());
+    let gradients = reference::gradients(&PlainNetwork::from(mlp), &factors, x, targets);
     gradients.are_known().then_some(gradients)
 }

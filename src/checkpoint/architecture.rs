@@ -13,6 +13,7 @@ use crate::{
     nn::{Activation, Loss, Mlp, MlpBuilder, Scaling},
     noise::Noise,
     rate::Keep,
+    sigma::Sigma,
     thin::Tiles,
 };
 
@@ -52,6 +53,8 @@ enum SavedNoise {
     None {},
     /// Keeps each unit with probability k / 65536, k < 65536, and drops it otherwise.
     Bernoulli { keep_k: u32 },
+    /// Multiplies each unit by a number from N(1, sigma²), sigma > 0. It is exactly an f32.
+    Gaussian { sigma: f64 },
 }
 
 impl From<Noise> for SavedNoise {
@@ -59,6 +62,7 @@ impl From<Noise> for SavedNoise {
         match noise {
             Noise::None => Self::None {},
             Noise::Bernoulli(keep) => Self::Bernoulli { keep_k: keep.k() },
+            Noise::Gaussian(sigma) => Self::Gaussian { sigma: sigma.get().into() },
         }
     }
 }
@@ -74,6 +78,13 @@ impl TryFrom<SavedNoise> for Noise {
                 Err(Error::BernoulliKeepsAll { keep_k })
             }
             SavedNoise::Bernoulli { keep_k } => Keep::from_k(keep_k).map(Self::from),
+            SavedNoise::Gaussian { sigma: saved } => {
+                let sigma = Sigma::new(saved)?;
+                if sigma == Sigma::ZERO || f64::from(sigma.get()) != saved {
+                    return Err(Error::SavedSigma { sigma: saved });
+                }
+                Ok(sigma.into())
+            }
         }
     }
 }
@@ -171,6 +182,14 @@ impl Versions {
     }
 }
 
+/// The noise of a site, as a summary shows it.
+fn described(noise: Noise) -> String {
+    match noise {
+        Noise::None | Noise::Bernoulli(_) => format!("keep {}", noise.keep().decimal()),
+        Noise::Gaussian(_) => noise.to_string(),
+    }
+}
+
 /// The names of a layer's weight and bias.
 pub(super) fn names(prefix: &str, layer: usize) -> [String; 2] {
     ["weight", "bias"].map(|what| format!("{prefix}layers.{layer}.{what}"))
@@ -206,10 +225,9 @@ impl Architecture {
     /// A one-line summary.
     pub fn describe(&self) -> String {
         let sparse = if self.sparse_input { ", sparse" } else { "" };
-        let mut text =
-            format!("{} (keep {}{sparse})", self.inputs, self.input_noise.keep().decimal());
+        let mut text = format!("{} ({}{sparse})", self.inputs, described(self.input_noise));
         for (width, activation, noise) in &self.hidden {
-            text += &format!("-{width} {activation} (keep {})", noise.keep().decimal());
+            text += &format!("-{width} {activation} ({})", described(*noise));
         }
         text + &format!("-{} {}", self.outputs, self.loss)
     }

@@ -5,7 +5,7 @@ use crate::{
     error::{Error, same_size},
     mask::{
         Streams,
-        normal::{BLOCK, NormalRows, Normals},
+        normal::{BLOCK, NormalRows, Normals, factors},
     },
     parallel::{Runs, divide, in_pool},
     sigma::Sigma,
@@ -22,6 +22,8 @@ use crate::{
 /// with z standard normal, one number per element: a pure function of the streams, with the same
 /// bits on every machine ([`scalar::normal_pair`]). Nothing is scaled at test time, as the mean of
 /// the noise is 1. Unlike [`Dropout`](crate::Dropout), it leaves no unit out, so it saves no work.
+///
+/// In a network, it is the noise [`Noise::Gaussian`](crate::Noise::Gaussian) of a dropout site.
 ///
 /// Large slices are divided over the caller's rayon pool; outside a pool, the work stays on the
 /// calling thread. The result is the same. Rows are those of [`ROW`] elements.
@@ -154,12 +156,8 @@ impl NormalRows for Product<'_> {
             Some(x) => load(l, &x[at]),
             None => load(l, y),
         };
-        let (one, sigma) = (l.splat(1.0), l.splat(self.sigma));
-        // Not `map`: its closure would not be inlined.
-        let [a, b] = normals;
-        let a = l.mul(x[0], l.add(one, l.mul(sigma, a)));
-        let b = l.mul(x[1], l.add(one, l.mul(sigma, b)));
-        store(l, [a, b], y);
+        let r = factors(l, self.sigma, normals);
+        store(l, [l.mul(x[0], r[0]), l.mul(x[1], r[1])], y);
     }
 }
 

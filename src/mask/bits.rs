@@ -68,16 +68,17 @@ impl Mask {
         Ok(())
     }
 
-    /// Draws a row for each of these row hashes, at most as many as the mask was made for, on an
-    /// instruction set that the CPU supports.
+    /// Draws `rows` rows, at most as many as the mask was made for, on an instruction set that the
+    /// CPU supports; `hash(i)` is the row hash of row i.
     pub(crate) fn redraw_each(
         &mut self,
         isa: Isa,
         keep: Keep,
-        hashes: &[u64],
+        rows: usize,
+        hash: impl Fn(usize) -> u64,
     ) -> Result<(), Error> {
-        self.set_rows(hashes.len())?;
-        self.fill(isa, keep, |row| hashes[row]);
+        self.set_rows(rows)?;
+        self.fill(isa, keep, hash);
         Ok(())
     }
 

@@ -25,6 +25,7 @@
 
 mod bernoulli;
 mod bits;
+mod factors;
 pub(crate) mod normal;
 pub mod scalar;
 mod spec;
@@ -32,6 +33,7 @@ mod stream;
 
 pub(crate) use bernoulli::{LaneWords, fill};
 pub use bits::{Mask, MaskRow};
+pub(crate) use factors::Factors;
 /// The crate of the generator that [`Streams::rng`] returns.
 pub use rand_xoshiro;
 pub use spec::MaskSpec;

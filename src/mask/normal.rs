@@ -118,6 +118,14 @@ fn normals<L: Lanes>(l: L, even: L::U, odd: L::U) -> [L::F; 2] {
     [l.mul(radius, cos), l.mul(radius, sin)]
 }
 
+/// r = 1 + sigma z, the numbers that Gaussian noise multiplies by.
+#[inline(always)]
+pub(crate) fn factors<L: Lanes>(l: L, sigma: f32, [a, b]: [L::F; 2]) -> [L::F; 2] {
+    let (one, sigma) = (l.splat(1.0), l.splat(sigma));
+    // Not `map`: its closure would not be inlined.
+    [l.add(one, l.mul(sigma, a)), l.add(one, l.mul(sigma, b))]
+}
+
 /// ln x for normal x from 2^-126 to 1.
 #[inline(always)]
 fn ln<L: Lanes>(l: L, x: L::F) -> L::F {

@@ -21,8 +21,12 @@ use crate::{error::Error, memory::reserve, noise::Noise};
 ///     "seed": 1
 /// }"#;
 /// let builder: MlpBuilder = serde_json::from_str(settings)?;
-/// let same = Mlp::builder(784).input_noise(Keep::new(0.8)?).hidden(256, Activation::Relu, Keep::HALF);
-/// assert_eq!(builder, same.output(10, Loss::SoftmaxCrossEntropy).seed(1));
+/// let same = Mlp::builder(784)
+///     .input_noise(Keep::new(0.8)?)
+///     .hidden(256, Activation::Relu, Keep::HALF)
+///     .output(10, Loss::SoftmaxCrossEntropy)
+///     .seed(1);
+/// assert_eq!(builder, same);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -128,7 +132,7 @@ impl MlpBuilder {
 
     /// Declares the input sparse (bags of words, one-hot columns): its mask is drawn by random
     /// access, so the cost is proportional to the non-zeros. The mask bits differ from those of a
-    /// dense input.
+    /// dense input. Its noise can only be dropout.
     #[must_use]
     pub fn sparse_input(mut self) -> Self {
         self.sparse_input = true;
@@ -172,7 +176,8 @@ impl MlpBuilder {
     ///
     /// # Errors
     /// There is no output layer, or a layer after it; the input or a layer has no units, or a
-    /// softmax is over a single unit; or there is not enough memory for the weights.
+    /// softmax is over a single unit; a sparse input has noise other than dropout; or there is not
+    /// enough memory for the weights.
     pub fn build(self) -> Result<Mlp, Error> {
         let (initialisation, seed) = (self.initialisation, self.seed);
         let mut mlp = self.build_zeroed()?;
@@ -207,6 +212,9 @@ impl MlpBuilder {
         }
         if self.hidden.iter().map(|hidden| hidden.width).chain([output.width]).any(|n| n == 0) {
             return Err(Error::Zero { what: "layer width", expected: "at least one unit" });
+        }
+        if self.sparse_input {
+            Noise::ensure_dropout("a sparse input", [self.input_noise])?;
         }
         output.loss.check_outputs(output.width)?;
         Ok(output)

@@ -2,8 +2,8 @@
 //!
 //! The paper (section 4) drops units without scaling during training, and multiplies outgoing
 //! weights by p at test time. The engine divides kept units by p during training (section 10)
-//! and leaves the weights alone. With p the keep rate of a layer's *inputs*, the two are
-//! equivalent under
+//! and leaves the weights alone. With p the keep rate of a layer's *inputs* (1 if they are not
+//! dropped), the two are equivalent under
 //!
 //! | quantity | engine's form |
 //! |---|---|

@@ -1,7 +1,7 @@
 //! The ensemble of all thinned networks of a small network.
 
 use super::{LinkFunction, Mlp, ThinnedNetwork};
-use crate::{error::Error, mask::Mask, rate::Keep};
+use crate::{error::Error, mask::Mask, noise::Noise, rate::Keep};
 
 /// The 2^n thinned networks of a network with n droppable units, and their probabilities.
 ///
@@ -33,9 +33,10 @@ impl Ensemble {
     /// The ensemble of all thinned networks of `mlp`.
     ///
     /// # Errors
-    /// Sites with a keep rate below 1 have more than [`Self::MAX_UNITS`] units in total, or there
-    /// is not enough memory.
+    /// A site has noise other than dropout, sites with a keep rate below 1 have more than
+    /// [`Self::MAX_UNITS`] units in total, or there is not enough memory.
     pub fn enumerate(mlp: &Mlp) -> Result<Self, Error> {
+        Noise::ensure_dropout("an ensemble of thinned networks", mlp.noises())?;
         let widths = mlp.widths();
         let drops = mlp.keeps().into_iter().map(Keep::drops);
         let sites = || drops.clone().enumerate().filter(|(_, drops)| *drops);

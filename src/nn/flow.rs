@@ -2,10 +2,9 @@
 
 use std::ops::Range;
 
-use super::{Mlp, NetworkView};
+use super::{Drawn, Mlp, NetworkView};
 use crate::{
     error::{Error, at_most},
-    mask::Mask,
     pass::Pass,
     rate::Keep,
     simd::Isa,
@@ -105,14 +104,14 @@ impl Flow {
     }
 
     /// Runs the forward pass through the given layers, starting from the input lists of the first.
-    /// `mask(site)` is the mask of a hidden site; if it is `None`, the site's units are neither
-    /// dropped nor scaled. `done(layer)` is called after each layer.
-    pub fn forward<'m>(
+    /// `drawn(site)` is what was drawn for a hidden site; if it is nothing, the site's units are
+    /// neither dropped nor scaled. `done(layer)` is called after each layer.
+    pub fn forward<'d>(
         &mut self,
         pass: Pass,
         network: NetworkView<'_>,
         layers: Range<usize>,
-        mask: impl Fn(usize) -> Option<&'m Mask>,
+        drawn: impl Fn(usize) -> &'d Drawn,
         mut done: impl FnMut(usize),
     ) {
         let last = network.mlp.depth() - 1;
@@ -122,14 +121,14 @@ impl Flow {
                 layer.output(pass, &self.lists[index], z);
             } else {
                 let (below, above) = self.lists.split_at_mut(index + 1);
-                layer.forward(pass, &below[index], mask(index + 1), z, &mut above[0]);
+                layer.forward(pass, &below[index], drawn(index + 1), z, &mut above[0]);
             }
             done(index);
         }
     }
 
-    /// Runs the forward pass through the given layers without dropout.
+    /// Runs the forward pass through the given layers without noise.
     pub fn forward_whole(&mut self, pass: Pass, network: NetworkView<'_>, layers: Range<usize>) {
-        self.forward(pass, network, layers, |_| None, |_| ());
+        self.forward(pass, network, layers, |_| &Drawn::Nothing, |_| ());
     }
 }

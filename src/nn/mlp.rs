@@ -18,6 +18,9 @@ use crate::{
 /// For layer l with inputs x, in the notation of the paper's section 4:
 /// z = W (r x / p) + b, y = f(z), r ~ Bernoulli(p).
 ///
+/// Each site may have other [`Noise`] in place of dropout, in particular Gaussian noise, with
+/// z = W (r x) + b, r ~ N(1, sigma²).
+///
 /// ```
 /// use thinnet::{Keep, nn::{Activation, Loss, Mlp}};
 ///

@@ -7,6 +7,7 @@ mod activation;
 mod builder;
 mod convention;
 mod digest;
+mod drawn;
 mod ensemble;
 mod flow;
 mod init;
@@ -20,11 +21,19 @@ pub(crate) mod reference;
 mod thinned;
 mod view;
 
+// For `reference`.
+#[cfg(test)]
+use crate::{
+    mask::{Domain, Streams, scalar},
+    noise::Noise,
+    rate::Keep,
+};
 pub(crate) use activation::UnitVisitor;
 pub use activation::{Activation, EluAlpha, NegativeSlope};
 pub use builder::MlpBuilder;
 pub(crate) use convention::max_norm_from_paper;
 pub use convention::{PaperMlp, Scaling};
+pub(crate) use drawn::Drawn;
 pub use ensemble::Ensemble;
 pub(crate) use flow::Flow;
 pub use init::Initialisation;

@@ -7,6 +7,7 @@ use crate::{
     abridged::Few,
     error::{Error, same_size},
     mask::{Domain, Mask, MaskSpec, Streams},
+    noise::Noise,
 };
 
 /// One of the 2^n networks that a dropout network represents: the units kept by a row's mask,
@@ -58,7 +59,7 @@ impl ThinnedNetwork {
     /// `step`.
     ///
     /// # Errors
-    /// There is not enough memory.
+    /// A site has noise other than dropout, or there is not enough memory.
     pub fn of(mlp: &Mlp, seed: u64, step: u64, row: u64) -> Result<Self, Error> {
         let masks = (0..mlp.depth())
             .map(|site| site_mask(mlp, seed, site, step, row))
@@ -70,8 +71,10 @@ impl ThinnedNetwork {
     /// layer.
     ///
     /// # Errors
-    /// The number of masks is wrong, or a mask is not one row of its site's width.
+    /// The number of masks is wrong, a mask is not one row of its site's width, or a site has noise
+    /// other than dropout.
     pub fn from_masks(mlp: &Mlp, masks: Vec<Mask>) -> Result<Self, Error> {
+        Noise::ensure_dropout("a thinned network", mlp.noises())?;
         same_size("dropout sites", mlp.depth(), masks.len())?;
         for (mask, width) in masks.iter().zip(mlp.widths()) {
             same_size("rows of a site's mask", 1, mask.rows())?;

@@ -1,14 +1,16 @@
 //! Views of a network and its layers, as used in a forward pass.
 
-use super::{Layer, Mlp, activation::UnitVisitor};
+use super::{Drawn, Layer, Mlp, activation::UnitVisitor};
 use crate::{
     mask::Mask,
+    noise::Noise,
     pass::Pass,
     rate::Keep,
     thin::{
-        Bf16, Element, LayerState, Lists, Panel, Panels, Tiles, Unit,
-        forward::{self, Epilogue, Scale, Weights},
+        Bf16, Element, LayerState, Lists, Panel, Panels, Slope, Tiles, Unit,
+        forward::{self, Epilogue, Finish, Scale, Weights},
         moments::{self, Deviations, Inputs},
+        noise::{self, LeavesSlope},
     },
 };
 
@@ -60,27 +62,26 @@ impl<'a> LayerView<'a> {
         Weights { w, scale: Scale { bias: self.layer.bias_panels(), pending: self.pending } }
     }
 
-    /// The forward pass of a hidden layer, from its input lists to those of the next layer. Without
-    /// a mask, outputs are neither dropped nor scaled. `z` is left as described in
-    /// [`forward::hidden`].
-    pub fn forward(
-        self,
-        pass: Pass,
-        x: &Lists,
-        mask: Option<&Mask>,
-        z: &mut Panels,
-        out: &mut Lists,
-    ) {
-        let Self { layer, backward, .. } = self;
-        let width = layer.weights.outputs();
-        let keep = if mask.is_some() { layer.noise.keep() } else { Keep::ONE };
-        let f = layer.activation;
-        if let Some(bf16) = self.bf16 {
-            let weights = self.with(bf16);
-            f.dispatch(Hidden { pass, weights, x, width, keep, mask, backward, z, out });
-        } else {
-            let weights = self.with(&layer.weights);
-            f.dispatch(Hidden { pass, weights, x, width, keep, mask, backward, z, out });
+    /// The forward pass of a hidden layer, from its input lists to those of the next layer. `drawn`
+    /// is for its outputs; if it is nothing, they are neither dropped nor scaled. `z` is left as
+    /// described in [`forward::hidden`].
+    pub fn forward(self, pass: Pass, x: &Lists, drawn: &Drawn, z: &mut Panels, out: &mut Lists) {
+        let (mask, factors) = (drawn.mask(), drawn.factors());
+        let keep = if mask.is_some() { self.layer.noise.keep() } else { Keep::ONE };
+        let leave_slope = self.backward && factors.is_some();
+        let (to_z, to) = (&mut *z, &mut *out);
+        let hidden = Hidden { view: self, pass, x, keep, mask, leave_slope, z: to_z, out: to };
+        self.layer.activation.dispatch(hidden);
+        if let Some(factors) = factors {
+            noise::multiply(pass, factors, out, self.backward.then_some(z));
+        }
+    }
+
+    /// Product 1 of a hidden layer, up to the lists of the next layer.
+    fn hidden(self, pass: Pass, x: &Lists, epilogue: &dyn Finish, z: &mut Panels, out: &mut Lists) {
+        match self.bf16 {
+            Some(bf16) => forward::hidden(pass, self.with(bf16), x, epilogue, z, out),
+            None => forward::hidden(pass, self.with(&self.layer.weights), x, epilogue, z, out),
         }
     }
 
@@ -94,7 +95,7 @@ impl<'a> LayerView<'a> {
     }
 
     /// Like [`Self::forward`], but for means and deviations, with f32 weights; they include the
-    /// dropout of the layer's outputs.
+    /// noise on the layer's outputs.
     pub fn forward_moments(
         self,
         pass: Pass,
@@ -103,9 +104,9 @@ impl<'a> LayerView<'a> {
         means: &mut Lists,
         deviations: &mut Deviations,
     ) {
-        let (weights, keep) = (self.with(&self.layer.weights), self.layer.noise.keep());
+        let (weights, noise) = (self.with(&self.layer.weights), self.layer.noise);
         let out = (means, deviations);
-        self.layer.activation.dispatch(HiddenMoments { pass, weights, x, keep, z, out });
+        self.layer.activation.dispatch(HiddenMoments { pass, weights, x, noise, z, out });
     }
 
     /// Like [`Self::output`], but for means and deviations, with f32 weights.
@@ -115,25 +116,30 @@ impl<'a> LayerView<'a> {
 }
 
 /// [`LayerView::forward`] as a visitor of the unit.
-struct Hidden<'a, E: Element> {
+struct Hidden<'a> {
+    view: LayerView<'a>,
     pass: Pass,
-    weights: Weights<'a, E>,
     x: &'a Lists,
-    width: usize,
     keep: Keep,
     mask: Option<&'a Mask>,
-    backward: bool,
+    /// Whether f'(z) is left in z's place even if it is a function of y.
+    leave_slope: bool,
     z: &'a mut Panels,
     out: &'a mut Lists,
 }
 
-impl<E: Element> UnitVisitor for Hidden<'_, E> {
+impl UnitVisitor for Hidden<'_> {
     type Output = ();
 
     fn visit<U: Unit>(self, unit: U) {
-        let Self { pass, weights, x, width, keep, mask, backward, z, out } = self;
-        let epilogue = Epilogue { unit, width, keep, mask, backward };
-        forward::hidden(pass, weights, x, &epilogue, z, out);
+        let Self { view, pass, x, keep, mask, leave_slope, z, out } = self;
+        let (width, backward) = (view.layer.weights.outputs(), view.backward);
+        if leave_slope && !U::Slope::KEPT {
+            let unit = LeavesSlope(unit);
+            view.hidden(pass, x, &Epilogue { unit, width, keep, mask, backward }, z, out);
+        } else {
+            view.hidden(pass, x, &Epilogue { unit, width, keep, mask, backward }, z, out);
+        }
     }
 }
 
@@ -142,7 +148,7 @@ struct HiddenMoments<'a> {
     pass: Pass,
     weights: Weights<'a>,
     x: Inputs<'a>,
-    keep: Keep,
+    noise: Noise,
     z: [&'a mut Panels; 2],
     out: (&'a mut Lists, &'a mut Deviations),
 }
@@ -151,7 +157,7 @@ impl UnitVisitor for HiddenMoments<'_> {
     type Output = ();
 
     fn visit<U: Unit>(self, unit: U) {
-        let Self { pass, weights, x, keep, z, out } = self;
-        moments::hidden(pass, weights, x, &unit, keep, z, out);
+        let Self { pass, weights, x, noise, z, out } = self;
+        moments::hidden(pass, weights, x, &unit, noise, z, out);
     }
 }

@@ -322,7 +322,7 @@ impl<M: Borrow<Mlp>> Predictor<M> {
     /// Monte-Carlo sample. The masks depend on the number of active units, the site and
     /// its keep rate, so a prediction depends on its row alone. No masks are used if the
     /// first site is directly below the output and the predictions are values: there the
-    /// moments are exact.
+    /// moments are exact. Nor are any used if its noise is Gaussian.
     ///
     /// **Activations** of a normal z: ReLU, leaky ReLU and the identity are exact; for
     /// the logistic (and tanh, with twice the error) the mean is within 7e-5 and the

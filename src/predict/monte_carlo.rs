@@ -15,10 +15,11 @@ use crate::{
     abridged::Few,
     data::Batch,
     error::{Error, same_size},
-    mask::{Domain, Mask, Streams, request_seed},
-    nn::{Flow, LinkFunction, Mlp},
+    mask::{Domain, Streams, request_seed},
+    nn::{Drawn, Flow, LinkFunction, Mlp},
+    noise::Noise,
     tensor::Matrix,
-    thin::{InputBits, ThinningBits},
+    thin::{InputBits, ThinningBits, noise},
 };
 
 /// Rows per pass: as many as the products take at once.
@@ -193,8 +194,8 @@ impl Seeds<'_> {
 #[derive(Clone, Debug)]
 pub(super) struct Samples {
     flow: Flow,
-    /// The mask of every site.
-    masks: Vec<Mask>,
+    /// What was drawn for every site.
+    drawn: Vec<Drawn>,
     predictions: Matrix,
     /// The pairs of the pass: row in the batch, number of the sample.
     requests: Vec<usize>,
@@ -205,11 +206,9 @@ pub(super) struct Samples {
 
 impl Samples {
     fn new(mlp: &Mlp) -> Result<Self, Error> {
-        let widths = mlp.widths();
-        let masks = widths[..mlp.depth()].iter().map(|&width| Mask::ones(PASS, width));
         Ok(Self {
             flow: Flow::with_capacity(mlp, PASS)?.watched(),
-            masks: masks.collect::<Result<_, _>>()?,
+            drawn: vec![Drawn::Nothing; mlp.depth()],
             predictions: Matrix::zeroed(PASS, mlp.outputs())?,
             requests: Vec::with_capacity(PASS),
             numbers: Vec::with_capacity(PASS),
@@ -257,25 +256,26 @@ impl Samples {
         first: usize,
     ) -> Result<(), Error> {
         let (mlp, pass) = (context.network.mlp, context.pass(self.requests.len()));
-        for site in first + 1..mlp.depth() {
-            let keep = mlp.keep_below(site);
-            if keep.drops() {
-                self.hash(seeds, site);
-                self.masks[site].redraw_each(pass.isa, keep, &self.hashes)?;
-            }
+        let sparse = first == 0 && mlp.sparse_input();
+        for site in first + usize::from(sparse)..mlp.depth() {
+            self.hash(seeds, site);
+            let (hashes, rows) = (&self.hashes, self.requests.len());
+            self.drawn[site].redraw(pass, mlp.noise_below(site), rows, |row| hashes[row])?;
         }
         let keep = mlp.keep_below(first);
-        self.hash(seeds, first);
-        let bits = if first == 0 && mlp.sparse_input() {
+        let bits = if sparse {
+            self.hash(seeds, first);
             ThinningBits::Sparse { keep, hashes: &self.hashes }
         } else {
-            self.masks[first].redraw_each(pass.isa, keep, &self.hashes)?;
-            ThinningBits::Mask(&self.masks[first])
+            self.drawn[first].mask().map_or(ThinningBits::All, ThinningBits::Mask)
         };
-        self.flow.lists[first].thin(pass, keep, &from.lists[first], &self.requests, bits);
-        let masks = &self.masks;
-        let mask = |site: usize| mlp.keep_below(site).drops().then(|| &masks[site]);
-        self.flow.forward(pass, context.network, first..mlp.depth(), mask, |_| ());
+        let (drawn, lists) = (&self.drawn, &mut self.flow.lists[first]);
+        lists.thin(pass, keep, &from.lists[first], &self.requests, bits);
+        if let Some(factors) = drawn[first].factors() {
+            noise::multiply(pass, factors, lists, None);
+        }
+        let drawn = |site: usize| &drawn[site];
+        self.flow.forward(pass, context.network, first..mlp.depth(), drawn, |_| ());
         context.gate(&self.flow, first..mlp.depth(), |pair| self.requests[pair])?;
         let logits = &mut self.flow.z[mlp.depth() - 1];
         mlp.loss().predictions(pass.isa, logits, &mut self.predictions);
@@ -300,8 +300,11 @@ pub(super) fn estimate<'w>(
         None => samples.insert(Samples::new(mlp)?),
     };
     samples.flow.check(mlp, rows.min(PASS))?;
-    let first = (0..mlp.depth()).find(|&site| mlp.keep_below(site).drops());
-    // Without dropout there is only one network, so one sample.
+    for (site, drawn) in samples.drawn.iter_mut().enumerate() {
+        drawn.prepare(mlp.noise_below(site), PASS, mlp.layers[site].weights.inputs())?;
+    }
+    let first = (0..mlp.depth()).find(|&site| mlp.noise_below(site) != Noise::None);
+    // Without noise there is only one network, so one sample.
     let most = if first.is_some() { settings.samples } else { 1 };
     let kept = if settings.keep_samples { most } else { 0 };
     tallies.clear(mlp.loss(), rows, predictions.rows(), kept)?;

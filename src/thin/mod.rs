@@ -22,7 +22,8 @@
 //! Although z is defined with b and s, the panels hold the sums alone, from product 1 until
 //! product 2 overwrites them with dz. Where f'(z) cannot be computed from the output y = f(z)
 //! ([`Kept`]), product 1 of a training step overwrites the sums with f'(z) / p for a kept unit and 0
-//! for a dropped one, and product 2 reads them there.
+//! for a dropped one, and product 2 reads them there. It does so for every unit if the
+//! outputs have Gaussian noise ([`noise`]).
 //!
 //! The order of summation for a row depends only on the model and that row's own
 //! list: ascending blocks, then ascending units. Each output belongs to exactly one
@@ -36,6 +37,7 @@ mod by_input;
 pub(crate) mod forward;
 mod lists;
 pub(crate) mod moments;
+pub(crate) mod noise;
 mod panels;
 mod path;
 mod tiles;

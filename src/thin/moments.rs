@@ -5,7 +5,7 @@
 //!
 //! | | mean | variance |
 //! |---|---|---|
-//! | dropout, y = r x / p | m | (s² + m² (1 - p)) / p |
+//! | noise, y = r x, with v the variance of r | m | s² (1 + v) + m² v |
 //! | z[n] = b[n] + sum_k w[k][n] x[k] | b[n] + sum_k w[k][n] m[k] | sum_k (w[k][n] s[k])² |
 //! | y = f(z), z assumed normal | [`Unit::moments`] | [`Unit::moments`] |
 //!
@@ -24,9 +24,9 @@ use super::{
 use crate::{
     error::Error,
     mask::valid_bits,
+    noise::Noise,
     parallel::Runs,
     pass::Pass,
-    rate::Keep,
     simd::{Kernel, LANES, Lanes},
     tensor::AlignedBuffer,
 };
@@ -53,10 +53,10 @@ impl Deviations {
         Runs { data: &mut self.0[..blocks * room(rows)], size: room(rows) }
     }
 
-    /// Sets the standard deviations that dropout with this keep rate gives to known values:
-    /// |x| sqrt((1 - p) / p).
-    pub(crate) fn drop_known(&mut self, keep: Keep, x: &Lists) {
-        let factor = ((1.0 - keep.get()) / keep.get()).sqrt() as f32;
+    /// Sets the standard deviations that this noise gives to known values: |x| sqrt(v), with v the
+    /// noise's variance.
+    pub(crate) fn of_known(&mut self, noise: Noise, x: &Lists) {
+        let factor = noise.variance().sqrt() as f32;
         let runs = self.runs_mut(x.rows(), x.blocks());
         for (b, deviations) in runs.data.chunks_mut(runs.size).enumerate() {
             for (deviation, &x) in deviations.iter_mut().zip(x.block(b).values()) {
@@ -257,11 +257,11 @@ pub(crate) fn quadrature<L: Lanes, U: Unit>(
     (sum, l.sqrt(variance))
 }
 
-/// A panel whose moments of z become those of the outputs after dropout, written to lists.
+/// A panel whose moments of z become those of the outputs after noise, written to lists.
 pub(crate) struct FinishPanel<'a> {
     weights: Weights<'a>,
     n: usize,
-    keep: Keep,
+    noise: Noise,
     means: &'a [Panel],
     deviations: &'a [Panel],
     out: ListRuns<'a>,
@@ -291,12 +291,13 @@ impl<U: Unit> Kernel for Activate<'_, U> {
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
         let Self { unit, panel } = self;
-        let FinishPanel { weights, n, keep, means, deviations, out, out_deviations } = panel;
+        let FinishPanel { weights, n, noise, means, deviations, out, out_deviations } = panel;
         let bias: [L::F; VECTORS] = load(l, &weights.scale.bias[n]);
         let valid = valid_bits(weights.w.outputs(), n);
-        let (p, zero) = (keep.get(), l.splat(0.0));
-        let scale = l.splat((1.0 / p).sqrt() as f32);
-        let dropped = l.splat((1.0 - p).sqrt() as f32);
+        let (v, zero) = (noise.variance(), l.splat(0.0));
+        // s² (1 + v) + y² v = (1 + v) (s² + y² v / (1 + v))
+        let scale = l.splat((1.0 + v).sqrt() as f32);
+        let of_mean = l.splat((v / (1.0 + v)).sqrt() as f32);
         let mut to = ListWriter::new(out);
         for (row, (mean, deviation)) in means.iter().zip(deviations).enumerate() {
             let mean: [L::F; VECTORS] = load(l, mean);
@@ -304,7 +305,7 @@ impl<U: Unit> Kernel for Activate<'_, U> {
             for c in 0..VECTORS {
                 let z = l.add(mean[c], bias[c]);
                 let (y, s) = unit.moments(l, z, deviation[c]);
-                let s = l.mul(scale, hypotenuse(l, s, l.mul(dropped, y)));
+                let s = l.mul(scale, hypotenuse(l, s, l.mul(of_mean, y)));
                 // Everything but 0 ± 0 is active, including NaN.
                 let known = l.less(y, zero) | l.less(zero, y) | l.is_nan(y);
                 let active =
@@ -322,7 +323,7 @@ pub(crate) fn hidden(
     weights: Weights<'_>,
     x: Inputs<'_>,
     unit: &dyn Finish,
-    keep: Keep,
+    noise: Noise,
     z: [&mut Panels; 2],
     (out, out_deviations): (&mut Lists, &mut Deviations),
 ) {
@@ -336,7 +337,7 @@ pub(crate) fn hidden(
         let (means, deviations) = (z.0.data, z.1.data);
         let (out, out_deviations) = (out.0, out.1.data);
         pass.dispatch(Sums { weights, n, x, means: &mut *means, deviations: &mut *deviations });
-        let panel = FinishPanel { weights, n, keep, means, deviations, out, out_deviations };
+        let panel = FinishPanel { weights, n, noise, means, deviations, out, out_deviations };
         unit.finish(pass, panel);
     });
 }

@@ -5,6 +5,7 @@ use crate::{
     error::Error,
     memory::zeros,
     nn::{Activation, Flow, Mlp, UnitVisitor},
+    noise::Noise,
     optimiser::RuleVisitor,
     parallel::PerThread,
     pass::Pass,
@@ -12,7 +13,7 @@ use crate::{
     simd::Isa,
     tensor::AlignedBuffer,
     thin::{
-        ByInput, LayerState, PANEL, Panel, Panels, ProductPath, Tiles, Unit,
+        ByInput, Kept, LayerState, PANEL, Panel, Panels, ProductPath, Tiles, Unit,
         backward::BelowUnit,
         update::{self, Parameters, Rule},
         visit::{LayerBelow, Operands},
@@ -125,7 +126,7 @@ impl Backward {
                 path: ProductPath::of(high[0].rows(), mlp.layers[index].weights.outputs()),
                 by_input: &self.by_input,
             },
-            keep: layer.noise.keep(),
+            noise: layer.noise,
             below: below.map(|(dz, gradient)| (dz, gradient.as_chunks_mut().0)),
             bias_gradient: gradients[0].as_chunks().0,
             squares: self.squares.as_chunks_mut().0,
@@ -138,8 +139,8 @@ impl Backward {
 struct LayerBackward<'a> {
     pass: Pass,
     operands: Operands<'a>,
-    /// The keep rate of the layer below.
-    keep: Keep,
+    /// The noise on the outputs of the layer below.
+    noise: Noise,
     /// dz and the bias gradient of the layer below.
     below: Option<(&'a mut Panels, &'a mut [Panel])>,
     bias_gradient: &'a [Panel],
@@ -147,11 +148,14 @@ struct LayerBackward<'a> {
 }
 
 impl<'a> LayerBackward<'a> {
-    fn below<'b>(&mut self, unit: &'b dyn BelowUnit) -> Option<LayerBelow<'b>>
+    /// The layer below, whose units have this slope.
+    fn below<'b>(&mut self, slope: &'b dyn BelowUnit) -> Option<LayerBelow<'b>>
     where
         'a: 'b,
     {
-        let keep = self.keep;
+        let keep = self.noise.keep();
+        // What product 1 left in z's place: see `thin::noise`.
+        let unit = if self.noise.has_factors() { &Kept } else { slope };
         self.below.take().map(|(dz, bias_gradient)| LayerBelow { unit, keep, dz, bias_gradient })
     }
 }

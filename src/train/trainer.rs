@@ -11,13 +11,14 @@ use crate::{
     abridged::Few,
     data::Batch,
     error::Error,
-    mask::{Domain, Mask, MaskSpec, Streams},
-    nn::{Flow, Layer, Mlp, NetworkView, Targets},
+    mask::{Domain, Streams},
+    nn::{Drawn, Flow, Layer, Mlp, NetworkView, Targets},
+    noise::Noise,
     pass::Pass,
     rate::Keep,
     simd::Isa,
     tensor::AlignedBuffer,
-    thin::{InputBits, LayerState, Lists},
+    thin::{InputBits, LayerState, Lists, noise},
 };
 
 /// Trains a network, one batch per call.
@@ -63,8 +64,8 @@ pub struct Trainer {
     /// The layer and step of an update that overflowed, if there was one.
     overflowed: Option<(usize, u64)>,
     flow: Flow,
-    /// The masks of the sites with dropout; a sparse input has none.
-    masks: Vec<Option<Mask>>,
+    /// What was drawn for each site; nothing for a sparse input.
+    drawn: Vec<Drawn>,
     backward: Backward,
     losses: AlignedBuffer<f32>,
 }
@@ -193,11 +194,11 @@ impl TrainerBuilder {
     }
 
     /// Takes the optimiser's settings as given for the weights of the paper's form, which are
-    /// w' = w / p with p the keep rate of the layer's inputs, and converts them to the engine's
-    /// weights w. The gradient with respect to w' is p g. A step of SGD is proportional to it, and
-    /// so takes a factor p from the gradient and another from the weight; a step of the others
-    /// does not depend on the gradient's scale, except for ε. Training is the same in both forms
-    /// if
+    /// w' = w / p with p the keep rate of the layer's inputs (1 for Gaussian noise), and converts
+    /// them to the engine's weights w. The gradient with respect to w' is p g. A step of SGD is
+    /// proportional to it, and so takes a factor p from the gradient and another from the weight;
+    /// a step of the others does not depend on the gradient's scale, except for ε. Training is the
+    /// same in both forms if
     ///
     /// | optimiser | learning rate of weights | weight decay | ε | state of weights |
     /// |---|---|---|---|---|
@@ -239,14 +240,14 @@ impl TrainerBuilder {
             LayerState::new(inputs, outputs, &updates.states(keep))
         };
         let states = mlp.layers.iter().zip(mlp.keeps()).map(state).collect::<Result<_, Error>>()?;
-        let masks = mlp
-            .keeps()
-            .iter()
+        let drawn = mlp
+            .noises()
+            .into_iter()
             .zip(&widths)
             .enumerate()
-            .map(|(site, (keep, &width))| {
-                let drawn = keep.drops() && !(site == 0 && mlp.sparse_input());
-                drawn.then(|| Mask::ones(max_rows, width)).transpose()
+            .map(|(site, (noise, &width))| {
+                let noise = if site == 0 && mlp.sparse_input() { Noise::None } else { noise };
+                Drawn::with_capacity(noise, max_rows, width)
             })
             .collect::<Result<_, Error>>()?;
         let backward = Backward::with_capacity(&mlp, max_rows)?;
@@ -260,7 +261,7 @@ impl TrainerBuilder {
             states,
             overflowed: None,
             flow,
-            masks,
+            drawn,
             backward,
             losses: AlignedBuffer::zeroed(max_rows)?,
         })
@@ -281,9 +282,9 @@ impl Trainer {
         }
     }
 
-    /// Performs one update from one batch: draws the masks of this step, computes the mean loss of
-    /// the thinned networks and its gradient, and updates the parameters. Returns the loss before
-    /// the update.
+    /// Performs one update from one batch: draws the masks or other noise of this step, computes
+    /// the mean loss of the thinned networks and its gradient, and updates the parameters. Returns
+    /// the loss before the update.
     ///
     /// # Errors
     /// The batch has no rows, too many rows or the wrong width, inputs are not finite, the targets
@@ -351,18 +352,13 @@ impl Trainer {
         targets.check(self.mlp.loss(), self.mlp.outputs(), rows)
     }
 
-    /// Draws the masks of this step for every site except a sparse input.
+    /// Draws the masks or factors of this step for every site except a sparse input.
     fn draw(&mut self, batch: &Batch<'_>) -> Result<(), Error> {
-        for (site, mask) in self.masks.iter_mut().enumerate() {
-            if let Some(mask) = mask {
-                let spec = MaskSpec {
-                    keep: self.mlp.keep_below(site),
-                    streams: Streams::new(self.seed, Domain::Training, site as u64, self.step),
-                    first_row: batch.first_row(),
-                    isa: self.isa,
-                };
-                mask.redraw(spec, batch.rows())?;
-            }
+        let (rows, first_row) = (batch.rows(), batch.first_row());
+        let pass = self.pass(rows);
+        for (site, drawn) in self.drawn.iter_mut().enumerate() {
+            let streams = Streams::new(self.seed, Domain::Training, site as u64, self.step);
+            drawn.redraw(pass, self.mlp.noise_below(site), rows, streams.hashes(first_row))?;
         }
         Ok(())
     }
@@ -378,22 +374,25 @@ impl Trainer {
         let rows = batch.rows();
         let pass = self.pass(rows);
         let keep = self.mlp.keep_below(0);
-        let bits = match &self.masks[0] {
-            Some(mask) => InputBits::Mask(mask),
-            None if keep.drops() => InputBits::Sparse {
+        let bits = match &self.drawn[0] {
+            Drawn::Mask(mask) => InputBits::Mask(mask),
+            Drawn::Nothing if keep.drops() => InputBits::Sparse {
                 keep,
                 streams: Streams::new(self.seed, Domain::Training, 0, self.step),
                 first_row: batch.first_row(),
             },
-            None => InputBits::All,
+            Drawn::Nothing | Drawn::Factors(_) => InputBits::All,
         };
         self.flow.enter(pass, &self.mlp, rows, bits, &|row| batch.at(row));
+        if let Some(factors) = self.drawn[0].factors() {
+            noise::multiply(pass, factors, &mut self.flow.lists[0], None);
+        }
         done(Part::Lists);
         let states = Some(&self.states[..]);
         let network = NetworkView { states, backward: true, ..(&self.mlp).into() };
-        let mask = |site: usize| self.masks[site].as_ref();
+        let drawn = |site: usize| &self.drawn[site];
         let part = |layer| done(Part::Forward(layer));
-        self.flow.forward(pass, network, 0..self.mlp.depth(), mask, part);
+        self.flow.forward(pass, network, 0..self.mlp.depth(), drawn, part);
 
         let logits = &mut self.flow.z[self.mlp.depth() - 1];
         let losses = &mut self.losses[..rows];
@@ -517,6 +516,8 @@ impl Trainer {
     }
 }
 
+#[cfg(test)]
+mod noise_tests;
 #[cfg(test)]
 mod optimiser_tests;
 #[cfg(test)]

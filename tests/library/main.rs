@@ -16,6 +16,7 @@ mod exchange;
 #[cfg(unix)]
 mod files;
 mod formats;
+mod gaussian;
 mod hard_numbers;
 mod idioms;
 mod masks;

@@ -191,7 +191,7 @@ fn a_keep_rate_out_of_range() {
 #[test]
 fn unknown_kinds_and_fields() {
     refused_with(r#"\"kind\":\"dense\""#, r#"\"kind\":\"convolution\""#, "`convolution`");
-    refused_with(r#"\"kind\":\"bernoulli\""#, r#"\"kind\":\"gaussian\""#, "`gaussian`");
+    refused_with(r#"\"kind\":\"bernoulli\""#, r#"\"kind\":\"uniform\""#, "`uniform`");
     for (from, to) in [
         (r#"\"kind\":\"dense\""#, r#"\"bias\":true,\"kind\":\"dense\""#),
         (r#"\"kind\":\"none\""#, r#"\"bias\":true,\"kind\":\"none\""#),

@@ -1,11 +1,11 @@
 //! Monte-Carlo prediction against the thinned networks themselves, one by one
-//! and in f64.
+//! and in f64, and against networks with the same Gaussian noise.
 
 use thinnet::{
-    Isa, Keep,
+    Isa, Keep, Noise, Sigma,
     data::Batch,
-    mask::{Domain, Mask, MaskSpec, Streams, request_seed},
-    nn::{Activation, Ensemble, Loss, Mlp, ThinnedNetwork},
+    mask::{Domain, Mask, MaskSpec, Streams, request_seed, scalar},
+    nn::{Activation, Ensemble, Loss, Mlp, PlainNetwork, ThinnedNetwork},
     predict::{Estimate, MonteCarlo, Predictor, Seeds},
     tensor::MatrixView,
 };
@@ -19,10 +19,18 @@ fn keep(rate: f64) -> Keep {
     Keep::new(rate).unwrap()
 }
 
-/// Networks in which the first mask comes at the input, at a sparse input, at a
-/// hidden layer and nowhere.
+fn kept(rate: f64) -> Noise {
+    keep(rate).into()
+}
+
+fn gaussian(sigma: f64) -> Noise {
+    Sigma::new(sigma).unwrap().into()
+}
+
+/// Networks in which the first mask or noise comes at the input, at a sparse input or at a hidden
+/// layer.
 fn networks(loss: Loss) -> Vec<Mlp> {
-    let build = |input: Keep, sparse: bool, hidden: [Keep; 2]| {
+    let build = |input: Noise, sparse: bool, hidden: [Noise; 2]| {
         let mut builder = Mlp::builder(100)
             .input_noise(input)
             .hidden(130, Activation::Relu, hidden[0])
@@ -35,10 +43,13 @@ fn networks(loss: Loss) -> Vec<Mlp> {
         builder.build().unwrap()
     };
     vec![
-        build(keep(0.8), false, [keep(0.5), keep(0.75)]),
-        build(keep(0.8), true, [keep(0.5), Keep::ONE]),
-        build(Keep::ONE, false, [keep(0.5), keep(0.7)]),
-        build(Keep::ONE, false, [Keep::ONE, keep(0.6)]),
+        build(kept(0.8), false, [kept(0.5), kept(0.75)]),
+        build(kept(0.8), true, [kept(0.5), Noise::None]),
+        build(Noise::None, false, [kept(0.5), kept(0.7)]),
+        build(Noise::None, false, [Noise::None, kept(0.6)]),
+        build(gaussian(0.5), false, [gaussian(1.0), gaussian(0.3)]),
+        build(kept(0.8), true, [gaussian(0.7), kept(0.75)]),
+        build(Noise::None, false, [gaussian(0.4), Noise::None]),
     ]
 }
 
@@ -51,18 +62,48 @@ fn view(x: &[f32]) -> Batch<'_> {
     Batch::dense(MatrixView::new(x, x.len() / 100, 100).unwrap())
 }
 
-/// What the thinned network of sample `number` predicts.
+/// What the network of sample `number` predicts, with the noise of every site from its definition.
 fn sample(mlp: &Mlp, seed: u64, number: u64, x: &[f32]) -> Vec<f64> {
+    let x: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
+    let streams = |site: usize| Streams::new(seed, Domain::Prediction, site as u64, number);
+    let is_gaussian = |noise: &Noise| matches!(noise, Noise::Gaussian(_));
+    if mlp.noises().iter().any(is_gaussian) {
+        let factors: Vec<Vec<f64>> = (0..mlp.depth())
+            .map(|site| {
+                let (mut rng, width, hash) =
+                    (streams(site).rng(0), mlp.widths()[site], streams(site).hash(0));
+                match mlp.noises()[site] {
+                    Noise::Gaussian(sigma) => {
+                        let normals = scalar::normals(&mut rng, width);
+                        normals.map(|z| f64::from(1.0 + sigma.get() * z)).collect()
+                    }
+                    noise => {
+                        let keep = noise.keep();
+                        let words: Vec<u64> = scalar::words(keep, &mut rng, width).collect();
+                        let kept = |unit: usize| match site == 0 && mlp.sparse_input() {
+                            true => scalar::kept_at(keep, hash, unit as u64),
+                            false => words[unit / 64] >> (unit % 64) & 1 == 1,
+                        };
+                        let factor = |unit| if kept(unit) { keep.scale().into() } else { 0.0 };
+                        (0..width).map(factor).collect()
+                    }
+                }
+            })
+            .collect();
+        let plain = PlainNetwork::from(mlp);
+        let z = plain.logits_scaled(&x, |site, unit| factors[site][unit]).unwrap();
+        return mlp.loss().link(&z);
+    }
     let masks =
         mlp.keeps().into_iter().zip(mlp.widths()).enumerate().map(|(site, (keep, width))| {
-            let streams = Streams::new(seed, Domain::Prediction, site as u64, number);
+            let streams = streams(site);
             let spec = MaskSpec::new(keep, streams).with_isa(isa()).unwrap();
             let sparse = site == 0 && mlp.sparse_input();
             if sparse { Mask::draw_sparse(spec, 1, width) } else { Mask::draw(spec, 1, width) }
                 .unwrap()
         });
     let thinned = ThinnedNetwork::from_masks(mlp, masks.collect()).unwrap();
-    thinned.predict(&x.iter().map(|&x| f64::from(x)).collect::<Vec<_>>()).unwrap()
+    thinned.predict(&x).unwrap()
 }
 
 fn close(got: f64, want: f64, what: &str) {

@@ -13,7 +13,7 @@ use crate::{
     machine::Machine,
     numbers::{self, Widths},
     optimiser,
-    plan::{LrSchedule, Plan},
+    plan::{LrSchedule, NoiseKind, Plan},
     recipe,
     source::Data,
 };
@@ -29,6 +29,8 @@ Examples:
     thinnet train --data rows.npy --labels classes.npy --held-out 1000 --out own.safetensors
   The same network without dropout:
     thinnet train --keep-input 1 --keep 1
+  With Gaussian noise in place of dropout, at the same variance:
+    thinnet train --noise gaussian
   With Adam:
     thinnet train --optimiser adam --learning-rate 0.0005 --no-max-norm
   A long training run that survives a crash, and how to resume it:
@@ -70,6 +72,12 @@ pub struct Arguments {
     /// Keep rate of the hidden units
     #[arg(long, value_name = "P", default_value = recipe::KEEP, help_heading = "Network")]
     keep: Keep,
+    /// What a keep rate p below 1 does to a unit in training
+    #[arg(
+        long, value_name = "NAME", default_value_t = NoiseKind::Bernoulli, value_enum,
+        help_heading = "Network",
+    )]
+    noise: NoiseKind,
     /// Initialisation of the weights: he, from N(0, 2/inputs); glorot, uniform in
     /// ±sqrt(6/(inputs+outputs)); or paper, as in the authors' published code
     #[arg(
@@ -206,6 +214,7 @@ impl Arguments {
         Ok(Plan {
             hidden: self.hidden.0.clone(),
             activation: self.activation,
+            noise: self.noise,
             input_keep: self.keep_input,
             hidden_keep: self.keep,
             initialisation: self.initialisation,

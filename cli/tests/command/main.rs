@@ -8,6 +8,7 @@ mod interrupt;
 #[cfg(unix)]
 mod kill;
 mod measures;
+mod noise;
 #[cfg(unix)]
 mod outputs;
 mod program;

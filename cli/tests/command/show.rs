@@ -201,11 +201,11 @@ fn a_model_and_a_checkpoint_are_inspected() {
             found["layers"],
             json!([
                 {"inputs": 784, "outputs": 32, "activation": "relu", "parameters": 785 * 32,
-                 "keep": {"k": 52429, "rate": 52429.0 / 65536.0}},
+                 "keep": {"k": 52429, "rate": 52429.0 / 65536.0}, "noise": "bernoulli(0.8)"},
                 {"inputs": 32, "outputs": 16, "activation": "relu", "parameters": 33 * 16,
-                 "keep": {"k": 32768, "rate": 0.5}},
+                 "keep": {"k": 32768, "rate": 0.5}, "noise": "bernoulli(0.5)"},
                 {"inputs": 16, "outputs": 10, "activation": null, "parameters": 17 * 10,
-                 "keep": {"k": 32768, "rate": 0.5}},
+                 "keep": {"k": 32768, "rate": 0.5}, "noise": "bernoulli(0.5)"},
             ])
         );
     }

@@ -9,6 +9,7 @@ use crate::{
     files::write_atomically_with,
     memory::{ensure_room, reserve},
     nn::{Activation, LinkFunction, Mlp},
+    noise::Noise,
     rate::Keep,
 };
 
@@ -125,9 +126,9 @@ impl Export {
 /// ```
 ///
 /// # Errors
-/// A parameter is NaN or infinite; the file would have more than 2147483647 bytes, the limit of
-/// protocol buffers, or more than 4000 nodes or initialisers, the limit of the reader; the memory
-/// cannot be allocated.
+/// A parameter is NaN or infinite; with [`Export::dropout`], a site has noise other than dropout; the
+/// file would have more than 2147483647 bytes, the limit of protocol buffers, or more than 4000 nodes
+/// or initialisers, the limit of the reader; the memory cannot be allocated.
 pub fn to_bytes(mlp: &Mlp, export: &Export) -> Result<Vec<u8>, Error> {
     let model = of_network(mlp, export)?;
     // At most `MAX_BYTES`.
@@ -187,6 +188,9 @@ fn graph<'m>(
     parameters: Vec<Tensor<WriteFrom<'m>>>,
     export: &Export,
 ) -> Result<Message<'m>, Error> {
+    if export.dropout {
+        Noise::ensure_dropout("an ONNX graph with dropout", network.noises())?;
+    }
     let is_written = |keep: &Keep| export.dropout && keep.drops();
     let keeps = network.keeps().into_iter();
     let keeps: Vec<_> = keeps.map(|keep| Some(keep).filter(is_written)).collect();

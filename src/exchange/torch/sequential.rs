@@ -10,7 +10,7 @@ use crate::{
 /// The `nn.Sequential` with the layers of a network: `nn.Dropout` where units are dropped,
 /// `nn.Linear`, and the activations that are not the identity. It prints as the Python
 /// expression. The positions of its linear modules are the numbers in the names of the state
-/// dict.
+/// dict. Gaussian noise, for which PyTorch has no module, is left out.
 ///
 /// ```
 /// use thinnet::{Keep, exchange::torch::Sequential, nn::{Activation, Loss, Mlp}};

@@ -39,9 +39,13 @@ fn slopes_of_the_loss_are_those_of_backpropagation() {
     let x: Vec<&[f32]> = x.chunks_exact(4).collect();
     let leaky = |slope: f32| Activation::LeakyRelu(NegativeSlope::new(slope).unwrap());
     let elu = |alpha: f32| Activation::Elu(EluAlpha::new(alpha).unwrap());
-    // Zero for a dropped unit, else the inverse of a keep rate that depends on the site.
-    let factor = |row: usize, site: usize, unit: usize| {
-        if (row + 2 * site + unit).is_multiple_of(3) { 0.0 } else { 1.0 + 0.25 * site as f64 }
+    // Zero for a dropped unit, else the inverse of a keep rate that depends on the site; or, for
+    // the last site, a number of either sign for each unit, as Gaussian noise has.
+    let noise = numbers(8, 64);
+    let factor = |row: usize, site: usize, unit: usize| match site {
+        2 => 1.0 + 2.0 * f64::from(noise[8 * row + unit]),
+        _ if (row + 2 * site + unit).is_multiple_of(3) => 0.0,
+        _ => 1.0 + 0.25 * site as f64,
     };
     for &activation in Activation::ALL.iter().chain(&[leaky(0.3), leaky(1.5), elu(0.3), elu(2.0)]) {
         for &loss in Loss::ALL.iter().chain(&[Loss::Huber(HuberDelta::new(0.3).unwrap())]) {

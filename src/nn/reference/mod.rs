@@ -3,7 +3,7 @@
 //!
 //! A layer l computes z = W h + b from its input h. The input of the first layer is h = m x, and
 //! that of every other is h = m f(z) with z of the layer below, where m = r / p in {0, 1 / p}
-//! are the dropout factors. From the last layer down, with W' and h' for the transposes,
+//! are the dropout factors, or any other numbers. From the last layer down, with W' and h' for the transposes,
 //!
 //! ```text
 //! dz of the last = dloss/dz
@@ -15,8 +15,10 @@
 //! Numbers are f64, each with a bound on the error of f32 arithmetic ([`Near`]). The fuzz package
 //! includes this file too, so its imports go through its parent module.
 
+mod drawn;
 mod near;
 
+pub use drawn::drawn;
 pub use near::Near;
 
 use super::{Activation, Loss, PlainLayer, PlainNetwork, Targets};

@@ -18,6 +18,7 @@ use crate::{
     error::Error,
     mask::{Mask, WORD, words_of},
     nn::{Flow, LinkFunction, Mlp, NetworkView},
+    noise::Noise,
     pass::Pass,
     rate::Keep,
     tensor::{Matrix, MatrixView},
@@ -71,7 +72,7 @@ struct Pair {
 struct Start {
     /// The first dropout site, or else the last site.
     site: usize,
-    keep: Keep,
+    noise: Noise,
     /// The next dropout site.
     next: Option<usize>,
     /// Rows with fewer active units than this use masks.
@@ -81,12 +82,12 @@ struct Start {
 impl Start {
     fn of(mlp: &Mlp, link: LinkFunction) -> Self {
         let last = mlp.depth() - 1;
-        let drops = |&site: &usize| mlp.keep_below(site).drops();
-        let site = (0..=last).find(drops).unwrap_or(last);
+        let is_noisy = |&site: &usize| mlp.noise_below(site) != Noise::None;
+        let site = (0..=last).find(is_noisy).unwrap_or(last);
         // Directly below the output the logits' moments are exact.
         let exact = link == LinkFunction::Identity && site == last;
-        let few = if exact || !mlp.keep_below(site).drops() { 0 } else { MAX_UNITS + 1 };
-        Self { site, keep: mlp.keep_below(site), next: (site + 1..=last).find(drops), few }
+        let few = if exact || !mlp.noise_below(site).drops() { 0 } else { MAX_UNITS + 1 };
+        Self { site, noise: mlp.noise_below(site), next: (site + 1..=last).find(is_noisy), few }
     }
 }
 
@@ -156,7 +157,7 @@ impl Moments {
     }
 
     fn forward_with_deviations(&mut self, pass: Pass, mlp: &Mlp, site: usize) {
-        self.deviations[site].drop_known(mlp.keep_below(site), &self.flow.lists[site]);
+        self.deviations[site].of_known(mlp.noise_below(site), &self.flow.lists[site]);
         for index in site..mlp.depth() {
             let layer = NetworkView::from(mlp).layer(index);
             let (lists, above) = self.flow.lists.split_at_mut(index + 1);
@@ -188,7 +189,7 @@ impl Moments {
     /// Stores mask number `number` of the row's active units for the next pair, and
     /// returns its weight.
     fn put_mask(&mut self, start: Start, number: usize) -> f64 {
-        let (masks, weights) = self.strata.of(self.active.len(), start.keep, start.site);
+        let (masks, weights) = self.strata.of(self.active.len(), start.noise.keep(), start.site);
         let words = words_of(self.mask.width());
         let row = &mut self.mask.words_mut()[self.pairs.len() * words..][..words];
         row.fill(0);
@@ -200,7 +201,7 @@ impl Moments {
     }
 
     /// Tallies the rows of the batch with few active units, with masks of those; or,
-    /// without masks, the other rows, with dropout taken by its moments.
+    /// without masks, the other rows, with noise taken by its moments.
     fn add_rows(
         &mut self,
         context: Context<'_>,
@@ -214,7 +215,7 @@ impl Moments {
                 continue;
             }
             let masks = if masked {
-                self.strata.of(self.active.len(), start.keep, start.site).0.len()
+                self.strata.of(self.active.len(), start.noise.keep(), start.site).0.len()
             } else {
                 1
             };
@@ -244,16 +245,17 @@ impl Moments {
         self.requests.clear();
         self.requests.extend(self.pairs.iter().map(|pair| pair.row));
         let pass = context.pass(self.pairs.len());
-        let (keep, bits, drops) = if masked {
-            (start.keep, ThinningBits::Mask(&self.mask), start.next)
+        let (keep, bits, site) = if masked {
+            (start.noise.keep(), ThinningBits::Mask(&self.mask), start.next)
         } else {
-            (Keep::ONE, ThinningBits::All, start.keep.drops().then_some(start.site))
+            let site = (start.noise != Noise::None).then_some(start.site);
+            (Keep::ONE, ThinningBits::All, site)
         };
         self.flow.lists[start.site].thin(pass, keep, from, &self.requests, bits);
-        self.forward(context, pass, start.site, drops)?;
+        self.forward(context, pass, start.site, site)?;
         let last = context.network.mlp.depth() - 1;
         for (i, pair) in self.pairs.iter().enumerate() {
-            self.link.take(i, &self.flow.z[last], drops.map(|_| &self.z[last]));
+            self.link.take(i, &self.flow.z[last], site.map(|_| &self.z[last]));
             let entropy = self.link.moments(context.isa, pair.number, pair.weight);
             to.mix(pair.row, pair.share, [&self.link.mean, &self.link.variance], entropy);
         }

@@ -92,10 +92,11 @@ impl Oracle {
 
     /// Replaces the masks with those of a step.
     fn force_masks(&self, step: usize, trainer: &mut Trainer) {
-        for (mask, rows) in trainer.masks.iter_mut().zip(&self.masks[step]) {
+        for (drawn, rows) in trainer.drawn.iter_mut().zip(&self.masks[step]) {
+            let Drawn::Mask(mask) = drawn else { panic!("no mask") };
             for (row, bits) in rows.iter().enumerate() {
                 for (unit, bit) in bits.bytes().enumerate() {
-                    mask.as_mut().unwrap().set(row, unit, bit == b'1').unwrap();
+                    mask.set(row, unit, bit == b'1').unwrap();
                 }
             }
         }

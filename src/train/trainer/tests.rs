@@ -12,6 +12,7 @@ use crate::{
     },
     optimiser::{Adagrad, Adam, AdamW, Schedule, Sgd},
     rate::Keep,
+    sigma::Sigma,
     simd::tests::on_each_isa,
     tensor::MatrixView,
     thin::Panels,
@@ -109,8 +110,8 @@ impl Case {
 
     /// Replaces the drawn masks with the masks of the case.
     fn force_masks(&self, trainer: &mut Trainer) {
-        for (mask, bits) in trainer.masks.iter_mut().zip(&self.masks) {
-            let mask = mask.as_mut().unwrap();
+        for (drawn, bits) in trainer.drawn.iter_mut().zip(&self.masks) {
+            let Drawn::Mask(mask) = drawn else { panic!("no mask") };
             for (row, bits) in bits.iter().enumerate() {
                 for (unit, &bit) in bits.iter().enumerate() {
                     mask.set(row, unit, bit == 1).unwrap();
@@ -191,8 +192,8 @@ fn loss_gradients_and_updates_match_pytorch() {
     assert_eq!(oracle.cases.iter().map(|case| case.optimisers.len()).sum::<usize>(), 3);
 }
 
-/// Numbers in [-1, 1) from the noise streams.
-fn numbers(seed: u64, n: usize) -> Vec<f32> {
+/// Numbers in [-1, 1) from the streams of no other use.
+pub(super) fn numbers(seed: u64, n: usize) -> Vec<f32> {
     let streams = Streams::new(seed, Domain::Other, 0, 0);
     let half = (1u64 << 63) as f64;
     (0..n).map(|i| (streams.hash(i as u64) as f64 / half - 1.0) as f32).collect()
@@ -215,7 +216,7 @@ fn small(activation: Activation, loss: Loss, sparse: bool) -> Mlp {
 }
 
 /// Calls `f` with targets for a loss, of four rows and three outputs.
-fn small_targets<T>(loss: Loss, f: impl FnOnce(Targets<'_>) -> T) -> T {
+pub(super) fn small_targets<T>(loss: Loss, f: impl FnOnce(Targets<'_>) -> T) -> T {
     let values = numbers(77, 12);
     let bits: Vec<f32> = values.iter().map(|&x| f32::from(u8::from(x > 0.0))).collect();
     match loss.target_kind() {
@@ -295,14 +296,21 @@ fn left_in_place(isa: Isa) {
         (0..z.panels()).flat_map(rows).collect()
     };
     let max_rows = 150;
-    for activation in [Activation::Relu, Activation::Tanh, Activation::Gelu] {
+    let gaussian = Noise::from(Sigma::from(Keep::HALF));
+    for (activation, noise) in [
+        (Activation::Relu, Keep::HALF.into()),
+        (Activation::Tanh, Keep::HALF.into()),
+        (Activation::Gelu, Keep::HALF.into()),
+        (Activation::Relu, gaussian),
+        (Activation::Gelu, gaussian),
+    ] {
         // With one panel and with several; outputs that take the narrow path and that do not; more
         // rows than one part of product 1, few rows, and all of them.
         for (widths, outputs) in [([9, 7, 8], 3), ([130, 70, 65], 70)] {
             let builder = Mlp::builder(6).input_noise(Keep::new(0.8).unwrap());
             let mlp = widths
                 .iter()
-                .fold(builder, |mlp, &width| mlp.hidden(width, activation, Keep::HALF))
+                .fold(builder, |mlp, &width| mlp.hidden(width, activation, noise))
                 .output(outputs, Loss::SquaredError)
                 .seed(4)
                 .build()
@@ -322,16 +330,15 @@ fn left_in_place(isa: Isa) {
                     pool.install(|| {
                         trainer.backward.prepare().unwrap();
                         trainer.draw(&batch).unwrap();
-                        let mask = trainer.masks[0].as_ref().unwrap();
-                        let drawn = InputBits::Mask(mask);
+                        let drawn = InputBits::Mask(trainer.drawn[0].mask().unwrap());
                         trainer.flow.enter(pass, &trainer.mlp, rows, drawn, &|row| batch.at(row));
                         let states = Some(&trainer.states[..]);
                         let view = NetworkView { states, backward: true, ..(&trainer.mlp).into() };
-                        let masks = |site: usize| trainer.masks[site].as_ref();
+                        let drawn = |site: usize| &trainer.drawn[site];
                         let depth = trainer.mlp.depth();
                         let mut left = Vec::new();
                         for layer in 0..depth {
-                            trainer.flow.forward(pass, view, layer..layer + 1, masks, |_| ());
+                            trainer.flow.forward(pass, view, layer..layer + 1, drawn, |_| ());
                             left.push(bits(&trainer.flow.z[layer]));
                         }
                         // The same by the step's own code, with the loss.
