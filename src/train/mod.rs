@@ -8,7 +8,7 @@ mod resume;
 mod trainer;
 mod updates;
 
-pub use crate::optimiser::{Adagrad, Adam, AdamW, Optimiser, Schedule, Sgd};
+pub use crate::optimiser::*;
 pub use max_norm::MaxNorm;
 pub use resume::{Provenance, describe_setting};
 pub(crate) use trainer::Part;
