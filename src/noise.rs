@@ -72,7 +72,10 @@ impl Noise {
 
     /// Whether each unit is multiplied by a number of its own, rather than kept or dropped.
     pub(crate) fn has_factors(self) -> bool {
-        matches!(self, Self::Gaussian(_))
+        match self {
+            Self::None | Self::Bernoulli(_) => false,
+            Self::Gaussian(_) => true,
+        }
     }
 
     /// Checks that the noise of all sites is dropout or none, for `what`.

@@ -30,11 +30,13 @@ impl Drawn {
 
     /// Allocates memory if what is there is for other noise.
     pub fn prepare(&mut self, noise: Noise, rows: usize, width: usize) -> Result<(), Error> {
-        match (&*self, noise) {
-            (Self::Nothing, Noise::None)
-            | (Self::Mask(_), Noise::Bernoulli(_))
-            | (Self::Factors(_), Noise::Gaussian(_)) => {}
-            _ => *self = Self::with_capacity(noise, rows, width)?,
+        let fits = match noise {
+            Noise::None => matches!(self, Self::Nothing),
+            Noise::Bernoulli(_) => matches!(self, Self::Mask(_)),
+            Noise::Gaussian(_) => matches!(self, Self::Factors(_)),
+        };
+        if !fits {
+            *self = Self::with_capacity(noise, rows, width)?;
         }
         Ok(())
     }
@@ -58,7 +60,8 @@ impl Drawn {
             (Self::Factors(factors), Noise::Gaussian(sigma)) => {
                 factors.redraw(pass, sigma, rows, hash)
             }
-            _ => Ok(()),
+            // Listed, so that the compiler asks for a new one.
+            (_, Noise::None | Noise::Bernoulli(_) | Noise::Gaussian(_)) => Ok(()),
         }
     }
 
