@@ -51,6 +51,7 @@ impl Quarters for Avx2 {
 impl Lanes for Avx2 {
     type F = [__m256; 2];
     type U = [__m256i; 2];
+    const REGISTERS: usize = 8;
 
     #[inline(always)]
     fn splat(self, x: f32) -> Self::F {

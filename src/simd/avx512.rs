@@ -45,6 +45,7 @@ impl Quarters for Avx512 {
 impl Lanes for Avx512 {
     type F = __m512;
     type U = __m512i;
+    const REGISTERS: usize = 32;
 
     #[inline(always)]
     fn splat(self, x: f32) -> __m512 {
@@ -154,6 +155,17 @@ impl Lanes for Avx512 {
         unsafe {
             let old = _mm256_loadu_ps(to.as_ptr());
             _mm256_storeu_ps(to.as_mut_ptr(), _mm256_add_ps(old, fold(x)));
+        }
+    }
+    #[inline(always)]
+    fn add_halves_of_two(self, x: __m512, y: __m512, to: &mut [Half; 2]) {
+        let to = to.as_flattened_mut().as_mut_ptr();
+        // SAFETY: 16 elements are read and written of 16; AVX-512F by the token.
+        unsafe {
+            let low = _mm512_shuffle_f32x4::<0b01_00_01_00>(x, y);
+            let high = _mm512_shuffle_f32x4::<0b11_10_11_10>(x, y);
+            let folded = _mm512_add_ps(low, high);
+            _mm512_storeu_ps(to, _mm512_add_ps(_mm512_loadu_ps(to), folded));
         }
     }
     #[inline(always)]

@@ -17,6 +17,8 @@ pub(crate) trait Lanes: Copy + Send + Sync {
     type F: Copy;
     /// 8 u64.
     type U: Copy;
+    /// How many vectors of floats the registers hold.
+    const REGISTERS: usize;
 
     /// Sets all lanes to x.
     fn splat(self, x: f32) -> Self::F;
@@ -64,6 +66,12 @@ pub(crate) trait Lanes: Copy + Send + Sync {
     fn sum(self, x: Self::F) -> f32;
     /// Adds lanes i and i + 8 of x to element i.
     fn add_halves(self, x: Self::F, to: &mut Half);
+    /// The same for two vectors.
+    #[inline(always)]
+    fn add_halves_of_two(self, x: Self::F, y: Self::F, to: &mut [Half; 2]) {
+        self.add_halves(x, &mut to[0]);
+        self.add_halves(y, &mut to[1]);
+    }
     /// The sums of 16 halves, each added up in the same order as in [`Self::sum`].
     fn sum_halves(self, parts: &[Half; LANES]) -> Self::F;
     /// Prefetches a cache line that will be needed soon. This is only a hint, and does

@@ -110,6 +110,7 @@ fn shift(_: Neon, x: [uint64x2_t; 4], n: i64) -> [uint64x2_t; 4] {
 impl Lanes for Neon {
     type F = [float32x4_t; 4];
     type U = [uint64x2_t; 4];
+    const REGISTERS: usize = 8;
 
     #[inline(always)]
     fn splat(self, x: f32) -> Self::F {

@@ -33,6 +33,7 @@ fn spread(mask: u16) -> f32x16 {
 impl Lanes for Portable {
     type F = f32x16;
     type U = u64x8;
+    const REGISTERS: usize = 4;
 
     #[inline(always)]
     fn splat(self, x: f32) -> f32x16 {

@@ -1,7 +1,9 @@
 //! Product 2: the gradient with respect to the units below, at active positions only.
 //! [`super::visit`] calls it for each entry.
 
-use super::{PANEL, Panel, Slope, VECTORS, by_input::ByInput, load, store};
+use super::{
+    PANEL, Panel, Slope, VECTORS, by_input::ByInput, dense, load, load_from, store, store_to,
+};
 use crate::{
     pass::Pass,
     rate::Keep,
@@ -37,11 +39,65 @@ pub(crate) trait BelowUnit: Sync {
     /// Adds up the partial sums of each entry, multiplies by f'(z) / p and stores the result
     /// at its unit. All other units get +0.0.
     fn finish(&self, pass: Pass, block: FinishInputGradient<'_>);
+    /// Multiplies the sums of a full block by f'(z) / p and stores them.
+    fn finish_full(&self, pass: Pass, block: FinishFull<'_>);
 }
 
 impl<S: Slope> BelowUnit for S {
     fn finish(&self, pass: Pass, block: FinishInputGradient<'_>) {
         pass.dispatch(Finish { slope: *self, block });
+    }
+
+    fn finish_full(&self, pass: Pass, block: FinishFull<'_>) {
+        pass.dispatch(Full { slope: *self, block });
+    }
+}
+
+/// The same for a block whose lists are full.
+pub(crate) struct FinishFull<'a> {
+    /// The keep rate of the units.
+    pub keep: Keep,
+    /// The units' outputs.
+    pub x: dense::Full<'a>,
+    /// The sums of product 2, one panel per row.
+    pub sums: &'a [Panel],
+    /// As in [`FinishInputGradient`].
+    pub dz: &'a mut [Panel],
+    /// As in [`FinishInputGradient`].
+    pub bias_gradient: &'a mut Panel,
+}
+
+struct Full<'a, S> {
+    slope: S,
+    block: FinishFull<'a>,
+}
+
+impl<S: Slope> Kernel for Full<'_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) {
+        let Self { slope, block } = self;
+        let (keep, scale) = (l.splat(block.keep.get() as f32), l.splat(block.keep.scale()));
+        for (row, (dz, sums)) in block.dz.iter_mut().zip(block.sums).enumerate() {
+            let mut units = block.x.row(row);
+            for c in 0..VECTORS {
+                let mut values = [0.0; LANES];
+                let n = units.len().min(LANES);
+                values[..n].copy_from_slice(&units[..n]);
+                units = &units[n..];
+                let [sum] = load_from::<L, 1>(l, sums, c);
+                let delta = if S::KEPT {
+                    let [found] = load_from::<L, 1>(l, dz, c);
+                    l.mul(sum, slope.of(l, found))
+                } else {
+                    let y = l.mul(l.load(&values), keep);
+                    l.mul(l.mul(sum, scale), slope.of(l, y))
+                };
+                store_to(l, [l.keep(((1u32 << n) - 1) as u16, delta)], dz, c);
+            }
+        }
+        store(l, sum_of_rows(l, block.dz), block.bias_gradient);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Transposed lists: for each input, the rows in which it is active.
 
-use super::{Lists, PANEL};
+use super::{Lists, PANEL, Panel, dense};
 use crate::{
     error::Error,
     simd::{Half, LANES},
@@ -16,6 +16,8 @@ pub(crate) struct ByInput {
     entries: AlignedBuffer<Entry>,
     /// `[64][capacity]` halves
     parts: AlignedBuffer<f32>,
+    /// The partial sums of full blocks.
+    full: AlignedBuffer<f32>,
     /// Maximum number of rows.
     capacity: usize,
 }
@@ -35,6 +37,7 @@ impl ByInput {
             lengths: [0; PANEL],
             entries: AlignedBuffer::zeroed(size)?,
             parts: AlignedBuffer::zeroed(size * (LANES / 2))?,
+            full: AlignedBuffer::zeroed(dense::ROWS * PANEL * (LANES / 2))?,
             capacity: rows,
         })
     }
@@ -53,6 +56,12 @@ impl ByInput {
             }
         }
         self.lengths = next;
+    }
+
+    /// A panel per row for the sums of a full block, and the partial sums of some rows.
+    pub(crate) fn full(&mut self, rows: usize) -> (&mut [Panel], &mut [[Half; PANEL]]) {
+        let halves: &mut [Half] = self.full.as_chunks_mut().0;
+        (&mut self.parts.as_chunks_mut().0[..rows], halves.as_chunks_mut().0)
     }
 
     /// Sets the partial sums of every entry to 0.

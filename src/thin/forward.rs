@@ -1,7 +1,8 @@
 //! Product 1: the forward pass of a layer, from active lists to active lists.
 
 use super::{
-    Element, Lists, PANEL, Panel, Panels, Slope, Tile, Tiles, Unit, VECTORS, add_scaled, input,
+    Element, Lists, PANEL, Panel, Panels, Slope, Tile, Tiles, Unit, VECTORS, add_scaled, dense,
+    input,
     lists::{Block, ListRuns, ListWriter},
     load,
     path::{OUTPUT_ROWS, ProductPath, ROWS},
@@ -12,7 +13,7 @@ use crate::{
     parallel::Runs,
     pass::Pass,
     rate::Keep,
-    simd::{Kernel, LANES, Lanes},
+    simd::{Isa, Kernel, LANES, Lanes},
 };
 
 /// The parameters of a layer, as product 1 takes them.
@@ -55,6 +56,7 @@ impl Scale<'_> {
 /// over ascending blocks and units. `sums` holds the rows from `first` on. On the
 /// narrow path, all vectors but the first are 0.
 struct Sums<'a, E: Element> {
+    isa: Isa,
     weights: Weights<'a, E>,
     n: usize,
     x: &'a Lists,
@@ -81,7 +83,7 @@ impl<E: Element> Sums<'_, E> {
     /// next panel.
     #[inline(always)]
     fn product<L: Lanes, const V: usize>(self, l: L, ahead: bool) {
-        let Self { weights, n, x, first, sums } = self;
+        let Self { isa, weights, n, x, first, sums } = self;
         sums.fill([0.0; PANEL]);
         for (part, sums) in sums.chunks_mut(ROWS).enumerate() {
             let first = first + part * ROWS;
@@ -92,7 +94,12 @@ impl<E: Element> Sums<'_, E> {
                     (true, false) => weights.w.block(0).get(n + 1),
                 };
                 let tile = &weights.w.block(b)[n];
-                pass::<L, E, V>(l, tile, next, x.block(b), first, sums);
+                match x.full(b) {
+                    Some(x) if dense::Pays.run(l) => {
+                        isa.dispatch(dense::Forward::<E, V> { tile, next, x, first, sums })
+                    }
+                    _ => pass::<L, E, V>(l, tile, next, x.block(b), first, sums),
+                }
             }
         }
     }
@@ -116,7 +123,7 @@ fn pass<L: Lanes, E: Element, const V: usize>(
         let (offsets, values) = x.of(first + i);
         let mut acc: [L::F; V] = load(l, sums);
         for (&offset, &value) in offsets.iter().zip(values) {
-            acc = add_scaled(l, l.splat(value), E::load(l, input(tile, offset)), acc);
+            acc = add_scaled(l, l.splat(value), E::load(l, input(tile, offset), 0), acc);
         }
         store(l, acc, sums);
     }
@@ -217,7 +224,7 @@ pub(crate) fn hidden<E: Element>(
     out.set_rows(x.rows());
     let watch = z.watch(pass.isa);
     pass.each((z.runs_mut(), out.runs_mut()), &|n, (sums, out)| {
-        pass.dispatch(Sums { weights, n, x, first: 0, sums: &mut *sums.data });
+        pass.dispatch(Sums { isa: pass.isa, weights, n, x, first: 0, sums: &mut *sums.data });
         watch.look(sums.data);
         epilogue.finish(pass, FinishPanel { scale: weights.scale, n, sums: sums.data, out });
     });
@@ -253,7 +260,7 @@ pub(crate) fn output<E: Element>(pass: Pass, weights: Weights<'_, E>, x: &Lists,
     z.set_rows(x.rows());
     let watch = z.watch(pass.isa);
     let panel = |n, first, sums: &mut [Panel]| {
-        pass.dispatch(Sums { weights, n, x, first, sums: &mut *sums });
+        pass.dispatch(Sums { isa: pass.isa, weights, n, x, first, sums: &mut *sums });
         pass.dispatch(Logits { scale: weights.scale, n, sums: &mut *sums });
         watch.look(sums);
     };

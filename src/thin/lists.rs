@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{PANEL, VECTORS};
+use super::{PANEL, VECTORS, dense::Full};
 use crate::{
     error::Error,
     mask::{Mask, Streams, scalar},
@@ -97,6 +97,13 @@ impl Lists {
             offsets: &self.offsets[b * room..][..room],
             values: &self.values[b * room..][..room],
         }
+    }
+
+    /// The values of block `b` as a matrix, if every unit of it is active in every row.
+    #[inline]
+    pub(crate) fn full(&self, b: usize) -> Option<Full<'_>> {
+        let (values, units) = (self.block(b).values(), self.units(b));
+        (self.rows > 0 && values.len() == self.rows * units).then(|| Full::new(values, units))
     }
 
     /// The memory of all blocks in use, which are none if there are no rows.

@@ -17,6 +17,7 @@
 //! | [`backward`] | `dz_below[row][k] = f'(z_below[row][k]) / p * sum_n s[n] w[k][n] dz[row][n]` at active k |
 //! | [`update`] | `g[k][n] = sum_row x[row][k] dz[row][n]`, applied in the same pass by the optimiser |
 //!
+//! [`dense`] has the products of a block whose inputs are all active in every row.
 //! [`moments`] propagates a mean and a standard deviation through product 1 instead.
 //!
 //! Although z is defined with b and s, the panels hold the sums alone, from product 1 until
@@ -34,6 +35,7 @@
 
 pub(crate) mod backward;
 mod by_input;
+mod dense;
 pub(crate) mod forward;
 mod lists;
 pub(crate) mod moments;
@@ -130,10 +132,16 @@ impl Slope for Kept {
 /// layer.
 #[inline(always)]
 pub(crate) fn load<L: Lanes, const V: usize>(l: L, panel: &Panel) -> [L::F; V] {
+    load_from(l, panel, 0)
+}
+
+/// Loads V vectors of a panel, from vector `c` on.
+#[inline(always)]
+pub(crate) fn load_from<L: Lanes, const V: usize>(l: L, panel: &Panel, c: usize) -> [L::F; V] {
     let (lines, _) = panel.as_chunks::<LANES>();
     let mut out = [l.splat(0.0); V];
-    for (out, line) in out.iter_mut().zip(lines) {
-        *out = l.load(line);
+    for (i, out) in out.iter_mut().enumerate() {
+        *out = l.load(&lines[c + i]);
     }
     out
 }
@@ -141,9 +149,15 @@ pub(crate) fn load<L: Lanes, const V: usize>(l: L, panel: &Panel) -> [L::F; V] {
 /// Stores the first V vectors of a panel.
 #[inline(always)]
 pub(crate) fn store<L: Lanes, const V: usize>(l: L, x: [L::F; V], panel: &mut Panel) {
+    store_to(l, x, panel, 0);
+}
+
+/// Stores V vectors of a panel, from vector `c` on.
+#[inline(always)]
+pub(crate) fn store_to<L: Lanes, const V: usize>(l: L, x: [L::F; V], panel: &mut Panel, c: usize) {
     let (lines, _) = panel.as_chunks_mut::<LANES>();
-    for (line, x) in lines.iter_mut().zip(x) {
-        l.store(x, line);
+    for (i, x) in x.into_iter().enumerate() {
+        l.store(x, &mut lines[c + i]);
     }
 }
 

@@ -193,8 +193,8 @@ fn forward_equals_its_formula() {
     on_each_isa(|isa| {
         for (case, inputs) in SIZES.into_iter().enumerate() {
             for outputs in SIZES {
-                for rows in [1, 2, 5] {
-                    let x = numbers(2, rows * inputs, 0.4);
+                for (rows, density) in [(1, 0.4), (2, 1.0), (5, 0.4), (9, 1.0)] {
+                    let x = numbers(2, rows * inputs, density);
                     let w = numbers(3, outputs * inputs, 1.0);
                     let b = numbers(4, outputs, 1.0);
                     let (w_tiles, b_panels) = (tiles(&w, inputs, outputs), padded(&b));
@@ -253,8 +253,8 @@ fn the_gradients_equal_their_formulas() {
     on_each_isa(|isa| {
         for inputs in SIZES {
             for outputs in SIZES {
-                for rows in [1, 4, 33] {
-                    let y = numbers(5, rows * inputs, 0.4);
+                for (rows, density) in [(1, 0.4), (4, 0.4), (9, 1.0), (33, 0.4)] {
+                    let y = numbers(5, rows * inputs, density);
                     let w = numbers(6, outputs * inputs, 1.0);
                     let dz = numbers(7, rows * outputs, 0.7);
                     let s = numbers(8, outputs, if rows == 4 { 0.0 } else { 1.0 });
@@ -323,6 +323,97 @@ fn the_gradients_equal_their_formulas() {
             }
         }
     });
+}
+
+/// A row without entries contributes nothing, but makes a full block an ordinary one.
+#[test]
+fn full_lists_give_the_bits_of_lists() {
+    on_each_isa(|isa| {
+        for inputs in SIZES {
+            for outputs in SIZES {
+                for rows in [1, 3, 8, 21] {
+                    let x = numbers(30, (rows + 1) * inputs, 1.0);
+                    let w = tiles(&numbers(31, outputs * inputs, 1.0), inputs, outputs);
+                    let dz = numbers(32, (rows + 1) * outputs, 0.7);
+                    let pending = numbers(33, outputs, if rows == 8 { 0.0 } else { 1.0 });
+                    let s: Vec<f32> = pending.iter().map(|s| s + 1.0).collect();
+                    let full = products(isa, &x, &dz, &w, &s, rows);
+                    let mut with_empty_row = x.clone();
+                    with_empty_row[rows * inputs..].fill(0.0);
+                    let lists = products(isa, &with_empty_row, &dz, &w, &s, rows + 1);
+                    assert_eq!((full.blocks, lists.blocks), (w.blocks(), 0));
+                    for (got, want) in [
+                        (&full.g, &lists.g),
+                        (&full.bias_gradient, &lists.bias_gradient),
+                        (&full.z, &lists.z[..rows * outputs].to_vec()),
+                        (&full.below, &lists.below[..rows * inputs].to_vec()),
+                        (&full.kept_below, &lists.kept_below[..rows * inputs].to_vec()),
+                    ] {
+                        assert_eq!(bits(got), bits(want), "{inputs} {outputs} {rows}");
+                    }
+                }
+            }
+        }
+    });
+}
+
+fn bits(x: &[f32]) -> Vec<u32> {
+    x.iter().map(|x| x.to_bits()).collect()
+}
+
+/// What the three products of a layer give, row-major and without padding.
+struct Products {
+    /// How many blocks of the inputs were full.
+    blocks: usize,
+    z: Vec<f32>,
+    g: Vec<f32>,
+    /// dz of the layer below and its sum over rows, if its units are [`Halved`].
+    below: Vec<f32>,
+    bias_gradient: Vec<f32>,
+    /// dz of the layer below, if the slopes were kept in its place.
+    kept_below: Vec<f32>,
+}
+
+fn products(isa: Isa, x: &[f32], dz: &[f32], w: &Tiles, s: &[f32], rows: usize) -> Products {
+    let (inputs, outputs) = (w.inputs(), w.outputs());
+    let x = lists(isa, &x[..rows * inputs], rows, inputs, Keep::ONE, InputBits::All);
+    let bias = padded(&numbers(34, outputs, 1.0));
+    let scale = forward::Scale { bias: bias.as_chunks().0, pending: None };
+    let mut z = Panels::with_capacity(rows, outputs).unwrap();
+    forward::output(serial(isa), forward::Weights { w, scale }, &x, &mut z);
+
+    let dz = panels(dz, rows, outputs);
+    let by_input = PerThread::new(ByInput::with_capacity(rows).unwrap());
+    let path = ProductPath::of(rows, outputs);
+    let operands = visit::Operands { x: &x, dz: &dz, path, by_input: &by_input };
+    let backward = |unit: &dyn backward::BelowUnit| {
+        let slopes = numbers(35, rows * inputs, 1.0);
+        let kept: Vec<f32> = slopes
+            .iter()
+            .zip(&dense(&x, rows, inputs))
+            .map(|(&slope, &x)| if x == 0.0 { 0.0 } else { slope })
+            .collect();
+        let mut below = panels(&kept, rows, inputs);
+        let mut bias_gradient = padded(&vec![7.0; inputs]);
+        let mut g = Tiles::zeroed(inputs, outputs).unwrap();
+        let to = visit::LayerBelow {
+            unit,
+            keep: Keep::HALF,
+            dz: &mut below,
+            bias_gradient: bias_gradient.as_chunks_mut().0,
+        };
+        update::collect(serial(isa), w, padded(s).as_chunks().0, operands, Some(to), &mut g);
+        let rows_of = |below: &Panels| -> Vec<f32> {
+            let unit = |i| below.get(i / inputs, i % inputs);
+            (0..rows * inputs).map(unit).collect()
+        };
+        (rows_of(&below), g.to_rows().unwrap(), bias_gradient[..inputs].to_vec())
+    };
+    let (below, g, bias_gradient) = backward(&Halved);
+    let (kept_below, ..) = backward(&Kept);
+    let logits = (0..rows * outputs).map(|i| z.get(i / outputs, i % outputs)).collect();
+    let blocks = (0..x.blocks()).filter(|&b| x.full(b).is_some()).count();
+    Products { blocks, z: logits, g, below, bias_gradient, kept_below }
 }
 
 /// Product 1 with a kept slope writes the same lists and leaves f'(z) r in z's place, from which

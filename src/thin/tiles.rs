@@ -5,7 +5,7 @@ use std::fmt;
 use bytemuck::Pod;
 use half::bf16;
 
-use super::{PANEL, Panel, Tile, VECTORS, load, prefetch_part};
+use super::{PANEL, Panel, Tile, VECTORS, load_from, prefetch_part};
 use crate::{
     abridged::Few,
     error::{Error, same_size},
@@ -17,16 +17,16 @@ use crate::{
 
 /// How a weight is stored.
 pub(crate) trait Element: Pod + Send + Sync {
-    /// Loads the first V vectors of an input's weights.
-    fn load<L: Lanes, const V: usize>(l: L, from: &[Self; PANEL]) -> [L::F; V];
+    /// Loads V vectors of an input's weights, from vector `c` on.
+    fn load<L: Lanes, const V: usize>(l: L, from: &[Self; PANEL], c: usize) -> [L::F; V];
     /// Prefetches part `i` of `parts` parts of a tile.
     fn prefetch_part<L: Lanes>(l: L, tile: &Tile<Self>, i: usize, parts: usize);
 }
 
 impl Element for f32 {
     #[inline(always)]
-    fn load<L: Lanes, const V: usize>(l: L, from: &Panel) -> [L::F; V] {
-        load(l, from)
+    fn load<L: Lanes, const V: usize>(l: L, from: &Panel, c: usize) -> [L::F; V] {
+        load_from(l, from, c)
     }
     #[inline(always)]
     fn prefetch_part<L: Lanes>(l: L, tile: &Tile, i: usize, parts: usize) {
@@ -40,11 +40,12 @@ pub(crate) type Bf16 = u16;
 
 impl Element for Bf16 {
     #[inline(always)]
-    fn load<L: Lanes, const V: usize>(l: L, from: &[Self; PANEL]) -> [L::F; V] {
+    fn load<L: Lanes, const V: usize>(l: L, from: &[Self; PANEL], c: usize) -> [L::F; V] {
         const { assert!(V <= VECTORS) }
         let mut out = [l.splat(0.0); V];
-        for (out, line) in out.iter_mut().zip(from.as_chunks::<LANES>().0) {
-            *out = l.load_bf16(line);
+        let lines = from.as_chunks::<LANES>().0;
+        for (i, out) in out.iter_mut().enumerate() {
+            *out = l.load_bf16(&lines[c + i]);
         }
         out
     }

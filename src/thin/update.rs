@@ -114,8 +114,8 @@ struct Step<'a, R, const N: usize> {
 
 impl<R: Rule<N>, const N: usize> GradientSink for Step<'_, R, N> {
     #[inline(always)]
-    fn stored(&self, n: usize) -> (&Tile, &Panel) {
-        (&self.w[n], &self.s[n])
+    fn stored(&self) -> (&[Tile], &[Panel]) {
+        (self.w, self.s)
     }
 
     #[inline(always)]
@@ -282,8 +282,8 @@ struct Collect<'a> {
 
 impl GradientSink for Collect<'_> {
     #[inline(always)]
-    fn stored(&self, n: usize) -> (&Tile, &Panel) {
-        (&self.w[n], &self.s[n])
+    fn stored(&self) -> (&[Tile], &[Panel]) {
+        (self.w, self.s)
     }
 
     #[inline(always)]

@@ -1,8 +1,9 @@
 //! The visit of a block's tiles: products 2 and 3 in one pass over the entries.
 
 use super::{
-    ByInput, Lists, Panel, Panels, Tile, VECTORS, add_scaled,
-    backward::{BelowUnit, FinishInputGradient, dot},
+    ByInput, Lists, PANEL, Panel, Panels, Tile, VECTORS, add_scaled,
+    backward::{BelowUnit, FinishFull, FinishInputGradient, dot},
+    dense::{self, Full, INPUTS, InputGradient, WeightGradient},
     load,
     path::ProductPath,
 };
@@ -15,8 +16,8 @@ use crate::{
 
 /// The consumer of a block's gradient, which either uses it immediately or stores it.
 pub(crate) trait GradientSink {
-    /// The weights of panel `n` as stored, and the pending factors.
-    fn stored(&self, n: usize) -> (&Tile, &Panel);
+    /// The weights of the block as stored, and the pending factors of each panel.
+    fn stored(&self) -> (&[Tile], &[Panel]);
     /// Takes the gradient g of the weights w of input `k` in panel `n`, with pending
     /// factors already applied to w. These are the first V vectors; the rest of the
     /// panel is padding.
@@ -100,8 +101,8 @@ impl<S: GradientSink> Visit<'_, S> {
         let inputs = x.units(*b);
         for k in 0..inputs {
             let mut g = [l.splat(0.0); V];
-            let (w, s) = sink.stored(n);
-            let w = with_pending(l, &w[k], s);
+            let (w, s) = sink.stored();
+            let w = with_pending(l, &w[n][k], &s[n]);
             if *input_gradient {
                 for ((row, x), part) in by_input.with_parts(k) {
                     let dz: [L::F; V] = load(l, &dz[row]);
@@ -116,6 +117,77 @@ impl<S: GradientSink> Visit<'_, S> {
             sink.take(l, n, k, w, g);
         }
         sink.end_of_tile::<L, V>(l, n, inputs);
+    }
+}
+
+/// The gradient of some inputs of a full block, for its sink.
+struct Take<'a, S, const V: usize> {
+    sink: &'a mut S,
+    n: usize,
+    /// The first input.
+    k: usize,
+    g: &'a [Panel],
+}
+
+impl<S: GradientSink, const V: usize> Kernel for Take<'_, S, V> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) {
+        let Self { sink, n, k, g } = self;
+        for (i, g) in g.iter().enumerate() {
+            let (w, s) = sink.stored();
+            let w = with_pending(l, &w[n][k + i], &s[n]);
+            sink.take::<L, V>(l, n, k + i, w, load(l, g));
+        }
+    }
+}
+
+/// Tells a sink that a tile of a full block is complete.
+struct EndOfTile<'a, S, const V: usize> {
+    sink: &'a mut S,
+    n: usize,
+    inputs: usize,
+}
+
+impl<S: GradientSink, const V: usize> Kernel for EndOfTile<'_, S, V> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) {
+        self.sink.end_of_tile::<L, V>(l, self.n, self.inputs);
+    }
+}
+
+/// A block of the layer below: its dz and the gradient of its biases, to be written.
+type BlockBelow<'a> = (&'a dyn BelowUnit, Keep, &'a mut [Panel], &'a mut Panel);
+
+/// Products 2 and 3 of a block whose lists are full. The products are compiled once for all
+/// sinks.
+fn full_block<S: GradientSink, const V: usize>(
+    pass: Pass,
+    x: Full<'_>,
+    dz: &Panels,
+    by_input: &mut ByInput,
+    below: Option<BlockBelow<'_>>,
+    mut sink: S,
+) {
+    let units = x.units();
+    if let Some((unit, keep, below, bias_gradient)) = below {
+        let (w, s) = sink.stored();
+        let (sums, parts) = by_input.full(below.len());
+        pass.dispatch(InputGradient::<V> { w, s, dz, units, to: &mut *sums, parts });
+        unit.finish_full(pass, FinishFull { keep, x, sums, dz: below, bias_gradient });
+    }
+    for n in 0..dz.panels() {
+        let dz = dz.panel(n);
+        for k in (0..units).step_by(INPUTS) {
+            let mut g = [[0.0; PANEL]; INPUTS];
+            let g = &mut g[..INPUTS.min(units - k)];
+            pass.dispatch(WeightGradient::<V> { x, k, dz, g: &mut *g });
+            pass.dispatch(Take::<S, V> { sink: &mut sink, n, k, g });
+        }
+        pass.dispatch(EndOfTile::<S, V> { sink: &mut sink, n, inputs: units });
     }
 }
 
@@ -143,12 +215,24 @@ pub(crate) fn blocks<D: Divide, S: GradientSink>(
         below.dz.set_rows(operands.x.rows());
         (below.dz.runs_mut(), Runs { data: below.bias_gradient, size: 1 })
     });
+    let pays = pass.dispatch(dense::Pays);
     pass.each((memory, below), &|b, (memory, below)| {
         operands.by_input.with(|by_input| {
-            let (input_gradient, sink) = (below.is_some(), sink(b, memory));
+            let sink = sink(b, memory);
+            let below = rates.zip(below).map(|((unit, keep), (dz, bias_gradient))| {
+                (unit, keep, dz.data, &mut bias_gradient.data[0])
+            });
+            if let Some(x) = operands.x.full(b).filter(|_| pays) {
+                return match operands.path {
+                    ProductPath::Narrow => {
+                        full_block::<S, 1>(pass, x, operands.dz, by_input, below, sink);
+                    }
+                    _ => full_block::<S, VECTORS>(pass, x, operands.dz, by_input, below, sink),
+                };
+            }
+            let input_gradient = below.is_some();
             pass.dispatch(Visit { b, operands, by_input: &mut *by_input, input_gradient, sink });
-            if let Some(((unit, keep), (dz, bias_gradient))) = rates.zip(below) {
-                let (dz, bias_gradient) = (dz.data, &mut bias_gradient.data[0]);
+            if let Some((unit, keep, dz, bias_gradient)) = below {
                 unit.finish(pass, FinishInputGradient { keep, by_input, dz, bias_gradient });
             }
         });
