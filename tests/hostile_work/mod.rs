@@ -93,7 +93,18 @@ pub fn expensive_graphs_take_little_time_and_memory() {
     for _ in 0..1900 {
         inferred = inferred.then("Reshape", &["to"]);
     }
+    let spelled_out = |mut chain: Chain| {
+        for _ in 0..1900 {
+            let row = chain.last();
+            chain = chain.then("Greater", &["zeros"]);
+            let inputs = [&chain.last(), &row, "zeros"];
+            let output = format!("v{}", chain.nodes.len() + 1);
+            chain.nodes.push(node("Where", &inputs, &output));
+        }
+        chain
+    };
     let cases = [
+        ("spelled out", wide(spelled_out), None),
         ("maxima", wide(|chain| chain.times(3900, "Max", &["zeros"])), None),
         ("folded", folded("ones"), None),
         ("folded and packed", folded("packed"), None),

@@ -292,25 +292,10 @@ impl<'a> Operand<'a> {
     /// are equal, as exporters write `zeros_like`.
     pub fn as_number_for(self, row: &Row) -> Result<Self, String> {
         let Self::Floats(floats) = self else { return Ok(self) };
-        let shape = floats.seen_shape();
-        let count = shape.iter().try_fold(1_usize, |n, &size| n.checked_mul(size));
-        // Other shapes would give more rows or columns than there are.
-        let fits = match &shape[..] {
-            [rows, sizes @ ..] if *rows > 1 && sizes.len() == row.dims.len() => {
-                row.rows.is_none_or(|stated| stated == *rows)
-                    && sizes.iter().zip(&row.dims).all(|(&n, &dim)| n == 1 || Some(n) == dim)
-            }
-            _ => false,
-        };
-        if !fits || count.is_none_or(|count| count > MAX_EQUAL) {
+        if !floats.is_of_rows(row) {
             return Ok(self);
         }
-        let elements = floats.elements()?;
-        let mut elements = elements.iter();
-        Ok(match elements.next() {
-            Some(first) if elements.all(|x| x == first) => Self::Number(first),
-            _ => self,
-        })
+        Ok(floats.repeated()?.map_or(self, Self::Number))
     }
 
     /// Whether all of it is 0.
@@ -351,6 +336,32 @@ impl<'a> Floats<'a> {
             shape.reverse();
         }
         shape
+    }
+
+    /// Whether there is a number for each row, or for each element of the rows.
+    pub fn is_of_rows(&self, row: &Row) -> bool {
+        // Other shapes would give more rows or columns than there are.
+        match &self.seen_shape()[..] {
+            [rows, sizes @ ..] if *rows > 1 && sizes.len() == row.dims.len() => {
+                row.rows.is_none_or(|stated| stated == *rows)
+                    && sizes.iter().zip(&row.dims).all(|(&n, &dim)| n == 1 || Some(n) == dim)
+            }
+            _ => false,
+        }
+    }
+
+    /// The number that all elements are. Of more than [`MAX_EQUAL`] elements, none.
+    ///
+    /// # Errors
+    /// As for [`Self::elements`].
+    pub fn repeated(&self) -> Result<Option<f64>, String> {
+        let count = self.shape().iter().try_fold(1_usize, |n, &size| n.checked_mul(size));
+        if count.is_none_or(|count| count > MAX_EQUAL) {
+            return Ok(None);
+        }
+        let elements = self.elements()?;
+        let mut elements = elements.iter();
+        Ok(elements.next().filter(|first| elements.all(|x| x == *first)))
     }
 
     /// Whether the elements are f64.

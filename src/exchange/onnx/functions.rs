@@ -2,16 +2,20 @@
 //!
 //! Exporters spell the same function in many ways, so the nodes are not compared with patterns:
 //! they are computed for some numbers, and the results are compared with those of each
-//! activation.
+//! activation. For x that is NaN or infinite, the nodes may give something else: x * (x > 0) is
+//! NaN for negative infinity, where a ReLU is 0.
+
+mod compute;
+mod numbers;
 
 use std::collections::HashMap;
 
-use super::{
-    constant::{Constant, Operand},
-    graph::Graph,
-    proto::Node,
+use self::{
+    compute::{Value, computed},
+    numbers::{Number, Numbers},
 };
-use crate::nn::{Activation, EluAlpha};
+use super::{constant::Floats, elementwise::broadcast, graph::Graph, row::Row};
+use crate::nn::{Activation, EluAlpha, NegativeSlope};
 
 /// Nodes that together compute one activation of one value.
 #[derive(Debug)]
@@ -21,6 +25,8 @@ pub(super) struct Function<'a> {
     /// The nodes, in the order in which they run. The last one makes the activation's value.
     pub nodes: Vec<usize>,
     pub activation: Activation,
+    /// The constants that are tensors of one repeated number.
+    tensors: Vec<Floats<'a>>,
 }
 
 /// A function of more nodes is not looked for.
@@ -31,19 +37,48 @@ const MAX_LOOK: usize = 64;
 /// The largest error relative to max(1, |x|), for constants that are rounded to f32.
 const CLOSE: f64 = 2e-6;
 
-/// From -12 to 12, in steps of 1/4, and some numbers further out.
-const POINTS: usize = 101;
+/// The points from -12 to 12, in steps of 1/4.
+const GRID: usize = 97;
+/// More points, of both signs. The small ones tell a kink at 0 from one nearby, and from a curve
+/// that bends sharply; the large ones show where a function is capped.
+const MORE: [f64; 13] = [
+    1.0 / 16.0,
+    1.0 / 64.0,
+    1.0 / 256.0,
+    1.0 / 1024.0,
+    1.0 / 4096.0,
+    1.0 / 16384.0,
+    1.0 / 65536.0,
+    1.0 / 262_144.0,
+    20.5,
+    30.0,
+    100.0,
+    1e4,
+    1e30,
+];
+const POINTS: usize = GRID + 2 * MORE.len();
+/// For larger |x|, an intermediate result may overflow: only finite results are compared.
+const FINITE: f64 = 30.0;
 
 type Results = [f64; POINTS];
 
 fn points() -> Results {
-    std::array::from_fn(|i| match i {
-        97 => -30.0,
-        98 => -20.5,
-        99 => 20.5,
-        100 => 30.0,
-        _ => (i as f64 - 48.0) / 4.0,
+    std::array::from_fn(|i| match i.checked_sub(GRID) {
+        None => (i as f64 - 48.0) / 4.0,
+        Some(i) if i % 2 == 0 => MORE[i / 2],
+        Some(i) => -MORE[i / 2],
     })
+}
+
+impl Function<'_> {
+    /// Whether the results have the shape of `row`.
+    pub fn keeps_shape(&self, row: &Row) -> bool {
+        self.tensors.iter().all(|floats| {
+            let mut dims = row.dims.clone();
+            let is_of_row = broadcast(floats, &mut dims).is_ok() && dims == row.dims;
+            is_of_row || floats.is_of_rows(row)
+        })
+    }
 }
 
 /// The functions that begin where several nodes take one value, or one takes it twice.
@@ -56,12 +91,13 @@ pub(super) fn find<'a>(graph: &Graph<'a>, order: &[usize]) -> Result<Vec<Functio
         }
     }
     let mut found: Vec<Function<'a>> = Vec::new();
+    let mut numbers = Numbers::of(graph);
     let mut rest = order;
     while let [first, after @ ..] = rest {
         let inputs = graph.nodes[*first].inputs()?;
         let several = |name: &&&str| uses.get(**name).is_some_and(|&uses| uses > 1);
         let mut names = inputs.iter().filter(several);
-        let function = names.find_map(|name| spelled(graph, rest, name, &uses));
+        let function = names.find_map(|name| spelled(graph, rest, name, &uses, &mut numbers));
         rest = after;
         if let Some(function) = function {
             // Its nodes are no part of another one.
@@ -83,18 +119,19 @@ fn spelled<'a>(
     order: &[usize],
     input: &'a str,
     uses: &HashMap<&str, usize>,
+    numbers: &mut Numbers<'_, 'a>,
 ) -> Option<Function<'a>> {
     struct Made<'a> {
         name: &'a str,
-        results: Results,
+        value: Value,
         uses: usize,
     }
     if input.is_empty() || graph.initialiser(input).is_some() {
         return None;
     }
     let of = |name: &str| uses.get(name).copied().unwrap_or(0);
-    let mut made = vec![Made { name: input, results: points(), uses: of(input) }];
-    let mut nodes = Vec::new();
+    let mut made = vec![Made { name: input, value: points().into(), uses: of(input) }];
+    let (mut nodes, mut tensors) = (Vec::new(), Vec::new());
     for &index in order.iter().take(MAX_LOOK) {
         let node = &graph.nodes[index];
         let names = node.inputs().ok()?;
@@ -109,106 +146,59 @@ fn spelled<'a>(
             arguments.push(match made.iter_mut().find(|made| made.name == name) {
                 Some(made) => {
                     made.uses = made.uses.checked_sub(1)?;
-                    made.results
+                    made.value.clone()
                 }
-                None => [number(graph, name)?; POINTS],
+                None => {
+                    let Number { number, tensor } = numbers.get(name)?;
+                    tensors.extend(tensor);
+                    Value::of(number)
+                }
             });
         }
-        let results = computed(node, &arguments)?;
+        let value = computed(graph, node, &arguments)?;
         let [name] = node.outputs().ok()?[..] else { return None };
         nodes.push(index);
         // Everything before it is used up here: the function can end.
         if made.iter().all(|made| made.uses == 0)
             && nodes.len() > 1
-            && let Some(activation) = recognised(&results)
+            && let Value::Numbers(results) = &value
+            && let Some(activation) = recognised(results)
         {
-            return Some(Function { input, nodes, activation });
+            return Some(Function { input, nodes, activation, tensors });
         }
         if nodes.len() == MAX_NODES {
             return None;
         }
-        made.push(Made { name, results, uses: of(name) });
+        made.push(Made { name, value, uses: of(name) });
     }
     None
-}
-
-/// A number that stands in the graph.
-fn number<'a>(graph: &Graph<'a>, name: &'a str) -> Option<f64> {
-    let constant = match graph.initialiser(name) {
-        Some(constant) => constant,
-        None => {
-            let node = graph.maker(name).filter(|node| node.is_standard())?;
-            if node.op != "Constant" {
-                return None;
-            }
-            Constant::of_node(name, node, graph.store).ok()?
-        }
-    };
-    match constant.operand().ok()? {
-        Operand::Number(number) => Some(number),
-        Operand::Floats(floats) => match floats.shape() {
-            [] | [1] => floats.elements().ok()?.iter().next(),
-            _ => None,
-        },
-    }
-}
-
-/// What a node makes of these arguments, number by number.
-fn computed(node: &Node<'_>, arguments: &[Results]) -> Option<Results> {
-    if !node.is_standard() || node.attributes(&[]).is_err() {
-        return None;
-    }
-    let one: Option<fn(f64) -> f64> = match node.op {
-        "Sigmoid" => Some(|x| Activation::Logistic.value(x)),
-        "Tanh" => Some(libm::tanh),
-        "Erf" => Some(libm::erf),
-        "Exp" => Some(libm::exp),
-        "Log" => Some(libm::log),
-        "Softplus" => Some(|x| Activation::Softplus.value(x)),
-        "Sqrt" => Some(f64::sqrt),
-        "Neg" => Some(|x| -x),
-        "Reciprocal" => Some(|x| 1.0 / x),
-        "Identity" => Some(|x| x),
-        _ => None,
-    };
-    if let (Some(f), [x]) = (one, arguments) {
-        return Some(x.map(f));
-    }
-    let two: Option<fn(f64, f64) -> f64> = match node.op {
-        "Add" => Some(|x, y| x + y),
-        "Sub" => Some(|x, y| x - y),
-        "Mul" => Some(|x, y| x * y),
-        "Div" => Some(|x, y| x / y),
-        "Pow" => Some(libm::pow),
-        "Greater" => Some(|x, y| f64::from(u8::from(x > y))),
-        "Less" => Some(|x, y| f64::from(u8::from(x < y))),
-        _ => None,
-    };
-    if let (Some(f), [x, y]) = (two, arguments) {
-        return Some(std::array::from_fn(|i| f(x[i], y[i])));
-    }
-    match (node.op, arguments) {
-        ("Where", [which, x, y]) => {
-            Some(std::array::from_fn(|i| if which[i] == 1.0 { x[i] } else { y[i] }))
-        }
-        _ => None,
-    }
 }
 
 /// The activation with these results.
 fn recognised(results: &Results) -> Option<Activation> {
     let at = points();
-    // -alpha is ELU's limit for large -x.
-    let alpha = EluAlpha::new(-results[97] as f32).ok();
-    [Activation::Silu, Activation::Gelu, Activation::GeluTanh, Activation::Softplus]
-        .into_iter()
-        .chain(alpha.map(Activation::Elu))
-        .find(|f| {
-            at.iter().zip(results).all(|(&x, &y)| {
-                let error = (y - f.value(x)).abs();
-                error <= CLOSE * x.abs().max(1.0)
-            })
+    let at_minus = |x: f64| at.iter().position(|&point| point == -x).map(|i| results[i]);
+    // -alpha is ELU's limit for large -x, and leaky ReLU's slope is minus its value at -1.
+    let alpha = EluAlpha::new(-at_minus(FINITE)? as f32).ok();
+    let slope = NegativeSlope::new(-at_minus(1.0)? as f32).ok();
+    // With a slope of 1, it is the identity.
+    let slope = slope.filter(|slope| slope.get() != 1.0);
+    [
+        Activation::Silu,
+        Activation::Gelu,
+        Activation::GeluTanh,
+        Activation::Softplus,
+        Activation::Relu,
+    ]
+    .into_iter()
+    .chain(alpha.map(Activation::Elu))
+    .chain(slope.map(Activation::LeakyRelu))
+    .find(|f| {
+        at.iter().zip(results).all(|(&x, &y)| {
+            let error = (y - f.value(x)).abs();
+            error <= CLOSE * x.abs().max(1.0) || x.abs() > FINITE && !y.is_finite()
         })
+    })
 }
 
 #[cfg(test)]

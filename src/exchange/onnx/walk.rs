@@ -153,7 +153,9 @@ impl<'g, 'a> Walk<'g, 'a> {
         function: &Function<'a>,
     ) -> Result<(), String> {
         let (row, position) = match self.value(function.input)? {
-            Value::Row { row, position } if row.integer.is_none() => (row, position),
+            Value::Row { row, position } if row.integer.is_none() && function.keeps_shape(&row) => {
+                (row, position)
+            }
             _ => return self.take(index, node),
         };
         let activation = function.activation;

@@ -47,7 +47,7 @@ pub const REFUSED: &[Refusal] = &[
     },
     Refusal {
         words: "(`Greater`): unsupported operator: expected one of Gemm",
-        which: &["unit_times_positive", "unit_where"],
+        which: &["unit_where_dead_zone"],
     },
     Refusal {
         words: "(`HardSigmoid`): unsupported operator: expected one of Gemm",
@@ -158,11 +158,6 @@ pub const REFUSED: &[Refusal] = &[
         which: &["linear_bmm/dynamo"],
     },
     Refusal {
-        words: "(`Max`): ... neither of which is constant: expected only one input that is not \
-             constant",
-        which: &["unit_leaky_maximum"],
-    },
-    Refusal {
         words: "(`Mod`): computes a constant with an unsupported operator: expected the constant \
              itself",
         which: &["flatten_unflatten/script"],
@@ -271,6 +266,11 @@ pub const REFUSED: &[Refusal] = &[
 /// More errors, for graphs that `idioms.py --all` writes and that are not committed.
 pub const REFUSED_ELSEWHERE: &[Refusal] = &[
     Refusal {
+        words: "(`Clip`): ... which another node takes too: expected a single path from the input \
+             to the output, without branches",
+        which: &["unit_leaky_parts/script"],
+    },
+    Refusal {
         words: "(`Mul`): ... neither of which is constant: expected only one input that is not \
              constant",
         which: &["unit_mish/script"],
@@ -292,10 +292,6 @@ pub const REFUSED_ELSEWHERE: &[Refusal] = &[
             "sequential_inplace/dynamo/training",
             "linear_bmm/dynamo_any_raw",
         ],
-    },
-    Refusal {
-        words: "(`LessOrEqual`): unsupported operator: expected one of Gemm",
-        which: &["unit_threshold/dynamo"],
     },
     Refusal {
         words: "(`RandomUniformLike`): draws random numbers: expected a Dropout to drop units",

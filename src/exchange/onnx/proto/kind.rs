@@ -3,6 +3,7 @@
 pub const F32: i64 = 1;
 pub const I32: i64 = 6;
 pub const I64: i64 = 7;
+pub const BOOL: i64 = 9;
 pub const F16: i64 = 10;
 pub const F64: i64 = 11;
 pub const BF16: i64 = 16;
