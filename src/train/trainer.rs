@@ -1,9 +1,13 @@
 //! The trainer: a network, the optimiser's state, and the buffers of a step.
 
+mod builder;
+
+pub use builder::TrainerBuilder;
+
 use std::fmt;
 
 use super::{
-    MaxNorm, Optimiser,
+    Optimiser,
     backward::{Backward, LayerStep},
     updates::Updates,
 };
@@ -12,10 +16,8 @@ use crate::{
     data::Batch,
     error::Error,
     mask::{Domain, Streams},
-    nn::{Drawn, Flow, Layer, Mlp, NetworkView, Targets},
-    noise::Noise,
+    nn::{Drawn, Flow, Mlp, NetworkView, Targets},
     pass::Pass,
-    rate::Keep,
     simd::Isa,
     tensor::AlignedBuffer,
     thin::{InputBits, LayerState, Lists, noise},
@@ -141,145 +143,10 @@ impl fmt::Debug for LayerGradient {
     }
 }
 
-/// A builder for a [`Trainer`].
-///
-/// ```
-/// use thinnet::{Isa, nn::{Loss, Mlp}, train::{Schedule, Sgd, Trainer}};
-///
-/// let mlp = Mlp::builder(2).output(1, Loss::SquaredError).build()?;
-/// let builder = Trainer::builder(mlp, Sgd::new(Schedule::constant(0.1)), 32);
-/// let trainer = builder.seed(7).with_isa(Isa::Portable)?.build()?;
-/// assert_eq!((trainer.seed(), trainer.isa()), (7, Isa::Portable));
-/// # Ok::<(), thinnet::Error>(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct TrainerBuilder {
-    mlp: Mlp,
-    updates: Updates,
-    max_rows: usize,
-    seed: u64,
-    isa: Isa,
-    finite_inputs: bool,
-}
-
-impl TrainerBuilder {
-    /// Sets the seed of the masks, 0 by default.
-    #[must_use]
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
-        self
-    }
-
-    /// Sets the instruction set; by default it is the fastest that the CPU supports.
-    ///
-    /// # Errors
-    /// This CPU does not support it.
-    pub fn with_isa(self, isa: Isa) -> Result<Self, Error> {
-        Ok(Self { isa: isa.require()?, ..self })
-    }
-
-    /// Allows inputs that are NaN or infinite, which propagate as in IEEE 754. By default they are
-    /// refused.
-    #[must_use]
-    pub fn allow_non_finite_inputs(mut self) -> Self {
-        self.finite_inputs = false;
-        self
-    }
-
-    /// Bounds the norm of the weights into each unit, after every update.
-    #[must_use]
-    pub fn max_norm(mut self, max_norm: MaxNorm) -> Self {
-        self.updates.max_norm = Some(max_norm);
-        self
-    }
-
-    /// Takes the optimiser's settings as given for the weights of the paper's form, which are
-    /// w' = w / p with p the keep rate of the layer's inputs (1 for Gaussian noise), and converts
-    /// them to the engine's weights w. The gradient with respect to w' is p g. A step of SGD is
-    /// proportional to it, and so takes a factor p from the gradient and another from the weight;
-    /// a step of the others does not depend on the gradient's scale, except for ε. Training is the
-    /// same in both forms if
-    ///
-    /// | optimiser | learning rate of weights | weight decay | ε | state of weights |
-    /// |---|---|---|---|---|
-    /// | SGD | p² η' | λ' / p² | | v' / p |
-    /// | Adam | p η' | λ' / p² | ε' / p | m' / p, v' / p² |
-    /// | AdamW | p η' | λ' / p | ε' / p | m' / p, v' / p² |
-    /// | Adagrad | p η' | λ' / p² | ε' / p | s' / p², initially too |
-    ///
-    /// Settings of biases are the same in both forms.
-    #[must_use]
-    pub fn paper_rates(mut self) -> Self {
-        self.updates.paper_rates = true;
-        self
-    }
-
-    /// Builds the trainer, at step 0 and with the optimiser's initial state.
-    ///
-    /// # Errors
-    /// A setting is out of range, parameters are NaN or infinite, or there is not enough memory.
-    pub fn build(self) -> Result<Trainer, Error> {
-        let Self { mlp, updates, max_rows, seed, isa, finite_inputs } = self;
-        updates.check(&mlp.keeps())?;
-        for (index, layer) in mlp.layers.iter().enumerate() {
-            let finite = layer.weights.all_finite() && layer.bias.iter().all(|b| b.is_finite());
-            if !finite {
-                return Err(Error::NonFiniteLayer { layer: index });
-            }
-        }
-        if max_rows == 0 {
-            return Err(Error::Zero {
-                what: "rows of the largest batch",
-                expected: "at least one",
-            });
-        }
-        let widths = mlp.widths();
-        let flow = Flow::with_capacity(&mlp, max_rows)?;
-        let state = |(layer, keep): (&Layer, Keep)| {
-            let (inputs, outputs) = (layer.weights.inputs(), layer.weights.outputs());
-            LayerState::new(inputs, outputs, &updates.states(keep))
-        };
-        let states = mlp.layers.iter().zip(mlp.keeps()).map(state).collect::<Result<_, Error>>()?;
-        let drawn = mlp
-            .noises()
-            .into_iter()
-            .zip(&widths)
-            .enumerate()
-            .map(|(site, (noise, &width))| {
-                let noise = if site == 0 && mlp.sparse_input() { Noise::None } else { noise };
-                Drawn::with_capacity(noise, max_rows, width)
-            })
-            .collect::<Result<_, Error>>()?;
-        let backward = Backward::with_capacity(&mlp, max_rows)?;
-        Ok(Trainer {
-            mlp,
-            updates,
-            seed,
-            step: 0,
-            isa,
-            finite_inputs,
-            states,
-            overflowed: None,
-            flow,
-            drawn,
-            backward,
-            losses: AlignedBuffer::zeroed(max_rows)?,
-        })
-    }
-}
-
 impl Trainer {
     /// Starts building a trainer of `mlp` for batches of at most `max_rows` rows.
     pub fn builder(mlp: Mlp, optimiser: impl Into<Optimiser>, max_rows: usize) -> TrainerBuilder {
-        let optimiser = optimiser.into();
-        TrainerBuilder {
-            mlp,
-            updates: Updates { optimiser, max_norm: None, paper_rates: false },
-            max_rows,
-            seed: 0,
-            isa: Isa::detect(),
-            finite_inputs: true,
-        }
+        TrainerBuilder::new(mlp, optimiser.into(), max_rows)
     }
 
     /// Performs one update from one batch: draws the masks or other noise of this step, computes

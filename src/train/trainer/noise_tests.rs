@@ -5,7 +5,7 @@ use super::{
     *,
 };
 use crate::{
-    Sigma,
+    Keep, Noise, Sigma,
     nn::{
         Activation, EluAlpha, Loss, NegativeSlope, PlainNetwork,
         reference::{self, Near},

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::*;
 use crate::{
     nn::{Activation, Loss},
+    rate::Keep,
     simd::tests::on_each_isa,
     tensor::MatrixView,
 };

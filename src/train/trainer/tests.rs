@@ -10,6 +10,7 @@ use crate::{
         ThinnedNetwork,
         reference::{self, Gradients, Near},
     },
+    noise::Noise,
     optimiser::{Adagrad, Adam, AdamW, Schedule, Sgd},
     rate::Keep,
     sigma::Sigma,
