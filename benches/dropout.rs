@@ -6,7 +6,10 @@
 
 use std::{hint::black_box, time::Duration};
 
-use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use criterion::{
+    BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
+    measurement::WallTime,
+};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use thinnet::{
     Dropout, Keep,
@@ -23,6 +26,27 @@ fn within(pool: Option<&ThreadPool>, loops: impl FnOnce() + Send) {
     }
 }
 
+/// Calls `bench` with an input and an output of each size; the group of a size is `NAME/2^LOG`.
+fn of_each_size(
+    c: &mut Criterion,
+    name: &str,
+    mut bench: impl FnMut(&mut BenchmarkGroup<'_, WallTime>, &[f32], &mut [f32]),
+) {
+    for log in [12, 18, 24] {
+        let elements = 1usize << log;
+        let x: Vec<f32> = (0..elements).map(|i| i as f32 - 0.5).collect();
+        let mut y = vec![0.0; elements];
+        let mut group = c.benchmark_group(format!("{name}/2^{log}"));
+        group.throughput(Throughput::Elements(elements as u64));
+        if log == 24 {
+            // Some ten milliseconds a call: few samples, each of few calls.
+            group.sample_size(20).sampling_mode(SamplingMode::Flat);
+        }
+        bench(&mut group, &x, &mut y);
+        group.finish();
+    }
+}
+
 /// The copy, in as many parts as the pool has threads.
 fn copy(parts: usize, x: &[f32], y: &mut [f32]) {
     if parts == 1 {
@@ -35,23 +59,14 @@ fn copy(parts: usize, x: &[f32], y: &mut [f32]) {
 
 fn forward(c: &mut Criterion) {
     let two = ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-    for log in [12, 18, 24] {
-        let elements = 1usize << log;
-        let x: Vec<f32> = (0..elements).map(|i| i as f32 - 0.5).collect();
-        let mut y = vec![0.0; elements];
-        let mut group = c.benchmark_group(format!("dropout/2^{log}"));
-        group.throughput(Throughput::Elements(elements as u64));
-        if log == 24 {
-            // Some ten milliseconds a call: few samples, each of few calls.
-            group.sample_size(20).sampling_mode(SamplingMode::Flat);
-        }
+    of_each_size(c, "dropout", |group, x, y| {
         for (threads, pool) in [(1, None), (2, Some(&two))] {
             let label = if threads == 1 { "1 thread" } else { "2 threads" };
             group.bench_function(format!("copy/{label}"), |b| {
                 within(pool, || {
                     b.iter(|| {
-                        copy(threads, black_box(&x), &mut y);
-                        black_box(&y);
+                        copy(threads, black_box(x), y);
+                        black_box(&*y);
                     });
                 });
             });
@@ -63,24 +78,23 @@ fn forward(c: &mut Criterion) {
                         b.iter(|| {
                             step += 1;
                             let streams = Streams::new(1, Domain::Training, 0, step);
-                            op.forward(streams, black_box(&x), &mut y).unwrap();
-                            black_box(&y);
+                            op.forward(streams, black_box(x), y).unwrap();
+                            black_box(&*y);
                         });
                     });
                 });
-                let mask = op.draw(Streams::new(1, Domain::Training, 0, 0), elements).unwrap();
+                let mask = op.draw(Streams::new(1, Domain::Training, 0, 0), x.len()).unwrap();
                 group.bench_function(format!("keep {rate}, stored/{label}"), |b| {
                     within(pool, || {
                         b.iter(|| {
-                            op.forward(&mask, black_box(&x), &mut y).unwrap();
-                            black_box(&y);
+                            op.forward(&mask, black_box(x), y).unwrap();
+                            black_box(&*y);
                         });
                     });
                 });
             }
         }
-        group.finish();
-    }
+    });
 }
 
 /// Making the stored bits.
@@ -100,15 +114,7 @@ fn draw(c: &mut Criterion) {
 /// Gaussian noise of the variance of dropout at keep 0.5, and its normal numbers alone.
 fn gaussian(c: &mut Criterion) {
     let two = ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-    for log in [12, 18, 24] {
-        let elements = 1usize << log;
-        let x: Vec<f32> = (0..elements).map(|i| i as f32 - 0.5).collect();
-        let mut y = vec![0.0; elements];
-        let mut group = c.benchmark_group(format!("gaussian/2^{log}"));
-        group.throughput(Throughput::Elements(elements as u64));
-        if log == 24 {
-            group.sample_size(20).sampling_mode(SamplingMode::Flat);
-        }
+    of_each_size(c, "gaussian", |group, x, y| {
         let op = GaussianDropout::new(Keep::HALF);
         let mut step = 0;
         for (label, pool) in [("1 thread", None), ("2 threads", Some(&two))] {
@@ -117,8 +123,8 @@ fn gaussian(c: &mut Criterion) {
                     b.iter(|| {
                         step += 1;
                         let streams = Streams::new(1, Domain::Training, 0, step);
-                        op.forward(streams, black_box(&x), &mut y).unwrap();
-                        black_box(&y);
+                        op.forward(streams, black_box(x), y).unwrap();
+                        black_box(&*y);
                     });
                 });
             });
@@ -126,14 +132,13 @@ fn gaussian(c: &mut Criterion) {
                 within(pool, || {
                     b.iter(|| {
                         step += 1;
-                        op.draw(Streams::new(1, Domain::Training, 0, step), &mut y);
-                        black_box(&y);
+                        op.draw(Streams::new(1, Domain::Training, 0, step), y);
+                        black_box(&*y);
                     });
                 });
             });
         }
-        group.finish();
-    }
+    });
 }
 
 criterion_group! {
