@@ -25,7 +25,7 @@ Examples:
 ///
 /// Without a command, the demo runs; the options below are the demo's.
 #[derive(Debug, clap::Parser)]
-#[command(name = "thinnet", version, args_conflicts_with_subcommands = true)]
+#[command(name = "thinnet", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
 #[command(after_help = format!("{EXAMPLES}\n\n{PAPER}"))]
 #[command(mut_args(negatives), mut_subcommands(|command| command.mut_args(negatives)))]
 pub struct Arguments {

@@ -516,6 +516,32 @@ fn help_and_version_are_results() {
     }
 }
 
+#[test]
+fn help_has_at_most_100_columns() {
+    let folder = TempDir::new().unwrap();
+    for command in [
+        None,
+        Some("demo"),
+        Some("train"),
+        Some("eval"),
+        Some("predict"),
+        Some("calibration"),
+        Some("inspect"),
+        Some("convert"),
+        Some("profile"),
+        Some("completions"),
+        Some("man"),
+    ] {
+        for help in ["-h", "--help"] {
+            let arguments: Vec<_> = command.into_iter().chain([help]).collect();
+            let text = succeeds(folder.path(), &arguments);
+            for line in text.lines() {
+                assert!(line.chars().count() <= 100, "{arguments:?}: {line}");
+            }
+        }
+    }
+}
+
 /// With `--quiet`, stderr is empty and stdout is unchanged.
 #[test]
 fn quiet_does_not_change_results() {
