@@ -87,6 +87,7 @@ pub enum Activation {
     /// z (1 + tanh(sqrt(2 / pi) (z + 0.044715 z³))) / 2: PyTorch's `GELU(approximate="tanh")`.
     GeluTanh,
     /// z, or alpha times e^z - 1 if z is below 0 (Clevert, Unterthiner and Hochreiter 2015).
+    /// [`Predictor::moments`](crate::predict::Predictor::moments) refuses an alpha above 1e18.
     Elu(EluAlpha),
     /// ln(1 + e^z). PyTorch returns z above its `threshold` of 20, which is the same in f32.
     Softplus,

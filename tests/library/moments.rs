@@ -5,7 +5,7 @@ use statrs::distribution::{Continuous, ContinuousCDF, Normal};
 use thinnet::{
     Keep,
     data::{Batch, Dataset, Split},
-    nn::{Activation, Loss, Mlp, NegativeSlope, TargetKind, Targets},
+    nn::{Activation, EluAlpha, Loss, Mlp, NegativeSlope, TargetKind, Targets},
     predict::{MonteCarlo, Predictor, Seeds},
     tensor::MatrixView,
     train::{Schedule, Sgd, Trainer},
@@ -649,4 +649,25 @@ fn impossible_requests_are_refused_by_name() {
     assert!(message(&bad, &mut workspace).contains("row 1, column 0"));
     assert!(predictor.logit_moments(&view(&bad), &mut workspace).is_err());
     assert_eq!(predictor.moments(&view(&[]), &mut workspace).unwrap().rows(), 0);
+}
+
+#[test]
+fn moments_of_an_elu_whose_variance_could_overflow_are_refused() {
+    for (alpha, is_read) in [(1e18, true), (1.1e18, false), (1e25, false)] {
+        let elu = Activation::Elu(EluAlpha::new(alpha).unwrap());
+        // More units than are enumerated.
+        let mlp = Mlp::builder(2).hidden(100, Activation::Tanh, Keep::HALF);
+        let mlp = mlp.hidden(3, elu, Keep::HALF).output(1, Loss::SquaredError).build().unwrap();
+        let predictor = Predictor::new(mlp).with_isa(isa()).unwrap();
+        let mut workspace = predictor.workspace(1).unwrap();
+        let batch = Batch::dense(MatrixView::new(&[0.3, -0.8], 1, 2).unwrap());
+        let answer = predictor.moments(&batch, &mut workspace);
+        match answer {
+            Ok(_) => assert!(is_read, "{alpha}"),
+            Err(error) => {
+                let error = error.to_string();
+                assert!(!is_read && error.contains("NaN"), "{alpha}: {error}");
+            }
+        }
+    }
 }

@@ -29,6 +29,10 @@ parameter! {
     new;
 }
 
+/// The variance could overflow with a larger alpha; its moments are NaN, which a prediction
+/// refuses.
+const MAX_ALPHA: f32 = 1e18;
+
 /// [`Activation::Elu`](super::Activation::Elu)
 #[derive(Clone, Copy)]
 pub(super) struct Elu {
@@ -64,6 +68,9 @@ impl Unit for Elu {
     }
     #[inline(always)]
     fn moments<L: Lanes>(self, l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
+        if self.alpha > MAX_ALPHA {
+            return (l.splat(f32::NAN), l.splat(f32::NAN));
+        }
         let shape = Shape { floor: -self.alpha, kinks: [1.0 - self.alpha, -self.alpha] };
         rectifier_like(l, self, shape, mean, deviation)
     }

@@ -1,5 +1,6 @@
 use super::{
-    ELU_DEVIATION, ELU_MEAN, RECTIFIER_DEVIATION, RECTIFIER_MEAN, SQUASHED_DEVIATION, SQUASHED_MEAN,
+    ELU_DEVIATION, ELU_MEAN, RECTIFIER_DEVIATION, RECTIFIER_MEAN, SQUASHED_DEVIATION,
+    SQUASHED_MEAN, STEEP_ELU_DEVIATION,
 };
 use crate::{
     nn::activation::{Activation, EluAlpha, NegativeSlope, UnitVisitor},
@@ -69,14 +70,15 @@ fn reference(f: Activation, m: f64, s: f64) -> [f64; 2] {
 
 fn all() -> Vec<Activation> {
     let leaky = [0.3, 1.5].map(|slope| Activation::LeakyRelu(NegativeSlope::new(slope).unwrap()));
-    let elu = [0.3, 2.0].map(|alpha| Activation::Elu(EluAlpha::new(alpha).unwrap()));
+    let elu = [0.3, 2.0, 30.0, 1e6].map(|alpha| Activation::Elu(EluAlpha::new(alpha).unwrap()));
     Activation::ALL.iter().copied().chain(leaky).chain(elu).collect()
 }
 
 #[test]
 fn every_mean_and_deviation_has_the_stated_error() {
+    let largest = Activation::Elu(EluAlpha::new(1e18).unwrap());
     for isa in Isa::available() {
-        for f in all() {
+        for f in all().into_iter().chain([largest]) {
             for s in
                 [0.0f32, 1e-3, 0.1, 0.5, 0.74, 0.76, 1.0, 1.01, 1.49, 1.51, 2.0, 4.0, 10.0, 100.0]
             {
@@ -96,7 +98,10 @@ fn every_mean_and_deviation_has_the_stated_error() {
                             }
                             Activation::Elu(alpha) => {
                                 let size = f64::from(alpha.get().max(1.0));
-                                [ELU_MEAN, ELU_DEVIATION].map(|error| error * size + rounding)
+                                let is_steep = alpha.get() > 2.0;
+                                let spread =
+                                    if is_steep { STEEP_ELU_DEVIATION } else { ELU_DEVIATION };
+                                [ELU_MEAN, spread].map(|error| error * size + rounding)
                             }
                             _ => [rounding; 2],
                         };
@@ -154,6 +159,20 @@ fn numbers_near_both_ends_of_the_range_stay_numbers() {
             assert!((mean / size - 0.398_942_3).abs() < 1e-5);
             assert!((deviation / size - 0.583_819_4).abs() < 1e-5, "{deviation}");
             assert_eq!(moments(isa, Activation::Identity, 1.0, size), [1.0, size]);
+        }
+    }
+}
+
+/// The variance of ELU with a larger alpha could overflow.
+#[test]
+fn moments_of_an_elu_beyond_the_largest_alpha_are_not_numbers() {
+    for isa in Isa::available() {
+        for alpha in [1.1e18, 2e19, 1e25, f32::MAX] {
+            let f = Activation::Elu(EluAlpha::new(alpha).unwrap());
+            for (m, s) in [(0.0f32, 0.5), (-2.0, 100.0), (-30.0, 1.0), (1e30, 1e30)] {
+                let [mean, deviation] = moments(isa, f, m, s);
+                assert!(mean.is_nan() && deviation.is_nan(), "{isa} {f} {m} {s}: {deviation}");
+            }
         }
     }
 }
