@@ -32,7 +32,7 @@ fn main() {
     let predictor = Predictor::new(&dropout);
     let mut cases = Vec::new();
     for (name, mlp) in [("dropout", &dropout), ("no dropout", &plain)] {
-        for rows in [32, 128] {
+        for rows in [32, 128, 1024] {
             cases.push(training(name, mlp, &digits, &pool, rows));
         }
     }
@@ -122,7 +122,8 @@ fn training<'a>(
 ) -> Case<'a> {
     let mut trainer = trainer(mlp.clone(), batch);
     let (mut first, mut rows) = (0, vec![0; batch]);
-    let call = move || median(1600 / batch, || step(&mut trainer, digits, &mut first, &mut rows));
+    let call =
+        move || median((1600 / batch).max(3), || step(&mut trainer, digits, &mut first, &mut rows));
     (format!("step, {name}, batch {batch}"), in_pool(pool, call))
 }
 

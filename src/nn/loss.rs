@@ -126,7 +126,8 @@ impl Loss {
     }
 
     /// Writes the losses of the rows to `losses`, and overwrites `z`, which has `width` outputs,
-    /// with the gradient of their mean. The targets must have been checked.
+    /// with the gradient of the mean over a batch of `rows` rows, of which these are some or all.
+    /// The targets must have been checked.
     ///
     /// # Errors
     /// The targets are of the wrong kind.
@@ -135,10 +136,11 @@ impl Loss {
         isa: Isa,
         targets: Targets<'_>,
         width: usize,
+        rows: usize,
         z: &mut Panels,
         losses: &mut [f32],
     ) -> Result<(), Error> {
-        self.dispatch(Batch { isa, targets, width, z, losses })
+        self.dispatch(Batch { isa, targets, width, rows, z, losses })
     }
 
     /// Writes the predictions for the rows of `z` to `out`, and overwrites `z` with them.
@@ -182,6 +184,7 @@ struct Batch<'a> {
     isa: Isa,
     targets: Targets<'a>,
     width: usize,
+    rows: usize,
     z: &'a mut Panels,
     losses: &'a mut [f32],
 }
@@ -190,9 +193,9 @@ impl LossVisitor for Batch<'_> {
     type Output = Result<(), Error>;
 
     fn visit<U: LossUnit>(self, loss: U) -> Result<(), Error> {
-        let Self { isa, targets, width, z, losses } = self;
+        let Self { isa, targets, width, rows, z, losses } = self;
         let targets = of_kind::<U::Targets>(targets)?;
-        isa.dispatch(Gradient { loss, targets, width, z, losses });
+        isa.dispatch(Gradient { loss, targets, width, rows, z, losses });
         Ok(())
     }
 }

@@ -15,7 +15,6 @@ use crate::{
     nn::{Mlp, Targets},
     parallel::threads,
     simd::Isa,
-    thin::Lists,
     train::{Optimiser, Part, Trainer},
 };
 
@@ -208,7 +207,7 @@ impl Profile {
                 last = now;
             })?;
             if step >= WARM_UP {
-                log.add(laps, trainer.lists());
+                log.add(laps, trainer.densities());
             }
         }
         Ok(log.profile(mlp, isa, threads, rows, floors))
@@ -228,10 +227,10 @@ impl Log {
         Self { states, steps: Vec::new(), densities: vec![0.0; depth] }
     }
 
-    fn add(&mut self, laps: Vec<(Part, f64)>, lists: &[Lists]) {
+    fn add(&mut self, laps: Vec<(Part, f64)>, densities: impl Iterator<Item = f64>) {
         self.steps.push(laps);
-        for (sum, lists) in self.densities.iter_mut().zip(lists) {
-            *sum += lists.density();
+        for (sum, density) in self.densities.iter_mut().zip(densities) {
+            *sum += density;
         }
     }
 
@@ -375,7 +374,7 @@ mod tests {
         let mut log = Log::new(1, 1);
         for waiting in parts {
             let laps = parts.map(|part| (part, if part == waiting { 95.0 } else { 1.0 }));
-            log.add(laps.to_vec(), &[]);
+            log.add(laps.to_vec(), std::iter::empty());
         }
         let floors = Floors { fma_gflops: 1.0, memory_gbytes: 1.0 };
         let found = log.profile(&mlp, Isa::Portable, 1, 20, floors);

@@ -29,7 +29,7 @@ pub(crate) struct FinishInputGradient<'a> {
     pub by_input: &'a mut ByInput,
     /// dz of the block, one panel per row. If the slope is kept, f'(z) r stands here before.
     pub dz: &'a mut [Panel],
-    /// The sum of dz over rows: the gradient of the biases.
+    /// The gradient of the biases, to which the sum of dz over rows is added.
     pub bias_gradient: &'a mut Panel,
 }
 
@@ -97,7 +97,7 @@ impl<S: Slope> Kernel for Full<'_, S> {
                 store_to(l, [l.keep(((1u32 << n) - 1) as u16, delta)], dz, c);
             }
         }
-        store(l, sum_of_rows(l, block.dz), block.bias_gradient);
+        add_rows(l, block.dz, block.bias_gradient);
     }
 }
 
@@ -144,19 +144,19 @@ impl<S: Slope> Kernel for Finish<'_, S> {
                 }
             }
         }
-        store(l, sum_of_rows(l, block.dz), block.bias_gradient);
+        add_rows(l, block.dz, block.bias_gradient);
     }
 }
 
-/// `sum_row dz[row][n]`, over ascending rows: the gradient of the biases.
+/// Adds `sum_row dz[row][n]` to the gradient of the biases, over ascending rows.
 #[inline(always)]
-pub(super) fn sum_of_rows<L: Lanes>(l: L, dz: &[Panel]) -> [L::F; VECTORS] {
-    let mut sum = [l.splat(0.0); VECTORS];
+pub(super) fn add_rows<L: Lanes>(l: L, dz: &[Panel], to: &mut Panel) {
+    let mut sum: [L::F; VECTORS] = load(l, to);
     for dz in dz {
         let dz: [L::F; VECTORS] = load(l, dz);
         for (sum, dz) in sum.iter_mut().zip(dz) {
             *sum = l.add(*sum, dz);
         }
     }
-    sum
+    store(l, sum, to);
 }

@@ -262,7 +262,7 @@ fn the_gradients_equal_their_formulas() {
                     let lists = lists(isa, &y, rows, inputs, Keep::ONE, InputBits::All);
                     let dz_panels = panels(&dz, rows, outputs);
                     let mut below = Panels::with_capacity(rows + 2, inputs).unwrap();
-                    let mut below_bias = padded(&vec![7.0; inputs]);
+                    let mut below_bias = padded(&vec![0.0; inputs]);
                     let by_input = PerThread::new(ByInput::with_capacity(rows + 1).unwrap());
                     let mut g = Tiles::zeroed(inputs, outputs).unwrap();
                     let s_padded = padded(&s);
@@ -282,7 +282,7 @@ fn the_gradients_equal_their_formulas() {
                             dz: &mut below,
                             bias_gradient: below_bias.as_chunks_mut().0,
                         }),
-                        &mut g,
+                        update::Sum { g: &mut g, add: false },
                     );
                     let layer = plain_layer(&w, &s, &vec![0.0; outputs]);
                     let (y, dz) = (rows_of(&y, inputs), rows_of(&dz, outputs));
@@ -309,7 +309,7 @@ fn the_gradients_equal_their_formulas() {
                     for (k, want) in reference::bias_gradient(&want).into_iter().enumerate() {
                         near(below_bias[k], want, "bias gradient below");
                     }
-                    let mut g_bias = padded(&vec![7.0; outputs]);
+                    let mut g_bias = padded(&vec![0.0; outputs]);
                     update::bias_gradient(isa, &dz_panels, g_bias.as_chunks_mut().0);
                     for (n, want) in reference::bias_gradient(&dz).into_iter().enumerate() {
                         near(g_bias[n], want, "bias gradient");
@@ -394,7 +394,7 @@ fn products(isa: Isa, x: &[f32], dz: &[f32], w: &Tiles, s: &[f32], rows: usize) 
             .map(|(&slope, &x)| if x == 0.0 { 0.0 } else { slope })
             .collect();
         let mut below = panels(&kept, rows, inputs);
-        let mut bias_gradient = padded(&vec![7.0; inputs]);
+        let mut bias_gradient = padded(&vec![0.0; inputs]);
         let mut g = Tiles::zeroed(inputs, outputs).unwrap();
         let to = visit::LayerBelow {
             unit,
@@ -402,7 +402,14 @@ fn products(isa: Isa, x: &[f32], dz: &[f32], w: &Tiles, s: &[f32], rows: usize) 
             dz: &mut below,
             bias_gradient: bias_gradient.as_chunks_mut().0,
         };
-        update::collect(serial(isa), w, padded(s).as_chunks().0, operands, Some(to), &mut g);
+        update::collect(
+            serial(isa),
+            w,
+            padded(s).as_chunks().0,
+            operands,
+            Some(to),
+            update::Sum { g: &mut g, add: false },
+        );
         let rows_of = |below: &Panels| -> Vec<f32> {
             let unit = |i| below.get(i / inputs, i % inputs);
             (0..rows * inputs).map(unit).collect()
@@ -476,7 +483,8 @@ fn a_kept_slope_gives_the_gradients_of_one_from_the_value() {
                     let path = ProductPath::of(rows, outputs);
                     let operands = visit::Operands { x: &got, dz: &dz, path, by_input: &by_input };
                     let (mut kept, mut below) = (kept, same);
-                    let (mut kept_bias, mut bias) = (padded(&b), padded(&b));
+                    let mut bias = padded(&vec![0.0; width]);
+                    let mut kept_bias = bias.clone();
                     let mut g = Tiles::zeroed(width, outputs).unwrap();
                     let to = visit::LayerBelow {
                         unit: &Kept,
@@ -484,14 +492,28 @@ fn a_kept_slope_gives_the_gradients_of_one_from_the_value() {
                         dz: &mut kept,
                         bias_gradient: kept_bias.as_chunks_mut().0,
                     };
-                    update::collect(serial(isa), &w, &s, operands, Some(to), &mut g);
+                    update::collect(
+                        serial(isa),
+                        &w,
+                        &s,
+                        operands,
+                        Some(to),
+                        update::Sum { g: &mut g, add: false },
+                    );
                     let to = visit::LayerBelow {
                         unit: &Halved,
                         keep,
                         dz: &mut below,
                         bias_gradient: bias.as_chunks_mut().0,
                     };
-                    update::collect(serial(isa), &w, &s, operands, Some(to), &mut g);
+                    update::collect(
+                        serial(isa),
+                        &w,
+                        &s,
+                        operands,
+                        Some(to),
+                        update::Sum { g: &mut g, add: false },
+                    );
                     for row in 0..rows {
                         for unit in 0..width.next_multiple_of(PANEL) {
                             // Both are rounded a few times, in another order.
@@ -676,6 +698,7 @@ impl Trained {
         update::bias_gradient(isa, dz, bias_gradient.as_chunks_mut().0);
         let tiles = self.weights.blocks() * self.weights.panels();
         let to = update::Parameters {
+            before: None,
             weights: &mut self.weights,
             bias: self.bias.as_chunks_mut().0,
             state: &mut self.state,

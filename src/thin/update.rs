@@ -8,7 +8,7 @@
 
 use super::{
     PANEL, Panel, Panels, Tile, Tiles, VECTORS,
-    backward::sum_of_rows,
+    backward::add_rows,
     load, prefetch, store,
     visit::{self, GradientSink, LayerBelow, Operands},
 };
@@ -108,6 +108,7 @@ struct Step<'a, R, const N: usize> {
     s: &'a [Panel],
     w: &'a mut [Tile],
     state: [&'a mut [Tile]; N],
+    before: Option<&'a [Tile]>,
     /// The sums of squares of the new incoming weights of each unit.
     squares: &'a mut [Panel],
 }
@@ -116,6 +117,11 @@ impl<R: Rule<N>, const N: usize> GradientSink for Step<'_, R, N> {
     #[inline(always)]
     fn stored(&self) -> (&[Tile], &[Panel]) {
         (self.w, self.s)
+    }
+
+    #[inline(always)]
+    fn before(&self, n: usize, k: usize) -> Option<&Panel> {
+        self.before.map(|before| &before[n][k])
     }
 
     #[inline(always)]
@@ -182,6 +188,8 @@ pub(crate) struct Parameters<'a> {
     pub state: &'a mut LayerState,
     /// The gradient of the biases.
     pub bias_gradient: &'a [Panel],
+    /// The gradient of the weights over earlier rows of the batch.
+    pub before: Option<&'a Tiles>,
     /// Scratch memory of one panel for each of the layer's tiles.
     pub squares: &'a mut [Panel],
 }
@@ -205,11 +213,12 @@ pub(crate) fn layer<const N: usize, R: Rule<N>>(
     let squares = Runs { data: squares, size: operands.dz.panels() };
     let of_weights = states.each_mut().map(|state| state.weights.runs_mut());
     let memory = (to.weights.runs_mut(), of_weights, squares);
-    visit::blocks(pass, operands, below, memory, &|_, (w, state, squares)| Step {
+    visit::blocks(pass, operands, below, memory, &|b, (w, state, squares)| Step {
         rule: weight_rule,
         s: pending,
         w: w.data,
         state: state.map(|state| state.data),
+        before: to.before.map(|before| before.block(b)),
         squares: squares.data,
     });
     pass.dispatch(Biases {
@@ -278,12 +287,19 @@ struct Collect<'a> {
     s: &'a [Panel],
     w: &'a [Tile],
     g: &'a mut [Tile],
+    /// Whether g holds the gradient over earlier rows.
+    add: bool,
 }
 
 impl GradientSink for Collect<'_> {
     #[inline(always)]
     fn stored(&self) -> (&[Tile], &[Panel]) {
         (self.w, self.s)
+    }
+
+    #[inline(always)]
+    fn before(&self, n: usize, k: usize) -> Option<&Panel> {
+        self.add.then(|| &self.g[n][k])
     }
 
     #[inline(always)]
@@ -302,19 +318,28 @@ impl GradientSink for Collect<'_> {
     fn end_of_tile<L: Lanes, const V: usize>(&mut self, _: L, _: usize, _: usize) {}
 }
 
-/// Products 2 and 3 of a layer, with the gradient written to `g`.
+/// Where the gradient of a layer's weights goes.
+pub(crate) struct Sum<'a> {
+    pub g: &'a mut Tiles,
+    /// Whether it is added to what is there.
+    pub add: bool,
+}
+
+/// Products 2 and 3 of a layer, whose gradient is stored.
 pub(crate) fn collect(
     pass: Pass,
     w: &Tiles,
     s: &[Panel],
     operands: Operands<'_>,
     below: Option<LayerBelow<'_>>,
-    g: &mut Tiles,
+    to: Sum<'_>,
 ) {
-    visit::blocks(pass, operands, below, g.runs_mut(), &|b, g| Collect {
+    let add = to.add;
+    visit::blocks(pass, operands, below, to.g.runs_mut(), &|b, g| Collect {
         s,
         w: w.block(b),
         g: g.data,
+        add,
     });
 }
 
@@ -329,12 +354,12 @@ impl Kernel for SumOfRows<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
         for (n, to) in self.to.iter_mut().enumerate() {
-            store(l, sum_of_rows(l, self.dz.panel(n)), to);
+            add_rows(l, self.dz.panel(n), to);
         }
     }
 }
 
-/// The gradient of the biases of a layer whose z has the gradient `dz`.
+/// Adds the gradient of the biases of a layer whose z has the gradient `dz`.
 pub(crate) fn bias_gradient(isa: Isa, dz: &Panels, to: &mut [Panel]) {
     isa.dispatch(SumOfRows { dz, to });
 }

@@ -18,6 +18,9 @@ use crate::{
 pub(crate) trait GradientSink {
     /// The weights of the block as stored, and the pending factors of each panel.
     fn stored(&self) -> (&[Tile], &[Panel]);
+    /// The gradient of the weights of input `k` in panel `n` over earlier rows of the batch, to
+    /// which these rows are added; `None` if these are the first.
+    fn before(&self, n: usize, k: usize) -> Option<&Panel>;
     /// Takes the gradient g of the weights w of input `k` in panel `n`, with pending
     /// factors already applied to w. These are the first V vectors; the rest of the
     /// panel is padding.
@@ -54,7 +57,7 @@ pub(crate) struct LayerBelow<'a> {
     pub keep: Keep,
     /// The gradient of its z, to be written over what product 1 left there.
     pub dz: &'a mut Panels,
-    /// The gradient of its biases, to be written.
+    /// The gradient of its biases, to be added to.
     pub bias_gradient: &'a mut [Panel],
 }
 
@@ -100,7 +103,10 @@ impl<S: GradientSink> Visit<'_, S> {
         // The padding inputs of the last block have no weights.
         let inputs = x.units(*b);
         for k in 0..inputs {
-            let mut g = [l.splat(0.0); V];
+            let mut g = match sink.before(n, k) {
+                Some(before) => load(l, before),
+                None => [l.splat(0.0); V],
+            };
             let (w, s) = sink.stored();
             let w = with_pending(l, &w[n][k], &s[n]);
             if *input_gradient {
@@ -184,6 +190,11 @@ fn full_block<S: GradientSink, const V: usize>(
         for k in (0..units).step_by(INPUTS) {
             let mut g = [[0.0; PANEL]; INPUTS];
             let g = &mut g[..INPUTS.min(units - k)];
+            for (i, g) in g.iter_mut().enumerate() {
+                if let Some(before) = sink.before(n, k + i) {
+                    *g = *before;
+                }
+            }
             pass.dispatch(WeightGradient::<V> { x, k, dz, g: &mut *g });
             pass.dispatch(Take::<S, V> { sink: &mut sink, n, k, g });
         }

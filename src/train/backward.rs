@@ -1,6 +1,6 @@
 //! The backward pass, from the gradient of the logits to that of every parameter.
 
-use super::{LayerGradient, updates::Updates};
+use super::updates::Updates;
 use crate::{
     error::Error,
     memory::zeros,
@@ -15,7 +15,7 @@ use crate::{
     thin::{
         ByInput, Kept, LayerState, PANEL, Panel, Panels, ProductPath, Tiles, Unit,
         backward::BelowUnit,
-        update::{self, Parameters, Rule},
+        update::{self, Parameters, Rule, Sum},
         visit::{LayerBelow, Operands},
     },
 };
@@ -40,6 +40,8 @@ pub(super) struct LayerStep<'a> {
     pub keep_of_inputs: Keep,
     /// The layer's state between steps.
     pub state: &'a mut LayerState,
+    /// The gradient of the weights over earlier parts of the batch.
+    pub before: Option<&'a Tiles>,
 }
 
 impl Backward {
@@ -59,7 +61,14 @@ impl Backward {
         self.by_input.prepare(|| ByInput::with_capacity(self.rows))
     }
 
-    /// Computes the bias gradient of the output layer from the gradient of the logits.
+    /// Forgets the gradients of the batch before.
+    pub fn clear(&mut self) {
+        for gradient in &mut self.bias_gradients {
+            gradient.fill(0.0);
+        }
+    }
+
+    /// Adds to the bias gradient of the output layer, from the gradient of the logits.
     pub fn begin(&mut self, isa: Isa, flow: &Flow) {
         if let (Some(dz), Some(to)) = (flow.z.last(), self.bias_gradients.last_mut()) {
             update::bias_gradient(isa, dz, to.as_chunks_mut().0);
@@ -94,15 +103,18 @@ impl Backward {
         flow: &mut Flow,
         index: usize,
         pending: &[Panel],
-    ) -> Result<LayerGradient, Error> {
+        to: Sum<'_>,
+    ) {
         let weights = &mlp.layers[index].weights;
-        let mut g = Tiles::zeroed(weights.inputs(), weights.outputs())?;
         let (activation, backward) = self.layer(pass, mlp, flow, index);
-        activation.dispatch(Collect { backward, weights, pending, g: &mut g });
-        let outputs = weights.outputs();
+        activation.dispatch(Collect { backward, weights, pending, to });
+    }
+
+    /// The bias gradient of layer `index`.
+    pub fn bias_gradient(&self, index: usize, outputs: usize) -> Result<Vec<f32>, Error> {
         let mut bias = zeros("bias gradient", [1, outputs])?;
         bias.copy_from_slice(&self.bias_gradients[index][..outputs]);
-        Ok(LayerGradient { weights: g.to_rows()?, bias })
+        Ok(bias)
     }
 
     /// What both forms need from layer `index`, and the activation of the layer below it.
@@ -181,9 +193,9 @@ impl Update<'_> {
         let Self { mut backward, step, weights, bias } = self;
         let below = backward.below(unit);
         let LayerBackward { pass, operands, bias_gradient, squares, .. } = backward;
-        let LayerStep { updates, t, keep_of_inputs, state } = step;
+        let LayerStep { updates, t, keep_of_inputs, state, before } = step;
         let max_norm = updates.norm_bound(keep_of_inputs);
-        let to = Parameters { weights, bias, state, bias_gradient, squares };
+        let to = Parameters { weights, bias, state, bias_gradient, before, squares };
         updates.rules(t, keep_of_inputs, UpdateByRule { pass, max_norm, operands, below, to })
     }
 }
@@ -210,16 +222,16 @@ struct Collect<'a> {
     backward: LayerBackward<'a>,
     weights: &'a Tiles,
     pending: &'a [Panel],
-    g: &'a mut Tiles,
+    to: Sum<'a>,
 }
 
 impl UnitVisitor for Collect<'_> {
     type Output = ();
 
     fn visit<U: Unit>(self, unit: U) {
-        let Self { mut backward, weights, pending, g } = self;
+        let Self { mut backward, weights, pending, to } = self;
         let slope = unit.slope();
         let below = backward.below(&slope);
-        update::collect(backward.pass, weights, pending, backward.operands, below, g);
+        update::collect(backward.pass, weights, pending, backward.operands, below, to);
     }
 }

@@ -4,7 +4,7 @@ mod builder;
 
 pub use builder::TrainerBuilder;
 
-use std::fmt;
+use std::{fmt, mem};
 
 use super::{
     Optimiser,
@@ -14,20 +14,24 @@ use super::{
 use crate::{
     abridged::Few,
     data::Batch,
-    error::Error,
+    error::{Error, at_most},
     mask::{Domain, Streams},
-    nn::{Drawn, Flow, Mlp, NetworkView, Targets},
+    nn::{Drawn, Flow, Layer, Mlp, NetworkView, Targets},
     pass::Pass,
     simd::Isa,
     tensor::AlignedBuffer,
-    thin::{InputBits, LayerState, Lists, noise},
+    thin::{InputBits, LayerState, Tiles, noise, update::Sum},
 };
 
 /// Trains a network, one batch per call.
 ///
-/// All memory is allocated once, for the largest batch. A step runs on the caller's rayon pool,
-/// or on the calling thread outside a pool; the result is bit-identical either way. Inside a
-/// pool, do not hold a lock across a step: see [`Workspace`](crate::predict::Workspace).
+/// All memory is allocated once, for the largest batch. A batch of more than some 200 rows (some
+/// 800 for dense networks) goes through the network in chunks, which changes no bit; beyond that, a
+/// larger batch needs no more memory than 4 bytes per weight for the gradient.
+///
+/// A step runs on the caller's rayon pool, or on the calling thread outside a pool; the result is
+/// bit-identical either way. Inside a pool, do not hold a lock across a step: see
+/// [`Workspace`](crate::predict::Workspace).
 ///
 /// ```
 /// use thinnet::{
@@ -70,6 +74,15 @@ pub struct Trainer {
     drawn: Vec<Drawn>,
     backward: Backward,
     losses: AlignedBuffer<f32>,
+    /// The largest number of rows of a batch.
+    max_rows: usize,
+    /// About how many rows go through the network together.
+    chunk: usize,
+    /// The gradient of each layer's weights over the earlier chunks of a batch, if there can be
+    /// several.
+    gradients: Vec<Tiles>,
+    /// The density of each layer's inputs in the last batch.
+    densities: Vec<f64>,
 }
 
 impl fmt::Debug for Trainer {
@@ -143,6 +156,22 @@ impl fmt::Debug for LayerGradient {
     }
 }
 
+/// Some rows of a batch.
+#[derive(Clone, Copy)]
+struct Chunk {
+    rows: usize,
+    /// Whether the batch begins with them.
+    first: bool,
+    /// Whether the batch ends with them.
+    last: bool,
+}
+
+/// Memory for the gradient of each layer's weights.
+fn gradients_of(mlp: &Mlp) -> Result<Vec<Tiles>, Error> {
+    let zeroed = |layer: &Layer| Tiles::zeroed(layer.weights.inputs(), layer.weights.outputs());
+    mlp.layers.iter().map(zeroed).collect()
+}
+
 impl Trainer {
     /// Starts building a trainer of `mlp` for batches of at most `max_rows` rows.
     pub fn builder(mlp: Mlp, optimiser: impl Into<Optimiser>, max_rows: usize) -> TrainerBuilder {
@@ -168,14 +197,15 @@ impl Trainer {
         targets: Targets<'_>,
         done: &mut dyn FnMut(Part),
     ) -> Result<f32, Error> {
-        self.check(batch, targets)?;
-        self.backward.prepare()?;
-        done(Part::Check);
-        self.draw(batch)?;
-        done(Part::Masks);
-        let loss = self.forward(batch, targets, done)?;
-        self.update(batch.rows(), done);
-        Ok(loss)
+        self.each_chunk(batch, targets, done, |trainer, chunk, done| {
+            if chunk.last {
+                trainer.update(chunk, done);
+            } else {
+                let mut gradients = mem::take(&mut trainer.gradients);
+                trainer.collect(chunk, &mut gradients, done);
+                trainer.gradients = gradients;
+            }
+        })
     }
 
     /// The loss and its gradient with respect to every layer's parameters, under the masks of the
@@ -188,11 +218,56 @@ impl Trainer {
         batch: &Batch<'_>,
         targets: Targets<'_>,
     ) -> Result<(f32, Vec<LayerGradient>), Error> {
+        let mut gradients = gradients_of(&self.mlp)?;
+        let loss = self.each_chunk(batch, targets, &mut |_| (), |trainer, chunk, done| {
+            trainer.collect(chunk, &mut gradients, done);
+        })?;
+        Ok((loss, self.with_biases(gradients)?))
+    }
+
+    /// The gradients of the weights with those of the biases.
+    fn with_biases(&self, gradients: Vec<Tiles>) -> Result<Vec<LayerGradient>, Error> {
+        let layer = |(index, g): (usize, Tiles)| {
+            let bias = self.backward.bias_gradient(index, g.outputs())?;
+            Ok(LayerGradient { weights: g.to_rows()?, bias })
+        };
+        gradients.into_iter().enumerate().map(layer).collect()
+    }
+
+    /// Runs the forward pass of each chunk of the batch, and `backward` after it. Returns the mean
+    /// loss of the batch, which is finite when `backward` is called for the last chunk.
+    fn each_chunk(
+        &mut self,
+        batch: &Batch<'_>,
+        targets: Targets<'_>,
+        done: &mut dyn FnMut(Part),
+        mut backward: impl FnMut(&mut Self, Chunk, &mut dyn FnMut(Part)),
+    ) -> Result<f32, Error> {
         self.check(batch, targets)?;
         self.backward.prepare()?;
-        self.draw(batch)?;
-        let loss = self.forward(batch, targets, &mut |_| ())?;
-        Ok((loss, self.collect(batch.rows())?))
+        self.backward.clear();
+        self.densities.fill(0.0);
+        done(Part::Check);
+        let (rows, mut first, mut sum) = (batch.rows(), 0, 0.0);
+        for part in batch.chunks(self.chunk_of(rows))? {
+            let next = first + part.rows();
+            let chunk = Chunk { rows: part.rows(), first: first == 0, last: next == rows };
+            self.draw(&part)?;
+            done(Part::Masks);
+            self.forward(&part, targets.part(first..next), rows, done)?;
+            sum += self.losses[..part.rows()].iter().map(|&loss| f64::from(loss)).sum::<f64>();
+            for (density, lists) in self.densities.iter_mut().zip(&self.flow.lists) {
+                *density += lists.density() * (part.rows() as f64 / rows as f64);
+            }
+            let loss = (sum / rows as f64) as f32;
+            if chunk.last && !loss.is_finite() {
+                return Err(Error::NonFiniteLoss { step: self.step, loss });
+            }
+            done(Part::Loss);
+            backward(self, chunk, done);
+            first = next;
+        }
+        Ok((sum / rows as f64) as f32)
     }
 
     /// Checks that all parameters are finite. The next step would check this first; this is for
@@ -214,7 +289,8 @@ impl Trainer {
         if rows == 0 {
             return Err(Error::Zero { what: "rows of a batch", expected: "at least one" });
         }
-        self.flow.check(&self.mlp, rows)?;
+        at_most("rows of a batch", self.max_rows, rows)?;
+        self.flow.check(&self.mlp, self.chunk_of(rows))?;
         batch.check(self.mlp.inputs(), self.finite_inputs)?;
         targets.check(self.mlp.loss(), self.mlp.outputs(), rows)
     }
@@ -236,8 +312,9 @@ impl Trainer {
         &mut self,
         batch: &Batch<'_>,
         targets: Targets<'_>,
+        of_rows: usize,
         done: &mut dyn FnMut(Part),
-    ) -> Result<f32, Error> {
+    ) -> Result<(), Error> {
         let rows = batch.rows();
         let pass = self.pass(rows);
         let keep = self.mlp.keep_below(0);
@@ -264,20 +341,12 @@ impl Trainer {
         let logits = &mut self.flow.z[self.mlp.depth() - 1];
         let losses = &mut self.losses[..rows];
         let (loss, outputs) = (self.mlp.loss(), self.mlp.outputs());
-        loss.gradient(pass.isa, targets, outputs, logits, losses)?;
-        let sum: f64 = losses.iter().map(|&loss| f64::from(loss)).sum();
-        let loss = (sum / rows as f64) as f32;
-        done(Part::Loss);
-        if loss.is_finite() {
-            Ok(loss)
-        } else {
-            Err(Error::NonFiniteLoss { step: self.step, loss })
-        }
+        loss.gradient(pass.isa, targets, outputs, of_rows, logits, losses)
     }
 
     /// The backward pass, in which each layer's gradient is applied immediately.
-    fn update(&mut self, rows: usize, done: &mut dyn FnMut(Part)) {
-        let pass = self.pass(rows);
+    fn update(&mut self, chunk: Chunk, done: &mut dyn FnMut(Part)) {
+        let pass = self.pass(chunk.rows);
         self.backward.begin(pass.isa, &self.flow);
         for index in (0..self.mlp.depth()).rev() {
             let step = LayerStep {
@@ -285,6 +354,7 @@ impl Trainer {
                 t: self.step,
                 keep_of_inputs: self.mlp.keep_below(index),
                 state: &mut self.states[index],
+                before: self.gradients.get(index).filter(|_| !chunk.first),
             };
             let (mlp, flow) = (&mut self.mlp, &mut self.flow);
             if self.backward.update(pass, mlp, flow, index, step) {
@@ -295,18 +365,22 @@ impl Trainer {
         self.step += 1;
     }
 
-    /// The backward pass, in which the layers' gradients are stored.
-    fn collect(&mut self, rows: usize) -> Result<Vec<LayerGradient>, Error> {
-        let pass = self.pass(rows);
-        let mut gradients = Vec::with_capacity(self.mlp.depth());
+    /// The backward pass, in which the layers' gradients are added to those of earlier chunks.
+    fn collect(&mut self, chunk: Chunk, gradients: &mut [Tiles], done: &mut dyn FnMut(Part)) {
+        let pass = self.pass(chunk.rows);
         self.backward.begin(pass.isa, &self.flow);
-        for index in (0..self.mlp.depth()).rev() {
+        for (index, g) in gradients.iter_mut().enumerate().rev() {
             let (mlp, flow) = (&self.mlp, &mut self.flow);
             let pending = self.states[index].pending.as_chunks().0;
-            gradients.push(self.backward.collect(pass, mlp, flow, index, pending)?);
+            self.backward.collect(pass, mlp, flow, index, pending, Sum { g, add: !chunk.first });
+            done(Part::Backward(index));
         }
-        gradients.reverse();
-        Ok(gradients)
+    }
+
+    /// The rows of the chunks of a batch: below 1.5 times as many as wanted, and nearly alike.
+    fn chunk_of(&self, rows: usize) -> usize {
+        let chunks = (rows + self.chunk / 2) / self.chunk;
+        rows.div_ceil(chunks.max(1))
     }
 
     /// How the products for this number of rows run.
@@ -371,18 +445,15 @@ impl Trainer {
         self.isa
     }
 
-    /// The lists of the inputs to each layer, for the last batch.
-    pub(crate) fn lists(&self) -> &[Lists] {
-        &self.flow.lists
-    }
-
     /// For each layer, the fraction of its inputs that was active in the last batch, which is the
     /// fraction of its products that was computed. It is 0 before the first batch.
     pub fn densities(&self) -> impl ExactSizeIterator<Item = f64> {
-        self.flow.lists.iter().map(Lists::density)
+        self.densities.iter().copied()
     }
 }
 
+#[cfg(test)]
+mod chunk_tests;
 #[cfg(test)]
 mod noise_tests;
 #[cfg(test)]

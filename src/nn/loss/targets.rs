@@ -1,6 +1,6 @@
 //! The targets of a batch, and which kind of them a loss takes.
 
-use std::fmt;
+use std::{fmt, ops::Range};
 
 use super::Loss;
 use crate::{
@@ -152,6 +152,15 @@ impl Targets<'_> {
     pub fn check(self, loss: Loss, outputs: usize, rows: usize) -> Result<(), Error> {
         same_size("rows of the targets", rows, self.rows())?;
         (0..rows).try_for_each(|row| self.check_row(loss, outputs, row))
+    }
+
+    /// The targets of some rows, which are known to exist.
+    pub(crate) fn part(self, rows: Range<usize>) -> Self {
+        match self {
+            Self::Classes(classes) => Self::Classes(&classes[rows]),
+            Self::Values(t) => Self::Values(t.part(rows)),
+            Self::Binary(t) => Self::Binary(t.part(rows)),
+        }
     }
 
     pub(super) fn check_row(self, loss: Loss, outputs: usize, row: usize) -> Result<(), Error> {

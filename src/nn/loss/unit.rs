@@ -38,6 +38,8 @@ pub(super) struct Gradient<'a, U: LossUnit> {
     pub loss: U,
     pub targets: <U::Targets as Kind>::Of<'a>,
     pub width: usize,
+    /// The rows of the whole batch.
+    pub rows: usize,
     pub z: &'a mut Panels,
     pub losses: &'a mut [f32],
 }
@@ -47,8 +49,8 @@ impl<U: LossUnit> Kernel for Gradient<'_, U> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        let Self { loss: unit, targets, width, z, losses } = self;
-        let rows = z.rows() as f64;
+        let Self { loss: unit, targets, width, rows, z, losses } = self;
+        let rows = rows as f64;
         for (row, loss) in losses.iter_mut().enumerate().take(z.rows()) {
             *loss = unit.gradient(l, targets, width, rows, z, row);
         }

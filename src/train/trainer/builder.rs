@@ -2,17 +2,32 @@
 
 use super::{
     super::{MaxNorm, Optimiser, backward::Backward, updates::Updates},
-    Trainer,
+    Trainer, gradients_of,
 };
 use crate::{
     error::Error,
-    nn::{Drawn, Flow, Layer, Mlp},
+    nn::{Activation, Drawn, Flow, Layer, Mlp},
     noise::Noise,
     rate::Keep,
     simd::Isa,
     tensor::AlignedBuffer,
     thin::LayerState,
 };
+
+/// The number of rows that go through the network together. A larger batch goes in chunks of about
+/// so many: their activations and gradients stay in a core's cache, and their memory does not grow
+/// with the batch. Gradients are added up row by row, so the chunks change no bit.
+///
+/// With full lists, the products take several rows through the same weights, and gain from more of
+/// them. docs/PERFORMANCE.md has the measurements.
+fn chunk(mlp: &Mlp) -> usize {
+    let hidden = &mlp.layers[..mlp.depth() - 1];
+    let zero = |activation: Activation| {
+        activation.value(-1.0) == 0.0 && activation.derivative(-1.0) == 0.0
+    };
+    let full = |layer: &Layer| !layer.noise.drops() && !zero(layer.activation);
+    if hidden.iter().all(full) { 512 } else { 128 }
+}
 
 /// A builder for a [`Trainer`].
 ///
@@ -30,6 +45,8 @@ pub struct TrainerBuilder {
     mlp: Mlp,
     updates: Updates,
     max_rows: usize,
+    /// The number of rows that go through the network together.
+    pub(super) chunk: usize,
     seed: u64,
     isa: Isa,
     finite_inputs: bool,
@@ -39,6 +56,7 @@ impl TrainerBuilder {
     /// A builder with the default settings.
     pub(super) fn new(mlp: Mlp, optimiser: Optimiser, max_rows: usize) -> Self {
         Self {
+            chunk: chunk(&mlp),
             mlp,
             updates: Updates { optimiser, max_norm: None, paper_rates: false },
             max_rows,
@@ -104,7 +122,7 @@ impl TrainerBuilder {
     /// # Errors
     /// A setting is out of range, parameters are NaN or infinite, or there is not enough memory.
     pub fn build(self) -> Result<Trainer, Error> {
-        let Self { mlp, updates, max_rows, seed, isa, finite_inputs } = self;
+        let Self { mlp, updates, max_rows, chunk, seed, isa, finite_inputs } = self;
         updates.check(&mlp.keeps())?;
         for (index, layer) in mlp.layers.iter().enumerate() {
             let finite = layer.weights.all_finite() && layer.bias.iter().all(|b| b.is_finite());
@@ -118,8 +136,8 @@ impl TrainerBuilder {
                 expected: "at least one",
             });
         }
-        let widths = mlp.widths();
-        let flow = Flow::with_capacity(&mlp, max_rows)?;
+        let (widths, rows) = (mlp.widths(), max_rows.min(chunk + chunk / 2));
+        let flow = Flow::with_capacity(&mlp, rows)?;
         let state = |(layer, keep): (&Layer, Keep)| {
             let (inputs, outputs) = (layer.weights.inputs(), layer.weights.outputs());
             LayerState::new(inputs, outputs, &updates.states(keep))
@@ -132,10 +150,11 @@ impl TrainerBuilder {
             .enumerate()
             .map(|(site, (noise, &width))| {
                 let noise = if site == 0 && mlp.sparse_input() { Noise::None } else { noise };
-                Drawn::with_capacity(noise, max_rows, width)
+                Drawn::with_capacity(noise, rows, width)
             })
             .collect::<Result<_, Error>>()?;
-        let backward = Backward::with_capacity(&mlp, max_rows)?;
+        let backward = Backward::with_capacity(&mlp, rows)?;
+        let gradients = if max_rows > rows { gradients_of(&mlp)? } else { Vec::new() };
         Ok(Trainer {
             mlp,
             updates,
@@ -148,7 +167,11 @@ impl TrainerBuilder {
             flow,
             drawn,
             backward,
-            losses: AlignedBuffer::zeroed(max_rows)?,
+            losses: AlignedBuffer::zeroed(rows)?,
+            max_rows,
+            chunk,
+            gradients,
+            densities: vec![0.0; widths.len() - 1],
         })
     }
 }

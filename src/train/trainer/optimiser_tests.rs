@@ -126,8 +126,8 @@ fn sixty_steps_match_pytorch() {
                 while trainer.steps() < shown.steps {
                     oracle.force_masks(trainer.steps() as usize, &mut trainer);
                     let targets = Targets::Classes(&oracle.targets);
-                    loss = trainer.forward(&batch, targets, &mut |_| ()).unwrap();
-                    trainer.update(oracle.rows, &mut |_| ());
+                    loss = trainer.forward_whole(&batch, targets);
+                    trainer.update_whole(oracle.rows);
                 }
                 close(loss, shown.last_loss, &what);
                 let network = trainer.network().unwrap();

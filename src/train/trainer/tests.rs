@@ -25,6 +25,28 @@ use crate::{
 /// exponentials and for cancellation.
 const CLOSE: f64 = 2e-5;
 
+/// The parts of a step, for masks that a test has set.
+impl Trainer {
+    /// The forward pass of a batch that is one chunk.
+    pub(super) fn forward_whole(&mut self, batch: &Batch<'_>, targets: Targets<'_>) -> f32 {
+        let rows = batch.rows();
+        self.backward.clear();
+        self.forward(batch, targets, rows, &mut |_| ()).unwrap();
+        let losses = self.losses[..rows].iter().map(|&loss| f64::from(loss));
+        (losses.sum::<f64>() / rows as f64) as f32
+    }
+
+    pub(super) fn update_whole(&mut self, rows: usize) {
+        self.update(Chunk { rows, first: true, last: true }, &mut |_| ());
+    }
+
+    fn collect_whole(&mut self, rows: usize) -> Vec<LayerGradient> {
+        let mut gradients = gradients_of(&self.mlp).unwrap();
+        self.collect(Chunk { rows, first: true, last: true }, &mut gradients, &mut |_| ());
+        self.with_biases(gradients).unwrap()
+    }
+}
+
 fn close(got: f32, want: f64, what: &str) {
     let error = (f64::from(got) - want).abs();
     assert!(error <= CLOSE * (1.0 + want.abs()), "{what}: got {got}, want {want}");
@@ -154,9 +176,9 @@ fn loss_gradients_and_updates_match_pytorch() {
                     .unwrap();
                 let mut trainer = trainer.build().unwrap();
                 case.force_masks(&mut trainer);
-                let loss = trainer.forward(&batch, targets, &mut |_| ()).unwrap();
+                let loss = trainer.forward_whole(&batch, targets);
                 close(loss, case.loss_value, &what);
-                let gradients = trainer.collect(oracle.rows).unwrap();
+                let gradients = trainer.collect_whole(oracle.rows);
                 for (layer, got) in gradients.iter().enumerate() {
                     all_close(&got.weights, &case.weight_gradients[layer].concat(), &what);
                     all_close(&got.bias, &case.bias_gradients[layer], &what);
@@ -172,8 +194,8 @@ fn loss_gradients_and_updates_match_pytorch() {
                     let mut trainer = trainer.with_isa(isa).unwrap().build().unwrap();
                     case.force_masks(&mut trainer);
                     for _ in 0..optimiser.steps {
-                        trainer.forward(&batch, targets, &mut |_| ()).unwrap();
-                        trainer.update(oracle.rows, &mut |_| ());
+                        trainer.forward_whole(&batch, targets);
+                        trainer.update_whole(oracle.rows);
                     }
                     let network = trainer.network().unwrap();
                     for layer in 0..3 {
@@ -337,19 +359,28 @@ fn left_in_place(isa: Isa) {
                         let view = NetworkView { states, backward: true, ..(&trainer.mlp).into() };
                         let drawn = |site: usize| &trainer.drawn[site];
                         let depth = trainer.mlp.depth();
+                        let mut gradients = gradients_of(&trainer.mlp).unwrap();
                         let mut left = Vec::new();
                         for layer in 0..depth {
                             trainer.flow.forward(pass, view, layer..layer + 1, drawn, |_| ());
                             left.push(bits(&trainer.flow.z[layer]));
                         }
                         // The same by the step's own code, with the loss.
-                        trainer.forward(&batch, targets, &mut |_| ()).unwrap();
+                        trainer.forward_whole(&batch, targets);
                         trainer.backward.begin(isa, &trainer.flow);
                         for layer in (1..depth).rev() {
                             assert_eq!(bits(&trainer.flow.z[layer - 1]), left[layer - 1]);
                             let (mlp, flow) = (&trainer.mlp, &mut trainer.flow);
                             let pending = trainer.states[layer].pending.as_chunks().0;
-                            trainer.backward.collect(pass, mlp, flow, layer, pending).unwrap();
+                            let g = &mut gradients[layer];
+                            trainer.backward.collect(
+                                pass,
+                                mlp,
+                                flow,
+                                layer,
+                                pending,
+                                Sum { g, add: false },
+                            );
                             // In very few rows, every unit may be inactive and every sum 0.
                             let written = bits(&trainer.flow.z[layer - 1]) != left[layer - 1];
                             assert!(written || rows < 5);
@@ -377,7 +408,7 @@ fn logits_of_thinned_networks(isa: Isa) {
         for step in 0..3 {
             trainer.draw(&batch).unwrap();
             // The loss gradient overwrites the logits, so they are recomputed here.
-            trainer.forward(&batch, Targets::Classes(&[0, 1, 2, 0]), &mut |_| ()).unwrap();
+            trainer.forward_whole(&batch, Targets::Classes(&[0, 1, 2, 0]));
             let last = trainer.mlp.depth() - 1;
             let (lists, z) = (&trainer.flow.lists[last], &mut trainer.flow.z[last]);
             let pass = Pass { isa, parallel: false };

@@ -69,7 +69,8 @@ fn train(settings: &Settings) -> Outcome<()> {
 
 fn trainer(settings: &Settings, rows: &Dataset) -> Outcome<Trainer> {
     let keep = Keep::new(settings.keep_hidden)?;
-    let mut mlp = Mlp::builder(rows.inputs().columns()).input_noise(Keep::new(settings.keep_input)?);
+    let mut mlp =
+        Mlp::builder(rows.inputs().columns()).input_noise(Keep::new(settings.keep_input)?);
     for &width in &settings.hidden {
         mlp = mlp.hidden(width, Activation::Relu, keep);
     }

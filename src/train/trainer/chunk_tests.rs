@@ -1,0 +1,122 @@
+//! A batch that goes through the network in chunks gives the bits of one that goes whole.
+
+use super::*;
+use crate::{
+    Noise,
+    mask::Domain,
+    nn::{Activation, Loss},
+    optimiser::{Adam, Schedule, Sgd},
+    rate::Keep,
+    sigma::Sigma,
+    simd::tests::on_each_isa,
+    tensor::MatrixView,
+    train::MaxNorm,
+};
+
+const ROWS: usize = 21;
+
+/// Numbers in [-1, 1).
+fn numbers(seed: u64, n: usize) -> Vec<f32> {
+    let streams = Streams::new(seed, Domain::Other, 0, 0);
+    (0..n).map(|i| (streams.hash(i as u64) >> 40) as f32 / (1 << 23) as f32 - 1.0).collect()
+}
+
+/// What three steps leave: the losses, the densities of the last step, its gradients before the
+/// update, and the parameters.
+type Left = (Vec<u32>, Vec<f64>, Vec<LayerGradient>, Mlp);
+
+fn steps(mlp: &Mlp, optimiser: Optimiser, isa: Isa, chunk: usize) -> Left {
+    let mut builder = Trainer::builder(mlp.clone(), optimiser, ROWS).seed(3);
+    builder.chunk = chunk;
+    let builder = builder.max_norm(MaxNorm::Engine(0.8)).with_isa(isa).unwrap();
+    let mut trainer = builder.build().unwrap();
+    let (inputs, outputs) = (mlp.inputs(), mlp.outputs());
+    let (mut losses, mut gradients) = (Vec::new(), Vec::new());
+    for (step, rows) in [(1, ROWS), (2, 2), (3, ROWS)] {
+        let (x, t) = (numbers(step, rows * inputs), numbers(step + 9, rows * outputs));
+        let batch = Batch::dense(MatrixView::new(&x, rows, inputs).unwrap()).starting_at(5);
+        let t: Vec<f32> = t.iter().map(|t| t.abs()).collect();
+        let classes: Vec<u32> = t.iter().map(|t| (t * 3.0) as u32).take(rows).collect();
+        let values = MatrixView::new(&t, rows, outputs).unwrap();
+        let targets = match mlp.loss() {
+            Loss::SoftmaxCrossEntropy => Targets::Classes(&classes),
+            Loss::BinaryCrossEntropy => Targets::Binary(values),
+            _ => Targets::Values(values),
+        };
+        let (loss, found) = trainer.gradients(&batch, targets).unwrap();
+        let again = trainer.step(&batch, targets).unwrap();
+        assert_eq!(loss.to_bits(), again.to_bits());
+        losses.push(loss.to_bits());
+        gradients = found;
+    }
+    let densities = trainer.densities().collect();
+    (losses, densities, gradients, trainer.into_network())
+}
+
+#[test]
+fn chunks_change_no_bit() {
+    let keep = Keep::new(0.8).unwrap();
+    let gaussian = Noise::from(Sigma::new(0.5).unwrap());
+    let sgd = Sgd::new(Schedule::constant(0.1)).momentum(Schedule::constant(0.9)).into();
+    let adam = Adam::default().into();
+    let networks: [(Noise, Noise, Activation, Loss, Optimiser); 4] = [
+        (keep.into(), Keep::HALF.into(), Activation::Relu, Loss::SoftmaxCrossEntropy, sgd),
+        (Noise::None, Noise::None, Activation::Tanh, Loss::SquaredError, adam),
+        (gaussian, gaussian, Activation::Relu, Loss::BinaryCrossEntropy, sgd),
+        (keep.into(), Noise::None, Activation::Gelu, Loss::SquaredError, sgd),
+    ];
+    on_each_isa(|isa| {
+        for (input, hidden, activation, loss, optimiser) in networks {
+            let inputs = Mlp::builder(70).input_noise(input);
+            // One of them draws the bits of its inputs one by one.
+            let gelu = activation == Activation::Gelu;
+            let mlp = if gelu { inputs.sparse_input() } else { inputs }
+                .hidden(65, activation, hidden)
+                .hidden(17, activation, hidden)
+                .output(3, loss)
+                .seed(1)
+                .build()
+                .unwrap();
+            let whole = steps(&mlp, optimiser, isa, ROWS);
+            for chunk in [1, 4, 10] {
+                let (losses, densities, gradients, network) = steps(&mlp, optimiser, isa, chunk);
+                assert_eq!(losses, whole.0, "{isa} {activation} {chunk}");
+                for (got, want) in densities.iter().zip(&whole.1) {
+                    assert!((got - want).abs() < 1e-12, "{got} {want}");
+                }
+                assert_eq!(gradients, whole.2);
+                assert_eq!(network.digest(), whole.3.digest());
+            }
+        }
+    });
+}
+
+/// An input that makes the loss of the last chunk overflow leaves everything as it was.
+#[test]
+fn a_loss_that_is_not_finite_changes_nothing() {
+    let mlp = Mlp::builder(2)
+        .hidden(3, Activation::Relu, Keep::ONE)
+        .output(1, Loss::SquaredError)
+        .seed(1)
+        .build()
+        .unwrap();
+    let mut builder = Trainer::builder(mlp, Adam::default(), 3);
+    builder.chunk = 1;
+    let mut trainer = builder.build().unwrap();
+    let targets = [0.0; 3];
+    let targets = Targets::Values(MatrixView::new(&targets, 3, 1).unwrap());
+    let good = [0.5; 6];
+    let good = Batch::dense(MatrixView::new(&good, 3, 2).unwrap());
+    trainer.step(&good, targets).unwrap();
+    let before = trainer.network().unwrap().digest();
+    for row in 0..3 {
+        let mut x = [0.5; 6];
+        x[2 * row..][..2].fill(f32::MAX);
+        let batch = Batch::dense(MatrixView::new(&x, 3, 2).unwrap());
+        let error = trainer.step(&batch, targets).unwrap_err();
+        assert!(matches!(error, Error::NonFiniteLoss { step: 1, .. }), "{error}");
+        assert_eq!(trainer.network().unwrap().digest(), before);
+    }
+    assert_eq!(trainer.steps(), 1);
+    trainer.step(&good, targets).unwrap();
+}
