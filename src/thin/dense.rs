@@ -7,7 +7,10 @@
 //! bit for bit.
 
 use super::{Element, PANEL, Panel, Panels, Tile, VECTORS, add_scaled, load_from, store_to};
-use crate::simd::{Half, Kernel, LANES, Lanes};
+use crate::{
+    pass::Pass,
+    simd::{Half, Kernel, LANES, Lanes},
+};
 
 /// A backend with so many registers holds 16 accumulators and their operands.
 const MANY: usize = 24;
@@ -140,7 +143,7 @@ pub(super) const INPUTS: usize = 8;
 
 /// Product 3 of one tile for at most [`INPUTS`] inputs, from `k` on: `g[i] = sum_row
 /// x[row][k + i] dz[row]`, over ascending rows and the first V vectors.
-pub(super) struct WeightGradient<'a, const V: usize> {
+pub(super) struct WeightGradient<'a> {
     pub x: Full<'a>,
     pub k: usize,
     pub dz: &'a [Panel],
@@ -148,35 +151,50 @@ pub(super) struct WeightGradient<'a, const V: usize> {
     pub g: &'a mut [Panel],
 }
 
-impl<const V: usize> Kernel for WeightGradient<'_, V> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes>(mut self, l: L) {
-        if L::REGISTERS >= MANY && self.g.len() == INPUTS {
-            if V == VECTORS {
-                self.vectors::<L, 2, INPUTS>(l, 0, 0);
-                self.vectors::<L, 2, INPUTS>(l, 2, 0);
-            } else {
-                for c in 0..V {
-                    self.vectors::<L, 1, INPUTS>(l, c, 0);
-                }
-            }
-            return;
-        }
-        let whole = self.g.len() / 4 * 4;
-        for c in 0..V {
-            for i in (0..whole).step_by(4) {
-                self.vectors::<L, 1, 4>(l, c, i);
-            }
-        }
-        for i in whole..self.g.len() {
-            self.vectors::<L, V, 1>(l, 0, i);
+impl WeightGradient<'_> {
+    /// Computes the first vector of each panel if the layer is narrow, otherwise all.
+    pub(super) fn dispatch(self, pass: Pass, narrow: bool) {
+        if narrow {
+            pass.dispatch(Vectors::<_, 1>(self));
+        } else {
+            pass.dispatch(Vectors::<_, VECTORS>(self));
         }
     }
 }
 
-impl<const V: usize> WeightGradient<'_, V> {
+/// A product over the first V vectors of each panel.
+struct Vectors<P, const V: usize>(P);
+
+impl<const V: usize> Kernel for Vectors<WeightGradient<'_>, V> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) {
+        let Self(mut product) = self;
+        if L::REGISTERS >= MANY && product.g.len() == INPUTS {
+            if V == VECTORS {
+                product.vectors::<L, 2, INPUTS>(l, 0, 0);
+                product.vectors::<L, 2, INPUTS>(l, 2, 0);
+            } else {
+                for c in 0..V {
+                    product.vectors::<L, 1, INPUTS>(l, c, 0);
+                }
+            }
+            return;
+        }
+        let whole = product.g.len() / 4 * 4;
+        for c in 0..V {
+            for i in (0..whole).step_by(4) {
+                product.vectors::<L, 1, 4>(l, c, i);
+            }
+        }
+        for i in whole..product.g.len() {
+            product.vectors::<L, V, 1>(l, 0, i);
+        }
+    }
+}
+
+impl WeightGradient<'_> {
     /// J inputs from `i` on, and the W vectors from `c` on.
     #[inline(always)]
     fn vectors<L: Lanes, const W: usize, const J: usize>(&mut self, l: L, c: usize, i: usize) {
@@ -201,7 +219,7 @@ impl<const V: usize> WeightGradient<'_, V> {
 
 /// Product 2 of a block, without the factor f'(z) / p: `to[row][k] = sum_n s[n] w[k][n]
 /// dz[row][n]`, over the first V vectors of each panel.
-pub(super) struct InputGradient<'a, const V: usize> {
+pub(super) struct InputGradient<'a> {
     /// The block's tiles.
     pub w: &'a [Tile],
     pub s: &'a [Panel],
@@ -217,19 +235,31 @@ pub(super) struct InputGradient<'a, const V: usize> {
 /// stay in L1.
 pub(super) const ROWS: usize = 8;
 
-impl<const V: usize> Kernel for InputGradient<'_, V> {
+impl InputGradient<'_> {
+    /// Multiplies the first vector of each panel if the layer is narrow, otherwise all.
+    pub(super) fn dispatch(self, pass: Pass, narrow: bool) {
+        if narrow {
+            pass.dispatch(Vectors::<_, 1>(self));
+        } else {
+            pass.dispatch(Vectors::<_, VECTORS>(self));
+        }
+    }
+}
+
+impl<const V: usize> Kernel for Vectors<InputGradient<'_>, V> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        let pending = self.s.iter().flatten().any(|&s| s != 1.0);
-        if pending { self.rows::<L, true>(l) } else { self.rows::<L, false>(l) }
+        let Self(product) = self;
+        let pending = product.s.iter().flatten().any(|&s| s != 1.0);
+        if pending { product.rows::<L, V, true>(l) } else { product.rows::<L, V, false>(l) }
     }
 }
 
-impl<const V: usize> InputGradient<'_, V> {
+impl InputGradient<'_> {
     #[inline(always)]
-    fn rows<L: Lanes, const PENDING: bool>(self, l: L) {
+    fn rows<L: Lanes, const V: usize, const PENDING: bool>(self, l: L) {
         let Self { w, s, dz, units, to, parts } = self;
         let operands = Dots::<V, PENDING> { w, s, dz, units };
         for (i, to) in to.chunks_mut(ROWS).enumerate() {

@@ -126,42 +126,35 @@ impl<S: GradientSink> Visit<'_, S> {
     }
 }
 
-/// The gradient of some inputs of a full block, for its sink.
-struct Take<'a, S, const V: usize> {
+/// The gradient of some inputs of a full block, for its sink. In a narrow layer it is 0 in the
+/// padding, whose weights stay 0.
+struct Take<'a, S> {
     sink: &'a mut S,
     n: usize,
     /// The first input.
     k: usize,
     g: &'a [Panel],
-}
-
-impl<S: GradientSink, const V: usize> Kernel for Take<'_, S, V> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes>(self, l: L) {
-        let Self { sink, n, k, g } = self;
-        for (i, g) in g.iter().enumerate() {
-            let (w, s) = sink.stored();
-            let w = with_pending(l, &w[n][k + i], &s[n]);
-            sink.take::<L, V>(l, n, k + i, w, load(l, g));
-        }
-    }
-}
-
-/// Tells a sink that a tile of a full block is complete.
-struct EndOfTile<'a, S, const V: usize> {
-    sink: &'a mut S,
-    n: usize,
+    /// The inputs of the block.
     inputs: usize,
 }
 
-impl<S: GradientSink, const V: usize> Kernel for EndOfTile<'_, S, V> {
+impl<S: GradientSink> Kernel for Take<'_, S> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        self.sink.end_of_tile::<L, V>(l, self.n, self.inputs);
+        let Self { sink, n, k, g, inputs } = self;
+        if !dense::Pays.run(l) {
+            return; // Never called there: this leaves the code out.
+        }
+        for (i, g) in g.iter().enumerate() {
+            let (w, s) = sink.stored();
+            let w = with_pending(l, &w[n][k + i], &s[n]);
+            sink.take::<L, VECTORS>(l, n, k + i, w, load(l, g));
+        }
+        if k + g.len() == inputs {
+            sink.end_of_tile::<L, VECTORS>(l, n, inputs);
+        }
     }
 }
 
@@ -170,19 +163,20 @@ type BlockBelow<'a> = (&'a dyn BelowUnit, Keep, &'a mut [Panel], &'a mut Panel);
 
 /// Products 2 and 3 of a block whose lists are full. The products are compiled once for all
 /// sinks.
-fn full_block<S: GradientSink, const V: usize>(
+fn full_block<S: GradientSink>(
     pass: Pass,
     x: Full<'_>,
-    dz: &Panels,
+    operands: Operands<'_>,
     by_input: &mut ByInput,
     below: Option<BlockBelow<'_>>,
     mut sink: S,
 ) {
-    let units = x.units();
+    let Operands { dz, path, .. } = operands;
+    let (narrow, units) = (path == ProductPath::Narrow, x.units());
     if let Some((unit, keep, below, bias_gradient)) = below {
         let (w, s) = sink.stored();
         let (sums, parts) = by_input.full(below.len());
-        pass.dispatch(InputGradient::<V> { w, s, dz, units, to: &mut *sums, parts });
+        InputGradient { w, s, dz, units, to: &mut *sums, parts }.dispatch(pass, narrow);
         unit.finish_full(pass, FinishFull { keep, x, sums, dz: below, bias_gradient });
     }
     for n in 0..dz.panels() {
@@ -195,10 +189,9 @@ fn full_block<S: GradientSink, const V: usize>(
                     *g = *before;
                 }
             }
-            pass.dispatch(WeightGradient::<V> { x, k, dz, g: &mut *g });
-            pass.dispatch(Take::<S, V> { sink: &mut sink, n, k, g });
+            WeightGradient { x, k, dz, g: &mut *g }.dispatch(pass, narrow);
+            pass.dispatch(Take { sink: &mut sink, n, k, g, inputs: units });
         }
-        pass.dispatch(EndOfTile::<S, V> { sink: &mut sink, n, inputs: units });
     }
 }
 
@@ -234,12 +227,7 @@ pub(crate) fn blocks<D: Divide, S: GradientSink>(
                 (unit, keep, dz.data, &mut bias_gradient.data[0])
             });
             if let Some(x) = operands.x.full(b).filter(|_| pays) {
-                return match operands.path {
-                    ProductPath::Narrow => {
-                        full_block::<S, 1>(pass, x, operands.dz, by_input, below, sink);
-                    }
-                    _ => full_block::<S, VECTORS>(pass, x, operands.dz, by_input, below, sink),
-                };
+                return full_block(pass, x, operands, by_input, below, sink);
             }
             let input_gradient = below.is_some();
             pass.dispatch(Visit { b, operands, by_input: &mut *by_input, input_gradient, sink });
