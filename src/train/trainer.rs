@@ -255,7 +255,10 @@ impl Trainer {
             self.draw(&part)?;
             done(Part::Masks);
             self.forward(&part, targets.part(first..next), rows, done)?;
-            sum += self.losses[..part.rows()].iter().map(|&loss| f64::from(loss)).sum::<f64>();
+            // One sum over the rows of the batch, as without chunks.
+            for &loss in &self.losses[..part.rows()] {
+                sum += f64::from(loss);
+            }
             for (density, lists) in self.densities.iter_mut().zip(&self.flow.lists) {
                 *density += lists.density() * (part.rows() as f64 / rows as f64);
             }

@@ -91,6 +91,25 @@ fn chunks_change_no_bit() {
     });
 }
 
+/// The losses of a batch are one sum over its rows. Here, the second half is lost in that sum row
+/// by row, but would not be if it were added up first.
+#[test]
+fn the_losses_of_chunks_are_one_sum() {
+    let tiny = 2f32.powi(-27);
+    let t = [1.0, 2f32.powi(-12), 0.0, 0.0, tiny, tiny, tiny, tiny];
+    let targets = Targets::Values(MatrixView::new(&t, 8, 1).unwrap());
+    let x = [0.0; 8];
+    let batch = Batch::dense(MatrixView::new(&x, 8, 1).unwrap());
+    for chunk in [8, 4, 1] {
+        let mut mlp = Mlp::builder(1).output(1, Loss::SquaredError).build().unwrap();
+        mlp.set_weights(0, &[0.0]).unwrap();
+        let mut builder = Trainer::builder(mlp, Adam::default(), 8);
+        builder.chunk = chunk;
+        let loss = builder.build().unwrap().step(&batch, targets).unwrap();
+        assert_eq!(loss, 0.125, "{chunk}");
+    }
+}
+
 /// An input that makes the loss of the last chunk overflow leaves everything as it was.
 #[test]
 fn a_loss_that_is_not_finite_changes_nothing() {
