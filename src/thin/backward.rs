@@ -10,6 +10,16 @@ use crate::{
     simd::{Kernel, LANES, Lanes},
 };
 
+/// Multiplies weights by their pending factors.
+#[inline(always)]
+pub(super) fn with_pending<L: Lanes, const V: usize>(l: L, w: &Panel, s: &Panel) -> [L::F; V] {
+    let (mut w, s): ([L::F; V], [L::F; V]) = (load(l, w), load(l, s));
+    for (w, s) in w.iter_mut().zip(s) {
+        *w = l.mul(s, *w);
+    }
+    w
+}
+
 /// One panel's contribution to a dot product, `sum_n w[n] dz[n]`, before the sum over
 /// lanes.
 #[inline(always)]
@@ -78,7 +88,6 @@ impl<S: Slope> Kernel for Full<'_, S> {
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
         let Self { slope, block } = self;
-        let (keep, scale) = (l.splat(block.keep.get() as f32), l.splat(block.keep.scale()));
         for (row, (dz, sums)) in block.dz.iter_mut().zip(block.sums).enumerate() {
             let mut units = block.x.row(row);
             for c in 0..VECTORS {
@@ -87,13 +96,9 @@ impl<S: Slope> Kernel for Full<'_, S> {
                 values[..n].copy_from_slice(&units[..n]);
                 units = &units[n..];
                 let [sum] = load_from::<L, 1>(l, sums, c);
-                let delta = if S::KEPT {
-                    let [found] = load_from::<L, 1>(l, dz, c);
-                    l.mul(sum, slope.of(l, found))
-                } else {
-                    let y = l.mul(l.load(&values), keep);
-                    l.mul(l.mul(sum, scale), slope.of(l, y))
-                };
+                let [kept] = load_from::<L, 1>(l, dz, c);
+                let found = if S::KEPT { kept } else { l.load(&values) };
+                let delta = delta(l, slope, block.keep, sum, found);
                 store_to(l, [l.keep(((1u32 << n) - 1) as u16, delta)], dz, c);
             }
         }
@@ -112,7 +117,6 @@ impl<S: Slope> Kernel for Finish<'_, S> {
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
         let Self { slope, block } = self;
-        let (keep, scale) = (l.splat(block.keep.get() as f32), l.splat(block.keep.scale()));
         if !S::KEPT {
             block.dz.fill([0.0; PANEL]);
         } // Otherwise product 1 has left +0.0 at the units without an entry.
@@ -128,12 +132,7 @@ impl<S: Slope> Kernel for Finish<'_, S> {
                     len += 1;
                 }
                 let (found, sums) = (l.load(&values), l.sum_halves(&parts));
-                let delta = if S::KEPT {
-                    l.mul(sums, slope.of(l, found))
-                } else {
-                    // The list holds y / p.
-                    l.mul(l.mul(sums, scale), slope.of(l, l.mul(found, keep)))
-                };
+                let delta = delta(l, slope, block.keep, sums, found);
                 let mut deltas = [0.0; LANES];
                 l.store(delta, &mut deltas);
                 for (&row, &delta) in rows[..len].iter().zip(&deltas) {
@@ -146,6 +145,18 @@ impl<S: Slope> Kernel for Finish<'_, S> {
         }
         add_rows(l, block.dz, block.bias_gradient);
     }
+}
+
+/// The dz of units from the sums of product 2, and either f'(z) r or the outputs, whichever
+/// [`Slope::KEPT`] says.
+#[inline(always)]
+fn delta<L: Lanes, S: Slope>(l: L, slope: S, keep: Keep, sums: L::F, found: L::F) -> L::F {
+    if S::KEPT {
+        return l.mul(sums, slope.of(l, found));
+    }
+    // The list holds y / p.
+    let y = l.mul(found, l.splat(keep.get() as f32));
+    l.mul(l.mul(sums, l.splat(keep.scale())), slope.of(l, y))
 }
 
 /// Adds `sum_row dz[row][n]` to the gradient of the biases, over ascending rows.

@@ -6,7 +6,10 @@
 //! one chain of the same operations in the same order, so the results are those of the lists,
 //! bit for bit.
 
-use super::{Element, PANEL, Panel, Panels, Tile, VECTORS, add_scaled, load_from, store_to};
+use super::{
+    Element, PANEL, Panel, Panels, Tile, VECTORS, add_scaled, backward::with_pending, load,
+    load_from, store_to,
+};
 use crate::{
     pass::Pass,
     simd::{Half, Kernel, LANES, Lanes},
@@ -151,19 +154,21 @@ pub(super) struct WeightGradient<'a> {
     pub g: &'a mut [Panel],
 }
 
-impl WeightGradient<'_> {
-    /// Computes the first vector of each panel if the layer is narrow, otherwise all.
-    pub(super) fn dispatch(self, pass: Pass, narrow: bool) {
-        if narrow {
-            pass.dispatch(Vectors::<_, 1>(self));
-        } else {
-            pass.dispatch(Vectors::<_, VECTORS>(self));
-        }
+/// A product over the first V vectors of each panel.
+pub(super) struct Vectors<P, const V: usize>(P);
+
+/// Computes the first vector of each panel if the layer is narrow, otherwise all.
+pub(super) fn dispatch<P>(pass: Pass, narrow: bool, product: P)
+where
+    Vectors<P, 1>: Kernel<Output = ()>,
+    Vectors<P, VECTORS>: Kernel<Output = ()>,
+{
+    if narrow {
+        pass.dispatch(Vectors::<_, 1>(product));
+    } else {
+        pass.dispatch(Vectors::<_, VECTORS>(product));
     }
 }
-
-/// A product over the first V vectors of each panel.
-struct Vectors<P, const V: usize>(P);
 
 impl<const V: usize> Kernel for Vectors<WeightGradient<'_>, V> {
     type Output = ();
@@ -235,17 +240,6 @@ pub(super) struct InputGradient<'a> {
 /// stay in L1.
 pub(super) const ROWS: usize = 8;
 
-impl InputGradient<'_> {
-    /// Multiplies the first vector of each panel if the layer is narrow, otherwise all.
-    pub(super) fn dispatch(self, pass: Pass, narrow: bool) {
-        if narrow {
-            pass.dispatch(Vectors::<_, 1>(self));
-        } else {
-            pass.dispatch(Vectors::<_, VECTORS>(self));
-        }
-    }
-}
-
 impl<const V: usize> Kernel for Vectors<InputGradient<'_>, V> {
     type Output = ();
 
@@ -311,16 +305,12 @@ impl<const V: usize, const PENDING: bool> Dots<'_, V, PENDING> {
     /// The weights of inputs `k` and `k + 1` in panel `n`.
     #[inline(always)]
     fn weights<L: Lanes>(self, l: L, n: usize, tile: &Tile, k: usize) -> [[L::F; V]; 2] {
-        let mut w = [load_from(l, &tile[k % PANEL], 0), load_from(l, &tile[(k + 1) % PANEL], 0)];
+        let [a, b] = [&tile[k % PANEL], &tile[(k + 1) % PANEL]];
         if PENDING {
-            let s: [L::F; V] = load_from(l, &self.s[n], 0);
-            for w in &mut w {
-                for (w, s) in w.iter_mut().zip(s) {
-                    *w = l.mul(s, *w);
-                }
-            }
+            [with_pending(l, a, &self.s[n]), with_pending(l, b, &self.s[n])]
+        } else {
+            [load(l, a), load(l, b)]
         }
-        w
     }
 }
 

@@ -486,34 +486,14 @@ fn a_kept_slope_gives_the_gradients_of_one_from_the_value() {
                     let mut bias = padded(&vec![0.0; width]);
                     let mut kept_bias = bias.clone();
                     let mut g = Tiles::zeroed(width, outputs).unwrap();
-                    let to = visit::LayerBelow {
-                        unit: &Kept,
-                        keep,
-                        dz: &mut kept,
-                        bias_gradient: kept_bias.as_chunks_mut().0,
-                    };
-                    update::collect(
-                        serial(isa),
-                        &w,
-                        &s,
-                        operands,
-                        Some(to),
-                        update::Sum { g: &mut g, add: false },
-                    );
-                    let to = visit::LayerBelow {
-                        unit: &Halved,
-                        keep,
-                        dz: &mut below,
-                        bias_gradient: bias.as_chunks_mut().0,
-                    };
-                    update::collect(
-                        serial(isa),
-                        &w,
-                        &s,
-                        operands,
-                        Some(to),
-                        update::Sum { g: &mut g, add: false },
-                    );
+                    let both: [(&dyn backward::BelowUnit, _, _); 2] =
+                        [(&Kept, &mut kept, &mut kept_bias), (&Halved, &mut below, &mut bias)];
+                    for (unit, dz, bias) in both {
+                        let bias_gradient = bias.as_chunks_mut().0;
+                        let to = visit::LayerBelow { unit, keep, dz, bias_gradient };
+                        let g = update::Sum { g: &mut g, add: false };
+                        update::collect(serial(isa), &w, &s, operands, Some(to), g);
+                    }
                     for row in 0..rows {
                         for unit in 0..width.next_multiple_of(PANEL) {
                             // Both are rounded a few times, in another order.

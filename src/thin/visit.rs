@@ -2,7 +2,7 @@
 
 use super::{
     ByInput, Lists, PANEL, Panel, Panels, Tile, VECTORS, add_scaled,
-    backward::{BelowUnit, FinishFull, FinishInputGradient, dot},
+    backward::{BelowUnit, FinishFull, FinishInputGradient, dot, with_pending},
     dense::{self, Full, INPUTS, InputGradient, WeightGradient},
     load,
     path::ProductPath,
@@ -176,7 +176,7 @@ fn full_block<S: GradientSink>(
     if let Some((unit, keep, below, bias_gradient)) = below {
         let (w, s) = sink.stored();
         let (sums, parts) = by_input.full(below.len());
-        InputGradient { w, s, dz, units, to: &mut *sums, parts }.dispatch(pass, narrow);
+        dense::dispatch(pass, narrow, InputGradient { w, s, dz, units, to: &mut *sums, parts });
         unit.finish_full(pass, FinishFull { keep, x, sums, dz: below, bias_gradient });
     }
     for n in 0..dz.panels() {
@@ -189,20 +189,10 @@ fn full_block<S: GradientSink>(
                     *g = *before;
                 }
             }
-            WeightGradient { x, k, dz, g: &mut *g }.dispatch(pass, narrow);
+            dense::dispatch(pass, narrow, WeightGradient { x, k, dz, g: &mut *g });
             pass.dispatch(Take { sink: &mut sink, n, k, g, inputs: units });
         }
     }
-}
-
-/// Multiplies weights by their pending factors.
-#[inline(always)]
-fn with_pending<L: Lanes, const V: usize>(l: L, w: &Panel, s: &Panel) -> [L::F; V] {
-    let (mut w, s): ([L::F; V], [L::F; V]) = (load(l, w), load(l, s));
-    for (w, s) in w.iter_mut().zip(s) {
-        *w = l.mul(s, *w);
-    }
-    w
 }
 
 /// Products 2 and 3 of a layer. `sink(b, memory)` consumes the gradient of block b.

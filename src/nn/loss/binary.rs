@@ -3,7 +3,7 @@
 use super::{
     link::{LinkFunction, logistic},
     targets::Binary,
-    unit::{LossUnit, per_output},
+    unit::{LossUnit, mean, per_output},
 };
 use crate::{
     simd::Lanes,
@@ -20,8 +20,7 @@ impl LossUnit for BinaryCrossEntropy {
     const LINK: LinkFunction = LinkFunction::Logistic;
 
     fn plain(self, z: &[f64], bits: MatrixView<'_>, row: usize) -> f64 {
-        let t = bits.at(row).iter().map(|&t| f64::from(t));
-        z.iter().zip(t).map(|(z, t)| bit_loss(*z, t)).sum::<f64>() / z.len() as f64
+        mean(z, bits.at(row), bit_loss)
     }
 
     /// sum (max(z, 0) - z t + ln(1 + e^-|z|)) / N; (logistic(z) - t) / (B N)

@@ -3,14 +3,9 @@
 use super::{
     link::LinkFunction,
     targets::Values,
-    unit::{LossUnit, per_output},
+    unit::{LossUnit, each_output, mean, per_output},
 };
-use crate::{
-    nn::parameter::parameter,
-    simd::Lanes,
-    tensor::MatrixView,
-    thin::{PANEL, Panels},
-};
+use crate::{nn::parameter::parameter, simd::Lanes, tensor::MatrixView, thin::Panels};
 
 parameter! {
     /// The delta of [`Loss::Huber`](super::Loss::Huber), which is positive and finite: the distance
@@ -55,8 +50,7 @@ impl LossUnit for Huber {
     const LINK: LinkFunction = LinkFunction::Identity;
 
     fn plain(self, z: &[f64], values: MatrixView<'_>, row: usize) -> f64 {
-        let t = values.at(row).iter().map(|&t| f64::from(t));
-        z.iter().zip(t).map(|(z, t)| self.of(z - t)).sum::<f64>() / z.len() as f64
+        mean(z, values.at(row), |z, t| self.of(z - t))
     }
 
     /// sum h(z - t) / N; d / (B N), where d is z - t, but within delta of 0
@@ -71,22 +65,18 @@ impl LossUnit for Huber {
         row: usize,
     ) -> f32 {
         let per_output = per_output(rows, width);
-        let mut sum = 0.0;
-        for (n, t) in values.at(row).chunks(PANEL).enumerate() {
-            for (z, &t) in z.at_mut(n, row).iter_mut().zip(t) {
-                let d = *z - t;
-                sum += self.of(d.into());
-                // NaN is neither, and stays.
-                let d = if d > self.delta {
-                    self.delta
-                } else if d < -self.delta {
-                    -self.delta
-                } else {
-                    d
-                };
-                *z = d * per_output;
-            }
-        }
-        (sum / width as f64) as f32
+        each_output(values, z, row, |z, t| {
+            let d = *z - t;
+            // NaN is neither, and stays.
+            let within = if d > self.delta {
+                self.delta
+            } else if d < -self.delta {
+                -self.delta
+            } else {
+                d
+            };
+            *z = within * per_output;
+            self.of(d.into())
+        })
     }
 }

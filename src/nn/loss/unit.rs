@@ -3,7 +3,8 @@
 use super::{link::LinkFunction, targets::Kind};
 use crate::{
     simd::{Kernel, Lanes},
-    thin::Panels,
+    tensor::MatrixView,
+    thin::{PANEL, Panels},
 };
 
 /// A loss of rows of N outputs (`width`).
@@ -55,6 +56,29 @@ impl<U: LossUnit> Kernel for Gradient<'_, U> {
             *loss = unit.gradient(l, targets, width, rows, z, row);
         }
     }
+}
+
+/// The mean over a row's outputs of the loss of an output z with target t, in f64.
+pub(super) fn mean(z: &[f64], t: &[f32], loss: impl Fn(f64, f64) -> f64) -> f64 {
+    z.iter().zip(t).map(|(&z, &t)| loss(z, t.into())).sum::<f64>() / z.len() as f64
+}
+
+/// The mean over a row's outputs of their losses. `of` gets z and the target of an output, and
+/// overwrites z with its gradient.
+#[inline(always)]
+pub(super) fn each_output(
+    targets: MatrixView<'_>,
+    z: &mut Panels,
+    row: usize,
+    mut of: impl FnMut(&mut f32, f32) -> f64,
+) -> f32 {
+    let (targets, mut sum) = (targets.at(row), 0.0);
+    for (n, t) in targets.chunks(PANEL).enumerate() {
+        for (z, &t) in z.at_mut(n, row).iter_mut().zip(t) {
+            sum += of(z, t);
+        }
+    }
+    (sum / targets.len() as f64) as f32
 }
 
 /// 1 / (B N)

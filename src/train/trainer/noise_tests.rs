@@ -1,15 +1,12 @@
 //! Training with Gaussian noise against backpropagation in f64 with the same noise.
 
 use super::{
-    tests::{numbers, small_targets},
+    tests::{allowed, numbers, small_targets},
     *,
 };
 use crate::{
     Keep, Noise, Sigma,
-    nn::{
-        Activation, EluAlpha, Loss, NegativeSlope, PlainNetwork,
-        reference::{self, Near},
-    },
+    nn::{Activation, EluAlpha, Loss, NegativeSlope, PlainNetwork, reference},
     optimiser::{Schedule, Sgd},
     simd::tests::on_each_isa,
     tensor::MatrixView,
@@ -63,16 +60,8 @@ fn gradients_with_the_noise_held(isa: Isa) {
                 let sgd = Sgd::new(Schedule::constant(0.1));
                 let trainer = Trainer::builder(mlp.clone(), sgd, 4).seed(3).with_isa(isa).unwrap();
                 let (got, gradients) = trainer.build().unwrap().gradients(&batch, targets).unwrap();
-                assert!(want.loss.allows(got), "{activation} {loss}: {got} {:?}", want.loss);
-                for (layer, (got, (dw, db))) in gradients.iter().zip(&want.layers).enumerate() {
-                    let what = format!("{isa} {activation} {loss} {noises:?} {layer}");
-                    let dw: Vec<Near> = dw.concat();
-                    assert_eq!((got.weights.len(), got.bias.len()), (dw.len(), db.len()));
-                    let pairs = got.weights.iter().zip(&dw).chain(got.bias.iter().zip(db));
-                    for (i, (&got, want)) in pairs.enumerate() {
-                        assert!(want.allows(got), "{what}, {i}: {got} {want:?}");
-                    }
-                }
+                let what = format!("{isa} {activation} {loss} {noises:?}");
+                allowed((got, &gradients), &want, &what);
             });
         }
     }

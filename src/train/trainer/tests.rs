@@ -290,17 +290,21 @@ fn gradients_of_thinned_networks(isa: Isa) {
                 let mut trainer =
                     Trainer::builder(mlp, sgd, 4).seed(3).with_isa(isa).unwrap().build().unwrap();
                 let (got, gradients) = trainer.gradients(&batch, targets).unwrap();
-                assert!(want.loss.allows(got), "{activation} {loss}: {got} {:?}", want.loss);
-                for (layer, (got, (dw, db))) in gradients.iter().zip(&want.layers).enumerate() {
-                    let what = format!("{isa} {activation} {loss} {layer}");
-                    let dw: Vec<Near> = dw.concat();
-                    assert_eq!((got.weights.len(), got.bias.len()), (dw.len(), db.len()));
-                    let pairs = got.weights.iter().zip(&dw).chain(got.bias.iter().zip(db));
-                    for (i, (&got, want)) in pairs.enumerate() {
-                        assert!(want.allows(got), "{what}, {i}: {got} {want:?}");
-                    }
-                }
+                allowed((got, &gradients), &want, &format!("{isa} {activation} {loss}"));
             });
+        }
+    }
+}
+
+/// Checks a loss and its gradients.
+pub(super) fn allowed((loss, layers): (f32, &[LayerGradient]), want: &Gradients, what: &str) {
+    assert!(want.loss.allows(loss), "{what}: {loss} {:?}", want.loss);
+    for (layer, (got, (dw, db))) in layers.iter().zip(&want.layers).enumerate() {
+        let dw: Vec<Near> = dw.concat();
+        assert_eq!((got.weights.len(), got.bias.len()), (dw.len(), db.len()));
+        let pairs = got.weights.iter().zip(&dw).chain(got.bias.iter().zip(db));
+        for (i, (&got, want)) in pairs.enumerate() {
+            assert!(want.allows(got), "{what}, layer {layer}, {i}: {got} {want:?}");
         }
     }
 }
