@@ -4,12 +4,16 @@
 #
 #     fuzz/run.sh SECONDS
 #
-# TARGETS="training dropout" selects some of them; JOBS=2 runs two at a time. After a
-# crash no further target is started, and the input is in fuzz/artifacts/TARGET/.
+# TARGETS="training dropout" selects some of them; JOBS=2 runs two at a time. SEED=N
+# is libFuzzer's seed, by default the commit's: each commit tries other inputs, and the
+# same commit nearly the same. After a crash no further target is started, and the input
+# is in fuzz/artifacts/TARGET/.
 set -euo pipefail
 cd "$(dirname "$0")"
 seconds=${1:?usage: fuzz/run.sh SECONDS}
 [[ $seconds =~ ^[1-9][0-9]*$ ]] || { echo "SECONDS $seconds: expected a whole number above 0" >&2; exit 2; }
+commit=$(git rev-parse HEAD 2>/dev/null || echo 1)
+seed=${SEED:-$((16#${commit::7} + 1))}
 export CARGO_TERM_COLOR=never
 
 # The sanitizers need a nightly compiler, or a stable one with unstable options allowed.
@@ -38,7 +42,7 @@ fuzz() {
     trap "rm -f '$log'" EXIT
     # The limit is 512 MiB: a small input must not make a target use more.
     $cargo fuzz run --target-dir "$folder" "$target" "corpus/$target" "seeds/$target" -- \
-        -max_total_time="$seconds" -rss_limit_mb=512 -timeout=20 -print_final_stats=1 \
+        -seed="$seed" -max_total_time="$seconds" -rss_limit_mb=512 -timeout=20 -print_final_stats=1 \
         >"$log" 2>&1 || code=$?
     executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     took=$(sed -n 's/^Done [0-9]* runs in \([0-9]*\) second.*/\1/p' "$log")
@@ -48,7 +52,7 @@ fuzz() {
     return $((code == 0 ? 0 : 255))
 }
 export -f fuzz
-export cargo seconds folder
+export cargo seconds seed folder
 
 echo "| target | executions | seconds | crashes |"
 echo "|---|---|---|---|"

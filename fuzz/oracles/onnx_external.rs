@@ -207,15 +207,17 @@ fn size(kind: u64, dims: &[u64]) -> Option<usize> {
 fn range(entries: &[&[u8]], size: Option<usize>) -> Option<Range<usize>> {
     let mut stated = [None; 4];
     for entry in entries {
-        let (mut key, mut value) = ("", "");
+        let (mut key, mut value) = (&[][..], &[][..]);
         for field in fields(entry)? {
             match (field.number, field.value) {
-                (1, Value::Bytes(text)) => key = std::str::from_utf8(text).ok()?,
-                (2, Value::Bytes(text)) => value = std::str::from_utf8(text).ok()?,
+                // The last one counts, and only that one has to be text.
+                (1, Value::Bytes(text)) => key = text,
+                (2, Value::Bytes(text)) => value = text,
                 (1 | 2, _) => return None,
                 _ => {}
             }
         }
+        let (key, value) = (std::str::from_utf8(key).ok()?, std::str::from_utf8(value).ok()?);
         let keys = ["location", "offset", "length", "checksum"];
         if let Some(index) = keys.iter().position(|&known| known == key)
             && stated[index].replace(value).is_some()
