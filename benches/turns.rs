@@ -13,7 +13,7 @@ use std::{
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use thinnet::{
-    Dropout, Keep,
+    Dropout, Keep, Noise, Sigma,
     data::{Batch, Dataset, Split},
     mask::{Domain, Streams},
     nn::{Activation, Loss, Mlp, Targets},
@@ -27,8 +27,10 @@ type Case<'a> = (String, Box<dyn FnMut() -> f64 + 'a>);
 fn main() {
     let pool = ThreadPoolBuilder::new().num_threads(2).build().unwrap();
     let digits = Dataset::digits(Split::Train).unwrap();
-    let [plain, dropout] = [[Keep::ONE; 2], [Keep::new(0.8).unwrap(), Keep::HALF]]
-        .map(|keeps| pool.install(|| trained(&digits, keeps)));
+    let keeps = [Keep::new(0.8).unwrap(), Keep::HALF].map(Noise::from);
+    let gaussian = [Noise::None, Sigma::from(Keep::HALF).into()];
+    let [plain, dropout, gaussian] = [[Noise::None; 2], keeps, gaussian]
+        .map(|noises| pool.install(|| trained(&digits, noises)));
     let predictor = Predictor::new(&dropout);
     let mut cases = Vec::new();
     for (name, mlp) in [("dropout", &dropout), ("no dropout", &plain)] {
@@ -36,6 +38,7 @@ fn main() {
             cases.push(training(name, mlp, &digits, &pool, rows));
         }
     }
+    cases.push(training("Gaussian noise", &gaussian, &digits, &pool, 128));
     cases.extend(predictions(&predictor, &digits, &pool));
     cases.extend(operations(&pool));
     // `cargo bench` passes `--bench`.
@@ -100,7 +103,7 @@ fn step(trainer: &mut Trainer, digits: &Dataset, first: &mut usize, rows: &mut [
 }
 
 /// The network after an epoch: its zeros are those of one that learns.
-fn trained(digits: &Dataset, [input, hidden]: [Keep; 2]) -> Mlp {
+fn trained(digits: &Dataset, [input, hidden]: [Noise; 2]) -> Mlp {
     let mut builder = Mlp::builder(784).input_noise(input);
     for _ in 0..3 {
         builder = builder.hidden(1024, Activation::Relu, hidden);
