@@ -12,8 +12,9 @@ PYTORCH = ("pytorch", "pytorch-compiled")
 PEERS = (*PYTORCH, "jax", "candle", "onnxruntime", "tract")
 # Passes with full lists that moment propagation may cost.
 MOMENTS = 3
-# Multiplications with additions of a step's three products.
+# Products of a step in each layer; the first has no gradient of its inputs.
 PRODUCTS = 3
+LARGE_BATCHES = (512, 1024, 2048, 4096)
 
 
 @dataclass
@@ -68,12 +69,21 @@ def times_pytorch(text, least, row, ours="thinnet"):
     return Bar(text, least, ratio(seconds(row, *PYTORCH), taken), note=note)
 
 
+def operations(row, batch, densities=None):
+    """Floating-point operations of a step's products, without those of inactive inputs; without
+    densities, those of the full network."""
+    widths = shape_of(row["shape"]).widths
+    layers = list(zip(widths, widths[1:]))
+    products = [PRODUCTS - 1] + [PRODUCTS] * (len(layers) - 1)
+    parts = zip(products, densities or [1] * len(layers), layers, strict=True)
+    return 2 * batch * sum(n * density * k * m for n, density, (k, m) in parts)
+
+
 def dense_rate(row):
     """Floating-point operations a second of a step, as if every unit of the
-    network were computed for all three products."""
+    network were computed."""
     taken = seconds(row, "thinnet")
-    weights = shape_of(row["shape"]).weights
-    return PRODUCTS * 2 * row["batch"] * weights / taken if taken else None
+    return operations(row, row["batch"]) / taken if taken else None
 
 
 def peaks(rows):
@@ -87,11 +97,20 @@ def peaks(rows):
     ]
 
 
-def over_peak(row, rows):
-    """`dense_rate` over the FMA peak: the median of all turns that measured it
-    in the same contest."""
+def over_peak(rate, row, rows):
+    """A rate over the FMA peak: the median of all turns that measured it in the
+    same contest."""
     measured = peaks(r for r in rows if row and r["contest"] == row["contest"])
-    return ratio(dense_rate(row), statistics.median(measured)) if measured else None
+    return ratio(rate, statistics.median(measured)) if measured else None
+
+
+def share_of_peak(row, rows, column="thinnet", batch=None):
+    """The rate of the operations that are left, over the FMA peak."""
+    result = row["results"].get(column, {}) if row else {}
+    if "seconds" not in result:
+        return None
+    left = operations(row, batch or row["batch"], result["densities"])
+    return over_peak(left / result["seconds"], row, rows)
 
 
 def find(rows, **what):
@@ -136,6 +155,42 @@ def step_bars(rows, avx512):
     yield Bar(f"{text} over the step with SGD and max-norm", 1.5, over, at_most=True)
 
 
+def batch_bars(rows):
+    """Batches that do not fit the caches."""
+    for batch, dropout in itertools.product(LARGE_BATCHES, (True, False)):
+        pytorch, jax = (5.5, 4.2) if dropout else (2.3, 1.9)
+        row = find_step(rows, dropout=dropout, batch=batch)
+        text = f"step with{'' if dropout else 'out'} dropout, {RECIPE}, batch {batch}:"
+        yield per_row_bar(text, row, rows)
+        yield times_pytorch(f"{text} times as fast as PyTorch", pytorch, row)
+        measured = ratio(seconds(row, "jax"), seconds(row, "thinnet"))
+        yield Bar(f"{text} times as fast as JAX", jax, measured)
+
+
+def per_row_bar(text, row, rows):
+    """The time per row beside that at the recipe's batch, both of the fresh network."""
+    taken, few = seconds(row, "fresh"), seconds(row, "fresh-128")
+    measured = ratio(taken and taken / row["batch"], few and few / RECIPE_BATCH)
+    shares = share_of_peak(row, rows, "fresh"), share_of_peak(row, rows, "fresh-128", RECIPE_BATCH)
+    note = "of the FMA peak {:.2f}, at batch 128 {:.2f}".format(*shares) if all(shares) else ""
+    return Bar(f"{text} its time per row over that of batch 128", 1, measured, True, note)
+
+
+def dense_bars(rows):
+    """Products of which nothing is zero, and inputs of which none is."""
+    for batch in (RECIPE_BATCH, *LARGE_BATCHES):
+        row = find_step(rows, dropout=False, batch=batch, activation="tanh", inputs="normals")
+        text = f"tanh units without dropout, dense inputs, {RECIPE}, batch {batch}:"
+        least = 0.72 if batch == RECIPE_BATCH else 0.8
+        yield Bar(f"{text} rate over the FMA peak", least, share_of_peak(row, rows))
+        best = ratio(seconds(row, "jax", *PYTORCH), seconds(row, "thinnet"))
+        yield Bar(f"{text} times as fast as the faster of PyTorch and JAX", 1, best)
+    dense, digits = find_step(rows, inputs="normals"), find_step(rows)
+    measured = ratio(seconds(dense, "thinnet"), seconds(digits, "thinnet"))
+    text = f"step with dropout, {RECIPE}, batch 128: on dense inputs over that on digits"
+    yield Bar(text, 1.3, measured, at_most=True)
+
+
 def slowest_bar(rows):
     """The dropout row where the best peer comes nearest to thinnet."""
     ratios = [
@@ -157,8 +212,9 @@ def own_bars(rows):
     """Against the machine, and with dropout against without."""
     row, trained = find_step(rows), find_step(rows, network="trained")
     text = "dense-equivalent rate of a step over the FMA peak"
-    yield Bar(f"{text}, at the start", 1.4, over_peak(row, rows))
-    yield Bar(f"{text}, on the trained network", 1.8, over_peak(trained, rows))
+    yield Bar(f"{text}, at the start", 1.4, over_peak(dense_rate(row), row, rows))
+    measured = over_peak(dense_rate(trained), trained, rows)
+    yield Bar(f"{text}, on the trained network", 1.8, measured)
     without = seconds(find_step(rows, dropout=False), "thinnet")
     yield Bar(
         "a step with dropout: times as fast as one without",
@@ -259,6 +315,8 @@ def curve_bar(rows):
 def all_bars(rows, avx512):
     return [
         *step_bars(rows, avx512),
+        *batch_bars(rows),
+        *dense_bars(rows),
         slowest_bar(rows),
         *own_bars(rows),
         *dropout_bars(rows),

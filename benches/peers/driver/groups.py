@@ -95,6 +95,12 @@ def step(setting, shapes, batches):
                 row = add_step(setting, contest, shape, batch, dropout=dropout)
                 if dropout and (shape, batch) == (RECIPE, RECIPE_BATCH):
                     add_isas(setting, contest, row)
+                if shape == RECIPE and batch > RECIPE_BATCH:
+                    add_fresh(setting, contest, row, batch, dropout)
+            if shape == RECIPE:
+                # Nothing is zero.
+                dense = {"activation": "tanh", "inputs": "normals"}
+                add_step(setting, contest, shape, batch, dropout=False, **dense)
             if (shape, batch) == (RECIPE, RECIPE_BATCH):
                 add_extras(setting, contest)
             yield contest
@@ -124,6 +130,15 @@ def add_isas(setting, contest, row):
     case = setting.step(RECIPE, RECIPE_BATCH, keeps_of(True))
     for isa in setting.isas[:-1]:
         setting.add_ours(contest, row, {**case, "isa": isa}, f"thinnet-{isa}")
+
+
+def add_fresh(setting, contest, row, batch, dropout):
+    """The step beside that of the recipe's batch, to compare their times per row. With learning
+    rate 0 both have the same weights: networks that learn become sparser, and smaller batches take
+    more steps in a turn."""
+    for column, size in (("fresh", batch), ("fresh-128", RECIPE_BATCH)):
+        case = setting.step(RECIPE, size, keeps_of(dropout))
+        setting.add_ours(contest, row, {**case, "learning_rate": 0.0}, column)
 
 
 def add_extras(setting, contest):

@@ -3,7 +3,7 @@
 import json
 import statistics
 
-from .bars import PEERS, dense_rate, over_peak, peaks, ratio, seconds
+from .bars import PEERS, dense_rate, over_peak, peaks, ratio, seconds, share_of_peak
 from .check import FIRST, LAST
 from .groups import KEEP_HIDDEN, KEEP_INPUT, LEARNING_RATE, MAX_NORM, MOMENTUM
 
@@ -99,6 +99,17 @@ def densities(row, _notes):
     return " ".join(f"{100 * value:.0f}" for value in values) or "-"
 
 
+def what_differs(row):
+    """From the usual rows of the step."""
+    parts = (
+        ("trained network", row["network"] == "trained"),
+        (f"{row['activation']} units", row["activation"] != "relu"),
+        ("dense normal inputs", row["inputs"] == "normals"),
+        ("Adam, learning rate 0.001, no max-norm", row["optimiser"] == "adam"),
+    )
+    return ", ".join(text for text, differs in parts if differs)
+
+
 def step_section(rows, engines):
     labels = {
         "network": lambda r: r["shape"],
@@ -110,7 +121,8 @@ def step_section(rows, engines):
             "GFLOP/s, dense-equivalent",
             lambda r, _: number(dense_rate(r) / 1e9 if dense_rate(r) else None),
         ),
-        ("over FMA peak", lambda r, _: number(over_peak(r, rows))),
+        ("over FMA peak", lambda r, _: number(over_peak(dense_rate(r), r, rows))),
+        ("computed, over FMA peak", lambda r, _: number(share_of_peak(r, rows))),
         ("computed %, layer by layer", densities),
     ]
     usual = [
@@ -128,17 +140,7 @@ def step_section(rows, engines):
         "thinnet's time.\n\n" + timed(usual, engines, labels, 1e3, more)
     )
     if extra:
-        special = {
-            "row": lambda r: (
-                "trained network"
-                if r["network"] == "trained"
-                else f"{r['activation']} units"
-                if r["activation"] != "relu"
-                else "Adam, learning rate 0.001, no max-norm"
-                if r["optimiser"] == "adam"
-                else "dense normal inputs"
-            ),
-        }
+        special = {"row": what_differs}
         text += "\n\n### More rows of the step, ms\n\n" + timed(
             extra, engines, {**special, **labels}, 1e3, more
         )
