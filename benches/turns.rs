@@ -29,8 +29,8 @@ fn main() {
     let digits = Dataset::digits(Split::Train).unwrap();
     let keeps = [Keep::new(0.8).unwrap(), Keep::HALF].map(Noise::from);
     let gaussian = [Noise::None, Sigma::from(Keep::HALF).into()];
-    let [plain, dropout, gaussian] = [[Noise::None; 2], keeps, gaussian]
-        .map(|noises| pool.install(|| trained(&digits, noises)));
+    let [plain, dropout, gaussian] =
+        [[Noise::None; 2], keeps, gaussian].map(|noises| pool.install(|| trained(&digits, noises)));
     let predictor = Predictor::new(&dropout);
     let mut cases = Vec::new();
     for (name, mlp) in [("dropout", &dropout), ("no dropout", &plain)] {
