@@ -33,6 +33,19 @@ impl Kernel for Pays {
     }
 }
 
+/// Whether these products are faster than those of lists for a block whose lists are full only
+/// because a quarter of their entries, or fewer, are zeros.
+pub(super) struct PaysWithZeros;
+
+impl Kernel for PaysWithZeros {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, _: L) -> bool {
+        L::REGISTERS >= MANY
+    }
+}
+
 /// Rows that product 1 takes through a tile together.
 const GROUP: usize = 4;
 

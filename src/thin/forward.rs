@@ -52,6 +52,13 @@ impl Scale<'_> {
     }
 }
 
+/// `b + s sum`. A sum of -0.0, which a product that underflows leaves, counts as +0.0: a further
+/// entry with the value 0 would turn it into that.
+#[inline(always)]
+fn pre_activation<L: Lanes>(l: L, s: L::F, sum: L::F, b: L::F) -> L::F {
+    l.mul_add(s, l.add(sum, l.splat(0.0)), b)
+}
+
 /// `sums[row][n] = sum_k x[row][k] w[k][n]` for panel `n`, starting from 0 and adding
 /// over ascending blocks and units. `sums` holds the rows from `first` on. On the
 /// narrow path, all vectors but the first are 0.
@@ -192,7 +199,7 @@ impl<U: Unit> Kernel for Activate<'_, U> {
             };
             let mut sums: [L::F; VECTORS] = load(l, panel);
             for c in 0..VECTORS {
-                let z = l.mul_add(s[c], sums[c], b[c]);
+                let z = pre_activation(l, s[c], sums[c], b[c]);
                 let active = epilogue.unit.active(l, z) & (bits >> (c * LANES)) as u16;
                 if keeps_slope {
                     let (y, slope) = epilogue.unit.value_and_derivative(l, z);
@@ -248,7 +255,7 @@ impl Kernel for Logits<'_> {
         for z in sums {
             let mut sums: [L::F; VECTORS] = load(l, z);
             for (c, sum) in sums.iter_mut().enumerate() {
-                *sum = l.mul_add(s[c], *sum, b[c]);
+                *sum = pre_activation(l, s[c], *sum, b[c]);
             }
             store(l, sums, z);
         }

@@ -357,6 +357,74 @@ fn full_lists_give_the_bits_of_lists() {
     });
 }
 
+/// Zeros in the place of missing entries change no bit of products 1 and 3, even where all products
+/// underflow to -0.0; nor do they count as active. Without them, the lists are as before.
+#[test]
+fn padded_lists_give_the_bits_of_lists() {
+    on_each_isa(|isa| {
+        for (inputs, outputs) in [(1, 17), (16, 70), (65, 3), (130, 65)] {
+            for (rows, tiny) in [(2, 1.0), (21, 1.0), (130, 1.0), (21, 1e-30)] {
+                let scaled = |seed, n, density| -> Vec<f32> {
+                    numbers(seed, n, density).iter().map(|x| x * tiny).collect()
+                };
+                let x = scaled(36, rows * inputs, 0.85);
+                let w = tiles(&scaled(37, outputs * inputs, 1.0), inputs, outputs);
+                let dz = panels(&scaled(38, rows * outputs, 0.7), rows, outputs);
+                let mut lists = lists(isa, &x, rows, inputs, Keep::ONE, InputBits::All);
+                let (entries, density) = (dense(&lists, rows, inputs), lists.density());
+                let want = first_layer(isa, &lists, &dz, &w);
+                lists.pad(serial(isa));
+                let zeros = x.contains(&0.0);
+                assert_eq!(lists.is_padded(), zeros && isa.dispatch(dense::PaysWithZeros), "{isa}");
+                assert_eq!(lists.density(), density);
+                assert_eq!(dense(&lists, rows, inputs), entries);
+                if lists.is_padded() {
+                    assert!((0..lists.blocks()).all(|b| lists.full(b).is_some()));
+                }
+                assert_eq!(first_layer(isa, &lists, &dz, &w), want, "{isa} {inputs} {rows}");
+                lists.unpad();
+                assert!(!lists.is_padded());
+                assert_eq!(lists.density(), density);
+                assert_eq!(dense(&lists, rows, inputs), entries);
+                assert_eq!(first_layer(isa, &lists, &dz, &w), want, "{isa} {inputs} {rows}");
+            }
+        }
+    });
+}
+
+/// Blocks that are mostly empty stay as they are.
+#[test]
+fn lists_with_many_gaps_are_not_padded() {
+    on_each_isa(|isa| {
+        let mut x = numbers(39, 20 * 130, 0.5);
+        for row in x.chunks_mut(130) {
+            row[64..128].fill(1.0);
+        }
+        x[64] = 0.0;
+        let mut lists = lists(isa, &x, 20, 130, Keep::ONE, InputBits::All);
+        lists.pad(serial(isa));
+        let full: Vec<bool> = (0..3).map(|b| lists.full(b).is_some()).collect();
+        assert_eq!(full, [false, isa.dispatch(dense::PaysWithZeros), false]);
+    });
+}
+
+/// The bits of what products 1 and 3 give if there is no layer below.
+fn first_layer(isa: Isa, x: &Lists, dz: &Panels, w: &Tiles) -> (Vec<u32>, Vec<u32>) {
+    let (rows, outputs) = (x.rows(), w.outputs());
+    let bias = padded(&vec![-0.0; outputs]);
+    let scale = forward::Scale { bias: bias.as_chunks().0, pending: None };
+    let mut z = Panels::with_capacity(rows, outputs).unwrap();
+    forward::output(serial(isa), forward::Weights { w, scale }, x, &mut z);
+    let by_input = PerThread::new(ByInput::with_capacity(rows).unwrap());
+    let path = ProductPath::of(rows, outputs);
+    let operands = visit::Operands { x, dz, path, by_input: &by_input };
+    let s = vec![[1.0; PANEL]; w.panels()];
+    let mut g = Tiles::zeroed(w.inputs(), outputs).unwrap();
+    update::collect(serial(isa), w, &s, operands, None, update::Sum { g: &mut g, add: false });
+    let z: Vec<f32> = (0..rows * outputs).map(|i| z.get(i / outputs, i % outputs)).collect();
+    (bits(&z), bits(&g.to_rows().unwrap()))
+}
+
 fn bits(x: &[f32]) -> Vec<u32> {
     x.iter().map(|x| x.to_bits()).collect()
 }

@@ -119,11 +119,23 @@ impl<S: GradientSink> Visit<'_, S> {
                 for (row, x) in by_input.of(k) {
                     g = add_scaled(l, l.splat(x), load(l, &dz[row]), g);
                 }
+                g = without_minus_zero(l, g);
             }
             sink.take(l, n, k, w, g);
         }
         sink.end_of_tile::<L, V>(l, n, inputs);
     }
+}
+
+/// The sums with +0.0 for -0.0, which a product that underflows leaves, and which an entry with the
+/// value 0 would turn into +0.0. Only the first layer's lists have such entries: see
+/// [`Lists::pad`].
+#[inline(always)]
+fn without_minus_zero<L: Lanes, const V: usize>(l: L, mut sums: [L::F; V]) -> [L::F; V] {
+    for sum in &mut sums {
+        *sum = l.add(*sum, l.splat(0.0));
+    }
+    sums
 }
 
 /// The gradient of some inputs of a full block, for its sink. In a narrow layer it is 0 in the
@@ -136,6 +148,8 @@ struct Take<'a, S> {
     g: &'a [Panel],
     /// The inputs of the block.
     inputs: usize,
+    /// Whether the lists of this layer can be padded.
+    first_layer: bool,
 }
 
 impl<S: GradientSink> Kernel for Take<'_, S> {
@@ -143,14 +157,18 @@ impl<S: GradientSink> Kernel for Take<'_, S> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        let Self { sink, n, k, g, inputs } = self;
+        let Self { sink, n, k, g, inputs, first_layer } = self;
         if !dense::Pays.run(l) {
             return; // Never called there: this leaves the code out.
         }
         for (i, g) in g.iter().enumerate() {
             let (w, s) = sink.stored();
             let w = with_pending(l, &w[n][k + i], &s[n]);
-            sink.take::<L, VECTORS>(l, n, k + i, w, load(l, g));
+            let mut g = load(l, g);
+            if first_layer {
+                g = without_minus_zero(l, g);
+            }
+            sink.take::<L, VECTORS>(l, n, k + i, w, g);
         }
         if k + g.len() == inputs {
             sink.end_of_tile::<L, VECTORS>(l, n, inputs);
@@ -173,6 +191,7 @@ fn full_block<S: GradientSink>(
 ) {
     let Operands { dz, path, .. } = operands;
     let (narrow, units) = (path == ProductPath::Narrow, x.units());
+    let first_layer = below.is_none();
     if let Some((unit, keep, below, bias_gradient)) = below {
         let (w, s) = sink.stored();
         let (sums, parts) = by_input.full(below.len());
@@ -190,7 +209,7 @@ fn full_block<S: GradientSink>(
                 }
             }
             dense::dispatch(pass, narrow, WeightGradient { x, k, dz, g: &mut *g });
-            pass.dispatch(Take { sink: &mut sink, n, k, g, inputs: units });
+            pass.dispatch(Take { sink: &mut sink, n, k, g, inputs: units, first_layer });
         }
     }
 }

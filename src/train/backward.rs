@@ -125,8 +125,12 @@ impl Backward {
         flow: &'a mut Flow,
         index: usize,
     ) -> (Activation, LayerBackward<'a>) {
-        let (low, high) = flow.z.split_at_mut(index);
         let (gradients_below, gradients) = self.bias_gradients.split_at_mut(index);
+        // 0 times an infinite dz would be NaN. If dz is not finite, neither is its sum.
+        if flow.lists[index].is_padded() && !gradients[0].iter().all(|sum| sum.is_finite()) {
+            flow.lists[index].unpad();
+        }
+        let (low, high) = flow.z.split_at_mut(index);
         let below = low.last_mut().zip(gradients_below.last_mut());
         // If there is no layer below, its activation is not used.
         let layer = &mlp.layers[index.saturating_sub(1)];

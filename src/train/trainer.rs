@@ -333,6 +333,8 @@ impl Trainer {
         self.flow.enter(pass, &self.mlp, rows, bits, &|row| batch.at(row));
         if let Some(factors) = self.drawn[0].factors() {
             noise::multiply(pass, factors, &mut self.flow.lists[0], None);
+        } else {
+            self.flow.lists[0].pad(pass);
         }
         done(Part::Lists);
         let states = Some(&self.states[..]);

@@ -493,6 +493,35 @@ fn trained_in_both_forms(isa: Isa, by: Reference) {
     }
 }
 
+/// Where dz overflows in the layer above dense inputs, the weights from an input that the row lacks
+/// have no part in it: 0 times infinity is not computed.
+#[test]
+fn a_dz_that_overflows_leaves_absent_inputs_alone() {
+    on_each_isa(|isa| {
+        let (rows, inputs) = (20, 20);
+        let mut mlp = Mlp::builder(inputs)
+            .hidden(3, Activation::Identity, Keep::ONE)
+            .output(2, Loss::SquaredError)
+            .build()
+            .unwrap();
+        mlp.set_weights(0, &[1e-38; 60]).unwrap();
+        mlp.set_weights(1, &[3e38; 6]).unwrap();
+        let trainer = Trainer::builder(mlp, Adam::default(), rows).with_isa(isa).unwrap();
+        let mut trainer = trainer.build().unwrap();
+        let mut x = vec![1.0; rows * inputs];
+        x.iter_mut().step_by(inputs).for_each(|x| *x = 0.0);
+        let targets = vec![1e3; 2 * rows];
+        let targets = Targets::Values(MatrixView::new(&targets, rows, 2).unwrap());
+        let batch = Batch::dense(MatrixView::new(&x, rows, inputs).unwrap());
+        let (loss, gradients) = trainer.gradients(&batch, targets).unwrap();
+        assert!(loss.is_finite());
+        for weights in gradients[0].weights.chunks(inputs) {
+            assert_eq!(weights[0], 0.0, "{isa}");
+            assert!(weights[1..].iter().all(|g| !g.is_finite()), "{isa} {weights:?}");
+        }
+    });
+}
+
 #[test]
 fn parameters_that_overflow_are_reported_at_the_next_step() {
     on_each_isa(overflow);
