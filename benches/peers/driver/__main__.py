@@ -15,7 +15,7 @@ from .options import ENGINES, GROUPS, parser
 
 # Groups that time the trained network.
 TRAINED = {"step", "predict", "mc"}
-# Groups before which the engines are compared: all their work, or the answers only.
+# Groups before which the engines are compared on the recipe: all their work, or the answers only.
 TRAINING = {"step", "curve"}
 CHECKED = {*TRAINING, "predict"}
 
@@ -83,6 +83,21 @@ def judged(results, hellos):
     return {**results, "bars": [bar.as_dict() for bar in all_bars(results["rows"], avx512)]}
 
 
+def tasks(options):
+    """What the engines have to agree on before the groups are timed."""
+    from . import groups
+    from .check import Task
+
+    if CHECKED & set(options.only):
+        shape = groups.RECIPE if groups.RECIPE in options.shapes else options.shapes[0]
+        batch = groups.RECIPE_BATCH if groups.RECIPE_BATCH in options.batch else options.batch[0]
+        yield Task(shape, batch, bool(TRAINING & set(options.only)), groups.PREDICT_BATCHES)
+    if "small" in options.only:
+        for shape in groups.SMALL:
+            sizes, engines = groups.SMALL_BATCHES, groups.ALL_BUT_CANDLE
+            yield Task(shape, groups.RECIPE_BATCH, True, sizes, engines)
+
+
 def write(options, results, stem):
     from .report import as_json, markdown
     from .whole import write_whole
@@ -107,6 +122,7 @@ def measure(options, workers, folder, cpus):
         isas=hellos.get("thinnet", {}).get("available", []),
         digits=digits,
         normals=data.write_normals(folder),
+        table=lambda shape: data.write_table(shape, folder),
         fresh=lambda shape: data.write_parameters(shape, folder),
         trained=None,
     )
@@ -119,14 +135,11 @@ def measure(options, workers, folder, cpus):
         "rounds": options.rounds,
         "seconds": options.seconds,
         "data": name_of_data(options, rows),
-        "check": None,
+        "checks": [],
         "rows": [],
     }
-    if not options.no_check and CHECKED & set(options.only):
-        shape = groups.RECIPE if groups.RECIPE in options.shapes else options.shapes[0]
-        batch = groups.RECIPE_BATCH if groups.RECIPE_BATCH in options.batch else options.batch[0]
-        trains = bool(TRAINING & set(options.only))
-        results["check"] = check.run(workers, setting, shape, batch, trains, say_progress)
+    for task in () if options.no_check else tasks(options):
+        results["checks"].append(check.run(workers, setting, task, say_progress))
     try:
         if TRAINED & set(options.only):
             setting.trained = train(workers, setting, folder, rows, options.epochs)
@@ -165,8 +178,12 @@ def main():
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130
-    checked = results["check"]["rows"] if results["check"] else []
-    different = [row["engine"] for row in checked if not row.get("same", "error" in row)]
+    different = [
+        f"{row['engine']} on {checked['shape']}"
+        for checked in results["checks"]
+        for row in checked["rows"]
+        if not row.get("same", "error" in row)
+    ]
     if different:
         print(f"error: not the same work: {', '.join(different)}", file=sys.stderr)
     return 1 if different else 0

@@ -5,10 +5,11 @@ predictions are the same, for every size of batch that is timed: engines choose
 their kernels by it."""
 
 import statistics
+from dataclasses import dataclass
 
 from .engines import EngineError
-from .groups import MAX_NORM, PREDICT_BATCHES, keeps_of, prediction
-from .options import PREDICTING
+from .groups import MAX_NORM, keeps_of, prediction
+from .options import ENGINES, PREDICTING, Shape
 
 STEPS = 60
 FIRST, LAST = 8, 20
@@ -24,25 +25,38 @@ NORM_TOLERANCE = 0.001
 # With dropout, of the mean of the last 20 losses: its standard deviation from
 # masks to masks is about 2 %.
 DROPOUT_TOLERANCE = 0.1
-# Of the probabilities that a network predicts.
+# Of what a network predicts.
 ANSWER_TOLERANCE = 1e-5
 # A norm that was scaled to its bound is within rounding of it.
 BOUND_TOLERANCE = 1e-4
 
 
-def run(workers, setting, shape, batch, trains, say):
-    """A row for each engine. Its training counts if `trains`."""
+@dataclass(frozen=True)
+class Task:
+    """What is compared: training with this batch if `trains`, and predictions for batches of the
+    sizes in `answers`."""
+
+    shape: Shape
+    batch: int
+    trains: bool
+    answers: tuple[int, ...]
+    engines: tuple[str, ...] = ENGINES
+
+
+def run(workers, setting, task, say):
+    """A row for each engine."""
     rows = []
-    for engine in setting.engines:
-        say(f"check of the same work: {engine}")
+    shape, batch = task.shape, task.batch
+    for engine in (engine for engine in setting.engines if engine in task.engines):
+        say(f"check of the same work: {shape}, {engine}")
         row = {"engine": engine}
         try:
-            for dropout in (False, True) if trains and engine not in PREDICTING else ():
+            for dropout in (False, True) if task.trains and engine not in PREDICTING else ():
                 row["with dropout" if dropout else "without"] = first_steps(
                     workers, setting, engine, shape, batch, dropout
                 )
             row["answers"] = [
-                first_answer(workers, setting, engine, shape, size) for size in PREDICT_BATCHES
+                first_answer(workers, setting, engine, shape, size) for size in task.answers
             ]
         except EngineError as error:
             row["error"] = str(error)
@@ -52,8 +66,8 @@ def run(workers, setting, shape, batch, trains, say):
     return {
         "shape": str(shape),
         "batch": batch,
-        "steps": STEPS if trains else 0,
-        "answered": PREDICT_BATCHES,
+        "steps": STEPS if task.trains else 0,
+        "answered": task.answers,
         "rows": rows,
     }
 
@@ -78,7 +92,7 @@ def first_steps(workers, setting, engine, shape, batch, dropout):
 
 
 def first_answer(workers, setting, engine, shape, batch):
-    """The class probabilities of the first batch, before any training."""
+    """The predictions for the first batch, before any training."""
     case = prediction(setting, shape, batch, setting.fresh(shape))
     if engine == "pytorch-compiled":
         case["compile"] = True

@@ -105,10 +105,12 @@ def make_ready(workers, entry, number, seconds):
     """Sets a case up and finds how many calls fill a turn."""
     workers.ask(entry.engine, do="setup", slot=str(number), case=entry.case)
     run = {"do": "run", "slot": str(number)}
-    taken = workers.ask(entry.engine, **run, warm=FIRST_CALLS, calls=1)["seconds"]
-    if taken * LEAST_CALLS < seconds:
-        taken = workers.ask(entry.engine, **run, warm=WARM_CALLS, calls=LEAST_CALLS)["seconds"]
-        entry.calls = max(LEAST_CALLS, round(seconds * LEAST_CALLS / max(taken, 1e-9)))
+    taken, calls = workers.ask(entry.engine, **run, warm=FIRST_CALLS, calls=1)["seconds"], 1
+    # A few calls of a microsecond say little of how many fill a turn.
+    while taken < seconds / 10:
+        calls *= 10
+        taken = workers.ask(entry.engine, **run, warm=WARM_CALLS, calls=calls)["seconds"]
+    entry.calls = max(LEAST_CALLS, round(seconds * calls / taken))
 
 
 def take_turn(workers, entry, number):

@@ -1,7 +1,8 @@
-"""The files that all engines read: rows, labels, parameters."""
+"""The files that all engines read: rows, targets, parameters."""
 
 import gzip
 import math
+from pathlib import Path
 
 import numpy as np
 
@@ -20,8 +21,8 @@ def write_digits(source, folder):
     images = read_idx(source / "train-images-idx3-ubyte.gz", 16).reshape(-1, 784)
     labels = read_idx(source / "train-labels-idx1-ubyte.gz", 8)
     order = np.random.default_rng(1).permutation(len(labels))
-    (images[order].astype("<f4") / np.float32(255)).tofile(folder / "digits.f32")
-    labels[order].astype("<u4").tofile(folder / "digits.u32")
+    (images[order].astype("<f4") / np.float32(255)).tofile(folder / "digits.inputs")
+    labels[order].astype("<u4").tofile(folder / "digits.targets")
     return named(folder, "digits"), len(labels)
 
 
@@ -29,13 +30,40 @@ def write_normals(folder):
     """Writes dense rows: independent standard normals, labels at random."""
     rng = np.random.default_rng(2)
     rows = rng.standard_normal((ROWS_OF_NORMALS, 784), np.float32)
-    rows.astype("<f4").tofile(folder / "normals.f32")
-    rng.integers(0, 10, ROWS_OF_NORMALS).astype("<u4").tofile(folder / "normals.u32")
+    rows.astype("<f4").tofile(folder / "normals.inputs")
+    rng.integers(0, 10, ROWS_OF_NORMALS).astype("<u4").tofile(folder / "normals.targets")
     return named(folder, "normals")
 
 
+def write_table(shape, folder):
+    """Writes dense rows with targets that a network of this shape can learn; the files' names."""
+    files = named(folder, f"{shape}.table")
+    if not Path(files["inputs"]).exists():
+        rng = np.random.default_rng(4)
+        inputs, outputs = shape.widths[0], shape.widths[-1]
+        rows = rng.standard_normal((ROWS_OF_NORMALS, inputs), np.float32)
+        rows.astype("<f4").tofile(files["inputs"])
+        slopes = rng.standard_normal((inputs, outputs)) / math.sqrt(inputs)
+        noise = 0.1 * rng.standard_normal((ROWS_OF_NORMALS, outputs))
+        targets_of(shape.loss, rows @ slopes + noise).tofile(files["targets"])
+    return files
+
+
+def targets_of(loss, scores):
+    """Targets of the kind that the loss takes."""
+    match loss:
+        case "softmax_cross_entropy":
+            return scores.argmax(1).astype("<u4")
+        case "binary_cross_entropy":
+            return (scores > 0).astype("<f4")
+        case "squared_error":
+            return scores.astype("<f4")
+        case _:
+            raise ValueError(f"{loss}: no targets are known for it")
+
+
 def named(folder, name):
-    return {"inputs": str(folder / f"{name}.f32"), "labels": str(folder / f"{name}.u32")}
+    return {"inputs": str(folder / f"{name}.inputs"), "targets": str(folder / f"{name}.targets")}
 
 
 def write_parameters(shape, folder):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from .contest import Contest
-from .options import PREDICTING, Shape
+from .options import ENGINES, PREDICTING, Shape
 
 # The recipe's network and batch, that most bars speak of.
 RECIPE = Shape.of((1024, 1024, 1024))
@@ -13,7 +13,8 @@ KEEP_INPUT, KEEP_HIDDEN = 0.8, 0.5
 LEARNING_RATE, MOMENTUM = 0.05, 0.9
 # Of the steps with Adam, which has no max-norm here.
 ADAM_LEARNING_RATE = 0.001
-ADAM_ENGINES = ("thinnet", "pytorch", "pytorch-compiled", "jax")
+# candle's worker has only SGD, and only softmax.
+ALL_BUT_CANDLE = tuple(engine for engine in ENGINES if engine != "candle")
 # The paper's c: bounds the engines' weights at c times the keep rate below.
 MAX_NORM = 1.5
 ELEMENTS = (2**18, 2**24)
@@ -24,6 +25,16 @@ CURVE_KEEPS = tuple(n / 10 for n in range(1, 11))
 CURVE_WIDTHS = (256, 512, 1024, 2048)
 CURVE_DEPTHS = (1, 2, 3, 4, 5)
 CURVE_ENGINES = ("thinnet", "pytorch", "pytorch-compiled")
+# Networks for tables.
+REGRESSION = Shape((13, 50, 1), "squared_error")
+SMALL = (
+    Shape((6, 64, 8, 4)),
+    REGRESSION,
+    Shape((30, 64, 64, 1), "binary_cross_entropy"),
+    Shape((100, 128, 128, 10)),
+)
+SMALL_BATCHES = (1, 32)
+SMALL_SAMPLES = 1000
 
 
 @dataclass
@@ -37,6 +48,8 @@ class Setting:
     isas: list
     digits: dict
     normals: dict
+    # Small shape -> files of its rows.
+    table: object
     # Shape -> file of random parameters.
     fresh: object
     # File of the trained network's parameters, or None.
@@ -46,10 +59,15 @@ class Setting:
         return {
             "widths": list(shape.widths),
             "activation": activation,
+            "loss": shape.loss,
             "keep_input": keeps[0],
             "keep_hidden": keeps[1],
             "weights": weights or self.fresh(shape),
         }
+
+    def rows(self, shape):
+        """The files of the rows that a shape usually gets."""
+        return self.table(shape) if shape in SMALL else self.digits
 
     def step(
         self, shape, batch, keeps, activation="relu", data=None, weights=None, optimiser="sgd"
@@ -59,7 +77,7 @@ class Setting:
         return {
             "kind": "step",
             "network": self.network(shape, keeps, activation, weights),
-            "data": data or self.digits,
+            "data": data or self.rows(shape),
             "batch": batch,
             "optimiser": optimiser,
             "learning_rate": ADAM_LEARNING_RATE if adam else LEARNING_RATE,
@@ -121,7 +139,7 @@ def add_step(setting, contest, shape, batch, dropout, **more):
     keeps = keeps_of(dropout)
     optimiser = what["optimiser"]
     case = setting.step(shape, batch, keeps, what["activation"], data, weights, optimiser)
-    setting.add(contest, row, case, ADAM_ENGINES if optimiser == "adam" else None)
+    setting.add(contest, row, case, ALL_BUT_CANDLE if optimiser == "adam" else None)
     setting.add_ours(contest, row, {"kind": "peak", "threads": setting.threads}, "peak")
     return row
 
@@ -171,7 +189,7 @@ def gaussian(setting):
         contest = Contest(f"Gaussian noise on 2^{elements.bit_length() - 1} elements")
         row = contest.row(group="gaussian", elements=elements)
         case = {"kind": "gaussian", "elements": elements, "sigma": 1.0, "threads": setting.threads}
-        setting.add(contest, row, case, [e for e in setting.engines if e != "candle"])
+        setting.add(contest, row, case, ALL_BUT_CANDLE)
         setting.add_ours(contest, row, {**case, "alone": True}, "thinnet-normals")
         bits = {"kind": "dropout", "elements": elements, "keep": 0.5, "in_place": False}
         setting.add_ours(contest, row, {**bits, "threads": setting.threads}, "thinnet-dropout")
@@ -241,7 +259,7 @@ def prediction(setting, shape, batch, weights, activation="relu", data=None):
     """What the cases of predictions have in common."""
     return {
         "network": setting.network(shape, keeps_of(True), activation, weights),
-        "data": data or setting.digits,
+        "data": data or setting.rows(shape),
         "batch": batch,
         "threads": setting.threads,
     }
@@ -276,6 +294,24 @@ def add_point(setting, contest, shape, keeps, over, at):
     setting.add(contest, row, setting.step(shape, RECIPE_BATCH, keeps), CURVE_ENGINES)
 
 
+def small(setting):
+    """A step with dropout, predictions, and Monte-Carlo samples of the regression."""
+    for shape in SMALL:
+        cases = [("step", RECIPE_BATCH, setting.step(shape, RECIPE_BATCH, keeps_of(True)))]
+        for batch in SMALL_BATCHES:
+            case = {"kind": "predict", **prediction(setting, shape, batch, None)}
+            cases.append(("prediction", batch, case))
+        if shape == REGRESSION:
+            case = {"kind": "monte_carlo", **prediction(setting, shape, 1, None)}
+            cases.append(("monte_carlo", 1, {**case, "samples": SMALL_SAMPLES}))
+        contest = Contest(f"small network {shape}")
+        for work, batch, case in cases:
+            what = {"shape": str(shape), "loss": shape.loss, "work": work, "batch": batch}
+            row = contest.row(group="small", **what)
+            setting.add(contest, row, case, ALL_BUT_CANDLE)
+        yield contest
+
+
 def contests(setting, options):
     """All contests of the groups that were asked for, in order."""
     shape = RECIPE if RECIPE in options.shapes else options.shapes[0]
@@ -286,6 +322,7 @@ def contests(setting, options):
         "predict": lambda: predict(setting, shape),
         "mc": lambda: monte_carlo(setting, shape),
         "curve": lambda: curve(setting),
+        "small": lambda: small(setting),
     }
     for group, make in makers.items():
         if group in options.only:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-GROUPS = ("step", "dropout", "gaussian", "predict", "mc", "curve")
+GROUPS = ("step", "dropout", "gaussian", "predict", "mc", "curve", "small")
 SHAPES = ("784-1024x2-10", "784-1024x3-10", "784-2048x3-10")
 BATCHES = (32, 100, 128, 512)
 # The columns, in the order of the tables.
@@ -17,9 +17,10 @@ PREDICTING = ("onnxruntime", "tract")
 
 @dataclass(frozen=True)
 class Shape:
-    """Widths of a network, written as 784-1024x3-10."""
+    """Widths of a network, written as 784-1024x3-10, and its loss."""
 
     widths: tuple[int, ...]
+    loss: str = "softmax_cross_entropy"
 
     @staticmethod
     def of(hidden, inputs=784, classes=10):

@@ -5,7 +5,7 @@ import statistics
 
 from .bars import PEERS, dense_rate, over_peak, peaks, ratio, seconds, share_of_peak
 from .check import FIRST, LAST
-from .groups import KEEP_HIDDEN, KEEP_INPUT, LEARNING_RATE, MAX_NORM, MOMENTUM
+from .groups import KEEP_HIDDEN, KEEP_INPUT, LEARNING_RATE, MAX_NORM, MOMENTUM, SMALL_SAMPLES
 
 NAMES = {
     "thinnet": "thinnet",
@@ -257,6 +257,26 @@ def curve_section(rows, engines):
     return text
 
 
+def small_section(rows, engines):
+    labels = {
+        "network": lambda r: r["shape"],
+        "loss": lambda r: r["loss"].replace("_", " "),
+        "work": lambda r: WORK[r["work"]],
+        "batch": lambda r: r["batch"],
+    }
+    return (
+        "## Small networks, µs a call\n\n"
+        "Dense normal inputs, fresh weights. Steps as above, with dropout; predictions by weight "
+        "scaling, or averaged over samples of the masks. Times of PyTorch, JAX and ONNX Runtime "
+        "include the call from Python.\n\n" + timed(rows, engines, labels, 1e6)
+    )
+
+
+WORK = {
+    "step": "step",
+    "prediction": "prediction",
+    "monte_carlo": f"{SMALL_SAMPLES} Monte-Carlo samples",
+}
 SECTIONS = {
     "step": step_section,
     "dropout": dropout_section,
@@ -264,6 +284,7 @@ SECTIONS = {
     "predict": predict_section,
     "mc": mc_section,
     "curve": curve_section,
+    "small": small_section,
 }
 
 
@@ -330,8 +351,18 @@ TRAINING = [
 ]
 
 
-def check_section(check):
-    head = ["engine", *(TRAINING if check["steps"] else []), "probabilities", "same work"]
+def checks_section(checks):
+    text = (
+        "Relative differences from PyTorch's values: without dropout of the first "
+        f"{FIRST} losses, of the mean of all, and of the layers' norms afterwards; with dropout, "
+        f"where each engine draws masks of its own, of the mean of the last {LAST} losses. Last, "
+        "the largest difference of the predictions before any training."
+    )
+    return "\n\n".join(["## The work is the same", text, *map(check_table, checks)])
+
+
+def check_table(check):
+    head = ["engine", *(TRAINING if check["steps"] else []), "predictions", "same work"]
     lines = []
     for row in check["rows"]:
         name = NAMES[row["engine"]]
@@ -342,17 +373,10 @@ def check_section(check):
         same = "yes" if row["same"] else "**no**"
         lines.append([name, *training, f"{row['answer_difference']:.0e}", same])
     batches = ", ".join(map(str, check["answered"]))
-    text = (
-        f"{check['steps']} steps of {check['shape']}, batch {check['batch']}, from the same "
-        "parameters on the same batches. Relative differences from PyTorch's values: without "
-        f"dropout of the first {FIRST} losses, of the mean of all, and of the layers' norms "
-        "afterwards; with dropout, where each engine draws masks of its own, of the mean of the "
-        f"last {LAST} losses. Last, the largest difference of the class probabilities"
-        if check["steps"]
-        else f"{check['shape']}: the largest difference from PyTorch's class probabilities"
-    )
-    text += f" of batches of {batches}, before any training."
-    return f"## The work is the same\n\n{text}\n\n" + table(head, lines)
+    text = f"{check['shape']}, from the same parameters on the same batches: "
+    if check["steps"]:
+        text += f"{check['steps']} steps with batches of {check['batch']}, "
+    return f"{text}predictions for batches of {batches}.\n\n" + table(head, lines)
 
 
 def training_cells(row):
@@ -395,8 +419,8 @@ def markdown(results):
         if rows:
             taking_part = [e for e in results["order"] if any(e in r["results"] for r in rows)]
             parts.append(section(rows, taking_part))
-    if results["check"]:
-        parts.append(check_section(results["check"]))
+    if results["checks"]:
+        parts.append(checks_section(results["checks"]))
     parts.append(bars_section(results["bars"]))
     return "\n\n".join(parts) + "\n"
 

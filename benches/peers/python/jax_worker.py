@@ -17,6 +17,31 @@ GENERATORS = ("threefry2x32", "rbg", "unsafe_rbg")
 ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jnp.tanh}
 
 
+def cross_entropy(z, y):
+    return -jnp.take_along_axis(jax.nn.log_softmax(z), y[:, None], axis=1).mean()
+
+
+def binary_cross_entropy(z, y):
+    return (jnp.maximum(z, 0) - z * y + jnp.log1p(jnp.exp(-jnp.abs(z)))).mean()
+
+
+def squared_error(z, y):
+    return jnp.square(z - y).mean()
+
+
+LOSSES = {
+    "softmax_cross_entropy": cross_entropy,
+    "binary_cross_entropy": binary_cross_entropy,
+    "squared_error": squared_error,
+}
+# From outputs to predictions.
+LINKS = {
+    "softmax_cross_entropy": jax.nn.softmax,
+    "binary_cross_entropy": jax.nn.sigmoid,
+    "squared_error": lambda z: z,
+}
+
+
 def drop(key, x, keep):
     """Dropout; the identity at keep rate 1."""
     if keep == 1:
@@ -48,7 +73,7 @@ def read_parameters(network):
 
 
 def forward(network, parameters, x, key=None):
-    """The outputs before softmax, under masks where there is a key."""
+    """The outputs before the link, under masks where there is a key."""
     activation = ACTIVATIONS[network["activation"]]
     keeps = worker.keeps_of(network)
     for layer, (weights, bias) in enumerate(parameters):
@@ -63,16 +88,18 @@ def forward(network, parameters, x, key=None):
 class Batches:
     """Batches in turn, made JAX's arrays before anything is timed."""
 
-    def __init__(self, data, width, batch):
-        inputs, labels, self.count = worker.read_batches(data, width, batch)
+    def __init__(self, case):
+        inputs, targets, self.count = worker.read_batches(case)
+        if targets.dtype == np.int64:
+            targets = targets.astype(np.int32)
         self.inputs = [jnp.array(x) for x in np.split(inputs, self.count)]
-        self.labels = [jnp.array(y) for y in np.split(labels.astype(np.int32), self.count)]
+        self.targets = [jnp.array(y) for y in np.split(targets, self.count)]
         self.taken = 0
 
     def next(self):
         at = self.taken % self.count
         self.taken += 1
-        return self.inputs[at], self.labels[at]
+        return self.inputs[at], self.targets[at]
 
 
 def sgd(case):
@@ -111,10 +138,10 @@ def adam(case):
 def make_step(case, update):
     """The step of an optimiser."""
     network = case["network"]
+    loss_of_outputs = LOSSES[network["loss"]]
 
     def loss(parameters, x, y, key):
-        logs = jax.nn.log_softmax(forward(network, parameters, x, key))
-        return -jnp.take_along_axis(logs, y[:, None], axis=1).mean()
+        return loss_of_outputs(forward(network, parameters, x, key), y)
 
     def step(parameters, state, x, y, seed, n):
         key = jax.random.fold_in(seed, n)
@@ -132,7 +159,7 @@ class Training(worker.Work):
         self.parameters = read_parameters(case["network"])
         initial, update = (adam if case.get("optimiser") == "adam" else sgd)(case)
         self.state = initial(self.parameters)
-        self.batches = Batches(case["data"], case["network"]["widths"][0], case["batch"])
+        self.batches = Batches(case)
         self.seed = jax.random.key(1, impl=generator)
         self.step = make_step(case, update)
 
@@ -161,17 +188,18 @@ class Predicting(worker.Work):
     def __init__(self, case, generator=None):
         network = case["network"]
         self.parameters = read_parameters(network)
-        self.batches = Batches(case["data"], network["widths"][0], case["batch"])
+        self.batches = Batches(case)
         self.seed = jax.random.key(1, impl=generator)
         samples = case.get("samples")
+        link = LINKS[network["loss"]]
 
         def scaled(parameters, x, seed, n):
-            return jax.nn.softmax(forward(network, parameters, x))
+            return link(forward(network, parameters, x))
 
         def averaged(parameters, x, seed, n):
             key = jax.random.fold_in(seed, n)
-            logits = forward(network, parameters, jnp.tile(x, (samples, 1)), key)
-            return jax.nn.softmax(logits).reshape(samples, len(x), -1).mean(0)
+            many = link(forward(network, parameters, jnp.tile(x, (samples, 1)), key))
+            return many.reshape(samples, len(x), -1).mean(0)
 
         self.predict = jax.jit(scaled if samples is None else averaged)
 

@@ -1,6 +1,6 @@
 """ONNX Runtime's worker: predictions, nothing else.
 
-The graph is Gemm, Relu and Softmax with the weights inside, for batches of one
+The graph is Gemm, Relu, and Softmax or Sigmoid, with the weights inside, for batches of one
 size; inputs and output are bound to memory made before.
 """
 
@@ -13,6 +13,12 @@ import worker
 
 # What ONNX Runtime 1.32 reads; newer than this the graph needs nothing of.
 IR_VERSION, OPSET = 10, 21
+# From outputs to predictions: the operator and its attributes.
+LINKS = {
+    "softmax_cross_entropy": ("Softmax", {"axis": 1}),
+    "binary_cross_entropy": ("Sigmoid", {}),
+    "squared_error": ("Identity", {}),
+}
 
 
 def make_model(network, batch):
@@ -29,7 +35,8 @@ def make_model(network, batch):
         inputs = [x, f"w{layer}", f"b{layer}"]
         x = f"z{layer}"
         nodes.append(helper.make_node("Gemm", inputs, [x], transB=1))
-    nodes.append(helper.make_node("Softmax", [x], ["y"], axis=1))
+    link, attributes = LINKS[network["loss"]]
+    nodes.append(helper.make_node(link, [x], ["y"], **attributes))
     widths = network["widths"]
     graph = helper.make_graph(
         nodes,
@@ -57,7 +64,7 @@ class Predicting(worker.Work):
 
     def __init__(self, case):
         network, batch = case["network"], case["batch"]
-        inputs, _, count = worker.read_batches(case["data"], network["widths"][0], batch)
+        inputs, _, count = worker.read_batches(case)
         self.batches = [ort.OrtValue.ortvalue_from_numpy(x) for x in np.split(inputs, count)]
         self.taken = 0
         self.session = session_of(make_model(network, batch), case["threads"])

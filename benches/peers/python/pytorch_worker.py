@@ -13,6 +13,17 @@ from torch import nn
 import worker
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
+LOSSES = {
+    "softmax_cross_entropy": F.cross_entropy,
+    "binary_cross_entropy": F.binary_cross_entropy_with_logits,
+    "squared_error": F.mse_loss,
+}
+# From outputs to predictions.
+LINKS = {
+    "softmax_cross_entropy": lambda z: F.softmax(z, dim=1),
+    "binary_cross_entropy": torch.sigmoid,
+    "squared_error": lambda z: z,
+}
 
 
 def compiled(function, **options):
@@ -46,16 +57,16 @@ def make_network(network):
 class Batches:
     """Batches in turn, as views of one tensor."""
 
-    def __init__(self, data, width, batch):
-        inputs, labels, self.count = worker.read_batches(data, width, batch)
-        self.inputs = torch.from_numpy(inputs).split(batch)
-        self.labels = torch.from_numpy(labels).split(batch)
+    def __init__(self, case):
+        inputs, targets, self.count = worker.read_batches(case)
+        self.inputs = torch.from_numpy(inputs).split(case["batch"])
+        self.targets = torch.from_numpy(targets).split(case["batch"])
         self.taken = 0
 
     def next(self):
         at = self.taken % self.count
         self.taken += 1
-        return self.inputs[at], self.labels[at]
+        return self.inputs[at], self.targets[at]
 
 
 class Update:
@@ -136,11 +147,12 @@ class AdamUpdate:
         self.adam.zero_grad()
 
 
-def loss_of(network, compile):
-    """The loss as a function of inputs and labels."""
+def loss_of(network, compile, name="softmax_cross_entropy"):
+    """The loss as a function of inputs and targets."""
+    loss_of_outputs = LOSSES[name]
 
     def loss(x, y):
-        return F.cross_entropy(network(x), y)
+        return loss_of_outputs(network(x), y)
 
     return compiled(loss) if compile else loss
 
@@ -150,8 +162,8 @@ class Training(worker.Work):
 
     def __init__(self, case, compile):
         self.network = make_network(case["network"]).train()
-        self.batches = Batches(case["data"], case["network"]["widths"][0], case["batch"])
-        self.loss = loss_of(self.network, compile)
+        self.batches = Batches(case)
+        self.loss = loss_of(self.network, compile, case["network"]["loss"])
         if case.get("optimiser") == "adam":
             self.update = AdamUpdate(self.network, case["learning_rate"])
         else:
@@ -180,13 +192,14 @@ class Predicting(worker.Work):
     def __init__(self, case, compile, samples=None):
         network = make_network(case["network"]).train(samples is not None)
         network.requires_grad_(False)
-        self.batches = Batches(case["data"], case["network"]["widths"][0], case["batch"])
+        self.batches = Batches(case)
+        link = LINKS[case["network"]["loss"]]
 
         def scaled(x):
-            return F.softmax(network(x), dim=1)
+            return link(network(x))
 
         def averaged(x):
-            many = F.softmax(network(x.repeat(samples, 1)), dim=1)
+            many = link(network(x.repeat(samples, 1)))
             return many.view(samples, len(x), -1).mean(0)
 
         self.predict = scaled if samples is None else averaged

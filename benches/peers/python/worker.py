@@ -46,18 +46,23 @@ class Work:
         raise ValueError("norms: not a training")
 
     def answer(self):
-        """The class probabilities of the first batch."""
+        """The predictions for the first batch."""
         raise ValueError("answer: not a prediction")
 
 
-def read_batches(data, width, batch):
-    """Inputs and labels as whole batches, and their number."""
-    inputs = np.fromfile(data["inputs"], "<f4").reshape(-1, width)
-    labels = np.fromfile(data["labels"], "<u4").astype(np.int64)
+def read_batches(case):
+    """Inputs and targets as whole batches, and their number. Targets are classes for softmax
+    cross-entropy, else [rows][outputs]."""
+    network, data, batch = case["network"], case["data"], case["batch"]
+    inputs = np.fromfile(data["inputs"], "<f4").reshape(-1, network["widths"][0])
+    if network["loss"] == "softmax_cross_entropy":
+        targets = np.fromfile(data["targets"], "<u4").astype(np.int64)
+    else:
+        targets = np.fromfile(data["targets"], "<f4").reshape(-1, network["widths"][-1])
     count = len(inputs) // batch
     if count == 0:
         raise ValueError(f"a batch of {batch}: more than the {len(inputs)} rows")
-    return inputs[: count * batch], labels[: count * batch], count
+    return inputs[: count * batch], targets[: count * batch], count
 
 
 def read_parameters(network):

@@ -6,7 +6,7 @@ use peer_protocol::{Outcome, case::Data, files};
 /// Batches of inputs and classes, made before anything is timed.
 pub fn batches(data: &Data, width: usize, batch: usize) -> Outcome<Vec<(Tensor, Tensor)>> {
     let inputs = files::floats(&data.inputs)?;
-    let labels = files::integers(&data.labels)?;
+    let labels = files::integers(&data.targets)?;
     let pairs = inputs.chunks_exact(batch * width).zip(labels.chunks_exact(batch));
     let batches = pairs
         .map(|(x, y)| {

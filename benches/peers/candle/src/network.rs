@@ -20,6 +20,9 @@ impl Network {
             "tanh" => Tensor::tanh,
             name => return Err(format!("activation {name}: expected relu or tanh").into()),
         };
+        if network.loss != "softmax_cross_entropy" {
+            return Err(format!("loss {}: expected softmax_cross_entropy", network.loss).into());
+        }
         let values = files::floats(&network.weights)?;
         let widths = &network.widths;
         let expected: usize = widths.windows(2).map(|pair| (pair[0] + 1) * pair[1]).sum();

@@ -9,6 +9,7 @@ mod network;
 mod peak;
 mod predicting;
 mod sampling;
+mod targets;
 mod threads;
 mod time_to_error;
 mod training;

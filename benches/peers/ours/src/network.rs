@@ -10,16 +10,17 @@ use thinnet::{
 
 /// The network with the parameters of its file.
 pub fn load(network: &Network) -> Outcome<Mlp> {
-    let [inputs, hidden @ .., classes] = network.widths.as_slice() else {
+    let [inputs, hidden @ .., outputs] = network.widths.as_slice() else {
         return Err(format!("widths {:?}: expected at least two", network.widths).into());
     };
     let activation: Activation = network.activation.parse()?;
+    let loss: Loss = network.loss.parse()?;
     let keep = Keep::new(network.keep_hidden)?;
     let mut builder = Mlp::builder(*inputs).input_noise(Keep::new(network.keep_input)?);
     for &width in hidden {
         builder = builder.hidden(width, activation, keep);
     }
-    let mut mlp = builder.output(*classes, Loss::SoftmaxCrossEntropy).build()?;
+    let mut mlp = builder.output(*outputs, loss).build()?;
     set_parameters(&mut mlp, &files::floats(&network.weights)?)?;
     Ok(mlp)
 }

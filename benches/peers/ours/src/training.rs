@@ -14,18 +14,18 @@ use serde_json::{Value, json};
 use thinnet::{
     Isa,
     data::Batch,
-    nn::{Mlp, Targets},
+    nn::Mlp,
     tensor::MatrixView,
     train::{Adam, MaxNorm, Optimiser, Schedule, Sgd, Trainer},
 };
 
-use crate::{network, threads::Threads};
+use crate::{network, targets, threads::Threads};
 
 /// A trainer and the batches that it takes in turn.
 pub struct Training {
     trainer: Trainer,
     inputs: Vec<f32>,
-    labels: Vec<u32>,
+    targets: targets::Owned,
     batch: usize,
     threads: Threads,
 }
@@ -34,12 +34,12 @@ impl Training {
     pub fn new(step: &Step) -> Outcome<Self> {
         let mlp = network::load(&step.network)?;
         let inputs = files::floats(&step.data.inputs)?;
-        let labels = files::integers(&step.data.labels)?;
-        let batch = step.batch;
-        if batch == 0 || inputs.len() != labels.len() * mlp.inputs() || labels.len() < batch {
-            let (got, rows, width) = (inputs.len(), labels.len(), mlp.inputs());
+        let targets = targets::Owned::read(&step.data.targets, &mlp)?;
+        let (batch, rows) = (step.batch, targets.rows());
+        if batch == 0 || inputs.len() != rows * mlp.inputs() || rows < batch {
+            let (got, width) = (inputs.len(), mlp.inputs());
             return Err(format!(
-                "{got} inputs and {rows} labels: expected {width} inputs a label, and at least a batch of {batch}"
+                "{got} inputs and {rows} targets: expected {width} inputs per target, and at least a batch of {batch}"
             )
             .into());
         }
@@ -55,20 +55,20 @@ impl Training {
             trainer = trainer.max_norm(MaxNorm::Paper(bound));
         }
         let trainer = trainer.seed(1).with_isa(isa)?.build()?;
-        Ok(Self { trainer, inputs, labels, batch, threads: Threads::new(step.threads)? })
+        Ok(Self { trainer, inputs, targets, batch, threads: Threads::new(step.threads)? })
     }
 
     /// The next `count` steps, each with the next batch; their losses go to `see`.
     fn steps(&mut self, count: usize, mut see: impl FnMut(f32) + Send) -> Outcome<Duration> {
-        let Self { trainer, inputs, labels, batch, threads } = self;
-        let (batches, width) = (labels.len() / *batch, inputs.len() / labels.len());
+        let Self { trainer, inputs, targets, batch, threads } = self;
+        let (batches, width) = (targets.rows() / *batch, inputs.len() / targets.rows());
         threads.install(|| {
             let started = Instant::now();
             for _ in 0..count {
                 let first = (trainer.steps() as usize % batches) * *batch;
                 let rows = &inputs[first * width..][..*batch * width];
                 let rows = Batch::dense(MatrixView::new(rows, *batch, width)?);
-                see(trainer.step(&rows, Targets::Classes(&labels[first..][..*batch]))?);
+                see(trainer.step(&rows, targets.of(first, *batch)?)?);
             }
             Ok(started.elapsed())
         })

@@ -19,7 +19,7 @@ pub enum Request {
     /// The largest norm of the weights into a unit, layer by layer, and the
     /// norm of all of a layer's weights.
     Norms { slot: String },
-    /// The class probabilities of the first batch.
+    /// The predictions for the first batch.
     Answer { slot: String },
     /// Writes the network's parameters.
     Save { slot: String, path: PathBuf },
@@ -147,9 +147,11 @@ pub struct Peak {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Network {
-    /// Inputs, hidden units, classes.
+    /// Inputs, hidden units, outputs.
     pub widths: Vec<usize>,
     pub activation: String,
+    /// By thinnet's name, from which the link to the answers follows.
+    pub loss: String,
     pub keep_input: f64,
     pub keep_hidden: f64,
     /// For each layer the weights, row-major `[outputs][inputs]`, then the
@@ -164,12 +166,13 @@ impl Network {
     }
 }
 
-/// The files of the rows and their classes.
+/// The files of the rows and their targets.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
     /// Rows of little-endian f32.
     pub inputs: PathBuf,
-    /// A little-endian u32 for each row.
-    pub labels: PathBuf,
+    /// For softmax cross-entropy a class per row, a little-endian u32; else a little-endian f32
+    /// per output.
+    pub targets: PathBuf,
 }

@@ -27,7 +27,7 @@ pub trait Work {
         Err("norms: not a training".into())
     }
 
-    /// The class probabilities of the first batch.
+    /// The predictions for the first batch.
     fn answer(&mut self) -> Outcome<Vec<f32>> {
         Err("answer: not a prediction".into())
     }

@@ -1,5 +1,5 @@
-//! The network as tract's model: what its reader of ONNX makes of Gemm, Relu and
-//! Softmax.
+//! The network as tract's model: what its reader of ONNX makes of Gemm, Relu, and Softmax or
+//! Sigmoid.
 
 use peer_protocol::{Outcome, case, files};
 use tract_core::{
@@ -7,11 +7,11 @@ use tract_core::{
     ops::{
         einsum::EinSum,
         math,
-        nn::{Softmax, SoftmaxKind},
+        nn::{Softmax, SoftmaxKind, sigmoid},
     },
 };
 
-/// Class probabilities of `batch` rows; weights `[outputs][inputs]`.
+/// Predictions for `batch` rows; weights `[outputs][inputs]`.
 pub fn load(network: &case::Network, batch: usize) -> Outcome<TypedModel> {
     if network.activation != "relu" {
         return Err(format!("activation {}: expected relu", network.activation).into());
@@ -23,10 +23,23 @@ pub fn load(network: &case::Network, batch: usize) -> Outcome<TypedModel> {
         let got = values.len();
         return Err(format!("{got} parameters in the file, expected {expected}").into());
     }
-    Ok(model(widths, &values, batch)?)
+    let link: Option<Box<dyn TypedOp>> = match network.loss.as_str() {
+        "softmax_cross_entropy" => {
+            Some(Box::new(Softmax::new(tvec!(1), None, SoftmaxKind::Softmax)))
+        }
+        "binary_cross_entropy" => Some(Box::new(sigmoid())),
+        "squared_error" => None,
+        name => return Err(format!("loss {name}: tract's worker does not know it").into()),
+    };
+    Ok(model(widths, &values, link, batch)?)
 }
 
-fn model(widths: &[usize], mut rest: &[f32], batch: usize) -> TractResult<TypedModel> {
+fn model(
+    widths: &[usize],
+    mut rest: &[f32],
+    link: Option<Box<dyn TypedOp>>,
+    batch: usize,
+) -> TractResult<TypedModel> {
     let mut model = TypedModel::default();
     let product: AxesMapping = "bk,nk->bn".parse()?;
     let zero = model.add_const("zero", tensor2(&[[0f32]]))?;
@@ -46,8 +59,9 @@ fn model(widths: &[usize], mut rest: &[f32], batch: usize) -> TractResult<TypedM
         x = model.wire_node(format!("sum {layer}"), math::add(), &[x, bias])?[0];
         rest = after;
     }
-    let softmax = Softmax::new(tvec!(1), None, SoftmaxKind::Softmax);
-    let y = model.wire_node("softmax", softmax, &[x])?[0];
-    model.select_output_outlets(&[y])?;
+    if let Some(link) = link {
+        x = model.wire_node("link", link, &[x])?[0];
+    }
+    model.select_output_outlets(&[x])?;
     Ok(model)
 }

@@ -1,0 +1,50 @@
+//! The targets of a training, of the kind that the network's loss takes.
+
+use std::path::Path;
+
+use peer_protocol::{Outcome, files};
+use thinnet::{
+    nn::{Mlp, TargetKind, Targets},
+    tensor::MatrixView,
+};
+
+/// The targets of all rows.
+pub enum Owned {
+    /// A class per row.
+    Classes(Vec<u32>),
+    /// Real values or bits, so many per row.
+    Numbers { values: Vec<f32>, outputs: usize, kind: TargetKind },
+}
+
+impl Owned {
+    /// Reads them from the driver's file.
+    pub fn read(path: &Path, mlp: &Mlp) -> Outcome<Self> {
+        Ok(match mlp.loss().target_kind() {
+            TargetKind::Classes => Self::Classes(files::integers(path)?),
+            kind => Self::Numbers { values: files::floats(path)?, outputs: mlp.outputs(), kind },
+        })
+    }
+
+    /// How many rows they are for.
+    pub fn rows(&self) -> usize {
+        match self {
+            Self::Classes(classes) => classes.len(),
+            Self::Numbers { values, outputs, .. } => values.len() / outputs,
+        }
+    }
+
+    /// Those of the `rows` rows from `first` on.
+    pub fn of(&self, first: usize, rows: usize) -> Outcome<Targets<'_>> {
+        Ok(match self {
+            Self::Classes(classes) => Targets::Classes(&classes[first..][..rows]),
+            Self::Numbers { values, outputs, kind } => {
+                let values = &values[first * outputs..][..rows * outputs];
+                let values = MatrixView::new(values, rows, *outputs)?;
+                match kind {
+                    TargetKind::Binary => Targets::Binary(values),
+                    _ => Targets::Values(values),
+                }
+            }
+        })
+    }
+}
