@@ -12,7 +12,9 @@ from .groups import MAX_NORM, keeps_of, prediction
 from .options import ENGINES, PREDICTING, Shape
 
 STEPS = 60
-FIRST, LAST = 8, 20
+# Of the first losses, 6: on the digits in the repository a ReLU of PyTorch's network opens in the
+# seventh step, as said below; the other engines agree to 4e-7 until the tenth.
+FIRST, LAST = 6, 20
 # Of each of the first losses without dropout: engines add up in different
 # orders, which made 3e-7 here.
 FIRST_TOLERANCE = 1e-5
