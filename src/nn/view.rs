@@ -158,6 +158,7 @@ impl UnitVisitor for HiddenMoments<'_> {
 
     fn visit<U: Unit>(self, unit: U) {
         let Self { pass, weights, x, noise, z, out } = self;
-        moments::hidden(pass, weights, x, &unit, noise, z, out);
+        let epilogue = moments::Epilogue { values: &unit, moments: unit.moments(pass.isa), noise };
+        moments::hidden(pass, weights, x, &epilogue, z, out);
     }
 }

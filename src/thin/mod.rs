@@ -53,7 +53,8 @@ pub use path::ProductPath;
 pub(crate) use tiles::{Bf16, Element, Tiles};
 pub(crate) use update::LayerState;
 
-use crate::simd::{LANES, Lanes};
+use crate::simd::{Isa, LANES, Lanes};
+use moments::Moments;
 
 /// Outputs per panel, inputs per block, bits per mask word.
 pub(crate) const PANEL: usize = 64;
@@ -75,6 +76,11 @@ pub(crate) trait Unit: Copy + Send + Sync {
     /// The same as a value.
     fn slope(self) -> Self::Slope;
 
+    /// How the mean and standard deviation of f(z) are computed for a normally distributed z.
+    type Moments: Moments;
+    /// The same as a value, for kernels with this instruction set.
+    fn moments(self, isa: Isa) -> Self::Moments;
+
     /// y = f(z) in f64: the reference for the vector code.
     fn plain_value(self, z: f64) -> f64;
     /// f'(z) in f64: the reference for the vector code.
@@ -95,13 +101,6 @@ pub(crate) trait Unit: Copy + Send + Sync {
     #[inline(always)]
     fn active<L: Lanes>(self, _: L, _: L::F) -> u16 {
         u16::MAX
-    }
-
-    /// Mean and standard deviation of f(z) for a normally distributed z with this mean
-    /// and standard deviation. Units with a closed form override this.
-    #[inline(always)]
-    fn moments<L: Lanes>(self, l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
-        moments::quadrature(l, self, mean, deviation)
     }
 }
 

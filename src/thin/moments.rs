@@ -7,16 +7,23 @@
 //! |---|---|---|
 //! | noise, y = r x, with v the variance of r | m | s² (1 + v) + m² v |
 //! | z[n] = b[n] + sum_k w[k][n] x[k] | b[n] + sum_k w[k][n] m[k] | sum_k (w[k][n] s[k])² |
-//! | y = f(z), z assumed normal | [`Unit::moments`] | [`Unit::moments`] |
+//! | y = f(z), z assumed normal | [`Moments`] | [`Moments`] |
 //!
 //! Standard deviations are stored rather than variances: they do not overflow for inputs
 //! of 1e20, and weights of 1e-20 bring them back to ordinary numbers.
 
+mod epilogue;
+
+#[cfg(test)]
+pub(crate) use epilogue::of_line;
+pub(crate) use epilogue::{Epilogue, Moments, NODES, Values};
+use epilogue::{Finish, FinishPanel};
+
 use super::{
-    Lists, PANEL, Panel, Panels, Tile, Unit, VECTORS, add_scaled,
+    Lists, PANEL, Panel, Panels, Tile, VECTORS, add_scaled,
     forward::Weights,
     input,
-    lists::{Block, ListRuns, ListWriter, room},
+    lists::{Block, room},
     load,
     path::{ProductPath, ROWS},
     prefetch_part, store,
@@ -208,122 +215,12 @@ fn exact_root(weights: Weights<'_>, n: usize, x: Inputs<'_>, row: usize, unit: u
     sum.sqrt() as f32
 }
 
-/// sqrt(x² + y²) for x >= 0, without squaring either.
-#[inline(always)]
-fn hypotenuse<L: Lanes>(l: L, x: L::F, y: L::F) -> L::F {
-    let zero = l.splat(0.0);
-    let y = l.select(l.less(y, zero), l.sub(zero, y), y);
-    let below = l.less(x, y);
-    let (large, small) = (l.select(below, y, x), l.select(below, x, y));
-    let ratio = l.div(small, large);
-    let both = l.mul(large, l.sqrt(l.mul_add(ratio, ratio, l.splat(1.0))));
-    // If one is 0, the result is the other; NaN in either propagates.
-    l.select(l.less(zero, small), both, l.add(large, small))
-}
-
-/// Points and weights of Gauss-Hermite quadrature: SciPy's `roots_hermitenorm(9)`, with the weights divided by sqrt(2 pi).
-pub(crate) const POINTS: [(f32, f32); 9] = [
-    (-4.512_746, 2.234_584_4e-5),
-    (-3.205_429, 2.789_141_3e-3),
-    (-2.076_848, 0.049_916_407),
-    (-1.023_255_7, 0.244_097_5),
-    (0.0, 0.406_349_2),
-    (1.023_255_7, 0.244_097_5),
-    (2.076_848, 0.049_916_407),
-    (3.205_429, 2.789_141_3e-3),
-    (4.512_746, 2.234_584_4e-5),
-];
-
-/// Mean and standard deviation of f(z) for normal z, by Gauss-Hermite quadrature with 9
-/// points, which is exact for polynomials up to degree 17.
-#[inline(always)]
-pub(crate) fn quadrature<L: Lanes, U: Unit>(
-    l: L,
-    unit: U,
-    mean: L::F,
-    deviation: L::F,
-) -> (L::F, L::F) {
-    let mut y = [l.splat(0.0); POINTS.len()];
-    let mut sum = l.splat(0.0);
-    for (y, (point, weight)) in y.iter_mut().zip(POINTS) {
-        *y = unit.value(l, l.mul_add(deviation, l.splat(point), mean));
-        sum = l.mul_add(l.splat(weight), *y, sum);
-    }
-    let mut variance = l.splat(0.0);
-    for (y, (_, weight)) in y.into_iter().zip(POINTS) {
-        let distance = l.sub(y, sum);
-        variance = l.mul_add(l.mul(distance, distance), l.splat(weight), variance);
-    }
-    (sum, l.sqrt(variance))
-}
-
-/// A panel whose moments of z become those of the outputs after noise, written to lists.
-pub(crate) struct FinishPanel<'a> {
-    weights: Weights<'a>,
-    n: usize,
-    noise: Noise,
-    means: &'a [Panel],
-    deviations: &'a [Panel],
-    out: ListRuns<'a>,
-    out_deviations: &'a mut [f32],
-}
-
-/// A [`Unit`] as a trait object, called once per panel.
-pub(crate) trait Finish: Sync {
-    /// Turns the moments of z into those of the outputs.
-    fn finish(&self, pass: Pass, panel: FinishPanel<'_>);
-}
-
-impl<U: Unit> Finish for U {
-    fn finish(&self, pass: Pass, panel: FinishPanel<'_>) {
-        pass.dispatch(Activate { unit: *self, panel });
-    }
-}
-
-struct Activate<'a, U> {
-    unit: U,
-    panel: FinishPanel<'a>,
-}
-
-impl<U: Unit> Kernel for Activate<'_, U> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes>(self, l: L) {
-        let Self { unit, panel } = self;
-        let FinishPanel { weights, n, noise, means, deviations, out, out_deviations } = panel;
-        let bias: [L::F; VECTORS] = load(l, &weights.scale.bias[n]);
-        let valid = valid_bits(weights.w.outputs(), n);
-        let (v, zero) = (noise.variance(), l.splat(0.0));
-        // s² (1 + v) + y² v = (1 + v) (s² + y² v / (1 + v))
-        let scale = l.splat((1.0 + v).sqrt() as f32);
-        let of_mean = l.splat((v / (1.0 + v)).sqrt() as f32);
-        let mut to = ListWriter::new(out);
-        for (row, (mean, deviation)) in means.iter().zip(deviations).enumerate() {
-            let mean: [L::F; VECTORS] = load(l, mean);
-            let deviation: [L::F; VECTORS] = load(l, deviation);
-            for c in 0..VECTORS {
-                let z = l.add(mean[c], bias[c]);
-                let (y, s) = unit.moments(l, z, deviation[c]);
-                let s = l.mul(scale, hypotenuse(l, s, l.mul(of_mean, y)));
-                // Everything but 0 ± 0 is active, including NaN.
-                let known = l.less(y, zero) | l.less(zero, y) | l.is_nan(y);
-                let active =
-                    (known | l.less(zero, s) | l.is_nan(s)) & (valid >> (c * LANES)) as u16;
-                to.push_with(l, c, active, [y, s], out_deviations);
-            }
-            to.end_of_row(row);
-        }
-    }
-}
-
 /// A hidden layer, from means and deviations to means and deviations; `z` is scratch memory.
 pub(crate) fn hidden(
     pass: Pass,
     weights: Weights<'_>,
     x: Inputs<'_>,
-    unit: &dyn Finish,
-    noise: Noise,
+    epilogue: &dyn Finish,
     z: [&mut Panels; 2],
     (out, out_deviations): (&mut Lists, &mut Deviations),
 ) {
@@ -337,8 +234,8 @@ pub(crate) fn hidden(
         let (means, deviations) = (z.0.data, z.1.data);
         let (out, out_deviations) = (out.0, out.1.data);
         pass.dispatch(Sums { weights, n, x, means: &mut *means, deviations: &mut *deviations });
-        let panel = FinishPanel { weights, n, noise, means, deviations, out, out_deviations };
-        unit.finish(pass, panel);
+        let panel = FinishPanel { weights, n, means, deviations, out, out_deviations };
+        epilogue.finish(pass, panel);
     });
 }
 

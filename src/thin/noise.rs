@@ -7,7 +7,11 @@
 //! ([`LeavesSlope`]).
 
 use super::{Kept, Lists, PANEL, Panels, Unit};
-use crate::{mask::Factors, pass::Pass, simd::Lanes};
+use crate::{
+    mask::Factors,
+    pass::Pass,
+    simd::{Isa, Lanes},
+};
 
 /// Multiplies the values of lists by r and, if there are any, the slopes at the same units.
 pub(crate) fn multiply(pass: Pass, factors: &Factors, x: &mut Lists, slopes: Option<&mut Panels>) {
@@ -39,6 +43,10 @@ impl<U: Unit> Unit for LeavesSlope<U> {
     fn slope(self) -> Kept {
         Kept
     }
+    type Moments = U::Moments;
+    fn moments(self, isa: Isa) -> U::Moments {
+        self.0.moments(isa)
+    }
     fn plain_value(self, z: f64) -> f64 {
         self.0.plain_value(z)
     }
@@ -56,9 +64,5 @@ impl<U: Unit> Unit for LeavesSlope<U> {
     #[inline(always)]
     fn active<L: Lanes>(self, l: L, z: L::F) -> u16 {
         self.0.active(l, z)
-    }
-    #[inline(always)]
-    fn moments<L: Lanes>(self, l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
-        self.0.moments(l, mean, deviation)
     }
 }

@@ -86,6 +86,10 @@ impl Unit for Halved {
     fn slope(self) -> Self {
         self
     }
+    type Moments = Self;
+    fn moments(self, _: Isa) -> Self {
+        self
+    }
     fn plain_value(self, z: f64) -> f64 {
         0.5 * z.max(0.0)
     }
@@ -99,6 +103,7 @@ impl Unit for Halved {
         l.less(l.splat(0.0), z)
     }
 }
+impl Moments for Halved {}
 impl Slope for Halved {
     const KEPT: bool = false;
     fn of<L: Lanes>(self, l: L, y: L::F) -> L::F {
@@ -113,6 +118,10 @@ impl Unit for HalvedKept {
     type Slope = Kept;
     fn slope(self) -> Kept {
         Kept
+    }
+    type Moments = Halved;
+    fn moments(self, _: Isa) -> Halved {
+        Halved
     }
     fn plain_value(self, z: f64) -> f64 {
         Halved.plain_value(z)

@@ -1,9 +1,9 @@
 //! z above 0, and alpha (e^z - 1) below.
 
-use super::normal::{Shape, rectifier_like};
+use super::normal::{RectifierLike, Shape};
 use crate::{
     nn::parameter::parameter,
-    simd::{Lanes, math},
+    simd::{Isa, Lanes, math},
     thin::{Kept, Unit},
 };
 
@@ -45,6 +45,13 @@ impl Unit for Elu {
         Kept
     }
 
+    type Moments = RectifierLike;
+    fn moments(self, isa: Isa) -> RectifierLike {
+        let alpha = if self.alpha > MAX_ALPHA { f32::NAN } else { self.alpha };
+        let shape = Shape { floor: -alpha, kinks: [1.0 - alpha, -alpha] };
+        RectifierLike::new(isa, &self, shape)
+    }
+
     fn plain_value(self, z: f64) -> f64 {
         if z < 0.0 { f64::from(self.alpha) * libm::expm1(z) } else { z }
     }
@@ -65,13 +72,5 @@ impl Unit for Elu {
         let slope = l.mul(alpha, l.add(power, one));
         let y = l.select(l.less(z, zero), l.mul(alpha, power), z);
         (y, l.select(l.less(zero, z), one, slope))
-    }
-    #[inline(always)]
-    fn moments<L: Lanes>(self, l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
-        if self.alpha > MAX_ALPHA {
-            return (l.splat(f32::NAN), l.splat(f32::NAN));
-        }
-        let shape = Shape { floor: -self.alpha, kinks: [1.0 - self.alpha, -self.alpha] };
-        rectifier_like(l, self, shape, mean, deviation)
     }
 }

@@ -1,11 +1,11 @@
 //! z times the standard normal integral up to z.
 
 use super::{
-    normal::{Shape, rectifier_like},
+    normal::{RectifierLike, Shape},
     plain_product,
 };
 use crate::{
-    simd::{Lanes, math},
+    simd::{Isa, Lanes, math},
     thin::{Kept, Unit},
 };
 
@@ -17,6 +17,11 @@ impl Unit for Gelu {
     type Slope = Kept;
     fn slope(self) -> Kept {
         Kept
+    }
+
+    type Moments = RectifierLike;
+    fn moments(self, isa: Isa) -> RectifierLike {
+        RectifierLike::new(isa, &self, Shape::SMOOTH)
     }
 
     fn plain_value(self, z: f64) -> f64 {
@@ -39,10 +44,6 @@ impl Unit for Gelu {
         let z = math::at_least(l, z, -math::NORMAL_FAR);
         let slope = l.mul_add(math::at_most(l, z, math::NORMAL_FAR), density, integral);
         (l.mul(z, integral), slope)
-    }
-    #[inline(always)]
-    fn moments<L: Lanes>(self, l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
-        rectifier_like(l, self, Shape::SMOOTH, mean, deviation)
     }
 }
 

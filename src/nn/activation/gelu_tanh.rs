@@ -1,11 +1,11 @@
 //! GELU with the normal integral approximated by a tanh, as in PyTorch's `approximate="tanh"`.
 
 use super::{
-    normal::{Shape, rectifier_like},
+    normal::{RectifierLike, Shape},
     plain_logistic, plain_product,
 };
 use crate::{
-    simd::{Lanes, math},
+    simd::{Isa, Lanes, math},
     thin::{Kept, Unit},
 };
 
@@ -24,6 +24,11 @@ impl Unit for GeluTanh {
     type Slope = Kept;
     fn slope(self) -> Kept {
         Kept
+    }
+
+    type Moments = RectifierLike;
+    fn moments(self, isa: Isa) -> RectifierLike {
+        RectifierLike::new(isa, &self, Shape::SMOOTH)
     }
 
     fn plain_value(self, z: f64) -> f64 {
@@ -52,9 +57,5 @@ impl Unit for GeluTanh {
         let inner = l.mul_add(square, l.splat(3.0 * D as f32), l.splat(C as f32));
         let slope = l.mul_add(l.mul(l.mul(at, inner), gate), rest, gate);
         (l.mul(math::at_least(l, z, -FAR), gate), slope)
-    }
-    #[inline(always)]
-    fn moments<L: Lanes>(self, l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
-        rectifier_like(l, self, Shape::SMOOTH, mean, deviation)
     }
 }

@@ -1,8 +1,8 @@
 //! z.
 
 use crate::{
-    simd::Lanes,
-    thin::{Slope, Unit},
+    simd::{Isa, Lanes},
+    thin::{Slope, Unit, moments::Moments},
 };
 
 /// [`Activation::Identity`](super::Activation::Identity)
@@ -12,6 +12,11 @@ pub(super) struct Identity;
 impl Unit for Identity {
     type Slope = Self;
     fn slope(self) -> Self {
+        self
+    }
+
+    type Moments = Self;
+    fn moments(self, _: Isa) -> Self {
         self
     }
 
@@ -26,10 +31,6 @@ impl Unit for Identity {
     fn value<L: Lanes>(self, _: L, z: L::F) -> L::F {
         z
     }
-    #[inline(always)]
-    fn moments<L: Lanes>(self, _: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
-        (mean, deviation)
-    }
 }
 
 impl Slope for Identity {
@@ -37,5 +38,16 @@ impl Slope for Identity {
     #[inline(always)]
     fn of<L: Lanes>(self, l: L, _: L::F) -> L::F {
         l.splat(1.0)
+    }
+}
+
+impl Moments for Identity {
+    #[inline(always)]
+    fn by_quadrature<L: Lanes>(self, _: L, _: L::F) -> u16 {
+        0
+    }
+    #[inline(always)]
+    fn of<L: Lanes>(self, _: L, z: (L::F, L::F), _: (L::F, L::F)) -> (L::F, L::F) {
+        z
     }
 }

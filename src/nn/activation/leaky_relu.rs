@@ -3,8 +3,8 @@
 use super::normal::rectified;
 use crate::{
     nn::parameter::parameter,
-    simd::Lanes,
-    thin::{Slope, Unit},
+    simd::{Isa, Lanes},
+    thin::{Slope, Unit, moments::Moments},
 };
 
 parameter! {
@@ -42,6 +42,11 @@ impl Unit for LeakyRelu {
         self
     }
 
+    type Moments = Self;
+    fn moments(self, _: Isa) -> Self {
+        self
+    }
+
     fn plain_value(self, z: f64) -> f64 {
         if z < 0.0 { f64::from(self.slope) * z } else { z }
     }
@@ -53,18 +58,6 @@ impl Unit for LeakyRelu {
     fn value<L: Lanes>(self, l: L, z: L::F) -> L::F {
         l.select(l.less(z, l.splat(0.0)), l.mul(l.splat(self.slope), z), z)
     }
-    /// With r = max(0, z), f(z) = a z + (1 - a) r, and Cov(z, r) = s² Φ(m / s) by Stein's lemma.
-    #[inline(always)]
-    fn moments<L: Lanes>(self, l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
-        let r = rectified(l, mean, deviation);
-        let (a, rest) = (l.splat(self.slope), l.splat(1.0 - self.slope));
-        let y = l.mul_add(a, mean, l.mul(rest, r.mean));
-        let both = l.mul(l.mul(l.splat(2.0), rest), r.above);
-        let part = l.mul_add(l.mul(rest, rest), r.part, l.mul(a, l.add(a, both)));
-        // It is never negative, but rounding can make it so.
-        let part = l.select(l.less(part, l.splat(0.0)), l.splat(0.0), part);
-        (y, l.mul(deviation, l.sqrt(part)))
-    }
 }
 
 impl Slope for LeakyRelu {
@@ -73,5 +66,24 @@ impl Slope for LeakyRelu {
     fn of<L: Lanes>(self, l: L, y: L::F) -> L::F {
         // y has the same sign as z; the slope at 0 is as in PyTorch.
         l.select(l.less(l.splat(0.0), y), l.splat(1.0), l.splat(self.slope))
+    }
+}
+
+impl Moments for LeakyRelu {
+    #[inline(always)]
+    fn by_quadrature<L: Lanes>(self, _: L, _: L::F) -> u16 {
+        0
+    }
+    /// With r = max(0, z), f(z) = a z + (1 - a) r, and Cov(z, r) = s² Φ(m / s) by Stein's lemma.
+    #[inline(always)]
+    fn of<L: Lanes>(self, l: L, (mean, deviation): (L::F, L::F), _: (L::F, L::F)) -> (L::F, L::F) {
+        let r = rectified(l, mean, deviation);
+        let (a, rest) = (l.splat(self.slope), l.splat(1.0 - self.slope));
+        let y = l.mul_add(a, mean, l.mul(rest, r.mean));
+        let both = l.mul(l.mul(l.splat(2.0), rest), r.above);
+        let part = l.mul_add(l.mul(rest, rest), r.part, l.mul(a, l.add(a, both)));
+        // It is never negative, but rounding can make it so.
+        let part = l.select(l.less(part, l.splat(0.0)), l.splat(0.0), part);
+        (y, l.mul(deviation, l.sqrt(part)))
     }
 }

@@ -1,8 +1,8 @@
 //! 1 / (1 + e^-z).
 
-use super::{normal::squashed, plain_logistic};
+use super::{normal::Squashed, plain_logistic};
 use crate::{
-    simd::{Lanes, math},
+    simd::{Isa, Lanes, math},
     thin::{Slope, Unit},
 };
 
@@ -16,6 +16,11 @@ impl Unit for Logistic {
         self
     }
 
+    type Moments = Squashed;
+    fn moments(self, _: Isa) -> Squashed {
+        Squashed { slope: 1.0 }
+    }
+
     fn plain_value(self, z: f64) -> f64 {
         plain_logistic(z)
     }
@@ -27,10 +32,6 @@ impl Unit for Logistic {
     #[inline(always)]
     fn value<L: Lanes>(self, l: L, z: L::F) -> L::F {
         math::logistic(l, z)
-    }
-    #[inline(always)]
-    fn moments<L: Lanes>(self, l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
-        squashed(l, self, 1.0, mean, deviation)
     }
 }
 

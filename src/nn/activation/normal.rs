@@ -4,11 +4,8 @@
 //! either end of the range of f32 give finite results.
 
 use crate::{
-    simd::{LANES, Lanes, math},
-    thin::{
-        Unit,
-        moments::{POINTS, quadrature},
-    },
+    simd::{Isa, LANES, Lanes, math},
+    thin::moments::{Moments, NODES, Values},
 };
 
 /// φ(0), the standard normal density at 0.
@@ -69,26 +66,43 @@ const WIDE: f32 = 1.5;
 
 /// The mean and deviation of the logistic (`slope` 1) or of tanh (`slope` 2), which is
 /// 2 logistic(2 z) - 1.
-#[inline(always)]
-pub(super) fn squashed<L: Lanes, U: Unit>(
-    l: L,
-    unit: U,
-    slope: f32,
-    mean: L::F,
-    deviation: L::F,
-) -> (L::F, L::F) {
-    let wide = l.less(l.splat(WIDE / slope), deviation);
-    let near =
-        if wide == u16::MAX { (mean, deviation) } else { quadrature(l, unit, mean, deviation) };
-    if wide == 0 {
-        return near;
+#[derive(Clone, Copy)]
+pub(super) struct Squashed {
+    pub slope: f32,
+}
+
+impl Squashed {
+    /// The lanes in which the argument of the logistic is wide.
+    #[inline(always)]
+    fn wide<L: Lanes>(self, l: L, deviation: L::F) -> u16 {
+        l.less(l.splat(WIDE / self.slope), deviation)
     }
-    let factor = l.splat(slope);
-    let (y, spread) = probits(l, l.mul(factor, mean), l.mul(factor, deviation));
-    // For tanh: 2 y - 1.
-    let y = l.mul_add(factor, y, l.splat(1.0 - slope));
-    let spread = l.mul(factor, spread);
-    (l.select(wide, y, near.0), l.select(wide, spread, near.1))
+}
+
+impl Moments for Squashed {
+    #[inline(always)]
+    fn by_quadrature<L: Lanes>(self, l: L, deviation: L::F) -> u16 {
+        !self.wide(l, deviation)
+    }
+
+    #[inline(always)]
+    fn of<L: Lanes>(
+        self,
+        l: L,
+        (mean, deviation): (L::F, L::F),
+        near: (L::F, L::F),
+    ) -> (L::F, L::F) {
+        let wide = self.wide(l, deviation);
+        if wide == 0 {
+            return near;
+        }
+        let factor = l.splat(self.slope);
+        let (y, spread) = probits(l, l.mul(factor, mean), l.mul(factor, deviation));
+        // For tanh: 2 y - 1.
+        let y = l.mul_add(factor, y, l.splat(1.0 - self.slope));
+        let spread = l.mul(factor, spread);
+        (l.select(wide, y, near.0), l.select(wide, spread, near.1))
+    }
 }
 
 /// Approximates the logistic by a mixture of four probits, sum c Φ(l z), to within 1.1e-5. With
@@ -157,52 +171,90 @@ impl Shape {
     pub const SMOOTH: Self = Self { floor: 0.0, kinks: [0.0; 2] };
 }
 
+/// Half of the nodes of Gauss-Legendre quadrature over [-16, 16]: 8 each on [0, 4] and on [4, 16].
+#[rustfmt::skip]
+const REST_NODES: [f32; LANES] = [
+    0.079_420_28, 0.406_667_05, 0.948_935_15, 1.633_130_7,
+    2.366_869_2, 3.051_064_7, 3.593_333, 3.920_579_7,
+    4.238_260_7, 5.220_001, 6.846_805_6, 8.899_392,
+    11.100_608, 13.153_194, 14.779_999, 15.761_739,
+];
+#[rustfmt::skip]
+const REST_WEIGHTS: [f32; LANES] = [
+    0.202_457_07, 0.444_762_08, 0.627_413_3, 0.725_367_55,
+    0.725_367_55, 0.627_413_3, 0.444_762_08, 0.202_457_07,
+    0.607_371_2, 1.334_286_2, 1.882_239_8, 2.176_102_6,
+    2.176_102_6, 1.882_239_8, 1.334_286_2, 0.607_371_2,
+];
+
 /// The mean and deviation of a unit of this shape.
 ///
 /// For narrow distributions this is quadrature over z, corrected for the kinks. For wide ones,
 /// f(z) is the sum of r = max(0, z), whose moments are known, and of a rest h, which is integrated
 /// over |z| <= 16 except for the part `floor`: Var f = Var r + 2 Cov(r, h) + Var h.
-#[inline(always)]
-pub(super) fn rectifier_like<L: Lanes, U: Unit>(
-    l: L,
-    unit: U,
+#[derive(Clone, Copy)]
+pub(super) struct RectifierLike {
     shape: Shape,
-    mean: L::F,
-    deviation: L::F,
-) -> (L::F, L::F) {
-    /// Above this deviation, the nodes of the rest are close enough to each other.
-    const WIDE: f32 = 1.0;
-    let wide = l.less(l.splat(WIDE), deviation);
-    let near = if wide == u16::MAX {
-        (mean, deviation)
-    } else {
-        narrow(l, unit, shape.kinks, mean, deviation)
-    };
-    if wide == 0 {
-        return near;
-    }
-    let (y, spread) = rectified_and_rest(l, unit, shape.floor, mean, deviation);
-    (l.select(wide, y, near.0), l.select(wide, spread, near.1))
+    /// h at the nodes, and at the nodes with their signs reversed less the floor.
+    rests: [[f32; LANES]; 2],
 }
 
-/// [`rectifier_like`] by quadrature, for deviations of at most 1. A mean so far from 0 that f(z)
-/// is z or constant around it is first moved towards 0, so that no difference of large numbers
-/// is squared.
-#[inline(always)]
-fn narrow<L: Lanes, U: Unit>(
-    l: L,
-    unit: U,
-    kinks: [f32; 2],
-    mean: L::F,
-    deviation: L::F,
-) -> (L::F, L::F) {
-    const FAR: f32 = 22.0;
-    let at = math::at_most(l, math::at_least(l, mean, -FAR), FAR);
-    let (mut y, mut spread) = quadrature(l, unit, at, deviation);
-    if kinks != [0.0; 2] {
-        (y, spread) = with_kinks(l, kinks, at, deviation, (y, spread));
+impl RectifierLike {
+    /// The moments of the unit f, which is computed with this instruction set.
+    pub fn new(isa: Isa, f: &dyn Values, shape: Shape) -> Self {
+        let mut rests = [REST_NODES, REST_NODES.map(|node| -node)];
+        f.apply(isa, &mut rests);
+        let [above, below] = &mut rests;
+        for ((above, below), node) in above.iter_mut().zip(below).zip(REST_NODES) {
+            *above -= node;
+            *below -= shape.floor;
+        }
+        Self { shape, rests }
     }
-    (l.add(y, math::at_least(l, l.sub(mean, at), 0.0)), spread)
+
+    /// The lanes in which the distribution is wide: the nodes of the rest are close enough to each
+    /// other there.
+    #[inline(always)]
+    fn wide<L: Lanes>(l: L, deviation: L::F) -> u16 {
+        l.less(l.splat(1.0), deviation)
+    }
+}
+
+/// A narrow distribution so far from 0 that f(z) is z or constant around its mean is first moved
+/// towards 0, so that no difference of large numbers is squared.
+impl Moments for RectifierLike {
+    #[inline(always)]
+    fn by_quadrature<L: Lanes>(self, l: L, deviation: L::F) -> u16 {
+        !Self::wide(l, deviation)
+    }
+
+    #[inline(always)]
+    fn center<L: Lanes>(self, l: L, mean: L::F) -> L::F {
+        const FAR: f32 = 22.0;
+        math::at_most(l, math::at_least(l, mean, -FAR), FAR)
+    }
+
+    #[inline(always)]
+    fn of<L: Lanes>(
+        self,
+        l: L,
+        (mean, deviation): (L::F, L::F),
+        mut near: (L::F, L::F),
+    ) -> (L::F, L::F) {
+        let wide = Self::wide(l, deviation);
+        if wide != u16::MAX {
+            let center = self.center(l, mean);
+            if self.shape.kinks != [0.0; 2] {
+                near = with_kinks(l, self.shape.kinks, center, deviation, near);
+            }
+            near.0 = l.add(near.0, math::at_least(l, l.sub(mean, center), 0.0));
+        }
+        if wide == 0 {
+            return near;
+        }
+        let (y, spread) = rectified_and_rest(l, self, mean, deviation);
+        (l.select(wide, y, near.0), l.select(wide, spread, near.1))
+    }
 }
 
 /// Corrects a mean and a deviation from quadrature, which takes f for a polynomial. What it lacks
@@ -219,15 +271,15 @@ fn with_kinks<L: Lanes>(
 ) -> (L::F, L::F) {
     let zero = l.splat(0.0);
     let (mut first, mut second) = (zero, zero);
-    for (point, weight) in POINTS {
-        let r = math::at_least(l, l.mul_add(deviation, l.splat(point), mean), 0.0);
+    for (node, weight) in NODES {
+        let r = math::at_least(l, l.mul_add(deviation, l.splat(node), mean), 0.0);
         let part = l.mul(r, l.splat(weight));
         first = l.add(first, part);
         second = l.mul_add(part, r, second);
     }
     let r = rectified(l, mean, deviation);
     let square = l.mul_add(l.mul(deviation, deviation), r.part, l.mul(r.mean, r.mean));
-    // All points are on one side of 0 if the mean is further from it.
+    // All nodes are on one side of 0 if the mean is further from it.
     let reach = l.mul(deviation, l.splat(5.0));
     let near = l.less(mean, reach) & l.less(l.sub(zero, mean), reach);
     let d1 = l.keep(near, l.sub(r.mean, first));
@@ -240,42 +292,21 @@ fn with_kinks<L: Lanes>(
     (l.add(y, lacks), l.sqrt(math::at_least(l, variance, 0.0)))
 }
 
-/// [`rectifier_like`] for deviations above 1.
+/// [`RectifierLike`] for wide distributions.
 #[inline(always)]
-fn rectified_and_rest<L: Lanes, U: Unit>(
+fn rectified_and_rest<L: Lanes>(
     l: L,
-    unit: U,
-    floor: f32,
+    RectifierLike { shape: Shape { floor, .. }, rests }: RectifierLike,
     mean: L::F,
     deviation: L::F,
 ) -> (L::F, L::F) {
-    /// The nodes of Gauss-Legendre quadrature with 8 points each on [0, 4] and on [4, 16].
-    #[rustfmt::skip]
-    const NODES: [f32; LANES] = [
-        0.079_420_28, 0.406_667_05, 0.948_935_15, 1.633_130_7,
-        2.366_869_2, 3.051_064_7, 3.593_333, 3.920_579_7,
-        4.238_260_7, 5.220_001, 6.846_805_6, 8.899_392,
-        11.100_608, 13.153_194, 14.779_999, 15.761_739,
-    ];
-    #[rustfmt::skip]
-    const WEIGHTS: [f32; LANES] = [
-        0.202_457_07, 0.444_762_08, 0.627_413_3, 0.725_367_55,
-        0.725_367_55, 0.627_413_3, 0.444_762_08, 0.202_457_07,
-        0.607_371_2, 1.334_286_2, 1.882_239_8, 2.176_102_6,
-        2.176_102_6, 1.882_239_8, 1.334_286_2, 0.607_371_2,
-    ];
     let (zero, one) = (l.splat(0.0), l.splat(1.0));
     let r = rectified(l, mean, deviation);
     let inverse = l.div(one, deviation);
-    let node = l.load(&NODES);
-    let (above, below) = (unit.value(l, node), unit.value(l, l.sub(zero, node)));
-    let mut rests = [[0.0; LANES]; 2];
-    l.store(l.sub(above, node), &mut rests[0]);
-    l.store(l.sub(below, l.splat(floor)), &mut rests[1]);
     // E h and E h², without the floor for the time being, and Cov(r, h).
     let (mut first, mut second, mut both) = (zero, zero, zero);
     for (rests, (sign, floor)) in rests.iter().zip([(1.0, 0.0), (-1.0, floor)]) {
-        for ((&rest, node), weight) in rests.iter().zip(NODES).zip(WEIGHTS) {
+        for ((&rest, node), weight) in rests.iter().zip(REST_NODES).zip(REST_WEIGHTS) {
             let z = sign * node;
             let x = l.mul(l.sub(l.splat(z), mean), inverse);
             let density = math::exp(l, l.mul(l.mul(x, x), l.splat(-0.5)));

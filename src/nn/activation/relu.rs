@@ -2,8 +2,8 @@
 
 use super::normal::{Rectified, rectified};
 use crate::{
-    simd::Lanes,
-    thin::{Slope, Unit},
+    simd::{Isa, Lanes},
+    thin::{Slope, Unit, moments::Moments},
 };
 
 /// [`Activation::Relu`](super::Activation::Relu)
@@ -13,6 +13,11 @@ pub(super) struct Relu;
 impl Unit for Relu {
     type Slope = Self;
     fn slope(self) -> Self {
+        self
+    }
+
+    type Moments = Self;
+    fn moments(self, _: Isa) -> Self {
         self
     }
 
@@ -33,11 +38,6 @@ impl Unit for Relu {
     fn active<L: Lanes>(self, l: L, z: L::F) -> u16 {
         l.less(l.splat(0.0), z) | l.is_nan(z)
     }
-    #[inline(always)]
-    fn moments<L: Lanes>(self, l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
-        let Rectified { mean, part, .. } = rectified(l, mean, deviation);
-        (mean, l.mul(deviation, l.sqrt(part)))
-    }
 }
 
 impl Slope for Relu {
@@ -45,5 +45,17 @@ impl Slope for Relu {
     #[inline(always)]
     fn of<L: Lanes>(self, l: L, _: L::F) -> L::F {
         l.splat(1.0)
+    }
+}
+
+impl Moments for Relu {
+    #[inline(always)]
+    fn by_quadrature<L: Lanes>(self, _: L, _: L::F) -> u16 {
+        0
+    }
+    #[inline(always)]
+    fn of<L: Lanes>(self, l: L, (mean, deviation): (L::F, L::F), _: (L::F, L::F)) -> (L::F, L::F) {
+        let Rectified { mean, part, .. } = rectified(l, mean, deviation);
+        (mean, l.mul(deviation, l.sqrt(part)))
     }
 }

@@ -1,11 +1,11 @@
 //! z times the logistic of z.
 
 use super::{
-    normal::{Shape, rectifier_like},
+    normal::{RectifierLike, Shape},
     plain_logistic, plain_product,
 };
 use crate::{
-    simd::{Lanes, math},
+    simd::{Isa, Lanes, math},
     thin::{Kept, Unit},
 };
 
@@ -20,6 +20,11 @@ impl Unit for Silu {
     type Slope = Kept;
     fn slope(self) -> Kept {
         Kept
+    }
+
+    type Moments = RectifierLike;
+    fn moments(self, isa: Isa) -> RectifierLike {
+        RectifierLike::new(isa, &self, Shape::SMOOTH)
     }
 
     fn plain_value(self, z: f64) -> f64 {
@@ -42,9 +47,5 @@ impl Unit for Silu {
         let z = math::at_least(l, z, -FAR);
         let slope = l.mul_add(l.mul(math::at_most(l, z, FAR), gate), rest, gate);
         (l.mul(z, gate), slope)
-    }
-    #[inline(always)]
-    fn moments<L: Lanes>(self, l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
-        rectifier_like(l, self, Shape::SMOOTH, mean, deviation)
     }
 }

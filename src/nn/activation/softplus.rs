@@ -1,11 +1,11 @@
 //! ln(1 + e^z).
 
 use super::{
-    normal::{Shape, rectifier_like},
+    normal::{RectifierLike, Shape},
     plain_logistic,
 };
 use crate::{
-    simd::{Lanes, math},
+    simd::{Isa, Lanes, math},
     thin::{Kept, Unit},
 };
 
@@ -17,6 +17,11 @@ impl Unit for Softplus {
     type Slope = Kept;
     fn slope(self) -> Kept {
         Kept
+    }
+
+    type Moments = RectifierLike;
+    fn moments(self, isa: Isa) -> RectifierLike {
+        RectifierLike::new(isa, &self, Shape::SMOOTH)
     }
 
     fn plain_value(self, z: f64) -> f64 {
@@ -37,9 +42,5 @@ impl Unit for Softplus {
     #[inline(always)]
     fn value_and_derivative<L: Lanes>(self, l: L, z: L::F) -> (L::F, L::F) {
         (self.value(l, z), math::logistics(l, z).0)
-    }
-    #[inline(always)]
-    fn moments<L: Lanes>(self, l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
-        rectifier_like(l, self, Shape::SMOOTH, mean, deviation)
     }
 }

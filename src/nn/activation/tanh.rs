@@ -1,8 +1,8 @@
 //! tanh z.
 
-use super::normal::squashed;
+use super::normal::Squashed;
 use crate::{
-    simd::{Lanes, math},
+    simd::{Isa, Lanes, math},
     thin::{Slope, Unit},
 };
 
@@ -16,6 +16,12 @@ impl Unit for Tanh {
         self
     }
 
+    type Moments = Squashed;
+    /// tanh z = 2 logistic(2 z) - 1.
+    fn moments(self, _: Isa) -> Squashed {
+        Squashed { slope: 2.0 }
+    }
+
     fn plain_value(self, z: f64) -> f64 {
         libm::tanh(z)
     }
@@ -27,11 +33,6 @@ impl Unit for Tanh {
     #[inline(always)]
     fn value<L: Lanes>(self, l: L, z: L::F) -> L::F {
         math::tanh(l, z)
-    }
-    /// tanh z = 2 logistic(2 z) - 1.
-    #[inline(always)]
-    fn moments<L: Lanes>(self, l: L, mean: L::F, deviation: L::F) -> (L::F, L::F) {
-        squashed(l, self, 2.0, mean, deviation)
     }
 }
 

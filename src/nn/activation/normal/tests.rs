@@ -4,8 +4,8 @@ use super::{
 };
 use crate::{
     nn::activation::{Activation, EluAlpha, NegativeSlope, UnitVisitor},
-    simd::{Isa, Kernel, LANES, Lanes},
-    thin::Unit,
+    simd::{Isa, LANES},
+    thin::{Unit, moments::of_line},
 };
 
 /// The f32 rounding error of a mean and a deviation in closed form, relative to the larger of
@@ -18,27 +18,11 @@ struct Ask<'a> {
     deviation: &'a [f32; LANES],
 }
 
-struct Asked<'a, U>(Ask<'a>, U);
-
-impl<U: Unit> Kernel for Asked<'_, U> {
-    type Output = [[f32; LANES]; 2];
-
-    #[inline(always)]
-    fn run<L: Lanes>(self, l: L) -> Self::Output {
-        let Self(Ask { mean, deviation, .. }, unit) = self;
-        let (mean, deviation) = unit.moments(l, l.load(mean), l.load(deviation));
-        let mut out = [[0.0; LANES]; 2];
-        l.store(mean, &mut out[0]);
-        l.store(deviation, &mut out[1]);
-        out
-    }
-}
-
 impl UnitVisitor for Ask<'_> {
     type Output = [[f32; LANES]; 2];
 
     fn visit<U: Unit>(self, unit: U) -> Self::Output {
-        self.isa.dispatch(Asked(self, unit))
+        of_line(self.isa, unit, [self.mean, self.deviation])
     }
 }
 
