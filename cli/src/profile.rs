@@ -33,6 +33,8 @@ and reports the median time of each part of a step. `check` validates the batch 
 product 3). `other` is the rest of the step: waiting for threads and for the system's scheduler, close
 to 0 on an idle machine.
 `path` is the kernel that a layer uses: lists, few rows (small batches) or narrow (at most 16 outputs).
+`dense %` is the percentage of its inputs, in blocks of 64, that are multiplied as matrices instead of
+lists because all of them are active.
 `in %` and `out %` are the percentages of its inputs and outputs that are active: kept by dropout and,
 for network inputs and ReLU units, not 0.
 `dense GFLOP/s` is the speed that a dense implementation would need to take the same time. The two
@@ -116,6 +118,7 @@ fn table(found: &Profile) -> Table {
     let header = [
         "layer",
         "path",
+        "dense\n%",
         "in %",
         "out %",
         "part",
@@ -127,10 +130,10 @@ fn table(found: &Profile) -> Table {
         "memory\nfloor ms",
         "over\nfloor",
     ];
-    let mut table = table::new(header, &[0, 1, 4]);
+    let mut table = table::new(header, &[0, 1, 5]);
     let of_step = |part: &str, seconds: f64| {
         let numbers = [ms(seconds), share(seconds / found.seconds)];
-        row([""; 4].map(str::to_owned), part, numbers)
+        row([""; 5].map(str::to_owned), part, numbers)
     };
     table.add_row(of_step("check", found.check_seconds));
     table.add_row(of_step("masks", found.mask_seconds));
@@ -138,10 +141,11 @@ fn table(found: &Profile) -> Table {
     for (index, layer) in found.layers.iter().enumerate() {
         let name = format!("{index}: {}-{}", layer.inputs, layer.outputs);
         let (density_in, density_out) = (percent(layer.density_in), percent(layer.density_out));
-        let first = [name, layer.path.to_string(), density_in, density_out];
+        let (path, dense) = (layer.path.to_string(), percent(layer.dense_blocks));
+        let first = [name, path, dense, density_in, density_out];
         let down = if index == 0 { "down 3, update" } else { "down 2+3, update" };
         table.add_row(row(first, "up 1", cost(&layer.up)));
-        table.add_row(row([""; 4].map(str::to_owned), down, cost(&layer.down)));
+        table.add_row(row([""; 5].map(str::to_owned), down, cost(&layer.down)));
     }
     table.add_row(of_step("loss", found.loss_seconds));
     table.add_row(of_step("other", found.other_seconds));
@@ -149,7 +153,7 @@ fn table(found: &Profile) -> Table {
 }
 
 /// Returns a row of the table: the cells about the layer, the part's name and its numbers.
-fn row<const N: usize>(layer: [String; 4], part: &str, numbers: [String; N]) -> Vec<String> {
+fn row<const N: usize>(layer: [String; 5], part: &str, numbers: [String; N]) -> Vec<String> {
     layer.into_iter().chain([part.to_owned()]).chain(numbers).collect()
 }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{
     PANEL, VECTORS,
-    dense::{Full, PaysWithZeros},
+    dense::{Full, Pays, PaysWithZeros},
 };
 use crate::{
     error::Error,
@@ -39,6 +39,23 @@ pub(crate) struct Block<'a> {
     ends: &'a [u32],
     offsets: &'a [u8],
     values: &'a [f32],
+}
+
+/// How much of a layer's inputs takes part in its products.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Activity {
+    /// The fraction of units that are active.
+    pub density: f64,
+    /// The fraction of blocks that are multiplied as matrices.
+    pub dense_blocks: f64,
+}
+
+impl Activity {
+    /// Adds another one, times `weight`.
+    pub(crate) fn add(&mut self, other: Self, weight: f64) {
+        self.density += other.density * weight;
+        self.dense_blocks += other.dense_blocks * weight;
+    }
 }
 
 /// Lists to be written, one item per block, for [`Pass::each`].
@@ -197,6 +214,14 @@ impl Lists {
         };
         let active: u64 = (0..self.blocks()).map(active).sum();
         active as f64 / ((self.rows * self.width) as f64).max(1.0)
+    }
+
+    /// How much of the units takes part in the products.
+    pub(crate) fn activity(&self, pass: Pass) -> Activity {
+        let dense = pass.dispatch(Pays);
+        let full = (0..self.blocks()).filter(|&b| dense && self.full(b).is_some()).count();
+        let dense_blocks = full as f64 / (self.blocks() as f64).max(1.0);
+        Activity { density: self.density(), dense_blocks }
     }
 
     /// Fills the lists from data rows: the elements that are non-zero and kept, times 1/p.

@@ -47,7 +47,7 @@ pub(crate) mod update;
 pub(crate) mod visit;
 
 pub(crate) use by_input::ByInput;
-pub(crate) use lists::{InputBits, Lists, ThinningBits};
+pub(crate) use lists::{Activity, InputBits, Lists, ThinningBits};
 pub(crate) use panels::Panels;
 pub use path::ProductPath;
 pub(crate) use tiles::{Bf16, Element, Tiles};

@@ -20,7 +20,7 @@ use crate::{
     pass::Pass,
     simd::Isa,
     tensor::AlignedBuffer,
-    thin::{InputBits, LayerState, Tiles, noise, update::Sum},
+    thin::{Activity, InputBits, LayerState, Tiles, noise, update::Sum},
 };
 
 /// Trains a network, one batch per call.
@@ -81,8 +81,8 @@ pub struct Trainer {
     /// The gradient of each layer's weights over the earlier chunks of a batch, if there can be
     /// several.
     gradients: Vec<Tiles>,
-    /// The density of each layer's inputs in the last batch.
-    densities: Vec<f64>,
+    /// How much of each layer's inputs took part in the products of the last batch.
+    activity: Vec<Activity>,
 }
 
 impl fmt::Debug for Trainer {
@@ -246,7 +246,7 @@ impl Trainer {
         self.check(batch, targets)?;
         self.backward.prepare()?;
         self.backward.clear();
-        self.densities.fill(0.0);
+        self.activity.fill(Activity::default());
         done(Part::Check);
         let (rows, mut first, mut sum) = (batch.rows(), 0, 0.0);
         for part in batch.chunks(self.chunk_of(rows))? {
@@ -259,8 +259,9 @@ impl Trainer {
             for &loss in &self.losses[..part.rows()] {
                 sum += f64::from(loss);
             }
-            for (density, lists) in self.densities.iter_mut().zip(&self.flow.lists) {
-                *density += lists.density() * (part.rows() as f64 / rows as f64);
+            let (pass, weight) = (self.pass(part.rows()), part.rows() as f64 / rows as f64);
+            for (activity, lists) in self.activity.iter_mut().zip(&self.flow.lists) {
+                activity.add(lists.activity(pass), weight);
             }
             let loss = (sum / rows as f64) as f32;
             if chunk.last && !loss.is_finite() {
@@ -453,7 +454,12 @@ impl Trainer {
     /// For each layer, the fraction of its inputs that was active in the last batch, which is the
     /// fraction of its products that was computed. It is 0 before the first batch.
     pub fn densities(&self) -> impl ExactSizeIterator<Item = f64> {
-        self.densities.iter().copied()
+        self.activity.iter().map(|layer| layer.density)
+    }
+
+    /// How much of each layer's inputs took part in the products of the last batch.
+    pub(crate) fn activity(&self) -> &[Activity] {
+        &self.activity
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     rate::Keep,
     simd::Isa,
     tensor::AlignedBuffer,
-    thin::LayerState,
+    thin::{Activity, LayerState},
 };
 
 /// The number of rows that go through the network together. A larger batch goes in chunks of about
@@ -171,7 +171,7 @@ impl TrainerBuilder {
             max_rows,
             chunk,
             gradients,
-            densities: vec![0.0; widths.len() - 1],
+            activity: vec![Activity::default(); widths.len() - 1],
         })
     }
 }
