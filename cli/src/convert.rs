@@ -10,18 +10,19 @@ use thinnet::{
         torch::{self, Sequential, StateDictSpec},
     },
     files,
-    nn::{Loss, Mlp, Scaling},
+    nn::{Activation, Loss, Mlp, Scaling},
 };
 
 use crate::{
     console::{self, usage},
     given::{self, Given, scaled},
+    help::listed,
     inputs,
     outputs::{self, Format, Output},
     recipe::PAPER,
 };
 
-/// The text at the end of the help.
+/// The first text after the options in the help.
 const EXAMPLES: &str = "\
 Examples:
   thinnet convert network.onnx network.safetensors
@@ -32,18 +33,29 @@ Examples:
 Here network.toml describes nn.Sequential(nn.Dropout(0.2), nn.Linear(784, 256), nn.ReLU(),
 nn.Dropout(0.5), nn.Linear(256, 10)):
   input_drop = 0.2
-  hidden = [{ activation = \"relu\", drop = 0.5 }]
-Activations are relu, leaky_relu(0.01) (with any slope), logistic (nn.Sigmoid), tanh, identity,
-silu, gelu, gelu_tanh (nn.GELU(approximate='tanh')), elu(1) (with any alpha) and softplus.
-Optional keys are `loss` (softmax_cross_entropy, squared_error, binary_cross_entropy, huber(1) with
-any delta), `scaling` (inverted, paper), `sparse_input` (true, for inputs that are mostly 0, such as
-bags of words or one-hot columns: faster, with other dropout masks), and `names`, the names of the
-layers in order ([\"fc1\", \"out\"]). `input_keep` and `keep` give keep rates in place of drop rates.
+  hidden = [{ activation = \"relu\", drop = 0.5 }]";
 
-A state dict with --scaling inverted (the default) fits the nn.Sequential that is printed. In Python:
+/// The second: what an architecture file can contain.
+fn keys() -> String {
+    format!(
+        "\
+Activations are {}. Here logistic is nn.Sigmoid, and gelu_tanh is nn.GELU(approximate='tanh'). \
+A number in parentheses can be any above 0.
+Optional keys are `loss` ({}), `scaling` (inverted, paper), `sparse_input` (true, for inputs that \
+are mostly 0, such as bags of words or one-hot columns: faster, with other dropout masks), and \
+`names`, the names of the layers in order ([\"fc1\", \"out\"]). `input_keep` and `keep` give keep \
+rates in place of drop rates.",
+        listed(Activation::ALL),
+        listed(Loss::ALL)
+    )
+}
+
+/// The third: what the exported files are good for.
+const EXPORTS: &str = "\
+A state dict with --scaling inverted (the default) fits the nn.Sequential that is printed:
   model.load_state_dict(safetensors.torch.load_file(\"state_dict.safetensors\"))
-An ONNX graph makes the same predictions as the network in any runtime, and converts back to the same
-network. With --dropout it also has Dropout nodes, which are off unless a run turns them on. In Python:
+An ONNX graph makes the same predictions as the network in any runtime, and converts back to the \
+same network. With --dropout it also has Dropout nodes, which are off unless a run turns them on:
   session.run(None, {\"input\": x, \"training_mode\": np.array(True)})";
 
 /// The maximum size of an architecture file: 1 MiB.
@@ -51,7 +63,7 @@ const MAX_TOML_BYTES: u64 = 1 << 20;
 
 /// The arguments of `thinnet convert`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = format!("{EXAMPLES}\n\n{PAPER}"))]
+#[command(after_help = format!("{EXAMPLES}\n{}\n\n{EXPORTS}\n\n{PAPER}", keys()))]
 pub struct Arguments {
     /// A thinnet model or checkpoint, an ONNX graph, or a PyTorch state dict in safetensors
     #[arg(value_name = "IN")]

@@ -19,6 +19,7 @@ mod eval;
 mod fit;
 mod given;
 mod health;
+mod help;
 mod inputs;
 mod inspect;
 mod machine;

@@ -24,7 +24,7 @@ use crate::plan::LrSchedule;
 
 /// What help texts mean by "the paper".
 pub const PAPER: &str = "\
-In all help texts, \"the paper\" is Srivastava et al., Dropout: a simple way to prevent neural networks
+In all help texts, \"the paper\" is Srivastava et al., Dropout: a simple way to prevent neural networks \
 from overfitting, JMLR 15 (2014).";
 
 /// Units of the hidden layers.

@@ -1,4 +1,5 @@
-//! Activations. Each unit is a file, with its forward and backward formulas side by side.
+//! Activations. Each unit is a file, with its forward and backward formulas side by side, and a
+//! line in the list below.
 
 mod elu;
 mod gelu;
@@ -14,100 +15,78 @@ mod tanh;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, str::FromStr};
-
 use serde::{Deserialize, Serialize};
 
-use super::parameter::split;
+use super::units::units;
 use crate::{
-    error::Error,
-    named::{from_name, names, text_in_files},
+    named::{from_name, text_in_files},
     thin::Unit,
 };
-use elu::Elu;
 pub use elu::EluAlpha;
-use gelu::Gelu;
-use gelu_tanh::GeluTanh;
-use identity::Identity;
-use leaky_relu::LeakyRelu;
 pub use leaky_relu::NegativeSlope;
-use logistic::Logistic;
-use relu::Relu;
-use silu::Silu;
-use softplus::Softplus;
-use tanh::Tanh;
 
-/// The non-linearity of a hidden layer, y = f(z).
-///
-/// | | f(z) | f'(z) | active |
-/// |---|---|---|---|
-/// | `Relu` | max(0, z) | 1 if z > 0 | z > 0, or NaN |
-/// | `LeakyRelu(a)` | z if z >= 0, else a z | 1 if z > 0, else a | every kept unit |
-/// | `Logistic` | 1 / (1 + e^-z) | y (1 - y) | every kept unit |
-/// | `Tanh` | tanh z | 1 - y² | every kept unit |
-/// | `Identity` | z | 1 | every kept unit |
-/// | `Silu` | z s, with s = 1 / (1 + e^-z) | s + z s (1 - s) | every kept unit |
-/// | `Gelu` | z Φ(z) | Φ(z) + z φ(z) | every kept unit |
-/// | `GeluTanh` | z s, with s = 1 / (1 + e^-u), u = c z + d z³ | s + z (c + 3 d z²) s (1 - s) | every kept unit |
-/// | `Elu(a)` | z if z >= 0, else a (e^z - 1) | 1 if z > 0, else a e^z | every kept unit |
-/// | `Softplus` | ln(1 + e^z) | 1 / (1 + e^-z) | every kept unit |
-///
-/// φ is the standard normal density and Φ its integral, Φ(z) = (1 + erf(z / sqrt 2)) / 2, which
-/// is computed to within 8 units in the last place. c = 2 sqrt(2 / pi) and d = 0.044715 c.
-///
-/// In files and on the command line, an activation is written as its name. `leaky_relu(0.2)`
-/// includes the slope, `elu(0.5)` alpha; without them, they are PyTorch's defaults, 0.01 and 1.
-///
-/// ```
-/// use thinnet::nn::{Activation, NegativeSlope};
-///
-/// assert_eq!("tanh".parse::<Activation>()?, Activation::Tanh);
-/// let leaky = Activation::LeakyRelu(NegativeSlope::new(0.2)?);
-/// assert_eq!("leaky_relu(0.2)".parse::<Activation>()?, leaky);
-/// # Ok::<(), thinnet::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-#[non_exhaustive]
-pub enum Activation {
-    /// max(0, z)
-    Relu,
-    /// z, or the slope times z if z is below 0 (Maas, Hannun and Ng 2013).
-    LeakyRelu(NegativeSlope),
-    /// 1 / (1 + e^-z)
-    Logistic,
-    /// tanh z
-    Tanh,
-    /// z
-    Identity,
-    /// z / (1 + e^-z), also called Swish (Ramachandran, Zoph and Le 2017).
-    Silu,
-    /// z Φ(z) (Hendrycks and Gimpel 2016).
-    Gelu,
-    /// z (1 + tanh(sqrt(2 / pi) (z + 0.044715 z³))) / 2: PyTorch's `GELU(approximate="tanh")`.
-    GeluTanh,
-    /// z, or alpha times e^z - 1 if z is below 0 (Clevert, Unterthiner and Hochreiter 2015).
-    /// [`Predictor::moments`](crate::predict::Predictor::moments) refuses an alpha above 1e18.
-    Elu(EluAlpha),
-    /// ln(1 + e^z). PyTorch returns z above its `threshold` of 20, which is the same in f32.
-    Softplus,
-}
+units! {
+    /// The non-linearity of a hidden layer, y = f(z).
+    ///
+    /// | | f(z) | f'(z) | active |
+    /// |---|---|---|---|
+    /// | `Relu` | max(0, z) | 1 if z > 0 | z > 0, or NaN |
+    /// | `LeakyRelu(a)` | z if z >= 0, else a z | 1 if z > 0, else a | every kept unit |
+    /// | `Logistic` | 1 / (1 + e^-z) | y (1 - y) | every kept unit |
+    /// | `Tanh` | tanh z | 1 - y² | every kept unit |
+    /// | `Identity` | z | 1 | every kept unit |
+    /// | `Silu` | z s, with s = 1 / (1 + e^-z) | s + z s (1 - s) | every kept unit |
+    /// | `Gelu` | z Φ(z) | Φ(z) + z φ(z) | every kept unit |
+    /// | `GeluTanh` | z s, with s = 1 / (1 + e^-u), u = c z + d z³ | s + z (c + 3 d z²) s (1 - s) | every kept unit |
+    /// | `Elu(a)` | z if z >= 0, else a (e^z - 1) | 1 if z > 0, else a e^z | every kept unit |
+    /// | `Softplus` | ln(1 + e^z) | 1 / (1 + e^-z) | every kept unit |
+    ///
+    /// φ is the standard normal density and Φ its integral, Φ(z) = (1 + erf(z / sqrt 2)) / 2, which
+    /// is computed to within 8 units in the last place. c = 2 sqrt(2 / pi) and d = 0.044715 c.
+    ///
+    /// In files and on the command line, an activation is written as its name. `leaky_relu(0.2)`
+    /// includes the slope, `elu(0.5)` alpha; without them, they are PyTorch's defaults, 0.01 and 1.
+    ///
+    /// ```
+    /// use thinnet::nn::{Activation, NegativeSlope};
+    ///
+    /// assert_eq!("tanh".parse::<Activation>()?, Activation::Tanh);
+    /// let leaky = Activation::LeakyRelu(NegativeSlope::new(0.2)?);
+    /// assert_eq!("leaky_relu(0.2)".parse::<Activation>()?, leaky);
+    /// # Ok::<(), thinnet::Error>(())
+    /// ```
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    #[serde(try_from = "String", into = "String")]
+    #[non_exhaustive]
+    pub enum Activation {
+        /// max(0, z)
+        Relu = "relu" in relu,
+        /// z, or the slope times z if z is below 0 (Maas, Hannun and Ng 2013).
+        LeakyRelu(slope: NegativeSlope) = "leaky_relu" also "leaky_relu(SLOPE)" in leaky_relu,
+        /// 1 / (1 + e^-z)
+        Logistic = "logistic" in logistic,
+        /// tanh z
+        Tanh = "tanh" in tanh,
+        /// z
+        Identity = "identity" in identity,
+        /// z / (1 + e^-z), also called Swish (Ramachandran, Zoph and Le 2017).
+        Silu = "silu" in silu,
+        /// z Φ(z) (Hendrycks and Gimpel 2016).
+        Gelu = "gelu" in gelu,
+        /// z (1 + tanh(sqrt(2 / pi) (z + 0.044715 z³))) / 2: PyTorch's `GELU(approximate="tanh")`.
+        GeluTanh = "gelu_tanh" in gelu_tanh,
+        /// z, or alpha times e^z - 1 if z is below 0 (Clevert, Unterthiner and Hochreiter 2015).
+        /// [`Predictor::moments`](crate::predict::Predictor::moments) refuses an alpha above 1e18.
+        Elu(alpha: EluAlpha) = "elu" also "elu(ALPHA)" in elu,
+        /// ln(1 + e^z). PyTorch returns z above its `threshold` of 20, which is the same in f32.
+        Softplus = "softplus" in softplus,
+    }
 
-names! {
     /// All activations, with leaky ReLU and ELU at their defaults.
-    ALL of Activation;
-    /// The name without the number.
-    name;
-    Relu => "relu",
-    LeakyRelu(NegativeSlope::DEFAULT) => "leaky_relu" also "leaky_relu(SLOPE)",
-    Logistic => "logistic",
-    Tanh => "tanh",
-    Identity => "identity",
-    Silu => "silu",
-    Gelu => "gelu",
-    GeluTanh => "gelu_tanh",
-    Elu(EluAlpha::DEFAULT) => "elu" also "elu(ALPHA)",
-    Softplus => "softplus",
+    ALL;
+
+    /// Code that is generic over the unit of an activation known only at run time.
+    pub(crate) trait UnitVisitor of Unit;
 }
 from_name!(Activation, "activation");
 text_in_files!(Activation);
@@ -159,32 +138,6 @@ impl UnitVisitor for Derivative {
     }
 }
 
-/// Code that is generic over the unit of an activation known only at run time.
-pub(crate) trait UnitVisitor {
-    /// The return type.
-    type Output;
-    /// Runs the code with this unit.
-    fn visit<U: Unit>(self, unit: U) -> Self::Output;
-}
-
-impl Activation {
-    /// Runs `visitor` with this activation's unit.
-    pub(crate) fn dispatch<W: UnitVisitor>(self, visitor: W) -> W::Output {
-        match self {
-            Self::Relu => visitor.visit(Relu),
-            Self::LeakyRelu(slope) => visitor.visit(LeakyRelu { slope: slope.get() }),
-            Self::Logistic => visitor.visit(Logistic),
-            Self::Tanh => visitor.visit(Tanh),
-            Self::Identity => visitor.visit(Identity),
-            Self::Silu => visitor.visit(Silu),
-            Self::Gelu => visitor.visit(Gelu),
-            Self::GeluTanh => visitor.visit(GeluTanh),
-            Self::Elu(alpha) => visitor.visit(Elu { alpha: alpha.get() }),
-            Self::Softplus => visitor.visit(Softplus),
-        }
-    }
-}
-
 /// 1 / (1 + e^-z) in f64.
 fn plain_logistic(z: f64) -> f64 {
     1.0 / (1.0 + libm::exp(-z))
@@ -193,28 +146,4 @@ fn plain_logistic(z: f64) -> f64 {
 /// z times a factor that vanishes faster than z grows: 0 where the factor is, even if z is infinite.
 fn plain_product(z: f64, factor: f64) -> f64 {
     if factor == 0.0 { 0.0 } else { z * factor }
-}
-
-impl fmt::Display for Activation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::LeakyRelu(slope) => write!(f, "{}({})", self.name(), slope.get()),
-            Self::Elu(alpha) => write!(f, "{}({})", self.name(), alpha.get()),
-            _ => f.write_str(self.name()),
-        }
-    }
-}
-
-impl FromStr for Activation {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        match split(text) {
-            Some(("leaky_relu", number, text)) => {
-                NegativeSlope::written(number, text).map(Self::LeakyRelu)
-            }
-            Some(("elu", number, text)) => EluAlpha::written(number, text).map(Self::Elu),
-            _ => Self::from_name(text),
-        }
-    }
 }

@@ -1,4 +1,5 @@
-//! Losses. Each is a file, with its formulas, its kind of targets and its link side by side.
+//! Losses. Each is a file, with its formulas, its kind of targets and its link side by side, and a
+//! line in the list below.
 
 mod binary;
 mod huber;
@@ -8,101 +9,74 @@ mod squared;
 mod targets;
 mod unit;
 
-use std::{fmt, str::FromStr};
-
 use serde::{Deserialize, Serialize};
 
-use super::parameter::split;
+use super::units::units;
 use crate::{
     error::Error,
-    named::{from_name, names, text_in_files},
+    named::{from_name, text_in_files},
     simd::Isa,
     tensor::Matrix,
     thin::Panels,
 };
-use binary::BinaryCrossEntropy;
-use huber::Huber;
 pub use huber::HuberDelta;
 use link::Link;
 pub(crate) use link::LinkFunction;
-use softmax::SoftmaxCrossEntropy;
-use squared::SquaredError;
 use targets::{Kind, of_kind};
 pub use targets::{TargetKind, Targets};
 use unit::{Gradient, LossUnit};
 
-/// The loss as a function of the output layer's z, averaged over the B rows of a batch. With N
-/// outputs, targets t and d = z - t:
-///
-/// | | targets | loss of a row | gradient with respect to z | link to predictions |
-/// |---|---|---|---|---|
-/// | `SoftmaxCrossEntropy` | a class | -ln softmax(z)_t | (softmax(z) - onehot(t)) / B | softmax |
-/// | `SquaredError` | values | sum d² / N | 2 d / (B N) | identity |
-/// | `BinaryCrossEntropy` | bits | sum (max(z, 0) - z t + ln(1 + e^-abs(z))) / N | (logistic(z) - t) / (B N) | logistic |
-/// | `Huber(a)` | values | sum h(d) / N, with h(d) = d² / 2 if abs(d) <= a, else a (abs(d) - a / 2) | max(-a, min(d, a)) / (B N) | identity |
-///
-/// These are PyTorch's `cross_entropy`, `mse_loss`, `binary_cross_entropy_with_logits` and
-/// `huber_loss` with their default mean reduction.
-///
-/// In files and on the command line, a loss is written as its name. `huber(0.5)` includes delta;
-/// without it, delta is PyTorch's default, 1.
-///
-/// ```
-/// use thinnet::nn::{Loss, Mlp};
-///
-/// let regression = Mlp::builder(3).output(1, Loss::SquaredError).build()?;
-/// assert_eq!(regression.loss().name(), "squared_error");
-/// // A softmax over one output would always give 1.
-/// assert!(Mlp::builder(3).output(1, Loss::SoftmaxCrossEntropy).build().is_err());
-/// # Ok::<(), thinnet::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-#[non_exhaustive]
-pub enum Loss {
-    /// For one class out of N, where N is at least two.
-    SoftmaxCrossEntropy,
-    /// For N real values.
-    SquaredError,
-    /// For N independent probabilities, computed from logits.
-    BinaryCrossEntropy,
-    /// For N real values with outliers: quadratic near the target, and linear beyond delta (Huber
-    /// 1964).
-    Huber(HuberDelta),
-}
+units! {
+    /// The loss as a function of the output layer's z, averaged over the B rows of a batch. With N
+    /// outputs, targets t and d = z - t:
+    ///
+    /// | | targets | loss of a row | gradient with respect to z | link to predictions |
+    /// |---|---|---|---|---|
+    /// | `SoftmaxCrossEntropy` | a class | -ln softmax(z)_t | (softmax(z) - onehot(t)) / B | softmax |
+    /// | `SquaredError` | values | sum d² / N | 2 d / (B N) | identity |
+    /// | `BinaryCrossEntropy` | bits | sum (max(z, 0) - z t + ln(1 + e^-abs(z))) / N | (logistic(z) - t) / (B N) | logistic |
+    /// | `Huber(a)` | values | sum h(d) / N, with h(d) = d² / 2 if abs(d) <= a, else a (abs(d) - a / 2) | max(-a, min(d, a)) / (B N) | identity |
+    ///
+    /// These are PyTorch's `cross_entropy`, `mse_loss`, `binary_cross_entropy_with_logits` and
+    /// `huber_loss` with their default mean reduction.
+    ///
+    /// In files and on the command line, a loss is written as its name. `huber(0.5)` includes
+    /// delta; without it, delta is PyTorch's default, 1.
+    ///
+    /// ```
+    /// use thinnet::nn::{Loss, Mlp};
+    ///
+    /// let regression = Mlp::builder(3).output(1, Loss::SquaredError).build()?;
+    /// assert_eq!(regression.loss().name(), "squared_error");
+    /// // A softmax over one output would always give 1.
+    /// assert!(Mlp::builder(3).output(1, Loss::SoftmaxCrossEntropy).build().is_err());
+    /// # Ok::<(), thinnet::Error>(())
+    /// ```
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    #[serde(try_from = "String", into = "String")]
+    #[non_exhaustive]
+    pub enum Loss {
+        /// For one class out of N, where N is at least two.
+        SoftmaxCrossEntropy = "softmax_cross_entropy" in softmax,
+        /// For N real values.
+        SquaredError = "squared_error" in squared,
+        /// For N independent probabilities, computed from logits.
+        BinaryCrossEntropy = "binary_cross_entropy" in binary,
+        /// For N real values with outliers: quadratic near the target, and linear beyond delta
+        /// (Huber 1964).
+        Huber(delta: HuberDelta) = "huber" also "huber(DELTA)" in huber,
+    }
 
-names! {
     /// All losses, with Huber's at its default delta.
-    ALL of Loss;
-    /// The name without the number.
-    name;
-    SoftmaxCrossEntropy => "softmax_cross_entropy",
-    SquaredError => "squared_error",
-    BinaryCrossEntropy => "binary_cross_entropy",
-    Huber(HuberDelta::DEFAULT) => "huber" also "huber(DELTA)",
+    ALL;
+
+    /// Code that is generic over the unit of a loss known only at run time.
+    trait LossVisitor of LossUnit;
 }
 from_name!(Loss, "loss");
 text_in_files!(Loss);
 
-/// Code that is generic over the unit of a loss known only at run time.
-trait LossVisitor {
-    /// The return type.
-    type Output;
-    /// Runs the code with this unit.
-    fn visit<U: LossUnit>(self, unit: U) -> Self::Output;
-}
-
 impl Loss {
-    /// Runs `visitor` with this loss's unit.
-    fn dispatch<V: LossVisitor>(self, visitor: V) -> V::Output {
-        match self {
-            Self::SoftmaxCrossEntropy => visitor.visit(SoftmaxCrossEntropy),
-            Self::SquaredError => visitor.visit(SquaredError),
-            Self::BinaryCrossEntropy => visitor.visit(BinaryCrossEntropy),
-            Self::Huber(delta) => visitor.visit(Huber { delta: delta.get() }),
-        }
-    }
-
     fn about(self) -> About {
         self.dispatch(Ask)
     }
@@ -212,26 +186,6 @@ impl LossVisitor for Plain<'_> {
 
     fn visit<U: LossUnit>(self, unit: U) -> Result<f64, Error> {
         Ok(unit.plain(self.z, of_kind::<U::Targets>(self.targets)?, self.row))
-    }
-}
-
-impl fmt::Display for Loss {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Huber(delta) => write!(f, "{}({})", self.name(), delta.get()),
-            _ => f.write_str(self.name()),
-        }
-    }
-}
-
-impl FromStr for Loss {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        match split(text) {
-            Some(("huber", number, text)) => HuberDelta::written(number, text).map(Self::Huber),
-            _ => Self::from_name(text),
-        }
     }
 }
 

@@ -19,6 +19,7 @@ mod plain;
 #[cfg(test)]
 pub(crate) mod reference;
 mod thinned;
+mod units;
 mod view;
 
 // For `reference`.

@@ -16,8 +16,6 @@ use thinnet::{
 
 use crate::cases;
 
-const LOSSES: [Loss; 3] = [Loss::SoftmaxCrossEntropy, Loss::SquaredError, Loss::BinaryCrossEntropy];
-
 fn leaky(slope: f32) -> Activation {
     Activation::LeakyRelu(NegativeSlope::new(slope).unwrap())
 }
@@ -203,7 +201,7 @@ fn graph(mlp: &Mlp, export: &Export) -> Graph {
 #[test]
 fn every_activation_and_loss_has_its_node() {
     for &activation in &[Activation::ALL, &[leaky(1.0), leaky(2.5)]].concat() {
-        for loss in LOSSES {
+        for &loss in Loss::ALL {
             let mlp = Mlp::builder(70)
                 .hidden(3, activation, Keep::HALF)
                 .output(4, loss)
@@ -267,7 +265,7 @@ fn every_activation_and_loss_has_its_node() {
                 assert_eq!((&shape[..], &numbers[..]), (&[outputs][..], mlp.bias(layer).unwrap()));
             }
             assert_eq!(found.tensors.len(), 4);
-            assert_eq!(found.metadata["loss"], loss.name());
+            assert_eq!(found.metadata["loss"], loss.to_string());
             assert_eq!(found.metadata["layers"][0]["activation"], activation.to_string());
             let noise = json!({"keep_k": 32768, "kind": "bernoulli"});
             assert_eq!(found.metadata["layers"][0]["noise"], noise, "though no node drops");
@@ -385,7 +383,7 @@ proptest! {
     fn networks_come_back_bit_for_bit(
         (inputs, input_keep, sparse) in (1usize..80, any_keep(), any::<bool>()),
         hidden in prop::collection::vec((1usize..80, any_activation(), any_keep()), 0..5),
-        (outputs, loss) in (2usize..70, prop::sample::select(LOSSES.to_vec())),
+        (outputs, loss) in (2usize..70, prop::sample::select(Loss::ALL)),
         seed: u64,
         odd in prop::sample::select(vec![-0.0, 1e-45, f32::MAX, f32::MIN, 0.1]),
     ) {
@@ -516,7 +514,7 @@ impl Draws {
             };
             builder = builder.hidden(self.between(1, 200) as usize, activation, self.keep());
         }
-        let loss = LOSSES[self.between(0, 2) as usize];
+        let loss = Loss::ALL[self.between(0, Loss::ALL.len() as u64 - 1) as usize];
         let outputs = outputs.max(if loss == Loss::SoftmaxCrossEntropy { 2 } else { 1 });
         let mut mlp = builder.output(outputs, loss).seed(self.bits()).build().unwrap();
         for layer in 0..mlp.depth() {

@@ -10,6 +10,7 @@ use thinnet::{
 };
 
 use crate::{
+    help::listed,
     machine::Machine,
     numbers::{self, Widths},
     optimiser,
@@ -61,10 +62,15 @@ pub struct Arguments {
         help_heading = "Network",
     )]
     hidden: Widths,
-    /// Activation of the hidden units: relu, leaky_relu (with slope 0.01; write
-    /// 'leaky_relu(0.2)', in quotes, for another), logistic, tanh, identity, silu, gelu, gelu_tanh,
-    /// elu (with alpha 1; write 'elu(0.5)', in quotes, for another) or softplus
-    #[arg(long, value_name = "NAME", default_value_t = Activation::Relu, help_heading = "Network")]
+    #[arg(
+        long, value_name = "NAME", default_value_t = Activation::Relu,
+        help = format!(
+            "Activation of the hidden units: {}. A number in parentheses is the default: write \
+             'leaky_relu(0.2)', in quotes, for another",
+            listed(Activation::ALL)
+        ),
+        help_heading = "Network",
+    )]
     activation: Activation,
     /// Keep rate of the inputs: above 0 and at most 1 (no dropout)
     #[arg(long, value_name = "P", default_value = recipe::KEEP_INPUT, help_heading = "Network")]
