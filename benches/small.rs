@@ -20,7 +20,8 @@
 //! thinnet alone checks that inputs and targets are finite and that no sum overflowed, and fills in
 //! entropies.
 //!
-//! `cargo bench --bench small -- NAME` runs the cases whose name contains NAME.
+//! `cargo bench --bench small -- NAME` compares all results, and times the cases whose name contains
+//! NAME.
 
 mod plain;
 
@@ -192,9 +193,6 @@ fn wide(x: &[f32]) -> Vec<f64> {
 impl Case<'_> {
     /// Compares and times all that the network is for.
     fn all<const K: usize, A: Layers<K>>(self, loss: Loss) {
-        if !self.name.contains(self.wanted) {
-            return;
-        }
         let widths: Vec<usize> = A::widths();
         let (&outputs, hidden) = widths.split_last().unwrap();
         let [input, keep] = self.keeps;
@@ -249,7 +247,11 @@ impl Case<'_> {
         }
         let next = COMPARED..;
         let (mut ours_next, mut plain_next) = (next.clone(), next);
-        compare(&name, || ours_next.next().map(&mut ours), || plain_next.next().map(&mut plain));
+        self.compare(
+            &name,
+            || ours_next.next().map(&mut ours),
+            || plain_next.next().map(&mut plain),
+        );
     }
 
     fn predict<const K: usize, A: Layers<K>>(&self, mlp: &Mlp, data: &Data<K>) {
@@ -275,7 +277,7 @@ impl Case<'_> {
             near(&name, &wide(&y), &wide(&plain_y));
         }
         let (mut ours_row, mut plain_row) = ((0..ROWS).cycle(), (0..ROWS).cycle());
-        compare(
+        self.compare(
             &name,
             || {
                 ours(ours_row.next().unwrap(), &mut y);
@@ -314,7 +316,7 @@ impl Case<'_> {
         let [plain_mean, plain_variance] = plain(&mut same, draw_same);
         near(&name, &mean, &plain_mean);
         near(&name, &variance, &plain_variance);
-        compare(&name, &mut ours, || plain(&mut same, draw_same));
+        self.compare(&name, &mut ours, || plain(&mut same, draw_same));
 
         let mut own = sites(mlp, 1);
         for (site, width) in own.iter_mut().zip(mlp.widths()) {
@@ -324,7 +326,36 @@ impl Case<'_> {
         }
         let mut rng = Streams::new(SEED, Domain::Other, 0, 0).rng(1);
         let draw_own = &mut |sites: &mut [Site], _| draw_own(&mut rng, sites);
-        compare(&format!("{name}, own bits"), &mut ours, || plain(&mut own, draw_own));
+        self.compare(&format!("{name}, own bits"), &mut ours, || plain(&mut own, draw_own));
+    }
+
+    /// Times both in turns if the case is wanted, and prints the medians of their times and of the turns' ratios.
+    fn compare<T, U>(&self, name: &str, mut ours: impl FnMut() -> T, mut plain: impl FnMut() -> U) {
+        if !name.contains(self.wanted) {
+            return;
+        }
+        let once = seconds(20, &mut ours).max(seconds(20, &mut plain));
+        let calls = ((TURN / once) as u32).max(1);
+        let mut turns: Vec<[f64; 3]> = (0..TURNS)
+            .map(|turn| {
+                // Either is first in half of the turns.
+                let (ours, plain) = if turn % 2 == 0 {
+                    let ours = seconds(calls, &mut ours);
+                    (ours, seconds(calls, &mut plain))
+                } else {
+                    let plain = seconds(calls, &mut plain);
+                    (seconds(calls, &mut ours), plain)
+                };
+                [ours, plain, ours / plain]
+            })
+            .collect();
+        let mut quartile = |column: usize, of_four: usize| {
+            turns.sort_unstable_by(|a, b| f64::total_cmp(&a[column], &b[column]));
+            turns[of_four * (TURNS - 1) / 4][column]
+        };
+        let [ours, plain] = [0, 1].map(|column| 1e6 * quartile(column, 2));
+        let [low, middle, high] = [1, 2, 3].map(|of_four| quartile(2, of_four));
+        println!("{name:52} {ours:8.2} {plain:8.2}   {middle:.2} ({low:.2} to {high:.2})");
     }
 }
 
@@ -335,30 +366,4 @@ fn seconds<T>(calls: u32, call: &mut impl FnMut() -> T) -> f64 {
         black_box(call());
     }
     before.elapsed().as_secs_f64() / f64::from(calls)
-}
-
-/// Times both in turns, and prints the medians of their times and of the turns' ratios.
-fn compare<T, U>(name: &str, mut ours: impl FnMut() -> T, mut plain: impl FnMut() -> U) {
-    let once = seconds(20, &mut ours).max(seconds(20, &mut plain));
-    let calls = ((TURN / once) as u32).max(1);
-    let mut turns: Vec<[f64; 3]> = (0..TURNS)
-        .map(|turn| {
-            // Either is first in half of the turns.
-            let (ours, plain) = if turn % 2 == 0 {
-                let ours = seconds(calls, &mut ours);
-                (ours, seconds(calls, &mut plain))
-            } else {
-                let plain = seconds(calls, &mut plain);
-                (seconds(calls, &mut ours), plain)
-            };
-            [ours, plain, ours / plain]
-        })
-        .collect();
-    let mut quartile = |column: usize, of_four: usize| {
-        turns.sort_unstable_by(|a, b| f64::total_cmp(&a[column], &b[column]));
-        turns[of_four * (TURNS - 1) / 4][column]
-    };
-    let [ours, plain] = [0, 1].map(|column| 1e6 * quartile(column, 2));
-    let [low, middle, high] = [1, 2, 3].map(|of_four| quartile(2, of_four));
-    println!("{name:52} {ours:8.2} {plain:8.2}   {middle:.2} ({low:.2} to {high:.2})");
 }
