@@ -8,7 +8,7 @@ use super::{
 use crate::{
     simd::Lanes,
     tensor::MatrixView,
-    thin::{self, PANEL, Panels, VECTORS},
+    thin::{PANEL, Panels},
 };
 
 /// [`Loss::BinaryCrossEntropy`](super::Loss::BinaryCrossEntropy)
@@ -37,9 +37,7 @@ impl LossUnit for BinaryCrossEntropy {
         let per_output = per_output(rows, width);
         let mut sum = 0.0;
         for (n, t) in bits.at(row).chunks(PANEL).enumerate() {
-            let y = logistic(l, z.at(n, row));
-            let mut linked = [0.0; PANEL];
-            thin::store::<L, VECTORS>(l, y, &mut linked);
+            let linked = logistic(l, width, n, z.at(n, row));
             for ((z, &t), y) in z.at_mut(n, row).iter_mut().zip(t).zip(linked) {
                 sum += bit_loss(f64::from(*z), f64::from(t));
                 *z = (y - t) * per_output;

@@ -3,7 +3,7 @@
 use crate::{
     mask::valid_bits,
     simd::{Kernel, LANES, Lanes, math},
-    thin::{self, Panels, VECTORS},
+    thin::{PANEL, Panel, Panels, load_from, store_to},
 };
 
 /// The function that turns z into predictions.
@@ -68,8 +68,7 @@ impl Kernel for Link<'_> {
             LinkFunction::Logistic => {
                 for row in 0..z.rows() {
                     for n in 0..z.panels() {
-                        let y = logistic(l, z.at(n, row));
-                        thin::store::<L, VECTORS>(l, y, z.at_mut(n, row));
+                        *z.at_mut(n, row) = logistic(l, width, n, z.at(n, row));
                     }
                 }
             }
@@ -77,51 +76,67 @@ impl Kernel for Link<'_> {
     }
 }
 
+/// The vectors of panel `n` that hold outputs of a row of `width`.
+#[inline(always)]
+fn vectors(width: usize, n: usize) -> usize {
+    (width - n * PANEL).min(PANEL).div_ceil(LANES)
+}
+
+/// The lanes of vector `c` of panel `n` that are outputs of a row of `width`.
+#[inline(always)]
+fn valid(width: usize, n: usize, c: usize) -> u16 {
+    (valid_bits(width, n) >> (c * LANES)) as u16
+}
+
 /// Computes the softmax of one row in place; returns its largest z and the sum of
 /// e^(z - largest). Outputs beyond the width become 0.
 #[inline(always)]
 pub(super) fn softmax<L: Lanes>(l: L, width: usize, z: &mut Panels, row: usize) -> (f32, f32) {
     let mut most = l.splat(f32::NEG_INFINITY);
-    let nothing = most;
     for n in 0..z.panels() {
-        for (c, z) in thin::load::<L, VECTORS>(l, z.at(n, row)).into_iter().enumerate() {
-            let valid = (valid_bits(width, n) >> (c * LANES)) as u16;
+        for c in 0..vectors(width, n) {
+            let [z] = load_from(l, z.at(n, row), c);
             // A comparison with NaN is false, so NaN is selected explicitly.
-            let larger = (l.less(most, z) | l.is_nan(z)) & valid;
+            let larger = (l.less(most, z) | l.is_nan(z)) & valid(width, n, c);
             most = l.select(larger, z, most);
         }
     }
     let mut lanes = [0.0; LANES];
     l.store(most, &mut lanes);
-    let top =
-        lanes.into_iter().fold(f32::NEG_INFINITY, |a, b| if a < b || b.is_nan() { b } else { a });
+    let lanes = lanes.into_iter().take(width);
+    let top = lanes.fold(f32::NEG_INFINITY, |a, b| if a < b || b.is_nan() { b } else { a });
     let mut sum = l.splat(0.0);
     for n in 0..z.panels() {
-        let mut e = thin::load::<L, VECTORS>(l, z.at(n, row));
-        for (c, e) in e.iter_mut().enumerate() {
-            let valid = (valid_bits(width, n) >> (c * LANES)) as u16;
-            *e = math::exp(l, l.select(valid, l.sub(*e, l.splat(top)), nothing));
-            sum = l.add(sum, *e);
+        for c in 0..vectors(width, n) {
+            let [z_of] = load_from(l, z.at(n, row), c);
+            let valid = valid(width, n, c);
+            // Not e^-infinity beyond the width: its underflow takes longer than the rest.
+            let e = math::exp(l, l.keep(valid, l.sub(z_of, l.splat(top))));
+            let e = l.keep(valid, e);
+            sum = l.add(sum, e);
+            store_to(l, [e], z.at_mut(n, row), c);
         }
-        thin::store::<L, VECTORS>(l, e, z.at_mut(n, row));
     }
     let sum = l.sum(sum);
     for n in 0..z.panels() {
-        let mut e = thin::load::<L, VECTORS>(l, z.at(n, row));
-        for e in &mut e {
-            *e = l.div(*e, l.splat(sum));
+        let vectors = vectors(width, n);
+        for c in 0..vectors {
+            let [e] = load_from(l, z.at(n, row), c);
+            store_to(l, [l.div(e, l.splat(sum))], z.at_mut(n, row), c);
         }
-        thin::store::<L, VECTORS>(l, e, z.at_mut(n, row));
+        z.at_mut(n, row)[vectors * LANES..].fill(0.0);
     }
     (top, sum)
 }
 
-/// The logistic function of a panel of one row.
+/// The logistic function of the outputs in panel `n` of one row. Outputs beyond the width become
+/// finite numbers.
 #[inline(always)]
-pub(super) fn logistic<L: Lanes>(l: L, z: &thin::Panel) -> [L::F; VECTORS] {
-    let mut y = thin::load(l, z);
-    for y in &mut y {
-        *y = math::logistic(l, *y);
+pub(super) fn logistic<L: Lanes>(l: L, width: usize, n: usize, z: &Panel) -> Panel {
+    let mut y = [0.0; PANEL];
+    for c in 0..vectors(width, n) {
+        let [z] = load_from(l, z, c);
+        store_to(l, [math::logistic(l, z)], &mut y, c);
     }
     y
 }
