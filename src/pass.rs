@@ -2,14 +2,14 @@
 
 use crate::{
     parallel::{self, Divide},
-    simd::{Isa, Kernel},
+    simd::{Kernel, Supported},
 };
 
 /// The settings that every product of a pass receives. They affect speed, never results.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pass {
     /// The instruction set of its kernels.
-    pub isa: Isa,
+    pub isa: Supported,
     /// Whether its work is divided over the caller's thread pool.
     pub parallel: bool,
 }
@@ -17,7 +17,7 @@ pub(crate) struct Pass {
 impl Pass {
     /// How `rows` rows run through a network of this many parameters: their product is the number
     /// of multiply-adds of a forward pass, which says whether the work is worth dividing.
-    pub(crate) fn of(isa: Isa, parameters: usize, rows: usize) -> Self {
+    pub(crate) fn of(isa: Supported, parameters: usize, rows: usize) -> Self {
         Self { isa, parallel: parallel::worth_it(rows.saturating_mul(parameters)) }
     }
 

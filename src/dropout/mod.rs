@@ -119,8 +119,9 @@ impl Dropout {
             // First the whole rows, which are contiguous, then the rest.
             let (rows, rest) = (len / ROW, len % ROW);
             let (whole, last) = mask.words_mut().split_at_mut(words_of(rows * ROW));
-            fill(self.isa, self.keep, streams.hashes(0), ROW, whole);
-            fill(self.isa, self.keep, streams.hashes(rows as u64), rest, last);
+            let isa = self.isa.supported();
+            fill(isa, self.keep, streams.hashes(0), ROW, whole);
+            fill(isa, self.keep, streams.hashes(rows as u64), rest, last);
         }
         Ok(mask)
     }

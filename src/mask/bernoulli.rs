@@ -5,7 +5,7 @@ use rand_xoshiro::{Xoshiro256PlusPlus, rand_core::SeedableRng};
 use super::{scalar, stream, valid_bits, words_of};
 use crate::{
     rate::Keep,
-    simd::{Isa, Kernel, Lanes},
+    simd::{Kernel, Lanes, Supported},
 };
 
 /// xoshiro256++ in each of eight lanes, one row's stream per lane.
@@ -116,7 +116,7 @@ impl<H: Fn(usize) -> u64> Kernel for Fill<'_, H> {
 /// Fills `out` `[rows][words_of(width)]`; `hash(i)` is the row hash of row i, and
 /// `keep` is below 1.
 pub(crate) fn fill(
-    isa: Isa,
+    isa: Supported,
     keep: Keep,
     hash: impl Fn(usize) -> u64,
     width: usize,
@@ -150,7 +150,8 @@ mod tests {
                         for first_row in [0, 3, u64::MAX - 2] {
                             let words = words_of(width);
                             let mut out = vec![0; rows * words];
-                            fill(isa, keep, streams.hashes(first_row), width, &mut out);
+                            let hash = streams.hashes(first_row);
+                            fill(isa.supported(), keep, hash, width, &mut out);
                             for (row, got) in out.chunks(words).enumerate() {
                                 let row = first_row.wrapping_add(row as u64);
                                 let want: Vec<u64> =

@@ -7,7 +7,7 @@ use crate::{
     abridged::Few,
     error::{Error, at_most, below},
     rate::Keep,
-    simd::Isa,
+    simd::Supported,
     tensor::AlignedBuffer,
 };
 
@@ -64,15 +64,14 @@ impl Mask {
     /// There are more rows than the mask was made for.
     pub fn redraw(&mut self, spec: MaskSpec, rows: usize) -> Result<(), Error> {
         self.set_rows(rows)?;
-        self.fill(spec.isa, spec.keep, spec.streams.hashes(spec.first_row));
+        self.fill(spec.isa.supported(), spec.keep, spec.streams.hashes(spec.first_row));
         Ok(())
     }
 
-    /// Draws `rows` rows, at most as many as the mask was made for, on an instruction set that the
-    /// CPU supports; `hash(i)` is the row hash of row i.
+    /// Draws `rows` rows, at most as many as the mask was made for; `hash(i)` is the row hash of row i.
     pub(crate) fn redraw_each(
         &mut self,
-        isa: Isa,
+        isa: Supported,
         keep: Keep,
         rows: usize,
         hash: impl Fn(usize) -> u64,
@@ -82,7 +81,7 @@ impl Mask {
         Ok(())
     }
 
-    fn fill(&mut self, isa: Isa, keep: Keep, hash: impl Fn(usize) -> u64) {
+    fn fill(&mut self, isa: Supported, keep: Keep, hash: impl Fn(usize) -> u64) {
         if keep.drops() {
             let used = self.rows * words_of(self.width);
             fill(isa, keep, hash, self.width, &mut self.words[..used]);

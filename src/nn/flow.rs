@@ -7,7 +7,7 @@ use crate::{
     error::{Error, at_most},
     pass::Pass,
     rate::Keep,
-    simd::Isa,
+    simd::Supported,
     thin::{InputBits, Lists, Panels},
 };
 
@@ -66,7 +66,7 @@ impl Flow {
     /// A sum is NaN or infinite; the error gives the first such row.
     pub fn check_finite(
         &self,
-        isa: Isa,
+        isa: Supported,
         layers: Range<usize>,
         number: impl Fn(usize) -> usize,
     ) -> Result<(), Error> {

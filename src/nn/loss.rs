@@ -15,7 +15,7 @@ use super::units::units;
 use crate::{
     error::Error,
     named::{from_name, text_in_files},
-    simd::Isa,
+    simd::Supported,
     tensor::Matrix,
     thin::Panels,
 };
@@ -107,7 +107,7 @@ impl Loss {
     /// The targets are of the wrong kind.
     pub(crate) fn gradient(
         self,
-        isa: Isa,
+        isa: Supported,
         targets: Targets<'_>,
         width: usize,
         rows: usize,
@@ -118,7 +118,7 @@ impl Loss {
     }
 
     /// Writes the predictions for the rows of `z` to `out`, and overwrites `z` with them.
-    pub(crate) fn predictions(self, isa: Isa, z: &mut Panels, out: &mut Matrix) {
+    pub(crate) fn predictions(self, isa: Supported, z: &mut Panels, out: &mut Matrix) {
         isa.dispatch(Link { function: self.link_function(), width: out.columns(), z: &mut *z });
         z.copy_to(out);
     }
@@ -155,7 +155,7 @@ impl LossVisitor for Ask {
 
 /// [`Loss::gradient`] as a visitor of the unit.
 struct Batch<'a> {
-    isa: Isa,
+    isa: Supported,
     targets: Targets<'a>,
     width: usize,
     rows: usize,

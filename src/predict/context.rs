@@ -6,14 +6,14 @@ use crate::{
     error::Error,
     nn::{Flow, NetworkView},
     pass::Pass,
-    simd::Isa,
+    simd::Supported,
 };
 
 /// A predictor's network and settings.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
     pub network: NetworkView<'a>,
-    pub isa: Isa,
+    pub isa: Supported,
     /// Whether all work stays on the calling thread.
     pub serial: bool,
     /// Whether non-finite numbers are refused.

@@ -35,7 +35,7 @@ use crate::{
     data::Batch,
     error::Error,
     nn::{Flow, Mlp, NetworkView},
-    simd::Isa,
+    simd::{Isa, Supported},
     tensor::{Matrix, MatrixView},
     thin::{Bf16, InputBits, Tiles},
 };
@@ -64,7 +64,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Predictor<M = Mlp> {
     mlp: M,
-    isa: Isa,
+    isa: Supported,
     finite_inputs: bool,
     serial: bool,
     bf16: Option<Vec<Tiles<Bf16>>>,
@@ -136,7 +136,7 @@ impl Workspace {
 impl<M: Borrow<Mlp>> Predictor<M> {
     /// Makes a predictor that uses the CPU's fastest instruction set.
     pub fn new(mlp: M) -> Self {
-        Self { mlp, isa: Isa::detect(), finite_inputs: true, serial: false, bf16: None }
+        Self { mlp, isa: Isa::detect().supported(), finite_inputs: true, serial: false, bf16: None }
     }
 
     /// Makes the predictor use another instruction set.
@@ -144,7 +144,7 @@ impl<M: Borrow<Mlp>> Predictor<M> {
     /// # Errors
     /// This CPU does not support it.
     pub fn with_isa(self, isa: Isa) -> Result<Self, Error> {
-        Ok(Self { isa: isa.require()?, ..self })
+        Ok(Self { isa: isa.require()?.supported(), ..self })
     }
 
     /// Allows NaN and infinity in the inputs and inside the network: they propagate as

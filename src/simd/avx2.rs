@@ -65,6 +65,20 @@ impl Lanes for Avx2 {
         unsafe { [_mm256_loadu_ps(from.as_ptr()), _mm256_loadu_ps(from.as_ptr().add(8))] }
     }
     #[inline(always)]
+    fn load_first(self, from: &[f32]) -> Self::F {
+        const FIRST: [[i32; LANES]; 2] = [[-1; LANES], [0; LANES]];
+        let mask = FIRST.as_flattened()[LANES - from.len().min(LANES)..].as_ptr();
+        let from = from.as_ptr();
+        // SAFETY: at least 16 elements follow in `FIRST`. Of `from`, only its elements are read,
+        // those of the masks; the pointer to the second half is not used if there is none. AVX by
+        // the token.
+        unsafe {
+            let low = _mm256_loadu_si256(mask.cast());
+            let high = _mm256_loadu_si256(mask.add(8).cast());
+            [_mm256_maskload_ps(from, low), _mm256_maskload_ps(from.wrapping_add(8), high)]
+        }
+    }
+    #[inline(always)]
     fn load_bf16(self, from: &[u16; LANES]) -> Self::F {
         // SAFETY: both halves lie within the 16 elements; AVX2 by the token.
         unsafe {

@@ -58,6 +58,12 @@ impl Lanes for Avx512 {
         unsafe { _mm512_loadu_ps(from.as_ptr()) }
     }
     #[inline(always)]
+    fn load_first(self, from: &[f32]) -> __m512 {
+        let first = ((1u32 << from.len().min(LANES)) - 1) as u16;
+        // SAFETY: only elements of `from` are read, those of the mask; AVX-512F by the token.
+        unsafe { _mm512_maskz_loadu_ps(first, from.as_ptr()) }
+    }
+    #[inline(always)]
     fn load_bf16(self, from: &[u16; LANES]) -> __m512 {
         // SAFETY: 16 elements are read of 16; AVX2 and AVX-512F by the token.
         unsafe {

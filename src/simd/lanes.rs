@@ -24,6 +24,15 @@ pub(crate) trait Lanes: Copy + Send + Sync {
     fn splat(self, x: f32) -> Self::F;
     /// Loads all lanes from a cache line.
     fn load(self, from: &[f32; LANES]) -> Self::F;
+    /// Loads the first lanes from at most 16 floats; the others are +0.0.
+    #[inline(always)]
+    fn load_first(self, from: &[f32]) -> Self::F {
+        let mut line = [0.0; LANES];
+        for (to, &x) in line.iter_mut().zip(from) {
+            *to = x;
+        }
+        self.load(&line)
+    }
     /// Loads all lanes from bfloat16, the upper halves of the floats' bits.
     fn load_bf16(self, from: &[u16; LANES]) -> Self::F;
     /// Stores all lanes.

@@ -59,7 +59,6 @@ macro_rules! backends {
             $($token => $name,)+
         }
 
-        /// A backend that this CPU supports.
         #[derive(Clone, Copy)]
         enum Token {
             $(#[cfg($target)] $token($module::$token),)+
@@ -77,12 +76,21 @@ macro_rules! backends {
                 }
             }
 
-            /// Runs the kernel with this instruction set, or with the portable backend if the
-            /// CPU does not support it (which the public entry points rule out beforehand).
+        }
+
+        impl Supported {
+            /// Runs the kernel with this instruction set.
             #[inline]
             pub(crate) fn dispatch<K: Kernel>(self, kernel: K) -> K::Output {
-                match self.token().unwrap_or(Token::Portable(portable::Portable)) {
+                match self.0 {
                     $(#[cfg($target)] Token::$token(lanes) => lanes.run(kernel),)+
+                }
+            }
+
+            /// Its name.
+            pub(crate) fn isa(self) -> Isa {
+                match self.0 {
+                    $(#[cfg($target)] Token::$token(_) => Isa::$token,)+
                 }
             }
         }
@@ -115,6 +123,17 @@ backends! {
 }
 from_name!(Isa, "instruction set");
 
+/// An instruction set that this CPU has: what [`Isa::supported`] found out is not asked again for
+/// each kernel.
+#[derive(Clone, Copy)]
+pub(crate) struct Supported(Token);
+
+impl fmt::Debug for Supported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.isa().fmt(f)
+    }
+}
+
 /// A kernel: the same code for every backend.
 pub(crate) trait Kernel {
     /// The return type of the kernel.
@@ -133,6 +152,18 @@ impl Isa {
     /// The instruction sets that this CPU supports, slowest first.
     pub fn available() -> impl Iterator<Item = Self> {
         Self::ALL.iter().copied().filter(|isa| isa.is_available())
+    }
+
+    /// The instruction set, or the portable one if the CPU does not support it (which the public
+    /// entry points rule out beforehand).
+    pub(crate) fn supported(self) -> Supported {
+        Supported(self.token().unwrap_or(Token::Portable(portable::Portable)))
+    }
+
+    /// Runs the kernel with this instruction set.
+    #[inline]
+    pub(crate) fn dispatch<K: Kernel>(self, kernel: K) -> K::Output {
+        self.supported().dispatch(kernel)
     }
 
     /// Whether this CPU supports the instruction set.

@@ -482,3 +482,31 @@ fn backends_that_fuse_give_the_same_bits() {
         }
     }
 }
+
+struct First<'a>(&'a [f32]);
+impl Kernel for First<'_> {
+    type Output = Line;
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) -> Line {
+        let mut to = [f32::NAN; LANES];
+        l.store(l.load_first(self.0), &mut to);
+        to
+    }
+}
+
+#[test]
+fn the_first_lanes_are_loaded_and_the_others_are_0() {
+    let all: Line = std::array::from_fn(|i| i as f32 - 7.5);
+    for isa in backends() {
+        for n in 0..=LANES {
+            // A slice of its own, whose end Miri and sanitisers know.
+            let from = all[..n].to_vec();
+            let want: Line = std::array::from_fn(|i| if i < n { all[i] } else { 0.0 });
+            assert_eq!(
+                isa.dispatch(First(&from)).map(f32::to_bits),
+                want.map(f32::to_bits),
+                "{isa}"
+            );
+        }
+    }
+}

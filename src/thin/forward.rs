@@ -4,16 +4,16 @@ use super::{
     Element, Lists, PANEL, Panel, Panels, Slope, Tile, Tiles, Unit, VECTORS, add_scaled, dense,
     input,
     lists::{Block, ListRuns, ListWriter},
-    load,
+    load, load_from,
     path::{OUTPUT_ROWS, ProductPath, ROWS},
-    store,
+    store, store_to, vectors,
 };
 use crate::{
     mask::{Mask, valid_bits},
     parallel::Runs,
     pass::Pass,
     rate::Keep,
-    simd::{Isa, Kernel, LANES, Lanes},
+    simd::{Kernel, LANES, Lanes, Supported},
 };
 
 /// The parameters of a layer, as product 1 takes them.
@@ -41,29 +41,27 @@ impl<E: Element> Weights<'_, E> {
 }
 
 impl Scale<'_> {
-    /// s and b of a panel.
+    /// `b + s sum` for vector `c` of panel `n`. A sum of -0.0, which a product that underflows
+    /// leaves, counts as +0.0: a further entry with the value 0 would turn it into that.
     #[inline(always)]
-    fn of_panel<L: Lanes>(self, l: L, n: usize) -> ([L::F; VECTORS], [L::F; VECTORS]) {
+    fn apply<L: Lanes>(self, l: L, n: usize, c: usize, sums: L::F) -> L::F {
+        let [b] = load_from(l, &self.bias[n], c);
         let s = match self.pending {
-            Some(s) => load(l, &s[n]),
-            None => [l.splat(1.0); VECTORS],
+            Some(s) => {
+                let [s] = load_from(l, &s[n], c);
+                s
+            }
+            None => l.splat(1.0),
         };
-        (s, load(l, &self.bias[n]))
+        l.mul_add(s, l.add(sums, l.splat(0.0)), b)
     }
-}
-
-/// `b + s sum`. A sum of -0.0, which a product that underflows leaves, counts as +0.0: a further
-/// entry with the value 0 would turn it into that.
-#[inline(always)]
-fn pre_activation<L: Lanes>(l: L, s: L::F, sum: L::F, b: L::F) -> L::F {
-    l.mul_add(s, l.add(sum, l.splat(0.0)), b)
 }
 
 /// `sums[row][n] = sum_k x[row][k] w[k][n]` for panel `n`, starting from 0 and adding
 /// over ascending blocks and units. `sums` holds the rows from `first` on. On the
 /// narrow path, all vectors but the first are 0.
 struct Sums<'a, E: Element> {
-    isa: Isa,
+    isa: Supported,
     weights: Weights<'a, E>,
     n: usize,
     x: &'a Lists,
@@ -188,29 +186,29 @@ impl<U: Unit> Kernel for Activate<'_, U> {
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
         let Self { epilogue, panel: FinishPanel { scale, n, sums, out } } = self;
-        let (s, b) = scale.of_panel(l, n);
-        let scale = l.splat(epilogue.keep.scale());
+        let factor = l.splat(epilogue.keep.scale());
         let keeps_slope = U::Slope::KEPT && epilogue.backward;
+        let vectors = vectors(epilogue.width, n);
         let mut to = ListWriter::new(out);
         for (row, panel) in sums.iter_mut().enumerate() {
             let bits = match epilogue.mask {
                 Some(mask) => mask.at(row).block(n),
                 None => valid_bits(epilogue.width, n),
             };
-            let mut sums: [L::F; VECTORS] = load(l, panel);
-            for c in 0..VECTORS {
-                let z = pre_activation(l, s[c], sums[c], b[c]);
+            for c in 0..vectors {
+                let [sums] = load_from(l, panel, c);
+                let z = scale.apply(l, n, c, sums);
                 let active = epilogue.unit.active(l, z) & (bits >> (c * LANES)) as u16;
                 if keeps_slope {
                     let (y, slope) = epilogue.unit.value_and_derivative(l, z);
-                    to.push(l, c, active, l.mul(y, scale));
-                    sums[c] = l.keep(active, l.mul(slope, scale));
+                    to.push(l, c, active, l.mul(y, factor));
+                    store_to(l, [l.keep(active, l.mul(slope, factor))], panel, c);
                 } else {
-                    to.push(l, c, active, l.mul(epilogue.unit.value(l, z), scale));
+                    to.push(l, c, active, l.mul(epilogue.unit.value(l, z), factor));
                 }
             }
             if keeps_slope {
-                store(l, sums, panel);
+                panel[vectors * LANES..].fill(0.0);
             }
             to.end_of_row(row);
         }
@@ -240,6 +238,8 @@ pub(crate) fn hidden<E: Element>(
 
 /// Applies the bias and pending factors, without an activation.
 struct Logits<'a> {
+    /// The number of outputs of the layer, without padding.
+    width: usize,
     scale: Scale<'a>,
     n: usize,
     sums: &'a mut [Panel],
@@ -250,14 +250,12 @@ impl Kernel for Logits<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        let Self { scale, n, sums } = self;
-        let (s, b) = scale.of_panel(l, n);
+        let Self { width, scale, n, sums } = self;
         for z in sums {
-            let mut sums: [L::F; VECTORS] = load(l, z);
-            for (c, sum) in sums.iter_mut().enumerate() {
-                *sum = pre_activation(l, s[c], *sum, b[c]);
+            for c in 0..vectors(width, n) {
+                let [sums] = load_from(l, z, c);
+                store_to(l, [scale.apply(l, n, c, sums)], z, c);
             }
-            store(l, sums, z);
         }
     }
 }
@@ -268,7 +266,12 @@ pub(crate) fn output<E: Element>(pass: Pass, weights: Weights<'_, E>, x: &Lists,
     let watch = z.watch(pass.isa);
     let panel = |n, first, sums: &mut [Panel]| {
         pass.dispatch(Sums { isa: pass.isa, weights, n, x, first, sums: &mut *sums });
-        pass.dispatch(Logits { scale: weights.scale, n, sums: &mut *sums });
+        pass.dispatch(Logits {
+            width: weights.w.outputs(),
+            scale: weights.scale,
+            n,
+            sums: &mut *sums,
+        });
         watch.look(sums);
     };
     if z.panels() == 1 {

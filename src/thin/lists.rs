@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{
-    PANEL, VECTORS,
+    PANEL,
     dense::{Full, Pays, PaysWithZeros},
 };
 use crate::{
@@ -361,20 +361,42 @@ pub(crate) enum InputBits<'a> {
 }
 
 impl InputBits<'_> {
-    /// Which of the units in `present`, in one block of a row, are kept.
-    #[inline]
-    fn kept(self, row: usize, block: usize, present: u64) -> u64 {
+    /// Those of one block of a row.
+    #[inline(always)]
+    fn of(self, row: usize, block: usize) -> BlockBits {
         match self {
-            Self::All => present,
-            Self::Mask(mask) => present & mask.at(row).block(block),
-            Self::Sparse { keep, streams, first_row } => {
-                let hash = streams.hash(first_row.wrapping_add(row as u64));
+            Self::All => BlockBits::Word(u64::MAX),
+            Self::Mask(mask) => BlockBits::Word(mask.at(row).block(block)),
+            Self::Sparse { keep, streams, first_row } => BlockBits::Sparse {
+                keep,
+                hash: streams.hash(first_row.wrapping_add(row as u64)),
+                first: (block * PANEL) as u64,
+            },
+        }
+    }
+}
+
+/// Which inputs of one block of a row the mask keeps.
+#[derive(Clone, Copy)]
+enum BlockBits {
+    /// Those with a bit in this word.
+    Word(u64),
+    /// Those kept by bits drawn one by one; the block's first input has the number `first`.
+    Sparse { keep: Keep, hash: u64, first: u64 },
+}
+
+impl BlockBits {
+    /// Which of the inputs in `present` are kept.
+    #[inline(always)]
+    fn kept(self, present: u64) -> u64 {
+        match self {
+            Self::Word(word) => present & word,
+            Self::Sparse { keep, hash, first } => {
                 let mut left = present;
                 let mut kept = 0;
                 while left != 0 {
                     let unit = left.trailing_zeros();
-                    let index = (block * PANEL) as u64 + u64::from(unit);
-                    kept |= u64::from(scalar::kept_at(keep, hash, index)) << unit;
+                    kept |= u64::from(scalar::kept_at(keep, hash, first + u64::from(unit))) << unit;
                     left &= left - 1;
                 }
                 kept
@@ -420,31 +442,36 @@ impl<'r, R: Fn(usize) -> &'r [f32]> Kernel for Fill<'_, R> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        let rows = self.lists.0.size - 1;
-        let mut to = ListWriter::new(self.lists);
-        let block = self.block;
-        let (zero, scale) = (l.splat(0.0), l.splat(self.scale));
+        let Self { scale, bits, row: row_of, block, lists } = self;
+        let rows = lists.0.size - 1;
+        let mut to = ListWriter::new(lists);
         for row in 0..rows {
-            let from = &(self.row)(row)[block * PANEL..];
-            let mut line = [0.0; PANEL];
-            let from = match from.first_chunk::<PANEL>() {
-                Some(whole) => whole,
-                None => {
-                    line[..from.len()].copy_from_slice(from);
-                    &line
-                }
-            };
-            let x = super::load::<L, VECTORS>(l, from);
-            let mut present = 0;
-            for (c, &x) in x.iter().enumerate() {
-                let other = l.less(x, zero) | l.less(zero, x) | l.is_nan(x);
-                present |= u64::from(other) << (c * LANES);
+            let from = &row_of(row)[block * PANEL..];
+            let (whole, rest) = from[..from.len().min(PANEL)].as_chunks();
+            let bits = bits.of(row, block);
+            for (c, x) in whole.iter().enumerate() {
+                push_kept(l, &mut to, bits, c, l.load(x), scale);
             }
-            let kept = self.bits.kept(row, block, present);
-            for (c, &x) in x.iter().enumerate() {
-                to.push(l, c, (kept >> (c * LANES)) as u16, l.mul(x, scale));
+            if !rest.is_empty() {
+                push_kept(l, &mut to, bits, whole.len(), l.load_first(rest), scale);
             }
             to.end_of_row(row);
         }
     }
+}
+
+/// Appends those inputs of the block's vector `c` that are not zero and kept, times the scale.
+#[inline(always)]
+fn push_kept<L: Lanes>(
+    l: L,
+    to: &mut ListWriter<'_>,
+    bits: BlockBits,
+    c: usize,
+    x: L::F,
+    scale: f32,
+) {
+    let zero = l.splat(0.0);
+    let present = l.less(x, zero) | l.less(zero, x) | l.is_nan(x);
+    let kept = bits.kept(u64::from(present) << (c * LANES)) >> (c * LANES);
+    to.push(l, c, kept as u16, l.mul(x, l.splat(scale)));
 }

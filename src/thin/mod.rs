@@ -53,7 +53,7 @@ pub use path::ProductPath;
 pub(crate) use tiles::{Bf16, Element, Tiles};
 pub(crate) use update::LayerState;
 
-use crate::simd::{Isa, LANES, Lanes};
+use crate::simd::{LANES, Lanes, Supported};
 use moments::Moments;
 
 /// Outputs per panel, inputs per block, bits per mask word.
@@ -79,7 +79,7 @@ pub(crate) trait Unit: Copy + Send + Sync {
     /// How the mean and standard deviation of f(z) are computed for a normally distributed z.
     type Moments: Moments;
     /// The same as a value, for kernels with this instruction set.
-    fn moments(self, isa: Isa) -> Self::Moments;
+    fn moments(self, isa: Supported) -> Self::Moments;
 
     /// y = f(z) in f64: the reference for the vector code.
     fn plain_value(self, z: f64) -> f64;
@@ -125,6 +125,12 @@ impl Slope for Kept {
     fn of<L: Lanes>(self, _: L, found: L::F) -> L::F {
         found
     }
+}
+
+/// The number of vectors of panel (or block) `n` that hold some of `width` units.
+#[inline(always)]
+pub(crate) fn vectors(width: usize, n: usize) -> usize {
+    width.saturating_sub(n * PANEL).min(PANEL).div_ceil(LANES)
 }
 
 /// Loads the first V vectors of a panel: all four, or only one for a narrow output

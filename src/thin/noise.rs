@@ -10,7 +10,7 @@ use super::{Kept, Lists, PANEL, Panels, Unit};
 use crate::{
     mask::Factors,
     pass::Pass,
-    simd::{Isa, Lanes},
+    simd::{Lanes, Supported},
 };
 
 /// Multiplies the values of lists by r and, if there are any, the slopes at the same units.
@@ -44,7 +44,7 @@ impl<U: Unit> Unit for LeavesSlope<U> {
         Kept
     }
     type Moments = U::Moments;
-    fn moments(self, isa: Isa) -> U::Moments {
+    fn moments(self, isa: Supported) -> U::Moments {
         self.0.moments(isa)
     }
     fn plain_value(self, z: f64) -> f64 {

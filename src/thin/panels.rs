@@ -6,7 +6,7 @@ use super::{PANEL, Panel, VECTORS, load};
 use crate::{
     error::Error,
     parallel::Runs,
-    simd::{Isa, Kernel, Lanes},
+    simd::{Kernel, Lanes, Supported},
     tensor::{AlignedBuffer, Matrix},
 };
 
@@ -42,7 +42,7 @@ impl Panels {
     }
 
     /// Starts a watch on the panels that product 1 writes.
-    pub(crate) fn watch(&self, isa: Isa) -> Watch {
+    pub(crate) fn watch(&self, isa: Supported) -> Watch {
         Watch { isa: self.watched.then_some(isa), finite: AtomicBool::new(true) }
     }
 
@@ -107,7 +107,7 @@ impl Panels {
     /// A number is NaN or infinite; the error gives the first row that has one.
     pub(crate) fn check_finite(
         &self,
-        isa: Isa,
+        isa: Supported,
         error: impl FnOnce(usize, usize, f32) -> Error,
     ) -> Result<(), Error> {
         let used = &self.data.as_chunks().0[..self.panels * self.rows];
@@ -128,7 +128,7 @@ impl Panels {
 /// What product 1 finds in the panels that it writes, on any thread.
 pub(crate) struct Watch {
     /// `None` if the check is not wanted.
-    isa: Option<Isa>,
+    isa: Option<Supported>,
     finite: AtomicBool,
 }
 

@@ -52,7 +52,7 @@ fn padded(b: &[f32]) -> AlignedBuffer<f32> {
 }
 
 fn serial(isa: Isa) -> Pass {
-    Pass { isa, parallel: false }
+    Pass { isa: isa.supported(), parallel: false }
 }
 
 fn lists(isa: Isa, x: &[f32], rows: usize, width: usize, keep: Keep, bits: InputBits) -> Lists {
@@ -87,7 +87,7 @@ impl Unit for Halved {
         self
     }
     type Moments = Self;
-    fn moments(self, _: Isa) -> Self {
+    fn moments(self, _: Supported) -> Self {
         self
     }
     fn plain_value(self, z: f64) -> f64 {
@@ -120,7 +120,7 @@ impl Unit for HalvedKept {
         Kept
     }
     type Moments = Halved;
-    fn moments(self, _: Isa) -> Halved {
+    fn moments(self, _: Supported) -> Halved {
         Halved
     }
     fn plain_value(self, z: f64) -> f64 {
@@ -319,7 +319,7 @@ fn the_gradients_equal_their_formulas() {
                         near(below_bias[k], want, "bias gradient below");
                     }
                     let mut g_bias = padded(&vec![0.0; outputs]);
-                    update::bias_gradient(isa, &dz_panels, g_bias.as_chunks_mut().0);
+                    update::bias_gradient(isa.supported(), &dz_panels, g_bias.as_chunks_mut().0);
                     for (n, want) in reference::bias_gradient(&dz).into_iter().enumerate() {
                         near(g_bias[n], want, "bias gradient");
                     }
@@ -752,7 +752,7 @@ impl Trained {
         let path = ProductPath::of(x.rows(), self.weights.outputs());
         let operands = visit::Operands { x, dz, path, by_input: &by_input };
         let mut bias_gradient = padded(&vec![0.0; self.weights.outputs()]);
-        update::bias_gradient(isa, dz, bias_gradient.as_chunks_mut().0);
+        update::bias_gradient(isa.supported(), dz, bias_gradient.as_chunks_mut().0);
         let tiles = self.weights.blocks() * self.weights.panels();
         let to = update::Parameters {
             before: None,

@@ -16,7 +16,7 @@ use crate::{
     error::Error,
     parallel::Runs,
     pass::Pass,
-    simd::{Isa, Kernel, LANES, Lanes},
+    simd::{Kernel, LANES, Lanes, Supported},
     tensor::AlignedBuffer,
 };
 
@@ -360,6 +360,6 @@ impl Kernel for SumOfRows<'_> {
 }
 
 /// Adds the gradient of the biases of a layer whose z has the gradient `dz`.
-pub(crate) fn bias_gradient(isa: Isa, dz: &Panels, to: &mut [Panel]) {
+pub(crate) fn bias_gradient(isa: Supported, dz: &Panels, to: &mut [Panel]) {
     isa.dispatch(SumOfRows { dz, to });
 }

@@ -10,7 +10,7 @@ use crate::{
     parallel::PerThread,
     pass::Pass,
     rate::Keep,
-    simd::Isa,
+    simd::Supported,
     tensor::AlignedBuffer,
     thin::{
         ByInput, Kept, LayerState, PANEL, Panel, Panels, ProductPath, Tiles, Unit,
@@ -69,7 +69,7 @@ impl Backward {
     }
 
     /// Adds to the bias gradient of the output layer, from the gradient of the logits.
-    pub fn begin(&mut self, isa: Isa, flow: &Flow) {
+    pub fn begin(&mut self, isa: Supported, flow: &Flow) {
         if let (Some(dz), Some(to)) = (flow.z.last(), self.bias_gradients.last_mut()) {
             update::bias_gradient(isa, dz, to.as_chunks_mut().0);
         }

@@ -18,7 +18,7 @@ use crate::{
     mask::{Domain, Streams},
     nn::{Drawn, Flow, Layer, Mlp, NetworkView, Targets},
     pass::Pass,
-    simd::Isa,
+    simd::{Isa, Supported},
     tensor::AlignedBuffer,
     thin::{Activity, InputBits, LayerState, Tiles, noise, update::Sum},
 };
@@ -63,7 +63,7 @@ pub struct Trainer {
     updates: Updates,
     seed: u64,
     step: u64,
-    isa: Isa,
+    isa: Supported,
     finite_inputs: bool,
     /// The state of each layer between steps.
     states: Vec<LayerState>,
@@ -448,7 +448,7 @@ impl Trainer {
 
     /// The instruction set in use.
     pub fn isa(&self) -> Isa {
-        self.isa
+        self.isa.isa()
     }
 
     /// For each layer, the fraction of its inputs that was active in the last batch, which is the

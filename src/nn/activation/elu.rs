@@ -3,7 +3,7 @@
 use super::normal::{RectifierLike, Shape};
 use crate::{
     nn::parameter::parameter,
-    simd::{Isa, Lanes, math},
+    simd::{Lanes, Supported, math},
     thin::{Kept, Unit},
 };
 
@@ -46,7 +46,7 @@ impl Unit for Elu {
     }
 
     type Moments = RectifierLike;
-    fn moments(self, isa: Isa) -> RectifierLike {
+    fn moments(self, isa: Supported) -> RectifierLike {
         let alpha = if self.alpha > MAX_ALPHA { f32::NAN } else { self.alpha };
         let shape = Shape { floor: -alpha, kinks: [1.0 - alpha, -alpha] };
         RectifierLike::new(isa, &self, shape)

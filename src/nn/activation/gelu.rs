@@ -5,7 +5,7 @@ use super::{
     plain_product,
 };
 use crate::{
-    simd::{Isa, Lanes, math},
+    simd::{Lanes, Supported, math},
     thin::{Kept, Unit},
 };
 
@@ -20,7 +20,7 @@ impl Unit for Gelu {
     }
 
     type Moments = RectifierLike;
-    fn moments(self, isa: Isa) -> RectifierLike {
+    fn moments(self, isa: Supported) -> RectifierLike {
         RectifierLike::new(isa, &self, Shape::SMOOTH)
     }
 

@@ -5,7 +5,7 @@ use super::{
     plain_logistic, plain_product,
 };
 use crate::{
-    simd::{Isa, Lanes, math},
+    simd::{Lanes, Supported, math},
     thin::{Kept, Unit},
 };
 
@@ -27,7 +27,7 @@ impl Unit for GeluTanh {
     }
 
     type Moments = RectifierLike;
-    fn moments(self, isa: Isa) -> RectifierLike {
+    fn moments(self, isa: Supported) -> RectifierLike {
         RectifierLike::new(isa, &self, Shape::SMOOTH)
     }
 

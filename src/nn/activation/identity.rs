@@ -1,7 +1,7 @@
 //! z.
 
 use crate::{
-    simd::{Isa, Lanes},
+    simd::{Lanes, Supported},
     thin::{Slope, Unit, moments::Moments},
 };
 
@@ -16,7 +16,7 @@ impl Unit for Identity {
     }
 
     type Moments = Self;
-    fn moments(self, _: Isa) -> Self {
+    fn moments(self, _: Supported) -> Self {
         self
     }
 

@@ -3,7 +3,7 @@
 use super::normal::rectified;
 use crate::{
     nn::parameter::parameter,
-    simd::{Isa, Lanes},
+    simd::{Lanes, Supported},
     thin::{Slope, Unit, moments::Moments},
 };
 
@@ -43,7 +43,7 @@ impl Unit for LeakyRelu {
     }
 
     type Moments = Self;
-    fn moments(self, _: Isa) -> Self {
+    fn moments(self, _: Supported) -> Self {
         self
     }
 

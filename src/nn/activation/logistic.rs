@@ -2,7 +2,7 @@
 
 use super::{normal::Squashed, plain_logistic};
 use crate::{
-    simd::{Isa, Lanes, math},
+    simd::{Lanes, Supported, math},
     thin::{Slope, Unit},
 };
 
@@ -17,7 +17,7 @@ impl Unit for Logistic {
     }
 
     type Moments = Squashed;
-    fn moments(self, _: Isa) -> Squashed {
+    fn moments(self, _: Supported) -> Squashed {
         Squashed { slope: 1.0 }
     }
 

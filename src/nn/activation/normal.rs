@@ -4,7 +4,7 @@
 //! either end of the range of f32 give finite results.
 
 use crate::{
-    simd::{Isa, LANES, Lanes, math},
+    simd::{LANES, Lanes, Supported, math},
     thin::moments::{Moments, NODES, Values},
 };
 
@@ -201,7 +201,7 @@ pub(super) struct RectifierLike {
 
 impl RectifierLike {
     /// The moments of the unit f, which is computed with this instruction set.
-    pub fn new(isa: Isa, f: &dyn Values, shape: Shape) -> Self {
+    pub fn new(isa: Supported, f: &dyn Values, shape: Shape) -> Self {
         let mut rests = [REST_NODES, REST_NODES.map(|node| -node)];
         f.apply(isa, &mut rests);
         let [above, below] = &mut rests;

@@ -2,7 +2,7 @@
 
 use super::normal::{Rectified, rectified};
 use crate::{
-    simd::{Isa, Lanes},
+    simd::{Lanes, Supported},
     thin::{Slope, Unit, moments::Moments},
 };
 
@@ -17,7 +17,7 @@ impl Unit for Relu {
     }
 
     type Moments = Self;
-    fn moments(self, _: Isa) -> Self {
+    fn moments(self, _: Supported) -> Self {
         self
     }
 

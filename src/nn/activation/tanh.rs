@@ -2,7 +2,7 @@
 
 use super::normal::Squashed;
 use crate::{
-    simd::{Isa, Lanes, math},
+    simd::{Lanes, Supported, math},
     thin::{Slope, Unit},
 };
 
@@ -18,7 +18,7 @@ impl Unit for Tanh {
 
     type Moments = Squashed;
     /// tanh z = 2 logistic(2 z) - 1.
-    fn moments(self, _: Isa) -> Squashed {
+    fn moments(self, _: Supported) -> Squashed {
         Squashed { slope: 2.0 }
     }
 

@@ -3,7 +3,7 @@
 use crate::{
     mask::valid_bits,
     simd::{Kernel, LANES, Lanes, math},
-    thin::{PANEL, Panel, Panels, load_from, store_to},
+    thin::{PANEL, Panel, Panels, load_from, store_to, vectors},
 };
 
 /// The function that turns z into predictions.
@@ -74,12 +74,6 @@ impl Kernel for Link<'_> {
             }
         }
     }
-}
-
-/// The vectors of panel `n` that hold outputs of a row of `width`.
-#[inline(always)]
-fn vectors(width: usize, n: usize) -> usize {
-    (width - n * PANEL).min(PANEL).div_ceil(LANES)
 }
 
 /// The lanes of vector `c` of panel `n` that are outputs of a row of `width`.

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     mask::{Domain, Streams},
     nn::reference::{self, Near},
-    simd::tests::on_each_isa,
+    simd::{Isa, tests::on_each_isa},
     tensor::MatrixView,
     thin::PANEL,
 };
@@ -44,10 +44,17 @@ fn losses_gradients_and_links_equal_their_formulas_in_every_panel() {
                     }
                 }
                 let mut linked = Matrix::zeroed(rows, width).unwrap();
-                loss.predictions(isa, &mut panels.clone(), &mut linked);
+                loss.predictions(isa.supported(), &mut panels.clone(), &mut linked);
                 let mut losses = [f32::NAN; 3];
-                loss.gradient(isa, targets, width, panels.rows(), &mut panels, &mut losses)
-                    .unwrap();
+                loss.gradient(
+                    isa.supported(),
+                    targets,
+                    width,
+                    panels.rows(),
+                    &mut panels,
+                    &mut losses,
+                )
+                .unwrap();
                 for row in 0..rows {
                     let z: Vec<f64> =
                         z[row * width..][..width].iter().map(|&z| f64::from(z)).collect();
@@ -77,7 +84,8 @@ fn targets_of_another_kind_are_refused_and_change_nothing() {
         let wrong = |targets: &Targets<'_>| targets.kind() != loss.target_kind();
         for targets in all.into_iter().filter(wrong) {
             let mut z = Panels::with_capacity(2, 2).unwrap();
-            let refused = loss.gradient(Isa::Portable, targets, 2, 2, &mut z, &mut [0.0; 2]);
+            let refused =
+                loss.gradient(Isa::Portable.supported(), targets, 2, 2, &mut z, &mut [0.0; 2]);
             let Err(Error::TargetKind { expected, got }) = refused else {
                 panic!("{loss} took {targets:?}: {refused:?}")
             };
@@ -133,7 +141,8 @@ fn values_and_gradients_match_pytorch() {
                 panels.at_mut(0, row)[..width].copy_from_slice(z);
             }
             let mut losses = vec![f32::NAN; rows];
-            loss.gradient(isa, targets, width, panels.rows(), &mut panels, &mut losses).unwrap();
+            loss.gradient(isa.supported(), targets, width, panels.rows(), &mut panels, &mut losses)
+                .unwrap();
             let mean = losses.iter().map(|&loss| f64::from(loss)).sum::<f64>() / rows as f64;
             // In f32, a few roundings and the exponentials' 3 ULP.
             assert!((mean - value).abs() <= 1e-6 * value, "{isa} {loss}: {mean}, not {value}");

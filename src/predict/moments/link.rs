@@ -10,7 +10,7 @@ use super::{
 use crate::{
     error::Error,
     nn::LinkFunction,
-    simd::Isa,
+    simd::Supported,
     tensor::AlignedBuffer,
     thin::{PANEL, Panels},
 };
@@ -72,7 +72,7 @@ impl Link {
 
     /// Computes the moments of the predictions into `mean` and `variance` and returns the
     /// mean entropy. `number` and `weight` are those of the row's mask.
-    pub fn moments(&mut self, isa: Isa, number: usize, weight: f64) -> f64 {
+    pub fn moments(&mut self, isa: Supported, number: usize, weight: f64) -> f64 {
         match (self.function, &self.draws) {
             (LinkFunction::Identity, _) => self.identity(),
             (LinkFunction::Logistic, _) => self.bits(),
@@ -117,7 +117,7 @@ impl Link {
     }
 
     /// Softmax of independent normal logits, averaged over the draws.
-    fn classes(&mut self, isa: Isa, range: Range<usize>) -> f64 {
+    fn classes(&mut self, isa: Supported, range: Range<usize>) -> f64 {
         let Self { z: [z, s], drawn, mean, variance, draws: Some(draws), .. } = self else {
             return f64::NAN;
         };

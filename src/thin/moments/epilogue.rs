@@ -8,7 +8,7 @@ use crate::{
     mask::valid_bits,
     noise::Noise,
     pass::Pass,
-    simd::{Isa, Kernel, LANES, Lanes},
+    simd::{Kernel, LANES, Lanes, Supported},
     thin::{
         Panel, Unit, VECTORS,
         forward::Weights,
@@ -61,11 +61,11 @@ pub(crate) trait Moments: Copy + Send + Sync {
 /// A [`Unit`] as a trait object, called for several vectors at once.
 pub(crate) trait Values: Sync {
     /// Overwrites each z with [`Unit::value`], which is f(z) if the unit is active everywhere.
-    fn apply(&self, isa: Isa, z: &mut [[f32; LANES]]);
+    fn apply(&self, isa: Supported, z: &mut [[f32; LANES]]);
 }
 
 impl<U: Unit> Values for U {
-    fn apply(&self, isa: Isa, z: &mut [[f32; LANES]]) {
+    fn apply(&self, isa: Supported, z: &mut [[f32; LANES]]) {
         isa.dispatch(Apply { unit: *self, z });
     }
 }
@@ -157,7 +157,7 @@ impl<M: Moments> Finish for Epilogue<'_, M> {
 
 struct Activate<'a, M> {
     epilogue: &'a Epilogue<'a, M>,
-    isa: Isa,
+    isa: Supported,
     panel: FinishPanel<'a>,
 }
 
@@ -214,8 +214,12 @@ impl<M: Moments> Kernel for Activate<'_, M> {
 
 /// One vector's means and standard deviations of f(z), for tests of the formulas.
 #[cfg(test)]
-pub(crate) fn of_line<U: Unit>(isa: Isa, unit: U, z: [&[f32; LANES]; 2]) -> [[f32; LANES]; 2] {
-    struct Line<'a, M>(Isa, &'a dyn Values, M, [&'a [f32; LANES]; 2]);
+pub(crate) fn of_line<U: Unit>(
+    isa: Supported,
+    unit: U,
+    z: [&[f32; LANES]; 2],
+) -> [[f32; LANES]; 2] {
+    struct Line<'a, M>(Supported, &'a dyn Values, M, [&'a [f32; LANES]; 2]);
 
     impl<M: Moments> Kernel for Line<'_, M> {
         type Output = [[f32; LANES]; 2];

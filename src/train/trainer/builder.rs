@@ -160,7 +160,7 @@ impl TrainerBuilder {
             updates,
             seed,
             step: 0,
-            isa,
+            isa: isa.supported(),
             finite_inputs,
             states,
             overflowed: None,

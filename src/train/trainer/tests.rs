@@ -352,7 +352,7 @@ fn left_in_place(isa: Isa) {
                 // Factors of max-norm are pending from the second round on.
                 trainer.step(&batch, targets).unwrap();
                 for parallel in [false, true] {
-                    let pass = Pass { isa, parallel };
+                    let pass = Pass { isa: isa.supported(), parallel };
                     let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
                     pool.install(|| {
                         trainer.backward.prepare().unwrap();
@@ -371,7 +371,7 @@ fn left_in_place(isa: Isa) {
                         }
                         // The same by the step's own code, with the loss.
                         trainer.forward_whole(&batch, targets);
-                        trainer.backward.begin(isa, &trainer.flow);
+                        trainer.backward.begin(isa.supported(), &trainer.flow);
                         for layer in (1..depth).rev() {
                             assert_eq!(bits(&trainer.flow.z[layer - 1]), left[layer - 1]);
                             let (mlp, flow) = (&trainer.mlp, &mut trainer.flow);
@@ -415,7 +415,7 @@ fn logits_of_thinned_networks(isa: Isa) {
             trainer.forward_whole(&batch, Targets::Classes(&[0, 1, 2, 0]));
             let last = trainer.mlp.depth() - 1;
             let (lists, z) = (&trainer.flow.lists[last], &mut trainer.flow.z[last]);
-            let pass = Pass { isa, parallel: false };
+            let pass = Pass { isa: isa.supported(), parallel: false };
             NetworkView::from(&trainer.mlp).layer(last).output(pass, lists, z);
             for row in 0..4 {
                 let thinned = ThinnedNetwork::of(&mlp, 8, step, 3 + row as u64).unwrap();

@@ -22,7 +22,7 @@ impl UnitVisitor for Ask<'_> {
     type Output = [[f32; LANES]; 2];
 
     fn visit<U: Unit>(self, unit: U) -> Self::Output {
-        of_line(self.isa, unit, [self.mean, self.deviation])
+        of_line(self.isa.supported(), unit, [self.mean, self.deviation])
     }
 }
 

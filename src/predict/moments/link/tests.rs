@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     mask::{Domain, Streams},
     nn::Loss,
+    simd::Isa,
 };
 
 /// What is known of a softmax of independent normal logits.
@@ -28,7 +29,7 @@ fn link(loss: Loss, z: &[f64], s: &[f64], weight: f64) -> Softmax {
     link.set_function(loss.link_function()).unwrap();
     link.z[0].copy_from_slice(z);
     link.z[1].copy_from_slice(s);
-    let entropy = link.moments(Isa::detect(), 3, weight);
+    let entropy = link.moments(Isa::detect().supported(), 3, weight);
     Softmax { mean: link.mean.to_vec(), variance: link.variance.to_vec(), entropy }
 }
 
