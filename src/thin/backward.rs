@@ -2,7 +2,8 @@
 //! [`super::visit`] calls it for each entry.
 
 use super::{
-    PANEL, Panel, Slope, VECTORS, by_input::ByInput, dense, load, load_from, store, store_to,
+    PANEL, Panel, Slope, VECTORS, by_input::ByInput, dense, load, load_from, outer::Spread, store,
+    store_to,
 };
 use crate::{
     pass::Pass,
@@ -49,8 +50,8 @@ pub(crate) trait BelowUnit: Sync {
     /// Adds up the partial sums of each entry, multiplies by f'(z) / p and stores the result
     /// at its unit. All other units get +0.0.
     fn finish(&self, pass: Pass, block: FinishInputGradient<'_>);
-    /// Multiplies the sums of a full block by f'(z) / p and stores them.
-    fn finish_full(&self, pass: Pass, block: FinishFull<'_>);
+    /// Multiplies sums by f'(z) / p and stores them. All other units get +0.0.
+    fn finish_rows(&self, pass: Pass, block: FinishRows<'_>);
 }
 
 impl<S: Slope> BelowUnit for S {
@@ -58,18 +59,20 @@ impl<S: Slope> BelowUnit for S {
         pass.dispatch(Finish { slope: *self, block });
     }
 
-    fn finish_full(&self, pass: Pass, block: FinishFull<'_>) {
-        pass.dispatch(Full { slope: *self, block });
+    fn finish_rows(&self, pass: Pass, block: FinishRows<'_>) {
+        pass.dispatch(Rows { slope: *self, block });
     }
 }
 
-/// The same for a block whose lists are full.
-pub(crate) struct FinishFull<'a> {
+/// The same where the sums are complete, a panel per row.
+pub(crate) struct FinishRows<'a> {
     /// The keep rate of the units.
     pub keep: Keep,
     /// The units' outputs.
     pub x: dense::Full<'a>,
-    /// The sums of product 2, one panel per row.
+    /// The rows of x and the active units in them, if not all are active.
+    pub some: Option<Spread<'a>>,
+    /// The sums of product 2, one panel for each row of x.
     pub sums: &'a [Panel],
     /// As in [`FinishInputGradient`].
     pub dz: &'a mut [Panel],
@@ -77,32 +80,42 @@ pub(crate) struct FinishFull<'a> {
     pub bias_gradient: &'a mut Panel,
 }
 
-struct Full<'a, S> {
+struct Rows<'a, S> {
     slope: S,
-    block: FinishFull<'a>,
+    block: FinishRows<'a>,
 }
 
-impl<S: Slope> Kernel for Full<'_, S> {
+impl<S: Slope> Kernel for Rows<'_, S> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        let Self { slope, block } = self;
-        for (row, (dz, sums)) in block.dz.iter_mut().zip(block.sums).enumerate() {
-            let mut units = block.x.row(row);
+        let Self { slope, block: FinishRows { keep, x, some, sums, dz, bias_gradient } } = self;
+        let mut next = 0;
+        for (row, dz) in dz.iter_mut().enumerate() {
+            let active = match some {
+                None => u64::MAX,
+                Some(some) => match some.at(next) {
+                    Some((number, bits)) if number == row => bits,
+                    _ => {
+                        *dz = [0.0; PANEL];
+                        continue;
+                    }
+                },
+            };
+            let mut units = x.row(next);
             for c in 0..VECTORS {
-                let mut values = [0.0; LANES];
                 let n = units.len().min(LANES);
-                values[..n].copy_from_slice(&units[..n]);
-                units = &units[n..];
-                let [sum] = load_from::<L, 1>(l, sums, c);
+                let [sum] = load_from::<L, 1>(l, &sums[next], c);
                 let [kept] = load_from::<L, 1>(l, dz, c);
-                let found = if S::KEPT { kept } else { l.load(&values) };
-                let delta = delta(l, slope, block.keep, sum, found);
-                store_to(l, [l.keep(((1u32 << n) - 1) as u16, delta)], dz, c);
+                let found = if S::KEPT { kept } else { l.load_first(&units[..n]) };
+                let active = (active >> (c * LANES)) as u16 & ((1u32 << n) - 1) as u16;
+                store_to(l, [l.keep(active, delta(l, slope, keep, sum, found))], dz, c);
+                units = &units[n..];
             }
+            next += 1;
         }
-        add_rows(l, block.dz, block.bias_gradient);
+        add_rows(l, dz, bias_gradient);
     }
 }
 

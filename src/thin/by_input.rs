@@ -1,6 +1,10 @@
 //! Transposed lists: for each input, the rows in which it is active.
 
-use super::{Lists, PANEL, Panel, dense};
+use super::{
+    Lists, PANEL, Panel, dense,
+    lists::Block,
+    outer::{RowBits, Spread},
+};
 use crate::{
     error::Error,
     simd::{Half, LANES},
@@ -18,6 +22,8 @@ pub(crate) struct ByInput {
     parts: AlignedBuffer<f32>,
     /// The partial sums of full blocks.
     full: AlignedBuffer<f32>,
+    /// What a block of a narrow layer needs.
+    row_bits: RowBits,
     /// Maximum number of rows.
     capacity: usize,
 }
@@ -38,6 +44,7 @@ impl ByInput {
             entries: AlignedBuffer::zeroed(size)?,
             parts: AlignedBuffer::zeroed(size * (LANES / 2))?,
             full: AlignedBuffer::zeroed(dense::ROWS * PANEL * (LANES / 2))?,
+            row_bits: RowBits::with_capacity(rows)?,
             capacity: rows,
         })
     }
@@ -62,6 +69,13 @@ impl ByInput {
     pub(crate) fn full(&mut self, rows: usize) -> (&mut [Panel], &mut [[Half; PANEL]]) {
         let halves: &mut [Half] = self.full.as_chunks_mut().0;
         (&mut self.parts.as_chunks_mut().0[..rows], halves.as_chunks_mut().0)
+    }
+
+    /// The rows of a block of a narrow layer, and a panel per row for their sums.
+    pub(crate) fn spread(&mut self, block: Block<'_>) -> (Spread<'_>, &mut [Panel]) {
+        // Each row has room for 64 half vectors.
+        let (x, sums) = self.parts.as_chunks_mut().0.split_at_mut(block.rows());
+        (self.row_bits.spread(block, x), sums)
     }
 
     /// Sets the partial sums of every entry to 0.

@@ -10,10 +10,7 @@ use super::{
     Element, PANEL, Panel, Panels, Tile, VECTORS, add_scaled, backward::with_pending, load,
     load_from, store_to,
 };
-use crate::{
-    pass::Pass,
-    simd::{Half, Kernel, LANES, Lanes},
-};
+use crate::simd::{Half, Kernel, LANES, Lanes};
 
 /// A backend with so many registers holds 16 accumulators and their operands.
 const MANY: usize = 24;
@@ -158,7 +155,7 @@ fn rows_of_tile<L: Lanes, E: Element, const R: usize, const W: usize>(
 pub(super) const INPUTS: usize = 8;
 
 /// Product 3 of one tile for at most [`INPUTS`] inputs, from `k` on: `g[i] = sum_row
-/// x[row][k + i] dz[row]`, over ascending rows and the first V vectors.
+/// x[row][k + i] dz[row]`, over ascending rows.
 pub(super) struct WeightGradient<'a> {
     pub x: Full<'a>,
     pub k: usize,
@@ -167,47 +164,24 @@ pub(super) struct WeightGradient<'a> {
     pub g: &'a mut [Panel],
 }
 
-/// A product over the first V vectors of each panel.
-pub(super) struct Vectors<P, const V: usize>(P);
-
-/// Computes the first vector of each panel if the layer is narrow, otherwise all.
-pub(super) fn dispatch<P>(pass: Pass, narrow: bool, product: P)
-where
-    Vectors<P, 1>: Kernel<Output = ()>,
-    Vectors<P, VECTORS>: Kernel<Output = ()>,
-{
-    if narrow {
-        pass.dispatch(Vectors::<_, 1>(product));
-    } else {
-        pass.dispatch(Vectors::<_, VECTORS>(product));
-    }
-}
-
-impl<const V: usize> Kernel for Vectors<WeightGradient<'_>, V> {
+impl Kernel for WeightGradient<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<L: Lanes>(self, l: L) {
-        let Self(mut product) = self;
-        if L::REGISTERS >= MANY && product.g.len() == INPUTS {
-            if V == VECTORS {
-                product.vectors::<L, 2, INPUTS>(l, 0, 0);
-                product.vectors::<L, 2, INPUTS>(l, 2, 0);
-            } else {
-                for c in 0..V {
-                    product.vectors::<L, 1, INPUTS>(l, c, 0);
-                }
-            }
+    fn run<L: Lanes>(mut self, l: L) {
+        if L::REGISTERS >= MANY && self.g.len() == INPUTS {
+            self.vectors::<L, 2, INPUTS>(l, 0, 0);
+            self.vectors::<L, 2, INPUTS>(l, 2, 0);
             return;
         }
-        let whole = product.g.len() / 4 * 4;
-        for c in 0..V {
+        let whole = self.g.len() / 4 * 4;
+        for c in 0..VECTORS {
             for i in (0..whole).step_by(4) {
-                product.vectors::<L, 1, 4>(l, c, i);
+                self.vectors::<L, 1, 4>(l, c, i);
             }
         }
-        for i in whole..product.g.len() {
-            product.vectors::<L, V, 1>(l, 0, i);
+        for i in whole..self.g.len() {
+            self.vectors::<L, VECTORS, 1>(l, 0, i);
         }
     }
 }
@@ -236,7 +210,7 @@ impl WeightGradient<'_> {
 }
 
 /// Product 2 of a block, without the factor f'(z) / p: `to[row][k] = sum_n s[n] w[k][n]
-/// dz[row][n]`, over the first V vectors of each panel.
+/// dz[row][n]`.
 pub(super) struct InputGradient<'a> {
     /// The block's tiles.
     pub w: &'a [Tile],
@@ -253,22 +227,21 @@ pub(super) struct InputGradient<'a> {
 /// stay in L1.
 pub(super) const ROWS: usize = 8;
 
-impl<const V: usize> Kernel for Vectors<InputGradient<'_>, V> {
+impl Kernel for InputGradient<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        let Self(product) = self;
-        let pending = product.s.iter().flatten().any(|&s| s != 1.0);
-        if pending { product.rows::<L, V, true>(l) } else { product.rows::<L, V, false>(l) }
+        let pending = self.s.iter().flatten().any(|&s| s != 1.0);
+        if pending { self.rows::<L, true>(l) } else { self.rows::<L, false>(l) }
     }
 }
 
 impl InputGradient<'_> {
     #[inline(always)]
-    fn rows<L: Lanes, const V: usize, const PENDING: bool>(self, l: L) {
+    fn rows<L: Lanes, const PENDING: bool>(self, l: L) {
         let Self { w, s, dz, units, to, parts } = self;
-        let operands = Dots::<V, PENDING> { w, s, dz, units };
+        let operands = Dots::<PENDING> { w, s, dz, units };
         for (i, to) in to.chunks_mut(ROWS).enumerate() {
             let parts = &mut parts[..to.len()];
             operands.rows(l, ROWS * i, parts);
@@ -283,14 +256,14 @@ impl InputGradient<'_> {
 
 /// The operands of product 2.
 #[derive(Clone, Copy)]
-struct Dots<'a, const V: usize, const PENDING: bool> {
+struct Dots<'a, const PENDING: bool> {
     w: &'a [Tile],
     s: &'a [Panel],
     dz: &'a Panels,
     units: usize,
 }
 
-impl<const V: usize, const PENDING: bool> Dots<'_, V, PENDING> {
+impl<const PENDING: bool> Dots<'_, PENDING> {
     /// The partial sums of some rows, from `first` on.
     #[inline(always)]
     fn rows<L: Lanes>(self, l: L, first: usize, parts: &mut [[Half; PANEL]]) {
@@ -301,14 +274,14 @@ impl<const V: usize, const PENDING: bool> Dots<'_, V, PENDING> {
             for k in (0..self.units).step_by(2) {
                 let w = self.weights::<L>(l, n, tile, k);
                 if L::REGISTERS >= MANY && parts.len() == ROWS {
-                    add::<L, V, ROWS>(l, w, dz, parts, k);
+                    add::<L, ROWS>(l, w, dz, parts, k);
                     continue;
                 }
                 for (dz, parts) in dz.chunks(2).zip(parts.chunks_mut(2)) {
                     if parts.len() == 2 {
-                        add::<L, V, 2>(l, w, dz, parts, k);
+                        add::<L, 2>(l, w, dz, parts, k);
                     } else {
-                        add::<L, V, 1>(l, w, dz, parts, k);
+                        add::<L, 1>(l, w, dz, parts, k);
                     }
                 }
             }
@@ -317,7 +290,7 @@ impl<const V: usize, const PENDING: bool> Dots<'_, V, PENDING> {
 
     /// The weights of inputs `k` and `k + 1` in panel `n`.
     #[inline(always)]
-    fn weights<L: Lanes>(self, l: L, n: usize, tile: &Tile, k: usize) -> [[L::F; V]; 2] {
+    fn weights<L: Lanes>(self, l: L, n: usize, tile: &Tile, k: usize) -> [[L::F; VECTORS]; 2] {
         let [a, b] = [&tile[k % PANEL], &tile[(k + 1) % PANEL]];
         if PENDING {
             [with_pending(l, a, &self.s[n]), with_pending(l, b, &self.s[n])]
@@ -329,9 +302,9 @@ impl<const V: usize, const PENDING: bool> Dots<'_, V, PENDING> {
 
 /// The contribution of a panel to the partial sums of R rows and two inputs, from `k` on.
 #[inline(always)]
-fn add<L: Lanes, const V: usize, const R: usize>(
+fn add<L: Lanes, const R: usize>(
     l: L,
-    w: [[L::F; V]; 2],
+    w: [[L::F; VECTORS]; 2],
     dz: &[Panel],
     parts: &mut [[Half; PANEL]],
     k: usize,
@@ -340,7 +313,7 @@ fn add<L: Lanes, const V: usize, const R: usize>(
         return;
     };
     let mut acc = [[l.splat(0.0); 2]; R];
-    for c in 0..V {
+    for c in 0..VECTORS {
         for r in 0..R {
             let [dz] = load_from::<L, 1>(l, &dz[r], c);
             for i in 0..2 {

@@ -103,6 +103,10 @@ impl Lists {
         self.rows
     }
 
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
     pub(crate) fn blocks(&self) -> usize {
         self.width.div_ceil(PANEL)
     }

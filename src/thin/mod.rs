@@ -17,7 +17,8 @@
 //! | [`backward`] | `dz_below[row][k] = f'(z_below[row][k]) / p * sum_n s[n] w[k][n] dz[row][n]` at active k |
 //! | [`update`] | `g[k][n] = sum_row x[row][k] dz[row][n]`, applied in the same pass by the optimiser |
 //!
-//! [`dense`] has the products of a block whose inputs are all active in every row.
+//! [`dense`] has the products of a block whose inputs are all active in every row, and [`outer`]
+//! products 2 and 3 of a layer of at most 16 outputs.
 //! [`moments`] propagates a mean and a standard deviation through product 1 instead.
 //!
 //! Although z is defined with b and s, the panels hold the sums alone, from product 1 until
@@ -40,6 +41,7 @@ pub(crate) mod forward;
 mod lists;
 pub(crate) mod moments;
 pub(crate) mod noise;
+mod outer;
 mod panels;
 mod path;
 mod tiles;

@@ -15,7 +15,7 @@ pub(super) const OUTPUT_ROWS: usize = 32;
 const MANY_ROWS: usize = 16;
 
 /// The number of outputs that fit in one vector.
-const ONE_VECTOR: usize = crate::simd::LANES;
+pub(super) const ONE_VECTOR: usize = crate::simd::LANES;
 
 /// How the products of a layer traverse their operands. The path affects only speed:
 /// all paths sum in the same order, so their results are bitwise identical.

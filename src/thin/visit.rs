@@ -2,10 +2,11 @@
 
 use super::{
     ByInput, Lists, PANEL, Panel, Panels, Tile, VECTORS, add_scaled,
-    backward::{BelowUnit, FinishFull, FinishInputGradient, dot, with_pending},
+    backward::{BelowUnit, FinishInputGradient, FinishRows, dot, with_pending},
     dense::{self, Full, INPUTS, InputGradient, WeightGradient},
-    load,
+    load, outer,
     path::ProductPath,
+    vectors,
 };
 use crate::{
     parallel::{Divide, PerThread, Runs},
@@ -43,6 +44,8 @@ pub(crate) struct Operands<'a> {
     pub x: &'a Lists,
     /// The gradient of its z.
     pub dz: &'a Panels,
+    /// The number of outputs.
+    pub outputs: usize,
     /// The code path that the products take.
     pub path: ProductPath,
     /// Memory in which each thread transposes lists.
@@ -79,12 +82,8 @@ impl<S: GradientSink> Kernel for Visit<'_, S> {
         if self.input_gradient {
             self.by_input.clear_parts();
         }
-        if self.operands.path == ProductPath::Narrow {
-            self.tile::<L, 1>(l, 0);
-        } else {
-            for n in 0..self.operands.dz.panels() {
-                self.tile::<L, VECTORS>(l, n);
-            }
+        for n in 0..self.operands.dz.panels() {
+            self.tile(l, n);
         }
     }
 }
@@ -97,7 +96,7 @@ impl<S: GradientSink> Visit<'_, S> {
     /// lane by lane in the entry's half vector over ascending panels; the lanes are added
     /// up at the end.
     #[inline(always)]
-    fn tile<L: Lanes, const V: usize>(&mut self, l: L, n: usize) {
+    fn tile<L: Lanes>(&mut self, l: L, n: usize) {
         let Self { b, operands: Operands { x, dz, .. }, by_input, input_gradient, sink } = self;
         let dz = dz.panel(n);
         // The padding inputs of the last block have no weights.
@@ -105,13 +104,13 @@ impl<S: GradientSink> Visit<'_, S> {
         for k in 0..inputs {
             let mut g = match sink.before(n, k) {
                 Some(before) => load(l, before),
-                None => [l.splat(0.0); V],
+                None => [l.splat(0.0); VECTORS],
             };
             let (w, s) = sink.stored();
             let w = with_pending(l, &w[n][k], &s[n]);
             if *input_gradient {
                 for ((row, x), part) in by_input.with_parts(k) {
-                    let dz: [L::F; V] = load(l, &dz[row]);
+                    let dz: [L::F; VECTORS] = load(l, &dz[row]);
                     g = add_scaled(l, l.splat(x), dz, g);
                     l.add_halves(dot(l, w, dz), part);
                 }
@@ -123,7 +122,7 @@ impl<S: GradientSink> Visit<'_, S> {
             }
             sink.take(l, n, k, w, g);
         }
-        sink.end_of_tile::<L, V>(l, n, inputs);
+        sink.end_of_tile::<L, VECTORS>(l, n, inputs);
     }
 }
 
@@ -138,9 +137,8 @@ fn without_minus_zero<L: Lanes, const V: usize>(l: L, mut sums: [L::F; V]) -> [L
     sums
 }
 
-/// The gradient of some inputs of a full block, for its sink. In a narrow layer it is 0 in the
-/// padding, whose weights stay 0.
-struct Take<'a, S> {
+/// The gradient of some inputs, for the sink of their block: the first V vectors.
+struct Take<'a, S, const V: usize> {
     sink: &'a mut S,
     n: usize,
     /// The first input.
@@ -152,13 +150,13 @@ struct Take<'a, S> {
     first_layer: bool,
 }
 
-impl<S: GradientSink> Kernel for Take<'_, S> {
+impl<S: GradientSink, const V: usize> Kernel for Take<'_, S, V> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
         let Self { sink, n, k, g, inputs, first_layer } = self;
-        if !dense::Pays.run(l) {
+        if V == VECTORS && !dense::Pays.run(l) {
             return; // Never called there: this leaves the code out.
         }
         for (i, g) in g.iter().enumerate() {
@@ -168,10 +166,10 @@ impl<S: GradientSink> Kernel for Take<'_, S> {
             if first_layer {
                 g = without_minus_zero(l, g);
             }
-            sink.take::<L, VECTORS>(l, n, k + i, w, g);
+            sink.take::<L, V>(l, n, k + i, w, g);
         }
         if k + g.len() == inputs {
-            sink.end_of_tile::<L, VECTORS>(l, n, inputs);
+            sink.end_of_tile::<L, V>(l, n, inputs);
         }
     }
 }
@@ -189,14 +187,13 @@ fn full_block<S: GradientSink>(
     below: Option<BlockBelow<'_>>,
     mut sink: S,
 ) {
-    let Operands { dz, path, .. } = operands;
-    let (narrow, units) = (path == ProductPath::Narrow, x.units());
+    let (dz, units) = (operands.dz, x.units());
     let first_layer = below.is_none();
     if let Some((unit, keep, below, bias_gradient)) = below {
         let (w, s) = sink.stored();
         let (sums, parts) = by_input.full(below.len());
-        dense::dispatch(pass, narrow, InputGradient { w, s, dz, units, to: &mut *sums, parts });
-        unit.finish_full(pass, FinishFull { keep, x, sums, dz: below, bias_gradient });
+        pass.dispatch(InputGradient { w, s, dz, units, to: &mut *sums, parts });
+        unit.finish_rows(pass, FinishRows { keep, x, some: None, sums, dz: below, bias_gradient });
     }
     for n in 0..dz.panels() {
         let dz = dz.panel(n);
@@ -208,9 +205,53 @@ fn full_block<S: GradientSink>(
                     *g = *before;
                 }
             }
-            dense::dispatch(pass, narrow, WeightGradient { x, k, dz, g: &mut *g });
-            pass.dispatch(Take { sink: &mut sink, n, k, g, inputs: units, first_layer });
+            pass.dispatch(WeightGradient { x, k, dz, g: &mut *g });
+            let inputs = units;
+            pass.dispatch(Take::<_, VECTORS> { sink: &mut sink, n, k, g, inputs, first_layer });
         }
+    }
+}
+
+/// Products 2 and 3 of block `b` of a narrow layer.
+fn narrow_block<S: GradientSink>(
+    pass: Pass,
+    b: usize,
+    operands: Operands<'_>,
+    by_input: &mut ByInput,
+    below: Option<BlockBelow<'_>>,
+    mut sink: S,
+) {
+    let Operands { x, dz, outputs, .. } = operands;
+    let (units, vectors, dz) = (x.units(b), vectors(x.width(), b), dz.panel(0));
+    let (x, sums) = by_input.spread(x.block(b));
+    let first_layer = below.is_none();
+    if let Some((unit, keep, below, bias_gradient)) = below {
+        let (w, s) = sink.stored();
+        let w = &outer::weights(&w[0], &s[0], outputs, units);
+        let sums = &mut sums[..x.len()];
+        outer::InputGradient { x, dz, w, vectors, to: &mut *sums }.dispatch(pass, outputs);
+        let (x, some) = (x.values(), Some(x));
+        unit.finish_rows(pass, FinishRows { keep, x, some, sums, dz: below, bias_gradient });
+    }
+    let mut g = [[0.0; PANEL]; _];
+    for k in 0..units {
+        if let Some(before) = sink.before(0, k) {
+            for (g, before) in g[..outputs].iter_mut().zip(before) {
+                g[k] = *before;
+            }
+        }
+    }
+    pass.dispatch(outer::WeightGradient { x, dz, outputs, vectors, g: &mut g });
+    for k in (0..units).step_by(INPUTS) {
+        let mut of_inputs = [[0.0; PANEL]; INPUTS];
+        let of_inputs = &mut of_inputs[..INPUTS.min(units - k)];
+        for (i, to) in of_inputs.iter_mut().enumerate() {
+            for (to, g) in to.iter_mut().zip(&g[..outputs]) {
+                *to = g[k + i];
+            }
+        }
+        let (sink, g) = (&mut sink, &*of_inputs);
+        pass.dispatch(Take::<_, 1> { sink, n: 0, k, g, inputs: units, first_layer });
     }
 }
 
@@ -235,6 +276,9 @@ pub(crate) fn blocks<D: Divide, S: GradientSink>(
             let below = rates.zip(below).map(|((unit, keep), (dz, bias_gradient))| {
                 (unit, keep, dz.data, &mut bias_gradient.data[0])
             });
+            if operands.path == ProductPath::Narrow {
+                return narrow_block(pass, b, operands, by_input, below, sink);
+            }
             if let Some(x) = operands.x.full(b).filter(|_| pays) {
                 return full_block(pass, x, operands, by_input, below, sink);
             }

@@ -139,6 +139,7 @@ impl Backward {
             operands: Operands {
                 x: &flow.lists[index],
                 dz: &high[0],
+                outputs: mlp.layers[index].weights.outputs(),
                 path: ProductPath::of(high[0].rows(), mlp.layers[index].weights.outputs()),
                 by_input: &self.by_input,
             },
