@@ -5,8 +5,8 @@
 //! time. The choice is checked only there, once per buffer or block.
 //!
 //! All backends offer the same two vector types, 16 f32 (a cache line) and 8 u64,
-//! whatever their register width, so a kernel sums in the same order on each. NEON, AVX2
-//! and AVX-512 give bitwise identical results, except for the sign and payload of a NaN.
+//! whatever their register width, so a kernel sums in the same order on each. All but the
+//! portable one give bitwise identical results, except for the sign and payload of a NaN.
 //! If the baseline CPU of the build has no fused multiply-add, the portable backend rounds
 //! products before adding them.
 //!

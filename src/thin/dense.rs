@@ -19,7 +19,7 @@ const MANY: usize = 24;
 const ENOUGH: usize = 8;
 
 /// Whether these products are faster than those of lists.
-pub(super) struct Pays;
+pub(crate) struct Pays;
 
 impl Kernel for Pays {
     type Output = bool;

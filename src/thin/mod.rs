@@ -49,6 +49,8 @@ pub(crate) mod update;
 pub(crate) mod visit;
 
 pub(crate) use by_input::ByInput;
+#[cfg(test)]
+pub(crate) use dense::Pays as DensePays;
 pub(crate) use lists::{Activity, InputBits, Lists, ThinningBits};
 pub(crate) use panels::Panels;
 pub use path::ProductPath;

@@ -6,7 +6,7 @@
 //! What is held against the record, and where:
 //!
 //! - masks: everywhere;
-//! - NEON, AVX2 and AVX-512: wherever the CPU has them; they round and sum alike;
+//! - all backends but the portable one: wherever the CPU has them; they round and sum alike;
 //! - portable: on Arm, where it fuses as they do, and on x86-64 whose baseline has no
 //!   fused multiply-add. Elsewhere 1 and 3 threads are compared alone.
 //!
