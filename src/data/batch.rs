@@ -126,7 +126,7 @@ impl<'a> Batch<'a> {
     /// Checks that the batch suits a network with `inputs` inputs.
     pub(crate) fn check(&self, inputs: usize, finite: bool) -> Result<(), Error> {
         same_size("columns of a batch", inputs, self.columns())?;
-        if finite {
+        if finite && (self.chosen.is_some() || !self.rows.all_finite()) {
             for row in 0..self.rows() {
                 let x = self.at(row);
                 // One branch-free pass; search for the element only if the pass found one.

@@ -202,6 +202,15 @@ impl<'a> MatrixView<'a> {
         &self.data[row * self.stride..][..self.columns]
     }
 
+    /// Whether all numbers are finite: one pass without branches if there is no padding.
+    pub(crate) fn all_finite(&self) -> bool {
+        let finite = |x: &[f32]| x.iter().fold(true, |finite, x| finite & x.is_finite());
+        if self.stride == self.columns {
+            return finite(&self.data[..self.rows * self.columns]);
+        }
+        self.iter().all(finite)
+    }
+
     /// The rows in order.
     pub fn iter(
         &self,

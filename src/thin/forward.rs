@@ -1,8 +1,7 @@
 //! Product 1: the forward pass of a layer, from active lists to active lists.
 
 use super::{
-    Element, Lists, PANEL, Panel, Panels, Slope, Tile, Tiles, Unit, VECTORS, add_scaled, dense,
-    input,
+    Element, Lists, Panel, Panels, Slope, Tile, Tiles, Unit, VECTORS, add_scaled, dense, input,
     lists::{Block, ListRuns, ListWriter},
     load, load_from,
     path::{OUTPUT_ROWS, ProductPath, ROWS},
@@ -59,7 +58,7 @@ impl Scale<'_> {
 
 /// `sums[row][n] = sum_k x[row][k] w[k][n]` for panel `n`, starting from 0 and adding
 /// over ascending blocks and units. `sums` holds the rows from `first` on. On the
-/// narrow path, all vectors but the first are 0.
+/// narrow path, all vectors but the first are 0 from the start, and stay so.
 struct Sums<'a, E: Element> {
     isa: Supported,
     weights: Weights<'a, E>,
@@ -89,7 +88,9 @@ impl<E: Element> Sums<'_, E> {
     #[inline(always)]
     fn product<L: Lanes, const V: usize>(self, l: L, ahead: bool) {
         let Self { isa, weights, n, x, first, sums } = self;
-        sums.fill([0.0; PANEL]);
+        for sums in &mut *sums {
+            store(l, [l.splat(0.0); V], sums);
+        }
         for (part, sums) in sums.chunks_mut(ROWS).enumerate() {
             let first = first + part * ROWS;
             for b in 0..x.blocks() {
