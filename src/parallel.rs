@@ -144,6 +144,7 @@ impl Drop for Waiting {
 /// Runs `leaf(first, items)` on runs of consecutive items that together cover
 /// `work`. If `parallel` is set and the thread is not already waiting in one of
 /// our joins, leaves of at most `grain` items run in parallel.
+#[inline]
 pub(crate) fn divide<D: Divide>(
     parallel: bool,
     grain: usize,
@@ -176,6 +177,7 @@ pub(crate) fn divide<D: Divide>(
 }
 
 /// Runs `leaf(number, item)` on every item of `work`.
+#[inline]
 pub(crate) fn each<D: Divide>(parallel: bool, work: D, leaf: &(impl Fn(usize, D) + Sync)) {
     divide(parallel, 1, work, &|first, mut work| {
         for number in first..first + work.items() {

@@ -17,6 +17,7 @@ pub(crate) struct Pass {
 impl Pass {
     /// How `rows` rows run through a network of this many parameters: their product is the number
     /// of multiply-adds of a forward pass, which says whether the work is worth dividing.
+    #[inline]
     pub(crate) fn of(isa: Supported, parameters: usize, rows: usize) -> Self {
         Self { isa, parallel: parallel::worth_it(rows.saturating_mul(parameters)) }
     }
@@ -27,6 +28,7 @@ impl Pass {
     }
 
     /// Runs `leaf(number, item)` on every item of `work`.
+    #[inline]
     pub(crate) fn each<D: Divide>(self, work: D, leaf: &(impl Fn(usize, D) + Sync)) {
         parallel::each(self.parallel, work, leaf);
     }

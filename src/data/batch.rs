@@ -103,6 +103,7 @@ impl<'a> Batch<'a> {
     }
 
     /// The number of rows.
+    #[inline]
     pub fn rows(&self) -> usize {
         self.chosen.map_or(self.rows.rows(), <[u32]>::len)
     }
@@ -124,6 +125,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Checks that the batch suits a network with `inputs` inputs.
+    #[inline]
     pub(crate) fn check(&self, inputs: usize, finite: bool) -> Result<(), Error> {
         same_size("columns of a batch", inputs, self.columns())?;
         if finite && (self.chosen.is_some() || !self.rows.all_finite()) {

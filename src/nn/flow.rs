@@ -43,6 +43,7 @@ impl Flow {
     }
 
     /// Checks that the network matches and that `rows` rows fit.
+    #[inline]
     pub fn check(&self, mlp: &Mlp, rows: usize) -> Result<(), Error> {
         let same = |what, made_for, got| {
             if made_for == got {
@@ -64,6 +65,7 @@ impl Flow {
     ///
     /// # Errors
     /// A sum is NaN or infinite; the error gives the first such row.
+    #[inline]
     pub fn check_finite(
         &self,
         isa: Supported,
@@ -85,6 +87,7 @@ impl Flow {
     }
 
     /// Fills the first layer's lists with the rows of the batch.
+    #[inline]
     pub fn enter<'a>(
         &mut self,
         pass: Pass,

@@ -35,6 +35,7 @@ impl<'a> From<&'a Mlp> for NetworkView<'a> {
 
 impl<'a> NetworkView<'a> {
     /// The view of layer `index`.
+    #[inline]
     pub fn layer(self, index: usize) -> LayerView<'a> {
         LayerView {
             layer: &self.mlp.layers[index],
@@ -86,6 +87,7 @@ impl<'a> LayerView<'a> {
     }
 
     /// The forward pass of the output layer, from its input lists to the logits.
+    #[inline]
     pub fn output(self, pass: Pass, x: &Lists, z: &mut Panels) {
         if let Some(bf16) = self.bf16 {
             forward::output(pass, self.with(bf16), x, z);

@@ -22,6 +22,7 @@ pub(super) struct Context<'a> {
 
 impl Context<'_> {
     /// How the products of `rows` rows run.
+    #[inline]
     pub fn pass(self, rows: usize) -> Pass {
         let pass = Pass::of(self.isa, self.network.mlp.parameters(), rows);
         if self.serial { pass.serial() } else { pass }
@@ -33,6 +34,7 @@ impl Context<'_> {
     ///
     /// # Errors
     /// Names the first row that has a non-finite sum.
+    #[inline]
     pub fn gate(
         self,
         flow: &Flow,

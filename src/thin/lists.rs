@@ -89,6 +89,7 @@ impl Lists {
 
     /// Sets the number of rows, all of which must be written again. The caller has checked
     /// that they fit the capacity.
+    #[inline]
     pub(crate) fn set_rows(&mut self, rows: usize) {
         debug_assert!(room(rows) * self.blocks() <= self.offsets.len());
         self.rows = rows;
@@ -99,6 +100,7 @@ impl Lists {
         }
     }
 
+    #[inline]
     pub(crate) fn rows(&self) -> usize {
         self.rows
     }
@@ -107,11 +109,13 @@ impl Lists {
         self.width
     }
 
+    #[inline]
     pub(crate) fn blocks(&self) -> usize {
         self.width.div_ceil(PANEL)
     }
 
     /// The number of units in block `b`, without padding.
+    #[inline]
     pub(crate) fn units(&self, b: usize) -> usize {
         (self.width - b * PANEL).min(PANEL)
     }
@@ -135,6 +139,7 @@ impl Lists {
     }
 
     /// The memory of all blocks in use, which are none if there are no rows.
+    #[inline]
     pub(crate) fn runs_mut(&mut self) -> ListRuns<'_> {
         self.runs_and_zeros().0
     }

@@ -42,17 +42,20 @@ impl Panels {
     }
 
     /// Starts a watch on the panels that product 1 writes.
+    #[inline]
     pub(crate) fn watch(&self, isa: Supported) -> Watch {
         Watch { isa: self.watched.then_some(isa), finite: AtomicBool::new(true) }
     }
 
     /// Stores what the watch found in all panels.
+    #[inline]
     pub(crate) fn set_watched(&mut self, watch: Watch) {
         self.finite = watch.finite.into_inner();
     }
 
     /// Sets the number of rows, whose contents are then unspecified. The caller has checked
     /// that they fit the capacity.
+    #[inline]
     pub(crate) fn set_rows(&mut self, rows: usize) {
         debug_assert!(rows * self.panels * PANEL <= self.data.len());
         self.rows = rows;
@@ -72,6 +75,7 @@ impl Panels {
     }
 
     /// All panels in use, one run per panel.
+    #[inline]
     pub(crate) fn runs_mut(&mut self) -> Runs<'_, Panel> {
         let used = self.panels * self.rows;
         Runs { data: &mut self.data.as_chunks_mut().0[..used], size: self.rows.max(1) }
@@ -93,6 +97,7 @@ impl Panels {
     }
 
     /// Copies the rows in use to the first rows of a matrix, without padding.
+    #[inline]
     pub(crate) fn copy_to(&self, out: &mut Matrix) {
         for row in 0..self.rows {
             for (n, to) in out.at_mut(row).chunks_mut(PANEL).enumerate() {
@@ -105,6 +110,7 @@ impl Panels {
     ///
     /// # Errors
     /// A number is NaN or infinite; the error gives the first row that has one.
+    #[inline]
     pub(crate) fn check_finite(
         &self,
         isa: Supported,
@@ -134,6 +140,7 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Checks rows of a panel whose sums are complete.
+    #[inline]
     pub(crate) fn look(&self, panel: &[Panel]) {
         if self.isa.is_some_and(|isa| !isa.dispatch(AllFinite(panel))) {
             self.finite.store(false, Ordering::Relaxed);
