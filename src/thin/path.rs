@@ -34,8 +34,8 @@ pub enum ProductPath {
     /// The same for a batch of few rows, which touch only part of a tile, without
     /// prefetching.
     FewRows,
-    /// At most 16 outputs, as in a classifier of few classes: only one vector of each tile
-    /// row is computed.
+    /// At most 16 outputs, as in a classifier of few classes: the forward pass computes only one
+    /// vector of each tile row, and the backward pass has inputs in the lanes of its vectors.
     Narrow,
 }
 
