@@ -8,7 +8,7 @@ use crate::{
     pass::Pass,
     rate::Keep,
     simd::Supported,
-    thin::{InputBits, Lists, Panels},
+    thin::{Gaps, InputBits, Lists, Panels},
 };
 
 /// The input lists and the pre-activations of each layer, for a maximum number of rows that is
@@ -94,6 +94,7 @@ impl Flow {
         mlp: &Mlp,
         rows: usize,
         bits: InputBits<'_>,
+        gaps: Gaps,
         row: &(impl Fn(usize) -> &'a [f32] + Sync),
     ) {
         let keep = match bits {
@@ -102,7 +103,7 @@ impl Flow {
         };
         if let Some(lists) = self.lists.first_mut() {
             lists.set_rows(rows);
-            lists.fill(pass, keep, bits, row);
+            lists.fill(pass, keep, bits, gaps, row);
         }
     }
 

@@ -37,7 +37,7 @@ use crate::{
     nn::{Flow, Mlp, NetworkView},
     simd::{Isa, Supported},
     tensor::{Matrix, MatrixView},
-    thin::{Bf16, InputBits, Tiles},
+    thin::{Bf16, Gaps, InputBits, Tiles},
 };
 
 /// Predicts by weight scaling: one pass through the whole network, which approximates the
@@ -391,7 +391,7 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         let (context, rows) = (self.context(), batch.rows());
         let (pass, layers) = (context.pass(rows), 0..self.network().depth());
         let flow = &mut workspace.flow;
-        flow.enter(pass, self.network(), rows, InputBits::All, &|row| batch.at(row));
+        flow.enter(pass, self.network(), rows, InputBits::All, Gaps::Nothing, &|row| batch.at(row));
         flow.forward_whole(pass, context.network, layers.clone());
         context.gate(flow, layers, |row| row)
     }

@@ -19,7 +19,7 @@ use crate::{
     nn::{Drawn, Flow, LinkFunction, Mlp},
     noise::Noise,
     tensor::Matrix,
-    thin::{InputBits, ThinningBits, noise},
+    thin::{Gaps, InputBits, ThinningBits, noise},
 };
 
 /// Rows per pass: as many as the products take at once.
@@ -316,7 +316,7 @@ pub(super) fn estimate<'w>(
     }
 
     let pass = context.pass(rows);
-    flow.enter(pass, mlp, rows, InputBits::All, &|row| batch.at(row));
+    flow.enter(pass, mlp, rows, InputBits::All, Gaps::Nothing, &|row| batch.at(row));
     let alike = first.unwrap_or(mlp.depth());
     flow.forward_whole(pass, context.network, 0..alike);
     context.gate(flow, 0..alike, |row| row)?;

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    mask::{Mask, Streams, scalar},
+    mask::{Mask, Streams, scalar, valid_bits},
     parallel::Runs,
     pass::Pass,
     rate::Keep,
@@ -27,7 +27,7 @@ pub(crate) struct Lists {
     offsets: AlignedBuffer<u8>,
     /// `[blocks][64 rows + 64]`
     values: AlignedBuffer<f32>,
-    /// How many entries of each block [`Self::pad`] added.
+    /// How many entries of each block are zeros in place of missing ones: see [`Gaps::Zeros`].
     zeros: AlignedBuffer<u32>,
     rows: usize,
     width: usize,
@@ -155,44 +155,12 @@ impl Lists {
         (lists, Runs { data: &mut self.zeros[..blocks], size: 1 })
     }
 
-    /// Gives each unit of a nearly full block an entry in every row, with the value 0 where it had
-    /// none, if the products of full blocks are then faster than those of the lists.
-    ///
-    /// No bit of products 1 and 3 changes as long as weights and dz are finite.
-    pub(crate) fn pad(&mut self, pass: Pass) {
-        if !pass.dispatch(PaysWithZeros) {
-            return;
-        }
-        let width = self.width;
-        pass.each(self.runs_and_zeros(), &|b, ((ends, offsets, values), zeros)| {
-            let units = (width - b * PANEL).min(PANEL);
-            let rows = ends.size - 1;
-            let (active, all) = (ends.data[rows] as usize, rows * units);
-            if active == all || active < all / 4 * 3 {
-                return;
-            }
-            zeros.data[0] = (all - active) as u32;
-            // The last row first: no entry moves towards the front.
-            for row in (0..rows).rev() {
-                let mut line = [0.0; PANEL];
-                for i in ends.data[row] as usize..ends.data[row + 1] as usize {
-                    line[usize::from(offsets.data[i]) % PANEL] = values.data[i];
-                }
-                values.data[row * units..][..units].copy_from_slice(&line[..units]);
-                for (unit, offset) in offsets.data[row * units..][..units].iter_mut().enumerate() {
-                    *offset = unit as u8;
-                }
-                ends.data[row + 1] = (all - (rows - 1 - row) * units) as u32;
-            }
-        });
-    }
-
-    /// Whether there are entries that [`Self::pad`] added.
+    /// Whether zeros stand in place of missing entries.
     pub(crate) fn is_padded(&self) -> bool {
         self.zeros.iter().any(|&zeros| zeros > 0)
     }
 
-    /// Removes the entries that [`Self::pad`] added.
+    /// Removes the zeros in place of missing entries.
     pub(crate) fn unpad(&mut self) {
         let ((ends, offsets, values), zeros) = self.runs_and_zeros();
         let blocks = ends.data.chunks_mut(ends.size).zip(zeros.data);
@@ -241,10 +209,27 @@ impl Lists {
         pass: Pass,
         keep: Keep,
         bits: InputBits<'_>,
+        gaps: Gaps,
         row: &(impl Fn(usize) -> &'a [f32] + Sync),
     ) {
-        pass.each(self.runs_mut(), &|block, lists| {
-            pass.dispatch(Fill { scale: keep.scale(), bits, row, block, lists });
+        let (width, scale) = (self.width, keep.scale());
+        let pads = gaps == Gaps::Zeros && pass.dispatch(PaysWithZeros);
+        pass.each(self.runs_and_zeros(), &|block, ((ends, offsets, values), zeros)| {
+            let (rows, units) = (ends.size - 1, (width - block * PANEL).min(PANEL));
+            let mut fill = |pad| {
+                let lists = (
+                    Runs { data: &mut *ends.data, size: ends.size },
+                    Runs { data: &mut *offsets.data, size: offsets.size },
+                    Runs { data: &mut *values.data, size: values.size },
+                );
+                pass.dispatch(Fill { scale, bits, row, block, pad, lists });
+                ends.data[rows] as usize
+            };
+            let (active, all) = (fill(None), rows * units);
+            if pads && active < all && 4 * active >= 3 * all {
+                zeros.data[0] = (all - active) as u32;
+                fill(Some(valid_bits(width, block)));
+            }
         });
     }
 
@@ -438,11 +423,24 @@ impl ThinningBits<'_> {
     }
 }
 
+/// What the lists have in place of units that are not active.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gaps {
+    /// No entry.
+    Nothing,
+    /// In blocks that are nearly full, an entry with the value 0, if the products of full blocks are
+    /// then faster than those of lists. No bit of products 1 and 3 changes as long as the weights
+    /// and dz are finite.
+    Zeros,
+}
+
 struct Fill<'a, R> {
     scale: f32,
     bits: InputBits<'a>,
     row: &'a R,
     block: usize,
+    /// The units of the block, if each of them gets an entry.
+    pad: Option<u64>,
     lists: ListRuns<'a>,
 }
 
@@ -451,7 +449,7 @@ impl<'r, R: Fn(usize) -> &'r [f32]> Kernel for Fill<'_, R> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        let Self { scale, bits, row: row_of, block, lists } = self;
+        let Self { scale, bits, row: row_of, block, pad, lists } = self;
         let rows = lists.0.size - 1;
         let mut to = ListWriter::new(lists);
         for row in 0..rows {
@@ -459,28 +457,33 @@ impl<'r, R: Fn(usize) -> &'r [f32]> Kernel for Fill<'_, R> {
             let (whole, rest) = from[..from.len().min(PANEL)].as_chunks();
             let bits = bits.of(row, block);
             for (c, x) in whole.iter().enumerate() {
-                push_kept(l, &mut to, bits, c, l.load(x), scale);
+                push_kept(l, &mut to, (bits, pad), c, l.load(x), scale);
             }
             if !rest.is_empty() {
-                push_kept(l, &mut to, bits, whole.len(), l.load_first(rest), scale);
+                push_kept(l, &mut to, (bits, pad), whole.len(), l.load_first(rest), scale);
             }
             to.end_of_row(row);
         }
     }
 }
 
-/// Appends those inputs of the block's vector `c` that are not zero and kept, times the scale.
+/// Appends those inputs of the block's vector `c` that are not zero and kept, times the scale, and
+/// zeros for the other units in `pad`.
 #[inline(always)]
 fn push_kept<L: Lanes>(
     l: L,
     to: &mut ListWriter<'_>,
-    bits: BlockBits,
+    (bits, pad): (BlockBits, Option<u64>),
     c: usize,
     x: L::F,
     scale: f32,
 ) {
     let zero = l.splat(0.0);
     let present = l.less(x, zero) | l.less(zero, x) | l.is_nan(x);
-    let kept = bits.kept(u64::from(present) << (c * LANES)) >> (c * LANES);
-    to.push(l, c, kept as u16, l.mul(x, l.splat(scale)));
+    let kept = (bits.kept(u64::from(present) << (c * LANES)) >> (c * LANES)) as u16;
+    let x = l.mul(x, l.splat(scale));
+    match pad {
+        None => to.push(l, c, kept, x),
+        Some(units) => to.push(l, c, (units >> (c * LANES)) as u16, l.keep(kept, x)),
+    }
 }

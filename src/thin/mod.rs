@@ -51,7 +51,7 @@ pub(crate) mod visit;
 pub(crate) use by_input::ByInput;
 #[cfg(test)]
 pub(crate) use dense::Pays as DensePays;
-pub(crate) use lists::{Activity, InputBits, Lists, ThinningBits};
+pub(crate) use lists::{Activity, Gaps, InputBits, Lists, ThinningBits};
 pub(crate) use panels::Panels;
 pub use path::ProductPath;
 pub(crate) use tiles::{Bf16, Element, Tiles};

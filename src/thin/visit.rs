@@ -128,7 +128,7 @@ impl<S: GradientSink> Visit<'_, S> {
 
 /// The sums with +0.0 for -0.0, which a product that underflows leaves, and which an entry with the
 /// value 0 would turn into +0.0. Only the first layer's lists have such entries: see
-/// [`Lists::pad`].
+/// [`Gaps::Zeros`](super::Gaps::Zeros).
 #[inline(always)]
 fn without_minus_zero<L: Lanes, const V: usize>(l: L, mut sums: [L::F; V]) -> [L::F; V] {
     for sum in &mut sums {

@@ -20,7 +20,7 @@ use crate::{
     pass::Pass,
     simd::{Isa, Supported},
     tensor::AlignedBuffer,
-    thin::{Activity, InputBits, LayerState, Tiles, noise, update::Sum},
+    thin::{Activity, Gaps, InputBits, LayerState, Tiles, noise, update::Sum},
 };
 
 /// Trains a network, one batch per call.
@@ -331,11 +331,11 @@ impl Trainer {
             },
             Drawn::Nothing | Drawn::Factors(_) => InputBits::All,
         };
-        self.flow.enter(pass, &self.mlp, rows, bits, &|row| batch.at(row));
+        // Factors could make further entries 0.
+        let gaps = if self.drawn[0].factors().is_some() { Gaps::Nothing } else { Gaps::Zeros };
+        self.flow.enter(pass, &self.mlp, rows, bits, gaps, &|row| batch.at(row));
         if let Some(factors) = self.drawn[0].factors() {
             noise::multiply(pass, factors, &mut self.flow.lists[0], None);
-        } else {
-            self.flow.lists[0].pad(pass);
         }
         done(Part::Lists);
         let states = Some(&self.states[..]);

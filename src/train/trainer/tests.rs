@@ -358,7 +358,9 @@ fn left_in_place(isa: Isa) {
                         trainer.backward.prepare().unwrap();
                         trainer.draw(&batch).unwrap();
                         let drawn = InputBits::Mask(trainer.drawn[0].mask().unwrap());
-                        trainer.flow.enter(pass, &trainer.mlp, rows, drawn, &|row| batch.at(row));
+                        trainer.flow.enter(pass, &trainer.mlp, rows, drawn, Gaps::Zeros, &|row| {
+                            batch.at(row)
+                        });
                         let states = Some(&trainer.states[..]);
                         let view = NetworkView { states, backward: true, ..(&trainer.mlp).into() };
                         let drawn = |site: usize| &trainer.drawn[site];
