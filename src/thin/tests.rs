@@ -765,14 +765,28 @@ fn the_update_equals_its_formula_in_every_panel() {
 /// Squares overflow f32 before weights do: the norm is bounded all the same.
 #[test]
 fn max_norm_holds_where_squares_overflow() {
+    max_norm_holds([3e25, -4e25, 3.0, 4.0], 1.0);
+}
+
+/// The quotient of the bound and the norm would have fewer bits than an f32, or none.
+#[test]
+fn max_norm_holds_where_its_factor_underflows() {
+    max_norm_holds([3e37, -4e37, 3.0, 4.0], 2.0_f32.powi(-15));
+    max_norm_holds([3e37, -4e37, 3e37, 4e37], 1e-12);
+    max_norm_holds([3e17, -4e17, 3e-3, 4e-3], 1e-22);
+}
+
+/// The weights into two units, which are multiples of 3 and 4, get the norm `most`.
+fn max_norm_holds(weights: [f32; 4], most: f32) {
     let rule = Mixed { g: 0.0, w: 0.0, v: 0.0 };
     on_each_isa(|isa| {
         let lists = lists(isa, &[0.0; 2], 1, 2, Keep::ONE, InputBits::All);
-        let mut layer = Trained::new(2, 2, &[3e25, -4e25, 3.0, 4.0], &[0.0; 2]);
+        let mut layer = Trained::new(2, 2, &weights, &[0.0; 2]);
         let dz = panels(&[0.0; 2], 1, 2);
-        assert!(!layer.step(isa, (rule, rule), Some(1.0), &lists, &dz));
+        assert!(!layer.step(isa, (rule, rule), Some(most), &lists, &dz));
         let weights = layer.with_pending();
-        for (n, k, want) in [(0, 0, 0.6), (0, 1, -0.8), (1, 0, 0.6), (1, 1, 0.8)] {
+        for (n, k, share) in [(0, 0, 0.6), (0, 1, -0.8), (1, 0, 0.6), (1, 1, 0.8)] {
+            let want = share * f64::from(most);
             // Under the square root the roundings of the weights count twice, those of the squares
             // and of their sum once: 4, which the root halves. The root, the quotient, the weight
             // itself and the product add one each.

@@ -169,6 +169,14 @@ impl Tiles {
         (0..self.inputs).map(move |input| self.get(output, input))
     }
 
+    /// Multiplies the incoming weights of one output.
+    pub(crate) fn scale_column(&mut self, output: usize, factor: f64) {
+        for input in 0..self.inputs {
+            let at = self.index(output, input);
+            self.data[at] = (f64::from(self.data[at]) * factor) as f32;
+        }
+    }
+
     /// The weights as `[outputs][inputs]`, the layout of PyTorch's `nn.Linear`.
     ///
     /// # Errors

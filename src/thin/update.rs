@@ -254,7 +254,7 @@ impl<R: Rule<N>, const N: usize> Kernel for Biases<'_, R, N> {
 /// Computes the factor that scales the incoming weights of each unit down to norm `most`
 /// if their norm is larger: `s[n] = min(1, most / |w[.][n]|)` (section 5.1 of the paper).
 /// The next pass applies it. Returns whether any sum of squares is not finite.
-fn bound(w: &Tiles, squares: &[Panel], most: Option<f32>, s: &mut [Panel]) -> bool {
+fn bound(w: &mut Tiles, squares: &[Panel], most: Option<f32>, s: &mut [Panel]) -> bool {
     let (panels, mut suspect) = (w.panels(), false);
     for (n, s) in s.iter_mut().enumerate() {
         let mut sums = [0.0; PANEL];
@@ -272,11 +272,21 @@ fn bound(w: &Tiles, squares: &[Panel], most: Option<f32>, s: &mut [Panel]) -> bo
             let norm = sum.sqrt();
             *s = if norm > most { most / norm } else { 1.0 };
         }
-        // If the squares overflowed, their sum is computed again in f64.
-        for (i, _) in sums.iter().enumerate().filter(|(_, x)| !x.is_finite()) {
-            suspect = true;
-            let squares = w.column(n * PANEL + i).map(|w| f64::from(w) * f64::from(w));
-            s[i] = (f64::from(most) / squares.sum::<f64>().sqrt()) as f32;
+        // If the squares overflowed, their sum is computed again in f64. A factor that is not a
+        // normal number would be inexact: the weights are multiplied here instead.
+        for (i, sum) in sums.iter().enumerate() {
+            if sum.is_finite() && s[i] >= f32::MIN_POSITIVE {
+                continue;
+            }
+            suspect |= !sum.is_finite();
+            let output = n * PANEL + i;
+            let squares = w.column(output).map(|w| f64::from(w) * f64::from(w));
+            let factor = f64::from(most) / squares.sum::<f64>().sqrt();
+            s[i] = factor as f32;
+            if factor > 0.0 && s[i] < f32::MIN_POSITIVE {
+                w.scale_column(output, factor);
+                s[i] = 1.0;
+            }
         }
     }
     suspect
