@@ -242,7 +242,8 @@ pub enum Error {
         /// The name.
         name: String,
     },
-    /// A network cannot be trained because some of its parameters are not finite.
+    /// A network cannot be trained, or rounded to 8 bits, because some of its parameters are not
+    /// finite.
     #[error("layer {layer} has NaN or infinite parameters: expected finite numbers")]
     NonFiniteLayer {
         /// The layer, from 0.
@@ -259,6 +260,20 @@ pub enum Error {
     BeyondBf16 {
         /// The weight.
         weight: f32,
+    },
+    /// A scale of 8-bit weights that is not a normal number above 0, or with which a weight could be
+    /// infinite.
+    #[error(
+        "the weights into unit {unit} of layer {layer} have the scale {scale:?}: expected a number from \
+         1.1754944e-38 to 2.6584558e36"
+    )]
+    IntegerScale {
+        /// The layer, from 0.
+        layer: usize,
+        /// The unit of the layer, from 0.
+        unit: usize,
+        /// The scale, which the weights are multiples of.
+        scale: f32,
     },
     /// A file would be too large to be read back.
     #[error("{what} would have {size} bytes: expected at most {most}, {why}")]
@@ -727,6 +742,11 @@ mod tests {
                 "cannot write the parameters: layers.0.bias holds NaN: expected finite numbers",
             ),
             (Error::BeyondBf16 { weight: 3.4e38 }, "weight 3.4e38 is too large for bfloat16"),
+            (
+                Error::IntegerScale { layer: 1, unit: 17, scale: 0.0 },
+                "the weights into unit 17 of layer 1 have the scale 0.0: expected a number from \
+                 1.1754944e-38 to 2.6584558e36",
+            ),
             (
                 Error::FileTooLarge {
                     what: "the file",
