@@ -1,6 +1,8 @@
 //! Networks with weights of 8 bits, for predictions.
 
+mod calibration;
 mod layer;
+mod order;
 mod plain;
 #[cfg(test)]
 mod tests;
@@ -96,7 +98,9 @@ impl IntegerMlp {
         for (index, layer) in mlp.layers.iter().enumerate() {
             layers.push(IntegerLayer::rounded(index, layer)?);
         }
-        Self::assembled(mlp.try_clone()?, layers)
+        let mut integer = Self::assembled(mlp.try_clone()?, layers)?;
+        integer.order_units(calibration)?;
+        Ok(integer)
     }
 
     /// The network with these layers; of `mlp`, everything but its weights.

@@ -20,13 +20,13 @@ pub(crate) const MAX_INPUTS: usize = i32::MAX as usize / (127 * 127);
 pub(crate) const SCALES: RangeInclusive<f32> = f32::MIN_POSITIVE..=f32::MAX / 128.0;
 
 /// The scale of numbers whose largest magnitude is `max`.
-fn scale(max: f32) -> f32 {
+pub(super) fn scale(max: f32) -> f32 {
     let scale = max / MOST;
     if scale < f32::MIN_POSITIVE { 1.0 } else { scale }
 }
 
 /// The largest magnitude, or NaN if a number is not finite.
-fn largest(x: impl Iterator<Item = f32>) -> f32 {
+pub(super) fn largest(x: impl Iterator<Item = f32>) -> f32 {
     let (max, finite) =
         x.fold((0.0_f32, true), |(max, finite), x| (max.max(x.abs()), finite & x.is_finite()));
     if finite { max } else { f32::NAN }
