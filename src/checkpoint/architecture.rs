@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    floats::FloatType,
+    elements::ElementType,
     reader::Reader,
     tensor::{ReadInto, Tensor, WriteFrom},
 };
@@ -252,19 +252,24 @@ impl Architecture {
     pub fn check_tensors(&self, file: &Reader<'_>, prefix: &str) -> Result<(), Error> {
         for (layer, pair) in self.widths().windows(2).enumerate() {
             let [weight, bias] = names(prefix, layer);
-            file.find(&weight, &[pair[1], pair[0]], &[FloatType::F32])?;
-            file.find(&bias, &pair[1..], &[FloatType::F32])?;
+            file.find(&weight, &[pair[1], pair[0]], &[ElementType::F32])?;
+            file.find(&bias, &pair[1..], &[ElementType::F32])?;
         }
         Ok(())
     }
 
-    /// Checks that the file has the weights, in the form of a model or checkpoint.
-    pub fn check_network(&self, file: &Reader<'_>) -> Result<(), Error> {
+    /// Checks what a model or checkpoint says about its network, before its tensors.
+    pub fn check_form(&self, file: &Reader<'_>) -> Result<(), Error> {
         if self.scaling != Scaling::Inverted {
             let name = self.scaling.name();
             return Err(file.refuse(format!("scaling `{name}`: expected `inverted`")));
         }
-        self.loss.check_outputs(self.outputs).map_err(|error| file.refuse(error.to_string()))?;
+        self.loss.check_outputs(self.outputs).map_err(|error| file.refuse(error.to_string()))
+    }
+
+    /// Checks that the file has f32 weights, in the form of a model or checkpoint.
+    pub fn check_network(&self, file: &Reader<'_>) -> Result<(), Error> {
+        self.check_form(file)?;
         self.check_tensors(file, "")
     }
 

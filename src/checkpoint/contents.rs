@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use super::{
-    model,
+    any_model::Model,
     reader::{Reader, Verify},
     training::{self, Position, Saved},
 };
@@ -24,8 +24,11 @@ use crate::{error::Error, nn::Mlp};
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Contents {
-    /// The network; in a checkpoint, as it was at that step.
+    /// The network; in a checkpoint, as it was at that step. One with 8-bit weights has f32 weights
+    /// here, each the product of its 8-bit value and its scale; [`Model`] keeps the 8-bit weights.
     pub network: Mlp,
+    /// Whether the weights in the file have 8 bits.
+    pub integer_weights: bool,
     /// The training progress, if the file is a checkpoint.
     pub training: Option<TrainingState>,
 }
@@ -100,14 +103,18 @@ impl Contents {
 
     fn of(file: Reader<'_>, verify: Verify) -> Result<Self, Error> {
         if !file.has(training::KEY) {
-            return Ok(Self { network: model::network(file, verify)?, training: None });
+            let (network, integer_weights) = match Model::of(file, verify)? {
+                Model::F32(mlp) => (mlp, false),
+                Model::Integer(integer) => (integer.into_network(), true),
+            };
+            return Ok(Self { network, integer_weights, training: None });
         }
         let mut saved = Saved::open(file)?;
         let Position { step, mut settings, notes } = saved.position.clone();
         settings.extend(std::mem::take(&mut saved.optimiser.settings));
         let optimiser = saved.optimiser.kind.clone();
         let training = Some(TrainingState { step, optimiser, settings, notes });
-        Ok(Self { network: saved.into_network(verify)?, training })
+        Ok(Self { network: saved.into_network(verify)?, integer_weights: false, training })
     }
 }
 

@@ -4,6 +4,12 @@
 //! (`layers.0.weight` `[outputs, inputs]`, `layers.0.bias`, and so on, f32, little-endian), and the
 //! architecture under the metadata key `thinnet`: [`Mlp::save`](crate::nn::Mlp::save).
 //!
+//! A **model file with 8-bit weights** ([`IntegerMlp::save`](crate::nn::IntegerMlp::save), key
+//! `thinnet.integer`) holds `layers.0.weight` as I8, from -127 to 127, `layers.0.scale` `[outputs]` as F32,
+//! by which the weights into each output are multiplied, `layers.0.bias` as F32, and for every hidden
+//! layer `layers.0.order` `[outputs]` as U32: its units, each once, in the order in which a predictor
+//! stores them. [`Model`] reads model files of both kinds.
+//!
 //! A **checkpoint** holds a training run at a step, under the metadata key `thinnet.checkpoint`
 //! ([`Trainer::save`](crate::train::Trainer::save)): the same parameters; the optimiser's state for
 //! each, named after the state (SGD's velocity is `velocity.layers.0.weight` and so on); max-norm's pending factors
@@ -16,13 +22,16 @@
 //!                      "width": 1024}, ...], "loss": "softmax_cross_entropy",
 //!                      "mask_format": 1, "scaling": "inverted"}
 //! NOISE               {"kind": "none"} or {"keep_k": 32768, "kind": "bernoulli"}, keep rate k/65536
+//! thinnet.integer     {"architecture": as above, "definition": 1}
 //! thinnet.checkpoint  {"architecture": as above, "optimiser": {"kind": "sgd",
 //!                      "settings": ..., "states": ["velocity"]},
 //!                      "position": {"notes": ..., "settings": ..., "step": 1000}}
 //! ```
 //!
-//! The last layer is the output. The value of each of these two keys is a JSON object as a string,
-//! with sorted keys, so the same model gives the same bytes; unknown fields are refused. Files are written as described in
+//! The last layer is the output. The value of each of these keys is a JSON object as a string,
+//! with sorted keys, so the same model gives the same bytes; unknown fields are refused. `definition`
+//! is the version of what a network with 8-bit weights computes. Tensors with larger elements come
+//! first, so that each is aligned. Files are written as described in
 //! [`files`](crate::files); tensors are written from and read into their final memory without a
 //! copy. To inspect a file, use [`Contents`].
 //!
@@ -40,21 +49,27 @@
 //! [`Error::TooLarge`](crate::Error::TooLarge), and nothing is left half-changed; smaller ones
 //! abort the process, as in Rust's collections.
 
+mod any_model;
 mod architecture;
 mod contents;
 mod digest;
+mod elements;
 mod floats;
 mod header;
+mod integer;
 mod model;
 mod reader;
 mod tensor;
 mod training;
 mod writer;
 
+pub use any_model::Model;
 pub(crate) use architecture::{Architecture, Versions, saved_network};
 pub use contents::{Contents, TrainingState};
+pub(crate) use elements::ElementType;
 pub(crate) use floats::FloatType;
 pub(crate) use header::{begins as header_begins, looks_whole};
+pub(crate) use integer::KEY as INTEGER_KEY;
 pub(crate) use model::KEY as MODEL_KEY;
 pub(crate) use reader::{Reader, Verify};
 pub(crate) use tensor::{ReadInto, Tensor, WriteFrom};

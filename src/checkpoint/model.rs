@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::{
     architecture::{Architecture, Versions, loaded_network, saved_network},
-    floats::FloatType,
+    elements::ElementType,
+    integer,
     reader::{Reader, Verify},
     training,
     writer::Writer,
@@ -61,10 +62,11 @@ fn writer(mlp: &Mlp) -> Result<Writer<'_>, Error> {
 
 /// The network in a model file.
 pub(super) fn network(file: Reader<'_>, verify: Verify) -> Result<Mlp, Error> {
-    if file.has(training::KEY) {
+    training::refuse(&file)?;
+    if file.has(integer::KEY) {
         return Err(file.refuse(
-            "a training checkpoint: expected a model (`thinnet train --resume` with --out finishes \
-             the run and writes one)"
+            "a model with 8-bit weights: expected one with f32 weights, such as the one from which \
+             `thinnet quantize` made it (in a program, `IntegerMlp::load` reads this one)"
                 .to_owned(),
         ));
     }
@@ -74,6 +76,6 @@ pub(super) fn network(file: Reader<'_>, verify: Verify) -> Result<Mlp, Error> {
     file.check_count(2 * architecture.depth())?;
     architecture.check_network(&file)?;
     let mut mlp = architecture.builder().build_zeroed()?;
-    file.load(loaded_network(&mut mlp), &[FloatType::F32], verify)?;
+    file.load(loaded_network(&mut mlp), &[ElementType::F32], verify)?;
     Ok(mlp)
 }

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     digest::{self, Running},
-    floats::FloatType,
+    elements::ElementType,
     header::{Entry, Header, LONGEST, begins},
     tensor::{AT_ONCE, ReadInto, Tensor},
 };
@@ -192,17 +192,22 @@ impl<'a> Reader<'a> {
     }
 
     /// The index of a tensor that must have this shape and one of these element types.
-    pub fn find(&self, name: &str, shape: &[usize], types: &[FloatType]) -> Result<usize, Error> {
+    pub fn find(&self, name: &str, shape: &[usize], types: &[ElementType]) -> Result<usize, Error> {
         let index = self.number(name);
         let index = index.ok_or_else(|| self.refuse(format!("tensor {name} is missing")))?;
         let Entry { dtype, shape: got, .. } = &self.header.tensors[index];
-        if got == shape && float_type(*dtype).is_some_and(|float| types.contains(&float)) {
+        if got == shape && ElementType::of(*dtype).is_some_and(|element| types.contains(&element)) {
             return Ok(index);
         }
-        let expected = match types {
-            [FloatType::F32] => "F32",
-            _ => "F32, F16 or BF16",
-        };
+        let mut expected = String::new();
+        for (index, element) in types.iter().enumerate() {
+            expected += match types.len() - index {
+                _ if index == 0 => "",
+                1 => " or ",
+                _ => ", ",
+            };
+            expected += element.name();
+        }
         Err(self.refuse(format!("{name} is {dtype:?} {got:?}: expected {expected} {shape:?}")))
     }
 
@@ -211,7 +216,7 @@ impl<'a> Reader<'a> {
     pub fn load(
         mut self,
         wanted: Vec<Tensor<ReadInto<'_>>>,
-        types: &[FloatType],
+        types: &[ElementType],
         verify: Verify,
     ) -> Result<(), Error> {
         let stated = self.header.metadata(digest::KEY);
@@ -236,25 +241,26 @@ impl<'a> Reader<'a> {
         let (mut numbers, mut bytes) = ([0.0; AT_ONCE], [0; AT_ONCE * size_of::<f32>()]);
         for (index, mut place) in places.into_iter().enumerate() {
             let Entry { dtype, .. } = self.header.tensors[index];
-            let (float, mut left) = (float_type(dtype), self.header.tensors[index].size());
+            let (element, mut left) = (ElementType::of(dtype), self.header.tensors[index].size());
+            // As many as there is room for in `numbers`.
+            let most = AT_ONCE * element.map_or(1, ElementType::size);
             let mut start = 0;
             while left > 0 {
-                let part = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+                let part = most.min(usize::try_from(left).unwrap_or(usize::MAX));
                 let part = &mut bytes[..part];
                 left -= part.len() as u64;
                 read(&mut self.data, part, self.path.as_deref())?;
                 if let Some(digest) = &mut digest {
                     digest.update(part);
                 }
-                let (Some(tensor), Some(float)) = (&mut place, float) else { continue };
-                let mut filled = 0;
-                for (to, x) in numbers.iter_mut().zip(float.read(part)) {
-                    *to = tensor.convert(x).map_err(|reason| self.refuse(reason))?;
-                    filled += 1;
+                let (Some(tensor), Some(element)) = (&mut place, element) else { continue };
+                let count = element.read(part, &mut numbers);
+                let numbers = &mut numbers[..count];
+                for x in &mut *numbers {
+                    *x = tensor.convert(*x).map_err(|reason| self.refuse(reason))?;
                 }
-                // Twice as many f16 as f32 fit into these bytes.
-                tensor.memory.put(start, &numbers[..filled]);
-                start += filled;
+                tensor.memory.put(start, numbers);
+                start += count;
             }
         }
         match digest.map(Running::finish) {
@@ -266,16 +272,6 @@ impl<'a> Reader<'a> {
             ))),
             _ => Ok(()),
         }
-    }
-}
-
-/// The element types that a network may be stored in.
-fn float_type(dtype: Dtype) -> Option<FloatType> {
-    match dtype {
-        Dtype::F32 => Some(FloatType::F32),
-        Dtype::F16 => Some(FloatType::F16),
-        Dtype::BF16 => Some(FloatType::Bf16),
-        _ => None,
     }
 }
 

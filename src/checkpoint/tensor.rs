@@ -1,6 +1,7 @@
 //! Tensors in files and the memory that they are read into and written from.
 
-use crate::{bytes::write_little_endian, error::Error, thin::Tiles};
+use super::elements::ElementType;
+use crate::{error::Error, nn::SCALES, thin::Tiles};
 
 /// The number of elements copied at once.
 pub(super) const AT_ONCE: usize = 4096;
@@ -32,12 +33,6 @@ impl<P> Tensor<P> {
         Self { factor, ..self }
     }
 
-    /// Its size in bytes, as f32.
-    pub fn size(&self) -> u64 {
-        let numbers = self.shape.iter().fold(1_u64, |n, &size| n.saturating_mul(size as u64));
-        numbers.saturating_mul(size_of::<f32>() as u64)
-    }
-
     /// An element as copied, or why it is not permitted.
     pub(super) fn convert(&self, x: f32) -> Result<f32, String> {
         let scaled = if self.factor == 1.0 { x } else { (f64::from(x) * self.factor) as f32 };
@@ -49,7 +44,22 @@ impl<P> Tensor<P> {
 }
 
 impl Tensor<WriteFrom<'_>> {
-    /// Passes its elements to `to` as little-endian f32, piece by piece.
+    /// The type of its elements in the file.
+    pub fn element(&self) -> ElementType {
+        match self.memory {
+            WriteFrom::Weights(_) | WriteFrom::Values(_) => ElementType::F32,
+            WriteFrom::EightBits(_) => ElementType::I8,
+            WriteFrom::Indices(_) => ElementType::U32,
+        }
+    }
+
+    /// Its size in bytes.
+    pub fn size(&self) -> u64 {
+        let elements = self.shape.iter().fold(1_u64, |n, &size| n.saturating_mul(size as u64));
+        elements.saturating_mul(self.element().size() as u64)
+    }
+
+    /// Passes its elements to `to` as little-endian bytes, piece by piece.
     ///
     /// # Errors
     /// Those of `to`, or a value that a file may not contain.
@@ -63,7 +73,7 @@ impl Tensor<WriteFrom<'_>> {
                 let unwritable = |reason| Error::UnwritableParameters { reason };
                 *x = self.convert(*x).map_err(unwritable)?;
             }
-            to(write_little_endian(part, &mut bytes))?;
+            to(self.element().write(part, &mut bytes))?;
         }
         Ok(())
     }
@@ -75,6 +85,10 @@ pub(crate) enum WriteFrom<'m> {
     /// Weights, written and read without padding.
     Weights(&'m Tiles),
     Values(&'m [f32]),
+    /// 8-bit weights.
+    EightBits(&'m [i8]),
+    /// Indices of units.
+    Indices(&'m [u32]),
 }
 
 /// The memory that a tensor is read into.
@@ -82,6 +96,10 @@ pub(crate) enum ReadInto<'m> {
     /// Weights, written and read without padding.
     Weights(&'m mut Tiles),
     Values(&'m mut [f32]),
+    /// 8-bit weights.
+    EightBits(&'m mut [i8]),
+    /// Indices of units.
+    Indices(&'m mut [u32]),
     /// The elements are checked and discarded.
     Nowhere,
 }
@@ -92,6 +110,16 @@ impl WriteFrom<'_> {
         match self {
             Self::Weights(tiles) => tiles.copy_rows(start, to),
             Self::Values(values) => to.copy_from_slice(&values[start..][..to.len()]),
+            Self::EightBits(weights) => {
+                for (to, &weight) in to.iter_mut().zip(&weights[start..]) {
+                    *to = weight.into();
+                }
+            }
+            Self::Indices(indices) => {
+                for (to, &index) in to.iter_mut().zip(&indices[start..]) {
+                    *to = index as f32;
+                }
+            }
         }
     }
 }
@@ -102,6 +130,16 @@ impl ReadInto<'_> {
         match self {
             Self::Weights(tiles) => tiles.put_rows(start, from),
             Self::Values(values) => values[start..][..from.len()].copy_from_slice(from),
+            Self::EightBits(weights) => {
+                for (to, &weight) in weights[start..].iter_mut().zip(from) {
+                    *to = weight as i8;
+                }
+            }
+            Self::Indices(indices) => {
+                for (to, &index) in indices[start..].iter_mut().zip(from) {
+                    *to = index as u32;
+                }
+            }
             Self::Nowhere => {}
         }
     }
@@ -118,6 +156,10 @@ pub(crate) enum Allowed {
     Only(f32),
     /// Factors of max-norm: above 0 and at most 1.
     Factors,
+    /// 8-bit weights: from -127 to 127.
+    EightBits,
+    /// The possible scales of 8-bit weights.
+    Scales,
 }
 
 impl Allowed {
@@ -127,6 +169,8 @@ impl Allowed {
             Self::NotNegative => x.is_finite() && x.is_sign_positive(),
             Self::Only(one) => x == one,
             Self::Factors => x > 0.0 && x <= 1.0,
+            Self::EightBits => x >= -127.0,
+            Self::Scales => SCALES.contains(&x),
         }
     }
 
@@ -137,6 +181,11 @@ impl Allowed {
             Self::NotNegative => "finite numbers of at least 0".to_owned(),
             Self::Only(one) => format!("only {one}"),
             Self::Factors => "factors above 0 and at most 1".to_owned(),
+            Self::EightBits => "8-bit weights from -127 to 127".to_owned(),
+            Self::Scales => {
+                let (least, most) = (SCALES.start(), SCALES.end());
+                format!("scales from {least:e} to {most:e}")
+            }
         }
     }
 }

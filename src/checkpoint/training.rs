@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     architecture::{Architecture, Versions, loaded, loaded_network, names, saved, saved_network},
-    floats::FloatType,
-    model,
+    elements::ElementType,
+    integer, model,
     reader::{Reader, Verify},
     tensor::{Allowed, ReadInto, Tensor, WriteFrom},
     writer::Writer,
@@ -125,6 +125,18 @@ pub(crate) fn writer<'m>(
     Writer::new(tensors, KEY, &metadata)
 }
 
+/// Refuses a checkpoint where a model is expected.
+pub(super) fn refuse(file: &Reader<'_>) -> Result<(), Error> {
+    if file.has(KEY) {
+        return Err(file.refuse(
+            "a training checkpoint: expected a model (`thinnet train --resume` with --out finishes \
+             the run and writes one)"
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
 /// The permitted pending factors: only 1 before the first step and without max-norm.
 fn allowed_factors(max_norm: bool, step: u64) -> Allowed {
     if max_norm && step > 0 { Allowed::Factors } else { Allowed::Only(1.0) }
@@ -143,7 +155,7 @@ pub(crate) struct Saved<'a> {
 impl<'a> Saved<'a> {
     /// Checks everything in the file except the elements of its tensors.
     pub fn open(file: Reader<'a>) -> Result<Self, Error> {
-        if file.has(model::KEY) && !file.has(KEY) {
+        if [model::KEY, integer::KEY].into_iter().any(|key| file.has(key)) && !file.has(KEY) {
             return Err(file.refuse(
                 "a model, which cannot be resumed: expected a checkpoint (`thinnet train --checkpoint` \
                  writes one)"
@@ -167,7 +179,7 @@ impl<'a> Saved<'a> {
             architecture.check_tensors(&file, &prefix(state))?;
         }
         for (layer, &width) in architecture.widths()[1..].iter().enumerate() {
-            file.find(&pending(layer), &[width], &[FloatType::F32])?;
+            file.find(&pending(layer), &[width], &[ElementType::F32])?;
         }
         Ok(Self { file, architecture, optimiser, allowed, position })
     }
@@ -207,7 +219,7 @@ impl<'a> Saved<'a> {
             let to = ReadInto::Values(&mut state.pending[..outputs]);
             tensors.push(Tensor::new(pending(layer), vec![outputs], to).allowing(factors));
         }
-        self.file.load(tensors, &[FloatType::F32], Verify::Digest)
+        self.file.load(tensors, &[ElementType::F32], Verify::Digest)
     }
 
     /// The network as it was at that step, with the pending factors multiplied in. The optimiser's
@@ -231,7 +243,7 @@ impl<'a> Saved<'a> {
             let to = ReadInto::Values(&mut factors[..outputs]);
             tensors.push(Tensor::new(pending(layer), vec![outputs], to).allowing(Allowed::Factors));
         }
-        file.load(tensors, &[FloatType::F32], verify)?;
+        file.load(tensors, &[ElementType::F32], verify)?;
         for (layer, factors) in mlp.layers.iter_mut().zip(&factors) {
             layer.weights.scale_outputs(factors.as_chunks().0);
         }

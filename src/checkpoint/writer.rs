@@ -37,7 +37,10 @@ impl<'m> Writer<'m> {
             let n = tensors.len();
             return Err(Error::TooMany { what: "tensors of a file", most: MAX_TENSORS, got: n });
         }
-        tensors.sort_by(|a, b| a.name.cmp(&b.name));
+        // As the format's own writer does: large elements first, so that all of them are aligned.
+        tensors.sort_by(|a, b| {
+            b.element().size().cmp(&a.element().size()).then_with(|| a.name.cmp(&b.name))
+        });
         let metadata = sorted_json(metadata)?;
         ensure_room("the header", metadata.len().saturating_mul(4))?;
         let (key, metadata) = (text(&key)?, text(&metadata)?);
@@ -47,8 +50,9 @@ impl<'m> Writer<'m> {
             let from = end;
             end += tensor.size();
             let (name, shape) = (text(&tensor.name)?, text(&tensor.shape)?);
+            let dtype = tensor.element().name();
             header += &format!(
-                ",{name}:{{\"dtype\":\"F32\",\"shape\":{shape},\"data_offsets\":[{from},{end}]}}"
+                ",{name}:{{\"dtype\":\"{dtype}\",\"shape\":{shape},\"data_offsets\":[{from},{end}]}}"
             );
         }
         header.push('}');

@@ -4,7 +4,7 @@ use std::{fmt, path::Path};
 
 use super::{onnx, torch};
 use crate::{
-    checkpoint::{CHECKPOINT_KEY, MODEL_KEY, Reader, header_begins, looks_whole},
+    checkpoint::{CHECKPOINT_KEY, INTEGER_KEY, MODEL_KEY, Reader, header_begins, looks_whole},
     error::Error,
     files::{self, foreign},
 };
@@ -83,7 +83,8 @@ impl FileKind {
         }
         ensure_known(bytes, path).map_err(|reason| Error::format(path, reason))?;
         let file = reader()?;
-        Ok(if [MODEL_KEY, CHECKPOINT_KEY].into_iter().any(|key| file.has(key)) {
+        let keys = [MODEL_KEY, INTEGER_KEY, CHECKPOINT_KEY];
+        Ok(if keys.into_iter().any(|key| file.has(key)) {
             Self::Thinnet
         } else if file.has(torch::KEY) {
             Self::DescribedStateDict

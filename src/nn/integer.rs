@@ -9,7 +9,7 @@ mod tests;
 
 use std::fmt;
 
-pub(crate) use layer::IntegerLayer;
+pub(crate) use layer::{IntegerLayer, MAX_INPUTS, SCALES};
 use layer::{rounded, row_scale};
 
 use super::Mlp;
@@ -105,8 +105,7 @@ impl IntegerMlp {
 
     /// The network with these layers; of `mlp`, everything but its weights.
     pub(crate) fn assembled(mut mlp: Mlp, layers: Vec<IntegerLayer>) -> Result<Self, Error> {
-        for (index, (layer, of_mlp)) in layers.iter().zip(&mut mlp.layers).enumerate() {
-            layer.check(index)?;
+        for (layer, of_mlp) in layers.iter().zip(&mut mlp.layers) {
             layer.write_to(&mut of_mlp.weights)?;
         }
         Ok(Self { mlp, layers })
@@ -116,6 +115,11 @@ impl IntegerMlp {
     /// what an export to another format contains.
     pub fn network(&self) -> &Mlp {
         &self.mlp
+    }
+
+    /// The same as a network of its own.
+    pub fn into_network(self) -> Mlp {
+        self.mlp
     }
 
     /// The layers, the output layer last.

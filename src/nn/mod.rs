@@ -40,6 +40,7 @@ pub use ensemble::Ensemble;
 pub(crate) use flow::Flow;
 pub use init::Initialisation;
 pub use integer::IntegerMlp;
+pub(crate) use integer::{IntegerLayer, MAX_INPUTS, SCALES};
 pub(crate) use layer::Layer;
 pub(crate) use loss::LinkFunction;
 pub use loss::{HuberDelta, Loss, TargetKind, Targets};

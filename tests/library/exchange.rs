@@ -269,6 +269,24 @@ fn state_dict(weights: &[(&str, [usize; 2])], biases: &[(&str, usize)]) -> Vec<u
     safetensors::serialize(views, None).unwrap()
 }
 
+/// Tensors of more elements than are read at once.
+#[test]
+fn half_precision_weights_of_large_tensors_are_all_read() {
+    let numbers = || (0..2 * 9999).map(|i| (i % 127 + 1) as f32);
+    let f16 = numbers().flat_map(|x| half::f16::from_f32(x).to_le_bytes()).collect::<Vec<_>>();
+    let bf16 = numbers().flat_map(|x| half::bf16::from_f32(x).to_le_bytes()).collect::<Vec<_>>();
+    for (dtype, weights) in [(Dtype::F16, f16), (Dtype::BF16, bf16)] {
+        let views = [
+            ("0.weight", TensorView::new(dtype, vec![2, 9999], &weights).unwrap()),
+            ("0.bias", TensorView::new(dtype, vec![2], &weights[..4]).unwrap()),
+        ];
+        let file = safetensors::serialize(views, None).unwrap();
+        let mlp = from_torch(&file, Some(&StateDictSpec::new())).unwrap();
+        assert_eq!(mlp.weights(0).unwrap(), numbers().collect::<Vec<_>>(), "{dtype:?}");
+        assert_eq!(mlp.bias(0).unwrap(), [1.0, 2.0], "{dtype:?}");
+    }
+}
+
 /// A file with weights `[inputs, outputs]` looks like the reversed network.
 #[test]
 fn weights_that_could_be_transposed_are_refused() {

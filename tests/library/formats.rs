@@ -81,13 +81,13 @@ fn resume(bytes: &[u8]) -> Result<(Trainer, String), Error> {
 }
 
 /// Header and data, and where the data starts.
-fn header(bytes: &[u8]) -> (&str, usize) {
+pub fn header(bytes: &[u8]) -> (&str, usize) {
     let n = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     (std::str::from_utf8(&bytes[8..8 + n]).unwrap(), 8 + n)
 }
 
 /// The file with another header and the digest that its bytes have.
-fn with_header(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
+pub fn with_header(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
     let (text, data) = header(bytes);
     assert!(text.contains(from), "{from} in {text}");
     let text = text.replace(from, to);
@@ -109,7 +109,7 @@ fn with_number(bytes: &[u8], tensor: &str, index: usize, x: f32) -> Vec<u8> {
 }
 
 /// As the documentation says: over all bytes, with zeros for the digits.
-fn with_digest(mut bytes: Vec<u8>) -> Vec<u8> {
+pub fn with_digest(mut bytes: Vec<u8>) -> Vec<u8> {
     const START: &str = r#"{"__metadata__":{"thinnet.digest":""#;
     assert!(header(&bytes).0.starts_with(START));
     let place = 8 + START.len()..8 + START.len() + 64;

@@ -9,7 +9,10 @@ use super::{
 };
 use crate::{
     abridged::Few,
-    checkpoint::{Architecture, FloatType, MODEL_KEY, ReadInto, Reader, Tensor, Verify, Versions},
+    checkpoint::{
+        Architecture, ElementType, FloatType, INTEGER_KEY, MODEL_KEY, ReadInto, Reader, Tensor,
+        Verify, Versions,
+    },
     error::Error,
     exchange::{
         order::{self, Found, list},
@@ -19,7 +22,8 @@ use crate::{
 };
 
 /// The kinds of numbers that are read.
-const FLOAT_TYPES: [FloatType; 3] = [FloatType::F32, FloatType::F16, FloatType::Bf16];
+const FLOAT_TYPES: [ElementType; 3] =
+    [ElementType::F32, ElementType::Float(FloatType::F16), ElementType::Float(FloatType::Bf16)];
 
 /// The name, the kind of element (such as `F32`) and the shape of a tensor in a file.
 ///
@@ -149,7 +153,8 @@ impl<'a> StateDict<'a> {
             return self.described(spec);
         }
         if !self.file.has(KEY) {
-            return Err(self.file.refuse(if self.file.has(MODEL_KEY) {
+            let is_model = [MODEL_KEY, INTEGER_KEY].into_iter().any(|key| self.file.has(key));
+            return Err(self.file.refuse(if is_model {
                 "a model that thinnet saved: expected a state dict of PyTorch".to_owned()
             } else {
                 format!(

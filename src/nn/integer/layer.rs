@@ -42,6 +42,14 @@ pub(crate) fn rounded(x: f32, scale: f32) -> i8 {
     (x / scale).round_ties_even().clamp(-MOST, MOST) as i8
 }
 
+/// The units of a layer in their original order.
+fn in_order(units: usize) -> Result<Vec<u32>, Error> {
+    let mut order = reserve("units", units)?;
+    // A layer with more units would not fit into memory.
+    order.extend((0..units).map(|unit| unit as u32));
+    Ok(order)
+}
+
 /// A layer of an [`IntegerMlp`](super::IntegerMlp) without its biases.
 #[derive(Clone, PartialEq)]
 pub(crate) struct IntegerLayer {
@@ -76,13 +84,20 @@ impl IntegerLayer {
         let mut scales = reserve("scales", outputs)?;
         for output in 0..outputs {
             let scale = scale(largest(layer.weights.column(output)));
+            if !SCALES.contains(&scale) {
+                return Err(Error::IntegerScale { layer: index, unit: output, scale });
+            }
             weights.extend(layer.weights.column(output).map(|w| rounded(w, scale)));
             scales.push(scale);
         }
-        let mut order = reserve("units", outputs)?;
-        // A network with more units would not fit into memory.
-        order.extend((0..outputs).map(|unit| unit as u32));
-        Ok(Self { weights, scales, order })
+        Ok(Self { weights, scales, order: in_order(outputs)? })
+    }
+
+    /// A layer of these widths, to be filled in, with its units in order.
+    pub fn zeroed(inputs: usize, outputs: usize) -> Result<Self, Error> {
+        let weights = zeros("8-bit weights", [outputs, inputs])?;
+        let scales = zeros("scales", [1, outputs])?;
+        Ok(Self { weights, scales, order: in_order(outputs)? })
     }
 
     /// The number of outputs.
@@ -100,12 +115,22 @@ impl IntegerLayer {
         &self.weights[output * self.inputs()..][..self.inputs()]
     }
 
-    /// Checks the scales of layer `index`.
-    pub fn check(&self, index: usize) -> Result<(), Error> {
-        match self.scales.iter().position(|scale| !SCALES.contains(scale)) {
-            None => Ok(()),
-            Some(unit) => Err(Error::IntegerScale { layer: index, unit, scale: self.scales[unit] }),
+    /// Checks that the order has each unit once; if not, returns the reason.
+    pub fn check_order(&self) -> Result<(), String> {
+        let units = self.outputs();
+        let expected = || format!("expected each unit from 0 to {} once", units - 1);
+        let mut seen = vec![0_u64; units.div_ceil(64)];
+        for &unit in &self.order {
+            if unit as usize >= units {
+                return Err(format!("unit {unit}: {}", expected()));
+            }
+            let (word, bit) = (&mut seen[unit as usize / 64], 1 << (unit % 64));
+            if *word & bit != 0 {
+                return Err(format!("unit {unit} occurs twice: {}", expected()));
+            }
+            *word |= bit;
         }
+        Ok(())
     }
 
     /// Writes the products q s.

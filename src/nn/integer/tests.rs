@@ -1,7 +1,4 @@
-use super::{
-    layer::{MAX_INPUTS, SCALES},
-    *,
-};
+use super::*;
 use crate::{
     nn::{Activation, Loss},
     noise::Noise,
