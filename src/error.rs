@@ -364,6 +364,54 @@ pub enum Error {
         /// The value found.
         value: f32,
     },
+    /// A number of a row that a metric cannot use.
+    #[error("{what} at row {row}{}: expected {expected}, got {value:?}", column_text(*column))]
+    RowNumber {
+        /// Which number.
+        what: &'static str,
+        /// The row, from 0.
+        row: usize,
+        /// Column, from 0; `None` if a row has one such number.
+        column: Option<usize>,
+        /// The number that was given.
+        value: f64,
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// Probabilities of classes that do not add up to 1.
+    #[error("the probabilities of row {row} add up to {sum:?}: expected 1")]
+    RowSum {
+        /// The row, from 0.
+        row: usize,
+        /// Their sum.
+        sum: f64,
+    },
+    /// A figure that does not exist for these rows, such as the recall of a class without rows.
+    #[error("{metric} is undefined: {reason}")]
+    UndefinedMetric {
+        /// The metric.
+        metric: &'static str,
+        /// Why there is no such figure.
+        reason: String,
+    },
+    /// A metric of a network whose targets it does not fit.
+    #[error("metric {metric} does not support loss {loss}, which takes targets of kind `{kind}`")]
+    MetricKind {
+        /// The metric.
+        metric: String,
+        /// The network's loss.
+        loss: &'static str,
+        /// The kind of targets that the loss takes.
+        kind: &'static str,
+    },
+    /// Metrics that are merged, or asked for, are not those that were measured.
+    #[error("{from}: expected {into}")]
+    OtherMetrics {
+        /// The metrics and outputs that were measured.
+        into: String,
+        /// The metrics and outputs that were given.
+        from: String,
+    },
     /// The targets are not of the kind that the network's loss takes.
     #[error("targets of kind `{got}`: the network's loss takes `{expected}`")]
     TargetKind {
@@ -470,6 +518,10 @@ fn shape_text(shape: &[usize; 2]) -> String {
         [1, elements] => format!("{elements} elements"),
         [rows, columns] => format!("{rows} x {columns} elements"),
     }
+}
+
+fn column_text(column: Option<usize>) -> String {
+    column.map(|column| format!(", column {column}")).unwrap_or_default()
 }
 
 /// The name of the file, as a message starts with it.
@@ -608,6 +660,50 @@ mod tests {
             (
                 Error::Class { row: 3, class: 10, classes: 10 },
                 "class 10 at row 3: expected a class from 0 to 9",
+            ),
+            (
+                Error::RowNumber {
+                    what: "weight",
+                    row: 3,
+                    column: None,
+                    value: -1.0,
+                    expected: "a finite number of at least 0",
+                },
+                "weight at row 3: expected a finite number of at least 0, got -1.0",
+            ),
+            (
+                Error::RowNumber {
+                    what: "probability",
+                    row: 3,
+                    column: Some(1),
+                    value: 1.5,
+                    expected: "a number from 0 to 1",
+                },
+                "probability at row 3, column 1: expected a number from 0 to 1, got 1.5",
+            ),
+            (
+                Error::RowSum { row: 3, sum: 1.25 },
+                "the probabilities of row 3 add up to 1.25: expected 1",
+            ),
+            (
+                Error::UndefinedMetric { metric: "recall", reason: "no row is of class 1".into() },
+                "recall is undefined: no row is of class 1",
+            ),
+            (
+                Error::MetricKind {
+                    metric: "f1(macro)".into(),
+                    loss: "squared_error",
+                    kind: "Values",
+                },
+                "metric f1(macro) does not support loss squared_error, which takes targets of kind \
+                 `Values`",
+            ),
+            (
+                Error::OtherMetrics {
+                    into: "error of 2 outputs".into(),
+                    from: "error of 3 outputs".into(),
+                },
+                "error of 3 outputs: expected error of 2 outputs",
             ),
             (
                 Error::TargetKind { expected: "Classes", got: "Values" },

@@ -80,6 +80,7 @@ pub mod exchange;
 pub mod files;
 pub mod mask;
 mod memory;
+pub mod metrics;
 #[cfg(test)]
 mod miri;
 mod named;

@@ -106,6 +106,7 @@ mod tests {
         Isa,
         data::npy::Dtype,
         error::Error,
+        metrics::Metric,
         nn::{Activation, Initialisation, Loss, Scaling},
     };
 
@@ -144,6 +145,15 @@ mod tests {
             Loss::name,
             "loss `Other`: expected one of softmax_cross_entropy, squared_error, \
              binary_cross_entropy, huber, huber(DELTA)",
+        );
+        checks(
+            Metric::ALL,
+            Metric::name,
+            "metric `Other`: expected one of error_rate, accuracy, top_k_accuracy, \
+             top_k_accuracy(K), log_loss, brier, calibration_error, calibration_error(BINS), \
+             precision, precision(CLASS|macro|weighted|micro), recall, \
+             recall(CLASS|macro|weighted|micro), f1, f1(CLASS|macro|weighted|micro), roc_auc, \
+             average_precision, rmse, mae, r2",
         );
         checks(
             Isa::ALL,

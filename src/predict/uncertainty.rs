@@ -7,8 +7,10 @@ use serde::{Serialize, Serializer};
 use super::{Prediction, tallies::Tallies};
 use crate::{
     abridged::Few,
-    error::{Error, below, same_size},
+    error::{Error, below},
+    metrics::{check_precision, log_likelihood},
     nn::{LinkFunction, Loss},
+    tensor::MatrixView,
 };
 
 /// The estimates for the rows of a batch.
@@ -346,11 +348,7 @@ impl<'w> Estimate<'w> {
             let expected = "a loss of values, whose targets have noise";
             return Err(Error::LossKind { loss: self.loss.name(), expected });
         }
-        if !(precision.is_finite() && precision > 0.0 && (1.0 / precision).is_finite()) {
-            let expected = "a finite number above 0";
-            return Err(Error::OutOfRange { what: "precision", value: precision, expected });
-        }
-        Ok(precision)
+        check_precision(precision)
     }
 
     /// The outputs of sample `number`, all from the same thinned network: a sample of
@@ -387,29 +385,10 @@ impl<'w> Estimate<'w> {
     /// were not kept; the predictions are not values; the precision is not positive and
     /// finite.
     pub fn log_likelihood(&self, target: &[f32], precision: f64) -> Result<f64, Error> {
+        self.check_precision(precision)?;
         let outputs = self.mean.len();
-        let precision = self.check_precision(precision)?;
-        same_size("values of the target", outputs, target.len())?;
-        if let Some(column) = target.iter().position(|t| !t.is_finite()) {
-            let value = target[column];
-            return Err(Error::NonFinite { what: "target", row: 0, column, value });
-        }
-        let samples = self.kept_samples()?;
-        let exponent = |sample: &[f32]| {
-            let differences = target.iter().zip(sample).map(|(&t, &y)| f64::from(t) - f64::from(y));
-            -0.5 * precision * differences.map(|d| d * d).sum::<f64>()
-        };
-        let exponents = || self.kept.chunks_exact(outputs).map(exponent);
-        // NaN is propagated.
-        let top =
-            exponents().fold(f64::NEG_INFINITY, |a, b| if a > b || a.is_nan() { a } else { b });
-        let sum = match top {
-            // Every sample is infinitely far away.
-            f64::NEG_INFINITY => top,
-            _ => top + libm::log(exponents().map(|e| libm::exp(e - top)).sum::<f64>()),
-        };
-        let each = libm::log(precision) - libm::log(std::f64::consts::TAU);
-        Ok(sum - libm::log(samples as f64) + 0.5 * outputs as f64 * each)
+        let samples = MatrixView::new(self.kept, self.kept_samples()?, outputs)?;
+        log_likelihood(samples, target, precision)
     }
 
     /// The `q` quantile of the samples, with q from 0 to 1: 0.5 is the median. It is

@@ -22,6 +22,7 @@ mod idioms;
 mod integer;
 mod integer_models;
 mod masks;
+mod metrics;
 mod models;
 #[cfg(feature = "digits")]
 mod moments;

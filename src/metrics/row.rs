@@ -1,0 +1,187 @@
+//! A row of an evaluation: the prediction and the target.
+
+use crate::{
+    error::{Error, same_size},
+    nn::{Loss, TargetKind},
+};
+
+/// Probabilities of classes may add up to as little less or more than 1: a softmax in single
+/// precision over 2^20 classes is within 1e-4.
+const SUM_TOLERANCE: f64 = 1e-3;
+
+/// The prediction for one row and its target.
+///
+/// ```
+/// use thinnet::metrics::Row;
+///
+/// // A class, with the probabilities of all classes.
+/// let row = Row::class(&[0.2, 0.7, 0.1], 1);
+/// // A row that counts three times.
+/// let row = Row::class(&[0.2, 0.7, 0.1], 1).weight(3.0);
+/// // Bits, and values.
+/// let row = Row::bits(&[0.9], &[1.0]);
+/// let row = Row::values(&[1.5, -2.0], &[1.0, -2.5]);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    pub(super) outcome: Outcome<'a>,
+    pub(super) weight: f64,
+    /// The row's log loss, if the caller knows it.
+    pub(super) loss: Option<f64>,
+}
+
+/// Predictions and targets of each kind.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Outcome<'a> {
+    Class { probabilities: &'a [f64], label: u32 },
+    Bits { probabilities: &'a [f64], bits: &'a [f32] },
+    Values { means: &'a [f64], values: &'a [f32] },
+}
+
+impl<'a> Row<'a> {
+    /// A row with a class: the probability of each class, and the class that it has.
+    pub fn class(probabilities: &'a [f64], label: u32) -> Self {
+        Self::new(Outcome::Class { probabilities, label })
+    }
+
+    /// A row with N bits: the probability of each, and the bits.
+    pub fn bits(probabilities: &'a [f64], bits: &'a [f32]) -> Self {
+        Self::new(Outcome::Bits { probabilities, bits })
+    }
+
+    /// A row with N values: the predictions, and the values.
+    pub fn values(means: &'a [f64], values: &'a [f32]) -> Self {
+        Self::new(Outcome::Values { means, values })
+    }
+
+    fn new(outcome: Outcome<'a>) -> Self {
+        Self { outcome, weight: 1.0, loss: None }
+    }
+
+    /// Sets the weight, 1 by default: a row of weight 3 counts like three copies of it, and one of
+    /// weight 0 like none.
+    #[must_use]
+    pub fn weight(self, weight: f64) -> Self {
+        Self { weight, ..self }
+    }
+
+    /// Sets the row's log loss. By default it is computed from the probabilities, and infinite if
+    /// the label's probability is 0; from the logits it is known even if the probability underflows.
+    #[must_use]
+    pub fn log_loss(self, loss: f64) -> Self {
+        Self { loss: Some(loss), ..self }
+    }
+}
+
+/// What a network puts out, for the metrics to fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Outputs {
+    pub loss: Loss,
+    pub number: usize,
+}
+
+impl Outputs {
+    pub fn kind(self) -> TargetKind {
+        self.loss.target_kind()
+    }
+
+    /// The yes-or-no questions that the outputs answer: one if there are two classes, whether a row
+    /// is of class 1; otherwise one for each class or bit.
+    pub fn questions(self) -> usize {
+        if self.is_two_classes() { 1 } else { self.number }
+    }
+
+    /// The output of the first question.
+    pub fn first_question(self) -> usize {
+        usize::from(self.is_two_classes())
+    }
+
+    pub fn is_two_classes(self) -> bool {
+        self.kind() == TargetKind::Classes && self.number == 2
+    }
+
+    /// Checks a row, which is number `row`, and that its bits are 0 or 1 if they must be.
+    pub fn check(self, given: &Row<'_>, row: usize, only_bits: bool) -> Result<(), Error> {
+        let number = |what, column, value, expected| {
+            Err(Error::RowNumber { what, row, column, value, expected })
+        };
+        let &Row { outcome, weight, loss } = given;
+        let (kind, predictions) = match outcome {
+            Outcome::Class { probabilities, .. } => (TargetKind::Classes, probabilities),
+            Outcome::Bits { probabilities, .. } => (TargetKind::Binary, probabilities),
+            Outcome::Values { means, .. } => (TargetKind::Values, means),
+        };
+        if kind != self.kind() {
+            let [expected, got] = [self.kind(), kind].map(TargetKind::name);
+            return Err(Error::TargetKind { expected, got });
+        }
+        same_size("predictions of a row", self.number, predictions.len())?;
+        check_weight(weight, row)?;
+        if let Some(loss) = loss.filter(|loss| loss.is_nan()) {
+            return number("log loss", None, loss, "a number");
+        }
+        if kind == TargetKind::Values {
+            if let Some(column) = predictions.iter().position(|y| !y.is_finite()) {
+                return number("prediction", Some(column), predictions[column], "a finite number");
+            }
+        } else if let Some(column) = predictions.iter().position(|p| !(0.0..=1.0).contains(p)) {
+            return number(
+                "probability",
+                Some(column),
+                predictions[column],
+                "a number from 0 to 1",
+            );
+        }
+        match outcome {
+            Outcome::Class { probabilities, label } => {
+                if label as usize >= self.number {
+                    return Err(Error::Class { row, class: label, classes: self.number });
+                }
+                let sum: f64 = probabilities.iter().sum();
+                if (sum - 1.0).abs() > SUM_TOLERANCE {
+                    return Err(Error::RowSum { row, sum });
+                }
+            }
+            Outcome::Bits { bits, .. } => {
+                same_size("bits of a row", self.number, bits.len())?;
+                let expected = if only_bits { "0 or 1" } else { "a number from 0 to 1" };
+                let allowed = |t: f32| (0.0..=1.0).contains(&t) && !(only_bits && t.fract() > 0.0);
+                if let Some(column) = bits.iter().position(|&t| !allowed(t)) {
+                    return number("target", Some(column), bits[column].into(), expected);
+                }
+            }
+            Outcome::Values { values, .. } => check_values(self.number, values, row)?,
+        }
+        Ok(())
+    }
+}
+
+/// Checks the weight of a row.
+pub(super) fn check_weight(weight: f64, row: usize) -> Result<(), Error> {
+    if weight.is_finite() && weight >= 0.0 {
+        return Ok(());
+    }
+    let (what, expected) = ("weight", "a finite number of at least 0");
+    Err(Error::RowNumber { what, row, column: None, value: weight, expected })
+}
+
+/// Checks the targets of a row of so many values.
+pub(super) fn check_values(outputs: usize, values: &[f32], row: usize) -> Result<(), Error> {
+    same_size("values of a row", outputs, values.len())?;
+    if let Some(column) = values.iter().position(|t| !t.is_finite()) {
+        let (what, expected) = ("target", "a finite number");
+        let value = values[column].into();
+        return Err(Error::RowNumber { what, row, column: Some(column), value, expected });
+    }
+    Ok(())
+}
+
+/// The class with the largest probability, the first of equal ones.
+pub(super) fn most_probable(p: &[f64]) -> usize {
+    (1..p.len()).fold(0, |best, class| if p[class] > p[best] { class } else { best })
+}
+
+/// Whether a bit with this probability, or this target, counts as 1.
+pub(super) fn is_one(p: impl Into<f64>) -> bool {
+    p.into() > 0.5
+}
