@@ -3,7 +3,8 @@
 use clap::Arg;
 
 use crate::{
-    calibration, convert, demo, eval, inspect, manual, predict, profile, recipe::PAPER, train,
+    calibration, convert, demo, eval, inspect, manual, predict, profile, quantize, recipe::PAPER,
+    train,
 };
 
 /// The text at the end of `thinnet --help`.
@@ -16,6 +17,7 @@ Examples:
   thinnet calibration --model digits.safetensors
   thinnet inspect digits.safetensors
   thinnet convert network.onnx network.safetensors
+  thinnet quantize digits.safetensors --out digits-8bit.safetensors
   thinnet profile --model digits.safetensors
 
 `thinnet <COMMAND> --help` lists the options of a command.";
@@ -64,6 +66,8 @@ pub enum Command {
     Inspect(inspect::Arguments),
     /// Import a network from PyTorch or ONNX, or export one to them
     Convert(convert::Arguments),
+    /// Round the weights of a saved network to 8 bits, for faster predictions
+    Quantize(quantize::Arguments),
     /// Measure where the time of a training step goes, and compare it with the machine's lower bounds
     Profile(profile::Arguments),
     /// Print a completion script for a shell

@@ -119,7 +119,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 ));
             }
             arguments.only(kind, &["--scaling"])?;
-            given.contents()?.network
+            let contents = given.contents()?;
+            if contents.integer_weights {
+                console::remark(&format!(
+                    "note: {} has 8-bit weights: {} gets f32 weights, each an 8-bit weight times its \
+                     scale",
+                    input.display(),
+                    output.given().display()
+                ));
+            }
+            contents.network
         }
         FileKind::Onnx => {
             arguments.only(kind, &["--loss"])?;
@@ -164,7 +173,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         output.save(|path| network.save(path))?;
         ("a model".to_owned(), None)
     };
-    console::results(&text(&output, &what, &network, &how.unwrap_or_default()))
+    say(&output, &what, &network, &how.unwrap_or_default())
 }
 
 impl Arguments {
@@ -233,11 +242,14 @@ fn read_spec(file: &Path) -> anyhow::Result<StateDictSpec> {
     })
 }
 
-/// Returns the text for stdout: what was written, and how to use it elsewhere.
-fn text(output: &Output, what: &str, network: &Mlp, how: &str) -> String {
+/// Prints what was written, and how it was made or can be used elsewhere.
+///
+/// # Errors
+/// Those of stdout.
+pub fn say(output: &Output, what: &str, network: &Mlp, how: &str) -> anyhow::Result<()> {
     let widths: Vec<_> = network.widths().iter().map(usize::to_string).collect();
     let noises: Vec<_> = network.noises().iter().map(ToString::to_string).collect();
-    format!(
+    console::results(&format!(
         "{}: {what}\nnetwork        {}\nnoise          {}\nloss           {}\ndigest         \
          {}\n{how}",
         output.given().display(),
@@ -245,5 +257,5 @@ fn text(output: &Output, what: &str, network: &Mlp, how: &str) -> String {
         noises.join(", "),
         network.loss(),
         network.digest()
-    )
+    ))
 }

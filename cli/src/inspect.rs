@@ -63,6 +63,8 @@ struct Inspection {
     inputs: usize,
     outputs: usize,
     sparse_input: bool,
+    /// Whether the weights in the file have 8 bits.
+    integer_weights: bool,
     /// The form of the weights in the file, if either form is possible.
     scaling: Option<Scaling>,
     /// `None` if an ONNX graph does not state it.
@@ -130,6 +132,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let bytes = given.size();
     let mut scaling = None;
     let mut says_loss = true;
+    let mut integer_weights = false;
     let mut nodes = None;
     let (kind, network, training) = match given.kind() {
         FileKind::Onnx => {
@@ -159,12 +162,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             });
         }
         _ => {
-            let Contents { network, training, .. } = given.contents()?;
+            let Contents { network, integer_weights: integer, training, .. } = given.contents()?;
+            integer_weights = integer;
             (if training.is_some() { "checkpoint" } else { "model" }, network, training)
         }
     };
     let notes = training.as_ref().map(|training| training.notes.clone());
     let mut inspection = Inspection::new(kind, bytes, &network, training);
+    inspection.integer_weights = integer_weights;
     inspection.scaling = scaling;
     inspection.loss = inspection.loss.filter(|_| says_loss);
     inspection.nodes = nodes;
@@ -208,6 +213,7 @@ impl Inspection {
             inputs: mlp.inputs(),
             outputs: mlp.outputs(),
             sparse_input: mlp.sparse_input(),
+            integer_weights: false,
             scaling: None,
             loss: Some(mlp.loss().name()),
             layers: mlp.noises().into_iter().enumerate().map(layer).collect(),
@@ -240,6 +246,12 @@ impl Inspection {
         let sparse = if self.sparse_input { " (sparse input)" } else { "" };
         let widths: String = widths.collect();
         line("network", &format_args!("{}{widths}{sparse}", self.inputs));
+        if self.integer_weights {
+            line(
+                "weights",
+                &"8 bits; the digest is that of the products with their scales, in f32",
+            );
+        }
         if let Some(scaling) = self.scaling {
             let digest = match scaling {
                 Scaling::Inverted => "",

@@ -1,7 +1,7 @@
 //! The command `thinnet`: trains, evaluates and inspects networks with dropout.
 //!
 //! Each subcommand has its own file: [`demo`], [`train`], [`eval`], [`predict`],
-//! [`calibration`], [`inspect`], [`convert`], [`profile`], and [`manual`] for completions and manual
+//! [`calibration`], [`inspect`], [`convert`], [`quantize`], [`profile`], and [`manual`] for completions and manual
 //! pages. They share the training loop in [`fit`] and the default settings in [`recipe`]. Results go
 //! to stdout, progress and remarks to stderr. An error is one line. The exit code is 2 if the
 //! arguments are wrong; 130, 143 or 129 if a signal ended a run and its state was saved; and
@@ -37,6 +37,7 @@ mod predict;
 mod probes;
 mod profile;
 mod progress;
+mod quantize;
 mod recipe;
 mod report;
 mod run_state;
@@ -70,6 +71,7 @@ fn run() -> anyhow::Result<()> {
         Some(Command::Calibration(arguments)) => calibration::run(&arguments),
         Some(Command::Inspect(arguments)) => inspect::run(&arguments),
         Some(Command::Convert(arguments)) => convert::run(&arguments),
+        Some(Command::Quantize(arguments)) => quantize::run(&arguments),
         Some(Command::Profile(arguments)) => profile::run(&arguments),
         Some(Command::Completions(arguments)) => manual::completions(&arguments),
         Some(Command::Man(arguments)) => manual::page(&arguments),

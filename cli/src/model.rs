@@ -57,7 +57,7 @@ impl ModelAndData {
     /// Those of [`Self::read`].
     pub fn read_rows(&self) -> anyhow::Result<(Mlp, Matrix, Option<Vec<u32>>, usize)> {
         let mlp = self.read_model()?;
-        let (rows, labels) = self.data.read_rows()?;
+        let (rows, labels) = self.data.read_rows(Split::Test)?;
         self.check(&mlp, rows.columns(), labels.as_deref().unwrap_or_default())?;
         let limit = rows.rows().min(self.limit.unwrap_or(usize::MAX));
         Ok((mlp, rows, labels, limit))

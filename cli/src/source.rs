@@ -75,7 +75,7 @@ pub struct Data {
     #[arg(long = "data", value_name = "DIR|FILE.npy|digits", default_value = "digits")]
     source: Source,
     /// With --data FILE.npy: a second .npy file with one class number (from 0) per row. Required,
-    /// except by `thinnet predict`
+    /// except by `thinnet predict` and `thinnet quantize`
     #[arg(long, value_name = "FILE.npy")]
     labels: Option<PathBuf>,
 }
@@ -177,18 +177,19 @@ impl Data {
         Ok(data)
     }
 
-    /// Reads the rows of the test set, and their labels if there are any: an NPY file needs none.
+    /// Reads the rows of one of the two sets, and their labels if there are any: an NPY file needs
+    /// none.
     ///
     /// # Errors
     /// Those of [`Self::read`].
-    pub fn read_rows(&self) -> anyhow::Result<(Matrix, Option<Vec<u32>>)> {
+    pub fn read_rows(&self, split: Split) -> anyhow::Result<(Matrix, Option<Vec<u32>>)> {
         if let (Source::Array(path), None) = (&self.source, &self.labels) {
             let rows = npy::read_inputs(path)
                 .map_err(|error| inputs::explain(&[self.array(path)], error))?;
             anyhow::ensure!(rows.rows() > 0, "--data {self}: the array has no rows");
             return Ok((rows, None));
         }
-        let (rows, labels) = self.read(Split::Test)?.into_parts();
+        let (rows, labels) = self.read(split)?.into_parts();
         Ok((rows, Some(labels)))
     }
 

@@ -12,6 +12,7 @@ mod noise;
 #[cfg(unix)]
 mod outputs;
 mod program;
+mod quantize;
 #[cfg(unix)]
 mod refused_saves;
 mod resume;

@@ -153,7 +153,7 @@ fn no_file_is_written_twice() {
 #[test]
 fn no_output_of_another_command_is_also_its_input() {
     let given = Given::new();
-    let cases: [(&[&str], [&str; 2]); 9] = [
+    let cases: [(&[&str], [&str; 2]); 12] = [
         (&["calibration", "--model=m", "--plot=m"], ["--model", "--plot"]),
         (&["calibration", "--model=m", "--plot=to_m"], ["--model", "--plot"]),
         (&["calibration", "--model=m", "--data=idx", "--plot=to_labels"], ["--data", "--plot"]),
@@ -163,6 +163,9 @@ fn no_output_of_another_command_is_also_its_input() {
         ),
         (&["convert", "m", "m"], ["IN", "OUT"]),
         (&["convert", "m", "to_m"], ["IN", "OUT"]),
+        (&["quantize", "m", "--out=to_m"], ["MODEL", "--out"]),
+        (&["quantize", "m", "--data=X.npy", "--out=hard"], ["--data", "--out"]),
+        (&["quantize", "m", "--data=npy", "--out=hard_train"], ["--data", "--out"]),
         (
             &["convert", "sd.safetensors", "a.toml", "--architecture=a.toml"],
             ["OUT", "--architecture"],

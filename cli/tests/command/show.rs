@@ -292,8 +292,18 @@ fn a_step_is_profiled() {
 fn completions_and_manual_pages_know_every_command() {
     let folder = TempDir::new().unwrap();
     let folder = folder.path();
-    let commands =
-        ["demo", "train", "eval", "predict", "inspect", "convert", "profile", "completions", "man"];
+    let commands = [
+        "demo",
+        "train",
+        "eval",
+        "predict",
+        "inspect",
+        "convert",
+        "quantize",
+        "profile",
+        "completions",
+        "man",
+    ];
     let mut scripts = HashSet::new();
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let script = succeeds(folder, &["completions", shell]);

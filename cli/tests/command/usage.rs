@@ -528,6 +528,7 @@ fn help_has_at_most_100_columns() {
         Some("calibration"),
         Some("inspect"),
         Some("convert"),
+        Some("quantize"),
         Some("profile"),
         Some("completions"),
         Some("man"),

@@ -1,0 +1,160 @@
+//! `thinnet quantize`, and the other commands on the models that it writes.
+
+use std::{fs, path::Path};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use thinnet::{
+    data::{Batch, Dataset, Split, npy},
+    exchange::{
+        onnx,
+        torch::{self, StateDict},
+    },
+    nn::{IntegerMlp, Loss, Mlp, Scaling},
+    tensor::Matrix,
+};
+
+use crate::program::{fails, run, succeeds};
+
+/// Returns a folder with a model `m` and a checkpoint `c` of a small training.
+fn trained() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let arguments = ["train", "--hidden=32,16", "--epochs=1", "--out=m", "--checkpoint=c", "-q"];
+    succeeds(folder.path(), &arguments);
+    folder
+}
+
+fn quantize(folder: &Path, more: &[&str]) -> String {
+    succeeds(folder, &[&["quantize"], more].concat())
+}
+
+#[test]
+fn a_model_is_rounded_for_rows_of_the_training_set() {
+    let folder = trained();
+    let folder = folder.path();
+    let text = quantize(folder, &["m", "--out=q", "--rows=100"]);
+    let mlp = Mlp::load(folder.join("m")).unwrap();
+    let integer = IntegerMlp::load(folder.join("q")).unwrap();
+    let digest = integer.network().digest();
+    assert_ne!(digest, mlp.digest());
+    for part in [
+        "q: a model with 8-bit weights\nnetwork        784-32-16-10\n",
+        &format!("digest         {digest}\n"),
+        "order          of units: made for 100 training rows\n",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let train = Dataset::digits(Split::Train).unwrap();
+    let rows = train.rows();
+    let chosen: Vec<u32> = (0..100).map(|i| (i * rows / 100) as u32).collect();
+    let batch = Batch::gather(train.inputs(), &chosen).unwrap();
+    assert_eq!(integer, IntegerMlp::new(&mlp, &batch).unwrap());
+
+    // A checkpoint has the same network, and the same model gives the same bytes.
+    quantize(folder, &["c", "--out=of_c", "--rows=100"]);
+    assert_eq!(fs::read(folder.join("of_c")).unwrap(), fs::read(folder.join("q")).unwrap());
+    let text = quantize(folder, &["m", "--out=all"]);
+    assert!(text.contains("made for 2048 training rows"), "{text}");
+}
+
+/// Rows without labels are enough, and a network may predict values.
+#[test]
+fn rows_of_an_array_need_no_labels() {
+    let folder = TempDir::new().unwrap();
+    let folder = folder.path();
+    let mlp = Mlp::builder(3).hidden(8, "relu".parse().unwrap(), thinnet::Keep::HALF);
+    let mlp = mlp.output(1, Loss::SquaredError).build().unwrap();
+    mlp.save(folder.join("m")).unwrap();
+    let rows = Matrix::from_rows(&[0.5; 12], 4, 3).unwrap();
+    npy::write_matrix(folder.join("x.npy"), rows.view()).unwrap();
+    let text = quantize(folder, &["m", "--data=x.npy", "--out=q"]);
+    assert!(text.contains("made for 4 training rows"), "{text}");
+    IntegerMlp::load(folder.join("q")).unwrap();
+}
+
+#[test]
+fn models_that_cannot_be_rounded_are_refused() {
+    let folder = trained();
+    let folder = folder.path();
+    quantize(folder, &["m", "--out=q", "--rows=1"]);
+    succeeds(folder, &["convert", "m", "t"]);
+    Mlp::builder(3).output(2, Loss::SquaredError).build().unwrap().save(folder.join("n")).unwrap();
+    for (arguments, code, words) in [
+        (
+            &["q", "--out=o"][..],
+            1,
+            "MODEL q: its weights already have 8 bits: expected a model with",
+        ),
+        (&["t", "--out=o"], 1, "MODEL t: a state dict that thinnet wrote: expected a model"),
+        (&["n", "--out=o"], 1, "MODEL n: the network has 3 inputs, but the rows of --data digits"),
+        (&["gone", "--out=o"], 1, "MODEL gone: no such file: expected a model"),
+        (&["m"], 2, "--out <FILE>"),
+        (&["m", "--out=o.onnx"], 2, "the ending of the name is that of ONNX"),
+        (&["m", "--out=o", "--rows=2049"], 2, "2048"),
+    ] {
+        let line = fails(folder, &[&["quantize"], arguments].concat(), code);
+        assert!(line.contains(words), "{line}");
+        assert!(!folder.join("o").exists() && !folder.join("o.onnx").exists());
+    }
+}
+
+#[test]
+fn a_rounded_model_is_inspected() {
+    let folder = trained();
+    let folder = folder.path();
+    quantize(folder, &["m", "--out=q", "--rows=50"]);
+    let of = |file: &str| -> Value {
+        serde_json::from_str(&succeeds(folder, &["inspect", file, "--json"])).unwrap()
+    };
+    let (model, rounded) = (of("m"), of("q"));
+    assert_eq!(
+        (&model["integer_weights"], &rounded["integer_weights"]),
+        (&json!(false), &json!(true))
+    );
+    for field in ["kind", "format", "layers", "parameters", "loss", "scaling"] {
+        assert_eq!(model[field], rounded[field], "{field}");
+    }
+    let digest = IntegerMlp::load(folder.join("q")).unwrap().network().digest();
+    assert_eq!(rounded["digest"], digest);
+    let bytes = |found: &Value| found["bytes"].as_u64().unwrap() as f64;
+    assert!(bytes(&rounded) < 0.35 * bytes(&model));
+    let text = succeeds(folder, &["inspect", "q"]);
+    let line =
+        "weights        8 bits; the digest is that of the products with their scales, in f32\n";
+    assert!(text.contains(line), "{text}");
+    assert!(!succeeds(folder, &["inspect", "m"]).contains("weights  "));
+}
+
+#[test]
+fn exports_have_the_products_of_weights_and_scales() {
+    let folder = trained();
+    let folder = folder.path();
+    quantize(folder, &["m", "--out=q", "--rows=50"]);
+    let network = IntegerMlp::load(folder.join("q")).unwrap().into_network();
+    for name in ["t", "t.onnx"] {
+        let output = run(folder, &["convert", "q", name]);
+        assert!(output.status.success());
+        let said = String::from_utf8(output.stderr).unwrap();
+        let note = format!(
+            "note: q has 8-bit weights: {name} gets f32 weights, each an 8-bit weight times its scale"
+        );
+        assert_eq!(said.trim_end(), note);
+    }
+    assert_eq!(
+        fs::read(folder.join("t")).unwrap(),
+        torch::to_bytes(&network, Scaling::Inverted).unwrap()
+    );
+    assert_eq!(StateDict::read(folder.join("t")).unwrap().network(None).unwrap(), network);
+    let graph = onnx::Model::read(folder.join("t.onnx")).unwrap().network(None).unwrap();
+    assert_eq!(graph.digest(), network.digest());
+}
+
+/// Training goes on from f32 weights only.
+#[test]
+fn a_rounded_model_is_not_trained() {
+    let folder = trained();
+    let folder = folder.path();
+    quantize(folder, &["m", "--out=q", "--rows=50"]);
+    let line = fails(folder, &["train", "--resume=q", "--out=o", "-q"], 1);
+    assert!(line.contains("a model, which cannot be resumed"), "{line}");
+}
