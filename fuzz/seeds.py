@@ -8,7 +8,7 @@ big-endian in as few bytes as the range needs, counted from the range's start; a
 choice likewise; u64, u32 and u16 little-endian; before each element of a list
 that has no length of its own a byte 1.
 
-The seeds of model_reader, checkpoint_reader, onnx_external, onnx_reader and torch_reader
+The seeds of integer_reader, model_reader, checkpoint_reader, onnx_external, onnx_reader and torch_reader
 are files: `cargo run --example files` writes them.
 """
 

@@ -9,7 +9,7 @@ use thinnet::{
         onnx,
         torch::{StateDict, StateDictSpec},
     },
-    nn::{Activation, Loss, Mlp},
+    nn::{Activation, IntegerMlp, Loss, Mlp},
 };
 
 #[path = "../fuzz/oracles/mod.rs"]
@@ -67,8 +67,8 @@ macro_rules! replay {
 }
 
 replay! {
-    checkpoint_reader dropout idx_reader mask_words model_reader npy_reader onnx_external
-    onnx_reader torch_reader training
+    checkpoint_reader dropout idx_reader integer_reader mask_words model_reader npy_reader
+    onnx_external onnx_reader torch_reader training
 }
 
 /// Each is a network so small that the bound on its rounding errors is tight.
@@ -95,6 +95,10 @@ fn every_activation_and_loss_has_a_sharp_seed() {
 fn files_are_refused_where_their_names_say_so() {
     for (name, bytes) in seeds("model_reader") {
         let read = Mlp::from_bytes(&bytes).map(drop);
+        assert_eq!(read.is_err(), name.starts_with("bad-"), "{name}: {read:?}");
+    }
+    for (name, bytes) in seeds("integer_reader") {
+        let read = IntegerMlp::from_bytes(&bytes).map(drop);
         assert_eq!(read.is_err(), name.starts_with("bad-"), "{name}: {read:?}");
     }
     for (name, bytes) in seeds("npy_reader") {

@@ -1,4 +1,4 @@
-//! Writes the seeds that are files of networks: `seeds/model_reader`,
+//! Writes the seeds that are files of networks: `seeds/integer_reader`, `seeds/model_reader`,
 //! `seeds/checkpoint_reader`, `seeds/onnx_external`, `seeds/onnx_reader` and
 //! `seeds/torch_reader`.
 //!
@@ -13,8 +13,10 @@ use std::{error::Error, fs, path::Path};
 
 use thinnet::{
     Keep, Sigma,
+    data::Batch,
     exchange::torch,
-    nn::{Activation, Loss, Mlp, Scaling},
+    nn::{Activation, IntegerMlp, Loss, Mlp, Scaling},
+    tensor::MatrixView,
 };
 use thinnet_fuzz::{
     checkpoint_reader::{settings, step, trainer_builder},
@@ -130,6 +132,62 @@ fn models() -> Result<Vec<(&'static str, Vec<u8>)>> {
     ])
 }
 
+fn integer_models() -> Result<Vec<(&'static str, Vec<u8>)>> {
+    let rounded = |mlp: &Mlp| -> Result<Vec<u8>> {
+        // Rows with which the units get another order.
+        let rows: Vec<f32> = (0..20 * mlp.inputs()).map(|i| (i % 7) as f32 - 3.0).collect();
+        let rows = Batch::dense(MatrixView::new(&rows, 20, mlp.inputs())?);
+        Ok(IntegerMlp::new(mlp, &rows)?.to_bytes()?)
+    };
+    let linear = Mlp::builder(2).output(1, Loss::SquaredError).seed(3).build()?;
+    let f32 = linear.to_bytes()?;
+    let linear = rounded(&linear)?;
+    let piecewise = Mlp::builder(3)
+        .input_noise(Keep::new(0.8)?)
+        .hidden(9, Activation::Relu, Keep::HALF)
+        .hidden(4, "leaky_relu(0.25)".parse()?, Keep::ONE)
+        .hidden(3, Activation::Identity, Keep::ONE)
+        .output(2, Loss::SoftmaxCrossEntropy)
+        .build()?;
+    let piecewise = rounded(&piecewise)?;
+    let smooth = Mlp::builder(3).hidden(5, Activation::Tanh, Sigma::new(0.5)?);
+    let smooth = smooth.hidden(4, Activation::Gelu, Keep::HALF).output(1, Loss::SquaredError);
+    let smooth = rounded(&smooth.build()?)?;
+    Ok(vec![
+        ("bad-definition", replaced(&linear, r#"\"definition\":1"#, r#"\"definition\":0"#)),
+        ("bad-dtype", replaced(&linear, "I8", "U8")),
+        ("bad-f32-model", f32),
+        ("bad-flipped", flipped(&linear)),
+        ("bad-least-weight", {
+            let mut bytes = linear.clone();
+            *bytes.last_mut().expect("a weight") = 0x80;
+            with_digest(&bytes)
+        }),
+        ("bad-no-digest", replaced(&linear, "thinnet.digest", "thinnet.digits")),
+        ("bad-no-scale", replaced(&linear, "layers.0.scale", "layers.0.scald")),
+        ("bad-order", with_tensor(&piecewise, "layers.1.order", &[0; 16])),
+        ("bad-scale", with_tensor(&linear, "layers.0.scale", &[0; 4])),
+        ("bad-shape", replaced(&linear, "[1,2]", "[2,1]")),
+        ("bad-truncated", linear[..linear.len() - 1].to_vec()),
+        ("bad-wide", replaced(&linear, r#"\"width\":2"#, r#"\"width\":133145"#)),
+        ("huge-scale", with_tensor(&linear, "layers.0.scale", &(f32::MAX / 128.0).to_le_bytes())),
+        ("linear", linear),
+        ("piecewise", piecewise),
+        ("smooth", smooth),
+    ])
+}
+
+/// The file with the bytes of a tensor replaced, and its digest.
+fn with_tensor(file: &[u8], name: &str, to: &[u8]) -> Vec<u8> {
+    let (length, rest) = file.split_first_chunk::<8>().expect("a file with a length");
+    let header = u64::from_le_bytes(*length) as usize;
+    let tensors: serde_json::Value = serde_json::from_slice(&rest[..header]).expect("JSON");
+    let from = tensors[name]["data_offsets"][0].as_u64().expect("a tensor of this name");
+    let mut bytes = file.to_vec();
+    bytes[8 + header + from as usize..][..to.len()].copy_from_slice(to);
+    with_digest(&bytes)
+}
+
 fn checkpoints() -> Result<Vec<(&'static str, Vec<u8>)>> {
     let mut trainer = trainer_builder().build()?;
     let fresh = trainer.to_bytes(&settings(), "")?;
@@ -226,6 +284,7 @@ fn external_tensors() -> Vec<(&'static str, Vec<u8>)> {
 
 fn main() -> Result<()> {
     for (target, files) in [
+        ("integer_reader", integer_models()?),
         ("model_reader", models()?),
         ("checkpoint_reader", checkpoints()?),
         ("onnx_external", external_tensors()),

@@ -8,6 +8,7 @@ pub mod checkpoint_reader;
 pub mod dropout;
 pub mod file_contents;
 pub mod idx_reader;
+pub mod integer_reader;
 pub mod mask_words;
 pub mod model_reader;
 pub mod npy_reader;
@@ -21,10 +22,11 @@ mod twin;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     ("checkpoint_reader", checkpoint_reader::check),
     ("dropout", |bytes| dropout::check(decoded(bytes))),
     ("idx_reader", idx_reader::check),
+    ("integer_reader", integer_reader::check),
     ("mask_words", |bytes| mask_words::check(decoded(bytes))),
     ("model_reader", model_reader::check),
     ("npy_reader", npy_reader::check),
