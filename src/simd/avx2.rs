@@ -5,15 +5,16 @@
 use std::arch::x86_64::*;
 
 use super::{
+    Kernel,
     backend::backend,
-    lanes::{Half, LANES, Lanes, Lines},
+    lanes::{Backend, Half, LANES, Lanes, Lines},
     positions::{offsets_of, positions_in},
     x86::{Quarters, fold_parts, stream_lines},
 };
 
 backend! {
     /// Proof that the CPU has AVX2 and FMA: only `detect` makes one.
-    Avx2: "sse3", "ssse3", "sse4.1", "sse4.2", "avx", "avx2", "fma"
+    Avx2 runs Kernel as Backend: "sse3", "ssse3", "sse4.1", "sse4.2", "avx", "avx2", "fma"
 }
 
 /// A vector with all bits set in the lanes whose bit is set in `mask`.

@@ -5,14 +5,15 @@
 use std::arch::x86_64::*;
 
 use super::{
+    Kernel,
     backend::backend,
-    lanes::{Half, LANES, Lanes, Lines},
+    lanes::{Backend, Half, LANES, Lanes, Lines},
     x86::{Quarters, fold_parts, stream_lines},
 };
 
 backend! {
     /// Proof that the CPU has AVX-512: only `detect` makes one.
-    Avx512:
+    Avx512 runs Kernel as Backend:
         "sse3", "ssse3", "sse4.1", "sse4.2", "avx", "avx2", "fma", "f16c",
         "avx512f", "avx512bw", "avx512dq", "avx512vl"
 }

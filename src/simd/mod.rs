@@ -17,6 +17,7 @@
 mod avx2;
 mod avx512;
 mod backend;
+pub(crate) mod dots;
 mod lanes;
 pub(crate) mod math;
 mod neon;

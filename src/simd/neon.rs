@@ -5,14 +5,15 @@
 use std::arch::{aarch64::*, asm};
 
 use super::{
+    Kernel,
     backend::backend,
-    lanes::{Half, LANES, Lanes},
+    lanes::{Backend, Half, LANES, Lanes},
     positions::{offsets_of, positions_in},
 };
 
 backend! {
     /// Proof that the CPU has NEON: only `detect` makes one.
-    Neon: "neon"
+    Neon runs Kernel as Backend: "neon"
 }
 
 /// The bits of a lane mask, four lanes per vector.
