@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use super::{Drawn, Mlp, NetworkView};
+use super::{Drawn, Mlp, NetworkView, view::LayerInputs};
 use crate::{
     error::{Error, at_most},
     pass::Pass,
     rate::Keep,
     simd::Supported,
-    thin::{Gaps, InputBits, Lists, Panels},
+    thin::{Gaps, InputBits, Lists, Panels, integer::QuadLists},
 };
 
 /// The input lists and the pre-activations of each layer, for a maximum number of rows that is
@@ -19,6 +19,8 @@ pub(crate) struct Flow {
     pub lists: Vec<Lists>,
     /// z of each layer; for the output layer these are the logits.
     pub z: Vec<Panels>,
+    /// Memory for the input lists of one layer, rounded to integers: see [`Self::prepare`].
+    quads: QuadLists,
     capacity: usize,
     /// The number of units of the input and of each layer.
     widths: Vec<usize>,
@@ -32,9 +34,23 @@ impl Flow {
         Ok(Self {
             lists: lists.collect::<Result<_, _>>()?,
             z: z.collect::<Result<_, _>>()?,
+            quads: QuadLists::with_capacity(0, 0)?,
             capacity: rows,
             widths,
         })
+    }
+
+    /// Allocates what a pass through this network needs besides, if it has integer weights.
+    ///
+    /// # Errors
+    /// There is not enough memory.
+    #[inline]
+    pub fn prepare(&mut self, network: NetworkView<'_>) -> Result<(), Error> {
+        if network.has_integers() && self.quads.capacity() < self.capacity {
+            let widest = self.widths[..self.z.len()].iter().max().copied().unwrap_or(0);
+            self.quads = QuadLists::with_capacity(self.capacity, widest)?;
+        }
+        Ok(())
     }
 
     /// The same for predictions, which are refused if sums are not finite.
@@ -121,11 +137,12 @@ impl Flow {
         let last = network.mlp.depth() - 1;
         for index in layers {
             let (layer, z) = (network.layer(index), &mut self.z[index]);
+            let (below, above) = self.lists.split_at_mut(index + 1);
+            let x = LayerInputs { lists: &below[index], quads: &mut self.quads };
             if index == last {
-                layer.output(pass, &self.lists[index], z);
+                layer.output(pass, x, z);
             } else {
-                let (below, above) = self.lists.split_at_mut(index + 1);
-                layer.forward(pass, &below[index], drawn(index + 1), z, &mut above[0]);
+                layer.forward(pass, x, drawn(index + 1), z, &mut above[0]);
             }
             done(index);
         }

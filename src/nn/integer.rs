@@ -9,8 +9,7 @@ mod tests;
 
 use std::fmt;
 
-pub(crate) use layer::{IntegerLayer, MAX_INPUTS, SCALES};
-use layer::{rounded, row_scale};
+pub(crate) use layer::{IntegerLayer, MAX_INPUTS, SCALES, rounded, row_scale};
 
 use super::Mlp;
 use crate::{abridged::Few, data::Batch, error::Error, memory::reserve};
@@ -29,7 +28,7 @@ use crate::{abridged::Few, data::Batch, error::Error, memory::reserve};
 /// v\[k\] = clamp(round(x\[k\] / t), -127, 127). A row's result therefore does not depend on the other
 /// rows of its batch. If t is NaN, so are all sums of the row.
 ///
-/// **Sums.** z\[n\] = f32(sum_k v\[k\] q\[n\]\[k\]) * (t * s\[n\]) + b\[n\]. The sum over k is an exact
+/// **Sums.** z\[n\] = f32(sum_k v\[k\] q\[n\]\[k\]) * (t * s\[n\]) + 0 + b\[n\], in which -0 + 0 is +0. The sum over k is an exact
 /// 32-bit integer, for which a layer has at most 133,144 inputs (that many times 127² is below 2^31).
 /// Every f32 operation is rounded on its own; none is fused.
 ///

@@ -1,15 +1,16 @@
 //! Views of a network and its layers, as used in a forward pass.
 
-use super::{Drawn, Layer, Mlp, activation::UnitVisitor};
+use super::{Drawn, Layer, Mlp, Rounded, activation::UnitVisitor};
 use crate::{
     mask::Mask,
     noise::Noise,
     pass::Pass,
     rate::Keep,
     thin::{
-        Bf16, Element, LayerState, Lists, Panel, Panels, Slope, Tiles, Unit,
-        forward::{self, Epilogue, Finish, Scale, Weights},
-        moments::{self, Deviations, Inputs},
+        Bf16, LayerState, Lists, Panel, Panels, Slope, Tiles, Unit,
+        forward::{self, Epilogue, Finish, Floats, Scale},
+        integer::{Integers, QuadLists, QuadTiles},
+        moments::{self, Deviations, Inputs, Weights},
         noise::{self, LeavesSlope},
     },
 };
@@ -18,8 +19,8 @@ use crate::{
 #[derive(Clone, Copy)]
 pub(crate) struct NetworkView<'a> {
     pub mlp: &'a Mlp,
-    /// The weights of each layer as bfloat16, to be used instead of its own.
-    pub bf16: Option<&'a [Tiles<Bf16>]>,
+    /// What is used instead of the layers' own weights.
+    pub rounded: Option<&'a Rounded>,
     /// The training state of each layer, with factors pending on its weights.
     pub states: Option<&'a [LayerState]>,
     /// Whether a backward pass follows the forward pass.
@@ -29,29 +30,53 @@ pub(crate) struct NetworkView<'a> {
 impl<'a> From<&'a Mlp> for NetworkView<'a> {
     /// The network with its own weights, for predictions.
     fn from(mlp: &'a Mlp) -> Self {
-        Self { mlp, bf16: None, states: None, backward: false }
+        Self { mlp, rounded: None, states: None, backward: false }
     }
 }
 
 impl<'a> NetworkView<'a> {
+    /// Whether its products are those of integers.
+    pub fn has_integers(self) -> bool {
+        matches!(self.rounded, Some(Rounded::Integers(_)))
+    }
+
     /// The view of layer `index`.
     #[inline]
     pub fn layer(self, index: usize) -> LayerView<'a> {
         LayerView {
             layer: &self.mlp.layers[index],
-            bf16: self.bf16.map(|layers| &layers[index]),
+            weights: match self.rounded {
+                None => LayerWeights::Floats(&self.mlp.layers[index].weights),
+                Some(Rounded::Bf16(layers)) => LayerWeights::Bf16(&layers[index]),
+                Some(Rounded::Integers(layers)) => LayerWeights::Integers(&layers[index]),
+            },
             pending: self.states.map(|states| states[index].pending.as_chunks().0),
             backward: self.backward,
         }
     }
 }
 
+/// The weights of a layer that product 1 uses.
+#[derive(Clone, Copy)]
+pub(crate) enum LayerWeights<'a> {
+    Floats(&'a Tiles),
+    Bf16(&'a Tiles<Bf16>),
+    Integers(&'a QuadTiles),
+}
+
+/// The inputs of a layer.
+pub(crate) struct LayerInputs<'a> {
+    pub lists: &'a Lists,
+    /// Memory for the lists rounded to integers, if the weights are.
+    pub quads: &'a mut QuadLists,
+}
+
 /// A layer as used in a forward pass, with its own weights or with replacements.
 #[derive(Clone, Copy)]
 pub(crate) struct LayerView<'a> {
     pub layer: &'a Layer,
-    /// The weights as bfloat16, to be used instead of the layer's own.
-    pub bf16: Option<&'a Tiles<Bf16>>,
+    /// w
+    pub weights: LayerWeights<'a>,
     /// The factors that max-norm left pending on the weights during training.
     pub pending: Option<&'a [Panel]>,
     /// Whether a backward pass follows, which finds what it needs of f'(z) in z's place.
@@ -59,14 +84,27 @@ pub(crate) struct LayerView<'a> {
 }
 
 impl<'a> LayerView<'a> {
-    fn with<E: Element>(self, w: &'a Tiles<E>) -> Weights<'a, E> {
-        Weights { w, scale: Scale { bias: self.layer.bias_panels(), pending: self.pending } }
+    /// What is applied to the sums.
+    fn scale(self) -> Scale<'a> {
+        Scale { bias: self.layer.bias_panels(), pending: self.pending }
+    }
+
+    /// The parameters as f32.
+    fn in_floats(self) -> Weights<'a> {
+        Weights { w: &self.layer.weights, scale: self.scale() }
     }
 
     /// The forward pass of a hidden layer, from its input lists to those of the next layer. `drawn`
     /// is for its outputs; if it is nothing, they are neither dropped nor scaled. `z` is left as
     /// described in [`forward::hidden`].
-    pub fn forward(self, pass: Pass, x: &Lists, drawn: &Drawn, z: &mut Panels, out: &mut Lists) {
+    pub fn forward(
+        self,
+        pass: Pass,
+        x: LayerInputs<'_>,
+        drawn: &Drawn,
+        z: &mut Panels,
+        out: &mut Lists,
+    ) {
         let (mask, factors) = (drawn.mask(), drawn.factors());
         let keep = if mask.is_some() { self.layer.noise.keep() } else { Keep::ONE };
         let leave_slope = self.backward && factors.is_some();
@@ -79,20 +117,45 @@ impl<'a> LayerView<'a> {
     }
 
     /// Product 1 of a hidden layer, up to the lists of the next layer.
-    fn hidden(self, pass: Pass, x: &Lists, epilogue: &dyn Finish, z: &mut Panels, out: &mut Lists) {
-        match self.bf16 {
-            Some(bf16) => forward::hidden(pass, self.with(bf16), x, epilogue, z, out),
-            None => forward::hidden(pass, self.with(&self.layer.weights), x, epilogue, z, out),
+    fn hidden(
+        self,
+        pass: Pass,
+        LayerInputs { lists: x, quads }: LayerInputs<'_>,
+        epilogue: &dyn Finish,
+        z: &mut Panels,
+        out: &mut Lists,
+    ) {
+        let scale = self.scale();
+        match self.weights {
+            LayerWeights::Floats(w) => {
+                forward::hidden(pass, Floats { w, x }, scale, epilogue, z, out);
+            }
+            LayerWeights::Bf16(w) => {
+                forward::hidden(pass, Floats { w, x }, scale, epilogue, z, out);
+            }
+            LayerWeights::Integers(w) => {
+                quads.fill(pass, x, w);
+                forward::hidden(pass, Integers { w, x: quads }, scale, epilogue, z, out);
+            }
         }
     }
 
     /// The forward pass of the output layer, from its input lists to the logits.
     #[inline]
-    pub fn output(self, pass: Pass, x: &Lists, z: &mut Panels) {
-        if let Some(bf16) = self.bf16 {
-            forward::output(pass, self.with(bf16), x, z);
-        } else {
-            forward::output(pass, self.with(&self.layer.weights), x, z);
+    pub fn output(
+        self,
+        pass: Pass,
+        LayerInputs { lists: x, quads }: LayerInputs<'_>,
+        z: &mut Panels,
+    ) {
+        let scale = self.scale();
+        match self.weights {
+            LayerWeights::Floats(w) => forward::output(pass, Floats { w, x }, scale, z),
+            LayerWeights::Bf16(w) => forward::output(pass, Floats { w, x }, scale, z),
+            LayerWeights::Integers(w) => {
+                quads.fill(pass, x, w);
+                forward::output(pass, Integers { w, x: quads }, scale, z);
+            }
         }
     }
 
@@ -106,14 +169,14 @@ impl<'a> LayerView<'a> {
         means: &mut Lists,
         deviations: &mut Deviations,
     ) {
-        let (weights, noise) = (self.with(&self.layer.weights), self.layer.noise);
+        let (weights, noise) = (self.in_floats(), self.layer.noise);
         let out = (means, deviations);
         self.layer.activation.dispatch(HiddenMoments { pass, weights, x, noise, z, out });
     }
 
     /// Like [`Self::output`], but for means and deviations, with f32 weights.
     pub fn output_moments(self, pass: Pass, x: Inputs<'_>, z: [&mut Panels; 2]) {
-        moments::output(pass, self.with(&self.layer.weights), x, z);
+        moments::output(pass, self.in_floats(), x, z);
     }
 }
 
@@ -121,7 +184,7 @@ impl<'a> LayerView<'a> {
 struct Hidden<'a> {
     view: LayerView<'a>,
     pass: Pass,
-    x: &'a Lists,
+    x: LayerInputs<'a>,
     keep: Keep,
     mask: Option<&'a Mask>,
     /// Whether f'(z) is left in z's place even if it is a function of y.

@@ -15,6 +15,7 @@ mod method;
 mod moments;
 mod monte_carlo;
 mod pool;
+mod rounded;
 mod tallies;
 mod uncertainty;
 
@@ -34,10 +35,10 @@ use tallies::Tallies;
 use crate::{
     data::Batch,
     error::Error,
-    nn::{Flow, Mlp, NetworkView},
+    nn::{Flow, Mlp, NetworkView, Rounded},
     simd::{Isa, Supported},
     tensor::{Matrix, MatrixView},
-    thin::{Bf16, Gaps, InputBits, Tiles},
+    thin::{Gaps, InputBits},
 };
 
 /// Predicts by weight scaling: one pass through the whole network, which approximates the
@@ -67,19 +68,19 @@ pub struct Predictor<M = Mlp> {
     isa: Supported,
     finite_inputs: bool,
     serial: bool,
-    bf16: Option<Vec<Tiles<Bf16>>>,
+    rounded: Option<Rounded>,
 }
 
 impl<M: fmt::Debug> fmt::Debug for Predictor<M> {
     /// Formats the network and the settings.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { mlp, isa, finite_inputs, serial, bf16 } = self;
+        let Self { mlp, isa, finite_inputs, serial, rounded } = self;
         f.debug_struct("Predictor")
             .field("mlp", mlp)
             .field("isa", isa)
             .field("finite_inputs", finite_inputs)
             .field("serial", serial)
-            .field("bf16_weights", &bf16.is_some())
+            .field("rounded_weights", &rounded.as_ref().map(Rounded::name))
             .finish()
     }
 }
@@ -136,15 +137,25 @@ impl Workspace {
 impl<M: Borrow<Mlp>> Predictor<M> {
     /// Makes a predictor that uses the CPU's fastest instruction set.
     pub fn new(mlp: M) -> Self {
-        Self { mlp, isa: Isa::detect().supported(), finite_inputs: true, serial: false, bf16: None }
+        Self {
+            mlp,
+            isa: Isa::detect().supported(),
+            finite_inputs: true,
+            serial: false,
+            rounded: None,
+        }
     }
 
     /// Makes the predictor use another instruction set.
     ///
     /// # Errors
     /// This CPU does not support it.
-    pub fn with_isa(self, isa: Isa) -> Result<Self, Error> {
-        Ok(Self { isa: isa.require()?.supported(), ..self })
+    pub fn with_isa(mut self, isa: Isa) -> Result<Self, Error> {
+        self.isa = isa.require()?.supported();
+        if let Some(rounded) = &mut self.rounded {
+            rounded.arrange(isa);
+        }
+        Ok(self)
     }
 
     /// Allows NaN and infinity in the inputs and inside the network: they propagate as
@@ -162,20 +173,6 @@ impl<M: Borrow<Mlp>> Predictor<M> {
     #[must_use]
     pub fn serial(self) -> Self {
         Self { serial: true, ..self }
-    }
-
-    /// Stores a bfloat16 copy of the weights, with 8 bits of precision and half the
-    /// memory, which [`Self::predict`], [`Self::weight_scaling`], [`Self::logits`] and
-    /// [`Self::monte_carlo`] use from now on; sums stay f32. This speeds up single rows,
-    /// whose time is spent reading the weights. Biases and [`Self::moments`] are
-    /// unaffected.
-    ///
-    /// # Errors
-    /// There is not enough memory, or a weight exceeds bfloat16's largest number.
-    pub fn bf16_weights(self) -> Result<Self, Error> {
-        let layers = self.network().layers.iter();
-        let bf16 = layers.map(|layer| layer.weights.to_bf16()).collect::<Result<_, _>>()?;
-        Ok(Self { bf16: Some(bf16), ..self })
     }
 
     /// The network.
@@ -373,7 +370,7 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         let Self { isa, serial, finite_inputs: finite, .. } = *self;
         let mlp = self.network();
         Context {
-            network: NetworkView { bf16: self.bf16.as_deref(), ..mlp.into() },
+            network: NetworkView { rounded: self.rounded.as_ref(), ..mlp.into() },
             isa,
             serial,
             finite,
@@ -381,8 +378,9 @@ impl<M: Borrow<Mlp>> Predictor<M> {
     }
 
     /// Checks that the batch suits this network and fits the workspace.
-    fn check(&self, batch: &Batch<'_>, workspace: &Workspace) -> Result<(), Error> {
+    fn check(&self, batch: &Batch<'_>, workspace: &mut Workspace) -> Result<(), Error> {
         workspace.flow.check(self.network(), batch.rows())?;
+        workspace.flow.prepare(self.context().network)?;
         batch.check(self.network().inputs(), self.finite_inputs)
     }
 

@@ -300,6 +300,7 @@ pub(super) fn estimate<'w>(
         None => samples.insert(Samples::new(mlp)?),
     };
     samples.flow.check(mlp, rows.min(PASS))?;
+    samples.flow.prepare(context.network)?;
     for (site, drawn) in samples.drawn.iter_mut().enumerate() {
         drawn.prepare(mlp.noise_below(site), PASS, mlp.layers[site].weights.inputs())?;
     }

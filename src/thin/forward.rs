@@ -15,13 +15,23 @@ use crate::{
     simd::{Kernel, LANES, Lanes, Supported},
 };
 
-/// The parameters of a layer, as product 1 takes them.
+/// What product 1 multiplies: the weights of a layer and its inputs, in one of their forms.
+pub(crate) trait Operands: Copy + Sync {
+    /// The number of rows of x.
+    fn rows(self) -> usize;
+    /// The number of outputs of w.
+    fn outputs(self) -> usize;
+    /// Writes `sum_k x[row][k] w[k][n]` for panel `n` and the rows from `first` on.
+    fn sums(self, pass: Pass, n: usize, first: usize, sums: &mut [Panel]);
+}
+
+/// Floats, as they are or as bfloat16.
 #[derive(Clone, Copy)]
-pub(crate) struct Weights<'a, E: Element = f32> {
+pub(crate) struct Floats<'a, E: Element = f32> {
     /// w
     pub w: &'a Tiles<E>,
-    /// What is applied to the sums.
-    pub scale: Scale<'a>,
+    /// x
+    pub x: &'a Lists,
 }
 
 /// `z = b + s sum`
@@ -33,9 +43,18 @@ pub(crate) struct Scale<'a> {
     pub pending: Option<&'a [Panel]>,
 }
 
-impl<E: Element> Weights<'_, E> {
-    fn path(self, x: &Lists) -> ProductPath {
-        ProductPath::of(x.rows(), self.w.outputs())
+impl<E: Element> Operands for Floats<'_, E> {
+    fn rows(self) -> usize {
+        self.x.rows()
+    }
+
+    fn outputs(self) -> usize {
+        self.w.outputs()
+    }
+
+    #[inline]
+    fn sums(self, pass: Pass, n: usize, first: usize, sums: &mut [Panel]) {
+        pass.dispatch(Sums { isa: pass.isa, operands: self, n, first, sums });
     }
 }
 
@@ -61,9 +80,8 @@ impl Scale<'_> {
 /// narrow path, all vectors but the first are 0 from the start, and stay so.
 struct Sums<'a, E: Element> {
     isa: Supported,
-    weights: Weights<'a, E>,
+    operands: Floats<'a, E>,
     n: usize,
-    x: &'a Lists,
     first: usize,
     sums: &'a mut [Panel],
 }
@@ -73,7 +91,7 @@ impl<E: Element> Kernel for Sums<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        match self.weights.path(self.x) {
+        match ProductPath::of(self.operands.rows(), self.operands.outputs()) {
             ProductPath::Narrow => self.product::<L, 1>(l, false),
             ProductPath::FewRows => self.product::<L, VECTORS>(l, false),
             ProductPath::Lists => self.product::<L, VECTORS>(l, true),
@@ -87,7 +105,7 @@ impl<E: Element> Sums<'_, E> {
     /// next panel.
     #[inline(always)]
     fn product<L: Lanes, const V: usize>(self, l: L, ahead: bool) {
-        let Self { isa, weights, n, x, first, sums } = self;
+        let Self { isa, operands: Floats { w, x }, n, first, sums } = self;
         for sums in &mut *sums {
             store(l, [l.splat(0.0); V], sums);
         }
@@ -96,10 +114,10 @@ impl<E: Element> Sums<'_, E> {
             for b in 0..x.blocks() {
                 let next = match (ahead, b + 1 < x.blocks()) {
                     (false, _) => None,
-                    (true, true) => Some(&weights.w.block(b + 1)[n]),
-                    (true, false) => weights.w.block(0).get(n + 1),
+                    (true, true) => Some(&w.block(b + 1)[n]),
+                    (true, false) => w.block(0).get(n + 1),
                 };
-                let tile = &weights.w.block(b)[n];
+                let tile = &w.block(b)[n];
                 match x.full(b) {
                     Some(x) if dense::Pays.run(l) => {
                         isa.dispatch(dense::Forward::<E, V> { tile, next, x, first, sums })
@@ -216,23 +234,23 @@ impl<U: Unit> Kernel for Activate<'_, U> {
     }
 }
 
-/// Forward pass of a hidden layer, from lists `x` to lists `out`. `z` is left with the sums, or
+/// Forward pass of a hidden layer, from its operands to lists `out`. `z` is left with the sums, or
 /// with f'(z) r: see [`Epilogue::backward`].
-pub(crate) fn hidden<E: Element>(
+pub(crate) fn hidden(
     pass: Pass,
-    weights: Weights<'_, E>,
-    x: &Lists,
+    operands: impl Operands,
+    scale: Scale<'_>,
     epilogue: &dyn Finish,
     z: &mut Panels,
     out: &mut Lists,
 ) {
-    z.set_rows(x.rows());
-    out.set_rows(x.rows());
+    z.set_rows(operands.rows());
+    out.set_rows(operands.rows());
     let watch = z.watch(pass.isa);
     pass.each((z.runs_mut(), out.runs_mut()), &|n, (sums, out)| {
-        pass.dispatch(Sums { isa: pass.isa, weights, n, x, first: 0, sums: &mut *sums.data });
+        operands.sums(pass, n, 0, sums.data);
         watch.look(sums.data);
-        epilogue.finish(pass, FinishPanel { scale: weights.scale, n, sums: sums.data, out });
+        epilogue.finish(pass, FinishPanel { scale, n, sums: sums.data, out });
     });
     z.set_watched(watch);
 }
@@ -261,18 +279,13 @@ impl Kernel for Logits<'_> {
     }
 }
 
-/// Forward pass of the output layer, from lists `x` to pre-activations `z`.
-pub(crate) fn output<E: Element>(pass: Pass, weights: Weights<'_, E>, x: &Lists, z: &mut Panels) {
-    z.set_rows(x.rows());
+/// Forward pass of the output layer, from its operands to pre-activations `z`.
+pub(crate) fn output(pass: Pass, operands: impl Operands, scale: Scale<'_>, z: &mut Panels) {
+    z.set_rows(operands.rows());
     let watch = z.watch(pass.isa);
     let panel = |n, first, sums: &mut [Panel]| {
-        pass.dispatch(Sums { isa: pass.isa, weights, n, x, first, sums: &mut *sums });
-        pass.dispatch(Logits {
-            width: weights.w.outputs(),
-            scale: weights.scale,
-            n,
-            sums: &mut *sums,
-        });
+        operands.sums(pass, n, first, sums);
+        pass.dispatch(Logits { width: operands.outputs(), scale, n, sums: &mut *sums });
         watch.look(sums);
     };
     if z.panels() == 1 {

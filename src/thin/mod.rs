@@ -38,6 +38,7 @@ pub(crate) mod backward;
 mod by_input;
 mod dense;
 pub(crate) mod forward;
+pub(crate) mod integer;
 mod lists;
 pub(crate) mod moments;
 pub(crate) mod noise;

@@ -1,7 +1,7 @@
 //! Compares the products with their formulas as naive f64 loops, at sizes around the
 //! vector, block and panel widths, on every backend.
 
-use super::*;
+use super::{forward::Floats, *};
 use crate::{
     mask::{Domain, Mask, MaskSpec, Streams, scalar},
     nn::{
@@ -18,7 +18,7 @@ use crate::{
 const SIZES: [usize; 8] = [1, 2, 15, 16, 17, 63, 65, 130];
 
 /// Numbers in [-1, 1), of which a fraction of about `density` is not zero.
-fn numbers(seed: u64, n: usize, density: f64) -> Vec<f32> {
+pub(super) fn numbers(seed: u64, n: usize, density: f64) -> Vec<f32> {
     let uniform = |i: usize, row: u64| {
         let h = Streams::new(seed, Domain::Other, 0, 0).hash(2 * i as u64 + row);
         (h >> 11) as f64 / (1u64 << 53) as f64
@@ -45,13 +45,13 @@ fn panels(dense: &[f32], rows: usize, width: usize) -> Panels {
     panels
 }
 
-fn padded(b: &[f32]) -> AlignedBuffer<f32> {
+pub(super) fn padded(b: &[f32]) -> AlignedBuffer<f32> {
     let mut buffer = AlignedBuffer::zeroed(b.len().next_multiple_of(PANEL)).unwrap();
     buffer[..b.len()].copy_from_slice(b);
     buffer
 }
 
-fn serial(isa: Isa) -> Pass {
+pub(super) fn serial(isa: Isa) -> Pass {
     Pass { isa: isa.supported(), parallel: false }
 }
 
@@ -228,16 +228,14 @@ fn forward_equals_its_formula() {
                     let mut out = Lists::with_capacity(rows + 1, outputs).unwrap();
                     let mut logits = z.clone();
                     let s = padded(&numbers(16, outputs, 1.0));
-                    let weights = forward::Weights {
-                        w: &w_tiles,
-                        scale: forward::Scale {
-                            bias: b_panels,
-                            pending: (case % 2 == 0).then(|| s.as_chunks().0),
-                        },
+                    let operands = Floats { w: &w_tiles, x: &x_lists };
+                    let scale = forward::Scale {
+                        bias: b_panels,
+                        pending: (case % 2 == 0).then(|| s.as_chunks().0),
                     };
                     let s = if case % 2 == 0 { s[..outputs].to_vec() } else { vec![1.0; outputs] };
                     let layer = plain_layer(&w, &s, &b);
-                    forward::output(serial(isa), weights, &x_lists, &mut logits);
+                    forward::output(serial(isa), operands, scale, &mut logits);
                     let epilogue = forward::Epilogue {
                         unit: Halved,
                         width: outputs,
@@ -246,7 +244,7 @@ fn forward_equals_its_formula() {
                         backward: false,
                     };
                     let z = &mut z;
-                    forward::hidden(serial(isa), weights, &x_lists, &epilogue, z, &mut out);
+                    forward::hidden(serial(isa), operands, scale, &epilogue, z, &mut out);
                     let out = dense(&out, rows, outputs);
                     for (row, x) in rows_of(&x, inputs).iter().enumerate() {
                         for (n, z) in reference::affine(&layer, x).into_iter().enumerate() {
@@ -446,7 +444,7 @@ fn first_layer(isa: Isa, x: &Lists, dz: &Panels, w: &Tiles) -> (Vec<u32>, Vec<u3
     let bias = padded(&vec![-0.0; outputs]);
     let scale = forward::Scale { bias: bias.as_chunks().0, pending: None };
     let mut z = Panels::with_capacity(rows, outputs).unwrap();
-    forward::output(serial(isa), forward::Weights { w, scale }, x, &mut z);
+    forward::output(serial(isa), Floats { w, x }, scale, &mut z);
     let by_input = PerThread::new(ByInput::with_capacity(rows).unwrap());
     let path = ProductPath::of(rows, outputs);
     let operands = visit::Operands { x, dz, outputs, path, by_input: &by_input };
@@ -480,7 +478,7 @@ fn products(isa: Isa, x: &[f32], dz: &[f32], w: &Tiles, s: &[f32], rows: usize) 
     let bias = padded(&numbers(34, outputs, 1.0));
     let scale = forward::Scale { bias: bias.as_chunks().0, pending: None };
     let mut z = Panels::with_capacity(rows, outputs).unwrap();
-    forward::output(serial(isa), forward::Weights { w, scale }, &x, &mut z);
+    forward::output(serial(isa), Floats { w, x: &x }, scale, &mut z);
 
     let dz = panels(dz, rows, outputs);
     let by_input = PerThread::new(ByInput::with_capacity(rows).unwrap());
@@ -586,10 +584,10 @@ fn a_kept_slope_gives_the_gradients_of_one_from_the_value() {
                     let mask = keep.drops().then_some(&mask);
                     let (w, b) = (tiles(&w, inputs, width), padded(&b));
                     let scale = forward::Scale { bias: b.as_chunks().0, pending: None };
-                    let weights = forward::Weights { w: &w, scale };
+                    let operands = (Floats { w: &w, x: &x }, scale);
                     let hidden = |unit, backward| {
                         let epilogue = forward::Epilogue { unit, width, keep, mask, backward };
-                        one_pass(isa, weights, &x, &epilogue)
+                        one_pass(isa, operands, &epilogue)
                     };
                     let (sums, want) = hidden(HalvedKept, false);
                     let (kept, got) = hidden(HalvedKept, true);
@@ -597,7 +595,7 @@ fn a_kept_slope_gives_the_gradients_of_one_from_the_value() {
                         let unit = Halved;
                         let epilogue =
                             forward::Epilogue { unit, width, keep, mask, backward: true };
-                        one_pass(isa, weights, &x, &epilogue)
+                        one_pass(isa, operands, &epilogue)
                     };
                     let want = dense(&want, rows, width);
                     for got in [&got, &from_value] {
@@ -659,13 +657,13 @@ fn a_kept_slope_gives_the_gradients_of_one_from_the_value() {
 /// What product 1 leaves in z's place, and its lists.
 fn one_pass<U: Unit>(
     isa: Isa,
-    weights: forward::Weights<'_>,
-    x: &Lists,
+    (operands, scale): (Floats<'_>, forward::Scale<'_>),
     epilogue: &forward::Epilogue<'_, U>,
 ) -> (Panels, Lists) {
-    let mut z = Panels::with_capacity(x.rows() + 1, epilogue.width).unwrap();
-    let mut out = Lists::with_capacity(x.rows() + 1, epilogue.width).unwrap();
-    forward::hidden(serial(isa), weights, x, epilogue, &mut z, &mut out);
+    let rows = operands.x.rows();
+    let mut z = Panels::with_capacity(rows + 1, epilogue.width).unwrap();
+    let mut out = Lists::with_capacity(rows + 1, epilogue.width).unwrap();
+    forward::hidden(serial(isa), operands, scale, epilogue, &mut z, &mut out);
     (z, out)
 }
 

@@ -107,7 +107,7 @@ fn networks_and_their_answers_show_the_first_few() {
     is_short_each(&trainer, &["step: 0", layer]);
 
     let predictor = Predictor::new(&mlp).bf16_weights().unwrap();
-    is_short_each(&predictor, &["bf16_weights: true"]);
+    is_short_each(&predictor, &["rounded_weights: Some(\"bf16\")"]);
     let mut workspace = predictor.workspace(300).unwrap();
     let samples = MonteCarlo::new(20).unwrap().keep_samples();
     let seeds: Vec<u64> = (0..300).collect();

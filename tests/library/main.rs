@@ -21,6 +21,7 @@ mod hard_numbers;
 mod idioms;
 mod integer;
 mod integer_models;
+mod integer_predictions;
 mod masks;
 mod metrics;
 mod models;

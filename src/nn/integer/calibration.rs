@@ -2,7 +2,7 @@
 
 use super::{
     IntegerMlp,
-    layer::{largest, rounded, scale},
+    layer::{largest, rounded},
     order::ActiveRows,
 };
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     nn::Flow,
     pass::Pass,
     simd::Isa,
-    thin::{Gaps, InputBits, Lists, PANEL},
+    thin::{Gaps, InputBits, Lists, PANEL, integer::scale},
 };
 
 /// The most rows that are counted. In the hidden layers of a trained 784-1024x3-10, orders from 256

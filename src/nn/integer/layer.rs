@@ -7,7 +7,7 @@ use crate::{
     error::{Error, at_most},
     memory::{reserve, zeros},
     nn::Layer,
-    thin::Tiles,
+    thin::{Tiles, integer::scale},
 };
 
 /// The largest magnitude of an 8-bit weight or value.
@@ -18,12 +18,6 @@ pub(crate) const MAX_INPUTS: usize = i32::MAX as usize / (127 * 127);
 
 /// The possible scales of weights: normal numbers whose product with 127 is finite.
 pub(crate) const SCALES: RangeInclusive<f32> = f32::MIN_POSITIVE..=f32::MAX / 128.0;
-
-/// The scale of numbers whose largest magnitude is `max`.
-pub(super) fn scale(max: f32) -> f32 {
-    let scale = max / MOST;
-    if scale < f32::MIN_POSITIVE { 1.0 } else { scale }
-}
 
 /// The largest magnitude, or NaN if a number is not finite.
 pub(super) fn largest(x: impl Iterator<Item = f32>) -> f32 {

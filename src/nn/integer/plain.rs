@@ -40,7 +40,8 @@ fn sums(layer: &IntegerLayer, bias: &[f32], x: &[f32]) -> Result<Vec<f32>, Error
     for (output, (&s, &b)) in layer.scales.iter().zip(bias).enumerate() {
         let products = layer.row(output).iter().zip(&values);
         let sum: i32 = products.map(|(&q, &v)| i32::from(q) * i32::from(v)).sum();
-        z.push(sum as f32 * (t * s) + b);
+        // A negative sum that underflows counts as +0.0, as in f32 networks.
+        z.push(sum as f32 * (t * s) + 0.0 + b);
     }
     Ok(z)
 }

@@ -416,9 +416,9 @@ fn logits_of_thinned_networks(isa: Isa) {
             // The loss gradient overwrites the logits, so they are recomputed here.
             trainer.forward_whole(&batch, Targets::Classes(&[0, 1, 2, 0]));
             let last = trainer.mlp.depth() - 1;
-            let (lists, z) = (&trainer.flow.lists[last], &mut trainer.flow.z[last]);
             let pass = Pass { isa: isa.supported(), parallel: false };
-            NetworkView::from(&trainer.mlp).layer(last).output(pass, lists, z);
+            let network = NetworkView::from(&trainer.mlp);
+            trainer.flow.forward_whole(pass, network, last..last + 1);
             for row in 0..4 {
                 let thinned = ThinnedNetwork::of(&mlp, 8, step, 3 + row as u64).unwrap();
                 let row_x: Vec<f64> = x[row * 6..][..6].iter().map(|&x| f64::from(x)).collect();
