@@ -6,6 +6,7 @@ venv=${PEERS_VENV:-$root/target/peers/venv}
 thinnet_worker=$target/release/thinnet-peer
 candle_worker=$target/peers-candle/release/candle-peer
 tract_worker=$target/peers-tract/release/tract-peer
+rten_worker=$target/peers-rten/release/rten-peer
 export PYTHONDONTWRITEBYTECODE=1
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
 
@@ -45,4 +46,11 @@ build_tract() {
     RUSTFLAGS="-C target-cpu=native" cargo build --release --quiet --locked \
         --manifest-path "$peers/tract/Cargo.toml" --target-dir "$target/peers-tract" ||
         echo "warning: tract does not build: its rows will say so" >&2
+}
+
+# The same.
+build_rten() {
+    RUSTFLAGS="-C target-cpu=native" cargo build --release --quiet --locked \
+        --manifest-path "$peers/rten/Cargo.toml" --target-dir "$target/peers-rten" ||
+        echo "warning: rten does not build: its rows will say so" >&2
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs thinnet, PyTorch, JAX, candle, ONNX Runtime and tract in turn on the same
+# Runs thinnet, PyTorch, JAX, candle, ONNX Runtime, tract and rten in turn on the same
 # work, and writes one table: target/peers/peers.md and peers.json. See README.md in this
 # folder.
 #
@@ -22,6 +22,7 @@ make_environment
 build_thinnet
 build_candle
 build_tract
+build_rten
 PYTHONPATH=$peers exec "$venv/bin/python" -m driver \
     --thinnet-worker "$thinnet_worker" --candle-worker "$candle_worker" \
-    --tract-worker "$tract_worker" "$@"
+    --tract-worker "$tract_worker" --rten-worker "$rten_worker" "$@"

@@ -11,13 +11,7 @@ import time
 from pathlib import Path
 
 from . import machine
-from .options import ENGINES, GROUPS, parser
-
-# Groups that time the trained network.
-TRAINED = {"step", "predict", "mc"}
-# Groups before which the engines are compared on the recipe: all their work, or the answers only.
-TRAINING = {"step", "curve"}
-CHECKED = {*TRAINING, "predict"}
+from .options import ENGINES, GROUPS, INTEGER, parser
 
 
 def say_progress(text, done=False):
@@ -77,25 +71,12 @@ def name_of_data(options, rows):
 
 def judged(results, hellos):
     """The results with the bars."""
+    from . import integers
     from .bars import all_bars
 
     avx512 = "avx512" in hellos.get("thinnet", {}).get("available", [])
-    return {**results, "bars": [bar.as_dict() for bar in all_bars(results["rows"], avx512)]}
-
-
-def tasks(options):
-    """What the engines have to agree on before the groups are timed."""
-    from . import groups
-    from .check import Task
-
-    if CHECKED & set(options.only):
-        shape = groups.RECIPE if groups.RECIPE in options.shapes else options.shapes[0]
-        batch = groups.RECIPE_BATCH if groups.RECIPE_BATCH in options.batch else options.batch[0]
-        yield Task(shape, batch, bool(TRAINING & set(options.only)), groups.PREDICT_BATCHES)
-    if "small" in options.only:
-        for shape in groups.SMALL:
-            sizes, engines = groups.SMALL_BATCHES, groups.ALL_BUT_CANDLE
-            yield Task(shape, groups.RECIPE_BATCH, True, sizes, engines)
+    bars = [*all_bars(results["rows"], avx512), *integers.bars(results["rows"])]
+    return {**results, "bars": [bar.as_dict() for bar in bars]}
 
 
 def write(options, results, stem):
@@ -109,7 +90,8 @@ def write(options, results, stem):
 
 def measure(options, workers, folder, cpus):
     """All of it."""
-    from . import check, data, groups
+    from . import check, data, groups, plan
+    from .onnx_models import Models
 
     digits, rows = data.write_digits(options.data, folder)
     hellos = greet(workers, options.engines)
@@ -121,9 +103,13 @@ def measure(options, workers, folder, cpus):
         threads=options.threads,
         isas=hellos.get("thinnet", {}).get("available", []),
         digits=digits,
-        normals=data.write_normals(folder),
+        tests=data.write_test_digits(options.data, folder),
+        normals=data.write_normals(folder, "normals", 2),
+        other_normals=data.write_normals(folder, "other-normals", 5),
         table=lambda shape: data.write_table(shape, folder),
         fresh=lambda shape: data.write_parameters(shape, folder),
+        models=Models(folder),
+        calibration=data.write_calibration,
         trained=None,
     )
     results = {
@@ -138,12 +124,12 @@ def measure(options, workers, folder, cpus):
         "checks": [],
         "rows": [],
     }
-    for task in () if options.no_check else tasks(options):
+    for task in () if options.no_check else plan.tasks(options):
         results["checks"].append(check.run(workers, setting, task, say_progress))
     try:
-        if TRAINED & set(options.only):
+        if plan.TRAINED & set(options.only):
             setting.trained = train(workers, setting, folder, rows, options.epochs)
-        for contest in groups.contests(setting, options):
+        for contest in plan.contests(setting, options):
             results["rows"] += contest.run(workers, options, cpus, say_progress)
         results["complete"] = True
     finally:
@@ -159,6 +145,8 @@ def main():
         return 0
     options.only = [group for group in GROUPS if group in options.only]
     options.engines = [engine for engine in ENGINES if engine in options.engines]
+    if options.only == ["integers"]:
+        options.engines = [engine for engine in INTEGER if engine in options.engines]
     cpus = machine.choose_cpus(options.threads)
     os.sched_setaffinity(0, cpus)
     # As Ctrl-C: the workers have to be ended.

@@ -9,7 +9,7 @@ from .options import Shape
 from .options import shape as shape_of
 
 PYTORCH = ("pytorch", "pytorch-compiled")
-PEERS = (*PYTORCH, "jax", "candle", "onnxruntime", "tract")
+PEERS = (*PYTORCH, "jax", "candle", "onnxruntime", "tract", "rten")
 # Passes with full lists that moment propagation may cost.
 MOMENTS = 3
 # Products of a step in each layer; the first has no gradient of its inputs.

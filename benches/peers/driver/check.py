@@ -76,9 +76,7 @@ def run(workers, setting, task, say):
 
 def first_steps(workers, setting, engine, shape, batch, dropout):
     """Losses and norms of an engine's first steps."""
-    case = setting.step(shape, batch, keeps_of(dropout))
-    if engine == "pytorch-compiled":
-        case["compile"] = True
+    case = setting.case_for(engine, setting.step(shape, batch, keeps_of(dropout)))
     workers.ask(engine, do="setup", slot="check", case=case)
     losses = workers.ask(engine, do="losses", slot="check", steps=STEPS)["losses"]
     norms = workers.ask(engine, do="norms", slot="check")["norms"]
@@ -95,10 +93,8 @@ def first_steps(workers, setting, engine, shape, batch, dropout):
 
 def first_answer(workers, setting, engine, shape, batch):
     """The predictions for the first batch, before any training."""
-    case = prediction(setting, shape, batch, setting.fresh(shape))
-    if engine == "pytorch-compiled":
-        case["compile"] = True
-    workers.ask(engine, do="setup", slot="check", case={"kind": "predict", **case})
+    case = {"kind": "predict", **prediction(setting, shape, batch, setting.fresh(shape))}
+    workers.ask(engine, do="setup", slot="check", case=setting.case_for(engine, case))
     return workers.ask(engine, do="answer", slot="check")["answer"]
 
 

@@ -4,6 +4,7 @@ import os
 import statistics
 import time
 from dataclasses import dataclass, field
+from functools import partial
 
 from . import machine
 from .engines import EngineError
@@ -22,9 +23,13 @@ class Entry:
     case: dict
     row: int
     column: str
+    # What to say of the predictions for all rows: a function of the column and of another one
+    # that asks for them.
+    judge: object = None
     calls: int = LEAST_CALLS
     seconds: list = field(default_factory=list)
     about: dict = field(default_factory=dict)
+    judged: dict = field(default_factory=dict)
     error: str | None = None
 
     def result(self):
@@ -41,6 +46,7 @@ class Entry:
             "rounds": self.seconds,
             "calls": self.calls,
             **self.about,
+            **self.judged,
             **more,
         }
 
@@ -56,8 +62,8 @@ class Contest:
         self.rows.append(what)
         return len(self.rows) - 1
 
-    def add(self, engine, case, row, column=None):
-        self.entries.append(Entry(engine, case, row, column or engine))
+    def add(self, engine, case, row, column=None, judge=None):
+        self.entries.append(Entry(engine, case, row, column or engine, judge))
 
     def run(self, workers, options, cpus, say):
         """Times all entries; the rows with their results."""
@@ -104,6 +110,9 @@ def attempt(part, workers, entry, *more):
 def make_ready(workers, entry, number, seconds):
     """Sets a case up and finds how many calls fill a turn."""
     workers.ask(entry.engine, do="setup", slot=str(number), case=entry.case)
+    if entry.judge:
+        ask = partial(workers.ask, entry.engine, do="answers", slot=str(number))
+        entry.judged = entry.judge(entry.column, lambda: ask()["answers"])
     run = {"do": "run", "slot": str(number)}
     taken, calls = workers.ask(entry.engine, **run, warm=FIRST_CALLS, calls=1)["seconds"], 1
     # A few calls of a microsecond say little of how many fill a turn.

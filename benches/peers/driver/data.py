@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 ROWS_OF_NORMALS = 8192
+CALIBRATION_ROWS = 2000
 
 
 def read_idx(path, header):
@@ -18,21 +19,43 @@ def read_idx(path, header):
 def write_digits(source, folder):
     """Writes MNIST's training rows, in an order drawn once, pixels from 0 to 1;
     the files' names and the number of rows."""
-    images = read_idx(source / "train-images-idx3-ubyte.gz", 16).reshape(-1, 784)
-    labels = read_idx(source / "train-labels-idx1-ubyte.gz", 8)
+    images, labels = read_digits(source, "train")
     order = np.random.default_rng(1).permutation(len(labels))
-    (images[order].astype("<f4") / np.float32(255)).tofile(folder / "digits.inputs")
-    labels[order].astype("<u4").tofile(folder / "digits.targets")
-    return named(folder, "digits"), len(labels)
+    return write_rows(folder, "digits", images[order], labels[order]), len(labels)
 
 
-def write_normals(folder):
+def write_test_digits(source, folder):
+    """Writes MNIST's test rows; the files' names."""
+    return write_rows(folder, "test-digits", *read_digits(source, "t10k"))
+
+
+def read_digits(source, part):
+    """Pixels from 0 to 1, and labels."""
+    images = read_idx(source / f"{part}-images-idx3-ubyte.gz", 16).reshape(-1, 784)
+    labels = read_idx(source / f"{part}-labels-idx1-ubyte.gz", 8)
+    return images.astype("<f4") / np.float32(255), labels
+
+
+def write_rows(folder, name, inputs, labels):
+    files = named(folder, name)
+    inputs.astype("<f4").tofile(files["inputs"])
+    labels.astype("<u4").tofile(files["targets"])
+    return files
+
+
+def write_calibration(files):
+    """Writes the first of some rows with MNIST's 784 inputs, from which integers get their
+    scales; the file's name."""
+    path = Path(files["inputs"]).with_suffix(".calibration")
+    np.fromfile(files["inputs"], "<f4", CALIBRATION_ROWS * 784).tofile(path)
+    return str(path)
+
+
+def write_normals(folder, name, seed):
     """Writes dense rows: independent standard normals, labels at random."""
-    rng = np.random.default_rng(2)
+    rng = np.random.default_rng(seed)
     rows = rng.standard_normal((ROWS_OF_NORMALS, 784), np.float32)
-    rows.astype("<f4").tofile(folder / "normals.inputs")
-    rng.integers(0, 10, ROWS_OF_NORMALS).astype("<u4").tofile(folder / "normals.targets")
-    return named(folder, "normals")
+    return write_rows(folder, name, rows, rng.integers(0, 10, ROWS_OF_NORMALS))
 
 
 def write_table(shape, folder):

@@ -151,6 +151,7 @@ class Workers:
             ),
             "onnxruntime": ([sys.executable, PEERS / "python" / "onnxruntime_worker.py"], python),
             "tract": ([options.tract_worker], {}),
+            "rten": ([options.rten_worker], {}),
         }
         self.all = {
             name: Worker(name, command, environment, options.threads, folder / f"{name}.log")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from .contest import Contest
+from .onnx_models import READERS
 from .options import ENGINES, PREDICTING, Shape
 
 # The recipe's network and batch, that most bars speak of.
@@ -47,11 +48,19 @@ class Setting:
     # Instruction sets of thinnet on this CPU, the fastest last.
     isas: list
     digits: dict
+    # The digits for testing.
+    tests: dict
     normals: dict
+    # Further normal rows, for calibration.
+    other_normals: dict
     # Small shape -> files of its rows.
     table: object
     # Shape -> file of random parameters.
     fresh: object
+    # The networks' models for engines that read ONNX.
+    models: object
+    # Files of rows -> file of the first of them, for calibration.
+    calibration: object
     # File of the trained network's parameters, or None.
     trained: str | None
 
@@ -91,8 +100,15 @@ class Setting:
         for engine in self.engines:
             able = engine not in PREDICTING or case["kind"] == "predict"
             if able and (engines is None or engine in engines):
-                more = {"compile": True} if engine == "pytorch-compiled" else {}
-                contest.add(engine, {**case, **more}, row)
+                contest.add(engine, self.case_for(engine, case), row)
+
+    def case_for(self, engine, case):
+        """The case with what this engine needs besides."""
+        if engine == "pytorch-compiled":
+            return {**case, "compile": True}
+        if engine in READERS:
+            return {**case, "model": self.models.path(case["network"], case["batch"])}
+        return case
 
     def add_ours(self, contest, row, case, column=None):
         if "thinnet" in self.engines:
@@ -220,7 +236,7 @@ def predict(setting, shape):
         case = prediction(setting, shape, batch, weights)
         row = contest.row(group="predict", shape=str(shape), batch=batch, network=state)
         setting.add(contest, row, {"kind": "predict", **case})
-        bf16 = {"kind": "predict", "bf16": True, **case}
+        bf16 = {"kind": "predict", "weights": "bf16", **case}
         setting.add_ours(contest, row, bf16, "thinnet-bf16")
         setting.add_ours(contest, row, {"kind": "moments", **case}, "thinnet-moments")
         dense = prediction(setting, shape, batch, weights, data=setting.normals)
@@ -310,20 +326,3 @@ def small(setting):
             row = contest.row(group="small", **what)
             setting.add(contest, row, case, ALL_BUT_CANDLE)
         yield contest
-
-
-def contests(setting, options):
-    """All contests of the groups that were asked for, in order."""
-    shape = RECIPE if RECIPE in options.shapes else options.shapes[0]
-    makers = {
-        "dropout": lambda: dropout(setting),
-        "gaussian": lambda: gaussian(setting),
-        "step": lambda: step(setting, options.shapes, options.batch),
-        "predict": lambda: predict(setting, shape),
-        "mc": lambda: monte_carlo(setting, shape),
-        "curve": lambda: curve(setting),
-        "small": lambda: small(setting),
-    }
-    for group, make in makers.items():
-        if group in options.only:
-            yield from make()

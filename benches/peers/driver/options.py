@@ -6,13 +6,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-GROUPS = ("step", "dropout", "gaussian", "predict", "mc", "curve", "small")
+GROUPS = ("step", "dropout", "gaussian", "predict", "integers", "mc", "curve", "small")
 SHAPES = ("784-1024x2-10", "784-1024x3-10", "784-2048x3-10")
 BATCHES = (32, 100, 128, 512)
 # The columns, in the order of the tables.
-ENGINES = ("thinnet", "pytorch", "pytorch-compiled", "jax", "candle", "onnxruntime", "tract")
+ENGINES = (
+    "thinnet",
+    "pytorch",
+    "pytorch-compiled",
+    "jax",
+    "candle",
+    "onnxruntime",
+    "tract",
+    "rten",
+)
 # Those that take part in plain predictions only.
-PREDICTING = ("onnxruntime", "tract")
+PREDICTING = ("onnxruntime", "tract", "rten")
+# Those that multiply integers.
+INTEGER = ("thinnet", "onnxruntime", "rten")
 
 
 @dataclass(frozen=True)
@@ -90,10 +101,12 @@ def several(item):
 
 
 def folder_of_digits(text):
-    """A folder with MNIST's training rows."""
+    """A folder with MNIST's rows for training and for testing."""
     folder = Path(text)
-    if not (folder / "train-images-idx3-ubyte.gz").is_file():
-        raise argparse.ArgumentTypeError(f"{text!r}: no train-images-idx3-ubyte.gz in there")
+    for part in ("train", "t10k"):
+        name = f"{part}-images-idx3-ubyte.gz"
+        if not (folder / name).is_file():
+            raise argparse.ArgumentTypeError(f"{text!r}: no {name} in there")
     return folder
 
 
@@ -107,9 +120,9 @@ def parser():
     """The command line's parser."""
     parser = argparse.ArgumentParser(
         prog="benches/peers/run.sh",
-        description="Runs thinnet, PyTorch, JAX, candle, ONNX Runtime and tract in turn on the same "
-        "work and writes peers.md and peers.json. benches/peers/README.md says what is measured and "
-        "how.",
+        description="Runs thinnet, PyTorch, JAX, candle, ONNX Runtime, tract and rten in turn on "
+        "the same work and writes peers.md and peers.json. benches/peers/README.md says what is "
+        "measured and how.",
     )
 
     def add(flag, kind, default, text, shown=None):
@@ -158,7 +171,7 @@ def parser():
         "--no-check", action="store_true", help="do not compare the engines' losses and answers"
     )
     # Said by run.sh.
-    for flag in ("--thinnet-worker", "--candle-worker", "--tract-worker"):
+    for flag in ("--thinnet-worker", "--candle-worker", "--tract-worker", "--rten-worker"):
         parser.add_argument(flag, type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--only-arguments", action="store_true", help=argparse.SUPPRESS)
     return parser

@@ -17,8 +17,8 @@ from pathlib import Path
 from . import machine
 from .engines import PEERS, die_with_parent
 from .options import ROOT, default_data, folder_of_digits, number, several
-from .report import number as written
-from .report import table
+from .tables import number as written
+from .tables import table
 from .whole import write_whole
 
 ERRORS = (0.016, 0.014, 0.012)
@@ -256,8 +256,6 @@ def tell(run, epoch):
 
 def main():
     options = parser().parse_args()
-    if not (options.data / "t10k-images-idx3-ubyte.gz").is_file():
-        parser().error(f"argument --data: {options.data}: no t10k-images-idx3-ubyte.gz in there")
     if options.only_arguments:
         return 0
     os.sched_setaffinity(0, machine.choose_cpus(options.threads))

@@ -49,12 +49,21 @@ class Work:
         """The predictions for the first batch."""
         raise ValueError("answer: not a prediction")
 
+    def answers(self):
+        """The predictions for all rows."""
+        raise ValueError("answers: this worker does not predict all rows")
+
+
+def read_rows(case):
+    """The inputs of all rows."""
+    return np.fromfile(case["data"]["inputs"], "<f4").reshape(-1, case["network"]["widths"][0])
+
 
 def read_batches(case):
     """Inputs and targets as whole batches, and their number. Targets are classes for softmax
     cross-entropy, else [rows][outputs]."""
     network, data, batch = case["network"], case["data"], case["batch"]
-    inputs = np.fromfile(data["inputs"], "<f4").reshape(-1, network["widths"][0])
+    inputs = read_rows(case)
     if network["loss"] == "softmax_cross_entropy":
         targets = np.fromfile(data["targets"], "<u4").astype(np.int64)
     else:
@@ -116,6 +125,8 @@ def answer_to(request, slots, engine):
             return {"norms": slots[request["slot"]].norms()}
         case "answer":
             return {"answer": slots[request["slot"]].answer()}
+        case "answers":
+            return {"answers": slots[request["slot"]].answers()}
         case "drop":
             slots.clear()
             engine.forget()

@@ -5,8 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use peer_protocol::{Outcome, Work, case::Predict, files};
+use peer_protocol::{
+    Outcome, Work,
+    case::{Predict, Weights},
+    files, in_batches,
+};
 use thinnet::{
+    Isa,
     data::Batch,
     predict::{Predictor, Workspace},
     tensor::MatrixView,
@@ -28,8 +33,12 @@ pub struct Predicting {
 impl Predicting {
     pub fn new(predict: &Predict, moments: bool) -> Outcome<Self> {
         let batch = predict.batch;
-        let predictor = Predictor::new(network::load(&predict.network)?);
-        let predictor = if predict.bf16 { predictor.bf16_weights()? } else { predictor };
+        let isa = predict.isa.as_deref().map_or(Ok(Isa::detect()), str::parse)?;
+        let predictor = Predictor::new(network::load(&predict.network)?).with_isa(isa)?;
+        let predictor = match predict.weights {
+            Weights::F32 => predictor,
+            Weights::Bf16 => predictor.bf16_weights()?,
+        };
         let workspace = predictor.workspace(batch)?;
         let inputs = files::floats(&predict.data.inputs)?;
         if batch == 0 || inputs.len() < batch * predictor.network().inputs() {
@@ -37,6 +46,19 @@ impl Predicting {
         }
         let threads = Threads::new(predict.threads)?;
         Ok(Self { predictor, workspace, moments, inputs, batch, next: 0, threads })
+    }
+
+    /// The predictions for the batch that begins with row `first`.
+    fn batch_from(&mut self, first: usize) -> Outcome<Vec<f32>> {
+        let Self { predictor, workspace, inputs, batch, .. } = self;
+        let width = predictor.network().inputs();
+        let rows = MatrixView::new(&inputs[first * width..][..*batch * width], *batch, width)?;
+        let predictions = predictor.predict(&Batch::dense(rows), workspace)?;
+        let mut answer = Vec::new();
+        for row in 0..*batch {
+            answer.extend(predictions.row(row)?);
+        }
+        Ok(answer)
     }
 }
 
@@ -62,14 +84,11 @@ impl Work for Predicting {
     }
 
     fn answer(&mut self) -> Outcome<Vec<f32>> {
-        let Self { predictor, workspace, inputs, batch, .. } = self;
-        let width = predictor.network().inputs();
-        let rows = MatrixView::new(&inputs[..*batch * width], *batch, width)?;
-        let predictions = predictor.predict(&Batch::dense(rows), workspace)?;
-        let mut answer = Vec::new();
-        for row in 0..*batch {
-            answer.extend(predictions.row(row)?);
-        }
-        Ok(answer)
+        self.batch_from(0)
+    }
+
+    fn answers(&mut self) -> Outcome<Vec<f32>> {
+        let rows = self.inputs.len() / self.predictor.network().inputs();
+        in_batches(rows, self.batch, |first| self.batch_from(first))
     }
 }

@@ -21,6 +21,8 @@ pub enum Request {
     Norms { slot: String },
     /// The predictions for the first batch.
     Answer { slot: String },
+    /// The predictions for all rows.
+    Answers { slot: String },
     /// Writes the network's parameters.
     Save { slot: String, path: PathBuf },
     /// Forgets all slots.
@@ -88,10 +90,25 @@ pub struct Predict {
     pub network: Network,
     pub data: Data,
     pub batch: usize,
-    /// Whether weights are read as bfloat16; thinnet's.
+    /// How thinnet stores its weights.
     #[serde(default)]
-    pub bf16: bool,
+    pub weights: Weights,
+    /// An instruction set of thinnet's.
+    #[serde(default)]
+    pub isa: Option<String>,
+    /// The network as an ONNX model for batches of this size; for engines that read ONNX.
+    #[serde(default)]
+    pub model: Option<PathBuf>,
     pub threads: usize,
+}
+
+/// What thinnet stores weights as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Weights {
+    #[default]
+    F32,
+    Bf16,
 }
 
 /// Predictions averaged over thinned networks.

@@ -1,11 +1,15 @@
 //! The protocol between the driver of `benches/peers` and a worker: a line of
 //! JSON in, a line of JSON out. `benches/peers/README.md` tells of it.
 
+mod batches;
 pub mod case;
 pub mod files;
+mod race;
 mod serve;
 mod work;
 
+pub use batches::in_batches;
+pub use race::faster;
 pub use serve::serve;
 pub use work::Work;
 

@@ -61,6 +61,7 @@ fn answer_to(
         Request::Losses { slot, steps } => json!({ "losses": find(slots, &slot)?.losses(steps)? }),
         Request::Norms { slot } => json!({ "norms": find(slots, &slot)?.norms()? }),
         Request::Answer { slot } => json!({ "answer": find(slots, &slot)?.answer()? }),
+        Request::Answers { slot } => json!({ "answers": find(slots, &slot)?.answers()? }),
         Request::Save { slot, path } => {
             find(slots, &slot)?.save(&path)?;
             json!({})

@@ -32,6 +32,11 @@ pub trait Work {
         Err("answer: not a prediction".into())
     }
 
+    /// The predictions for all rows.
+    fn answers(&mut self) -> Outcome<Vec<f32>> {
+        Err("answers: this worker does not predict all rows".into())
+    }
+
     /// Writes the network's parameters.
     fn save(&self, _path: &Path) -> Outcome<()> {
         Err("save: not a training of thinnet's".into())

@@ -6,16 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use peer_protocol::{Outcome, Work, case::Predict, files};
+use peer_protocol::{Outcome, Work, case::Predict, faster, files};
 use serde_json::{Value, json};
 use tract_core::internal::*;
 use tract_linalg::multithread::Executor;
 
 use crate::network;
-
-/// Turns of the race between one thread and all, and calls of a turn.
-const RACES: usize = 7;
-const RACE_CALLS: usize = 5;
 
 /// An optimised plan for batches of one size, and the batches that it takes in
 /// turn.
@@ -37,15 +33,7 @@ impl Predicting {
         if case.threads == 1 {
             return Ok(one);
         }
-        let all = Self::on(Executor::multithread(case.threads), model, batches)?;
-        let mut racers = [(one, Duration::MAX), (all, Duration::MAX)];
-        for _ in 0..RACES {
-            for (plan, least) in &mut racers {
-                *least = plan.run(RACE_CALLS)?.min(*least);
-            }
-        }
-        let [(one, alone), (all, together)] = racers;
-        Ok(if alone < together { one } else { all })
+        faster(one, Self::on(Executor::multithread(case.threads), model, batches)?)
     }
 
     fn on(executor: Executor, model: TypedModel, batches: Vec<Arc<Tensor>>) -> Outcome<Self> {
