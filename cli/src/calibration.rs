@@ -7,6 +7,7 @@ use comfy_table::Table;
 use serde::Serialize;
 use thinnet::{
     data::{Batch, Dataset},
+    metrics::{Calibration, CalibrationBin},
     predict::{Estimate, Method, Predictor, Workspace},
     tensor::MatrixView,
 };
@@ -71,13 +72,22 @@ pub struct Arguments {
 
 /// The rows that were sorted into one bin. If there are none, the means are NaN, which is `null` in
 /// JSON.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 struct Bin {
     rows: usize,
     accuracy: f64,
     /// The 95 % interval; from 0 to 1 if there are no rows.
     accuracy_interval: [f64; 2],
     confidence: f64,
+}
+
+impl From<CalibrationBin> for Bin {
+    fn from(bin: CalibrationBin) -> Self {
+        let [accuracy, confidence] =
+            [bin.accuracy, bin.confidence].map(|mean| mean.unwrap_or(f64::NAN));
+        let accuracy_interval = wilson(accuracy, bin.rows);
+        Self { rows: bin.rows, accuracy, accuracy_interval, confidence }
+    }
 }
 
 impl Bin {
@@ -174,7 +184,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
                     answers.map_err(|error| anyhow::anyhow!("altered rows ({name}): {error}"))?;
                 means.push(Means::of(name, &answers));
             }
-            findings.push(Findings::of(method, &answers, &test, arguments.bins, means));
+            findings.push(Findings::of(method, &answers, &test, arguments.bins, means)?);
         }
         anyhow::Ok(findings)
     })?;
@@ -229,33 +239,21 @@ impl Findings {
         data: &Dataset,
         bins: usize,
         means: Vec<Means>,
-    ) -> Self {
-        let mut found = vec![Bin::default(); bins];
+    ) -> anyhow::Result<Self> {
+        let mut calibration = Calibration::new(bins)?;
         let mut wrong = 0;
         for (answer, &label) in answers.iter().zip(data.labels()) {
             let right = answer.class == label as usize;
-            let bin = (answer.probability * bins as f64) as usize;
-            let bin = &mut found[bin.min(bins - 1)];
-            bin.rows += 1;
-            // These are sums until all rows are counted.
-            bin.accuracy += f64::from(right);
-            bin.confidence += answer.probability;
+            calibration.add(answer.probability, right, 1.0)?;
             wrong += usize::from(!right);
         }
-        let all = answers.len().max(1) as f64;
-        let apart: f64 = found.iter().map(|bin| (bin.accuracy - bin.confidence).abs()).sum();
-        for bin in &mut found {
-            let rows = bin.rows as f64;
-            (bin.accuracy, bin.confidence) = (bin.accuracy / rows, bin.confidence / rows);
-            bin.accuracy_interval = wilson(bin.accuracy, bin.rows);
-        }
-        Self {
+        Ok(Self {
             method: method.name(),
-            test_error: wrong as f64 / all,
-            expected_calibration_error: apart / all,
-            bins: found,
+            test_error: wrong as f64 / answers.len().max(1) as f64,
+            expected_calibration_error: calibration.error()?,
+            bins: calibration.bins().map(Bin::from).collect(),
             means,
-        }
+        })
     }
 }
 

@@ -1,18 +1,35 @@
-//! `thinnet eval` measures the error of a saved network on a test set.
+//! `thinnet eval` measures a saved network on a test set.
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
-use thinnet::predict::{Predictor, evaluate};
+use thinnet::{
+    Error,
+    metrics::{Figure, Metric, Metrics},
+    predict::{Predictor, evaluate_with},
+};
 
 use crate::{
     baseline::Baseline, console, machine::Machine, model::ModelAndData, outputs, progress::percent,
-    recipe,
+    recipe, table,
 };
 
 /// The text at the end of the help.
 const EXAMPLES: &str = "\
 Examples:
   thinnet eval --model digits.safetensors
-  thinnet eval --model mnist.safetensors --data mnist --json";
+  thinnet eval --model mnist.safetensors --data mnist --json
+  thinnet eval --model digits.safetensors --metrics 'top_k_accuracy(2),f1(macro),recall(9)'
+
+Each metric is printed beside its baseline, the figure of a constant prediction: the most frequent
+class, or the share of each class as its probability. An error of 2 % is no success if 2 % of the
+rows belong to the rarer class. A figure that these rows do not have, such as the recall of a class
+without rows, is printed as undefined, with the reason.
+
+Metrics for classes: error_rate, accuracy, top_k_accuracy(K), log_loss, brier,
+calibration_error(BINS), precision, recall, f1, roc_auc, average_precision. With two classes,
+precision, recall and f1 are those of class 1; with more, they are the mean over all classes. In
+parentheses they take the number of a class, macro, weighted or micro.";
 
 /// The arguments of `thinnet eval`.
 #[derive(Debug, clap::Args)]
@@ -20,6 +37,9 @@ Examples:
 pub struct Arguments {
     #[command(flatten)]
     model_and_data: ModelAndData,
+    /// The metrics to print, separated by commas [default: the usual ones for the number of classes]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    metrics: Option<Vec<Metric>>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -35,39 +55,102 @@ struct Results {
     test_error: f64,
     baseline: Baseline,
     loss: f64,
+    metrics: BTreeMap<String, Measured>,
     digest: String,
+}
+
+/// A metric of the test set.
+#[derive(Debug, Serialize)]
+struct Measured {
+    value: Option<f64>,
+    baseline: Option<f64>,
+    /// The constant prediction that the baseline is of.
+    baseline_of: &'static str,
+    /// Why there is no value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    undefined: Option<String>,
+}
+
+impl Measured {
+    /// Makes it of a figure, which may be undefined.
+    fn new(metric: Metric, figure: Result<Figure, Error>) -> Result<Self, Error> {
+        let baseline_of = metric.baseline();
+        match figure {
+            Ok(Figure { value, baseline, .. }) => {
+                Ok(Self { value: Some(value), baseline, baseline_of, undefined: None })
+            }
+            Err(error @ Error::UndefinedMetric { .. }) => {
+                let undefined = Some(error.to_string());
+                Ok(Self { value: None, baseline: None, baseline_of, undefined })
+            }
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// Runs `thinnet eval`.
 ///
 /// # Errors
-/// A file cannot be read, or the network does not fit the data.
+/// A file cannot be read, or the network does not fit the data or the metrics.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let [] = outputs::open(&arguments.model_and_data.files(), [])?;
     let (mlp, test) = arguments.model_and_data.read()?;
+    let (loss, classes) = (mlp.loss(), mlp.outputs());
+    let wanted = arguments.metrics.as_deref().unwrap_or(Metric::usual(loss, classes));
+    let mut metrics = Metrics::new(wanted, loss, classes)
+        .map_err(|error| anyhow::anyhow!("--metrics: {error}"))?;
     let predictor = Predictor::new(mlp).with_isa(arguments.machine.isa)?;
     let mut workspace = predictor.workspace(recipe::EVALUATION_BATCH.min(test.rows()))?;
     let pool = arguments.machine.pool()?;
-    let evaluation = pool.install(|| evaluate(&predictor, &test, &mut workspace))?;
-    let results = Results {
-        rows: evaluation.rows,
-        wrong: evaluation.wrong.len(),
-        test_error: evaluation.error_rate(),
-        baseline: Baseline::new(&test, &test)?,
-        loss: evaluation.loss,
-        digest: predictor.network().digest(),
-    };
-    if let Some(warning) = results.baseline.warning(results.wrong) {
+    let evaluation =
+        pool.install(|| evaluate_with(&predictor, &test, &mut metrics, &mut workspace))?;
+    let mut measured = Vec::new();
+    for (metric, figure) in metrics.figures() {
+        measured.push((metric.to_string(), Measured::new(metric, figure)?));
+    }
+    let baseline = Baseline::new(&test, &test)?;
+    if let Some(warning) = baseline.warning(evaluation.wrong.len()) {
         console::remark(&warning);
     }
+    let (rows, wrong, test_error) =
+        (evaluation.rows, evaluation.wrong.len(), evaluation.error_rate());
     console::results(&if arguments.json {
+        let results = Results {
+            rows,
+            wrong,
+            test_error,
+            baseline,
+            loss: evaluation.loss,
+            metrics: measured.into_iter().collect(),
+            digest: predictor.network().digest(),
+        };
         serde_json::to_string_pretty(&results)? + "\n"
     } else {
-        let Results { rows, wrong, test_error, baseline, loss, .. } = results;
         let (error, baseline) = (percent(test_error), baseline.text());
         format!(
             "rows           {rows}\nwrong          {wrong}\ntest error     {error}\n\
-             baseline       {baseline}\nloss           {loss:.6}\n"
+             baseline       {baseline}\nloss           {:.6}\n\n{}",
+            evaluation.loss,
+            text(&measured)
         )
     })
+}
+
+/// Returns the table of the metrics, and below it the reasons for those that are undefined.
+fn text(measured: &[(String, Measured)]) -> String {
+    let mut table = table::new(["metric", "value", "baseline", "baseline of"], &[0, 3]);
+    let number = |value: f64| format!("{value:.6}");
+    let mut reasons = String::new();
+    for (metric, Measured { value, baseline, baseline_of, undefined }) in measured {
+        table.add_row([
+            metric.clone(),
+            value.map_or("undefined".to_owned(), number),
+            baseline.map_or(String::new(), number),
+            (*baseline_of).to_owned(),
+        ]);
+        if let Some(reason) = undefined {
+            reasons += &format!("{reason}\n");
+        }
+    }
+    format!("{table}\n{reasons}")
 }

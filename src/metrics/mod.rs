@@ -64,6 +64,7 @@ use prior::Prior;
 pub use ranking::{average_precision, roc_auc};
 use row::Outputs;
 pub use row::Row;
+pub(crate) use sum::ExactSum;
 
 use crate::{
     error::Error,

@@ -7,7 +7,7 @@ use std::iter::Sum;
 /// rounding. [`Self::value`] rounds once. So a figure is the same bits however the rows are ordered,
 /// divided into batches or merged.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ExactSum {
+pub(crate) struct ExactSum {
     parts: Vec<f64>,
     /// The sum of the terms that are not finite, and of those that overflowed.
     not_finite: f64,

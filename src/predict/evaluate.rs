@@ -10,6 +10,7 @@ use crate::{
     data::{Batch, Dataset},
     error::Error,
     memory::reserve,
+    metrics::{ExactSum, Metrics, Row},
     nn::{Loss, Mlp},
 };
 
@@ -76,6 +77,56 @@ pub fn evaluate<M: Borrow<Mlp>>(
     data: &Dataset,
     workspace: &mut Workspace,
 ) -> Result<Evaluation, Error> {
+    each_row(predictor, data, workspace, |_, _, _| Ok(()))
+}
+
+/// Like [`evaluate`], and also adds every row to `metrics`, with its loss as the log loss.
+///
+/// ```
+/// use thinnet::{
+///     data::Dataset,
+///     metrics::{Metric, Metrics},
+///     nn::{Loss, Mlp},
+///     predict::{Predictor, evaluate_with},
+///     tensor::Matrix,
+/// };
+///
+/// // A network that always answers class 0, and one row in four of class 1.
+/// let mut mlp = Mlp::builder(1).output(2, Loss::SoftmaxCrossEntropy).build()?;
+/// mlp.set_weights(0, &[0.0, 0.0])?;
+/// let data = Dataset::new(Matrix::from_rows(&[5.0, 6.0, 7.0, 8.0], 4, 1)?, vec![0, 0, 1, 0])?;
+/// let predictor = Predictor::new(mlp);
+/// let mut metrics = Metrics::new(&[Metric::RocAuc], Loss::SoftmaxCrossEntropy, 2)?;
+/// let found = evaluate_with(&predictor, &data, &mut metrics, &mut predictor.workspace(4)?)?;
+/// let auc = metrics.figure(Metric::RocAuc)?;
+/// assert_eq!((found.error_rate(), auc.value, auc.baseline), (0.25, 0.5, Some(0.5)));
+/// # Ok::<(), thinnet::Error>(())
+/// ```
+///
+/// # Errors
+/// As for [`evaluate`]; also as for [`Metrics::add`], if the metrics are for another network or
+/// a probability is NaN. Then the rows before are in the metrics.
+pub fn evaluate_with<M: Borrow<Mlp>>(
+    predictor: &Predictor<M>,
+    data: &Dataset,
+    metrics: &mut Metrics,
+    workspace: &mut Workspace,
+) -> Result<Evaluation, Error> {
+    let mut probabilities = reserve("probabilities of a row", predictor.network().outputs())?;
+    each_row(predictor, data, workspace, |p, label, loss| {
+        probabilities.clear();
+        probabilities.extend(p.iter().map(|&p| f64::from(p)));
+        metrics.add(&Row::class(&probabilities, label).log_loss(loss))
+    })
+}
+
+/// Evaluates, and calls `row` with the probabilities, the label and the loss of each row.
+fn each_row<M: Borrow<Mlp>>(
+    predictor: &Predictor<M>,
+    data: &Dataset,
+    workspace: &mut Workspace,
+    mut row: impl FnMut(&[f32], u32, f64) -> Result<(), Error>,
+) -> Result<Evaluation, Error> {
     let mlp = predictor.network();
     let (classes, loss) = (mlp.outputs(), mlp.loss());
     if loss != Loss::SoftmaxCrossEntropy {
@@ -91,7 +142,8 @@ pub fn evaluate<M: Borrow<Mlp>>(
     }
     let max_rows = workspace.predictions.rows().max(1);
     let wrong = reserve("row numbers", rows)?;
-    let mut sum = Evaluation { rows, wrong, loss: 0.0 };
+    let mut found = Evaluation { rows, wrong, loss: 0.0 };
+    let mut sum = ExactSum::default();
     let mut of_labels = reserve("losses of a batch", max_rows.min(rows))?;
     let batches = Batch::dense(data.inputs()).chunks(max_rows)?;
     for (batch, labels) in batches.zip(data.labels().chunks(max_rows)) {
@@ -107,18 +159,20 @@ pub fn evaluate<M: Borrow<Mlp>>(
             f64::from(z.get(row, largest)) - f64::from(z.get(row, t as usize))
         }));
         loss.predictions(predictor.isa, z, predictions);
-        for (row, (&label, above)) in labels.iter().zip(&of_labels).enumerate() {
-            let p = predictions.at(row);
+        for (i, (&label, above)) in labels.iter().zip(&of_labels).enumerate() {
+            let p = predictions.at(i);
             let class = most(classes, |class| p[class]);
             // NaN matches no label.
             if class != label as usize || p[class].is_nan() {
-                sum.wrong.push(first + row);
+                found.wrong.push(first + i);
             }
-            sum.loss += above - libm::log(p[class].into());
+            let loss = above - libm::log(p[class].into());
+            sum.add(loss);
+            row(p, label, loss)?;
         }
     }
-    sum.loss /= rows as f64;
-    Ok(sum)
+    found.loss = sum.value() / rows as f64;
+    Ok(found)
 }
 
 /// The class with the largest number, the first of equal ones; the first NaN if there is

@@ -11,6 +11,7 @@
 
 mod context;
 mod evaluate;
+mod measure;
 mod method;
 mod moments;
 mod monte_carlo;
@@ -19,7 +20,7 @@ mod rounded;
 mod tallies;
 mod uncertainty;
 
-pub use evaluate::{Evaluation, evaluate};
+pub use evaluate::{Evaluation, evaluate, evaluate_with};
 pub use method::{Method, Prediction};
 pub use monte_carlo::{MonteCarlo, Seeds};
 pub use pool::{PooledWorkspace, WorkspacePool};

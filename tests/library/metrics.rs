@@ -4,13 +4,15 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 use thinnet::{
-    Error,
+    Error, Keep,
+    data::{Batch, Dataset},
     metrics::{
         Average, Calibration, ConfusionMatrix, Figure, IntervalCoverage, LogLikelihood, Metric,
         Metrics, Row, average_precision, log_likelihood, roc_auc,
     },
-    nn::{Loss, TargetKind},
-    tensor::MatrixView,
+    nn::{Activation, Loss, Mlp, TargetKind, Targets},
+    predict::{Predictor, evaluate, evaluate_with},
+    tensor::{Matrix, MatrixView},
 };
 
 /// Both sides compute in f64, scikit-learn with rounded sums of at most 60 rows.
@@ -535,5 +537,90 @@ fn names_of_metrics_are_read_and_written() {
             let usual = Metric::usual(*loss, outputs);
             assert!(Metrics::new(usual, *loss, outputs).is_ok() && usual.len() >= 3);
         }
+    }
+}
+
+fn inputs(rows: usize, columns: usize) -> Matrix {
+    let numbers: Vec<f32> =
+        (0..rows * columns).map(|i| (i * 37 % 101) as f32 / 50.0 - 1.0).collect();
+    Matrix::from_rows(&numbers, rows, columns).unwrap()
+}
+
+#[test]
+fn an_evaluation_has_the_same_figures_as_its_rows() {
+    let (rows, classes) = (50, 3);
+    let mlp = Mlp::builder(4).output(classes, Loss::SoftmaxCrossEntropy).seed(3).build().unwrap();
+    let labels: Vec<u32> = (0..rows as u32).map(|row| row * 7 % 5 % 3).collect();
+    let data = Dataset::new(inputs(rows, 4), labels.clone()).unwrap();
+    let predictor = Predictor::new(mlp);
+    let new =
+        || Metrics::new(Metric::usual(Loss::SoftmaxCrossEntropy, 3), predictor.network().loss(), 3);
+    let with = |size: usize| {
+        let mut metrics = new().unwrap();
+        let mut workspace = predictor.workspace(size).unwrap();
+        let found = evaluate_with(&predictor, &data, &mut metrics, &mut workspace).unwrap();
+        assert_eq!(found, evaluate(&predictor, &data, &mut workspace).unwrap());
+        assert_eq!(found.error_rate(), metrics.figure(Metric::ErrorRate).unwrap().value);
+        assert_eq!(found.loss, metrics.figure(Metric::LogLoss).unwrap().value);
+        bits(&metrics)
+    };
+    let whole = with(rows);
+    assert_eq!(with(1), whole);
+    assert_eq!(with(7), whole);
+
+    // The same by hand, but for the log loss, which here is of rounded probabilities.
+    let mut metrics = new().unwrap();
+    let mut workspace = predictor.workspace(rows).unwrap();
+    let batch = Batch::dense(data.inputs());
+    let answers = predictor.weight_scaling(&batch, &mut workspace).unwrap();
+    answers.measure(Targets::Classes(&labels), None, &mut metrics).unwrap();
+    let figures = metrics.figures().zip(bits(&metrics)).zip(&whole);
+    for (((metric, _), got), want) in figures.filter(|(((m, _), _), _)| *m != Metric::LogLoss) {
+        assert_eq!(got, *want, "{metric}");
+    }
+
+    // Metrics of another network.
+    let mut two = Metrics::new(&[], Loss::SoftmaxCrossEntropy, 2).unwrap();
+    assert!(evaluate_with(&predictor, &data, &mut two, &mut workspace).is_err());
+}
+
+#[test]
+fn estimates_of_values_and_bits_are_measured_with_weights() {
+    let (rows, columns) = (20, 3);
+    let x = inputs(rows, columns);
+    let batch = Batch::dense(x.view());
+    let t: Vec<f32> = (0..2 * rows).map(|i| (i * 5 % 3 % 2) as f32).collect();
+    let t = MatrixView::new(&t, rows, 2).unwrap();
+    let weights: Vec<f64> = (0..rows).map(|row| (row % 4) as f64).collect();
+    for (loss, targets) in
+        [(Loss::SquaredError, Targets::Values(t)), (Loss::BinaryCrossEntropy, Targets::Binary(t))]
+    {
+        let mlp = Mlp::builder(columns)
+            .hidden(16, Activation::Relu, Keep::HALF)
+            .output(2, loss)
+            .build()
+            .unwrap();
+        let predictor = Predictor::new(mlp);
+        let mut workspace = predictor.workspace(rows).unwrap();
+        let mut metrics = Metrics::new(Metric::usual(loss, 2), loss, 2).unwrap();
+        let mut by_hand = metrics.clone();
+        let answers = predictor.moments(&batch, &mut workspace).unwrap();
+        for (row, answer) in answers.into_iter().enumerate() {
+            let row_of = match loss {
+                Loss::SquaredError => Row::values(answer.mean(), t.row(row).unwrap()),
+                _ => Row::bits(answer.mean(), t.row(row).unwrap()),
+            };
+            by_hand.add(&row_of.weight(weights[row])).unwrap();
+        }
+        answers.measure(targets, Some(&weights), &mut metrics).unwrap();
+        assert_eq!(bits(&metrics), bits(&by_hand));
+
+        let few = t.subrows(0..5).unwrap();
+        let error = answers.measure(Targets::Values(few), None, &mut metrics).unwrap_err();
+        assert_eq!(error.to_string(), "rows of the targets: expected 20, got 5");
+        let error = answers.measure(targets, Some(&[1.0]), &mut metrics).unwrap_err();
+        assert_eq!(error.to_string(), "weights of rows: expected 20, got 1");
+        assert!(answers.measure(Targets::Classes(&[0; 20]), None, &mut metrics).is_err());
+        assert_eq!(bits(&metrics), bits(&by_hand));
     }
 }

@@ -4,7 +4,11 @@ use std::{fs, path::Path};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use thinnet::{data::npy, tensor::Matrix};
+use thinnet::{
+    data::npy,
+    nn::{Loss, Mlp},
+    tensor::Matrix,
+};
 
 use crate::program::run;
 
@@ -82,6 +86,68 @@ fn the_error_is_printed_next_to_that_of_a_constant_prediction() {
     let json = [&eval[..], &["--json", "--quiet"]].concat();
     let json: Value = serde_json::from_slice(&run(folder.path(), &json).stdout).unwrap();
     assert_eq!(json["baseline"]["wrong"], 20);
+}
+
+/// Returns the standard output of an evaluation of those rows, which must succeed.
+fn eval(folder: &Path, more: &[&str]) -> String {
+    let arguments = [&["eval", "--model=m", "--data=x.npy", "--labels=y.npy"], more].concat();
+    let output = run(folder, &arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// One row in 60 is of class 1, and the network always answers class 0: every metric says so, either
+/// alone or beside its baseline.
+#[test]
+fn a_network_that_always_says_no_is_seen_to_do_so() {
+    let folder = TempDir::new().unwrap();
+    let folder = folder.path();
+    let classes: Vec<u32> = (0..600).map(|row| u32::from(row % 60 == 7)).collect();
+    write(folder, &classes, |_, _| 0.5);
+    let mut mlp = Mlp::builder(COLUMNS).output(2, Loss::SoftmaxCrossEntropy).build().unwrap();
+    mlp.set_weights(0, &[0.0; 2 * COLUMNS]).unwrap();
+    mlp.set_bias(0, &[4.0, 0.0]).unwrap();
+    mlp.save(folder.join("m")).unwrap();
+
+    let shown = eval(folder, &[]);
+    assert!(
+        shown.contains("test error     1.67 %\nbaseline       1.67 % (always class 0)"),
+        "{shown}"
+    );
+    let row = |metric: &str| {
+        let line = shown.lines().find(|line| line.contains(&format!("│ {metric} ")));
+        let cells: Vec<_> = line.unwrap().split(['│', '┆']).map(str::trim).collect();
+        [cells[2], cells[3]].map(str::to_owned)
+    };
+    assert_eq!(row("error_rate"), ["0.016667", "0.016667"]);
+    assert_eq!(row("recall"), ["0.000000", "0.000000"]);
+    assert_eq!(row("roc_auc"), ["0.500000", "0.500000"]);
+    assert_eq!(row("average_precision"), ["0.016667", "0.016667"]);
+    assert_eq!(row("precision"), ["undefined", ""]);
+    assert!(
+        shown.ends_with("precision is undefined: class 1 is predicted for no row\n"),
+        "{shown}"
+    );
+
+    let list = "--metrics=average_precision,recall(0),precision,log_loss";
+    let json: Value = serde_json::from_str(&eval(folder, &["--json", list])).unwrap();
+    let found = &json["metrics"];
+    assert_eq!(found.as_object().unwrap().len(), 4);
+    assert_eq!(found["average_precision"]["value"], 10.0 / 600.0);
+    assert_eq!(found["recall(0)"]["value"], 1.0);
+    assert_eq!(found["log_loss"]["value"], json["loss"]);
+    assert_eq!(found["log_loss"]["baseline_of"], "prior probabilities");
+    assert!(found["precision"]["value"].is_null() && found["precision"]["undefined"].is_string());
+
+    for (list, code, words) in [
+        ("--metrics=auc", 2, "metric `auc`: expected one of error_rate, accuracy, "),
+        ("--metrics=recall(2)", 1, "--metrics: class: expected an index below 2, got 2"),
+        ("--metrics=rmse", 1, "--metrics: metric rmse does not support loss softmax_cross_entropy"),
+    ] {
+        let output = run(folder, &["eval", "--model=m", "--data=x.npy", "--labels=y.npy", list]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(code) && said.contains(words), "{said}");
+    }
 }
 
 /// With raw numbers as inputs, the first updates leave no hidden unit above 0.
