@@ -41,6 +41,7 @@ impl fmt::Debug for Batch<'_> {
 
 impl<'a> Batch<'a> {
     /// All rows of a dense matrix.
+    #[inline]
     pub fn dense(rows: MatrixView<'a>) -> Self {
         Self { rows, chosen: None, first_row: 0 }
     }
@@ -109,6 +110,7 @@ impl<'a> Batch<'a> {
     }
 
     /// The number of columns.
+    #[inline]
     pub fn columns(&self) -> usize {
         self.rows.columns()
     }

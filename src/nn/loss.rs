@@ -119,7 +119,10 @@ impl Loss {
 
     /// Writes the predictions for the rows of `z` to `out`, and overwrites `z` with them.
     pub(crate) fn predictions(self, isa: Supported, z: &mut Panels, out: &mut Matrix) {
-        isa.dispatch(Link { function: self.link_function(), width: out.columns(), z: &mut *z });
+        let function = self.link_function();
+        if function != LinkFunction::Identity {
+            isa.dispatch(Link { function, width: out.columns(), z: &mut *z });
+        }
         z.copy_to(out);
     }
 

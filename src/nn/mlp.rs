@@ -69,16 +69,19 @@ impl Mlp {
     }
 
     /// The number of input units.
+    #[inline]
     pub fn inputs(&self) -> usize {
         self.layers.first().map_or(0, |layer| layer.weights.inputs())
     }
 
     /// The number of output units.
+    #[inline]
     pub fn outputs(&self) -> usize {
         self.layers.last().map_or(0, |layer| layer.weights.outputs())
     }
 
     /// The number of layers with weights: the hidden layers and the output layer.
+    #[inline]
     pub fn depth(&self) -> usize {
         self.layers.len()
     }
@@ -131,6 +134,7 @@ impl Mlp {
     }
 
     /// The loss.
+    #[inline]
     pub fn loss(&self) -> Loss {
         self.loss
     }

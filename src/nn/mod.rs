@@ -20,6 +20,7 @@ mod plain;
 #[cfg(test)]
 pub(crate) mod reference;
 mod rounded;
+mod small;
 mod thinned;
 mod units;
 mod view;
@@ -48,5 +49,6 @@ pub use loss::{HuberDelta, Loss, TargetKind, Targets};
 pub use mlp::Mlp;
 pub use plain::{PlainLayer, PlainNetwork};
 pub(crate) use rounded::Rounded;
+pub(crate) use small::Small;
 pub use thinned::ThinnedNetwork;
 pub(crate) use view::NetworkView;

@@ -44,7 +44,8 @@ macro_rules! units {
         }
 
         impl $enum {
-            /// Runs `visitor` with the unit.
+            /// Runs `visitor` with the unit. It is inlined, so that a kernel can call it.
+            #[inline(always)]
             $seen fn dispatch<V: $visitor>(self, visitor: V) -> V::Output {
                 match self {
                     $(

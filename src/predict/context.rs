@@ -29,7 +29,8 @@ impl Context<'_> {
     }
 
     /// Checks that the sums of the computed layers `layers` are finite; every prediction
-    /// passes through here. `number(row)` is the row's number in the batch. If non-finite
+    /// passes through here, except for those of small networks, whose kernel checks them
+    /// ([`Small`](crate::nn::Small)). `number(row)` is the row's number in the batch. If non-finite
     /// inputs are allowed, everything passes.
     ///
     /// # Errors

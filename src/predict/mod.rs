@@ -17,6 +17,8 @@ mod moments;
 mod monte_carlo;
 mod pool;
 mod rounded;
+#[cfg(test)]
+mod small_tests;
 mod tallies;
 mod uncertainty;
 
@@ -36,7 +38,7 @@ use tallies::Tallies;
 use crate::{
     data::Batch,
     error::Error,
-    nn::{Flow, Mlp, NetworkView, Rounded},
+    nn::{Flow, Mlp, NetworkView, Rounded, Small},
     simd::{Isa, Supported},
     tensor::{Matrix, MatrixView},
     thin::{Gaps, InputBits},
@@ -110,6 +112,8 @@ impl<M: fmt::Debug> fmt::Debug for Predictor<M> {
 #[derive(Clone)]
 pub struct Workspace {
     flow: Flow,
+    /// If the network is small.
+    small: Option<Box<Small>>,
     predictions: Matrix,
     /// Allocated by the first Monte-Carlo prediction.
     samples: Option<Samples>,
@@ -188,6 +192,7 @@ impl<M: Borrow<Mlp>> Predictor<M> {
     pub fn workspace(&self, max_rows: usize) -> Result<Workspace, Error> {
         Ok(Workspace {
             flow: Flow::with_capacity(self.network(), max_rows)?.watched(),
+            small: Small::new(self.network()),
             predictions: Matrix::zeroed(max_rows, self.network().outputs())?,
             samples: None,
             moments: None,
@@ -385,7 +390,22 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         batch.check(self.network().inputs(), self.finite_inputs)
     }
 
+    /// Leaves the logits in the workspace.
     fn forward(&self, batch: &Batch<'_>, workspace: &mut Workspace) -> Result<(), Error> {
+        let mlp = self.network();
+        workspace.flow.check(mlp, batch.rows())?;
+        batch.check(mlp.inputs(), false)?;
+        if let Some(small) = &mut workspace.small
+            && small.suits(batch.rows())
+            && self.rounded.is_none()
+        {
+            let logits = &mut workspace.flow.z[mlp.depth() - 1];
+            let finite = small.forward(self.isa, mlp, batch, logits);
+            if finite || !self.finite_inputs {
+                return Ok(());
+            }
+            // What follows finds the row to name.
+        }
         self.check(batch, workspace)?;
         let (context, rows) = (self.context(), batch.rows());
         let (pass, layers) = (context.pass(rows), 0..self.network().depth());

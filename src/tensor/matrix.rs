@@ -79,11 +79,13 @@ impl Matrix {
     }
 
     /// The number of rows.
+    #[inline]
     pub fn rows(&self) -> usize {
         self.rows
     }
 
     /// The number of columns, without padding.
+    #[inline]
     pub fn columns(&self) -> usize {
         self.columns
     }
@@ -92,6 +94,7 @@ impl Matrix {
     ///
     /// # Errors
     /// There is no such row.
+    #[inline]
     pub fn row(&self, row: usize) -> Result<&[f32], Error> {
         self.view().row(row)
     }
@@ -123,11 +126,13 @@ impl Matrix {
     }
 
     /// The whole matrix as a view.
+    #[inline]
     pub fn view(&self) -> MatrixView<'_> {
         self.first_rows(self.rows)
     }
 
     /// A view of the first rows.
+    #[inline]
     pub(crate) fn first_rows(&self, rows: usize) -> MatrixView<'_> {
         MatrixView {
             data: &self.data,
@@ -169,6 +174,7 @@ impl<'a> MatrixView<'a> {
     ///
     /// # Errors
     /// The length of `data` is not rows times columns.
+    #[inline]
     pub fn new(data: &'a [f32], rows: usize, columns: usize) -> Result<Self, Error> {
         let expected = rows
             .checked_mul(columns)
@@ -178,11 +184,13 @@ impl<'a> MatrixView<'a> {
     }
 
     /// The number of rows.
+    #[inline]
     pub fn rows(&self) -> usize {
         self.rows
     }
 
     /// The number of columns.
+    #[inline]
     pub fn columns(&self) -> usize {
         self.columns
     }
@@ -191,6 +199,7 @@ impl<'a> MatrixView<'a> {
     ///
     /// # Errors
     /// There is no such row.
+    #[inline]
     pub fn row(&self, row: usize) -> Result<&'a [f32], Error> {
         below("row of a matrix", self.rows, row)?;
         Ok(self.at(row))
@@ -230,6 +239,7 @@ impl<'a> MatrixView<'a> {
     ///
     /// # Errors
     /// The range ends after the last row, or before it starts.
+    #[inline]
     pub fn subrows(&self, rows: Range<usize>) -> Result<Self, Error> {
         let Range { start, end } = rows;
         at_most("end of a range of rows", self.rows, end)?;
@@ -238,6 +248,7 @@ impl<'a> MatrixView<'a> {
     }
 
     /// A view of a range of rows that are known to exist.
+    #[inline]
     pub(crate) fn part(&self, rows: Range<usize>) -> Self {
         Self { data: &self.data[rows.start * self.stride..], rows: rows.len(), ..*self }
     }

@@ -62,7 +62,7 @@ impl Scale<'_> {
     /// `b + s sum` for vector `c` of panel `n`. A sum of -0.0, which a product that underflows
     /// leaves, counts as +0.0: a further entry with the value 0 would turn it into that.
     #[inline(always)]
-    fn apply<L: Lanes>(self, l: L, n: usize, c: usize, sums: L::F) -> L::F {
+    pub(super) fn apply<L: Lanes>(self, l: L, n: usize, c: usize, sums: L::F) -> L::F {
         let [b] = load_from(l, &self.bias[n], c);
         let s = match self.pending {
             Some(s) => {

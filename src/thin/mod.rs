@@ -19,6 +19,7 @@
 //!
 //! [`dense`] has the products of a block whose inputs are all active in every row, and [`outer`]
 //! products 2 and 3 of a layer of at most 16 outputs.
+//! [`row`] has product 1 of a single row without lists, for predictions of small networks.
 //! [`moments`] propagates a mean and a standard deviation through product 1 instead.
 //!
 //! Although z is defined with b and s, the panels hold the sums alone, from product 1 until
@@ -45,6 +46,7 @@ pub(crate) mod noise;
 mod outer;
 mod panels;
 mod path;
+pub(crate) mod row;
 mod tiles;
 pub(crate) mod update;
 pub(crate) mod visit;
@@ -55,6 +57,7 @@ pub(crate) use dense::Pays as DensePays;
 pub(crate) use lists::{Activity, Gaps, InputBits, Lists, ThinningBits};
 pub(crate) use panels::Panels;
 pub use path::ProductPath;
+pub(crate) use path::rows_one_by_one;
 pub(crate) use tiles::{Bf16, Element, Tiles};
 pub(crate) use update::LayerState;
 

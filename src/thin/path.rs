@@ -17,6 +17,22 @@ const MANY_ROWS: usize = 16;
 /// The number of outputs that fit in one vector.
 pub(super) const ONE_VECTOR: usize = crate::simd::LANES;
 
+/// The most units of a layer whose inputs are a row by itself: see [`super::row`].
+pub(super) const ROW_WIDTH: usize = 256;
+
+/// The most rows of a batch that go through a network one by one, and the most multiply-adds that
+/// they make. Beyond this, the lists of several rows share the loads of a tile's weights, which is
+/// faster.
+const ONE_BY_ONE: usize = 8;
+const ONE_BY_ONE_MULTIPLY_ADDS: usize = 1 << 16;
+
+/// The largest batch whose rows go through a network one by one, given its widest layer (or input)
+/// and its number of parameters.
+pub(crate) fn rows_one_by_one(widest: usize, parameters: usize) -> usize {
+    let rows = (ONE_BY_ONE_MULTIPLY_ADDS / parameters.max(1)).min(ONE_BY_ONE);
+    if widest <= ROW_WIDTH { rows } else { 0 }
+}
+
 /// How the products of a layer traverse their operands. The path affects only speed:
 /// all paths sum in the same order, so their results are bitwise identical.
 ///

@@ -96,7 +96,13 @@ impl<E: Element> Tiles<E> {
     #[inline(always)]
     pub(crate) fn block(&self, b: usize) -> &[Tile<E>] {
         let panels = self.panels();
-        &self.data.as_chunks().0.as_chunks().0[b * panels..][..panels]
+        &self.tiles()[b * panels..][..panels]
+    }
+
+    /// All tiles, block by block.
+    #[inline(always)]
+    pub(crate) fn tiles(&self) -> &[Tile<E>] {
+        self.data.as_chunks().0.as_chunks().0
     }
 
     fn index(&self, output: usize, input: usize) -> usize {
