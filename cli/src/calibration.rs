@@ -163,8 +163,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let machine = &arguments.machine;
     let plot = arguments.plot.clone().map(|path| (Format::Svg, ("--plot", path)));
     let [plot] = outputs::open_given(&arguments.model_and_data.files(), [plot])?;
-    let (mlp, test) = arguments.model_and_data.read()?;
-    let predictor = Predictor::new(mlp).with_isa(machine.isa)?;
+    let (model, test) = arguments.model_and_data.read()?;
+    let predictor = Predictor::from_model(model)?.with_isa(machine.isa)?;
     let rows = test.rows();
     let max_rows = recipe::EVALUATION_BATCH.min(rows);
     let mut workspace = predictor.workspace(max_rows)?;

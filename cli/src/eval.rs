@@ -94,12 +94,12 @@ impl Measured {
 /// A file cannot be read, or the network does not fit the data or the metrics.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let [] = outputs::open(&arguments.model_and_data.files(), [])?;
-    let (mlp, test) = arguments.model_and_data.read()?;
-    let (loss, classes) = (mlp.loss(), mlp.outputs());
+    let (model, test) = arguments.model_and_data.read()?;
+    let (loss, classes) = (model.network().loss(), model.network().outputs());
     let wanted = arguments.metrics.as_deref().unwrap_or(Metric::usual(loss, classes));
     let mut metrics = Metrics::new(wanted, loss, classes)
         .map_err(|error| anyhow::anyhow!("--metrics: {error}"))?;
-    let predictor = Predictor::new(mlp).with_isa(arguments.machine.isa)?;
+    let predictor = Predictor::from_model(model)?.with_isa(arguments.machine.isa)?;
     let mut workspace = predictor.workspace(recipe::EVALUATION_BATCH.min(test.rows()))?;
     let pool = arguments.machine.pool()?;
     let evaluation =

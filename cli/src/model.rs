@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use thinnet::{
     Error,
+    checkpoint::Model,
     data::{Dataset, Split},
     exchange::FileKind,
     nn::{Loss, Mlp},
@@ -15,7 +16,7 @@ use crate::{inputs, numbers, outputs::Named, source::Data};
 /// The arguments that name them.
 #[derive(Debug, clap::Args)]
 pub struct ModelAndData {
-    /// A network that `thinnet train --out` or `thinnet convert` wrote
+    /// A network that `thinnet train --out`, `thinnet convert` or `thinnet quantize` wrote
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
     #[command(flatten)]
@@ -37,12 +38,12 @@ impl ModelAndData {
     ///
     /// # Errors
     /// A file cannot be read, the network has another loss, or it does not fit the data.
-    pub fn read(&self) -> anyhow::Result<(Mlp, Dataset)> {
-        let mlp = self.read_model()?;
+    pub fn read(&self) -> anyhow::Result<(Model, Dataset)> {
+        let model = self.read_model()?;
         let test = self.data.read(Split::Test)?;
-        self.check(&mlp, test.inputs().columns(), test.labels())?;
+        self.check(model.network(), test.inputs().columns(), test.labels())?;
         Ok((
-            mlp,
+            model,
             match self.limit {
                 Some(limit) if limit < test.rows() => test.split_at(limit)?.0,
                 _ => test,
@@ -55,24 +56,25 @@ impl ModelAndData {
     ///
     /// # Errors
     /// Those of [`Self::read`].
-    pub fn read_rows(&self) -> anyhow::Result<(Mlp, Matrix, Option<Vec<u32>>, usize)> {
-        let mlp = self.read_model()?;
+    pub fn read_rows(&self) -> anyhow::Result<(Model, Matrix, Option<Vec<u32>>, usize)> {
+        let model = self.read_model()?;
         let (rows, labels) = self.data.read_rows(Split::Test)?;
-        self.check(&mlp, rows.columns(), labels.as_deref().unwrap_or_default())?;
+        self.check(model.network(), rows.columns(), labels.as_deref().unwrap_or_default())?;
         let limit = rows.rows().min(self.limit.unwrap_or(usize::MAX));
-        Ok((mlp, rows, labels, limit))
+        Ok((model, rows, labels, limit))
     }
 
-    fn read_model(&self) -> anyhow::Result<Mlp> {
-        let model = self.model.display();
-        let mlp = Mlp::load(&self.model).map_err(|error| self.explain(error))?;
+    fn read_model(&self) -> anyhow::Result<Model> {
+        let model = Model::load(&self.model).map_err(|error| self.explain(error))?;
+        let loss = model.network().loss();
         anyhow::ensure!(
-            mlp.loss() == Loss::SoftmaxCrossEntropy,
-            "--model {model}: the network has the loss {}: expected {} (one class per row)",
-            mlp.loss().name(),
+            loss == Loss::SoftmaxCrossEntropy,
+            "--model {}: the network has the loss {}: expected {} (one class per row)",
+            self.model.display(),
+            loss.name(),
             Loss::SoftmaxCrossEntropy.name()
         );
-        Ok(mlp)
+        Ok(model)
     }
 
     /// Checks that the network fits rows of so many columns with these labels.

@@ -80,8 +80,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let machine = &arguments.machine;
     let method = arguments.method.seeded()?;
     let [] = outputs::open(&arguments.model_and_data.files(), [])?;
-    let (mlp, inputs, labels, rows) = arguments.model_and_data.read_rows()?;
-    let predictor = Predictor::new(mlp).with_isa(machine.isa)?;
+    let (model, inputs, labels, rows) = arguments.model_and_data.read_rows()?;
+    let predictor = Predictor::from_model(model)?.with_isa(machine.isa)?;
     let max_rows = recipe::EVALUATION_BATCH.min(rows);
     let mut workspace = predictor.workspace(max_rows)?;
     machine.pool()?.install(|| {

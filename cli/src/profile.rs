@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use comfy_table::Table;
 use thinnet::{
+    checkpoint::Model,
     profile::{Cost, Profile},
     train::{Optimiser, Schedule},
 };
@@ -77,12 +78,18 @@ pub struct Arguments {
 /// A file cannot be read, or the network does not fit the data.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let [] = outputs::open(&arguments.model_and_data.files(), [])?;
-    let (mlp, test) = arguments.model_and_data.read()?;
+    let (model, test) = arguments.model_and_data.read()?;
+    if let Model::Integer(_) = model {
+        console::remark(
+            "note: 8-bit weights are not trained: these are the steps of the same network with f32 weights",
+        );
+    }
     let Arguments { batch, steps, .. } = *arguments;
     let choice = Options::default().choose(arguments.optimiser, LrSchedule::Constant)?;
     let optimiser = choice.with(Schedule::constant(0.0));
     let (pool, isa) = (arguments.machine.pool()?, arguments.machine.isa);
-    let found = pool.install(|| Profile::measure(&mlp, optimiser, &test, batch, steps, isa))?;
+    let found =
+        pool.install(|| Profile::measure(model.network(), optimiser, &test, batch, steps, isa))?;
     console::results(&if arguments.json {
         serde_json::to_string_pretty(&found)? + "\n"
     } else {

@@ -4,9 +4,11 @@ use std::borrow::Borrow;
 
 use super::Predictor;
 use crate::{
+    checkpoint::Model,
     data::Batch,
     error::Error,
     nn::{IntegerMlp, Mlp, Rounded},
+    simd::Isa,
 };
 
 impl<M: Borrow<Mlp>> Predictor<M> {
@@ -62,14 +64,33 @@ impl<M: Borrow<Mlp>> Predictor<M> {
 }
 
 impl Predictor<Mlp> {
+    /// Makes a predictor for a model of either kind: [`Self::new`] or [`Self::from_integers`].
+    ///
+    /// ```
+    /// use thinnet::{checkpoint::Model, nn::{Loss, Mlp}, predict::Predictor};
+    ///
+    /// let mlp = Mlp::builder(3).output(2, Loss::SoftmaxCrossEntropy).build()?;
+    /// let predictor = Predictor::from_model(Model::from_bytes(&mlp.to_bytes()?)?)?;
+    /// assert_eq!(predictor.network(), &mlp);
+    /// # Ok::<(), thinnet::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// There is not enough memory.
+    pub fn from_model(model: Model) -> Result<Self, Error> {
+        match model {
+            Model::F32(mlp) => Ok(Self::new(mlp)),
+            Model::Integer(integers) => Self::from_integers(integers),
+        }
+    }
+
     /// Makes a predictor with the weights of `integers`: see [`Self::integer_weights`].
     /// [`Self::moments`] uses its [`network`](IntegerMlp::network).
     ///
     /// # Errors
     /// There is not enough memory.
     pub fn from_integers(integers: IntegerMlp) -> Result<Self, Error> {
-        let predictor = Self::new(integers.network().try_clone()?);
-        let rounded = Rounded::integers(&integers, predictor.isa.isa())?;
-        Ok(Self { rounded: Some(rounded), ..predictor })
+        let rounded = Rounded::integers(&integers, Isa::detect())?;
+        Ok(Self { rounded: Some(rounded), ..Self::new(integers.into_network()) })
     }
 }

@@ -11,6 +11,7 @@ use thinnet::{
         torch::{self, StateDict},
     },
     nn::{IntegerMlp, Loss, Mlp, Scaling},
+    predict::Predictor,
     tensor::Matrix,
 };
 
@@ -149,6 +150,50 @@ fn exports_have_the_products_of_weights_and_scales() {
     assert_eq!(graph.digest(), network.digest());
 }
 
+/// All commands that take a model take a rounded one.
+#[test]
+fn a_rounded_model_predicts() {
+    let folder = trained();
+    let folder = folder.path();
+    quantize(folder, &["m", "--out=q"]);
+    let json = |arguments: &[&str]| -> Value {
+        serde_json::from_str(&succeeds(folder, arguments)).unwrap()
+    };
+    let (model, rounded) = (
+        json(&["eval", "--model=m", "--json"]),
+        json(&["eval", "--model=q", "--json", "--threads=1"]),
+    );
+    let digest = IntegerMlp::load(folder.join("q")).unwrap().network().digest();
+    assert_eq!((rounded["rows"].clone(), rounded["digest"].clone()), (json!(2000), json!(digest)));
+    let wrong = |found: &Value| found["wrong"].as_f64().unwrap();
+    assert!((wrong(&model) - wrong(&rounded)).abs() <= 20.0, "{model} {rounded}");
+    assert_ne!(model["loss"], rounded["loss"]);
+
+    // The answers are those of the library, whatever the batch and the number of threads.
+    let integer = IntegerMlp::load(folder.join("q")).unwrap();
+    let test = Dataset::digits(Split::Test).unwrap();
+    let predictor = Predictor::from_integers(integer).unwrap();
+    let mut workspace = predictor.workspace(1).unwrap();
+    let lines = succeeds(folder, &["predict", "--model=q", "--limit=40", "--json", "--threads=2"]);
+    for (row, line) in lines.lines().enumerate() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let one = Batch::dense(test.inputs().subrows(row..row + 1).unwrap());
+        let expected = predictor.predict(&one, &mut workspace).unwrap();
+        let got: Vec<f32> = serde_json::from_value(line["probabilities"].clone()).unwrap();
+        assert_eq!(got, expected.row(0).unwrap());
+    }
+    assert_eq!(lines.lines().count(), 40);
+    for more in ["--samples=20", "--method=moments"] {
+        let predict =
+            |model: &str| succeeds(folder, &["predict", model, "--limit=40", "--threads=2", more]);
+        assert_ne!(predict("--model=q"), predict("--model=m"), "{more}");
+    }
+    let found = json(&["calibration", "--model=q", "--limit=200", "--samples=20", "--json"]);
+    assert_eq!(found.as_array().unwrap().len(), 3);
+    let line = fails(folder, &["predict", "--model=c"], 1);
+    assert!(line.contains("a training checkpoint: expected a model"), "{line}");
+}
+
 /// Training goes on from f32 weights only.
 #[test]
 fn a_rounded_model_is_not_trained() {
@@ -157,4 +202,10 @@ fn a_rounded_model_is_not_trained() {
     quantize(folder, &["m", "--out=q", "--rows=50"]);
     let line = fails(folder, &["train", "--resume=q", "--out=o", "-q"], 1);
     assert!(line.contains("a model, which cannot be resumed"), "{line}");
+    let output = run(folder, &["profile", "--model=q", "--steps=2", "--batch=16"]);
+    assert!(output.status.success());
+    let said = String::from_utf8(output.stderr).unwrap();
+    let note = "note: 8-bit weights are not trained: these are the steps of the same network with f32 \
+                weights";
+    assert_eq!(said.trim_end(), note);
 }
