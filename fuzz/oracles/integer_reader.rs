@@ -1,11 +1,17 @@
 //! The reader of model files with 8-bit weights never panics on any bytes; what it loads saves again
 //! to bytes that load equal, with the same tensors. Its f32 weights and its logits are those that the
-//! tensors in the input give by the definition, in loops that share nothing with the library. Bytes
-//! are given the digest that they have; where they had another, they are refused.
+//! tensors in the input give by the definition, in loops that share nothing with the library; the
+//! predictor's are the same if all units are piecewise linear, on every instruction set, and a row is
+//! refused if and only if one of its sums is not finite. Bytes are given the digest that they have;
+//! where they had another, they are refused.
 
 use thinnet::{
+    Error, Isa,
     checkpoint::{Contents, Model},
+    data::Batch,
     nn::{Activation, IntegerMlp},
+    predict::Predictor,
+    tensor::MatrixView,
 };
 
 use super::file_contents::{self, Tensors};
@@ -40,6 +46,9 @@ pub fn check(bytes: &[u8]) {
             .flat_map(|(q, s)| q.iter().map(move |&q| f32::from(q) * s));
         assert!(weights.iter().zip(products).all(|(w, product)| w.to_bits() == product.to_bits()));
     }
+    let linear = [Activation::Relu, Activation::Identity];
+    let is_linear = |f: &Activation| linear.contains(f) || matches!(f, Activation::LeakyRelu(_));
+    let exact = integer.network().activations().iter().all(is_linear);
     for row in rows(integer.network().inputs()) {
         let mut sums = vec![row.clone()];
         for layer in &layers {
@@ -48,7 +57,31 @@ pub fn check(bytes: &[u8]) {
         }
         let logits = integer.plain_logits(&row).unwrap();
         assert!(same(&logits, sums.last().unwrap()), "{logits:?} for {row:?}");
+        for isa in Isa::available() {
+            let predictor = Predictor::from_integers(integer.clone()).unwrap();
+            check_predictor(predictor.with_isa(isa).unwrap(), &row, &sums, exact);
+        }
     }
+}
+
+/// Checks the logits of a row, whose sums in each layer follow the row in `sums`.
+fn check_predictor(predictor: Predictor, row: &[f32], sums: &[Vec<f32>], exact: bool) {
+    let batch = Batch::dense(MatrixView::new(row, 1, row.len()).unwrap());
+    let mut workspace = predictor.workspace(1).unwrap();
+    let finite = sums.iter().flatten().all(|z| z.is_finite());
+    let refused = match predictor.logits(&batch, &mut workspace) {
+        Ok(_) => false,
+        Err(Error::NonFinite { row: 0, .. } | Error::NonFiniteSum { row: 0, .. }) => true,
+        Err(error) => panic!("{error}"),
+    };
+    let predictor = predictor.allow_non_finite_inputs();
+    let logits = predictor.logits(&batch, &mut workspace).unwrap();
+    let logits = logits.row(0).unwrap();
+    if exact {
+        assert_eq!(refused, !finite, "{row:?}");
+        assert!(same(logits, sums.last().unwrap()), "{logits:?} for {row:?}");
+    }
+    assert!(refused || logits.iter().all(|z| z.is_finite()));
 }
 
 /// Whether all numbers have the same bits; all NaN count as the same.

@@ -32,8 +32,9 @@ use crate::{abridged::Few, data::Batch, error::Error, memory::reserve};
 /// 32-bit integer, for which a layer has at most 133,144 inputs (that many times 127² is below 2^31).
 /// Every f32 operation is rounded on its own; none is fused.
 ///
-/// **Units.** The next layer's x is f(z) with the unit's f, in Monte-Carlo sampling times the mask and
-/// 1 / p. A leaky ReLU multiplies a negative z by its slope once. The last layer's z are the logits.
+/// **Units.** The next layer's x is f(z) with the unit's f; a leaky ReLU multiplies a negative z by its
+/// slope once. In Monte-Carlo sampling, x is 0 for a dropped unit and f(z) times
+/// [`Keep::scale`](crate::Keep::scale) for a kept one. The last layer's z are the logits.
 ///
 /// `round` rounds to the nearest integer, and halves to the even one. All divisions are IEEE 754's.
 /// The definition presumes the floating-point mode in which Rust programs start: rounding to nearest

@@ -3,9 +3,11 @@
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use thinnet::{
-    Keep,
+    Isa, Keep,
     data::Batch,
-    nn::{IntegerMlp, Loss, Mlp},
+    mask::{Domain, Mask, MaskSpec, Streams},
+    nn::{Activation, IntegerMlp, Loss, Mlp},
+    predict::{MonteCarlo, Predictor, Seeds},
     tensor::MatrixView,
 };
 
@@ -107,5 +109,83 @@ fn the_plain_logits_are_those_of_an_independent_program() {
         let rows = rows.chunks(case.widths[0]);
         let logits = rows.flat_map(|row| integer.plain_logits(row).unwrap());
         assert_eq!(digest(logits), case.sha256, "{:?}", case.units);
+    }
+}
+
+/// For every instruction set, split of the batch and number of threads.
+#[test]
+fn the_predictors_logits_are_those_of_the_independent_program() {
+    for case in cases() {
+        let (integer, rows) = network_and_rows(&case);
+        let rows = MatrixView::new(&rows, case.rows, case.widths[0]).unwrap();
+        for isa in Isa::available() {
+            let predictor = Predictor::from_integers(integer.clone()).unwrap();
+            let predictor = predictor.with_isa(isa).unwrap();
+            for (split, threads) in [(1, 1), (2, 2), (7, 1), (64, 3), (301, 2), (4000, 3)] {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                let mut workspace = predictor.workspace(split.min(case.rows)).unwrap();
+                let logits: Vec<f32> = pool.install(|| {
+                    let parts = Batch::dense(rows).chunks(split).unwrap();
+                    parts
+                        .flat_map(|part| {
+                            let logits = predictor.logits(&part, &mut workspace).unwrap();
+                            logits.iter().flatten().copied().collect::<Vec<_>>()
+                        })
+                        .collect()
+                });
+                let digest = digest(logits.into_iter());
+                assert_eq!(digest, case.sha256, "{:?}, {isa}, {split}, {threads}", case.units);
+            }
+        }
+    }
+}
+
+/// A sample is the definition with the masks of a thinned network.
+#[test]
+fn samples_are_those_of_thinned_networks() {
+    let leaky = "leaky_relu(0.3)".parse().unwrap();
+    let mlp = Mlp::builder(45)
+        .input_noise(Keep::new(0.8).unwrap())
+        .hidden(70, Activation::Relu, Keep::HALF)
+        .hidden(51, leaky, Keep::new(0.7).unwrap())
+        .output(5, Loss::SquaredError)
+        .seed(3)
+        .build()
+        .unwrap();
+    let rows: Vec<f32> = (0..30 * 45).map(|i| ((i * 37 % 101) as f32 - 50.0) / 32.0).collect();
+    let rows = MatrixView::new(&rows, 30, 45).unwrap();
+    let integer = IntegerMlp::new(&mlp, &Batch::dense(rows)).unwrap();
+    let seeds: Vec<u64> = (100..130).collect();
+    let expected: Vec<f64> = (0..30)
+        .flat_map(|row| {
+            let masks: Vec<Mask> = (0..mlp.depth())
+                .map(|site| {
+                    let streams = Streams::new(seeds[row], Domain::Prediction, site as u64, 0);
+                    let spec = MaskSpec::new(mlp.keeps()[site], streams);
+                    Mask::draw(spec, 1, mlp.widths()[site]).unwrap()
+                })
+                .collect();
+            let factor = |site: usize, unit: usize| {
+                if masks[site].get(0, unit) { mlp.keeps()[site].scale() } else { 0.0 }
+            };
+            integer.plain_logits_scaled(rows.row(row).unwrap(), factor).unwrap()
+        })
+        .map(f64::from)
+        .collect();
+    for isa in Isa::available() {
+        let predictor = Predictor::from_integers(integer.clone()).unwrap();
+        let predictor = predictor.with_isa(isa).unwrap();
+        for split in [1, 8, 30] {
+            let mut workspace = predictor.workspace(split).unwrap();
+            let one = MonteCarlo::new(1).unwrap();
+            let mut found = Vec::new();
+            for (part, seeds) in Batch::dense(rows).chunks(split).unwrap().zip(seeds.chunks(split))
+            {
+                let seeds = Seeds::Each(seeds);
+                let answers = predictor.monte_carlo(&part, &one, seeds, &mut workspace).unwrap();
+                found.extend(answers.into_iter().flat_map(|answer| answer.mean().to_vec()));
+            }
+            assert_eq!(found, expected, "{isa}, {split}");
+        }
     }
 }

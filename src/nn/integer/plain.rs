@@ -15,6 +15,20 @@ impl IntegerMlp {
     /// # Errors
     /// The length of `x` is not the network's number of inputs, or there is not enough memory.
     pub fn plain_logits(&self, x: &[f32]) -> Result<Vec<f32>, Error> {
+        self.plain_logits_scaled(x, |_, _| 1.0)
+    }
+
+    /// Like [`Self::plain_logits`], with each unit's value multiplied by `factor(site, unit)`. For
+    /// dropout, this is [`Keep::scale`](crate::Keep::scale) if the unit is kept, and otherwise 0,
+    /// which makes it 0 whatever its value was.
+    ///
+    /// # Errors
+    /// As for [`Self::plain_logits`].
+    pub fn plain_logits_scaled(
+        &self,
+        x: &[f32],
+        factor: impl Fn(usize, usize) -> f32,
+    ) -> Result<Vec<f32>, Error> {
         same_size("inputs of a network", self.mlp.inputs(), x.len())?;
         let mut z = reserve("a row", x.len())?;
         z.extend_from_slice(x);
@@ -22,8 +36,10 @@ impl IntegerMlp {
         let below = self.mlp.activations();
         let below = [Activation::Identity].into_iter().chain(below);
         for (index, (layer, unit)) in self.layers().iter().zip(below).enumerate() {
-            for z in &mut z {
-                *z = unit.value((*z).into()) as f32;
+            for (k, z) in z.iter_mut().enumerate() {
+                let factor = factor(index, k);
+                let y = unit.value((*z).into()) as f32;
+                *z = if factor == 0.0 { 0.0 } else { y * factor };
             }
             z = sums(layer, self.mlp.bias(index)?, &z)?;
         }
