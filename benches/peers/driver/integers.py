@@ -20,7 +20,9 @@ WAYS = {"onnxruntime": (*DYNAMIC, *STATIC), "rten": DYNAMIC}
 OURS = {
     "thinnet": {},
     "thinnet-bf16": {"weights": "bf16"},
+    "thinnet-int8": {"weights": "int8"},
     "thinnet-avx2": {"isa": "avx2"},
+    "thinnet-avx2-int8": {"weights": "int8", "isa": "avx2"},
 }
 TRAINED, WITHOUT_ZEROS = "trained", "without zeros"
 # A way whose test error is farther than this above f32's is not counted.
@@ -108,7 +110,7 @@ def entries(setting, case, calibration):
     if "thinnet" in setting.engines:
         for column, more in OURS.items():
             if "isa" not in more or more["isa"] in setting.isas:
-                yield "thinnet", column, {**case, **more}
+                yield "thinnet", column, {**case, "calibration": calibration, **more}
     for engine, ways in WAYS.items():
         if engine in setting.engines:
             yield engine, engine, setting.case_for(engine, case)

@@ -38,6 +38,7 @@ impl Predicting {
         let predictor = match predict.weights {
             Weights::F32 => predictor,
             Weights::Bf16 => predictor.bf16_weights()?,
+            Weights::Int8 => with_integers(predictor, predict)?,
         };
         let workspace = predictor.workspace(batch)?;
         let inputs = files::floats(&predict.data.inputs)?;
@@ -60,6 +61,14 @@ impl Predicting {
         }
         Ok(answer)
     }
+}
+
+fn with_integers(predictor: Predictor, predict: &Predict) -> Outcome<Predictor> {
+    let path = predict.calibration.as_ref().ok_or("int8: expected a file of calibration rows")?;
+    let rows = files::floats(path)?;
+    let width = predictor.network().inputs();
+    let rows = MatrixView::new(&rows, rows.len() / width, width)?;
+    Ok(predictor.integer_weights(&Batch::dense(rows))?)
 }
 
 impl Work for Predicting {

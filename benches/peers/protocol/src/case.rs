@@ -93,6 +93,9 @@ pub struct Predict {
     /// How thinnet stores its weights.
     #[serde(default)]
     pub weights: Weights,
+    /// The rows from which thinnet learns an order of units for weights of 8 bits.
+    #[serde(default)]
+    pub calibration: Option<PathBuf>,
     /// An instruction set of thinnet's.
     #[serde(default)]
     pub isa: Option<String>,
@@ -109,6 +112,7 @@ pub enum Weights {
     #[default]
     F32,
     Bf16,
+    Int8,
 }
 
 /// Predictions averaged over thinned networks.
