@@ -101,6 +101,8 @@ fn steps_and_predictions_allocate_nothing_after_the_first() {
         let mlp = builder.build().unwrap();
         let predictor = Predictor::new(mlp.clone()).with_isa(isa()).unwrap();
         let mut workspace = predictor.workspace(128).unwrap();
+        let integers = predictor.clone().integer_weights(&Batch::dense(digits.inputs())).unwrap();
+        let mut of_integers = integers.workspace(128).unwrap();
         let sgd = Sgd::new(Schedule::Linear { from: 0.1, to: 0.0, steps: 100 })
             .momentum(Schedule::paper_momentum());
         let trainer = Trainer::builder(mlp, sgd, 128).max_norm(MaxNorm::Paper(1.0));
@@ -115,9 +117,11 @@ fn steps_and_predictions_allocate_nothing_after_the_first() {
                 trainer.step(&batch, classes).unwrap();
                 predictor.predict(&batch, &mut workspace).unwrap();
                 predictor.weight_scaling(&batch, &mut workspace).unwrap();
+                integers.predict(&batch, &mut of_integers).unwrap();
                 let batch = Batch::gather(digits.inputs(), &rows[..16]).unwrap();
                 let seeds = Seeds::Numbered { base: 1, ids: &ids };
                 predictor.monte_carlo(&batch, &samples, seeds, &mut workspace).unwrap();
+                integers.monte_carlo(&batch, &samples, seeds, &mut of_integers).unwrap();
                 predictor.moments(&batch, &mut workspace).unwrap();
                 predictor.logit_moments(&batch, &mut workspace).unwrap();
             }

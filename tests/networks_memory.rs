@@ -10,14 +10,14 @@ use std::{fs, path::Path};
 use failing::{Failing, refuse_each};
 use thinnet::{
     Error, Keep,
-    checkpoint::Contents,
+    checkpoint::{Contents, Model},
     data::{Batch, Dataset},
     exchange::{
         FileKind,
         onnx::{self, Export},
         torch::{self, StateDict, StateDictSpec},
     },
-    nn::{Activation, Loss, Mlp, MlpBuilder, Scaling, Targets},
+    nn::{Activation, IntegerMlp, Loss, Mlp, MlpBuilder, Scaling, Targets},
     predict::{MonteCarlo, Predictor, Seeds, evaluate},
     tensor::Matrix,
     train::{MaxNorm, Provenance, Schedule, Sgd, Trainer, TrainerBuilder},
@@ -100,6 +100,49 @@ fn models_are_saved_and_loaded() {
     refused(|| Mlp::from_bytes(&bytes));
     refused(|| Contents::read(&path));
     assert!(Mlp::load(&path).unwrap() == mlp);
+}
+
+#[test]
+fn models_with_8_bit_weights_are_made_saved_and_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    // With so many units that the 8-bit weights are large too.
+    let mlp = Mlp::builder(200).hidden(900, Activation::Relu, Keep::HALF);
+    let mlp = mlp.hidden(260, Activation::Relu, Keep::HALF).output(300, Loss::SoftmaxCrossEntropy);
+    let (mlp, x) = (mlp.build().unwrap(), rows());
+    let batch = Batch::dense(x.view());
+    refused(|| IntegerMlp::new(&mlp, &batch));
+    let integer = IntegerMlp::new(&mlp, &batch).unwrap();
+    refused(|| integer.try_clone());
+    assert_eq!(refuse_each(|| integer.save(&path)), 0);
+    let bytes = fs::read(&path).unwrap();
+    refused(|| integer.to_bytes());
+    refused(|| IntegerMlp::load(&path));
+    refused(|| IntegerMlp::from_bytes(&bytes));
+    refused(|| Model::load(&path));
+    refused(|| Contents::read(&path));
+    assert!(IntegerMlp::load(&path).unwrap() == integer);
+    refused(|| Predictor::new(&mlp).integer_weights(&batch));
+    let mut copies = (0..64).map(|_| integer.clone()).collect::<Vec<_>>().into_iter();
+    refused(|| Predictor::from_integers(copies.next().expect("a copy for each")));
+    let predictor = Predictor::from_integers(integer).unwrap();
+    let seeds: Vec<u64> = (0..ROWS as u64).collect();
+    let fifty = MonteCarlo::new(50).unwrap();
+    refused(|| {
+        let mut workspace = predictor.workspace(ROWS)?;
+        predictor.predict(&batch, &mut workspace).map(drop)
+    });
+    // A workspace in which a prediction was refused is as good as before.
+    let mut workspace = predictor.workspace(ROWS).unwrap();
+    refused(|| {
+        predictor.monte_carlo(&batch, &fifty, Seeds::Each(&seeds), &mut workspace).map(drop)
+    });
+    let mut fresh = predictor.workspace(ROWS).unwrap();
+    let row = |workspace: &mut _| {
+        let estimates = predictor.monte_carlo(&batch, &fifty, Seeds::Each(&seeds), workspace);
+        estimates.unwrap().row(ROWS - 1).unwrap().mean().to_vec()
+    };
+    assert_eq!(row(&mut workspace), row(&mut fresh));
 }
 
 #[test]
