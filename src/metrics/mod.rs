@@ -27,7 +27,8 @@
 //! ```
 //!
 //! Some figures have inputs of their own, and so types of their own: [`Calibration`],
-//! [`ConfusionMatrix`], [`IntervalCoverage`] and [`LogLikelihood`].
+//! [`ConfusionMatrix`], [`IntervalCoverage`] and [`LogLikelihood`]. [`threshold()`] chooses from which
+//! probability on the answer is yes, for F1 or for stated costs.
 
 mod absolute;
 mod agreement;
@@ -46,6 +47,7 @@ mod ranking;
 mod row;
 mod squared;
 mod sum;
+mod threshold;
 mod top_k;
 
 use std::fmt;
@@ -65,6 +67,7 @@ pub use ranking::{average_precision, roc_auc};
 use row::Outputs;
 pub use row::Row;
 pub(crate) use sum::ExactSum;
+pub use threshold::{Aim, Threshold, threshold};
 
 use crate::{
     error::Error,

@@ -69,12 +69,28 @@ pub fn average_precision(
     of::<MeanPrecision>(scores, positive, weights)
 }
 
-/// Checks the arguments, and computes the figure.
 fn of<S: Statistic>(
     scores: &[f64],
     positive: &[bool],
     weights: Option<&[f64]>,
 ) -> Result<f64, Error> {
+    statistic::<S>(&mut cases(scores, positive, weights)?, || "positive".to_owned())
+}
+
+/// A row, as one question about it sees it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Case {
+    pub score: f64,
+    pub positive: bool,
+    pub weight: f64,
+}
+
+/// Checks the arguments, and returns the rows whose weight is above 0.
+pub(super) fn cases(
+    scores: &[f64],
+    positive: &[bool],
+    weights: Option<&[f64]>,
+) -> Result<Vec<Case>, Error> {
     same_size("rows that are positive or not", scores.len(), positive.len())?;
     if let Some(row) = scores.iter().position(|score| !score.is_finite()) {
         let (what, expected) = ("score", "a finite number");
@@ -85,27 +101,45 @@ fn of<S: Statistic>(
         (0..scores.len()).try_for_each(|row| check_weight(weights[row], row))?;
     }
     let mut cases = reserve("scores", scores.len())?;
-    cases.extend(scores.iter().zip(positive).enumerate().map(|(row, (&score, &positive))| Case {
+    let all = scores.iter().zip(positive).enumerate().map(|(row, (&score, &positive))| Case {
         score,
         positive,
         weight: weights.map_or(1.0, |weights| weights[row]),
-    }));
-    statistic::<S>(&mut cases, || "positive".to_owned())
-}
-
-/// A row, as one question about it sees it.
-#[derive(Clone, Copy, Debug)]
-struct Case {
-    score: f64,
-    positive: bool,
-    weight: f64,
+    });
+    cases.extend(all.filter(|case| case.weight > 0.0));
+    Ok(cases)
 }
 
 /// The weights of the positive and of the negative rows.
-#[derive(Clone, Copy, Debug)]
-struct Weights {
-    positive: f64,
-    negative: f64,
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Weights {
+    pub positive: f64,
+    pub negative: f64,
+}
+
+impl Weights {
+    pub fn of(cases: &[Case]) -> Self {
+        let of = |positive: bool| -> f64 {
+            let cases = cases.iter().filter(|case| case.positive == positive);
+            cases.map(|case| case.weight).sum::<ExactSum>().value()
+        };
+        Self { positive: of(true), negative: of(false) }
+    }
+}
+
+/// Sorts the cases in descending order of their scores, and calls `visit` for each score with the
+/// weights of the rows that have at least that score.
+pub(super) fn each_threshold(cases: &mut [Case], mut visit: impl FnMut(f64, Weights)) {
+    // The sums do not depend on the order of equal scores. -0.0 equals 0.0.
+    cases.sort_unstable_by(|a, b| f64::total_cmp(&(b.score + 0.0), &(a.score + 0.0)));
+    let [mut positive, mut negative] = [(); 2].map(|()| ExactSum::default());
+    for tied in cases.chunk_by(|a, b| a.score == b.score) {
+        for case in tied {
+            if case.positive { &mut positive } else { &mut negative }.add(case.weight);
+        }
+        let above = Weights { positive: positive.value(), negative: negative.value() };
+        visit(tied[0].score, above);
+    }
 }
 
 /// A figure of a ranking: a sum over the thresholds.
@@ -116,7 +150,7 @@ pub(super) trait Statistic: Clone + std::fmt::Debug + 'static {
     /// The baseline, given the share of the positive rows.
     fn baseline(prior: f64) -> f64;
     /// What a threshold adds, given the rows above the last one, those above this one, and all.
-    fn term(before: [f64; 2], after: [f64; 2], all: [f64; 2]) -> f64;
+    fn term(before: Weights, after: Weights, all: Weights) -> f64;
 }
 
 /// The area under the ROC curve, by trapezia.
@@ -131,8 +165,9 @@ impl Statistic for Auc {
         0.5
     }
 
-    fn term(before: [f64; 2], after: [f64; 2], all: [f64; 2]) -> f64 {
-        (after[1] - before[1]) / all[1] * (0.5 * (before[0] + after[0]) / all[0])
+    fn term(before: Weights, after: Weights, all: Weights) -> f64 {
+        (after.negative - before.negative) / all.negative
+            * (0.5 * (before.positive + after.positive) / all.positive)
     }
 }
 
@@ -148,38 +183,28 @@ impl Statistic for MeanPrecision {
         prior
     }
 
-    fn term(before: [f64; 2], after: [f64; 2], all: [f64; 2]) -> f64 {
-        if after[0] == before[0] {
+    fn term(before: Weights, after: Weights, all: Weights) -> f64 {
+        if after.positive == before.positive {
             return 0.0;
         }
-        (after[0] - before[0]) / all[0] * (after[0] / (after[0] + after[1]))
+        let recalled = (after.positive - before.positive) / all.positive;
+        recalled * (after.positive / (after.positive + after.negative))
     }
 }
 
 /// Sorts the cases, and computes the figure. `name` says what a positive row is.
 fn statistic<S: Statistic>(cases: &mut [Case], name: impl Fn() -> String) -> Result<f64, Error> {
-    let weight_of = |positive: bool| -> f64 {
-        let cases = cases.iter().filter(|case| case.positive == positive);
-        cases.map(|case| case.weight).sum::<ExactSum>().value()
-    };
-    let all = Weights { positive: weight_of(true), negative: weight_of(false) };
+    let all = Weights::of(cases);
     let [none, only] = [all.positive == 0.0, all.negative == 0.0];
     if none || S::NEEDS_NEGATIVES && only {
         let reason = format!("{} row is {}", if none { "no" } else { "every" }, name());
         return Err(Error::UndefinedMetric { metric: S::NAME, reason });
     }
-    // The sums do not depend on the order of equal scores. -0.0 equals 0.0.
-    cases.sort_unstable_by(|a, b| f64::total_cmp(&(b.score + 0.0), &(a.score + 0.0)));
-    let [mut positive, mut negative, mut sum] = [(); 3].map(|()| ExactSum::default());
-    let mut before = [0.0; 2];
-    for tied in cases.chunk_by(|a, b| a.score == b.score) {
-        for case in tied {
-            if case.positive { &mut positive } else { &mut negative }.add(case.weight);
-        }
-        let after = [positive.value(), negative.value()];
-        sum.add(S::term(before, after, [all.positive, all.negative]));
+    let (mut sum, mut before) = (ExactSum::default(), Weights::default());
+    each_threshold(cases, |_, after| {
+        sum.add(S::term(before, after, all));
         before = after;
-    }
+    });
     Ok(sum.value())
 }
 

@@ -7,8 +7,8 @@ use thinnet::{
     Error, Keep,
     data::{Batch, Dataset},
     metrics::{
-        Average, Calibration, ConfusionMatrix, Figure, IntervalCoverage, LogLikelihood, Metric,
-        Metrics, Row, average_precision, log_likelihood, roc_auc,
+        Aim, Average, Calibration, ConfusionMatrix, Figure, IntervalCoverage, LogLikelihood,
+        Metric, Metrics, Row, Threshold, average_precision, log_likelihood, roc_auc, threshold,
     },
     nn::{Activation, Loss, Mlp, TargetKind, Targets},
     predict::{Predictor, evaluate, evaluate_with},
@@ -36,6 +36,9 @@ struct Case {
     /// The figure and its baseline; `None` where it is undefined.
     figures: HashMap<Metric, [Option<f64>; 2]>,
     confusion: Option<Vec<Vec<f64>>>,
+    /// The best figure of all thresholds and its baseline, by `f1` or by the costs of a false
+    /// positive and a false negative.
+    thresholds: Option<HashMap<String, Option<[f64; 2]>>>,
 }
 
 #[derive(Deserialize)]
@@ -214,6 +217,98 @@ fn scores_alone_give_the_same_areas() {
     let error = roc_auc(&[0.5], &[true], None).unwrap_err().to_string();
     assert_eq!(error, "roc_auc is undefined: every row is positive");
     assert_eq!(average_precision(&[0.5], &[true], None).unwrap(), 1.0);
+}
+
+/// The figure of the answers that a threshold gives.
+fn of_threshold(case: &Case, scores: &[f64], aim: Aim, threshold: f64) -> f64 {
+    let [mut hits, mut alarms, mut misses, mut all] = [0.0; 4];
+    for (row, label) in case.labels().into_iter().enumerate() {
+        let weight = case.weights.as_ref().map_or(1.0, |weights| weights[row]);
+        all += weight;
+        match (label == 1, scores[row] > threshold) {
+            (true, true) => hits += weight,
+            (false, true) => alarms += weight,
+            (true, false) => misses += weight,
+            (false, false) => {}
+        }
+    }
+    match aim {
+        Aim::Cost { false_positive, false_negative } => {
+            (false_positive * alarms + false_negative * misses) / all
+        }
+        _ => 2.0 * hits / (2.0 * hits + alarms + misses),
+    }
+}
+
+#[test]
+fn thresholds_are_the_best_of_all() {
+    let cases = oracle().cases;
+    let mut checked = 0;
+    for case in cases.iter().filter(|case| case.thresholds.is_some()) {
+        let scores: Vec<f64> = case.predictions.iter().map(|p| p[1]).collect();
+        let positive: Vec<bool> = case.labels().iter().map(|&label| label == 1).collect();
+        for (aim_text, want) in case.thresholds.as_ref().unwrap() {
+            let costs = aim_text.split_once(',').map(|(a, b)| [a, b].map(|x| x.parse().unwrap()));
+            let aim = costs.map_or(Aim::F1, |[false_positive, false_negative]| Aim::Cost {
+                false_positive,
+                false_negative,
+            });
+            let what = format!("{}, {aim_text}", case.name);
+            match (threshold(&scores, &positive, case.weights.as_deref(), aim), want) {
+                (Ok(found), &Some([value, baseline])) => {
+                    near(found.value, value, &what);
+                    near(found.baseline, baseline, &what);
+                    near(of_threshold(case, &scores, aim, found.threshold), value, &what);
+                    checked += 1;
+                }
+                (Err(Error::UndefinedMetric { .. }), None) => {}
+                (found, want) => panic!("{what}: {found:?}, not {want:?}"),
+            }
+        }
+    }
+    assert!(checked > 50);
+}
+
+#[test]
+fn a_threshold_is_between_two_scores() {
+    let of = |scores: &[f64], positive: &[bool]| {
+        let Threshold { threshold, .. } = threshold(scores, positive, None, Aim::F1).unwrap();
+        threshold
+    };
+    assert_eq!(of(&[0.25, 0.5], &[false, true]), 0.375);
+    // No number is between these.
+    let next = 0.5f64.next_up();
+    assert_eq!(of(&[0.5, next], &[false, true]), 0.5);
+    assert_eq!(of(&[-0.0, f64::from_bits(1)], &[false, true]), 0.0);
+    assert_eq!(of(&[-1e308, 1e308], &[false, true]), 0.0);
+    // All rows are a yes, but not all numbers.
+    assert_eq!(of(&[0.5, 0.25], &[true, true]), 0.25f64.next_down());
+    // Or none is.
+    let dear = Aim::Cost { false_positive: 1.0, false_negative: 0.0 };
+    let found = threshold(&[0.5, 0.25], &[true, false], None, dear).unwrap();
+    assert_eq!((found.threshold, found.value), (0.5, 0.0));
+    // Rows of weight 0 are not there.
+    let found =
+        threshold(&[0.25, 0.375, 0.5], &[false, true, true], Some(&[1.0, 0.0, 1.0]), Aim::F1);
+    assert_eq!(found.unwrap().threshold, 0.375);
+
+    for (aim, words) in [
+        (Aim::F1, "threshold is undefined: no row is positive"),
+        (
+            Aim::Cost { false_positive: -1.0, false_negative: 1.0 },
+            "cost of a false positive: expected a finite number of at least 0, got -1.0",
+        ),
+        (
+            Aim::Cost { false_positive: 1.0, false_negative: f64::NAN },
+            "cost of a false negative: expected a finite number of at least 0, got NaN",
+        ),
+    ] {
+        assert_eq!(threshold(&[0.5], &[false], None, aim).unwrap_err().to_string(), words);
+    }
+    let cost = Aim::Cost { false_positive: 1.0, false_negative: 1.0 };
+    let error = threshold(&[0.5], &[false], Some(&[0.0]), cost).unwrap_err().to_string();
+    assert_eq!(error, "threshold is undefined: no row has a weight above 0");
+    assert!(threshold(&[f64::NAN], &[true], None, cost).is_err());
 }
 
 #[test]

@@ -149,6 +149,24 @@ def baselines(kind, t, outputs, w):
     return constant(majority), constant(share), constant(np.zeros(outputs))
 
 
+def thresholds(y, scores, w):
+    """The best F1 and the lowest cost of all thresholds, each beside that of a constant answer."""
+    answers = [scores >= t for t in [*np.unique(scores), np.inf]]
+    always, never = answers[0], answers[-1]
+
+    def cost(answer, false_positive, false_negative):
+        (_, alarms), (misses, _) = confusion_matrix(y, answer, labels=[0, 1], sample_weight=w)
+        return (false_positive * alarms + false_negative * misses) / (
+            len(y) if w is None else w.sum())
+
+    f1 = lambda answer: f1_score(y, answer, sample_weight=w, zero_division=0)
+    found = {"f1": [max(map(f1, answers)), max(f1(always), f1(never))] if np.any(y) else None}
+    for costs in [(1, 1), (1, 20), (3, 0.5)]:
+        of = lambda answer: cost(answer, *costs)
+        found[f"{costs[0]},{costs[1]}"] = [min(map(of, answers)), min(of(always), of(never))]
+    return found
+
+
 def case(name, kind, targets, predictions, weights=None):
     targets, predictions = np.array(targets), np.array(predictions, float)
     w = None if weights is None else np.array(weights, float)
@@ -170,6 +188,8 @@ def case(name, kind, targets, predictions, weights=None):
     if kind == "classes":
         recorded["confusion"] = confusion_matrix(
             t, p.argmax(axis=1), labels=np.arange(p.shape[1]), sample_weight=w).tolist()
+        if p.shape[1] == 2:
+            recorded["thresholds"] = thresholds(t, p[:, 1], w)
     return recorded
 
 
