@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from .contest import Contest
-from .onnx_models import READERS
+from .onnx_models import READERS, product_for
 from .options import ENGINES, PREDICTING, Shape
 
 # The recipe's network and batch, that most bars speak of.
@@ -107,7 +107,9 @@ class Setting:
         if engine == "pytorch-compiled":
             return {**case, "compile": True}
         if engine in READERS:
-            return {**case, "model": self.models.path(case["network"], case["batch"])}
+            network, batch = case["network"], case["batch"]
+            model = self.models.path(network, batch, product_for(engine, batch))
+            return {**case, "model": model}
         return case
 
     def add_ours(self, contest, row, case, column=None):

@@ -117,7 +117,9 @@ def entries(setting, case, calibration):
         if engine in setting.engines:
             yield engine, engine, setting.case_for(engine, case)
             for way in ways:
-                model = setting.models.path(case["network"], case["batch"], way, calibration)
+                model = setting.models.path(
+                    case["network"], case["batch"], integers=way, calibration=calibration
+                )
                 yield engine, column_of(engine, way), {**case, "model": model}
 
 
@@ -135,8 +137,8 @@ class Fastest:
 
 
 def fastest(rows, row, engine):
-    """`Fastest`, or None. Waking the other threads can cost more than they do, so fewer threads than
-    the row's may be faster."""
+    """`Fastest`, or None. Waking the other threads can cost more than they do, so fewer threads
+    than the row's may be faster."""
     ways = [
         Fastest(seconds(other, column), way.name, other["threads"])
         for other in rows
