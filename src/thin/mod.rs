@@ -184,13 +184,15 @@ pub(crate) fn prefetch<L: Lanes, const V: usize>(l: L, tiles: &[Tile], n: usize,
     }
 }
 
-/// Prefetches part `i` of `parts` parts of a tile.
+/// Prefetches part `i` of `parts` parts of a tile, which are the weights of whole inputs: a loop over
+/// single lines would take several times as many instructions.
 #[inline(always)]
 pub(crate) fn prefetch_part<L: Lanes>(l: L, tile: &Tile, i: usize, parts: usize) {
-    let lines = tile.as_flattened().as_chunks::<LANES>().0;
-    let each = lines.len().div_ceil(parts);
-    for line in lines.iter().skip(i * each).take(each) {
-        l.prefetch(line.as_ptr());
+    let each = PANEL.div_ceil(parts);
+    for input in tile.iter().skip(i * each).take(each) {
+        for line in input.as_chunks::<LANES>().0 {
+            l.prefetch(line.as_ptr());
+        }
     }
 }
 

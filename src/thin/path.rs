@@ -12,7 +12,7 @@ pub(super) const OUTPUT_ROWS: usize = 32;
 
 /// The next tile is prefetched for batches of at least this many rows; smaller ones
 /// touch too few of its cache lines.
-const MANY_ROWS: usize = 16;
+const MANY_ROWS: usize = 8;
 
 /// The number of outputs that fit in one vector.
 pub(super) const ONE_VECTOR: usize = crate::simd::LANES;
