@@ -179,9 +179,22 @@ pub(crate) fn divide<D: Divide>(
 /// Runs `leaf(number, item)` on every item of `work`.
 #[inline]
 pub(crate) fn each<D: Divide>(parallel: bool, work: D, leaf: &(impl Fn(usize, D) + Sync)) {
-    divide(parallel, 1, work, &|first, mut work| {
-        for number in first..first + work.items() {
-            leaf(number, work.take(1));
+    each_of(parallel, 1, work, leaf);
+}
+
+/// Runs `leaf(number, items)` on `several` items of `work` at a time, or fewer; `number` is that of
+/// the first.
+#[inline]
+pub(crate) fn each_of<D: Divide>(
+    parallel: bool,
+    several: usize,
+    work: D,
+    leaf: &(impl Fn(usize, D) + Sync),
+) {
+    divide(parallel, several, work, &|first, mut work| {
+        let items = work.items();
+        for number in (0..items).step_by(several) {
+            leaf(first + number, work.take(several.min(items - number)));
         }
     });
 }

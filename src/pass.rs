@@ -33,6 +33,18 @@ impl Pass {
         parallel::each(self.parallel, work, leaf);
     }
 
+    /// Runs `leaf(number, items)` on every `several` items of `work`, of which the last may be fewer;
+    /// `number` is that of the first.
+    #[inline]
+    pub(crate) fn each_of<D: Divide>(
+        self,
+        several: usize,
+        work: D,
+        leaf: &(impl Fn(usize, D) + Sync),
+    ) {
+        parallel::each_of(self.parallel, several, work, leaf);
+    }
+
     /// Runs a kernel with the instruction set of this pass.
     #[inline]
     pub(crate) fn dispatch<K: Kernel>(self, kernel: K) -> K::Output {

@@ -17,10 +17,10 @@ use crate::{
 pub(crate) struct Flow {
     /// The input lists of each layer.
     pub lists: Vec<Lists>,
+    /// The same, rounded to integers, if [`Self::prepare`] found that it is needed.
+    quads: Vec<QuadLists>,
     /// z of each layer; for the output layer these are the logits.
     pub z: Vec<Panels>,
-    /// Memory for the input lists of one layer, rounded to integers: see [`Self::prepare`].
-    quads: QuadLists,
     capacity: usize,
     /// The number of units of the input and of each layer.
     widths: Vec<usize>,
@@ -31,10 +31,11 @@ impl Flow {
         let widths = mlp.widths();
         let lists = widths[..mlp.depth()].iter().map(|&width| Lists::with_capacity(rows, width));
         let z = widths[1..].iter().map(|&width| Panels::with_capacity(rows, width));
+        let quads = widths[..mlp.depth()].iter().map(|&width| QuadLists::with_capacity(0, width));
         Ok(Self {
             lists: lists.collect::<Result<_, _>>()?,
             z: z.collect::<Result<_, _>>()?,
-            quads: QuadLists::with_capacity(0, 0)?,
+            quads: quads.collect::<Result<_, _>>()?,
             capacity: rows,
             widths,
         })
@@ -46,9 +47,12 @@ impl Flow {
     /// There is not enough memory.
     #[inline]
     pub fn prepare(&mut self, network: NetworkView<'_>) -> Result<(), Error> {
-        if network.has_integers() && self.quads.capacity() < self.capacity {
-            let widest = self.widths[..self.z.len()].iter().max().copied().unwrap_or(0);
-            self.quads = QuadLists::with_capacity(self.capacity, widest)?;
+        if network.has_integers() {
+            for (quads, &width) in self.quads.iter_mut().zip(&self.widths) {
+                if quads.capacity() < self.capacity {
+                    *quads = QuadLists::with_capacity(self.capacity, width)?;
+                }
+            }
         }
         Ok(())
     }
@@ -138,7 +142,7 @@ impl Flow {
         for index in layers {
             let (layer, z) = (network.layer(index), &mut self.z[index]);
             let (below, above) = self.lists.split_at_mut(index + 1);
-            let x = LayerInputs { lists: &below[index], quads: &mut self.quads };
+            let x = LayerInputs { lists: &below[index], quads: &mut self.quads[index] };
             if index == last {
                 layer.output(pass, x, z);
             } else {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     mask::{Mask, valid_bits},
-    parallel::Runs,
+    parallel::{Divide, Runs},
     pass::Pass,
     rate::Keep,
     simd::{Kernel, LANES, Lanes, Supported},
@@ -21,8 +21,11 @@ pub(crate) trait Operands: Copy + Sync {
     fn rows(self) -> usize;
     /// The number of outputs of w.
     fn outputs(self) -> usize;
-    /// Writes `sum_k x[row][k] w[k][n]` for panel `n` and the rows from `first` on.
-    fn sums(self, pass: Pass, n: usize, first: usize, sums: &mut [Panel]);
+    /// Writes `sum_k x[row][k] w[k][n]` for panel `n` and those after it, a run of `sums` each, and
+    /// the rows from `first` on.
+    fn sums(self, pass: Pass, n: usize, first: usize, sums: Runs<'_, Panel>);
+    /// The number of panels that are best computed together.
+    const PANELS: usize;
 }
 
 /// Floats, as they are or as bfloat16.
@@ -53,9 +56,12 @@ impl<E: Element> Operands for Floats<'_, E> {
     }
 
     #[inline]
-    fn sums(self, pass: Pass, n: usize, first: usize, sums: &mut [Panel]) {
-        pass.dispatch(Sums { isa: pass.isa, operands: self, n, first, sums });
+    fn sums(self, pass: Pass, n: usize, first: usize, sums: Runs<'_, Panel>) {
+        for (i, sums) in sums.data.chunks_mut(sums.size).enumerate() {
+            pass.dispatch(Sums { isa: pass.isa, operands: self, n: n + i, first, sums });
+        }
     }
+    const PANELS: usize = 1;
 }
 
 impl Scale<'_> {
@@ -236,9 +242,9 @@ impl<U: Unit> Kernel for Activate<'_, U> {
 
 /// Forward pass of a hidden layer, from its operands to lists `out`. `z` is left with the sums, or
 /// with f'(z) r: see [`Epilogue::backward`].
-pub(crate) fn hidden(
+pub(crate) fn hidden<O: Operands>(
     pass: Pass,
-    operands: impl Operands,
+    operands: O,
     scale: Scale<'_>,
     epilogue: &dyn Finish,
     z: &mut Panels,
@@ -247,10 +253,15 @@ pub(crate) fn hidden(
     z.set_rows(operands.rows());
     out.set_rows(operands.rows());
     let watch = z.watch(pass.isa);
-    pass.each((z.runs_mut(), out.runs_mut()), &|n, (sums, out)| {
-        operands.sums(pass, n, 0, sums.data);
-        watch.look(sums.data);
-        epilogue.finish(pass, FinishPanel { scale, n, sums: sums.data, out });
+    let panels = (z.runs_mut(), out.runs_mut());
+    pass.each_of(O::PANELS, panels, &|n, (sums, mut out): (Runs<'_, Panel>, _)| {
+        let (size, data) = (sums.size, sums.data);
+        operands.sums(pass, n, 0, Runs { data, size });
+        watch.look(data);
+        for (i, sums) in data.chunks_mut(size).enumerate() {
+            let out = out.take(1);
+            epilogue.finish(pass, FinishPanel { scale, n: n + i, sums, out });
+        }
     });
     z.set_watched(watch);
 }
@@ -280,20 +291,24 @@ impl Kernel for Logits<'_> {
 }
 
 /// Forward pass of the output layer, from its operands to pre-activations `z`.
-pub(crate) fn output(pass: Pass, operands: impl Operands, scale: Scale<'_>, z: &mut Panels) {
+pub(crate) fn output<O: Operands>(pass: Pass, operands: O, scale: Scale<'_>, z: &mut Panels) {
     z.set_rows(operands.rows());
     let watch = z.watch(pass.isa);
-    let panel = |n, first, sums: &mut [Panel]| {
-        operands.sums(pass, n, first, sums);
-        pass.dispatch(Logits { width: operands.outputs(), scale, n, sums: &mut *sums });
-        watch.look(sums);
+    let width = operands.outputs();
+    let panels = |n: usize, first, sums: Runs<'_, Panel>| {
+        let (size, data) = (sums.size, sums.data);
+        operands.sums(pass, n, first, Runs { data, size });
+        for (i, sums) in data.chunks_mut(size).enumerate() {
+            pass.dispatch(Logits { width, scale, n: n + i, sums });
+        }
+        watch.look(data);
     };
     if z.panels() == 1 {
         // A single panel is divided by rows.
         let parts = Runs { data: z.runs_mut().data, size: OUTPUT_ROWS };
-        pass.each(parts, &|part, sums| panel(0, part * OUTPUT_ROWS, sums.data));
+        pass.each(parts, &|part, sums| panels(0, part * OUTPUT_ROWS, sums));
     } else {
-        pass.each(z.runs_mut(), &|n, sums| panel(n, 0, sums.data));
+        pass.each_of(O::PANELS, z.runs_mut(), &|n, sums| panels(n, 0, sums));
     }
     z.set_watched(watch);
 }

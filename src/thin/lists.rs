@@ -131,6 +131,14 @@ impl Lists {
         }
     }
 
+    /// The offsets and values of the active units of a row in block `b`: for access row by row.
+    #[inline(always)]
+    pub(super) fn of(&self, b: usize, row: usize) -> (&[u8], &[f32]) {
+        let ends = &self.ends[b * (self.rows + 1) + row..][..2];
+        let range = room(self.rows) * b + ends[0] as usize..room(self.rows) * b + ends[1] as usize;
+        (&self.offsets[range.clone()], &self.values[range])
+    }
+
     /// The values of block `b` as a matrix, if every unit of it has an entry in every row.
     #[inline]
     pub(crate) fn full(&self, b: usize) -> Option<Full<'_>> {

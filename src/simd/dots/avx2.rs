@@ -9,29 +9,28 @@ use crate::simd::backend::backend;
 
 backend! {
     /// Proof that the CPU has AVX2: only `detect` makes one.
-    Avx2Dots runs DotKernel as Backend: "sse3", "ssse3", "sse4.1", "sse4.2", "avx", "avx2"
+    Avx2 runs DotKernel as Backend: "sse3", "ssse3", "sse4.1", "sse4.2", "avx", "avx2"
 }
 
-impl Dots for Avx2Dots {
+impl Dots for Avx2 {
     type Acc = [__m256i; 8];
     const OFFSET: u8 = 0;
 
     #[inline(always)]
     fn load(self, from: &Sums) -> Self::Acc {
-        // SAFETY: the eight vectors lie within the 64 elements; AVX by the token.
-        unsafe {
-            let mut sums = [_mm256_setzero_si256(); 8];
-            for (sum, from) in sums.iter_mut().zip(from.as_chunks::<8>().0) {
-                *sum = _mm256_loadu_si256(from.as_ptr().cast());
-            }
-            sums
-        }
+        // SAFETY: AVX by the token.
+        unsafe { load(from) }
     }
     #[inline(always)]
     fn store(self, sums: Self::Acc, to: &mut Sums) {
-        for (sum, to) in sums.into_iter().zip(to.as_chunks_mut::<8>().0) {
-            // SAFETY: 8 elements are written of 8; AVX by the token.
-            unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), sum) }
+        // SAFETY: AVX by the token.
+        unsafe { store(sums, to) }
+    }
+    #[inline(always)]
+    fn prefetch(self, w: &Quad) {
+        for line in w.as_chunks::<16>().0 {
+            // SAFETY: a prefetch has no effect that a program can see.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
         }
     }
     #[inline(always)]
@@ -40,18 +39,55 @@ impl Dots for Avx2Dots {
     }
     /// Without negative activations, such as those of ReLU units, there are no signs to apply.
     #[inline(always)]
-    fn add_quads(self, sums: &mut Sums, w: &QuadTile, quads: &[u8], x: &[[i8; 4]]) {
-        let mut acc = self.load(sums);
-        if x.iter().flatten().any(|x| x.is_negative()) {
-            for (&quad, &x) in quads.iter().zip(x) {
-                acc = add::<true>(self, acc, quad_of(w, quad), x);
+    fn add_quads<const P: usize>(
+        self,
+        sums: [&mut Sums; P],
+        w: [&QuadTile; P],
+        quads: &[u8],
+        x: &[[i8; 4]],
+    ) {
+        let signed = x.iter().flatten().any(|x| x.is_negative());
+        for (sums, w) in sums.into_iter().zip(w) {
+            let mut acc = self.load(sums);
+            if signed {
+                for (&quad, &x) in quads.iter().zip(x) {
+                    acc = add::<true>(self, acc, quad_of(w, quad), x);
+                }
+            } else {
+                for (&quad, &x) in quads.iter().zip(x) {
+                    acc = add::<false>(self, acc, quad_of(w, quad), x);
+                }
             }
-        } else {
-            for (&quad, &x) in quads.iter().zip(x) {
-                acc = add::<false>(self, acc, quad_of(w, quad), x);
-            }
+            self.store(acc, sums);
         }
-        self.store(acc, sums);
+    }
+}
+
+/// Loads sums.
+///
+/// # Safety
+/// The CPU has AVX.
+#[inline(always)]
+pub(super) unsafe fn load(from: &Sums) -> [__m256i; 8] {
+    // SAFETY: the eight vectors lie within the 64 elements; the caller promises AVX.
+    unsafe {
+        let mut sums = [_mm256_setzero_si256(); 8];
+        for (sum, from) in sums.iter_mut().zip(from.as_chunks::<8>().0) {
+            *sum = _mm256_loadu_si256(from.as_ptr().cast());
+        }
+        sums
+    }
+}
+
+/// Stores sums.
+///
+/// # Safety
+/// The CPU has AVX.
+#[inline(always)]
+pub(super) unsafe fn store(sums: [__m256i; 8], to: &mut Sums) {
+    for (sum, to) in sums.into_iter().zip(to.as_chunks_mut::<8>().0) {
+        // SAFETY: 8 elements are written of 8; the caller promises AVX.
+        unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), sum) }
     }
 }
 
@@ -59,11 +95,11 @@ impl Dots for Avx2Dots {
 /// Two products fit 16 bits: 2 * 127 * 127 is below 2^15.
 #[inline(always)]
 fn add<const SIGNED: bool>(
-    _: Avx2Dots,
-    mut sums: <Avx2Dots as Dots>::Acc,
+    _: Avx2,
+    mut sums: <Avx2 as Dots>::Acc,
     w: &Quad,
     x: [i8; 4],
-) -> <Avx2Dots as Dots>::Acc {
+) -> <Avx2 as Dots>::Acc {
     // SAFETY: the eight vectors lie within the 256 bytes; AVX2 by the token.
     unsafe {
         let x = _mm256_set1_epi32(i32::from_ne_bytes(x.map(i8::cast_unsigned)));

@@ -4,12 +4,15 @@
 //! **quad**, whose bytes share a 32-bit lane. The sum of at most 133,144 products fits 32
 //! bits, so it is the same in any order and on every backend.
 //!
-//! A backend is a file with its implementation of [`Dots`] and a line in [`Dotter`].
+//! A backend is a file with its implementation of [`Dots`] and a line in the list of [`Dotter`].
 
 mod avx2;
+mod avx512_vnni;
+mod avx_vnni;
 mod neon;
 mod portable;
-mod vnni;
+
+use std::fmt;
 
 use super::Isa;
 
@@ -39,15 +42,27 @@ pub(crate) trait Dots: Copy + Send + Sync {
     fn store(self, sums: Self::Acc, to: &mut Sums);
     /// Adds the products of a quad's activations and its stored weights.
     fn add(self, sums: Self::Acc, w: &Quad, x: [i8; 4]) -> Self::Acc;
-    /// Adds the products of a row's quads and the weights of a tile. `quads` are the numbers of the
-    /// quads within the tile, `x` their activations.
+    /// Prefetches weights that will be needed soon. This is only a hint, and does nothing if the
+    /// backend has no such instruction.
     #[inline(always)]
-    fn add_quads(self, sums: &mut Sums, w: &QuadTile, quads: &[u8], x: &[[i8; 4]]) {
-        let mut acc = self.load(sums);
-        for (&quad, &x) in quads.iter().zip(x) {
-            acc = self.add(acc, quad_of(w, quad), x);
+    fn prefetch(self, _w: &Quad) {}
+    /// Adds the products of a row's quads and the weights of P tiles. `quads` are the numbers of the
+    /// quads within the tiles, `x` their activations.
+    #[inline(always)]
+    fn add_quads<const P: usize>(
+        self,
+        sums: [&mut Sums; P],
+        w: [&QuadTile; P],
+        quads: &[u8],
+        x: &[[i8; 4]],
+    ) {
+        for (sums, w) in sums.into_iter().zip(w) {
+            let mut acc = self.load(sums);
+            for (&quad, &x) in quads.iter().zip(x) {
+                acc = self.add(acc, quad_of(w, quad), x);
+            }
+            self.store(acc, sums);
         }
-        self.store(acc, sums);
     }
 }
 
@@ -73,45 +88,60 @@ trait Backend: Copy {
     fn run<K: DotKernel>(self, kernel: K) -> K::Output;
 }
 
-/// The dot products of an instruction set that this CPU has.
-#[derive(Clone, Copy)]
-pub(crate) enum Dotter {
-    Portable(portable::Portable),
-    #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
-    Neon(neon::NeonDots),
-    #[cfg(target_arch = "x86_64")]
-    Avx2(avx2::Avx2Dots),
-    #[cfg(target_arch = "x86_64")]
-    Vnni(vnni::VnniDots),
+/// Generates [`Dotter`] from the list of backends. A line `Token in module for Isa on target` says
+/// that `module`, which exists if the build's target satisfies the condition `target`, contains the
+/// backend `Token`, which kernels of `Isa` use if the CPU has it.
+macro_rules! dotters {
+    ($($token:ident in $module:ident for $isa:ident on $target:meta,)+) => {
+        /// Dot products that this CPU has.
+        #[derive(Clone, Copy)]
+        pub(crate) enum Dotter {
+            $(#[cfg($target)] $token($module::$token),)+
+        }
+
+        impl Dotter {
+            /// Those that this CPU has, slowest first, with the instruction set that uses them.
+            fn available() -> impl DoubleEndedIterator<Item = (Isa, Self)> {
+                let all = [$(
+                    #[cfg($target)]
+                    $module::$token::detect().map(|dots| (Isa::$isa, Self::$token(dots))),
+                )+];
+                all.into_iter().flatten()
+            }
+
+            /// Runs the kernel.
+            pub(crate) fn dispatch<K: DotKernel>(self, kernel: K) -> K::Output {
+                match self {
+                    $(#[cfg($target)] Self::$token(dots) => dots.run(kernel),)+
+                }
+            }
+        }
+
+        impl fmt::Debug for Dotter {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self {
+                    $(#[cfg($target)] Self::$token(_) => stringify!($token),)+
+                })
+            }
+        }
+    };
 }
 
-impl std::fmt::Debug for Dotter {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Portable(_) => "portable",
-            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
-            Self::Neon(_) => "neon",
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => "avx2",
-            #[cfg(target_arch = "x86_64")]
-            Self::Vnni(_) => "vnni",
-        })
-    }
+dotters! {
+    Portable in portable for Portable on all(),
+    Neon in neon for Neon on all(target_arch = "aarch64", target_endian = "little"),
+    Avx2 in avx2 for Avx2 on target_arch = "x86_64",
+    AvxVnni in avx_vnni for Avx2 on target_arch = "x86_64",
+    Avx512Vnni in avx512_vnni for Avx512 on target_arch = "x86_64",
 }
 
 impl Dotter {
-    /// The fastest dot products of an instruction set. A CPU with AVX-512 may lack those of 512 bits.
+    /// The fastest dot products for kernels of an instruction set. A CPU with AVX-512 may lack those
+    /// of 512 bits; then it uses those for AVX2.
     pub(crate) fn of(isa: Isa) -> Self {
-        let portable = Self::Portable(portable::Portable);
-        match isa {
-            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
-            Isa::Neon => neon::NeonDots::detect().map_or(portable, Self::Neon),
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => vnni::VnniDots::detect().map_or_else(|| Self::of(Isa::Avx2), Self::Vnni),
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => avx2::Avx2Dots::detect().map_or(portable, Self::Avx2),
-            _ => portable,
-        }
+        let suits = |of| of == isa || of == Isa::Portable || (of, isa) == (Isa::Avx2, Isa::Avx512);
+        let found = Self::available().rev().find(|&(of, _)| suits(of));
+        found.map_or(Self::Portable(portable::Portable), |(_, dotter)| dotter)
     }
 
     /// The backend's [`Dots::OFFSET`].
@@ -125,19 +155,6 @@ impl Dotter {
             }
         }
         self.dispatch(Offset)
-    }
-
-    /// Runs the kernel.
-    pub(crate) fn dispatch<K: DotKernel>(self, kernel: K) -> K::Output {
-        match self {
-            Self::Portable(dots) => dots.run(kernel),
-            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
-            Self::Neon(dots) => dots.run(kernel),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2(dots) => dots.run(kernel),
-            #[cfg(target_arch = "x86_64")]
-            Self::Vnni(dots) => dots.run(kernel),
-        }
     }
 }
 

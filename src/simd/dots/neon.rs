@@ -9,10 +9,10 @@ use crate::simd::backend::backend;
 
 backend! {
     /// Proof that the CPU has NEON: only `detect` makes one.
-    NeonDots runs DotKernel as Backend: "neon"
+    Neon runs DotKernel as Backend: "neon"
 }
 
-impl Dots for NeonDots {
+impl Dots for Neon {
     type Acc = [int32x4_t; 16];
     const OFFSET: u8 = 0;
 

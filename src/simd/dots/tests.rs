@@ -1,10 +1,7 @@
 //! Every backend against the sum written out.
 
 use super::*;
-use crate::{
-    mask::{Domain, Streams, rand_xoshiro::rand_core::Rng},
-    simd::tests::on_each_isa,
-};
+use crate::mask::{Domain, Streams, rand_xoshiro::rand_core::Rng};
 
 /// A quad added to sums.
 struct Add<'a> {
@@ -44,8 +41,8 @@ fn dot_products_equal_the_sum_written_out() {
             let products = w[n].iter().zip(&x).map(|(&w, &x)| i32::from(w) * i32::from(x));
             sums[n].wrapping_add(products.sum())
         });
-        on_each_isa(|isa| {
-            assert_eq!(Dotter::of(isa).dispatch(Add { w: &w, x, sums }), want, "{isa}");
-        });
+        for (_, dotter) in Dotter::available() {
+            assert_eq!(dotter.dispatch(Add { w: &w, x, sums }), want, "{dotter:?}");
+        }
     }
 }

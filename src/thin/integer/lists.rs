@@ -1,62 +1,44 @@
-//! Quads with an active unit, for each row and block of 256 inputs.
+//! The inputs of a layer as bytes: for each row and block, the quads with an active unit.
 
-use super::{BLOCK, PANEL, QUAD, QUADS, QuadTiles, SHIFT, scale, shifted};
+use super::{BLOCK, PANEL, QUAD, QuadTiles, SHIFT, scale, shifted};
 use crate::{
     error::Error,
     parallel::Runs,
     pass::Pass,
     simd::{Kernel, LANES, Lanes},
     tensor::AlignedBuffer,
-    thin::Lists,
+    thin::{
+        Lists,
+        lists::{ListRuns, ListWriter},
+    },
 };
 
-/// The activations of rows as bytes: the quads that are not 0, in ascending order.
+/// The inputs of a layer, rounded to bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct QuadLists {
-    /// `[rows][blocks + 1]`: where the entries of each block start and end within the row's.
-    ends: AlignedBuffer<u32>,
-    /// `[rows][room]`: the numbers of the quads within their block.
-    quads: AlignedBuffer<u8>,
-    /// `[rows][room]`: the bits of four bytes.
-    bytes: AlignedBuffer<f32>,
-    /// `[rows]`: t, what 1 stands for; NaN if an activation is not finite.
+    /// The quads that are not 0, with the bits of their four bytes as values.
+    quads: Lists,
+    /// `[rows]`: t, what 1 stands for; NaN if an input is not finite.
     scales: AlignedBuffer<f32>,
     /// `[rows]`: the sum of the bytes.
     totals: AlignedBuffer<i32>,
-    /// `[rows][blocks][256]`: scratch memory for all bytes of a row.
-    all: AlignedBuffer<i8>,
-    rows: usize,
-    width: usize,
-}
-
-/// The number of blocks of `width` inputs.
-fn blocks(width: usize) -> usize {
-    width.div_ceil(BLOCK)
-}
-
-/// The number of entries allocated per row. It leaves room to write full vectors beyond the last
-/// entry, and is no power of two, so that the rows do not map to the same few cache sets.
-fn room(width: usize) -> usize {
-    blocks(width) * QUADS + LANES
+    /// `[rows][blocks][256]`: all bytes.
+    bytes: AlignedBuffer<i8>,
 }
 
 impl QuadLists {
-    /// Allocates memory for at most `rows` rows of at most `width` inputs.
+    /// Allocates memory for at most `rows` rows of `width` inputs.
     ///
     /// # Errors
     /// There is not enough memory.
     pub(crate) fn with_capacity(rows: usize, width: usize) -> Result<Self, Error> {
-        let too_large = || Error::TooLarge { what: "active quads", shape: [rows, width] };
-        let each = |size: usize| rows.checked_mul(size).ok_or_else(too_large);
+        let bytes = width.next_multiple_of(BLOCK).checked_mul(rows);
+        let too_large = Error::TooLarge { what: "bytes of a layer's inputs", shape: [rows, width] };
         Ok(Self {
-            ends: AlignedBuffer::zeroed(each(blocks(width) + 1)?)?,
-            quads: AlignedBuffer::zeroed(each(room(width))?)?,
-            bytes: AlignedBuffer::zeroed(each(room(width))?)?,
+            quads: Lists::with_capacity(rows, width.div_ceil(QUAD))?,
             scales: AlignedBuffer::zeroed(rows)?,
             totals: AlignedBuffer::zeroed(rows)?,
-            all: AlignedBuffer::zeroed(each(blocks(width) * BLOCK)?)?,
-            rows: 0,
-            width,
+            bytes: AlignedBuffer::zeroed(bytes.ok_or(too_large)?)?,
         })
     }
 
@@ -68,7 +50,7 @@ impl QuadLists {
 
     #[inline]
     pub(super) fn rows(&self) -> usize {
-        self.rows
+        self.quads.rows()
     }
 
     /// t of a row.
@@ -83,49 +65,41 @@ impl QuadLists {
         self.totals[row]
     }
 
-    /// The quads of a row in block `b`, and their bytes.
+    /// The quads that are not 0.
     #[inline(always)]
-    pub(super) fn of(&self, row: usize, b: usize) -> (&[u8], &[[i8; QUAD]]) {
-        let ends = &self.ends[row * (blocks(self.width) + 1)..][b..b + 2];
-        let range = ends[0] as usize..ends[1] as usize;
-        let first = row * room(self.width);
-        let bytes = &self.bytes[first..][range.clone()];
-        (&self.quads[first..][range], bytemuck::cast_slice(bytes))
+    pub(super) fn quads(&self) -> &Lists {
+        &self.quads
     }
 
-    /// Rounds the activations in `x`, the inputs of layer `w`, and puts them into the order of `w`.
-    /// The caller has checked that they fit the capacity.
+    /// Rounds the inputs `x` of layer `w`, and puts them into the order of `w`. The caller has checked
+    /// that they fit the capacity.
     pub(crate) fn fill(&mut self, pass: Pass, x: &Lists, w: &QuadTiles) {
-        (self.rows, self.width) = (x.rows(), x.width());
-        let (rows, ends, room) = (self.rows, blocks(self.width) + 1, room(self.width));
-        let places = w.places();
-        let lists = (
-            Runs { data: &mut self.ends[..rows * ends], size: ends },
-            Runs { data: &mut self.quads[..rows * room], size: room },
-            Runs { data: &mut self.bytes[..rows * room], size: room },
-        );
-        let all = (ends - 1) * BLOCK;
-        let row = (
-            Runs { data: &mut self.totals[..rows], size: 1 },
+        let (rows, places) = (x.rows(), w.places());
+        self.quads.set_rows(rows);
+        let size = x.width().next_multiple_of(BLOCK);
+        let bytes = &mut self.bytes[..rows * size];
+        let to = (
+            Runs { data: &mut *bytes, size },
             Runs { data: &mut self.scales[..rows], size: 1 },
-            Runs { data: &mut self.all[..rows * all], size: all.max(1) },
+            Runs { data: &mut self.totals[..rows], size: 1 },
         );
-        pass.each((lists, row), &|row, ((ends, quads, bytes), (totals, scales, all))| {
-            let to = (ends.data, quads.data, bytes.data);
+        pass.each(to, &|row, (bytes, scales, totals)| {
             (scales.data[0], totals.data[0]) =
-                pass.dispatch(Round { x, row, places, all: all.data, to });
+                pass.dispatch(Round { x, row, places, bytes: bytes.data });
+        });
+        let bytes = &*bytes;
+        pass.each(self.quads.runs_mut(), &|block, quads| {
+            pass.dispatch(Gather { bytes, size, block, quads });
         });
     }
 }
 
-/// Rounds the activations of a row to bytes, puts each at its place in `all`, and lists the quads
-/// that are not 0.
+/// Rounds the inputs of a row to bytes, and puts each at its place.
 struct Round<'a> {
     x: &'a Lists,
     row: usize,
     places: &'a [[u32; PANEL]],
-    all: &'a mut [i8],
-    to: (&'a mut [u32], &'a mut [u8], &'a mut [f32]),
+    bytes: &'a mut [i8],
 }
 
 impl Kernel for Round<'_> {
@@ -134,30 +108,61 @@ impl Kernel for Round<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) -> (f32, i32) {
-        let Self { x, row, places, all, to } = self;
-        all.fill(0);
+        let Self { x, row, places, bytes } = self;
+        bytes.fill(0);
         let max = largest(l, x, row);
-        let rounding = if max.is_finite() {
-            let scale = scale(max);
-            (scale, round(l, x, row, scale, places, all))
-        } else {
-            (f32::NAN, 0)
-        };
-        gather(l, all, to);
-        rounding
+        if !max.is_finite() {
+            return (f32::NAN, 0);
+        }
+        let scale = scale(max);
+        let (mut rounder, scales) = (Rounder { bytes, totals: [0; LANES] }, l.splat(scale));
+        for (b, places) in places.iter().enumerate() {
+            let (offsets, values) = x.of(b, row);
+            let (lines, rest) = values.as_chunks();
+            let (whole, last) = offsets.split_at(lines.len() * LANES);
+            for (offsets, x) in whole.as_chunks::<LANES>().0.iter().zip(lines) {
+                rounder.put(l, places, offsets, l.div(l.load(x), scales));
+            }
+            rounder.put(l, places, last, l.div(l.load_first(rest), scales));
+        }
+        (scale, rounder.totals.into_iter().sum())
     }
 }
 
-/// The largest of the absolute activations of a row. It is not finite if one of them is not.
+/// Puts rounded inputs at their places.
+struct Rounder<'a> {
+    bytes: &'a mut [i8],
+    totals: [i32; LANES],
+}
+
+impl Rounder<'_> {
+    /// Rounds the inputs in the first lanes of x, which have these offsets. The other lanes are 0.
+    #[inline(always)]
+    fn put<L: Lanes>(&mut self, l: L, places: &[u32; PANEL], offsets: &[u8], x: L::F) {
+        let mut line = [0.0; LANES];
+        l.store(l.add(x, l.splat(SHIFT)), &mut line);
+        let mut whole = [0; LANES];
+        for ((whole, total), x) in whole.iter_mut().zip(&mut self.totals).zip(line) {
+            *whole = shifted(x);
+            *total += *whole;
+        }
+        for (&offset, &byte) in offsets.iter().zip(&whole) {
+            self.bytes[places[usize::from(offset) % PANEL] as usize] = byte as i8;
+        }
+    }
+}
+
+/// The largest of the absolute inputs of a row. It is not finite if one of them is not.
 #[inline(always)]
 fn largest<L: Lanes>(l: L, x: &Lists, row: usize) -> f32 {
-    // Without their signs, floats are in the order of their bits. NaN and infinity are the largest.
     let mut most = [0; LANES];
     for b in 0..x.blocks() {
-        let (_, values) = x.block(b).of(row);
-        for values in values.chunks(LANES) {
-            let mut line = [0.0; LANES];
-            l.store(l.load_first(values), &mut line);
+        let (lines, rest) = x.of(b, row).1.as_chunks();
+        let mut last = [0.0; LANES];
+        l.store(l.load_first(rest), &mut last);
+        for line in lines.iter().chain([&last]) {
+            // Without their signs, floats are in the order of their bits. NaN and infinity are the
+            // largest.
             for (most, x) in most.iter_mut().zip(line) {
                 *most = x.to_bits().wrapping_shl(1).max(*most);
             }
@@ -166,56 +171,32 @@ fn largest<L: Lanes>(l: L, x: &Lists, row: usize) -> f32 {
     f32::from_bits(most.into_iter().max().unwrap_or(0) >> 1)
 }
 
-/// Rounds the activations of a row, and returns the sum of its bytes.
-#[inline(always)]
-fn round<L: Lanes>(
-    l: L,
-    x: &Lists,
-    row: usize,
-    scale: f32,
-    places: &[[u32; PANEL]],
-    all: &mut [i8],
-) -> i32 {
-    let (scale, shift) = (l.splat(scale), l.splat(SHIFT));
-    let mut totals = [0; LANES];
-    for (b, places) in places.iter().enumerate() {
-        let (offsets, values) = x.block(b).of(row);
-        for (offsets, values) in offsets.chunks(LANES).zip(values.chunks(LANES)) {
-            let mut line = [0.0; LANES];
-            l.store(l.add(l.div(l.load_first(values), scale), shift), &mut line);
-            let bytes = line.map(shifted);
-            for (total, &byte) in totals.iter_mut().zip(&bytes) {
-                *total += byte;
-            }
-            for (&offset, &byte) in offsets.iter().zip(&bytes) {
-                all[places[usize::from(offset) % PANEL] as usize] = byte as i8;
-            }
-        }
-    }
-    totals.into_iter().sum()
+/// Lists the quads of a block that are not 0.
+struct Gather<'a> {
+    /// All bytes, `size` per row.
+    bytes: &'a [i8],
+    size: usize,
+    block: usize,
+    quads: ListRuns<'a>,
 }
 
-/// Lists the quads that are not 0.
-#[inline(always)]
-fn gather<L: Lanes>(l: L, all: &[i8], to: (&mut [u32], &mut [u8], &mut [f32])) {
-    let (ends, quads, bytes) = to;
-    let zero = l.splat(0.0);
-    let mut at = 0;
-    ends[0] = 0;
-    for (block, end) in all.as_chunks::<BLOCK>().0.iter().zip(&mut ends[1..]) {
-        for (c, some) in block.as_chunks::<{ LANES * QUAD }>().0.iter().enumerate() {
-            // As floats, four bytes of 0 are the only ones equal to 0: -0.0 has the byte -128, and
-            // denormal numbers are not 0.
-            let some: [f32; LANES] = bytemuck::cast(*some);
-            let x = l.load(&some);
-            let active = l.less(x, zero) | l.less(zero, x) | l.is_nan(x);
-            if let (Some(bytes), Some(quads)) =
-                (bytes[at..].first_chunk_mut(), quads[at..].first_chunk_mut())
-            {
-                l.compress(active, x, (c * LANES) as u8, bytes, quads);
+impl Kernel for Gather<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) {
+        let Self { bytes, size, block, quads } = self;
+        let zero = l.splat(0.0);
+        let mut to = ListWriter::new(quads);
+        for (row, bytes) in bytes.chunks(size.max(1)).enumerate() {
+            let bytes = &bytes[block * BLOCK..][..BLOCK];
+            for (c, some) in bytes.as_chunks::<{ LANES * QUAD }>().0.iter().enumerate() {
+                // As floats, four bytes of 0 are the only ones equal to 0: -0.0 has the byte -128,
+                // and denormal numbers are not 0.
+                let x = l.load(&bytemuck::cast(*some));
+                to.push(l, c, l.less(x, zero) | l.less(zero, x) | l.is_nan(x), x);
             }
-            at += active.count_ones() as usize;
+            to.end_of_row(row);
         }
-        *end = at as u32;
     }
 }

@@ -70,7 +70,7 @@ impl Case {
         let other = if isa == Isa::Portable { Isa::detect() } else { Isa::Portable };
         let mut w = QuadTiles::new(&self.w, &self.s, order, Dotter::of(other)).unwrap();
         w.arrange(Dotter::of(isa));
-        let mut quads = QuadLists::with_capacity(self.rows + 1, self.inputs + 5).unwrap();
+        let mut quads = QuadLists::with_capacity(self.rows + 1, self.inputs).unwrap();
         let mut z = Panels::with_capacity(self.rows + 1, self.outputs).unwrap();
         let bias = padded(&self.bias);
         let scale = Scale { bias: bias.as_chunks().0, pending: None };

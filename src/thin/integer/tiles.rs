@@ -69,20 +69,25 @@ impl QuadTiles {
         self.dotter = dotter;
     }
 
-    fn inputs(&self) -> usize {
-        self.inputs
-    }
-
     pub(crate) fn outputs(&self) -> usize {
         self.outputs
     }
 
-    /// The tiles of panel `n`, one per block of inputs.
+    /// The number of blocks of inputs.
+    pub(super) fn blocks(&self) -> usize {
+        self.inputs.div_ceil(BLOCK)
+    }
+
+    /// The weights from block `b` to panel `n`.
     #[inline(always)]
-    pub(super) fn panel(&self, n: usize) -> &[QuadTile] {
-        let blocks = self.inputs().div_ceil(BLOCK);
+    pub(super) fn tile(&self, n: usize, b: usize) -> &QuadTile {
         let tiles: &[QuadTile] = self.data.as_chunks().0.as_chunks().0.as_chunks::<QUADS>().0;
-        &tiles[n * blocks..][..blocks]
+        &tiles[n * self.blocks() + b]
+    }
+
+    /// The number of panels of outputs.
+    pub(super) fn panels(&self) -> usize {
+        self.outputs.div_ceil(PANEL)
     }
 
     /// The scales of panel `n`.

@@ -9,11 +9,11 @@ use crate::simd::backend::backend;
 
 backend! {
     /// Proof that the CPU has AVX-512 VNNI: only `detect` makes one.
-    VnniDots runs DotKernel as Backend:
+    Avx512Vnni runs DotKernel as Backend:
         "sse3", "ssse3", "sse4.1", "sse4.2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512vnni"
 }
 
-impl Dots for VnniDots {
+impl Dots for Avx512Vnni {
     type Acc = [__m512i; 4];
     /// The instruction multiplies unsigned bytes by signed ones. Its sums are modulo 2^32, so the
     /// products of the offset may overflow.
@@ -38,6 +38,13 @@ impl Dots for VnniDots {
         }
     }
     #[inline(always)]
+    fn prefetch(self, w: &Quad) {
+        for line in w.as_chunks::<16>().0 {
+            // SAFETY: a prefetch has no effect that a program can see.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
+        }
+    }
+    #[inline(always)]
     fn add(self, mut sums: Self::Acc, w: &Quad, x: [i8; 4]) -> Self::Acc {
         // SAFETY: the four vectors lie within the 256 bytes; AVX-512F and VNNI by the token.
         unsafe {
@@ -48,24 +55,27 @@ impl Dots for VnniDots {
             sums
         }
     }
-    /// Even and odd quads have sums of their own: a single set of four would wait for itself.
+    /// The registers have room for the sums of several tiles, and a single set of four would wait
+    /// for itself.
     #[inline(always)]
-    fn add_quads(self, sums: &mut Sums, w: &QuadTile, quads: &[u8], x: &[[i8; 4]]) {
-        let mut even = self.load(sums);
-        let mut odd = self.load(&[0; OUTPUTS]);
-        let (pairs, last) = quads.as_chunks::<2>();
-        let (pairs_of_x, last_x) = x.as_chunks::<2>();
-        for (quads, x) in pairs.iter().zip(pairs_of_x) {
-            even = self.add(even, quad_of(w, quads[0]), x[0]);
-            odd = self.add(odd, quad_of(w, quads[1]), x[1]);
+    fn add_quads<const P: usize>(
+        self,
+        sums: [&mut Sums; P],
+        w: [&QuadTile; P],
+        quads: &[u8],
+        x: &[[i8; 4]],
+    ) {
+        let mut acc = [self.load(&[0; OUTPUTS]); P];
+        for (acc, sums) in acc.iter_mut().zip(&sums) {
+            *acc = self.load(sums);
         }
-        for (&quad, &x) in last.iter().zip(last_x) {
-            even = self.add(even, quad_of(w, quad), x);
+        for (&quad, &x) in quads.iter().zip(x) {
+            for (acc, w) in acc.iter_mut().zip(w) {
+                *acc = self.add(*acc, quad_of(w, quad), x);
+            }
         }
-        for (even, odd) in even.iter_mut().zip(odd) {
-            // SAFETY: AVX-512F by the token.
-            *even = unsafe { _mm512_add_epi32(*even, odd) };
+        for (acc, sums) in acc.into_iter().zip(sums) {
+            self.store(acc, sums);
         }
-        self.store(even, sums);
     }
 }
