@@ -40,6 +40,9 @@ pub struct Arguments {
     /// The metrics to print, separated by commas [default: the usual ones for the number of classes]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     metrics: Option<Vec<Metric>>,
+    /// Also print the confusion matrix: for each class, how many of its rows were predicted as each
+    #[arg(long)]
+    confusion: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -56,6 +59,9 @@ struct Results {
     baseline: Baseline,
     loss: f64,
     metrics: BTreeMap<String, Measured>,
+    /// `[label][predicted]`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confusion_matrix: Option<Vec<Vec<u64>>>,
     digest: String,
 }
 
@@ -99,6 +105,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let wanted = arguments.metrics.as_deref().unwrap_or(Metric::usual(loss, classes));
     let mut metrics = Metrics::new(wanted, loss, classes)
         .map_err(|error| anyhow::anyhow!("--metrics: {error}"))?;
+    if arguments.confusion {
+        metrics = metrics.with_confusion()?;
+    }
     let predictor = Predictor::from_model(model)?.with_isa(arguments.machine.isa)?;
     let mut workspace = predictor.workspace(recipe::EVALUATION_BATCH.min(test.rows()))?;
     let pool = arguments.machine.pool()?;
@@ -108,6 +117,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for (metric, figure) in metrics.figures() {
         measured.push((metric.to_string(), Measured::new(metric, figure)?));
     }
+    // All rows have weight 1, so these are whole numbers.
+    let confusion_matrix: Option<Vec<Vec<u64>>> = metrics
+        .confusion()
+        .map(|matrix| matrix.rows().map(|row| row.map(|rows| rows as u64).collect()).collect());
     let baseline = Baseline::new(&test, &test)?;
     if let Some(warning) = baseline.warning(evaluation.wrong.len()) {
         console::remark(&warning);
@@ -122,6 +135,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             baseline,
             loss: evaluation.loss,
             metrics: measured.into_iter().collect(),
+            confusion_matrix,
             digest: predictor.network().digest(),
         };
         serde_json::to_string_pretty(&results)? + "\n"
@@ -129,9 +143,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let (error, baseline) = (percent(test_error), baseline.text());
         format!(
             "rows           {rows}\nwrong          {wrong}\ntest error     {error}\n\
-             baseline       {baseline}\nloss           {:.6}\n\n{}",
+             baseline       {baseline}\nloss           {:.6}\n\n{}{}",
             evaluation.loss,
-            text(&measured)
+            text(&measured),
+            confusion_matrix.map_or(String::new(), |matrix| confusion(&matrix)),
         )
     })
 }
@@ -153,4 +168,15 @@ fn text(measured: &[(String, Measured)]) -> String {
         }
     }
     format!("{table}\n{reasons}")
+}
+
+/// Returns the confusion matrix as a table, with a column for each predicted class.
+fn confusion(matrix: &[Vec<u64>]) -> String {
+    let classes = (0..matrix.len()).map(|class| class.to_string());
+    let header = std::iter::once("label, predicted as".to_owned()).chain(classes);
+    let mut table = table::new(header, &[0]);
+    for (label, rows) in (0..).zip(matrix) {
+        table.add_row(std::iter::once(&label).chain(rows).map(u64::to_string));
+    }
+    format!("\n{table}\n")
 }

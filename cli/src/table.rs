@@ -1,9 +1,9 @@
 //! Tables for stdout.
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, Row, Table, presets};
 
 /// Returns an empty table. Columns are aligned to the right, except those in `texts`.
-pub fn new<const N: usize>(header: [&str; N], texts: &[usize]) -> Table {
+pub fn new(header: impl Into<Row>, texts: &[usize]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_header(header);

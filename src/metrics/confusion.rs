@@ -52,9 +52,14 @@ impl ConfusionMatrix {
         }
         crate::error::below("predicted class", classes, predicted)?;
         check_weight(weight, row)?;
-        self.weights[label as usize * classes + predicted].add(weight);
-        self.rows += 1;
+        self.count(label, predicted, weight);
         Ok(())
+    }
+
+    /// [`Self::add`] of a row that has been checked.
+    pub(super) fn count(&mut self, label: u32, predicted: usize, weight: f64) {
+        self.weights[label as usize * self.classes + predicted].add(weight);
+        self.rows += 1;
     }
 
     /// Adds the rows of another matrix.
@@ -63,9 +68,14 @@ impl ConfusionMatrix {
     /// It has another number of classes.
     pub fn merge(&mut self, other: &Self) -> Result<(), Error> {
         same_size("classes", self.classes, other.classes)?;
+        self.count_all(other);
+        Ok(())
+    }
+
+    /// [`Self::merge`] with one that has as many classes.
+    pub(super) fn count_all(&mut self, other: &Self) {
         super::prior::add_all(&mut self.weights, &other.weights);
         self.rows += other.rows;
-        Ok(())
     }
 
     /// The rows of the matrix, one per label: the weights of the rows that were taken for each class.

@@ -64,8 +64,8 @@ pub use metric::Metric;
 use metric::Running;
 use prior::Prior;
 pub use ranking::{average_precision, roc_auc};
-use row::Outputs;
 pub use row::Row;
+use row::{Outcome, Outputs, most_probable};
 pub(crate) use sum::ExactSum;
 pub use threshold::{Aim, Threshold, threshold};
 
@@ -110,6 +110,7 @@ pub struct Metrics {
     running: Vec<(Metric, Running)>,
     /// Whether a metric needs bits that are 0 or 1.
     only_bits: bool,
+    confusion: Option<ConfusionMatrix>,
 }
 
 impl fmt::Debug for Metrics {
@@ -141,7 +142,36 @@ impl Metrics {
             only_bits |= metric.only_bits();
             running.push((metric, Running::new(metric, outputs)?));
         }
-        Ok(Self { prior: Prior::new(outputs)?, running, only_bits })
+        Ok(Self { prior: Prior::new(outputs)?, running, only_bits, confusion: None })
+    }
+
+    /// Also counts a confusion matrix of the rows from now on.
+    ///
+    /// ```
+    /// use thinnet::{metrics::{Metrics, Row}, nn::Loss};
+    ///
+    /// let mut metrics = Metrics::new(&[], Loss::SoftmaxCrossEntropy, 2)?.with_confusion()?;
+    /// metrics.add(&Row::class(&[0.75, 0.25], 1))?;
+    /// let matrix = metrics.confusion().unwrap();
+    /// assert!(matrix.rows().flatten().eq([0.0, 0.0, 1.0, 0.0]));
+    /// # Ok::<(), thinnet::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The outputs are not classes, or there is not enough memory.
+    pub fn with_confusion(self) -> Result<Self, Error> {
+        let Outputs { loss, number } = self.prior.outputs;
+        let kind = loss.target_kind();
+        if kind != TargetKind::Classes {
+            let (metric, loss, kind) = ("confusion matrix".to_owned(), loss.name(), kind.name());
+            return Err(Error::MetricKind { metric, loss, kind });
+        }
+        Ok(Self { confusion: Some(ConfusionMatrix::new(number)?), ..self })
+    }
+
+    /// The confusion matrix, if one is counted.
+    pub fn confusion(&self) -> Option<&ConfusionMatrix> {
+        self.confusion.as_ref()
     }
 
     /// Adds a row.
@@ -156,6 +186,11 @@ impl Metrics {
         self.running.iter_mut().try_for_each(|(_, running)| running.reserve(1))?;
         self.prior.add(row);
         self.running.iter_mut().for_each(|(_, running)| running.add(row));
+        if let (Some(matrix), Outcome::Class { probabilities, label }) =
+            (&mut self.confusion, row.outcome)
+        {
+            matrix.count(label, most_probable(probabilities), row.weight);
+        }
         Ok(())
     }
 
@@ -165,7 +200,9 @@ impl Metrics {
     /// They are not the same metrics of the same kind and number of outputs, or there is not enough
     /// memory. Then nothing has changed.
     pub fn merge(&mut self, other: &Self) -> Result<(), Error> {
-        let same = self.prior.outputs == other.prior.outputs && self.metrics().eq(other.metrics());
+        let same = self.prior.outputs == other.prior.outputs
+            && self.metrics().eq(other.metrics())
+            && self.confusion.is_some() == other.confusion.is_some();
         if !same {
             return Err(Error::OtherMetrics { into: self.names(), from: other.names() });
         }
@@ -174,6 +211,9 @@ impl Metrics {
         self.prior.merge(&other.prior);
         for ((_, to), (_, from)) in self.running.iter_mut().zip(&other.running) {
             to.merge(from);
+        }
+        if let (Some(to), Some(from)) = (&mut self.confusion, &other.confusion) {
+            to.count_all(from);
         }
         Ok(())
     }
@@ -210,7 +250,8 @@ impl Metrics {
 
     /// The metrics and outputs in words, for messages.
     fn names(&self) -> String {
-        let names: Vec<_> = self.metrics().map(|metric| metric.to_string()).collect();
+        let mut names: Vec<_> = self.metrics().map(|metric| metric.to_string()).collect();
+        names.extend(self.confusion.is_some().then(|| "confusion matrix".to_owned()));
         format!("{} of {}", names.join(", "), self.outputs_text())
     }
 

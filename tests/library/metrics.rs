@@ -173,12 +173,24 @@ fn confusion_matrices_match_scikit_learn() {
         }
         let [mut matrix, odd] = parts;
         matrix.merge(&odd).unwrap();
+        // Metrics count the same.
+        let empty = || case.empty().with_confusion().unwrap();
+        let mut counted = [empty(), empty()];
+        case.rows(|i, row| counted[i % 2].add(&row).unwrap());
+        let [mut metrics, odd] = counted;
+        metrics.merge(&odd).unwrap();
+        assert!(metrics.confusion().unwrap().rows().flatten().eq(matrix.rows().flatten()));
+        assert!(matches!(metrics.merge(&case.empty()), Err(Error::OtherMetrics { .. })));
         for (got, want) in matrix.rows().zip(case.confusion.as_ref().unwrap()) {
             assert_eq!(got.len(), case.outputs);
             got.zip(want).for_each(|(got, &want)| near(got, want, &case.name));
         }
         assert_eq!(matrix.rows().len(), case.outputs);
     }
+    let values = Metrics::new(&[], Loss::SquaredError, 2).unwrap();
+    let error = values.with_confusion().unwrap_err().to_string();
+    assert!(error.starts_with("metric confusion matrix does not support loss squared"), "{error}");
+    assert!(Metrics::new(&[], Loss::SoftmaxCrossEntropy, 2).unwrap().confusion().is_none());
 }
 
 #[test]

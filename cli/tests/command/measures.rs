@@ -139,6 +139,16 @@ fn a_network_that_always_says_no_is_seen_to_do_so() {
     assert_eq!(found["log_loss"]["baseline_of"], "prior probabilities");
     assert!(found["precision"]["value"].is_null() && found["precision"]["undefined"].is_string());
 
+    let confusion = ["--confusion", "--metrics=f1(0)"];
+    let shown = eval(folder, &confusion);
+    for line in ["│ 0                   ┆ 590 ┆ 0 │", "│ 1                   ┆  10 ┆ 0 │"]
+    {
+        assert!(shown.contains(line), "{shown}");
+    }
+    let json: Value =
+        serde_json::from_str(&eval(folder, &[&confusion[..], &["--json"]].concat())).unwrap();
+    assert_eq!(json["confusion_matrix"], serde_json::json!([[590, 0], [10, 0]]));
+
     for (list, code, words) in [
         ("--metrics=auc", 2, "metric `auc`: expected one of error_rate, accuracy, "),
         ("--metrics=recall(2)", 1, "--metrics: class: expected an index below 2, got 2"),
