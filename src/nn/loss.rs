@@ -20,7 +20,6 @@ use crate::{
     thin::Panels,
 };
 pub use huber::HuberDelta;
-use link::Link;
 pub(crate) use link::LinkFunction;
 use targets::{Kind, of_kind};
 pub use targets::{TargetKind, Targets};
@@ -119,11 +118,7 @@ impl Loss {
 
     /// Writes the predictions for the rows of `z` to `out`, and overwrites `z` with them.
     pub(crate) fn predictions(self, isa: Supported, z: &mut Panels, out: &mut Matrix) {
-        let function = self.link_function();
-        if function != LinkFunction::Identity {
-            isa.dispatch(Link { function, width: out.columns(), z: &mut *z });
-        }
-        z.copy_to(out);
+        self.link_function().predictions(isa, z, out);
     }
 
     /// The predictions for one row's z, in f64.

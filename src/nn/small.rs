@@ -1,14 +1,15 @@
 //! The forward pass of a small network for predictions of few rows, as one kernel: the rows go
 //! through all layers one by one.
 
-use super::{Layer, Mlp, activation::UnitVisitor};
+use super::{Layer, LinkFunction, Mlp, activation::UnitVisitor};
 use crate::{
     data::Batch,
     simd::{Kernel, Lanes, Supported},
+    tensor::Matrix,
     thin::{
         Panels, Unit,
         forward::Scale,
-        row::{Inputs, Outputs, Parameters, Watch, logits},
+        row::{Outputs, Parameters, Row, Watch, logits},
         rows_one_by_one,
     },
 };
@@ -37,48 +38,57 @@ impl Small {
     }
 
     /// Computes the logits of a batch whose width is the network's, with the bits of
-    /// [`Flow::forward_whole`](super::Flow::forward_whole). Returns whether all inputs, sums and
-    /// logits are finite.
-    pub fn forward(
+    /// [`Flow::forward_whole`](super::Flow::forward_whole), and applies `link` to them. Returns
+    /// whether all inputs, sums and logits are finite.
+    pub fn predict(
         &mut self,
         isa: Supported,
         mlp: &Mlp,
         batch: &Batch<'_>,
+        link: LinkFunction,
         z: &mut Panels,
+        out: &mut Matrix,
     ) -> bool {
         z.set_rows(batch.rows());
-        isa.dispatch(Forward { mlp, batch, outputs: &mut self.outputs, z })
+        isa.dispatch(Predict { mlp, batch, outputs: &mut self.outputs, link, z, out })
     }
 }
 
-struct Forward<'a> {
+struct Predict<'a> {
     mlp: &'a Mlp,
     batch: &'a Batch<'a>,
     outputs: &'a mut [Outputs; 2],
+    link: LinkFunction,
+    /// Memory for the logits.
     z: &'a mut Panels,
+    out: &'a mut Matrix,
 }
 
-impl Kernel for Forward<'_> {
+impl Kernel for Predict<'_> {
     type Output = bool;
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) -> bool {
-        let Self { mlp, batch, outputs: [below, above], z } = self;
+        let Self { mlp, batch, outputs: [below, above], link, z, out } = self;
         let (mut below, mut above) = (below, above);
-        let (mut watch, mut bits) = (Watch::new(l), Default::default());
         let Some((output, hidden)) = mlp.layers.split_last() else { return false };
+        let (mut watch, output) = (Watch::new(l), parameters(output));
         for row in 0..batch.rows() {
-            let mut x = Inputs::of_row(l, batch.at(row), &mut bits, &mut watch);
+            let x = Row::new(l, batch.at(row), &mut watch);
+            let Some((first, hidden)) = hidden.split_first() else {
+                logits(l, output, x, z, row, &mut watch);
+                continue;
+            };
+            below.sum(l, parameters(first), x, &mut watch);
+            Activate::layer(l, first, below);
             for layer in hidden {
-                let parameters = parameters(layer);
-                let (scale, width) = (parameters.scale, parameters.w.outputs());
-                above.sum(l, parameters, x, &mut watch);
-                layer.activation.dispatch(Activate { l, scale, width, outputs: &mut *above });
+                above.sum(l, parameters(layer), &*below, &mut watch);
+                Activate::layer(l, layer, above);
                 std::mem::swap(&mut below, &mut above);
-                x = below.inputs(width);
             }
-            logits(l, parameters(output), x, z, row, &mut watch);
+            logits(l, output, &*below, z, row, &mut watch);
         }
+        link.apply(l, z, out);
         watch.all_finite(l)
     }
 }
@@ -94,6 +104,15 @@ struct Activate<'a, L> {
     scale: Scale<'a>,
     width: usize,
     outputs: &'a mut Outputs,
+}
+
+impl<'a, L: Lanes> Activate<'a, L> {
+    /// Turns the sums of a layer into its outputs.
+    #[inline(always)]
+    fn layer(l: L, layer: &'a Layer, outputs: &'a mut Outputs) {
+        let Parameters { w, scale } = parameters(layer);
+        layer.activation.dispatch(Self { l, scale, width: w.outputs(), outputs });
+    }
 }
 
 impl<L: Lanes> UnitVisitor for Activate<'_, L> {

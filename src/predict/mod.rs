@@ -38,7 +38,7 @@ use tallies::Tallies;
 use crate::{
     data::Batch,
     error::Error,
-    nn::{Flow, Mlp, NetworkView, Rounded, Small},
+    nn::{Flow, LinkFunction, Mlp, NetworkView, Rounded, Small},
     simd::{Isa, Supported},
     tensor::{Matrix, MatrixView},
     thin::{Gaps, InputBits},
@@ -212,11 +212,7 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         batch: &Batch<'_>,
         workspace: &'w mut Workspace,
     ) -> Result<MatrixView<'w>, Error> {
-        self.forward(batch, workspace)?;
-        let mlp = self.network();
-        let logits = &mut workspace.flow.z[mlp.depth() - 1];
-        mlp.loss().predictions(self.isa, logits, &mut workspace.predictions);
-        Ok(workspace.predictions.first_rows(batch.rows()))
+        self.outputs(batch, workspace, self.network().loss().link_function())
     }
 
     /// Like [`Self::predict`], but returns [`Estimates`], as the other methods do, with
@@ -263,9 +259,7 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         batch: &Batch<'_>,
         workspace: &'w mut Workspace,
     ) -> Result<MatrixView<'w>, Error> {
-        self.forward(batch, workspace)?;
-        workspace.flow.z[self.network().depth() - 1].copy_to(&mut workspace.predictions);
-        Ok(workspace.predictions.first_rows(batch.rows()))
+        self.outputs(batch, workspace, LinkFunction::Identity)
     }
 
     /// Samples thinned networks and returns the mean and variance of each row's
@@ -390,22 +384,45 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         batch.check(self.network().inputs(), self.finite_inputs)
     }
 
+    /// Applies `link` to the logits.
+    fn outputs<'w>(
+        &self,
+        batch: &Batch<'_>,
+        workspace: &'w mut Workspace,
+        link: LinkFunction,
+    ) -> Result<MatrixView<'w>, Error> {
+        if !self.small(batch, workspace, link)? {
+            self.forward(batch, workspace)?;
+            let Workspace { flow, predictions, .. } = &mut *workspace;
+            link.predictions(self.isa, &mut flow.z[self.network().depth() - 1], predictions);
+        }
+        Ok(workspace.predictions.first_rows(batch.rows()))
+    }
+
+    /// Does the same in one kernel if the network and the batch are small. Returns whether it did:
+    /// if something is not finite that has to be, [`Self::forward`] finds the row to name.
+    fn small(
+        &self,
+        batch: &Batch<'_>,
+        workspace: &mut Workspace,
+        link: LinkFunction,
+    ) -> Result<bool, Error> {
+        let mlp = self.network();
+        let Workspace { flow, small: Some(small), predictions, .. } = workspace else {
+            return Ok(false);
+        };
+        if !small.suits(batch.rows()) || self.rounded.is_some() {
+            return Ok(false);
+        }
+        flow.check(mlp, batch.rows())?;
+        batch.check(mlp.inputs(), false)?;
+        let z = &mut flow.z[mlp.depth() - 1];
+        let finite = small.predict(self.isa, mlp, batch, link, z, predictions);
+        Ok(finite || !self.finite_inputs)
+    }
+
     /// Leaves the logits in the workspace.
     fn forward(&self, batch: &Batch<'_>, workspace: &mut Workspace) -> Result<(), Error> {
-        let mlp = self.network();
-        workspace.flow.check(mlp, batch.rows())?;
-        batch.check(mlp.inputs(), false)?;
-        if let Some(small) = &mut workspace.small
-            && small.suits(batch.rows())
-            && self.rounded.is_none()
-        {
-            let logits = &mut workspace.flow.z[mlp.depth() - 1];
-            let finite = small.forward(self.isa, mlp, batch, logits);
-            if finite || !self.finite_inputs {
-                return Ok(());
-            }
-            // What follows finds the row to name.
-        }
         self.check(batch, workspace)?;
         let (context, rows) = (self.context(), batch.rows());
         let (pass, layers) = (context.pass(rows), 0..self.network().depth());

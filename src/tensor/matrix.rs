@@ -120,6 +120,12 @@ impl Matrix {
         &mut self.data[row * self.stride..][..self.columns]
     }
 
+    /// The cache lines of a row that is known to exist. Their padding has to stay zero.
+    #[inline]
+    pub(crate) fn lines_mut(&mut self, row: usize) -> &mut [[f32; LINE / size_of::<f32>()]] {
+        self.data[row * self.stride..][..self.stride].as_chunks_mut().0
+    }
+
     /// The rows in order, without their padding.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[f32]> + DoubleEndedIterator + Clone {
         self.view().iter()

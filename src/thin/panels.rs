@@ -7,7 +7,7 @@ use crate::{
     error::Error,
     parallel::Runs,
     simd::{Kernel, Lanes, Supported},
-    tensor::{AlignedBuffer, Matrix},
+    tensor::AlignedBuffer,
 };
 
 /// Pre-activations z or their gradient dz, which share memory. The layout is
@@ -94,16 +94,6 @@ impl Panels {
     /// One element.
     pub(crate) fn get(&self, row: usize, unit: usize) -> f32 {
         self.at(unit / PANEL, row)[unit % PANEL]
-    }
-
-    /// Copies the rows in use to the first rows of a matrix, without padding.
-    #[inline]
-    pub(crate) fn copy_to(&self, out: &mut Matrix) {
-        for row in 0..self.rows {
-            for (n, to) in out.at_mut(row).chunks_mut(PANEL).enumerate() {
-                to.copy_from_slice(&self.at(n, row)[..to.len()]);
-            }
-        }
     }
 
     /// Checks that all numbers are finite. `error` makes the error of a row, a unit and its value.

@@ -25,29 +25,31 @@ pub(crate) struct Parameters<'a> {
     pub scale: Scale<'a>,
 }
 
+/// The inputs of a layer for one row.
+pub(crate) trait Inputs: Copy {
+    /// Computes `sum_k x[k] w[k][n]` for the first `V` vectors of panel `n`, starting from 0 and
+    /// adding over ascending active units.
+    fn product<L: Lanes, const V: usize>(self, l: L, w: &Tiles, n: usize) -> [L::F; V];
+}
+
 /// Which units of a layer are active, block by block.
 type Bits = [u64; BLOCKS];
 
-/// The inputs of a layer for one row.
+/// A data row, whose elements that are not zero are active.
 #[derive(Clone, Copy)]
-pub(crate) struct Inputs<'a> {
-    /// A value for each unit, which does not matter if the unit is not active.
-    values: &'a [f32],
-    bits: &'a Bits,
+pub(crate) struct Row<'a> {
+    x: &'a [f32],
+    bits: Bits,
+    /// Whether all are active.
+    dense: bool,
 }
 
-impl<'a> Inputs<'a> {
-    /// The elements of a data row, of which those that are not zero are active.
+impl<'a> Row<'a> {
+    /// Finds the elements that are not zero.
     #[inline(always)]
-    pub(crate) fn of_row<L: Lanes>(
-        l: L,
-        row: &'a [f32],
-        bits: &'a mut Bits,
-        watch: &mut Watch<L>,
-    ) -> Self {
-        let zero = l.splat(0.0);
-        for (x, bits) in row.chunks(PANEL).zip(&mut *bits) {
-            *bits = 0;
+    pub(crate) fn new<L: Lanes>(l: L, x: &'a [f32], watch: &mut Watch<L>) -> Self {
+        let (zero, mut bits, mut dense) = (l.splat(0.0), [0; BLOCKS], true);
+        for (x, bits) in x.chunks(PANEL).zip(&mut bits) {
             for (c, x) in x.chunks(LANES).enumerate() {
                 let x = match x.first_chunk() {
                     Some(x) => l.load(x),
@@ -57,31 +59,32 @@ impl<'a> Inputs<'a> {
                 let present = l.less(x, zero) | l.less(zero, x) | l.is_nan(x);
                 *bits |= u64::from(present) << (c * LANES);
             }
+            dense &= *bits == valid_bits(x.len(), 0);
         }
-        Self { values: row, bits }
+        Self { x, bits, dense }
     }
+}
 
-    /// Computes `sum_k x[k] w[k][n]` for the first `V` vectors of panel `n`, starting from 0 and
-    /// adding over ascending active units.
+impl Inputs for Row<'_> {
     #[inline(always)]
     fn product<L: Lanes, const V: usize>(self, l: L, w: &Tiles, n: usize) -> [L::F; V] {
         let (tiles, panels) = (w.tiles(), w.panels());
         let (mut sums, mut at) = ([l.splat(0.0); V], n);
-        for (values, &bits) in self.values.chunks(PANEL).zip(self.bits) {
+        for (x, bits) in self.x.chunks(PANEL).zip(self.bits) {
             let tile = &tiles[at];
-            at += panels;
-            if bits == valid_bits(values.len(), 0) {
-                for (&x, w) in values.iter().zip(tile) {
+            if self.dense {
+                for (&x, w) in x.iter().zip(tile) {
                     sums = add_scaled(l, l.splat(x), load(l, w), sums);
                 }
-                continue;
+            } else {
+                let mut left = bits;
+                while left != 0 {
+                    let k = left.trailing_zeros() as usize;
+                    sums = add_scaled(l, l.splat(x[k]), load(l, &tile[k]), sums);
+                    left &= left - 1;
+                }
             }
-            let mut left = bits;
-            while left != 0 {
-                let k = left.trailing_zeros() as usize;
-                sums = add_scaled(l, l.splat(values[k]), load(l, &tile[k]), sums);
-                left &= left - 1;
-            }
+            at += panels;
         }
         sums
     }
@@ -105,7 +108,7 @@ impl Outputs {
         &mut self,
         l: L,
         layer: Parameters<'_>,
-        x: Inputs<'_>,
+        x: impl Inputs,
         watch: &mut Watch<L>,
     ) {
         let w = layer.w;
@@ -143,11 +146,24 @@ impl Outputs {
             *bits = active & valid_bits(width, n);
         }
     }
+}
 
-    /// The outputs of a layer of `width` units as the inputs of the next one.
+impl Inputs for &Outputs {
     #[inline(always)]
-    pub(crate) fn inputs(&self, width: usize) -> Inputs<'_> {
-        Inputs { values: &self.values.as_flattened()[..width], bits: &self.bits }
+    fn product<L: Lanes, const V: usize>(self, l: L, w: &Tiles, n: usize) -> [L::F; V] {
+        let (tiles, panels) = (w.tiles(), w.panels());
+        let (mut sums, mut at) = ([l.splat(0.0); V], n);
+        for (values, &bits) in self.values.iter().zip(&self.bits) {
+            let Some(tile) = tiles.get(at) else { break };
+            let mut left = bits;
+            while left != 0 {
+                let k = left.trailing_zeros() as usize;
+                sums = add_scaled(l, l.splat(values[k]), load(l, &tile[k]), sums);
+                left &= left - 1;
+            }
+            at += panels;
+        }
+        sums
     }
 }
 
@@ -156,7 +172,7 @@ impl Outputs {
 pub(crate) fn logits<L: Lanes>(
     l: L,
     layer: Parameters<'_>,
-    x: Inputs<'_>,
+    x: impl Inputs,
     z: &mut Panels,
     row: usize,
     watch: &mut Watch<L>,

@@ -2,8 +2,9 @@
 
 use crate::{
     mask::valid_bits,
-    simd::{Kernel, LANES, Lanes, math},
-    thin::{PANEL, Panel, Panels, load_from, store_to, vectors},
+    simd::{Kernel, LANES, Lanes, Supported, math},
+    tensor::Matrix,
+    thin::{PANEL, Panel, Panels, VECTORS, load_from, store_to, vectors},
 };
 
 /// The function that turns z into predictions.
@@ -32,6 +33,41 @@ impl LinkFunction {
         }
     }
 
+    /// Writes the predictions for the rows of `z` to `out`, and overwrites `z` with them.
+    pub fn predictions(self, isa: Supported, z: &mut Panels, out: &mut Matrix) {
+        isa.dispatch(Link { function: self, z, out });
+    }
+
+    /// [`Self::predictions`] inside a kernel.
+    #[inline(always)]
+    pub fn apply<L: Lanes>(self, l: L, z: &mut Panels, out: &mut Matrix) {
+        let width = out.columns();
+        match self {
+            Self::Softmax => {
+                for row in 0..z.rows() {
+                    softmax(l, width, z, row);
+                }
+            }
+            Self::Identity => {}
+            Self::Logistic => {
+                for row in 0..z.rows() {
+                    for n in 0..z.panels() {
+                        *z.at_mut(n, row) = logistic(l, width, n, z.at(n, row));
+                    }
+                }
+            }
+        }
+        for row in 0..z.rows() {
+            for (n, to) in out.lines_mut(row).chunks_mut(VECTORS).enumerate() {
+                let from = z.at(n, row);
+                for (c, to) in to.iter_mut().enumerate() {
+                    let [y] = load_from(l, from, c);
+                    l.store(l.keep(valid(width, n, c), y), to);
+                }
+            }
+        }
+    }
+
     /// The entropy in nats of the class probabilities `p`, or the sum of the entropies of bits with
     /// these probabilities; none for values.
     pub fn entropy(self, p: impl Iterator<Item = f64>) -> Option<f64> {
@@ -45,11 +81,11 @@ impl LinkFunction {
     }
 }
 
-/// Overwrites z with the predictions.
-pub(super) struct Link<'a> {
-    pub function: LinkFunction,
-    pub width: usize,
-    pub z: &'a mut Panels,
+/// Overwrites z with the predictions, and copies them to `out`.
+struct Link<'a> {
+    function: LinkFunction,
+    z: &'a mut Panels,
+    out: &'a mut Matrix,
 }
 
 impl Kernel for Link<'_> {
@@ -57,22 +93,8 @@ impl Kernel for Link<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        let Self { function, width, z } = self;
-        match function {
-            LinkFunction::Softmax => {
-                for row in 0..z.rows() {
-                    softmax(l, width, z, row);
-                }
-            }
-            LinkFunction::Identity => {}
-            LinkFunction::Logistic => {
-                for row in 0..z.rows() {
-                    for n in 0..z.panels() {
-                        *z.at_mut(n, row) = logistic(l, width, n, z.at(n, row));
-                    }
-                }
-            }
-        }
+        let Self { function, z, out } = self;
+        function.apply(l, z, out);
     }
 }
 
