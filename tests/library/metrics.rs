@@ -291,6 +291,8 @@ fn a_threshold_is_between_two_scores() {
     // No number is between these.
     let next = 0.5f64.next_up();
     assert_eq!(of(&[0.5, next], &[false, true]), 0.5);
+    // Here the mean is rounded up to the score that has to be a yes.
+    assert_eq!(of(&[next, next.next_up()], &[false, true]), next);
     assert_eq!(of(&[-0.0, f64::from_bits(1)], &[false, true]), 0.0);
     assert_eq!(of(&[-1e308, 1e308], &[false, true]), 0.0);
     // All rows are a yes, but not all numbers.
