@@ -4,7 +4,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Backend, DotKernel, Dots, OUTPUTS, Quad, QuadTile, Sums, quad_of};
+use super::{Backend, DotKernel, Dots, OUTPUTS, Quad, QuadTile, Sums, TOGETHER, quad_of};
 use crate::simd::backend::backend;
 
 backend! {
@@ -72,6 +72,23 @@ impl Dots for Avx512Vnni {
         for (&quad, &x) in quads.iter().zip(x) {
             for (acc, w) in acc.iter_mut().zip(w) {
                 *acc = self.add(*acc, quad_of(w, quad), x);
+            }
+        }
+        for (acc, sums) in acc.into_iter().zip(sums) {
+            self.store(acc, sums);
+        }
+    }
+    /// Weights are loaded once for all rows: with one row, loads take longer than products.
+    #[inline(always)]
+    fn add_rows(self, sums: [&mut Sums; TOGETHER], w: &QuadTile, x: [&[[i8; 4]]; TOGETHER]) {
+        let mut acc = [self.load(&[0; OUTPUTS]); TOGETHER];
+        for (acc, sums) in acc.iter_mut().zip(&sums) {
+            *acc = self.load(sums);
+        }
+        let [a, b, c, d] = x;
+        for ((((w, &a), &b), &c), &d) in w.iter().zip(a).zip(b).zip(c).zip(d) {
+            for (acc, x) in acc.iter_mut().zip([a, b, c, d]) {
+                *acc = self.add(*acc, w, x);
             }
         }
         for (acc, sums) in acc.into_iter().zip(sums) {

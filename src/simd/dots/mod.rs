@@ -64,7 +64,22 @@ pub(crate) trait Dots: Copy + Send + Sync {
             self.store(acc, sums);
         }
     }
+    /// Adds the products of several rows and the weights of a tile, of which every row has the first
+    /// quads.
+    #[inline(always)]
+    fn add_rows(self, sums: [&mut Sums; TOGETHER], w: &QuadTile, x: [&[[i8; 4]]; TOGETHER]) {
+        for (sums, x) in sums.into_iter().zip(x) {
+            let mut acc = self.load(sums);
+            for (w, &x) in w.iter().zip(x) {
+                acc = self.add(acc, w, x);
+            }
+            self.store(acc, sums);
+        }
+    }
 }
+
+/// Rows that take their weights from registers together.
+pub(crate) const TOGETHER: usize = 4;
 
 /// The weights of a quad. Bytes past the end of a list are not valid numbers: the modulo keeps them
 /// in range.

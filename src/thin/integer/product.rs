@@ -4,8 +4,8 @@ use super::{PANEL, QUADS, QuadLists, QuadTiles};
 use crate::{
     parallel::Runs,
     pass::Pass,
-    simd::dots::{DotKernel, Dots, QuadTile},
-    thin::{Panel, forward::Operands},
+    simd::dots::{DotKernel, Dots, QuadTile, TOGETHER},
+    thin::{Panel, dense::Full, forward::Operands},
 };
 
 /// The integer weights of a layer and its inputs.
@@ -40,6 +40,23 @@ const ROWS: usize = 256;
 
 /// Batches of at least this many rows prefetch the next tiles; smaller ones need too little of them.
 const MANY_ROWS: usize = 16;
+
+/// Adds the products of a block in which every row has every quad; `sums` holds the rows from
+/// `first` on.
+#[inline(always)]
+fn full<D: Dots>(dots: D, tile: &QuadTile, x: Full<'_>, first: usize, sums: &mut [Panel]) {
+    let (several, rest) = sums.as_chunks_mut();
+    for (i, sums) in several.iter_mut().enumerate() {
+        let row = |r| bytemuck::cast_slice(x.row(first + i * TOGETHER + r));
+        dots.add_rows(sums.each_mut().map(bytemuck::cast_mut), tile, std::array::from_fn(row));
+    }
+    let first = first + several.len() * TOGETHER;
+    let all: [u8; QUADS] = std::array::from_fn(|quad| quad as u8);
+    for (i, sums) in rest.iter_mut().enumerate() {
+        let bytes = bytemuck::cast_slice(x.row(first + i));
+        dots.add_quads([bytemuck::cast_mut(sums)], [tile], &all, bytes);
+    }
+}
 
 /// The sums of some panels and rows: over ascending blocks, so that tiles stay in L1 while the rows
 /// pass.
@@ -91,6 +108,12 @@ impl<'a> Integers<'a> {
             for b in 0..w.blocks() {
                 let tiles = self.tiles(n, b);
                 let (block, next) = (x.quads().block(b), self.next::<P>(n, b));
+                if let Some(x) = x.quads().full(b) {
+                    for (panel, tile) in panels.iter_mut().zip(tiles) {
+                        full(dots, tile, x, first + part.start, &mut panel[part.clone()]);
+                    }
+                    continue;
+                }
                 let next = next.filter(|_| part.len() >= MANY_ROWS);
                 let each = QUADS.div_ceil(part.len());
                 for (i, row) in part.clone().enumerate() {
