@@ -5,8 +5,8 @@
 #     fuzz/run.sh SECONDS
 #
 # TARGETS="training dropout" selects some of them; JOBS=2 runs two at a time. SEED=N
-# is libFuzzer's seed, by default the commit's: each commit tries other inputs, and the
-# same commit nearly the same. After a crash no further target is started, and the input
+# is libFuzzer's seed, by default the commit's: each commit tries other inputs, and two
+# runs of a commit start alike. After a crash no further target is started, and the input
 # is in fuzz/artifacts/TARGET/.
 set -euo pipefail
 cd "$(dirname "$0")"

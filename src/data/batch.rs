@@ -5,7 +5,7 @@ use std::fmt;
 use crate::{
     abridged::Few,
     error::{Error, below, same_size},
-    tensor::MatrixView,
+    tensor::{MatrixView, all_finite},
 };
 
 /// Some rows of inputs. The first row's index in the global batch selects the rows' mask streams,
@@ -133,8 +133,8 @@ impl<'a> Batch<'a> {
         if finite && (self.chosen.is_some() || !self.rows.all_finite()) {
             for row in 0..self.rows() {
                 let x = self.at(row);
-                // One branch-free pass; search for the element only if the pass found one.
-                if x.iter().fold(false, |bad, x| bad | !x.is_finite())
+                // Search for the element only if there is one.
+                if !all_finite(x)
                     && let Some(column) = x.iter().position(|x| !x.is_finite())
                 {
                     let value = x[column];

@@ -310,7 +310,7 @@ mod tests {
         nn::{Activation, Loss},
         rate::Keep,
         tensor::Matrix,
-        thin::DensePays,
+        thin::{Registers, dense_pays},
         train::{Adam, Schedule, Sgd},
     };
 
@@ -374,7 +374,11 @@ mod tests {
             let found = Profile::measure(&mlp, Adam::default(), &data(30), 20, 2, isa).unwrap();
             let dense: Vec<f64> = found.layers.iter().map(|layer| layer.dense_blocks).collect();
             // A third of the data is zero, and the outputs of tanh are not.
-            assert_eq!(dense, [0.0, f64::from(u8::from(isa.dispatch(DensePays)))], "{isa}");
+            assert_eq!(
+                dense,
+                [0.0, f64::from(u8::from(dense_pays(isa.dispatch(Registers))))],
+                "{isa}"
+            );
         }
     }
 

@@ -219,11 +219,10 @@ impl<'a> MatrixView<'a> {
 
     /// Whether all numbers are finite: one pass without branches if there is no padding.
     pub(crate) fn all_finite(&self) -> bool {
-        let finite = |x: &[f32]| x.iter().fold(true, |finite, x| finite & x.is_finite());
         if self.stride == self.columns {
-            return finite(&self.data[..self.rows * self.columns]);
+            return all_finite(&self.data[..self.rows * self.columns]);
         }
-        self.iter().all(finite)
+        self.iter().all(all_finite)
     }
 
     /// The rows in order.
@@ -273,6 +272,12 @@ fn show(name: &str, view: &MatrixView<'_>, f: &mut fmt::Formatter<'_>) -> fmt::R
         .field("columns", &view.columns)
         .field("elements", &Few(view.iter().map(|row| Few(row.iter()))))
         .finish()
+}
+
+/// Whether all numbers are finite: one pass without branches.
+#[inline]
+pub(crate) fn all_finite(x: &[f32]) -> bool {
+    x.iter().fold(true, |finite, x| finite & x.is_finite())
 }
 
 #[cfg(test)]

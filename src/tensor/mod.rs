@@ -4,5 +4,5 @@ mod buffer;
 mod matrix;
 
 pub(crate) use buffer::AlignedBuffer;
-pub(crate) use matrix::padded;
 pub use matrix::{Matrix, MatrixView};
+pub(crate) use matrix::{all_finite, padded};

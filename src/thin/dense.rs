@@ -18,29 +18,27 @@ const MANY: usize = 24;
 /// are faster.
 const ENOUGH: usize = 8;
 
-/// Whether these products are faster than those of lists.
-pub(crate) struct Pays;
+/// How many vectors the registers of a backend hold.
+pub(crate) struct Registers;
 
-impl Kernel for Pays {
-    type Output = bool;
+impl Kernel for Registers {
+    type Output = usize;
 
     #[inline(always)]
-    fn run<L: Lanes>(self, _: L) -> bool {
-        L::REGISTERS >= ENOUGH
+    fn run<L: Lanes>(self, _: L) -> usize {
+        L::REGISTERS
     }
 }
 
-/// Whether these products are faster than those of lists for a block whose lists are full only
-/// because a quarter of their entries, or fewer, are zeros.
-pub(super) struct PaysWithZeros;
+/// Whether these products are faster than those of lists on a backend with so many registers.
+pub(crate) fn pays(registers: usize) -> bool {
+    registers >= ENOUGH
+}
 
-impl Kernel for PaysWithZeros {
-    type Output = bool;
-
-    #[inline(always)]
-    fn run<L: Lanes>(self, _: L) -> bool {
-        L::REGISTERS >= MANY
-    }
+/// Whether they are for a block whose lists are full only because a quarter of their entries, or
+/// fewer, are zeros.
+pub(super) fn pays_with_zeros(registers: usize) -> bool {
+    registers >= MANY
 }
 
 /// Rows that product 1 takes through a tile together.

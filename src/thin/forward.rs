@@ -125,7 +125,7 @@ impl<E: Element> Sums<'_, E> {
                 };
                 let tile = &w.block(b)[n];
                 match x.full(b) {
-                    Some(x) if dense::Pays.run(l) => {
+                    Some(x) if dense::pays(L::REGISTERS) => {
                         isa.dispatch(dense::Forward::<E, V> { tile, next, x, first, sums })
                     }
                     _ => pass::<L, E, V>(l, tile, next, x.block(b), first, sums),

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use super::{
     PANEL,
-    dense::{Full, Pays, PaysWithZeros},
+    dense::{Full, Registers, pays, pays_with_zeros},
+    units,
 };
 use crate::{
     error::Error,
@@ -117,7 +118,7 @@ impl Lists {
     /// The number of units in block `b`, without padding.
     #[inline]
     pub(crate) fn units(&self, b: usize) -> usize {
-        (self.width - b * PANEL).min(PANEL)
+        units(self.width, b)
     }
 
     /// The lists of block `b`.
@@ -203,7 +204,7 @@ impl Lists {
 
     /// How much of the units takes part in the products.
     pub(crate) fn activity(&self, pass: Pass) -> Activity {
-        let dense = pass.dispatch(Pays);
+        let dense = pays(pass.dispatch(Registers));
         let full = (0..self.blocks()).filter(|&b| dense && self.full(b).is_some()).count();
         let dense_blocks = full as f64 / (self.blocks() as f64).max(1.0);
         Activity { density: self.density(), dense_blocks }
@@ -221,9 +222,9 @@ impl Lists {
         row: &(impl Fn(usize) -> &'a [f32] + Sync),
     ) {
         let (width, scale) = (self.width, keep.scale());
-        let pads = gaps == Gaps::Zeros && pass.dispatch(PaysWithZeros);
+        let pads = gaps == Gaps::Zeros && pays_with_zeros(pass.dispatch(Registers));
         pass.each(self.runs_and_zeros(), &|block, ((ends, offsets, values), zeros)| {
-            let (rows, units) = (ends.size - 1, (width - block * PANEL).min(PANEL));
+            let (rows, units) = (ends.size - 1, units(width, block));
             let mut fill = |pad| {
                 let lists = (
                     Runs { data: &mut *ends.data, size: ends.size },

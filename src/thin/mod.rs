@@ -53,7 +53,7 @@ pub(crate) mod visit;
 
 pub(crate) use by_input::ByInput;
 #[cfg(test)]
-pub(crate) use dense::Pays as DensePays;
+pub(crate) use dense::{Registers, pays as dense_pays};
 pub(crate) use lists::{Activity, Gaps, InputBits, Lists, ThinningBits};
 pub(crate) use panels::Panels;
 pub use path::ProductPath;
@@ -135,10 +135,16 @@ impl Slope for Kept {
     }
 }
 
+/// The number of units in panel (or block) `n` of `width` units.
+#[inline(always)]
+pub(crate) fn units(width: usize, n: usize) -> usize {
+    width.saturating_sub(n * PANEL).min(PANEL)
+}
+
 /// The number of vectors of panel (or block) `n` that hold some of `width` units.
 #[inline(always)]
 pub(crate) fn vectors(width: usize, n: usize) -> usize {
-    width.saturating_sub(n * PANEL).min(PANEL).div_ceil(LANES)
+    units(width, n).div_ceil(LANES)
 }
 
 /// Loads the first V vectors of a panel: all four, or only one for a narrow output

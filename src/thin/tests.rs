@@ -399,7 +399,7 @@ fn padded_lists_give_the_bits_of_lists() {
                 let (entries, density) = (dense(&unpadded, rows, inputs), unpadded.density());
                 let want = first_layer(isa, &unpadded, &dz, &w);
                 let lists = &mut padded;
-                let pads = isa.dispatch(dense::PaysWithZeros);
+                let pads = dense::pays_with_zeros(isa.dispatch(dense::Registers));
                 let full: Vec<bool> = (0..w.blocks()).map(|b| lists.full(b).is_some()).collect();
                 let nearly: Vec<bool> = (0..w.blocks())
                     .map(|b| {
@@ -434,7 +434,7 @@ fn lists_with_many_gaps_are_not_padded() {
         x[64] = 0.0;
         let lists = filled(isa, &x, 20, 130, Keep::ONE, InputBits::All, Gaps::Zeros);
         let full: Vec<bool> = (0..3).map(|b| lists.full(b).is_some()).collect();
-        assert_eq!(full, [false, isa.dispatch(dense::PaysWithZeros), false]);
+        assert_eq!(full, [false, dense::pays_with_zeros(isa.dispatch(dense::Registers)), false]);
     });
 }
 

@@ -156,7 +156,7 @@ impl<S: GradientSink, const V: usize> Kernel for Take<'_, S, V> {
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
         let Self { sink, n, k, g, inputs, first_layer } = self;
-        if V == VECTORS && !dense::Pays.run(l) {
+        if V == VECTORS && !dense::pays(L::REGISTERS) {
             return; // Never called there: this leaves the code out.
         }
         for (i, g) in g.iter().enumerate() {
@@ -269,7 +269,7 @@ pub(crate) fn blocks<D: Divide, S: GradientSink>(
         below.dz.set_rows(operands.x.rows());
         (below.dz.runs_mut(), Runs { data: below.bias_gradient, size: 1 })
     });
-    let pays = pass.dispatch(dense::Pays);
+    let pays = dense::pays(pass.dispatch(dense::Registers));
     pass.each((memory, below), &|b, (memory, below)| {
         operands.by_input.with(|by_input| {
             let sink = sink(b, memory);

@@ -3,9 +3,8 @@
 use thinnet::{
     Isa, Keep,
     data::Batch,
-    mask::{Domain, Mask, MaskSpec, Streams},
-    nn::{Activation, IntegerMlp, Loss, Mlp, ThinnedNetwork},
-    predict::{MonteCarlo, Predictor, Seeds},
+    nn::{Activation, IntegerMlp, Loss, Mlp},
+    predict::Predictor,
     tensor::MatrixView,
 };
 
@@ -63,36 +62,6 @@ fn logits_are_those_of_the_definition() {
                     }
                     assert!(got == want, "{isa}, {rows} rows, threads: {threads}");
                 }
-            }
-        }
-    }
-}
-
-/// A sample of a row is the prediction of a thinned network, whose masks count units by their
-/// original indices.
-#[test]
-fn samples_are_near_those_of_thinned_networks() {
-    let x = rows();
-    for isa in Isa::available() {
-        let predictor = Predictor::new(mlp()).with_isa(isa).unwrap();
-        let predictor = predictor.integer_weights(&batch(&x)).unwrap();
-        let mut workspace = predictor.workspace(4).unwrap();
-        let (one, seeds) = (MonteCarlo::new(1).unwrap(), [3, 1, 4, 1]);
-        let four = &x[..4 * INPUTS];
-        let samples =
-            predictor.monte_carlo(&batch(four), &one, Seeds::Each(&seeds), &mut workspace).unwrap();
-        for (row, sample) in samples.iter().enumerate() {
-            let masks = mlp().keeps().into_iter().zip(mlp().widths()).enumerate();
-            let masks = masks.map(|(site, (keep, width))| {
-                let streams = Streams::new(seeds[row], Domain::Prediction, site as u64, 0);
-                Mask::draw(MaskSpec::new(keep, streams), 1, width).unwrap()
-            });
-            let thinned = ThinnedNetwork::from_masks(&mlp(), masks.collect()).unwrap();
-            let x: Vec<f64> = four[row * INPUTS..][..INPUTS].iter().map(|&x| x.into()).collect();
-            let want = thinned.logits(&x).unwrap();
-            let size = want.iter().map(|z| z * z).sum::<f64>().sqrt();
-            for (got, want) in sample.mean().iter().zip(want) {
-                assert!((got - want).abs() < 0.05 * size, "{isa} row {row}: {got} {want}");
             }
         }
     }
