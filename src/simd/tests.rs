@@ -63,8 +63,9 @@ fn the_backend_asked_for_is_the_backend_that_runs() {
 fn features_are_detected_and_enabled_by_one_list_alone() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/simd");
     let mut files = 0;
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    let folders = [folder.clone(), folder.join("dots")].map(|of| std::fs::read_dir(of).unwrap());
+    let paths = folders.into_iter().flatten().map(|entry| entry.unwrap().path());
+    for path in paths.filter(|path| path.is_file()) {
         let expected = match path.file_name().unwrap().to_str().unwrap() {
             // This file names what it looks for.
             "tests.rs" => continue,
@@ -76,8 +77,8 @@ fn features_are_detected_and_enabled_by_one_list_alone() {
         assert_eq!(counts, expected, "{}", path.display());
         files += 1;
     }
-    // At least this file's siblings `backend` and `mod`, and a file per backend.
-    assert!(files >= 2 + Isa::ALL.len(), "{files} files");
+    // At least this file's siblings `backend` and `mod`, `dots/mod`, and two files per backend.
+    assert!(files >= 3 + 2 * Isa::ALL.len(), "{files} files");
 }
 
 struct Arithmetic<'a>(&'a Line, &'a Line, &'a Line);
