@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     mask::{Mask, valid_bits},
-    parallel::{Divide, Runs},
+    parallel::{Divide, Runs, threads},
     pass::Pass,
     rate::Keep,
     simd::{Kernel, LANES, Lanes, Supported},
@@ -240,6 +240,12 @@ impl<U: Unit> Kernel for Activate<'_, U> {
     }
 }
 
+/// The panels of a task: those that are best computed together, or one if the threads would have too
+/// few tasks to share.
+fn panels_of_task<O: Operands>(pass: Pass, panels: usize) -> usize {
+    if pass.parallel && panels < 4 * O::PANELS * threads() { 1 } else { O::PANELS }
+}
+
 /// Forward pass of a hidden layer, from its operands to lists `out`. `z` is left with the sums, or
 /// with f'(z) r: see [`Epilogue::backward`].
 pub(crate) fn hidden<O: Operands>(
@@ -253,8 +259,9 @@ pub(crate) fn hidden<O: Operands>(
     z.set_rows(operands.rows());
     out.set_rows(operands.rows());
     let watch = z.watch(pass.isa);
+    let several = panels_of_task::<O>(pass, z.panels());
     let panels = (z.runs_mut(), out.runs_mut());
-    pass.each_of(O::PANELS, panels, &|n, (sums, mut out): (Runs<'_, Panel>, _)| {
+    pass.each_of(several, panels, &|n, (sums, mut out): (Runs<'_, Panel>, _)| {
         let (size, data) = (sums.size, sums.data);
         operands.sums(pass, n, 0, Runs { data, size });
         watch.look(data);
@@ -308,7 +315,8 @@ pub(crate) fn output<O: Operands>(pass: Pass, operands: O, scale: Scale<'_>, z: 
         let parts = Runs { data: z.runs_mut().data, size: OUTPUT_ROWS };
         pass.each(parts, &|part, sums| panels(0, part * OUTPUT_ROWS, sums));
     } else {
-        pass.each_of(O::PANELS, z.runs_mut(), &|n, sums| panels(n, 0, sums));
+        let several = panels_of_task::<O>(pass, z.panels());
+        pass.each_of(several, z.runs_mut(), &|n, sums| panels(n, 0, sums));
     }
     z.set_watched(watch);
 }

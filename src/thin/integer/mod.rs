@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | `w` | `[N/64][K/256][64][64][4]` | weights in [`QuadTiles`]: for each quad and output, four bytes, `round(w / s[n])` |
 //! | `s` | `[N]` | the weights' scales, [`scale`] of each output's largest weight |
-//! | `x` | `[rows][K/256]` of at most 64 entries | quads with an active unit in [`QuadLists`]: `round(x / t[row])` |
+//! | `x` | `[K/256][rows]` of at most 64 entries | quads with an active unit in [`QuadLists`]: `round(x / t[row])` |
 //! | `t` | `[rows]` | the activations' scales, [`scale`] of each row's largest activation |
 //!
 //! The product is `sum[row][n] = float(sum_k x[row][k] w[k][n]) * (t[row] * s[n])`, in which each
