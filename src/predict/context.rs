@@ -24,7 +24,8 @@ impl Context<'_> {
     /// How the products of `rows` rows run.
     #[inline]
     pub fn pass(self, rows: usize) -> Pass {
-        let pass = Pass::of(self.isa, self.network.mlp.parameters(), rows);
+        let parameters = self.network.mlp.parameters() / self.network.relative_speed();
+        let pass = Pass::of(self.isa, parameters, rows);
         if self.serial { pass.serial() } else { pass }
     }
 
