@@ -152,9 +152,9 @@ pub(super) fn network(file: Reader<'_>, verify: Verify) -> Result<IntegerMlp, Er
     let path = file.path().map(Path::to_owned);
     file.load(tensors, &[ElementType::F32, ElementType::I8, ElementType::U32], verify)?;
     for (index, layer) in layers.iter().enumerate() {
-        layer.check_order().map_err(|reason| {
-            Error::format(path.as_deref(), format!("{}: {reason}", order(index)))
-        })?;
+        if let Some(reason) = layer.fault_of_order()? {
+            return Err(Error::format(path.as_deref(), format!("{}: {reason}", order(index))));
+        }
     }
     IntegerMlp::assembled(mlp, layers)
 }

@@ -9,7 +9,7 @@ mod tests;
 
 use std::fmt;
 
-pub(crate) use layer::{IntegerLayer, MAX_INPUTS, SCALES, rounded, row_scale};
+pub(crate) use layer::{IntegerLayer, MAX_INPUTS, SCALES, rounded, scale_of};
 
 use super::Mlp;
 use crate::{abridged::Few, data::Batch, error::Error, memory::reserve};

@@ -2,7 +2,7 @@
 
 use super::{
     IntegerMlp,
-    layer::{largest, rounded},
+    layer::{rounded, scale_of},
     order::ActiveRows,
 };
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     nn::Flow,
     pass::Pass,
     simd::Isa,
-    thin::{Gaps, InputBits, Lists, PANEL, integer::scale},
+    thin::{Gaps, InputBits, Lists, PANEL},
 };
 
 /// The most rows that are counted. In the hidden layers of a trained 784-1024x3-10, orders from 256
@@ -65,7 +65,7 @@ fn spaced(i: usize, some: usize, all: usize) -> usize {
 fn set_active(x: &Lists, first: usize, active: &mut ActiveRows) {
     for row in 0..x.rows() {
         let blocks = || (0..x.blocks()).map(|b| (b * PANEL, x.block(b).of(row)));
-        let scale = scale(largest(blocks().flat_map(|(_, (_, values))| values).copied()));
+        let scale = scale_of(blocks().flat_map(|(_, (_, values))| values).copied());
         for (unit, (offsets, values)) in blocks() {
             for (&offset, &value) in offsets.iter().zip(values) {
                 if rounded(value, scale) != 0 {

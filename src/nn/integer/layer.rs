@@ -20,15 +20,15 @@ pub(crate) const MAX_INPUTS: usize = i32::MAX as usize / (127 * 127);
 pub(crate) const SCALES: RangeInclusive<f32> = f32::MIN_POSITIVE..=f32::MAX / 128.0;
 
 /// The largest magnitude, or NaN if a number is not finite.
-pub(super) fn largest(x: impl Iterator<Item = f32>) -> f32 {
+fn largest(x: impl Iterator<Item = f32>) -> f32 {
     let (max, finite) =
         x.fold((0.0_f32, true), |(max, finite), x| (max.max(x.abs()), finite & x.is_finite()));
     if finite { max } else { f32::NAN }
 }
 
-/// The scale t of a row of a layer's inputs.
-pub(crate) fn row_scale(x: &[f32]) -> f32 {
-    scale(largest(x.iter().copied()))
+/// The scale of the weights into an output, or of a row of a layer's inputs.
+pub(crate) fn scale_of(x: impl Iterator<Item = f32>) -> f32 {
+    scale(largest(x))
 }
 
 /// The 8-bit value of a number with this scale; 0 if the scale is NaN.
@@ -77,7 +77,7 @@ impl IntegerLayer {
         let mut weights = reserve("8-bit weights", inputs * outputs)?;
         let mut scales = reserve("scales", outputs)?;
         for output in 0..outputs {
-            let scale = scale(largest(layer.weights.column(output)));
+            let scale = scale_of(layer.weights.column(output));
             if !SCALES.contains(&scale) {
                 return Err(Error::IntegerScale { layer: index, unit: output, scale });
             }
@@ -109,22 +109,25 @@ impl IntegerLayer {
         &self.weights[output * self.inputs()..][..self.inputs()]
     }
 
-    /// Checks that the order has each unit once; if not, returns the reason.
-    pub fn check_order(&self) -> Result<(), String> {
+    /// What is wrong with the order if it does not have each unit once.
+    ///
+    /// # Errors
+    /// There is not enough memory.
+    pub fn fault_of_order(&self) -> Result<Option<String>, Error> {
         let units = self.outputs();
         let expected = || format!("expected each unit from 0 to {} once", units - 1);
-        let mut seen = vec![0_u64; units.div_ceil(64)];
+        let mut seen: Vec<u64> = zeros("units", [1, units.div_ceil(64)])?;
         for &unit in &self.order {
             if unit as usize >= units {
-                return Err(format!("unit {unit}: {}", expected()));
+                return Ok(Some(format!("unit {unit}: {}", expected())));
             }
             let (word, bit) = (&mut seen[unit as usize / 64], 1 << (unit % 64));
             if *word & bit != 0 {
-                return Err(format!("unit {unit} occurs twice: {}", expected()));
+                return Ok(Some(format!("unit {unit} occurs twice: {}", expected())));
             }
             *word |= bit;
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Writes the products q s.

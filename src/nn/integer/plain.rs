@@ -1,6 +1,6 @@
 //! The definition of an integer network in the simplest possible loops.
 
-use super::{IntegerLayer, IntegerMlp, rounded, row_scale};
+use super::{IntegerLayer, IntegerMlp, rounded, scale_of};
 use crate::{
     error::{Error, same_size},
     memory::reserve,
@@ -49,7 +49,7 @@ impl IntegerMlp {
 
 /// z of a layer from a row x of its inputs.
 fn sums(layer: &IntegerLayer, bias: &[f32], x: &[f32]) -> Result<Vec<f32>, Error> {
-    let t = row_scale(x);
+    let t = scale_of(x.iter().copied());
     let mut values = reserve("8-bit values", x.len())?;
     values.extend(x.iter().map(|&x| rounded(x, t)));
     let mut z = reserve("sums", layer.outputs())?;

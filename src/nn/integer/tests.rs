@@ -37,9 +37,9 @@ fn the_scale_of_zeros_and_of_tiny_weights_is_1() {
     assert_eq!(integer.layers()[0].scales, [1.0, 1.0, f32::MIN_POSITIVE]);
     assert_eq!(integer.layers()[0].weights, [0, 0, 127]);
     assert_eq!(integer.plain_logits(&[0.0]).unwrap(), [1.0, 2.0, 3.0]);
-    assert_eq!(row_scale(&[]), 1.0);
-    assert_eq!(row_scale(&[-tiny, 0.0]), 1.0);
-    assert_eq!(row_scale(&[-small, 0.0]), f32::MIN_POSITIVE);
+    assert_eq!(scale_of([].into_iter()), 1.0);
+    assert_eq!(scale_of([-tiny, 0.0].into_iter()), 1.0);
+    assert_eq!(scale_of([-small, 0.0].into_iter()), f32::MIN_POSITIVE);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    nn::integer::{rounded, row_scale},
+    nn::integer::{rounded, scale_of},
     pass::Pass,
     rate::Keep,
     simd::{Isa, dots::Dotter, tests::on_each_isa},
@@ -53,7 +53,7 @@ impl Case {
     fn wanted(&self) -> Vec<u32> {
         let mut z = Vec::new();
         for x in self.x.chunks(self.inputs) {
-            let t = row_scale(x);
+            let t = scale_of(x.iter().copied());
             for (n, w) in self.w.chunks(self.inputs).enumerate() {
                 let products =
                     w.iter().zip(x).map(|(&w, &x)| i32::from(w) * i32::from(rounded(x, t)));
