@@ -5,7 +5,7 @@ mod failing;
 #[allow(dead_code, reason = "files of other tests")]
 mod hostile_files;
 
-use std::{fs, path::Path};
+use std::{borrow::Borrow, fs, path::Path};
 
 use failing::{Failing, refuse_each};
 use thinnet::{
@@ -51,6 +51,25 @@ fn step(trainer: &mut Trainer, x: &Matrix) -> f32 {
 fn rows() -> Matrix {
     let x: Vec<f32> = (0..ROWS * 200).map(|i| (i % 17) as f32 / 17.0).collect();
     Matrix::from_rows(&x, ROWS, 200).unwrap()
+}
+
+/// A workspace in which a prediction was refused is as good as before.
+fn a_refused_prediction_leaves_its_workspace<M: Borrow<Mlp>>(
+    predictor: &Predictor<M>,
+    batch: &Batch<'_>,
+    settings: &MonteCarlo,
+) {
+    let seeds: Vec<u64> = (0..ROWS as u64).collect();
+    let mut workspace = predictor.workspace(ROWS).unwrap();
+    refused(|| {
+        predictor.monte_carlo(batch, settings, Seeds::Each(&seeds), &mut workspace).map(drop)
+    });
+    let mut fresh = predictor.workspace(ROWS).unwrap();
+    let row = |workspace: &mut _| {
+        let estimates = predictor.monte_carlo(batch, settings, Seeds::Each(&seeds), workspace);
+        estimates.unwrap().row(ROWS - 1).unwrap().mean().to_vec()
+    };
+    assert_eq!(row(&mut workspace), row(&mut fresh));
 }
 
 /// As [`refuse_each`], of an operation that makes large requests.
@@ -126,23 +145,12 @@ fn models_with_8_bit_weights_are_made_saved_and_loaded() {
     let mut copies = (0..64).map(|_| integer.clone()).collect::<Vec<_>>().into_iter();
     refused(|| Predictor::from_integers(copies.next().expect("a copy for each")));
     let predictor = Predictor::from_integers(integer).unwrap();
-    let seeds: Vec<u64> = (0..ROWS as u64).collect();
     let fifty = MonteCarlo::new(50).unwrap();
     refused(|| {
         let mut workspace = predictor.workspace(ROWS)?;
         predictor.predict(&batch, &mut workspace).map(drop)
     });
-    // A workspace in which a prediction was refused is as good as before.
-    let mut workspace = predictor.workspace(ROWS).unwrap();
-    refused(|| {
-        predictor.monte_carlo(&batch, &fifty, Seeds::Each(&seeds), &mut workspace).map(drop)
-    });
-    let mut fresh = predictor.workspace(ROWS).unwrap();
-    let row = |workspace: &mut _| {
-        let estimates = predictor.monte_carlo(&batch, &fifty, Seeds::Each(&seeds), workspace);
-        estimates.unwrap().row(ROWS - 1).unwrap().mean().to_vec()
-    };
-    assert_eq!(row(&mut workspace), row(&mut fresh));
+    a_refused_prediction_leaves_its_workspace(&predictor, &batch, &fifty);
 }
 
 #[test]
@@ -194,17 +202,7 @@ fn predictions() {
         let mut workspace = predictor.workspace(ROWS)?;
         predictor.weight_scaling(&batch, &mut workspace).map(drop)
     });
-    // A workspace in which a prediction was refused is as good as before.
-    let mut workspace = predictor.workspace(ROWS).unwrap();
-    refused(|| {
-        predictor.monte_carlo(&batch, &fifty, Seeds::Each(&seeds), &mut workspace).map(drop)
-    });
-    let mut fresh = predictor.workspace(ROWS).unwrap();
-    let row = |workspace: &mut _| {
-        let estimates = predictor.monte_carlo(&batch, &fifty, Seeds::Each(&seeds), workspace);
-        estimates.unwrap().row(ROWS - 1).unwrap().mean().to_vec()
-    };
-    assert_eq!(row(&mut workspace), row(&mut fresh));
+    a_refused_prediction_leaves_its_workspace(&predictor, &batch, &fifty);
 }
 
 /// Of so many rows that their numbers alone are large.

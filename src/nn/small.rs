@@ -8,8 +8,8 @@ use crate::{
     tensor::Matrix,
     thin::{
         Panels, Unit,
-        forward::Scale,
-        row::{Outputs, Parameters, Row, Watch, logits},
+        forward::{Scale, Weights},
+        row::{Outputs, Row, Watch, logits},
         rows_one_by_one,
     },
 };
@@ -94,8 +94,8 @@ impl Kernel for Predict<'_> {
 }
 
 #[inline(always)]
-fn parameters(layer: &Layer) -> Parameters<'_> {
-    Parameters { w: &layer.weights, scale: Scale { bias: layer.bias_panels(), pending: None } }
+fn parameters(layer: &Layer) -> Weights<'_> {
+    Weights { w: &layer.weights, scale: Scale { bias: layer.bias_panels(), pending: None } }
 }
 
 /// [`Outputs::activate`] as a visitor of the unit.
@@ -110,7 +110,7 @@ impl<'a, L: Lanes> Activate<'a, L> {
     /// Turns the sums of a layer into its outputs.
     #[inline(always)]
     fn layer(l: L, layer: &'a Layer, outputs: &'a mut Outputs) {
-        let Parameters { w, scale } = parameters(layer);
+        let Weights { w, scale } = parameters(layer);
         layer.activation.dispatch(Self { l, scale, width: w.outputs(), outputs });
     }
 }

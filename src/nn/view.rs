@@ -8,9 +8,9 @@ use crate::{
     rate::Keep,
     thin::{
         Bf16, LayerState, Lists, Panel, Panels, Slope, Tiles, Unit,
-        forward::{self, Epilogue, Finish, Floats, Scale},
+        forward::{self, Epilogue, Finish, Floats, Scale, Weights},
         integer::{Integers, QuadLists, QuadTiles},
-        moments::{self, Deviations, Inputs, Weights},
+        moments::{self, Deviations, Inputs},
         noise::{self, LeavesSlope},
     },
 };

@@ -37,6 +37,15 @@ pub(crate) struct Floats<'a, E: Element = f32> {
     pub x: &'a Lists,
 }
 
+/// The parameters of a layer in f32.
+#[derive(Clone, Copy)]
+pub(crate) struct Weights<'a> {
+    /// w
+    pub w: &'a Tiles,
+    /// What is applied to the sums.
+    pub scale: Scale<'a>,
+}
+
 /// `z = b + s sum`
 #[derive(Clone, Copy)]
 pub(crate) struct Scale<'a> {

@@ -20,8 +20,8 @@ pub(crate) use epilogue::{Epilogue, Moments, NODES, Values};
 use epilogue::{Finish, FinishPanel};
 
 use super::{
-    Lists, PANEL, Panel, Panels, Tile, Tiles, VECTORS, add_scaled,
-    forward::Scale,
+    Lists, PANEL, Panel, Panels, Tile, VECTORS, add_scaled,
+    forward::Weights,
     input,
     lists::{Block, room},
     load,
@@ -71,15 +71,6 @@ impl Deviations {
             }
         }
     }
-}
-
-/// The parameters of a layer.
-#[derive(Clone, Copy)]
-pub(crate) struct Weights<'a> {
-    /// w
-    pub w: &'a Tiles,
-    /// What is applied to the sums.
-    pub scale: Scale<'a>,
 }
 
 /// The inputs of a layer; the lists hold the means.

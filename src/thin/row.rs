@@ -5,8 +5,9 @@
 //! The sums are those of [`forward`](super::forward), added up in the same order.
 
 use super::{
-    PANEL, Panel, Panels, Tiles, Unit, VECTORS, add_scaled, forward::Scale, load, load_from, path,
-    store, store_to, vectors,
+    PANEL, Panel, Panels, Tiles, Unit, VECTORS, add_scaled,
+    forward::{Scale, Weights},
+    load, load_from, path, store, store_to, vectors,
 };
 use crate::{
     mask::valid_bits,
@@ -15,15 +16,6 @@ use crate::{
 
 /// The largest number of blocks of a layer's inputs.
 const BLOCKS: usize = path::ROW_WIDTH.div_ceil(PANEL);
-
-/// The parameters of a layer, as all functions here take them.
-#[derive(Clone, Copy)]
-pub(crate) struct Parameters<'a> {
-    /// w
-    pub w: &'a Tiles,
-    /// What is applied to the sums.
-    pub scale: Scale<'a>,
-}
 
 /// The inputs of a layer for one row.
 pub(crate) trait Inputs: Copy {
@@ -107,7 +99,7 @@ impl Outputs {
     pub(crate) fn sum<L: Lanes>(
         &mut self,
         l: L,
-        layer: Parameters<'_>,
+        layer: Weights<'_>,
         x: impl Inputs,
         watch: &mut Watch<L>,
     ) {
@@ -171,7 +163,7 @@ impl Inputs for &Outputs {
 #[inline(always)]
 pub(crate) fn logits<L: Lanes>(
     l: L,
-    layer: Parameters<'_>,
+    layer: Weights<'_>,
     x: impl Inputs,
     z: &mut Panels,
     row: usize,

@@ -5,7 +5,7 @@
 use std::arch::x86_64::*;
 
 use super::{Backend, DotKernel, Dots, OUTPUTS, Quad, QuadTile, Sums, TOGETHER, quad_of};
-use crate::simd::backend::backend;
+use crate::simd::{backend::backend, x86::prefetch};
 
 backend! {
     /// Proof that the CPU has AVX-512 VNNI: only `detect` makes one.
@@ -39,10 +39,7 @@ impl Dots for Avx512Vnni {
     }
     #[inline(always)]
     fn prefetch(self, w: &Quad) {
-        for line in w.as_chunks::<16>().0 {
-            // SAFETY: a prefetch has no effect that a program can see.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
-        }
+        prefetch(w.as_flattened());
     }
     #[inline(always)]
     fn add(self, mut sums: Self::Acc, w: &Quad, x: [i8; 4]) -> Self::Acc {

@@ -11,12 +11,11 @@ use crate::{
     simd::{Kernel, LANES, Lanes, Supported},
     thin::{
         Panel, Unit, VECTORS,
+        forward::Weights,
         lists::{ListRuns, ListWriter},
         load,
     },
 };
-
-use super::Weights;
 
 /// Nodes and weights of Gauss-Hermite quadrature: SciPy's `roots_hermitenorm(9)`, with the weights
 /// divided by sqrt(2 pi). It is exact for polynomials up to degree 17.
