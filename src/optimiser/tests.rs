@@ -166,7 +166,8 @@ fn where_the_state_overflows_the_parameter_does() {
 /// Over many steps, with PyTorch's betas, corrections and sums stay consistent.
 #[test]
 fn a_constant_gradient_moves_by_the_learning_rate() {
-    let reference = |optimiser| Reference { optimiser, max_norm: f64::INFINITY };
+    let reference =
+        |optimiser| Reference { optimiser, max_norm: f64::INFINITY, clip_value: f64::INFINITY };
     for optimiser in [Optimiser::from(Adam::default()), AdamW::default().weight_decay(0.0).into()] {
         on_each_isa(|isa| {
             let g: [f32; LANES] = std::array::from_fn(|i| 10.0f32.powi(i as i32 - 5));

@@ -158,6 +158,18 @@ impl Lanes for Avx2 {
         u16::from_le_bytes([half(0), half(1)])
     }
     #[inline(always)]
+    fn at_most(self, x: Self::F, high: Self::F) -> Self::F {
+        // If one of them is NaN, the result is the second operand.
+        // SAFETY: the token proves that the CPU has AVX.
+        unsafe { [_mm256_min_ps(high[0], x[0]), _mm256_min_ps(high[1], x[1])] }
+    }
+    #[inline(always)]
+    fn at_least(self, x: Self::F, low: Self::F) -> Self::F {
+        // If one of them is NaN, the result is the second operand.
+        // SAFETY: the token proves that the CPU has AVX.
+        unsafe { [_mm256_max_ps(low[0], x[0]), _mm256_max_ps(low[1], x[1])] }
+    }
+    #[inline(always)]
     fn is_nan(self, x: Self::F) -> u16 {
         // SAFETY: the token proves that the CPU has AVX.
         let half = |i: usize| unsafe {

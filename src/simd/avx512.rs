@@ -131,6 +131,18 @@ impl Lanes for Avx512 {
         unsafe { _mm512_cmp_ps_mask::<_CMP_LT_OQ>(x, y) }
     }
     #[inline(always)]
+    fn at_most(self, x: __m512, high: __m512) -> __m512 {
+        // If one of them is NaN, the result is the second operand.
+        // SAFETY: the token proves that the CPU has AVX-512F.
+        unsafe { _mm512_min_ps(high, x) }
+    }
+    #[inline(always)]
+    fn at_least(self, x: __m512, low: __m512) -> __m512 {
+        // If one of them is NaN, the result is the second operand.
+        // SAFETY: the token proves that the CPU has AVX-512F.
+        unsafe { _mm512_max_ps(low, x) }
+    }
+    #[inline(always)]
     fn is_nan(self, x: __m512) -> u16 {
         // SAFETY: the token proves that the CPU has AVX-512F.
         unsafe { _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(x, x) }

@@ -64,6 +64,10 @@ pub(crate) trait Lanes: Copy + Send + Sync {
     fn exp2_whole(self, n: Self::F) -> Self::F;
     /// The lanes in which x < y; false for NaN.
     fn less(self, x: Self::F, y: Self::F) -> u16;
+    /// The smaller of x and `high`; x if it is NaN.
+    fn at_most(self, x: Self::F, high: Self::F) -> Self::F;
+    /// The larger of x and `low`; x if it is NaN.
+    fn at_least(self, x: Self::F, low: Self::F) -> Self::F;
     /// The lanes that hold NaN.
     fn is_nan(self, x: Self::F) -> u16;
     /// `yes` in lanes whose mask bit is set, otherwise `no`.

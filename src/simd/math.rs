@@ -61,9 +61,7 @@ pub(crate) fn exp_m1<L: Lanes>(l: L, x: L::F) -> L::F {
 /// e^r - 1 and n, with x = n ln 2 + r.
 #[inline(always)]
 fn exp_reduced<L: Lanes>(l: L, x: L::F) -> (L::F, L::F) {
-    let (low, high) = (l.splat(-105.0), l.splat(90.0));
-    let x = l.select(l.less(x, low), low, x);
-    let x = l.select(l.less(high, x), high, x);
+    let x = at_most(l, at_least(l, x, -105.0), 90.0);
     let n = l.round(l.mul(x, l.splat(std::f32::consts::LOG2_E)));
     let r = l.mul_add(n, l.splat(-0.693_359_4), x);
     let r = l.mul_add(n, l.splat(2.121_944_4e-4), r);
@@ -119,15 +117,13 @@ pub(crate) fn logistics<L: Lanes>(l: L, x: L::F) -> (L::F, L::F) {
 /// The larger of x and `low`; NaN stays NaN.
 #[inline(always)]
 pub(crate) fn at_least<L: Lanes>(l: L, x: L::F, low: f32) -> L::F {
-    let low = l.splat(low);
-    l.select(l.less(x, low), low, x)
+    l.at_least(x, l.splat(low))
 }
 
 /// The smaller of x and `high`; NaN stays NaN.
 #[inline(always)]
 pub(crate) fn at_most<L: Lanes>(l: L, x: L::F, high: f32) -> L::F {
-    let high = l.splat(high);
-    l.select(l.less(high, x), high, x)
+    l.at_most(x, l.splat(high))
 }
 
 /// tanh x: Cephes' odd polynomial for |x| < 0.625, otherwise

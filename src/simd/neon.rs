@@ -253,6 +253,30 @@ impl Lanes for Neon {
         gather(self, less)
     }
     #[inline(always)]
+    fn at_most(self, x: Self::F, high: Self::F) -> Self::F {
+        // SAFETY: the token proves that the CPU has NEON.
+        unsafe {
+            [
+                vbslq_f32(vcltq_f32(high[0], x[0]), high[0], x[0]),
+                vbslq_f32(vcltq_f32(high[1], x[1]), high[1], x[1]),
+                vbslq_f32(vcltq_f32(high[2], x[2]), high[2], x[2]),
+                vbslq_f32(vcltq_f32(high[3], x[3]), high[3], x[3]),
+            ]
+        }
+    }
+    #[inline(always)]
+    fn at_least(self, x: Self::F, low: Self::F) -> Self::F {
+        // SAFETY: the token proves that the CPU has NEON.
+        unsafe {
+            [
+                vbslq_f32(vcltq_f32(x[0], low[0]), low[0], x[0]),
+                vbslq_f32(vcltq_f32(x[1], low[1]), low[1], x[1]),
+                vbslq_f32(vcltq_f32(x[2], low[2]), low[2], x[2]),
+                vbslq_f32(vcltq_f32(x[3], low[3]), low[3], x[3]),
+            ]
+        }
+    }
+    #[inline(always)]
     fn is_nan(self, x: Self::F) -> u16 {
         // SAFETY: the token proves that the CPU has NEON.
         let equal = unsafe {

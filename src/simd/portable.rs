@@ -98,6 +98,14 @@ impl Lanes for Portable {
         x.simd_lt(y).to_bitmask() as u16
     }
     #[inline(always)]
+    fn at_most(self, x: f32x16, high: f32x16) -> f32x16 {
+        high.simd_lt(x).bitselect(high, x)
+    }
+    #[inline(always)]
+    fn at_least(self, x: f32x16, low: f32x16) -> f32x16 {
+        x.simd_lt(low).bitselect(low, x)
+    }
+    #[inline(always)]
     fn is_nan(self, x: f32x16) -> u16 {
         x.simd_ne(x).to_bitmask() as u16
     }

@@ -307,6 +307,38 @@ fn masks_select_keep_and_compress() {
     });
 }
 
+struct Bounds<'a>(&'a Line, f32);
+impl Kernel for Bounds<'_> {
+    type Output = [Line; 2];
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) -> [Line; 2] {
+        let (x, bound) = (l.load(self.0), l.splat(self.1));
+        let mut out = [[0.0; LANES]; 2];
+        l.store(l.at_most(x, bound), &mut out[0]);
+        l.store(l.at_least(x, bound), &mut out[1]);
+        out
+    }
+}
+
+/// Neither hides NaN, and a number equal to the bound keeps the sign of its zero.
+#[test]
+fn bounds_hold_and_let_nan_through() {
+    let nan = f32::from_bits(0xffc1_2345);
+    let mut x: Line = std::array::from_fn(|i| i as f32 - 8.0);
+    [x[0], x[3], x[8], x[9], x[15]] = [f32::NEG_INFINITY, nan, -0.0, 1e-45, f32::INFINITY];
+    on_each_isa(|isa| {
+        for bound in [0.0, -0.0, 2.5, -3.0, 1e-45, f32::INFINITY, f32::NEG_INFINITY] {
+            let [most, least] = isa.dispatch(Bounds(&x, bound));
+            for i in 0..LANES {
+                let want = if bound < x[i] { bound } else { x[i] };
+                assert_eq!(most[i].to_bits(), want.to_bits(), "{isa}: {} {bound}", x[i]);
+                let want = if x[i] < bound { bound } else { x[i] };
+                assert_eq!(least[i].to_bits(), want.to_bits(), "{isa}: {} {bound}", x[i]);
+            }
+        }
+    });
+}
+
 struct Words([u64; 8], [u64; 8]);
 impl Kernel for Words {
     type Output = [[u64; 8]; 7];

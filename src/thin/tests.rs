@@ -707,23 +707,23 @@ fn the_update_equals_its_formula_in_every_panel() {
     on_each_isa(|isa| {
         for inputs in SIZES {
             for outputs in SIZES {
-                for max_norm in [None, Some(0.7)] {
+                for most in [None, Some(0.7)] {
                     let rows = 6;
                     let x = numbers(10, rows * inputs, 0.4);
                     let dz = numbers(11, rows * outputs, 0.7);
                     let (w, v) =
                         (numbers(12, outputs * inputs, 1.0), numbers(13, outputs * inputs, 1.0));
                     let (b, bv) = (numbers(14, outputs, 1.0), numbers(15, outputs, 1.0));
-                    let s = numbers(16, outputs, if max_norm.is_some() { 1.0 } else { 0.0 });
+                    let s = numbers(16, outputs, if most.is_some() { 1.0 } else { 0.0 });
                     let s: Vec<f32> = s.iter().map(|s| s + 1.0).collect();
                     let lists = lists(isa, &x, rows, inputs, Keep::ONE, InputBits::All);
                     let mut layer = Trained::new(inputs, outputs, &w, &b);
                     layer.state.optimiser[0].weights = tiles(&v, inputs, outputs);
                     layer.state.optimiser[0].bias = padded(&bv);
                     layer.state.pending[..outputs].copy_from_slice(&s);
-                    let rules = (weight_rule, bias_rule);
+                    let rules = [weight_rule, bias_rule];
                     let dz_panels = panels(&dz, rows, outputs);
-                    assert!(!layer.step(isa, rules, max_norm, &lists, &dz_panels));
+                    assert!(!layer.step(isa, rules, max_norm(most), &lists, &dz_panels));
                     let (pending, velocity) = (&layer.state.pending, &layer.state.optimiser[0]);
                     let with_pending = layer.with_pending();
                     let (x, dz) = (rows_of(&x, inputs), rows_of(&dz, outputs));
@@ -738,8 +738,8 @@ fn the_update_equals_its_formula_in_every_panel() {
                             new_w.push(w);
                             new_v.push(v);
                         }
-                        let factor = max_norm
-                            .map_or(Near::exact(1.0), |c: f32| projection(&new_w, c.into()));
+                        let factor =
+                            most.map_or(Near::exact(1.0), |c: f32| projection(&new_w, c.into()));
                         near(pending[n], factor, "pending factor");
                         for (k, (w, v)) in new_w.into_iter().zip(new_v).enumerate() {
                             near(layer.weights.get(n, k), w, "weight before projection");
@@ -781,7 +781,7 @@ fn max_norm_holds(weights: [f32; 4], most: f32) {
         let lists = lists(isa, &[0.0; 2], 1, 2, Keep::ONE, InputBits::All);
         let mut layer = Trained::new(2, 2, &weights, &[0.0; 2]);
         let dz = panels(&[0.0; 2], 1, 2);
-        assert!(!layer.step(isa, (rule, rule), Some(most), &lists, &dz));
+        assert!(!layer.step(isa, [rule; 2], max_norm(Some(most)), &lists, &dz));
         let weights = layer.with_pending();
         for (n, k, share) in [(0, 0, 0.6), (0, 1, -0.8), (1, 0, 0.6), (1, 1, 0.8)] {
             let want = share * f64::from(most);
@@ -799,13 +799,35 @@ fn max_norm_holds(weights: [f32; 4], most: f32) {
 fn an_overflow_is_told() {
     let rule = Mixed { g: 0.0, w: 1.0, v: 0.0 };
     on_each_isa(|isa| {
-        for max_norm in [None, Some(1.0)] {
+        for most in [None, Some(1.0)] {
             let lists = lists(isa, &[0.0; 2], 1, 2, Keep::ONE, InputBits::All);
             let mut layer = Trained::new(2, 1, &[1.0, 3e38], &[0.0]);
             let dz = panels(&[0.0], 1, 1);
-            assert!(layer.step(isa, (rule, rule), max_norm, &lists, &dz));
+            assert!(layer.step(isa, [rule; 2], max_norm(most), &lists, &dz));
         }
     });
+}
+
+/// A gradient that is NaN is not hidden by a bound on it.
+#[test]
+fn a_bound_on_the_gradient_lets_nan_through() {
+    let rule = Mixed { g: 1.0, w: 0.0, v: 0.0 };
+    let bounds = update::Bounds { weight_gradient: 0.5, bias_gradient: 0.5, norm: None };
+    on_each_isa(|isa| {
+        for dz in [f32::NAN, -f32::NAN] {
+            // The inputs are 1 and 0: only the weight from the first, and the bias, are affected.
+            let lists = lists(isa, &[1.0, 0.0], 1, 2, Keep::ONE, InputBits::All);
+            let mut layer = Trained::new(2, 1, &[1.0; 2], &[1.0]);
+            assert!(layer.step(isa, [rule; 2], bounds, &lists, &panels(&[dz], 1, 1)));
+            assert!(layer.weights.get(0, 0).is_nan() && layer.bias[0].is_nan(), "{isa}");
+            assert_eq!(layer.weights.get(0, 1), 1.0);
+        }
+    });
+}
+
+/// With this bound on the norm of the weights into a unit, and none on the gradient.
+fn max_norm(norm: Option<f32>) -> update::Bounds {
+    update::Bounds { weight_gradient: f32::INFINITY, bias_gradient: f32::INFINITY, norm }
 }
 
 /// A layer in training, without a layer below.
@@ -824,8 +846,8 @@ impl Trained {
     fn step(
         &mut self,
         isa: Isa,
-        (weight_rule, bias_rule): (Mixed, Mixed),
-        max_norm: Option<f32>,
+        rules: [Mixed; 2],
+        bounds: update::Bounds,
         x: &Lists,
         dz: &Panels,
     ) -> bool {
@@ -844,7 +866,7 @@ impl Trained {
             bias_gradient: bias_gradient.as_chunks().0,
             squares: &mut vec![[5.0; PANEL]; tiles + 1],
         };
-        update::layer(serial(isa), weight_rule, bias_rule, max_norm, operands, None, to)
+        update::layer(serial(isa), rules, bounds, operands, None, to)
     }
 
     fn with_pending(&self) -> Tiles {

@@ -102,9 +102,23 @@ pub(crate) fn nothing_pending(outputs: usize) -> Result<AlignedBuffer<f32>, Erro
     Ok(factors)
 }
 
+/// The bounds of an update, with any rule.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// The largest size of an element of the weights' gradient. Infinity, for no bound, changes no
+    /// bit.
+    pub weight_gradient: f32,
+    /// The same for the gradient of the biases.
+    pub bias_gradient: f32,
+    /// The largest norm of the weights into a unit.
+    pub norm: Option<f32>,
+}
+
 /// The optimiser step on one block.
 struct Step<'a, R, const N: usize> {
     rule: R,
+    /// The largest size of an element of the gradient.
+    bound: f32,
     s: &'a [Panel],
     w: &'a mut [Tile],
     state: [&'a mut [Tile]; N],
@@ -138,7 +152,7 @@ impl<R: Rule<N>, const N: usize> GradientSink for Step<'_, R, N> {
             prefetch::<L, V>(l, state, n + 1, k);
         }
         let state = self.state.each_mut().map(|state| &mut state[n][k]);
-        step(l, self.rule, g, w, state, &mut self.w[n][k]);
+        step(l, (self.rule, self.bound), g, w, state, &mut self.w[n][k]);
     }
 
     #[inline(always)]
@@ -156,11 +170,12 @@ impl<R: Rule<N>, const N: usize> GradientSink for Step<'_, R, N> {
     }
 }
 
-/// The optimiser step on the first V vectors of 64 parameters w.
+/// The optimiser step on the first V vectors of 64 parameters w. The elements of g are first limited
+/// to `bound` in size; NaN stays NaN.
 #[inline(always)]
 fn step<L: Lanes, R: Rule<N>, const V: usize, const N: usize>(
     l: L,
-    rule: R,
+    (rule, bound): (R, f32),
     g: [L::F; V],
     w: [L::F; V],
     state: [&mut Panel; N],
@@ -168,7 +183,9 @@ fn step<L: Lanes, R: Rule<N>, const V: usize, const N: usize>(
 ) {
     let to = to.as_chunks_mut::<LANES>().0;
     let mut state = state.map(|state| state.as_chunks_mut::<LANES>().0);
+    let (low, high) = (l.splat(-bound), l.splat(bound));
     for (c, ((g, w), to)) in g.into_iter().zip(w).zip(to).enumerate() {
+        let g = l.at_least(l.at_most(g, high), low);
         let mut old = [g; N];
         for (old, state) in old.iter_mut().zip(&state) {
             *old = l.load(&state[c]);
@@ -194,14 +211,13 @@ pub(crate) struct Parameters<'a> {
     pub squares: &'a mut [Panel],
 }
 
-/// The optimiser step on a whole layer: products 2 and 3, the biases, and the max-norm
-/// factor for the incoming weights of each unit, which is left pending. Returns whether
-/// any parameter is now NaN or infinite.
+/// The optimiser step on a whole layer, with the rules of the weights and of the biases: products 2
+/// and 3, the biases, and the max-norm factor for the incoming weights of each unit, which is left
+/// pending. Returns whether any parameter is now NaN or infinite.
 pub(crate) fn layer<const N: usize, R: Rule<N>>(
     pass: Pass,
-    weight_rule: R,
-    bias_rule: R,
-    max_norm: Option<f32>,
+    [weight_rule, bias_rule]: [R; 2],
+    bounds: Bounds,
     operands: Operands<'_>,
     below: Option<LayerBelow<'_>>,
     to: Parameters<'_>,
@@ -215,6 +231,7 @@ pub(crate) fn layer<const N: usize, R: Rule<N>>(
     let memory = (to.weights.runs_mut(), of_weights, squares);
     visit::blocks(pass, operands, below, memory, &|b, (w, state, squares)| Step {
         rule: weight_rule,
+        bound: bounds.weight_gradient,
         s: pending,
         w: w.data,
         state: state.map(|state| state.data),
@@ -223,17 +240,20 @@ pub(crate) fn layer<const N: usize, R: Rule<N>>(
     });
     pass.dispatch(Biases {
         rule: bias_rule,
+        bound: bounds.bias_gradient,
         g: to.bias_gradient,
         b: to.bias,
         state: states.each_mut().map(|state| state.bias.as_chunks_mut().0),
     });
     // A sum of squares overflows before the weights do.
-    let suspect = bound(to.weights, to.squares, max_norm, pending);
+    let suspect = project(to.weights, to.squares, bounds.norm, pending);
     suspect && !to.weights.all_finite() || to.bias.iter().flatten().any(|b| !b.is_finite())
 }
 
 struct Biases<'a, R, const N: usize> {
     rule: R,
+    /// The largest size of an element of g.
+    bound: f32,
     g: &'a [Panel],
     b: &'a mut [Panel],
     state: [&'a mut [Panel]; N],
@@ -246,7 +266,8 @@ impl<R: Rule<N>, const N: usize> Kernel for Biases<'_, R, N> {
     fn run<L: Lanes>(mut self, l: L) {
         for (n, (g, b)) in self.g.iter().zip(self.b).enumerate() {
             let state = self.state.each_mut().map(|state| &mut state[n]);
-            step::<L, R, VECTORS, N>(l, self.rule, load(l, g), load(l, b), state, b);
+            let rule = (self.rule, self.bound);
+            step::<L, R, VECTORS, N>(l, rule, load(l, g), load(l, b), state, b);
         }
     }
 }
@@ -254,7 +275,7 @@ impl<R: Rule<N>, const N: usize> Kernel for Biases<'_, R, N> {
 /// Computes the factor that scales the incoming weights of each unit down to norm `most`
 /// if their norm is larger: `s[n] = min(1, most / |w[.][n]|)` (section 5.1 of the paper).
 /// The next pass applies it. Returns whether any sum of squares is not finite.
-fn bound(w: &mut Tiles, squares: &[Panel], most: Option<f32>, s: &mut [Panel]) -> bool {
+fn project(w: &mut Tiles, squares: &[Panel], most: Option<f32>, s: &mut [Panel]) -> bool {
     let (panels, mut suspect) = (w.panels(), false);
     for (n, s) in s.iter_mut().enumerate() {
         let mut sums = [0.0; PANEL];

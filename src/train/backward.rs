@@ -15,7 +15,7 @@ use crate::{
     thin::{
         ByInput, Kept, LayerState, PANEL, Panel, Panels, ProductPath, Tiles, Unit,
         backward::BelowUnit,
-        update::{self, Parameters, Rule, Sum},
+        update::{self, Bounds, Parameters, Rule, Sum},
         visit::{LayerBelow, Operands},
     },
 };
@@ -199,16 +199,16 @@ impl Update<'_> {
         let below = backward.below(unit);
         let LayerBackward { pass, operands, bias_gradient, squares, .. } = backward;
         let LayerStep { updates, t, keep_of_inputs, state, before } = step;
-        let max_norm = updates.norm_bound(keep_of_inputs);
+        let bounds = updates.bounds(keep_of_inputs);
         let to = Parameters { weights, bias, state, bias_gradient, before, squares };
-        updates.rules(t, keep_of_inputs, UpdateByRule { pass, max_norm, operands, below, to })
+        updates.rules(t, keep_of_inputs, UpdateByRule { pass, bounds, operands, below, to })
     }
 }
 
 /// [`Update`] as a visitor of the rules.
 struct UpdateByRule<'a> {
     pass: Pass,
-    max_norm: Option<f32>,
+    bounds: Bounds,
     operands: Operands<'a>,
     below: Option<LayerBelow<'a>>,
     to: Parameters<'a>,
@@ -218,8 +218,8 @@ impl RuleVisitor for UpdateByRule<'_> {
     type Output = bool;
 
     fn visit<const N: usize, R: Rule<N>>(self, weights: R, biases: R) -> bool {
-        let Self { pass, max_norm, operands, below, to } = self;
-        update::layer(pass, weights, biases, max_norm, operands, below, to)
+        let Self { pass, bounds, operands, below, to } = self;
+        update::layer(pass, [weights, biases], bounds, operands, below, to)
     }
 }
 

@@ -6,6 +6,8 @@ use crate::optimiser::Optimiser;
 pub struct Reference {
     pub optimiser: Optimiser,
     pub max_norm: f64,
+    /// The largest size of an element of the gradient.
+    pub clip_value: f64,
 }
 
 impl Reference {
@@ -29,6 +31,7 @@ impl Reference {
 
     fn step(&self, t: u64, decays: bool, w: &mut [f64], g: &[f64], states: &mut [Vec<f64>]) {
         for ((w, &g), state) in w.iter_mut().zip(g).zip(states) {
+            let g = g.clamp(-self.clip_value, self.clip_value);
             *w = self.optimiser.formula().step(t, decays, *w, g, state);
         }
     }

@@ -91,6 +91,7 @@ impl fmt::Debug for Trainer {
         f.debug_struct("Trainer")
             .field("mlp", &self.mlp)
             .field("optimiser", &self.updates.optimiser)
+            .field("clip_value", &self.updates.clip_value)
             .field("max_norm", &self.updates.max_norm)
             .field("paper_rates", &self.updates.paper_rates)
             .field("seed", &self.seed)
@@ -471,3 +472,5 @@ mod noise_tests;
 mod optimiser_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod update_tests;

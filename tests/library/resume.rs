@@ -75,6 +75,13 @@ fn with_any_optimiser_too() {
     resumed_anywhere(&|| with(Adagrad::default().initial_accumulator(0.1)).paper_rates());
 }
 
+#[test]
+fn with_a_bound_on_the_gradient_too() {
+    for &optimiser in Optimiser::ALL {
+        resumed_anywhere(&|| with(optimiser).clip_value(0.01));
+    }
+}
+
 fn resumed_anywhere(builder: &dyn Fn() -> TrainerBuilder) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint");
@@ -126,6 +133,7 @@ fn other_settings_of_the_trainer_are_refused() {
         ["`max-norm` was 1.0 times", "is 1.0 now"],
     );
     refused(builder().paper_rates(), &settings(), ["paper's rates", "true"]);
+    refused(builder().clip_value(0.5), &settings(), ["`clip by value` was not set", "is 0.5 now"]);
     refused(with(Adam::default()), &settings(), ["`optimiser` was sgd", "is adam now"]);
     refused(builder().seed(6), &settings(), ["mask seed", "6"]);
 }
