@@ -10,7 +10,7 @@ use thinnet::{
     exchange::{FileKind, torch::TensorInfo},
     mask,
     nn::{Mlp, Scaling},
-    train::describe_setting,
+    train::{LearningRate, describe_setting},
 };
 
 use crate::{
@@ -113,6 +113,9 @@ struct Tensor {
 struct Training {
     step: u64,
     optimiser: String,
+    /// The learning rate in force, if it is not that of the schedule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    learning_rate: Option<LearningRate>,
     settings: BTreeMap<String, String>,
     /// The notes as JSON if they are JSON, otherwise as a string.
     notes: serde_json::Value,
@@ -219,10 +222,13 @@ impl Inspection {
             layers: mlp.noises().into_iter().enumerate().map(layer).collect(),
             parameters: mlp.parameters(),
             digest: mlp.digest(),
-            training: training.map(|TrainingState { step, optimiser, settings, notes, .. }| {
+            training: training.map(|training| {
+                let TrainingState { step, learning_rate, optimiser, settings, notes, .. } =
+                    training;
                 Training {
                     step,
                     optimiser,
+                    learning_rate: (!learning_rate.is_default()).then_some(learning_rate),
                     settings,
                     notes: serde_json::from_str(&notes).unwrap_or(notes.into()),
                 }
@@ -265,6 +271,9 @@ impl Inspection {
         if let Some(training) = &self.training {
             line("step", &training.step);
             line("optimiser", &training.optimiser);
+            if let Some(rate) = &training.learning_rate {
+                line("learning rate", rate);
+            }
             // The notes are those of `thinnet train`.
             if let Ok(state) = RunState::from_notes(notes, self.layers.len(), "".as_ref()) {
                 line("epochs done", &state.curves.len());

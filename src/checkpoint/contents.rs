@@ -7,7 +7,7 @@ use super::{
     reader::{Reader, Verify},
     training::{self, Position, Saved},
 };
-use crate::{error::Error, nn::Mlp};
+use crate::{error::Error, nn::Mlp, optimiser::LearningRate};
 
 /// The contents of a model file or checkpoint.
 ///
@@ -51,11 +51,13 @@ pub struct Contents {
 /// assert_eq!((training.optimiser.as_str(), &*training.settings["batch"]), ("sgd", "8"));
 /// # Ok::<(), thinnet::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct TrainingState {
     /// The number of updates done.
     pub step: u64,
+    /// The learning rate in force.
+    pub learning_rate: LearningRate,
     /// The name of the optimiser.
     pub optimiser: String,
     /// Names and values of the trainer's settings and the caller's.
@@ -110,10 +112,10 @@ impl Contents {
             return Ok(Self { network, integer_weights, training: None });
         }
         let mut saved = Saved::open(file)?;
-        let Position { step, mut settings, notes } = saved.position.clone();
+        let Position { step, mut settings, notes, learning_rate } = saved.position.clone();
         settings.extend(std::mem::take(&mut saved.optimiser.settings));
         let optimiser = saved.optimiser.kind.clone();
-        let training = Some(TrainingState { step, optimiser, settings, notes });
+        let training = Some(TrainingState { step, learning_rate, optimiser, settings, notes });
         Ok(Self { network: saved.into_network(verify)?, integer_weights: false, training })
     }
 }

@@ -28,6 +28,9 @@
 //!                      "position": {"notes": ..., "settings": ..., "step": 1000}}
 //! ```
 //!
+//! If the learning rate in force is not the schedule's, `position` also has `learning_rate`:
+//! `{"factor": 0.5, "kind": "scaled"}` or `{"kind": "fixed", "rate": 0.01}`.
+//!
 //! The last layer is the output. The value of each of these keys is a JSON object as a string,
 //! with sorted keys, so the same model gives the same bytes; unknown fields are refused. `definition`
 //! is the version of what a network with 8-bit weights computes. Tensors with larger elements come

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     error::Error,
     nn::Mlp,
-    optimiser::Optimiser,
+    optimiser::{LearningRate, Optimiser},
     thin::{
         LayerState,
         update::{OptimiserState, StateInit, nothing_pending},
@@ -48,6 +48,9 @@ pub(crate) struct Position {
     pub settings: BTreeMap<String, String>,
     /// The number of updates done.
     pub step: u64,
+    /// The learning rate in force, stored where it is not that of the schedule.
+    #[serde(default, skip_serializing_if = "LearningRate::is_default")]
+    pub learning_rate: LearningRate,
 }
 
 /// The optimiser, as the metadata holds it.

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Method, RuleVisitor, Schedule, checked, gate};
+use super::{
+    Method, RuleVisitor, Schedule, checked,
+    gate::{self, Rates},
+};
 use crate::{
     error::Error,
     simd::Lanes,
@@ -103,7 +106,7 @@ impl Method for Adagrad {
     }
 
     fn check(&self, p: f64) -> Result<(), Error> {
-        gate::learning_rate(self.learning_rate)?;
+        Rates::FINITE.check_schedule(self.learning_rate)?;
         for p in [1.0, p] {
             gate::epsilon(self.epsilon / p)?;
             gate::initial_accumulator(self.initial_accumulator / (p * p))?;
@@ -112,8 +115,15 @@ impl Method for Adagrad {
         Ok(())
     }
 
-    fn rules<V: RuleVisitor>(&self, t: u64, p: f64, visitor: V) -> V::Output {
-        let rate = self.learning_rate.at(t);
+    fn learning_rate(&self) -> Schedule {
+        self.learning_rate
+    }
+
+    fn check_rate(&self, rate: f64) -> Result<(), Error> {
+        Rates::FINITE.check(rate)
+    }
+
+    fn rules<V: RuleVisitor>(&self, _: u64, rate: f64, p: f64, visitor: V) -> V::Output {
         let rule = |p: f64, decay: f64| Accumulator {
             learning_rate: (rate * p) as f32,
             epsilon: (self.epsilon / p) as f32,

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Method, RuleVisitor, Schedule, checked, gate};
+use super::{
+    Method, RuleVisitor, Schedule, checked,
+    gate::{self, Rates},
+};
 use crate::{
     error::Error,
     simd::Lanes,
@@ -103,8 +106,15 @@ impl Method for Adam {
         gate::weight_decay(self.weight_decay / (p * p))
     }
 
-    fn rules<V: RuleVisitor>(&self, t: u64, p: f64, visitor: V) -> V::Output {
-        let rate = self.learning_rate.at(t);
+    fn learning_rate(&self) -> Schedule {
+        self.learning_rate
+    }
+
+    fn check_rate(&self, rate: f64) -> Result<(), Error> {
+        Rates::of_moments(self.beta1).check(rate)
+    }
+
+    fn rules<V: RuleVisitor>(&self, t: u64, rate: f64, p: f64, visitor: V) -> V::Output {
         let rule = |p: f64| Moments::new(t, rate * p, [self.beta1, self.beta2], self.epsilon / p);
         let decay = (self.weight_decay / (p * p)) as f32;
         visitor.visit(Moments { decay, ..rule(p) }, rule(1.0))
@@ -121,8 +131,7 @@ pub(super) fn moments() -> Vec<StateInit> {
 pub(super) fn check(rate: Schedule, betas: [f64; 2], epsilons: [f64; 2]) -> Result<(), Error> {
     gate::beta("beta1", betas[0])?;
     gate::beta("beta2", betas[1])?;
-    // The first step divides by it.
-    gate::learning_rate_over(rate, f64::from(betas[0] as f32))?;
+    Rates::of_moments(betas[0]).check_schedule(rate)?;
     epsilons.into_iter().try_for_each(gate::epsilon)
 }
 

@@ -5,7 +5,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{
     Method, RuleVisitor, Schedule,
     adam::{self, Moments},
-    checked, gate,
+    checked,
+    gate::{self, Rates},
 };
 use crate::{error::Error, thin::update::StateInit};
 
@@ -95,8 +96,17 @@ impl Method for AdamW {
         gate::shrinkage(self.weight_decay, rate)
     }
 
-    fn rules<V: RuleVisitor>(&self, t: u64, p: f64, visitor: V) -> V::Output {
-        let (rate, betas) = (self.learning_rate.at(t), [self.beta1, self.beta2]);
+    fn learning_rate(&self) -> Schedule {
+        self.learning_rate
+    }
+
+    fn check_rate(&self, rate: f64) -> Result<(), Error> {
+        Rates::of_moments(self.beta1).check(rate)?;
+        gate::shrinking_rate(self.weight_decay, rate)
+    }
+
+    fn rules<V: RuleVisitor>(&self, t: u64, rate: f64, p: f64, visitor: V) -> V::Output {
+        let betas = [self.beta1, self.beta2];
         let weights = Moments::new(t, rate * p, betas, self.epsilon / p);
         let biases = Moments::new(t, rate, betas, self.epsilon);
         visitor.visit(weights.shrinking(rate * self.weight_decay), biases)

@@ -4,6 +4,8 @@
 use super::Schedule;
 use crate::error::Error;
 
+const WHAT: &str = "learning rate";
+
 /// Checks that a schedule's rates are at least 0 and that the largest fits.
 fn schedule(
     what: &'static str,
@@ -19,16 +21,40 @@ fn schedule(
     Err(Error::Schedule { what, schedule: schedule.to_string(), expected })
 }
 
-/// Checks a learning rate.
-pub fn learning_rate(rate: Schedule) -> Result<(), Error> {
-    let fits = |high: f64| (high as f32).is_finite();
-    schedule("learning rate", rate, fits, "finite numbers of at least 0")
+/// The learning rates that an optimiser can use.
+#[derive(Clone, Copy, Debug)]
+pub struct Rates {
+    /// What a rate is divided by.
+    divisor: f64,
+    expected: &'static str,
 }
 
-/// Checks a learning rate that is divided by 1 - beta1.
-pub fn learning_rate_over(rate: Schedule, beta1: f64) -> Result<(), Error> {
-    let fits = |high: f64| ((high / (1.0 - beta1)) as f32).is_finite();
-    schedule("learning rate", rate, fits, "numbers from 0 to 3.4e38 * (1 - beta1)")
+impl Rates {
+    /// Those that the kernels can compute with.
+    pub const FINITE: Self = Self { divisor: 1.0, expected: "finite numbers of at least 0" };
+
+    /// Those that are divided by 1 - beta1 at the first step.
+    pub fn of_moments(beta1: f64) -> Self {
+        // As the kernel has it.
+        let divisor = 1.0 - f64::from(beta1 as f32);
+        Self { divisor, expected: "numbers from 0 to 3.4e38 * (1 - beta1)" }
+    }
+
+    fn fit(self, high: f64) -> bool {
+        ((high / self.divisor) as f32).is_finite()
+    }
+
+    /// Checks the rates of a schedule.
+    pub fn check_schedule(self, rates: Schedule) -> Result<(), Error> {
+        schedule(WHAT, rates, |high| self.fit(high), self.expected)
+    }
+
+    /// Checks a rate.
+    pub fn check(self, rate: f64) -> Result<(), Error> {
+        let Self { expected, .. } = self;
+        let fits = rate >= 0.0 && self.fit(rate);
+        fits.then_some(()).ok_or(Error::OutOfRange { what: WHAT, value: rate, expected })
+    }
 }
 
 /// Checks a momentum.
@@ -70,10 +96,22 @@ pub fn epsilon(epsilon: f64) -> Result<(), Error> {
     fits.then_some(()).ok_or(Error::OutOfRange { what: "epsilon", value: epsilon, expected })
 }
 
+/// Whether a decoupled weight decay can be used with learning rates of at most `rate`.
+fn shrinks(decay: f64, rate: f64) -> bool {
+    decay * rate <= f64::from(f32::MAX)
+}
+
 /// Checks the decoupled weight decay that goes with a learning rate.
 pub fn shrinkage(decay: f64, rate: Schedule) -> Result<(), Error> {
     let (_, high) = rate.range().unwrap_or_default();
     let expected = "at most 3.4e38 when multiplied by the learning rate";
-    let fits = decay * high <= f64::from(f32::MAX);
-    fits.then_some(()).ok_or(Error::OutOfRange { what: "weight decay", value: decay, expected })
+    let error = Error::OutOfRange { what: "weight decay", value: decay, expected };
+    shrinks(decay, high).then_some(()).ok_or(error)
+}
+
+/// Checks a learning rate that goes with a decoupled weight decay.
+pub fn shrinking_rate(decay: f64, rate: f64) -> Result<(), Error> {
+    let expected = "at most 3.4e38 when multiplied by the weight decay";
+    let error = Error::OutOfRange { what: WHAT, value: rate, expected };
+    shrinks(decay, rate).then_some(()).ok_or(error)
 }

@@ -6,6 +6,7 @@ mod adagrad;
 mod adam;
 mod adamw;
 mod gate;
+mod learning_rate;
 #[cfg(test)]
 pub(crate) mod reference;
 mod schedule;
@@ -14,6 +15,7 @@ mod sgd;
 pub use adagrad::Adagrad;
 pub use adam::Adam;
 pub use adamw::AdamW;
+pub use learning_rate::LearningRate;
 pub use schedule::Schedule;
 pub use sgd::Sgd;
 
@@ -40,8 +42,15 @@ pub(crate) trait Method {
     /// Checks that training can use every setting, also when converted to the engine's weights.
     fn check(&self, p: f64) -> Result<(), Error>;
 
-    /// Runs `visitor` with the rules of step `t`, counted from 0.
-    fn rules<V: RuleVisitor>(&self, t: u64, p: f64, visitor: V) -> V::Output
+    /// The schedule of the learning rate.
+    fn learning_rate(&self) -> Schedule;
+
+    /// Checks that training can use learning rates of at most `rate`.
+    fn check_rate(&self, rate: f64) -> Result<(), Error>;
+
+    /// Runs `visitor` with the rules of step `t`, counted from 0, for the learning rate `rate`,
+    /// which need not be that of the schedule.
+    fn rules<V: RuleVisitor>(&self, t: u64, rate: f64, p: f64, visitor: V) -> V::Output
     where
         Self: Sized;
 }
@@ -106,10 +115,16 @@ macro_rules! optimisers {
                 }
             }
 
-            /// Runs `visitor` with the rules of step `t`; see [`Method`] for p.
-            pub(crate) fn rules<V: RuleVisitor>(&self, t: u64, p: f64, visitor: V) -> V::Output {
+            /// Runs `visitor` with the rules of step `t` for a learning rate; see [`Method`] for p.
+            pub(crate) fn rules<V: RuleVisitor>(
+                &self,
+                t: u64,
+                rate: f64,
+                p: f64,
+                visitor: V,
+            ) -> V::Output {
                 match self {
-                    $(Self::$name(optimiser) => optimiser.rules(t, p, visitor),)+
+                    $(Self::$name(optimiser) => optimiser.rules(t, rate, p, visitor),)+
                 }
             }
         }
@@ -137,6 +152,16 @@ impl Optimiser {
     /// Checks that training can use every setting; see [`Method`] for p.
     pub(crate) fn check(&self, p: f64) -> Result<(), Error> {
         self.method().check(p)
+    }
+
+    /// The schedule of the learning rate.
+    pub(crate) fn learning_rate(&self) -> Schedule {
+        self.method().learning_rate()
+    }
+
+    /// Checks that training can use learning rates of at most `rate`.
+    pub(crate) fn check_rate(&self, rate: f64) -> Result<(), Error> {
+        self.method().check_rate(rate)
     }
 
     /// Names and values of all settings, as stored in checkpoints: the fields of a settings file,

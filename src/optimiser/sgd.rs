@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Method, RuleVisitor, Schedule, checked, gate};
+use super::{
+    Method, RuleVisitor, Schedule, checked,
+    gate::{self, Rates},
+};
 use crate::{
     error::Error,
     simd::Lanes,
@@ -97,14 +100,22 @@ impl Method for Sgd {
     }
 
     fn check(&self, p: f64) -> Result<(), Error> {
-        gate::learning_rate(self.learning_rate)?;
+        Rates::FINITE.check_schedule(self.learning_rate)?;
         gate::momentum(self.momentum)?;
         gate::weight_decay(self.weight_decay)?;
         gate::weight_decay(self.weight_decay / (p * p))
     }
 
-    fn rules<V: RuleVisitor>(&self, t: u64, p: f64, visitor: V) -> V::Output {
-        let (rate, momentum) = (self.learning_rate.at(t), self.momentum.at(t) as f32);
+    fn learning_rate(&self) -> Schedule {
+        self.learning_rate
+    }
+
+    fn check_rate(&self, rate: f64) -> Result<(), Error> {
+        Rates::FINITE.check(rate)
+    }
+
+    fn rules<V: RuleVisitor>(&self, t: u64, rate: f64, p: f64, visitor: V) -> V::Output {
+        let momentum = self.momentum.at(t) as f32;
         let rule = |rate: f64, decay: f64| Momentum {
             learning_rate: rate as f32,
             momentum,

@@ -23,6 +23,13 @@ struct Step<'a> {
     line: &'a mut Line,
 }
 
+impl Step<'_> {
+    /// Takes step `t` with the schedule's learning rate.
+    fn of(self, optimiser: &Optimiser, t: u64, p: f64) {
+        optimiser.rules(t, optimiser.learning_rate().at(t), p, self);
+    }
+}
+
 impl RuleVisitor for Step<'_> {
     type Output = ();
 
@@ -112,7 +119,7 @@ proptest! {
             let line = Line { w, g, states: states[..n].to_vec() };
             on_each_isa(|isa| {
                 let mut got = line.clone();
-                optimiser.rules(t, 1.0, Step { isa, decays, line: &mut got });
+                Step { isa, decays, line: &mut got }.of(&optimiser, t, 1.0);
                 for i in 0..LANES {
                     let mut state: Vec<f64> = line.states.iter().map(|s| s[i].into()).collect();
                     let (w, g) = (w[i].into(), g[i].into());
@@ -138,7 +145,7 @@ fn zeros_stay_zero() {
                 let states = vec![[0.0; LANES]; optimiser.states(1.0).len()];
                 let mut line = Line { w: [0.0; LANES], g: [0.0; LANES], states };
                 for t in 0..3 {
-                    optimiser.rules(t, 0.5, Step { isa, decays, line: &mut line });
+                    Step { isa, decays, line: &mut line }.of(optimiser, t, 0.5);
                 }
                 let all = line.states.iter().flatten().chain(&line.w);
                 assert!(all.map(|x| x.to_bits()).all(|bits| bits == 0), "{optimiser}");
@@ -155,7 +162,7 @@ fn where_the_state_overflows_the_parameter_does() {
             for g in [3e19, -1e25, 3e38, f32::INFINITY] {
                 let states = vec![[3e38; LANES]; optimiser.states(1.0).len()];
                 let mut line = Line { w: [1.0; LANES], g: [g; LANES], states };
-                optimiser.rules(9, 1.0, Step { isa, decays: true, line: &mut line });
+                Step { isa, decays: true, line: &mut line }.of(&optimiser, 9, 1.0);
                 let finite = line.states.iter().flatten().all(|x| x.is_finite());
                 assert!(finite || !line.w[0].is_finite(), "{isa} {optimiser:?} {g}: {line:?}");
             }
@@ -175,7 +182,7 @@ fn a_constant_gradient_moves_by_the_learning_rate() {
             let mut w = [0.0; LANES];
             let mut states = reference(optimiser).initial(LANES);
             for t in 0..1000 {
-                optimiser.rules(t, 1.0, Step { isa, decays: true, line: &mut line });
+                Step { isa, decays: true, line: &mut line }.of(&optimiser, t, 1.0);
                 let g = g.map(f64::from);
                 reference(optimiser).weights(t, &mut w, &g, &mut states);
             }

@@ -155,7 +155,7 @@ impl Floors {
         parameters: usize,
         optimiser: Optimiser,
     ) -> Result<Self, Error> {
-        let memory_gbytes = optimiser.rules(0, 1.0, Traffic { isa, threads, parameters })?;
+        let memory_gbytes = optimiser.rules(0, 0.0, 1.0, Traffic { isa, threads, parameters })?;
         let mut floors = Self { fma_gflops: 0.0, memory_gbytes };
         for _ in 0..ATTEMPTS {
             // The number of chains that saturates the arithmetic units and still fits

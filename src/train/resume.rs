@@ -82,6 +82,7 @@ impl Trainer {
             notes: notes.to_owned(),
             settings: join(self.other_settings(), settings)?,
             step: self.steps(),
+            learning_rate: self.updates().learning_rate,
         };
         let (mlp, states) = self.raw();
         let max_norm = self.updates().max_norm.is_some();
@@ -179,6 +180,8 @@ impl TrainerBuilder {
             return Err(saved.verify().err().unwrap_or(difference));
         }
         let (step, notes) = (saved.position.step, std::mem::take(&mut saved.position.notes));
+        let rate = trainer.set_rate(saved.position.learning_rate);
+        rate.map_err(|error| saved.refuse(error.to_string()))?;
         let max_norm = trainer.updates().max_norm.is_some();
         trainer.restore(step, |mlp, states| saved.load(mlp, states, max_norm))?;
         Ok((trainer, notes))

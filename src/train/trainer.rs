@@ -7,7 +7,7 @@ pub use builder::TrainerBuilder;
 use std::{fmt, mem};
 
 use super::{
-    Optimiser,
+    LearningRate, Optimiser,
     backward::{Backward, LayerStep},
     updates::Updates,
 };
@@ -92,6 +92,7 @@ impl fmt::Debug for Trainer {
             .field("mlp", &self.mlp)
             .field("optimiser", &self.updates.optimiser)
             .field("clip_value", &self.updates.clip_value)
+            .field("learning_rate", &self.updates.learning_rate)
             .field("max_norm", &self.updates.max_norm)
             .field("paper_rates", &self.updates.paper_rates)
             .field("seed", &self.seed)
@@ -435,6 +436,66 @@ impl Trainer {
     ) -> Result<(), Error> {
         self.step = step;
         fill(&mut self.mlp, &mut self.states)
+    }
+
+    /// The learning rate of the next step: that of the optimiser's schedule, unless it was changed
+    /// by [`Self::scale_learning_rate`] or [`Self::set_learning_rate`].
+    pub fn learning_rate(&self) -> f64 {
+        self.updates.rate(self.step)
+    }
+
+    /// Multiplies the learning rates of all further steps by `factor`, whether the optimiser's
+    /// schedule gives them or [`Self::set_learning_rate`]. Repeated calls multiply up: after two
+    /// with 0.5, a step takes a quarter of what it would have taken. A factor of 1 changes no bit.
+    ///
+    /// The factor is part of a checkpoint, not of its settings: a run that resumes has it too.
+    ///
+    /// # Errors
+    /// `factor` is not finite or negative, or the optimiser cannot use rates as large as the
+    /// largest then; nothing is changed.
+    ///
+    /// ```
+    /// use thinnet::{nn::{Loss, Mlp}, train::{Schedule, Sgd, Trainer}};
+    ///
+    /// let mlp = Mlp::builder(2).output(1, Loss::SquaredError).build()?;
+    /// let falling = Schedule::Linear { from: 0.5, to: 0.0, steps: 1000 };
+    /// let mut trainer = Trainer::builder(mlp, Sgd::new(falling), 32).build()?;
+    /// trainer.scale_learning_rate(0.5)?;
+    /// assert_eq!(trainer.learning_rate(), 0.25);
+    /// trainer.set_learning_rate(0.01)?;
+    /// assert_eq!(trainer.learning_rate(), 0.01);
+    /// trainer.follow_schedule();
+    /// assert_eq!(trainer.learning_rate(), 0.5);
+    /// # Ok::<(), thinnet::Error>(())
+    /// ```
+    pub fn scale_learning_rate(&mut self, factor: f64) -> Result<(), Error> {
+        self.set_rate(self.updates.learning_rate.times(factor)?)
+    }
+
+    /// Sets the learning rate of all further steps to `rate`, in place of what the optimiser's
+    /// schedule gives, until the next call. Earlier factors of [`Self::scale_learning_rate`] do not
+    /// apply to it. With [`TrainerBuilder::paper_rates`] it is for the paper's weights, like the
+    /// schedule's rates.
+    ///
+    /// The rate is part of a checkpoint, not of its settings: a run that resumes has it too.
+    ///
+    /// # Errors
+    /// `rate` is not finite or negative, or too large for the optimiser; nothing is changed.
+    pub fn set_learning_rate(&mut self, rate: f64) -> Result<(), Error> {
+        self.set_rate(LearningRate::Fixed { rate })
+    }
+
+    /// Undoes [`Self::scale_learning_rate`] and [`Self::set_learning_rate`]: the optimiser's
+    /// schedule gives the learning rates of all further steps, each for its own step.
+    pub fn follow_schedule(&mut self) {
+        self.updates.learning_rate = LearningRate::default();
+    }
+
+    /// Sets the learning rate in force, if the optimiser can use it.
+    pub(super) fn set_rate(&mut self, learning_rate: LearningRate) -> Result<(), Error> {
+        learning_rate.check(&self.updates.optimiser)?;
+        self.updates.learning_rate = learning_rate;
+        Ok(())
     }
 
     /// The number of updates so far.

@@ -3,15 +3,17 @@
 use super::{MaxNorm, Provenance};
 use crate::{
     error::Error,
-    optimiser::{Optimiser, RuleVisitor},
+    optimiser::{LearningRate, Optimiser, RuleVisitor},
     rate::Keep,
     thin::update::{Bounds, StateInit},
 };
 
-/// The settings of a trainer's updates.
+/// The settings of a trainer's updates, and the learning rate in force.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Updates {
     pub optimiser: Optimiser,
+    /// Part of the state, not of the settings: it may change between steps.
+    pub learning_rate: LearningRate,
     /// The largest size of an element of the gradient.
     pub clip_value: Option<f64>,
     pub max_norm: Option<MaxNorm>,
@@ -32,7 +34,12 @@ impl Updates {
 
     /// Runs `visitor` with the rules of step `t` for a layer.
     pub fn rules<V: RuleVisitor>(self, t: u64, keep_of_inputs: Keep, visitor: V) -> V::Output {
-        self.optimiser.rules(t, self.p(keep_of_inputs), visitor)
+        self.optimiser.rules(t, self.rate(t), self.p(keep_of_inputs), visitor)
+    }
+
+    /// The learning rate of step `t`, in the form of the optimiser's settings.
+    pub fn rate(self, t: u64) -> f64 {
+        self.learning_rate.at(self.optimiser.learning_rate(), t)
     }
 
     /// The bounds of an update of a layer. The gradient with respect to w' is p times that with

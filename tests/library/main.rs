@@ -22,6 +22,7 @@ mod idioms;
 mod integer;
 mod integer_models;
 mod integer_predictions;
+mod learning_rate;
 mod masks;
 mod metrics;
 mod models;

@@ -31,7 +31,7 @@ fn sgd(learning_rate: f64) -> Sgd {
         .weight_decay(1e-4)
 }
 
-fn with(optimiser: impl Into<Optimiser>) -> TrainerBuilder {
+pub fn with(optimiser: impl Into<Optimiser>) -> TrainerBuilder {
     let builder = Trainer::builder(mlp(70), optimiser, 8).max_norm(MaxNorm::Paper(1.0)).seed(5);
     builder.with_isa(backend::isa()).unwrap()
 }
@@ -40,12 +40,12 @@ fn builder() -> TrainerBuilder {
     with(sgd(0.3))
 }
 
-fn settings() -> Provenance {
+pub fn settings() -> Provenance {
     [("data".to_owned(), "abc".to_owned()), ("batch".to_owned(), "8".to_owned())].into()
 }
 
 /// Step `t` of the run, on data that depends on t alone.
-fn step(trainer: &mut Trainer) -> f32 {
+pub fn step(trainer: &mut Trainer) -> f32 {
     let streams = Streams::new(9, Domain::Other, 0, trainer.steps());
     let x: Vec<f32> = (0..160).map(|i| streams.hash(i) as f32 / u64::MAX as f32).collect();
     let classes: Vec<u32> = (0..8).map(|i| (streams.hash(1000 + i) % 3) as u32).collect();

@@ -1,7 +1,7 @@
 //! The settings of a trainer, and its construction.
 
 use super::{
-    super::{MaxNorm, Optimiser, backward::Backward, updates::Updates},
+    super::{LearningRate, MaxNorm, Optimiser, backward::Backward, updates::Updates},
     Trainer, gradients_of,
 };
 use crate::{
@@ -58,7 +58,13 @@ impl TrainerBuilder {
         Self {
             chunk: chunk(&mlp),
             mlp,
-            updates: Updates { optimiser, clip_value: None, max_norm: None, paper_rates: false },
+            updates: Updates {
+                optimiser,
+                learning_rate: LearningRate::default(),
+                clip_value: None,
+                max_norm: None,
+                paper_rates: false,
+            },
             max_rows,
             seed: 0,
             isa: Isa::detect(),
@@ -139,7 +145,8 @@ impl TrainerBuilder {
     /// | Adagrad | p η' | λ' / p² | ε' / p | s' / p², initially too |
     ///
     /// Settings of biases are the same in both forms. The bound of [`Self::clip_value`] on the
-    /// elements of p g is c' / p on those of g.
+    /// elements of p g is c' / p on those of g. A learning rate set between steps
+    /// ([`Trainer::set_learning_rate`]) is converted like the schedule's.
     #[must_use]
     pub fn paper_rates(mut self) -> Self {
         self.updates.paper_rates = true;
