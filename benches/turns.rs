@@ -85,7 +85,7 @@ fn next<'a>(digits: &'a Dataset, first: &mut usize, rows: &mut [u32]) -> &'a [u3
     for (i, row) in rows.iter_mut().enumerate() {
         *row = (*first + i) as u32;
     }
-    let classes = &digits.labels()[*first..*first + rows.len()];
+    let classes = &digits.labels().unwrap()[*first..*first + rows.len()];
     *first += rows.len();
     classes
 }

@@ -61,7 +61,7 @@ fn test(networks: &[Mlp], digits: &Dataset) -> Result<(f64, Duration), Error> {
         }
     }
     let best = |p: &[f32; 10]| (1..10).fold(0, |best, i| if p[i] > p[best] { i } else { best });
-    let wrong = sums.iter().zip(digits.labels()).filter(|(p, label)| best(p) != **label as usize);
+    let wrong = sums.iter().zip(digits.labels()?).filter(|(p, label)| best(p) != **label as usize);
     Ok((wrong.count() as f64 / digits.rows() as f64, time))
 }
 

@@ -72,7 +72,8 @@ impl Found {
         let typical = Batch::gather(train.inputs(), &typical)?;
         let integer = Answers::new(&Predictor::new(mlp).integer_weights(&typical)?, test.inputs())?;
 
-        let labels = || test.labels().iter().map(|label| Some(*label as usize));
+        let labels = test.labels()?;
+        let labels = || labels.iter().map(|label| Some(*label as usize));
         self.errors.push(float.other_than(labels()));
         self.integer_errors.push(integer.other_than(labels()));
         self.differ.push(integer.other_than(float.classes.iter().copied()));

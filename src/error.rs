@@ -420,6 +420,14 @@ pub enum Error {
         /// The kind that was given.
         got: &'static str,
     },
+    /// The targets of a data set are not of the kind that is needed.
+    #[error("the data set has targets of kind `{got}`: expected `{expected}`")]
+    DataKind {
+        /// The kind that is needed.
+        expected: &'static str,
+        /// The kind that the data set has.
+        got: &'static str,
+    },
     /// The loss of a step is NaN or infinite. The parameters are unchanged.
     #[error("the loss of step {step} is {loss}: expected a finite number (parameters unchanged)")]
     NonFiniteLoss {
@@ -585,6 +593,31 @@ pub(crate) fn same_size(what: &'static str, expected: usize, got: usize) -> Resu
     if expected == got { Ok(()) } else { Err(Error::Size { what, expected, got }) }
 }
 
+/// `Ok`, or the first weight of a row that is negative or not finite, or another number of weights than
+/// of `rows`.
+pub(crate) fn check_weights(rows: usize, weights: &[f64]) -> Result<(), Error> {
+    same_size("weights of rows", rows, weights.len())?;
+    weights.iter().enumerate().try_for_each(|(row, &weight)| check_weight(weight, row))
+}
+
+/// The sum of the weights of rows, if it can be divided by, and also by the number of rows.
+pub(crate) fn check_total_weight(sum: f64) -> Result<f64, Error> {
+    if sum >= 1e-290 && sum.is_finite() {
+        return Ok(sum);
+    }
+    let expected = "a finite number of at least 1e-290";
+    Err(Error::OutOfRange { what: "sum of the weights of rows", value: sum, expected })
+}
+
+/// `Ok`, or the weight of a row that is negative or not finite.
+pub(crate) fn check_weight(weight: f64, row: usize) -> Result<(), Error> {
+    if weight.is_finite() && weight >= 0.0 {
+        return Ok(());
+    }
+    let (what, expected) = ("weight", "a finite number of at least 0");
+    Err(Error::RowNumber { what, row, column: None, value: weight, expected })
+}
+
 /// `Ok`, or the maximum and a number above it.
 pub(crate) fn at_most(what: &'static str, most: usize, got: usize) -> Result<(), Error> {
     if got <= most { Ok(()) } else { Err(Error::TooMany { what, most, got }) }
@@ -708,6 +741,10 @@ mod tests {
             (
                 Error::TargetKind { expected: "Classes", got: "Values" },
                 "targets of kind `Values`: the network's loss takes `Classes`",
+            ),
+            (
+                Error::DataKind { expected: "Classes", got: "Values" },
+                "the data set has targets of kind `Values`: expected `Classes`",
             ),
             (
                 Error::NonFiniteParameters { layer: 1, step: 7 },

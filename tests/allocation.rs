@@ -113,7 +113,7 @@ fn steps_and_predictions_allocate_nothing_after_the_first() {
         let mut run = |steps: usize, rows: &[u32]| {
             for _ in 0..steps {
                 let batch = Batch::gather(digits.inputs(), rows).unwrap();
-                let classes = Targets::Classes(&digits.labels()[..rows.len()]);
+                let classes = Targets::Classes(&digits.labels().unwrap()[..rows.len()]);
                 trainer.step(&batch, classes).unwrap();
                 predictor.predict(&batch, &mut workspace).unwrap();
                 predictor.weight_scaling(&batch, &mut workspace).unwrap();

@@ -20,13 +20,13 @@ impl Baseline {
     /// Measures the most frequent class of `train` as the prediction for every row of `test`.
     ///
     /// # Errors
-    /// The counts of the classes cannot be allocated.
+    /// The targets are not classes, or their counts cannot be allocated.
     pub fn new(train: &Dataset, test: &Dataset) -> Result<Self, Error> {
         let counts = train.class_counts()?;
         // `max_by_key` returns the last of equal maxima, hence the reversed order.
         let most = (0..counts.len()).rev().max_by_key(|&class| counts[class]);
         let class = most.unwrap_or_default();
-        let right = test.labels().iter().filter(|&&label| label as usize == class).count();
+        let right = test.labels()?.iter().filter(|&&label| label as usize == class).count();
         let wrong = test.rows() - right;
         Ok(Self { class, wrong, error: wrong as f64 / test.rows().max(1) as f64 })
     }

@@ -242,7 +242,7 @@ impl Findings {
     ) -> anyhow::Result<Self> {
         let mut calibration = Calibration::new(bins)?;
         let mut wrong = 0;
-        for (answer, &label) in answers.iter().zip(data.labels()) {
+        for (answer, &label) in answers.iter().zip(data.labels()?) {
             let right = answer.class == label as usize;
             calibration.add(answer.probability, right, 1.0)?;
             wrong += usize::from(!right);

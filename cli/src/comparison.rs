@@ -1,6 +1,9 @@
 //! The result of the demo in one sentence, whichever network was better.
 
-use crate::{fit::Fit, progress::percent};
+use crate::{
+    fit::{Fit, error_rate},
+    progress::percent,
+};
 
 /// The rows on which two networks differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +39,8 @@ pub fn sentence(without: &Fit, with: &Fit) -> String {
         "After the same {} updates from the same seed, the network trained with dropout {outcome} \
          ({} instead of {}), and its median step took {:.2} ms instead of {:.2} ms.",
         with.steps,
-        percent(with.evaluation.error_rate()),
-        percent(without.evaluation.error_rate()),
+        percent(error_rate(&with.evaluation)),
+        percent(error_rate(&without.evaluation)),
         with.step_ms_median().unwrap_or(f64::NAN),
         without.step_ms_median().unwrap_or(f64::NAN),
     )

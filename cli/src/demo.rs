@@ -10,7 +10,7 @@ use thinnet::{
 
 use crate::{
     comparison, console,
-    fit::{Fit, Fitting},
+    fit::{Fit, Fitting, error_rate},
     machine::Machine,
     numbers::{self, counted},
     optimiser::Choice,
@@ -141,7 +141,7 @@ fn table(names: &[&str], fits: &[Fit]) -> Table {
             fit.densities.iter().map(|density| format!("{:.0}", 100.0 * density)).collect();
         table.add_row([
             (*name).to_owned(),
-            format!("{:.2}", 100.0 * fit.evaluation.error_rate()),
+            format!("{:.2}", 100.0 * error_rate(&fit.evaluation)),
             format!("{:.2}", fit.step_ms_median().unwrap_or(f64::NAN)),
             densities.join("  "),
         ]);

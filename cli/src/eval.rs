@@ -10,8 +10,8 @@ use thinnet::{
 };
 
 use crate::{
-    baseline::Baseline, console, machine::Machine, model::ModelAndData, outputs, progress::percent,
-    recipe, table,
+    baseline::Baseline, console, fit::error_rate, machine::Machine, model::ModelAndData, outputs,
+    progress::percent, recipe, table,
 };
 
 /// The text at the end of the help.
@@ -126,7 +126,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         console::remark(&warning);
     }
     let (rows, wrong, test_error) =
-        (evaluation.rows, evaluation.wrong.len(), evaluation.error_rate());
+        (evaluation.rows, evaluation.wrong.len(), error_rate(&evaluation));
     console::results(&if arguments.json {
         let results = Results {
             rows,

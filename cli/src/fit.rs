@@ -45,6 +45,11 @@ impl Fit {
     }
 }
 
+/// Returns the fraction of rows that are wrong. The command's rows have classes, and no weights.
+pub fn error_rate(evaluation: &Evaluation) -> f64 {
+    evaluation.wrong.len() as f64 / evaluation.rows as f64
+}
+
 /// A training run. It advances by one step per call, so that several runs can take turns, and a run
 /// can be saved and resumed at any step.
 pub struct Fitting<'a> {
@@ -198,7 +203,7 @@ impl<'a> Fitting<'a> {
         let mut test_error = None;
         if last || epoch.is_multiple_of(self.plan.evaluate_every) {
             let evaluation = self.evaluate()?;
-            test_error = Some(evaluation.error_rate());
+            test_error = Some(error_rate(&evaluation));
             self.evaluation = Some(evaluation);
         }
         let train_loss = self.state.losses / self.train.rows() as f64;

@@ -41,7 +41,7 @@ impl ModelAndData {
     pub fn read(&self) -> anyhow::Result<(Model, Dataset)> {
         let model = self.read_model()?;
         let test = self.data.read(Split::Test)?;
-        self.check(model.network(), test.inputs().columns(), test.labels())?;
+        self.check(model.network(), test.inputs().columns(), test.labels()?)?;
         Ok((
             model,
             match self.limit {

@@ -3,7 +3,12 @@
 use serde::Serialize;
 use thinnet::{Isa, Keep, Noise, mask};
 
-use crate::{baseline::Baseline, fit::Fit, plan::Plan, run_state::Epoch};
+use crate::{
+    baseline::Baseline,
+    fit::{Fit, error_rate},
+    plan::Plan,
+    run_state::Epoch,
+};
 
 /// The report of one run.
 #[derive(Debug, Serialize)]
@@ -129,7 +134,7 @@ impl<'a> Report<'a> {
             mask_format: mask::FORMAT,
             data,
             settings: plan,
-            test_error: fit.evaluation.error_rate(),
+            test_error: error_rate(&fit.evaluation),
             test_wrong: fit.evaluation.wrong.len(),
             baseline,
             test_loss: fit.evaluation.loss,

@@ -189,8 +189,8 @@ impl Data {
             anyhow::ensure!(rows.rows() > 0, "--data {self}: the array has no rows");
             return Ok((rows, None));
         }
-        let (rows, labels) = self.read(split)?.into_parts();
-        Ok((rows, Some(labels)))
+        let (rows, targets, _) = self.read(split)?.into_parts();
+        Ok((rows, Some(targets.into_classes()?)))
     }
 
     /// Reads the rows to train on and the rows to measure the error on. These are the training and
@@ -242,7 +242,7 @@ impl Data {
         let occur = counts.iter().filter(|&&count| count > 0).count();
         if classes > ANY_CLASSES.max(CLASSES_PER_LABEL * occur) {
             let label = classes - 1;
-            let row = larger.labels().iter().position(|&class| class as usize == label);
+            let row = larger.labels()?.iter().position(|&class| class as usize == label);
             let row = row.unwrap_or_default();
             let split = if test.classes() > train.classes() { Split::Test } else { Split::Train };
             anyhow::bail!(

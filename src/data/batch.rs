@@ -4,12 +4,13 @@ use std::fmt;
 
 use crate::{
     abridged::Few,
-    error::{Error, below, same_size},
+    error::{Error, below, check_weights, same_size},
     tensor::{MatrixView, all_finite},
 };
 
 /// Some rows of inputs. The first row's index in the global batch selects the rows' mask streams,
-/// so a batch can be split without changing its masks.
+/// so a batch can be split without changing its masks. In training, the rows can have
+/// [weights](Self::with_weights).
 ///
 /// ```
 /// use thinnet::{data::Batch, tensor::MatrixView};
@@ -25,16 +26,18 @@ pub struct Batch<'a> {
     rows: MatrixView<'a>,
     chosen: Option<&'a [u32]>,
     first_row: u64,
+    weights: Option<&'a [f64]>,
 }
 
 impl fmt::Debug for Batch<'_> {
     /// The first few numbers of the first few rows.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rows, chosen, first_row } = self;
+        let Self { rows, chosen, first_row, weights } = self;
         f.debug_struct("Batch")
             .field("rows", rows)
             .field("chosen", &chosen.map(|chosen| Few(chosen.iter())))
             .field("first_row", first_row)
+            .field("weights", &weights.map(|weights| Few(weights.iter())))
             .finish()
     }
 }
@@ -43,7 +46,7 @@ impl<'a> Batch<'a> {
     /// All rows of a dense matrix.
     #[inline]
     pub fn dense(rows: MatrixView<'a>) -> Self {
-        Self { rows, chosen: None, first_row: 0 }
+        Self { rows, chosen: None, first_row: 0, weights: None }
     }
 
     /// The rows of a dense matrix whose indices are in `chosen`, in that order; nothing is copied.
@@ -54,12 +57,16 @@ impl<'a> Batch<'a> {
         for &row in chosen {
             below("row of a batch", rows.rows(), row as usize)?;
         }
-        Ok(Self::chosen(rows, chosen))
+        Ok(Self::chosen(rows, chosen, None))
     }
 
-    /// Rows that are known to exist.
-    pub(super) fn chosen(rows: MatrixView<'a>, chosen: &'a [u32]) -> Self {
-        Self { rows, chosen: Some(chosen), first_row: 0 }
+    /// Rows that are known to exist, with weights that have been checked.
+    pub(super) fn chosen(
+        rows: MatrixView<'a>,
+        chosen: &'a [u32],
+        weights: Option<&'a [f64]>,
+    ) -> Self {
+        Self { rows, chosen: Some(chosen), first_row: 0, weights }
     }
 
     /// The same rows, starting at row `first_row` of the global batch (0 by default). Row 2^64 - 1
@@ -69,8 +76,35 @@ impl<'a> Batch<'a> {
         Self { first_row, ..self }
     }
 
+    /// Gives each row a weight in training: the loss of a batch is `sum w L / sum w`, with L the loss
+    /// of a row. A row of weight 0 counts like none, except that it still has masks, and that its inputs,
+    /// its targets and its loss are checked. Predictions do not depend on weights.
+    ///
+    /// ```
+    /// use thinnet::{data::Batch, tensor::MatrixView};
+    ///
+    /// let view = MatrixView::new(&[0.0, 0.1, 1.0, 1.1], 2, 2)?;
+    /// let batch = Batch::dense(view).with_weights(&[1.0, 3.0])?;
+    /// assert_eq!(batch.weights(), Some(&[1.0, 3.0][..]));
+    /// let error = batch.with_weights(&[1.0, -3.0]).unwrap_err().to_string();
+    /// assert_eq!(error, "weight at row 1: expected a finite number of at least 0, got -3.0");
+    /// # Ok::<(), thinnet::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// There is not one weight per row, or a weight is negative, infinite or NaN.
+    pub fn with_weights(self, weights: &'a [f64]) -> Result<Self, Error> {
+        check_weights(self.rows(), weights)?;
+        Ok(Self { weights: Some(weights), ..self })
+    }
+
+    /// The weights of the rows, if they were given weights.
+    pub fn weights(&self) -> Option<&'a [f64]> {
+        self.weights
+    }
+
     /// Splits the rows, in order, into parts of `size` rows; the last part may be shorter. The
-    /// parts keep the rows' indices in the global batch.
+    /// parts keep the rows' indices in the global batch, and their weights.
     ///
     /// ```
     /// use thinnet::{data::Batch, tensor::MatrixView};
@@ -96,9 +130,10 @@ impl<'a> Batch<'a> {
             let first = part * size;
             let range = first..rows.min(first.saturating_add(size));
             let first_row = self.first_row.wrapping_add(first as u64);
+            let weights = self.weights.map(|weights| &weights[range.clone()]);
             match self.chosen {
-                Some(chosen) => Self { chosen: Some(&chosen[range]), first_row, ..self },
-                None => Self { rows: self.rows.part(range), first_row, ..self },
+                Some(chosen) => Self { chosen: Some(&chosen[range]), first_row, weights, ..self },
+                None => Self { rows: self.rows.part(range), first_row, weights, ..self },
             }
         }))
     }
@@ -155,7 +190,10 @@ mod tests {
         let numbers: Vec<f32> = (0..14).map(|i| i as f32).collect();
         let view = MatrixView::new(&numbers, 7, 2).unwrap();
         let chosen = [6, 0, 3, 3, 1];
-        for whole in [Batch::dense(view), Batch::gather(view, &chosen).unwrap()] {
+        let weights: Vec<f64> = (0..7).map(f64::from).collect();
+        let dense = Batch::dense(view).with_weights(&weights).unwrap();
+        let gathered = Batch::gather(view, &chosen).unwrap().with_weights(&weights[..5]).unwrap();
+        for whole in [Batch::dense(view), dense, gathered] {
             for (first_row, size) in
                 [(0, 1), (40, 2), (u64::MAX, 3), (0, 5), (1, 7), (9, usize::MAX)]
             {
@@ -166,7 +204,11 @@ mod tests {
                 for part in parts {
                     assert_eq!(part.first_row(), first_row.wrapping_add(row as u64));
                     assert_eq!(part.rows(), size.min(whole.rows() - row));
+                    assert_eq!(part.weights().is_some(), whole.weights().is_some());
                     for of_part in 0..part.rows() {
+                        let weight =
+                            |batch: &Batch<'_>, row: usize| batch.weights().map(|w| w[row]);
+                        assert_eq!(weight(&part, of_part), weight(&whole, row));
                         assert_eq!(part.at(of_part), whole.at(row));
                         row += 1;
                     }

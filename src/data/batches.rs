@@ -4,7 +4,8 @@ use std::{fmt, ops::Range};
 
 use super::{Batch, epoch_order};
 use crate::{
-    error::{Error, below, same_size},
+    abridged::Few,
+    error::{Error, below, check_weights, same_size},
     memory::reserve,
     nn::Targets,
     tensor::{Matrix, MatrixView},
@@ -13,8 +14,8 @@ use crate::{
 /// The rows of a data set divided into batches: n rows make ceil(n / size) batches, the last of
 /// which may be smaller. [`Self::shuffle`] puts the rows into the order of an epoch.
 ///
-/// The inputs are borrowed. In addition it holds 4 bytes per row, and a copy of the targets in the
-/// order of the rows. All of this is allocated on construction: neither shuffling nor iterating
+/// The inputs are borrowed. In addition it holds 4 bytes per row, and a copy of the targets and weights in
+/// the order of the rows. All of this is allocated on construction: neither shuffling nor iterating
 /// over the batches allocates.
 ///
 /// ```
@@ -54,6 +55,15 @@ pub struct Batches<'a> {
     classes: Vec<u32>,
     /// The targets in that order, if they are numbers.
     numbers: Matrix,
+    weights: Option<Weights<'a>>,
+}
+
+/// The weights of the rows.
+struct Weights<'a> {
+    /// In the data set's order.
+    all: &'a [f64],
+    /// In the order of the rows.
+    ordered: Vec<f64>,
 }
 
 impl<'a> Batches<'a> {
@@ -86,9 +96,33 @@ impl<'a> Batches<'a> {
             }
         }
         let len = rows.div_ceil(size);
-        let mut batches = Self { inputs, targets, size, len, order, classes, numbers };
+        let weights = None;
+        let mut batches = Self { inputs, targets, size, len, order, classes, numbers, weights };
         batches.order_targets();
         Ok(batches)
+    }
+
+    /// Gives each row a weight: see [`Batch::with_weights`].
+    ///
+    /// ```
+    /// use thinnet::{data::Batches, nn::Targets, tensor::MatrixView};
+    ///
+    /// let x = MatrixView::new(&[0.0; 3], 3, 1)?;
+    /// let batches = Batches::new(x, Targets::Classes(&[0, 1, 0]), 2)?;
+    /// let batches = batches.with_weights(&[1.0, 5.0, 2.0])?;
+    /// assert_eq!(batches.batch(1)?.0.weights(), Some(&[2.0][..]));
+    /// # Ok::<(), thinnet::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// There is not one weight per row, a weight is negative, infinite or NaN, or there is not enough
+    /// memory.
+    pub fn with_weights(mut self, weights: &'a [f64]) -> Result<Self, Error> {
+        check_weights(self.order.len(), weights)?;
+        let mut ordered = reserve("weights of rows", weights.len())?;
+        ordered.extend(self.order.iter().map(|&row| weights[row as usize]));
+        self.weights = Some(Weights { all: weights, ordered });
+        Ok(self)
     }
 
     /// Drops the last batch if it has fewer rows than `size`. If it is the only one, no batch is
@@ -138,12 +172,16 @@ impl<'a> Batches<'a> {
             Targets::Values(_) => Targets::Values(self.numbers.view().part(rows.clone())),
             Targets::Binary(_) => Targets::Binary(self.numbers.view().part(rows.clone())),
         };
-        (Batch::chosen(self.inputs, &self.order[rows]), targets)
+        let weights = self.weights.as_ref().map(|weights| &weights.ordered[rows.clone()]);
+        (Batch::chosen(self.inputs, &self.order[rows], weights), targets)
     }
 
-    /// Puts the targets into the order of the rows.
+    /// Puts the targets and weights into the order of the rows.
     fn order_targets(&mut self) {
         let rows = self.order.iter().map(|&row| row as usize);
+        if let Some(Weights { all, ordered }) = &mut self.weights {
+            ordered.iter_mut().zip(rows.clone()).for_each(|(to, row)| *to = all[row]);
+        }
         match self.targets {
             Targets::Classes(all) => {
                 self.classes.iter_mut().zip(rows).for_each(|(to, row)| *to = all[row]);
@@ -165,6 +203,7 @@ impl fmt::Debug for Batches<'_> {
             .field("targets", &self.targets)
             .field("size", &self.size)
             .field("len", &self.len)
+            .field("weights", &self.weights.as_ref().map(|weights| Few(weights.all.iter())))
             .finish_non_exhaustive()
     }
 }
@@ -235,6 +274,10 @@ mod tests {
                 Targets::Values(values) => values.at(row)[2] as u32,
                 Targets::Binary(bits) => (bits.at(row)[1] * 1024.0) as u32,
             };
+            if let Some(weights) = batch.weights() {
+                let of_targets = (0..targets.rows()).map(|row| f64::from(target(row)) / 2.0);
+                assert!(weights.iter().copied().eq(of_targets), "{weights:?}");
+            }
             (0..batch.rows()).map(|row| (batch.at(row)[0] as u32 / 10, target(row))).collect()
         };
         batches.iter().map(of_batch).collect()
@@ -270,7 +313,9 @@ mod tests {
                 Targets::Values(MatrixView::new(&values, rows, 3).unwrap()),
                 Targets::Binary(MatrixView::new(&bits, rows, 2).unwrap()),
             ] {
-                let mut batches = Batches::new(inputs.view(), targets, size).unwrap();
+                let weights: Vec<f64> = labels.iter().map(|&t| f64::from(t) / 2.0).collect();
+                let batches = Batches::new(inputs.view(), targets, size).unwrap();
+                let mut batches = batches.with_weights(&weights).unwrap();
                 let unshuffled = seen(&batches).concat();
                 let own: Vec<_> = (0..rows as u32).zip(labels.iter().copied()).collect();
                 assert_eq!(unshuffled, own);

@@ -1,4 +1,4 @@
-//! Labelled rows.
+//! Rows with their targets.
 
 use std::{
     fmt,
@@ -7,12 +7,12 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Batches, idx, npy, source::Source};
+use super::{Batches, OwnedTargets, idx, npy, source::Source, targets::copy_rows};
 use crate::{
     abridged::Few,
-    error::{Error, at_most},
+    error::{Error, at_most, check_weights},
     memory::reserve,
-    nn::Targets,
+    nn::{TargetKind, Targets},
     tensor::{Matrix, MatrixView},
 };
 
@@ -41,33 +41,42 @@ pub const MAX_CLASSES: usize = 1 << 20;
 /// The number of floats hashed at once.
 const PIECE: usize = 1024;
 
-/// Rows of inputs, each with a class. The readers scale bytes to numbers from 0 to 1.
+/// Rows of inputs with their targets, and a weight per row if the rows count differently. The readers
+/// scale bytes to numbers from 0 to 1.
 ///
 /// ```
-/// use thinnet::{data::Dataset, tensor::Matrix};
+/// use thinnet::{data::{Dataset, OwnedTargets}, tensor::Matrix};
 ///
 /// let inputs = Matrix::from_rows(&[0.0, 0.5, 1.0, 0.5], 2, 2)?;
-/// let data = Dataset::new(inputs, vec![0, 2])?;
+/// let data = Dataset::new(inputs.clone(), vec![0, 2])?;
 /// assert_eq!((data.rows(), data.classes()), (2, 3));
 /// assert_eq!(data.class_counts()?, [1, 0, 1]);
+///
+/// // For a regression.
+/// let values = OwnedTargets::Values(Matrix::from_rows(&[1.5, -2.0], 2, 1)?);
+/// let data = Dataset::new(inputs, values)?.with_weights(vec![1.0, 3.0])?;
+/// assert_eq!(data.weights(), Some(&[1.0, 3.0][..]));
 /// # Ok::<(), thinnet::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Dataset {
     inputs: Matrix,
-    labels: Vec<u32>,
+    targets: OwnedTargets,
+    weights: Option<Vec<f64>>,
+    /// 0 unless the targets are classes.
     classes: usize,
     /// Height and width.
     image_shape: Option<[usize; 2]>,
 }
 
 impl fmt::Debug for Dataset {
-    /// The first few labels, and the first few numbers of the first few rows.
+    /// The first few targets and weights, and the first few numbers of the first few rows.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { inputs, labels, classes, image_shape } = self;
+        let Self { inputs, targets, weights, classes, image_shape } = self;
         f.debug_struct("Dataset")
             .field("inputs", inputs)
-            .field("labels", &Few(labels.iter()))
+            .field("targets", targets)
+            .field("weights", &weights.as_ref().map(|weights| Few(weights.iter())))
             .field("classes", classes)
             .field("image_shape", image_shape)
             .finish()
@@ -75,20 +84,31 @@ impl fmt::Debug for Dataset {
 }
 
 impl Dataset {
-    /// A data set of your own rows and labels; the number of classes is the largest label + 1.
+    /// A data set of your own rows and targets. If they are classes, as of a `Vec<u32>`, the number
+    /// of classes is the largest label + 1.
     ///
     /// # Errors
-    /// The number of labels is not the number of rows, or a label is not below [`MAX_CLASSES`].
-    pub fn new(inputs: Matrix, labels: Vec<u32>) -> Result<Self, Error> {
-        crate::error::same_size("labels of a data set", inputs.rows(), labels.len())?;
-        let mut classes = 0;
-        for (row, &class) in labels.iter().enumerate() {
-            if class as usize >= MAX_CLASSES {
-                return Err(Error::Class { row, class, classes: MAX_CLASSES });
-            }
-            classes = classes.max(class as usize + 1);
-        }
-        Ok(Self { inputs, labels, classes, image_shape: None })
+    /// The number of targets is not the number of rows, a label is not below [`MAX_CLASSES`], a value
+    /// is not finite, or a bit is not from 0 to 1.
+    pub fn new(inputs: Matrix, targets: impl Into<OwnedTargets>) -> Result<Self, Error> {
+        let targets = targets.into();
+        let what = match targets {
+            OwnedTargets::Classes(_) => "labels of a data set",
+            _ => "targets of a data set",
+        };
+        crate::error::same_size(what, inputs.rows(), targets.rows())?;
+        let classes = targets.check()?;
+        Ok(Self { inputs, targets, weights: None, classes, image_shape: None })
+    }
+
+    /// Gives each row a weight, in training and in evaluation: a row of weight 3 counts like three
+    /// copies of it, and one of weight 0 like none. Without weights, each row counts once.
+    ///
+    /// # Errors
+    /// There is not one weight per row, or a weight is negative, infinite or NaN.
+    pub fn with_weights(self, weights: Vec<f64>) -> Result<Self, Error> {
+        check_weights(self.rows(), &weights)?;
+        Ok(Self { weights: Some(weights), ..self })
     }
 
     /// Reads images and labels from IDX files, plain or gzipped; bytes become x / 255.
@@ -124,11 +144,26 @@ impl Dataset {
         inputs: impl AsRef<Path>,
         labels: impl AsRef<Path>,
     ) -> Result<Self, Error> {
-        let (inputs, labels) = (inputs.as_ref(), labels.as_ref());
+        Self::from_npy_targets(inputs, labels, TargetKind::Classes)
+    }
+
+    /// Like [`Self::from_npy_files`], but reads targets of any kind. Values and bits are the rows of a
+    /// matrix, or one per row if the array has one dimension; they are not scaled.
+    ///
+    /// # Errors
+    /// As for [`Self::from_npy_files`]; or a value is not finite, or a bit is not from 0 to 1.
+    pub fn from_npy_targets(
+        inputs: impl AsRef<Path>,
+        targets: impl AsRef<Path>,
+        kind: TargetKind,
+    ) -> Result<Self, Error> {
+        let (inputs, path) = (inputs.as_ref(), targets.as_ref());
         let matrix = npy::read_inputs(inputs)?;
-        let classes = npy::read_labels_of(labels, inputs, matrix.rows())?;
-        Self::new(matrix, classes).map_err(|error| match error {
-            Error::Class { .. } => Error::format(labels, error.to_string()),
+        let targets = npy::read_targets_of(path, inputs, matrix.rows(), kind)?;
+        Self::new(matrix, targets).map_err(|error| match error {
+            Error::Class { .. } | Error::NonFinite { .. } | Error::Target { .. } => {
+                Error::format(path, error.to_string())
+            }
             error => error,
         })
     }
@@ -191,7 +226,7 @@ impl Dataset {
         self.inputs.rows()
     }
 
-    /// The number of classes: the largest label + 1.
+    /// The number of classes: the largest label + 1, or 0 if the targets are not classes.
     pub fn classes(&self) -> usize {
         self.classes
     }
@@ -199,11 +234,12 @@ impl Dataset {
     /// The number of rows in each class.
     ///
     /// # Errors
-    /// There is not enough memory.
+    /// The targets are not classes, or there is not enough memory.
     pub fn class_counts(&self) -> Result<Vec<usize>, Error> {
+        let labels = self.labels()?;
         let mut counts = reserve("class counts", self.classes)?;
         counts.resize(self.classes, 0);
-        self.labels.iter().for_each(|&class| counts[class as usize] += 1);
+        labels.iter().for_each(|&class| counts[class as usize] += 1);
         Ok(counts)
     }
 
@@ -212,14 +248,33 @@ impl Dataset {
         self.inputs.view()
     }
 
-    /// The class of each row.
-    pub fn labels(&self) -> &[u32] {
-        &self.labels
+    /// The targets of the rows.
+    pub fn targets(&self) -> Targets<'_> {
+        self.targets.view()
     }
 
-    /// The rows, and the class of each.
-    pub fn into_parts(self) -> (Matrix, Vec<u32>) {
-        (self.inputs, self.labels)
+    /// The class of each row.
+    ///
+    /// # Errors
+    /// The targets are not classes.
+    pub fn labels(&self) -> Result<&[u32], Error> {
+        self.targets.classes()
+    }
+
+    /// The weight of each row, if they were given weights.
+    pub fn weights(&self) -> Option<&[f64]> {
+        self.weights.as_deref()
+    }
+
+    /// The targets of `rows` rows, in which those of this data set, which has rows, follow one another
+    /// again and again.
+    pub(crate) fn repeated_targets(&self, rows: usize) -> Result<OwnedTargets, Error> {
+        self.targets.copy((0..rows).map(|row| row % self.rows()))
+    }
+
+    /// The rows, their targets, and their weights.
+    pub fn into_parts(self) -> (Matrix, OwnedTargets, Option<Vec<f64>>) {
+        (self.inputs, self.targets, self.weights)
     }
 
     /// The batches of an epoch: the rows in [the order of that epoch](super::epoch_order), `size`
@@ -235,24 +290,27 @@ impl Dataset {
     ///     assert_eq!((batch.columns(), batch.rows()), (3, classes.len()));
     ///     labels.extend_from_slice(classes);
     /// }
-    /// assert_ne!(labels, data.labels());
+    /// assert_ne!(labels, data.labels()?);
     /// labels.sort();
-    /// assert_eq!(labels, data.labels());
+    /// assert_eq!(labels, data.labels()?);
     /// # Ok::<(), thinnet::Error>(())
     /// ```
     ///
-    /// A [`Batches`] can be reshuffled for the next epoch, and takes real and binary targets too.
+    /// Each batch has the [weights](super::Batch::weights) of its rows. A [`Batches`] can be reshuffled for
+    /// the next epoch.
     ///
     /// # Errors
     /// As for [`Batches::new`].
     pub fn batches(&self, seed: u64, epoch: u64, size: usize) -> Result<Batches<'_>, Error> {
-        let targets = Targets::Classes(&self.labels);
-        let mut batches = Batches::new(self.inputs.view(), targets, size)?;
+        let mut batches = Batches::new(self.inputs.view(), self.targets(), size)?;
+        if let Some(weights) = &self.weights {
+            batches = batches.with_weights(weights)?;
+        }
         batches.shuffle(seed, epoch);
         Ok(batches)
     }
 
-    /// SHA-256 of the shape, inputs and labels, in hexadecimal; a checkpoint stores it to identify
+    /// SHA-256 of the shape, inputs, targets and weights, in hexadecimal; a checkpoint stores it to identify
     /// its data.
     pub fn fingerprint(&self) -> String {
         use sha2::{Digest, Sha256};
@@ -260,13 +318,25 @@ impl Dataset {
         for size in [self.rows(), self.inputs.columns(), self.classes] {
             hash.update((size as u64).to_le_bytes());
         }
-        for row in 0..self.rows() {
-            for piece in self.inputs.at(row).chunks(PIECE) {
+        let add_rows = |hash: &mut Sha256, rows: &Matrix| {
+            for piece in rows.iter().flat_map(|row| row.chunks(PIECE)) {
                 hash.update(crate::bytes::little_endian(piece));
             }
+        };
+        add_rows(&mut hash, &self.inputs);
+        match &self.targets {
+            OwnedTargets::Classes(labels) => {
+                labels.iter().for_each(|label| hash.update(label.to_le_bytes()));
+            }
+            OwnedTargets::Values(numbers) | OwnedTargets::Binary(numbers) => {
+                hash.update(self.targets().kind().name());
+                hash.update((numbers.columns() as u64).to_le_bytes());
+                add_rows(&mut hash, numbers);
+            }
         }
-        for label in &self.labels {
-            hash.update(label.to_le_bytes());
+        if let Some(weights) = &self.weights {
+            hash.update("weights");
+            weights.iter().for_each(|weight| hash.update(weight.to_le_bytes()));
         }
         crate::bytes::hexadecimal(&hash.finalize())
     }
@@ -282,14 +352,21 @@ impl Dataset {
     }
 
     /// A copy of some rows, which must exist; it has as many classes as the whole.
-    pub(super) fn copy(&self, rows: impl ExactSizeIterator<Item = usize>) -> Result<Self, Error> {
-        let mut inputs = Matrix::zeroed(rows.len(), self.inputs.columns())?;
-        let mut labels = reserve("labels", rows.len())?;
-        for (to, from) in rows.enumerate() {
-            inputs.at_mut(to).copy_from_slice(self.inputs.at(from));
-            labels.push(self.labels[from]);
-        }
-        Ok(Self { inputs, labels, ..*self })
+    pub(super) fn copy(
+        &self,
+        rows: impl ExactSizeIterator<Item = usize> + Clone,
+    ) -> Result<Self, Error> {
+        let weights = self.weights.as_ref().map(|weights| {
+            let mut copy = reserve("weights of rows", rows.len())?;
+            copy.extend(rows.clone().map(|row| weights[row]));
+            Ok(copy)
+        });
+        Ok(Self {
+            inputs: copy_rows(&self.inputs, rows.clone())?,
+            targets: self.targets.copy(rows)?,
+            weights: weights.transpose()?,
+            ..*self
+        })
     }
 }
 

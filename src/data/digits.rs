@@ -41,7 +41,7 @@ mod tests {
             assert_eq!(digits.classes(), 10);
             // The canonical sets begin with 5 0 4 1 9, and 7 2 1 0 4 1 4 9 5 9 0 6 9 0 1 5 9 7 3 4
             // 9, of which every fifth is 7 1 0 5 9.
-            assert_eq!(digits.labels()[..5], first);
+            assert_eq!(digits.labels().unwrap()[..5], first);
         }
     }
 }

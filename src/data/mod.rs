@@ -12,9 +12,11 @@ pub mod idx;
 pub mod npy;
 mod shuffle;
 mod source;
+mod targets;
 
 pub use batch::Batch;
 pub use batches::{BatchIter, Batches};
 pub use dataset::{Dataset, MAX_CLASSES, Split};
 pub use shuffle::epoch_order;
 pub use source::MAX_ELEMENTS;
+pub use targets::OwnedTargets;

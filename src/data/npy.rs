@@ -15,12 +15,16 @@ use std::{
 
 use half::f16;
 
-use super::source::{MAX_ELEMENTS, Source, not_finite, shape_of_rows};
+use super::{
+    OwnedTargets,
+    source::{MAX_ELEMENTS, Source, not_finite, shape_of_rows},
+};
 use crate::{
     abridged::Few,
     error::Error,
     files::write_atomically,
     named::names,
+    nn::TargetKind,
     tensor::{Matrix, MatrixView},
 };
 use header::Header;
@@ -234,16 +238,36 @@ pub fn read_labels(path: impl AsRef<Path>) -> Result<Vec<u32>, Error> {
     Opened::new(Source::open(path.as_ref())?)?.labels()
 }
 
-/// Like [`read_labels`], but refuses a number of labels other than the number of `rows`, which the
-/// file `inputs` has, before reading them.
-pub(super) fn read_labels_of(path: &Path, inputs: &Path, rows: usize) -> Result<Vec<u32>, Error> {
-    let file = Opened::new(Source::open(path)?)?;
-    match file.header.dimensions[..] {
-        [labels] if labels != rows => Err(file.source.refuse(format!(
-            "{labels} labels: expected {rows}, one for each row of {}",
+/// Reads the targets of `rows` rows, which the file `inputs` has. Another number of targets is refused
+/// before they are read.
+pub(super) fn read_targets_of(
+    path: &Path,
+    inputs: &Path,
+    rows: usize,
+    kind: TargetKind,
+) -> Result<OwnedTargets, Error> {
+    let mut file = Opened::new(Source::open(path)?)?;
+    let what = if kind == TargetKind::Classes { "labels" } else { "rows of targets" };
+    let dimensions = &mut file.header.dimensions;
+    let number = match dimensions[..] {
+        [number] => Some(number),
+        [number, _, ..] if kind != TargetKind::Classes => Some(number),
+        _ => None,
+    };
+    if let Some(number) = number.filter(|&number| number != rows) {
+        return Err(file.source.refuse(format!(
+            "{number} {what}: expected {rows}, one for each row of {}",
             inputs.display()
-        ))),
-        _ => file.labels(),
+        )));
+    }
+    // One target per row.
+    if kind != TargetKind::Classes && dimensions.len() == 1 {
+        dimensions.push(1);
+    }
+    match kind {
+        TargetKind::Classes => file.labels().map(OwnedTargets::Classes),
+        TargetKind::Values => file.rows(Values::Targets).map(OwnedTargets::Values),
+        TargetKind::Binary => file.rows(Values::Targets).map(OwnedTargets::Binary),
     }
 }
 
@@ -251,6 +275,8 @@ pub(super) fn read_labels_of(path: &Path, inputs: &Path, rows: usize) -> Result<
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Values {
     AsTheyAre,
+    /// All elements must be finite.
+    Targets,
     /// Bytes divided by 255; all elements must be finite.
     Inputs,
 }
@@ -360,7 +386,7 @@ fn fill(
     if values == Values::AsTheyAre {
         return Ok(());
     }
-    if dtype == Dtype::U8 {
+    if dtype == Dtype::U8 && values == Values::Inputs {
         to.iter_mut().for_each(|x| *x /= 255.0);
     }
     match to.iter().position(|x| !x.is_finite()) {

@@ -5,11 +5,11 @@ use serde::Serialize;
 use super::{
     Figure, Measure,
     prior::Prior,
-    row::{Outcome, Outputs, Row, check_weight, is_one, most_probable},
+    row::{Outcome, Outputs, Row, is_one, most_probable},
     sum::ExactSum,
 };
 use crate::{
-    error::{Error, at_most},
+    error::{Error, at_most, check_weight},
     memory::reserve,
     nn::TargetKind,
 };

@@ -1,8 +1,8 @@
 //! The confusion matrix.
 
-use super::{row::check_weight, sum::ExactSum};
+use super::sum::ExactSum;
 use crate::{
-    error::{Error, same_size},
+    error::{Error, check_weight, same_size},
     memory::reserve,
 };
 

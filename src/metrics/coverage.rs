@@ -4,11 +4,11 @@ use super::{
     Figure, check_rows,
     collected::Collected,
     prior::{Prior, add_all, sums},
-    row::{Outputs, check_values, check_weight},
+    row::{Outputs, check_values},
     sum::ExactSum,
 };
 use crate::{
-    error::{Error, same_size},
+    error::{Error, check_weight, same_size},
     nn::Loss,
 };
 

@@ -3,11 +3,11 @@
 use super::{
     Figure, check_rows,
     prior::Prior,
-    row::{Outputs, check_values, check_weight},
+    row::{Outputs, check_values},
     sum::ExactSum,
 };
 use crate::{
-    error::{Error, same_size},
+    error::{Error, check_weight, same_size},
     nn::Loss,
     tensor::MatrixView,
 };

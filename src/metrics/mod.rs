@@ -65,6 +65,7 @@ use metric::Running;
 use prior::Prior;
 pub use ranking::{average_precision, roc_auc};
 pub use row::Row;
+pub(crate) use row::is_one;
 use row::{Outcome, Outputs, most_probable};
 pub(crate) use sum::ExactSum;
 pub use threshold::{Aim, Threshold, threshold};

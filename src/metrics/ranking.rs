@@ -6,11 +6,11 @@ use std::marker::PhantomData;
 use super::{
     Figure, Measure,
     prior::Prior,
-    row::{Outcome, Outputs, Row, check_weight, is_one},
+    row::{Outcome, Outputs, Row, is_one},
     sum::ExactSum,
 };
 use crate::{
-    error::{Error, same_size},
+    error::{Error, check_weight, same_size},
     memory::reserve,
     nn::TargetKind,
 };

@@ -1,7 +1,7 @@
 //! A row of an evaluation: the prediction and the target.
 
 use crate::{
-    error::{Error, same_size},
+    error::{Error, check_weight, same_size},
     nn::{Loss, TargetKind},
 };
 
@@ -156,15 +156,6 @@ impl Outputs {
     }
 }
 
-/// Checks the weight of a row.
-pub(super) fn check_weight(weight: f64, row: usize) -> Result<(), Error> {
-    if weight.is_finite() && weight >= 0.0 {
-        return Ok(());
-    }
-    let (what, expected) = ("weight", "a finite number of at least 0");
-    Err(Error::RowNumber { what, row, column: None, value: weight, expected })
-}
-
 /// Checks the targets of a row of so many values.
 pub(super) fn check_values(outputs: usize, values: &[f32], row: usize) -> Result<(), Error> {
     same_size("values of a row", outputs, values.len())?;
@@ -182,6 +173,6 @@ pub(super) fn most_probable(p: &[f64]) -> usize {
 }
 
 /// Whether a bit with this probability, or this target, counts as 1.
-pub(super) fn is_one(p: impl Into<f64>) -> bool {
+pub(crate) fn is_one(p: impl Into<f64>) -> bool {
     p.into() > 0.5
 }

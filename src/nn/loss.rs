@@ -127,7 +127,7 @@ impl Loss {
     }
 
     /// The loss of one row in its simplest form, in f64.
-    pub(super) fn plain(self, z: &[f64], targets: Targets<'_>, row: usize) -> Result<f64, Error> {
+    pub(crate) fn plain(self, z: &[f64], targets: Targets<'_>, row: usize) -> Result<f64, Error> {
         targets.check_row(self, z.len(), row)?;
         self.dispatch(Plain { z, targets, row })
     }

@@ -1,4 +1,4 @@
-//! Evaluation of a network on labelled rows.
+//! Evaluation of a network on rows with targets.
 
 use std::{borrow::Borrow, fmt};
 
@@ -8,10 +8,11 @@ use super::{Predictor, Workspace, method::finite_number};
 use crate::{
     abridged::Few,
     data::{Batch, Dataset},
-    error::Error,
+    error::{Error, check_total_weight},
     memory::reserve,
-    metrics::{ExactSum, Metrics, Row},
-    nn::{Loss, Mlp},
+    metrics::{ExactSum, Metrics, Row, is_one},
+    nn::{Mlp, Targets},
+    thin::Panels,
 };
 
 /// The error rate and loss of a network on a data set.
@@ -26,8 +27,13 @@ use crate::{
 /// mlp.set_weights(0, &[1.0, 0.0])?;
 /// let data = Dataset::new(Matrix::from_rows(&[5.0, 6.0, 7.0, -8.0], 4, 1)?, vec![0, 0, 1, 1])?;
 /// let predictor = Predictor::new(mlp);
-/// let found = evaluate(&predictor, &data, &mut predictor.workspace(4)?)?;
-/// assert_eq!((&found.wrong[..], found.error_rate()), (&[2][..], 0.25));
+/// let mut workspace = predictor.workspace(4)?;
+/// let found = evaluate(&predictor, &data, &mut workspace)?;
+/// assert_eq!((&found.wrong[..], found.error_rate), (&[2][..], Some(0.25)));
+///
+/// // Row 2 counts as much as the others together.
+/// let data = data.with_weights(vec![1.0, 1.0, 3.0, 1.0])?;
+/// assert_eq!(evaluate(&predictor, &data, &mut workspace)?.error_rate, Some(0.5));
 /// # Ok::<(), thinnet::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Serialize)]
@@ -35,10 +41,14 @@ use crate::{
 pub struct Evaluation {
     /// The number of rows, at least one.
     pub rows: usize,
-    /// The misclassified rows, ascending; of equally probable classes the first counts as
-    /// the prediction.
+    /// The rows whose class, or at least one of whose bits, is wrong, ascending; none if the targets are
+    /// values. Of equally probable classes the first counts as the prediction, and a bit is 1 if its
+    /// probability is above 0.5.
     pub wrong: Vec<usize>,
-    /// Mean of -ln of the label's probability.
+    /// The fraction of rows whose class is wrong, or of wrong bits, by weight; `None` if the targets
+    /// are values.
+    pub error_rate: Option<f64>,
+    /// The mean of the network's loss, by weight.
     #[serde(serialize_with = "finite_number")]
     pub loss: f64,
 }
@@ -49,29 +59,24 @@ impl fmt::Debug for Evaluation {
         f.debug_struct("Evaluation")
             .field("rows", &self.rows)
             .field("wrong", &Few(self.wrong.iter()))
+            .field("error_rate", &self.error_rate)
             .field("loss", &self.loss)
             .finish()
     }
 }
 
-impl Evaluation {
-    /// The fraction of rows that are wrong.
-    pub fn error_rate(&self) -> f64 {
-        self.wrong.len() as f64 / self.rows as f64
-    }
-}
-
-/// Predicts every row of `data`, in batches as large as the workspace takes.
+/// Predicts every row of `data`, in batches as large as the workspace takes, and compares it with its
+/// targets. Rows count by their [weights](Dataset::with_weights).
 ///
-/// A row's loss is the training loss, computed from the logits z as z_c - z_t - ln p_c
-/// with label t and most probable class c. So it is unbounded, whereas -ln p_t fails when
-/// p_t underflows.
+/// A row's loss is the training loss, without its weighting of classes or label smoothing, computed
+/// from the logits z; for classes as z_c - z_t - ln p_c with label t and most probable class c. So it
+/// is unbounded, whereas -ln p_t fails when p_t underflows.
 ///
 /// # Errors
-/// There are no rows; the network's loss is not softmax cross-entropy; the data has a
-/// width or a label that the network does not have; [`Error::NonFinite`] as for
-/// [`Predictor::predict`], with the row's number in `data`. If non-finite inputs are
-/// allowed, a row whose probabilities are NaN counts as wrong, and the loss is NaN.
+/// There are no rows, or the sum of their weights is 0 or infinite; the data has a width or targets
+/// that the network does not have; [`Error::NonFinite`] as for [`Predictor::predict`], with the row's
+/// number in `data`. If non-finite inputs are allowed, a row with a probability that is NaN counts as
+/// wrong, and the loss is NaN.
 pub fn evaluate<M: Borrow<Mlp>>(
     predictor: &Predictor<M>,
     data: &Dataset,
@@ -80,7 +85,8 @@ pub fn evaluate<M: Borrow<Mlp>>(
     each_row(predictor, data, workspace, |_, _, _| Ok(()))
 }
 
-/// Like [`evaluate`], and also adds every row to `metrics`, with its loss as the log loss.
+/// Like [`evaluate`], and also adds every row with its weight to `metrics`, for classes and bits with
+/// its loss as the log loss.
 ///
 /// ```
 /// use thinnet::{
@@ -99,7 +105,7 @@ pub fn evaluate<M: Borrow<Mlp>>(
 /// let mut metrics = Metrics::new(&[Metric::RocAuc], Loss::SoftmaxCrossEntropy, 2)?;
 /// let found = evaluate_with(&predictor, &data, &mut metrics, &mut predictor.workspace(4)?)?;
 /// let auc = metrics.figure(Metric::RocAuc)?;
-/// assert_eq!((found.error_rate(), auc.value, auc.baseline), (0.25, 0.5, Some(0.5)));
+/// assert_eq!((found.error_rate, auc.value, auc.baseline), (Some(0.25), 0.5, Some(0.5)));
 /// # Ok::<(), thinnet::Error>(())
 /// ```
 ///
@@ -112,67 +118,108 @@ pub fn evaluate_with<M: Borrow<Mlp>>(
     metrics: &mut Metrics,
     workspace: &mut Workspace,
 ) -> Result<Evaluation, Error> {
-    let mut probabilities = reserve("probabilities of a row", predictor.network().outputs())?;
-    each_row(predictor, data, workspace, |p, label, loss| {
-        probabilities.clear();
-        probabilities.extend(p.iter().map(|&p| f64::from(p)));
-        metrics.add(&Row::class(&probabilities, label).log_loss(loss))
+    let mut means = reserve("predictions of a row", predictor.network().outputs())?;
+    each_row(predictor, data, workspace, |y, row, loss| {
+        means.clear();
+        means.extend(y.iter().map(|&y| f64::from(y)));
+        let measured = match data.targets() {
+            Targets::Classes(labels) => Row::class(&means, labels[row]).log_loss(loss),
+            Targets::Binary(bits) => Row::bits(&means, bits.at(row)).log_loss(loss),
+            Targets::Values(values) => Row::values(&means, values.at(row)),
+        };
+        metrics.add(&measured.weight(weight_of(data, row)))
     })
 }
 
-/// Evaluates, and calls `row` with the probabilities, the label and the loss of each row.
+fn weight_of(data: &Dataset, row: usize) -> f64 {
+    data.weights().map_or(1.0, |weights| weights[row])
+}
+
+/// The sum of the weights of rows, of which there is at least one.
+fn total_weight(data: &Dataset) -> Result<f64, Error> {
+    let mut sum = ExactSum::default();
+    (0..data.rows()).for_each(|row| sum.add(weight_of(data, row)));
+    check_total_weight(sum.value())
+}
+
+/// Evaluates, and calls `row` with the prediction, the number and the loss of each row.
 fn each_row<M: Borrow<Mlp>>(
     predictor: &Predictor<M>,
     data: &Dataset,
     workspace: &mut Workspace,
-    mut row: impl FnMut(&[f32], u32, f64) -> Result<(), Error>,
+    mut row: impl FnMut(&[f32], usize, f64) -> Result<(), Error>,
 ) -> Result<Evaluation, Error> {
     let mlp = predictor.network();
-    let (classes, loss) = (mlp.outputs(), mlp.loss());
-    if loss != Loss::SoftmaxCrossEntropy {
-        let expected = "softmax_cross_entropy, which has classes";
-        return Err(Error::LossKind { loss: loss.name(), expected });
-    }
-    if let Some(row) = data.labels().iter().position(|&class| class as usize >= classes) {
-        return Err(Error::Class { row, class: data.labels()[row], classes });
-    }
-    let rows = data.rows();
+    let (rows, targets, loss) = (data.rows(), data.targets(), mlp.loss());
+    targets.check(loss, mlp.outputs(), rows)?;
     if rows == 0 {
         return Err(Error::Zero { what: "rows of the data", expected: "at least one" });
     }
+    let total = total_weight(data)?;
     let max_rows = workspace.predictions.rows().max(1);
-    let wrong = reserve("row numbers", rows)?;
-    let mut found = Evaluation { rows, wrong, loss: 0.0 };
-    let mut sum = ExactSum::default();
-    let mut of_labels = reserve("losses of a batch", max_rows.min(rows))?;
-    let batches = Batch::dense(data.inputs()).chunks(max_rows)?;
-    for (batch, labels) in batches.zip(data.labels().chunks(max_rows)) {
+    let (mut wrong, mut wrong_weight) = (reserve("row numbers", rows)?, ExactSum::default());
+    let mut losses = ExactSum::default();
+    let mut of_logits = reserve("losses of a batch", max_rows.min(rows))?;
+    let mut z_of_row = reserve("logits of a row", mlp.outputs())?;
+    for batch in Batch::dense(data.inputs()).chunks(max_rows)? {
         let first = batch.first_row() as usize;
         predictor.forward(&batch, workspace).map_err(|error| error.in_batch(first))?;
         let Workspace { flow, predictions, .. } = &mut *workspace;
         let z = &mut flow.z[mlp.depth() - 1];
-        // The logits of the label and the predicted class, before the link overwrites
-        // them.
-        of_labels.clear();
-        of_labels.extend(labels.iter().enumerate().map(|(row, &t)| {
-            let largest = most(classes, |class| z.get(row, class));
-            f64::from(z.get(row, largest)) - f64::from(z.get(row, t as usize))
-        }));
+        // What is needed of the logits, before the link overwrites them.
+        of_logits.clear();
+        for i in 0..batch.rows() {
+            of_logits.push(match targets {
+                Targets::Classes(labels) => below_largest(z, i, labels[first + i], mlp.outputs()),
+                _ => {
+                    z_of_row.clear();
+                    z_of_row.extend((0..mlp.outputs()).map(|n| f64::from(z.get(i, n))));
+                    loss.plain(&z_of_row, targets, first + i)?
+                }
+            });
+        }
         loss.predictions(predictor.isa, z, predictions);
-        for (i, (&label, above)) in labels.iter().zip(&of_labels).enumerate() {
-            let p = predictions.at(i);
-            let class = most(classes, |class| p[class]);
-            // NaN matches no label.
-            if class != label as usize || p[class].is_nan() {
-                found.wrong.push(first + i);
+        for (i, &of_logits) in of_logits.iter().enumerate() {
+            let (number, y) = (first + i, predictions.at(i));
+            let (share, loss) = match targets {
+                Targets::Classes(labels) => {
+                    let class = most(y.len(), |class| y[class]);
+                    // NaN matches no label.
+                    let right = class == labels[number] as usize && !y[class].is_nan();
+                    (f64::from(u8::from(!right)), of_logits - libm::log(y[class].into()))
+                }
+                Targets::Binary(bits) => (share_of_wrong(y, bits.at(number)), of_logits),
+                Targets::Values(_) => (0.0, of_logits),
+            };
+            if share > 0.0 {
+                wrong.push(number);
             }
-            let loss = above - libm::log(p[class].into());
-            sum.add(loss);
-            row(p, label, loss)?;
+            let weight = weight_of(data, number);
+            // 0 times an infinite loss would be NaN.
+            if weight > 0.0 {
+                wrong_weight.add_product(weight, share);
+                losses.add_product(weight, loss);
+            }
+            row(y, number, loss)?;
         }
     }
-    found.loss = sum.value() / rows as f64;
-    Ok(found)
+    let error_rate = match targets {
+        Targets::Values(_) => None,
+        _ => Some(wrong_weight.value() / total),
+    };
+    Ok(Evaluation { rows, wrong, error_rate, loss: losses.value() / total })
+}
+
+/// How much the logit of a row's label is below its largest one.
+fn below_largest(z: &Panels, row: usize, label: u32, classes: usize) -> f64 {
+    let largest = most(classes, |class| z.get(row, class));
+    f64::from(z.get(row, largest)) - f64::from(z.get(row, label as usize))
+}
+
+/// The fraction of bits that are wrong. NaN matches no bit.
+fn share_of_wrong(p: &[f32], bits: &[f32]) -> f64 {
+    let wrong = |&(&p, &t): &(&f32, &f32)| p.is_nan() || is_one(p) != is_one(t);
+    p.iter().zip(bits).filter(wrong).count() as f64 / p.len() as f64
 }
 
 /// The class with the largest number, the first of equal ones; the first NaN if there is

@@ -12,7 +12,7 @@ use crate::{
     data::{Batch, Dataset},
     error::{Error, same_size},
     memory::reserve,
-    nn::{Mlp, Targets},
+    nn::Mlp,
     parallel::threads,
     simd::Isa,
     thin::Activity,
@@ -195,14 +195,13 @@ impl Profile {
         let round = data.rows().saturating_add(rows);
         let mut order: Vec<u32> = reserve("row numbers", round)?;
         order.extend((0..data.rows() as u32).cycle().take(round));
-        let mut classes: Vec<u32> = reserve("labels", round)?;
-        classes.extend(data.labels().iter().cycle().take(round));
+        let targets = data.repeated_targets(round)?;
         let floors = Floors::measure(isa, threads, mlp.parameters(), optimiser)?;
         let mut log = Log::new(mlp.depth(), optimiser.states(1.0).len());
         let mut first = 0;
         for step in 0..steps.saturating_add(WARM_UP) {
             let batch = Batch::gather(data.inputs(), &order[first..][..rows])?;
-            let targets = Targets::Classes(&classes[first..][..rows]);
+            let targets = targets.view().part(first..first + rows);
             first = (first + rows) % data.rows();
             let mut last = Instant::now();
             let mut laps = Vec::with_capacity(4 + 2 * mlp.depth());
@@ -316,7 +315,7 @@ mod tests {
 
     fn data(rows: usize) -> Dataset {
         let numbers: Vec<f32> = (0..rows * 70).map(|i| (i % 3) as f32).collect();
-        let labels = (0..rows as u32).map(|row| row % 2).collect();
+        let labels: Vec<u32> = (0..rows as u32).map(|row| row % 2).collect();
         Dataset::new(Matrix::from_rows(&numbers, rows, 70).unwrap(), labels).unwrap()
     }
 

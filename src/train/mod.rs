@@ -7,6 +7,7 @@ pub(crate) mod reference;
 mod resume;
 mod trainer;
 mod updates;
+mod weights;
 
 pub use crate::optimiser::*;
 pub use max_norm::MaxNorm;

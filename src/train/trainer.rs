@@ -10,6 +10,7 @@ use super::{
     LearningRate, Optimiser,
     backward::{Backward, LayerStep},
     updates::Updates,
+    weights::RowWeights,
 };
 use crate::{
     abridged::Few,
@@ -182,11 +183,12 @@ impl Trainer {
 
     /// Performs one update from one batch: draws the masks or other noise of this step, computes
     /// the mean loss of the thinned networks and its gradient, and updates the parameters. Returns
-    /// the loss before the update.
+    /// the loss before the update. If the rows have [weights](Batch::with_weights), the mean is
+    /// weighted.
     ///
     /// # Errors
     /// The batch has no rows, too many rows or the wrong width, inputs are not finite, the targets
-    /// do not fit, or the loss is not finite; the parameters are left unchanged. It is also an
+    /// do not fit, the sum of the weights is 0 or infinite, or the loss is not finite; the parameters are left unchanged. It is also an
     /// error if an earlier update made parameters NaN or infinite.
     pub fn step(&mut self, batch: &Batch<'_>, targets: Targets<'_>) -> Result<f32, Error> {
         self.step_watched(batch, targets, &mut |_| ())
@@ -245,7 +247,7 @@ impl Trainer {
         done: &mut dyn FnMut(Part),
         mut backward: impl FnMut(&mut Self, Chunk, &mut dyn FnMut(Part)),
     ) -> Result<f32, Error> {
-        self.check(batch, targets)?;
+        let weights = self.check(batch, targets)?;
         self.backward.prepare()?;
         self.backward.clear();
         self.activity.fill(Activity::default());
@@ -258,14 +260,13 @@ impl Trainer {
             done(Part::Masks);
             self.forward(&part, targets.part(first..next), rows, done)?;
             // One sum over the rows of the batch, as without chunks.
-            for &loss in &self.losses[..part.rows()] {
-                sum += f64::from(loss);
-            }
+            let dz = &mut self.flow.z[self.mlp.depth() - 1];
+            sum = weights.apply(first..next, dz, &self.losses[..part.rows()], sum);
             let (pass, weight) = (self.pass(part.rows()), part.rows() as f64 / rows as f64);
             for (activity, lists) in self.activity.iter_mut().zip(&self.flow.lists) {
                 activity.add(lists.activity(pass), weight);
             }
-            let loss = (sum / rows as f64) as f32;
+            let loss = (sum / weights.total()) as f32;
             if chunk.last && !loss.is_finite() {
                 return Err(Error::NonFiniteLoss { step: self.step, loss });
             }
@@ -273,7 +274,7 @@ impl Trainer {
             backward(self, chunk, done);
             first = next;
         }
-        Ok((sum / rows as f64) as f32)
+        Ok((sum / weights.total()) as f32)
     }
 
     /// Checks that all parameters are finite. The next step would check this first; this is for
@@ -288,8 +289,9 @@ impl Trainer {
         }
     }
 
-    /// Checks that the batch can be trained on, before anything is modified.
-    fn check(&self, batch: &Batch<'_>, targets: Targets<'_>) -> Result<(), Error> {
+    /// Checks that the batch can be trained on, before anything is modified. Returns the weights of its
+    /// rows.
+    fn check<'a>(&self, batch: &Batch<'a>, targets: Targets<'_>) -> Result<RowWeights<'a>, Error> {
         self.ensure_finite()?;
         let rows = batch.rows();
         if rows == 0 {
@@ -298,7 +300,8 @@ impl Trainer {
         at_most("rows of a batch", self.max_rows, rows)?;
         self.flow.check(&self.mlp, self.chunk_of(rows))?;
         batch.check(self.mlp.inputs(), self.finite_inputs)?;
-        targets.check(self.mlp.loss(), self.mlp.outputs(), rows)
+        targets.check(self.mlp.loss(), self.mlp.outputs(), rows)?;
+        RowWeights::of(batch)
     }
 
     /// Draws the masks or factors of this step for every site except a sparse input.

@@ -171,7 +171,7 @@ fn evaluation_names_the_row_of_the_data_and_has_no_largest_loss() {
     let found = evaluate(&predictor, &data(&[1.0, 1.0], &[1, 0]), &mut workspace).unwrap();
     assert_eq!((found.loss, &found.wrong[..]), (250.0, &[0][..]));
     let json = serde_json::to_string(&found).unwrap();
-    assert_eq!(json, r#"{"rows":2,"wrong":[0],"loss":250.0}"#);
+    assert_eq!(json, r#"{"rows":2,"wrong":[0],"error_rate":0.5,"loss":250.0}"#);
     let found = evaluate(&predictor, &data(&[0.001], &[1]), &mut workspace).unwrap();
     // ln(1 + e^0.5), in f32.
     assert!((found.loss - 0.974_077).abs() < 1e-6, "{}", found.loss);

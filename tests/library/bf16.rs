@@ -92,7 +92,7 @@ fn bfloat16_barely_changes_the_accuracy() {
         Trainer::builder(mlp, sgd, 100).with_isa(isa()).unwrap().seed(1).build().unwrap();
     let order: Vec<u32> = (0..train.rows() as u32).collect();
     for rows in order.chunks(100) {
-        let classes: Vec<u32> = rows.iter().map(|&i| train.labels()[i as usize]).collect();
+        let classes: Vec<u32> = rows.iter().map(|&i| train.labels().unwrap()[i as usize]).collect();
         let batch = Batch::gather(train.inputs(), rows).unwrap();
         trainer.step(&batch, Targets::Classes(&classes)).unwrap();
     }

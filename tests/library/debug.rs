@@ -73,7 +73,7 @@ fn data_show_their_shape_and_the_first_few() {
     is_short(&Targets::Values(matrix.view()), &["Values(MatrixView { rows: 300"]);
     is_short(&Targets::Binary(matrix.view()), &["Binary(MatrixView { rows: 300"]);
     let data = Dataset::new(matrix, chosen).unwrap();
-    is_short(&data, &["rows: 300", "labels: [299, ", "classes: 300"]);
+    is_short(&data, &["rows: 300", "targets: Classes([299, ", "classes: 300"]);
 
     let mut bytes = vec![0, 0, 8, 1, 0, 1, 0, 0];
     bytes.resize(bytes.len() + (1 << 16), 7);

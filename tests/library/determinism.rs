@@ -79,7 +79,7 @@ fn predictions_are_the_same_in_a_pool() {
 fn the_gradient_of_a_split_batch_is_that_of_the_whole() {
     let digits = Dataset::digits(Split::Train).unwrap();
     let rows: Vec<u32> = (0..100).collect();
-    let classes = &digits.labels()[..100];
+    let classes = &digits.labels().unwrap()[..100];
     let mut trainer = trainer(backend::isa());
     let mut gradient = |from: usize, to: usize| {
         let batch = Batch::gather(digits.inputs(), &rows[from..to]).unwrap();

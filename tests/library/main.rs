@@ -42,3 +42,4 @@ mod settings;
 mod sharing;
 mod theory;
 mod weight_scaling;
+mod weights;

@@ -669,7 +669,7 @@ fn an_evaluation_has_the_same_figures_as_its_rows() {
         let mut workspace = predictor.workspace(size).unwrap();
         let found = evaluate_with(&predictor, &data, &mut metrics, &mut workspace).unwrap();
         assert_eq!(found, evaluate(&predictor, &data, &mut workspace).unwrap());
-        assert_eq!(found.error_rate(), metrics.figure(Metric::ErrorRate).unwrap().value);
+        assert_eq!(found.error_rate, Some(metrics.figure(Metric::ErrorRate).unwrap().value));
         assert_eq!(found.loss, metrics.figure(Metric::LogLoss).unwrap().value);
         bits(&metrics)
     };

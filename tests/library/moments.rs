@@ -285,7 +285,8 @@ fn the_error_of_a_deep_network_stays_as_it_was_measured() {
     let order: Vec<u32> = (0..train.rows() as u32).collect();
     for _ in 0..3 {
         for rows in order.chunks(100) {
-            let classes: Vec<u32> = rows.iter().map(|&i| train.labels()[i as usize]).collect();
+            let classes: Vec<u32> =
+                rows.iter().map(|&i| train.labels().unwrap()[i as usize]).collect();
             let batch = Batch::gather(train.inputs(), rows).unwrap();
             trainer.step(&batch, Targets::Classes(&classes)).unwrap();
         }

@@ -12,6 +12,7 @@ use thinnet::{
         Dataset, Split,
         npy::{self, Npy},
     },
+    nn::{TargetKind, Targets},
     tensor::Matrix,
 };
 
@@ -125,8 +126,8 @@ fn a_folder_of_arrays_is_a_data_set() {
     npy::write_labels(at("t10k-labels.npy"), &[0, 3]).unwrap();
     let test = Dataset::from_folder(path, Split::Test).unwrap();
     assert_eq!((test.rows(), test.classes()), (2, 4));
-    let (inputs, labels) = test.into_parts();
-    assert_eq!((inputs.rows(), labels), (2, vec![0, 3]));
+    let (inputs, targets, weights) = test.into_parts();
+    assert_eq!((inputs.rows(), targets.classes().unwrap(), weights), (2, &[0, 3][..], None));
 }
 
 /// Pipes, whose length says 0: more than they hold at once, in both orders, and gzipped IDX.
@@ -158,8 +159,8 @@ fn files_are_read_through_pipes() {
     };
     let npy = || Dataset::from_npy_files(at("x.npy"), at("y.npy"));
     let data = read(&[("x.npy", &x), ("y.npy", &y)], &npy).unwrap();
-    assert_eq!(data.labels(), labels);
-    let (inputs, _) = data.into_parts();
+    assert_eq!(data.labels().unwrap(), labels);
+    let (inputs, ..) = data.into_parts();
     assert_eq!(inputs, matrix);
 
     let turned: Vec<f32> = (0..rows * 100).map(|i| elements[i % rows * 100 + i / rows]).collect();
@@ -177,7 +178,7 @@ fn files_are_read_through_pipes() {
     few.extend(labels.iter().map(|&label| label as u8));
     let idx = || Dataset::from_idx_files(at("images"), at("labels"));
     let data = read(&[("images", &gzip(&images)), ("labels", &few)], &idx).unwrap();
-    assert_eq!((data.labels(), data.rows()), (&labels[..], rows));
+    assert_eq!((data.labels().unwrap(), data.rows()), (&labels[..], rows));
     assert_eq!(data.inputs().row(2).unwrap()[55], f32::from(255_u8) / 255.0);
 
     // A pipe that ends too early, and a header of much that never comes.
@@ -191,4 +192,59 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
+}
+
+#[test]
+fn targets_of_any_kind_are_read() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    npy::write_matrix(at("x.npy"), Matrix::zeroed(3, 2).unwrap().view()).unwrap();
+    let read = |name: &str, kind| Dataset::from_npy_targets(at("x.npy"), at(name), kind);
+    let refused = |name: &str, kind| {
+        let error = read(name, kind).map(drop).unwrap_err().to_string();
+        error.strip_prefix(&format!("{}: ", at(name).display())).unwrap().to_owned()
+    };
+    let matrix = Matrix::from_rows(&[0.0, -1.5, 2.0, 1.0, 0.5, 0.25], 3, 2).unwrap();
+    npy::write_matrix(at("values.npy"), matrix.view()).unwrap();
+    let data = read("values.npy", TargetKind::Values).unwrap();
+    let Targets::Values(values) = data.targets() else { panic!("{data:?}") };
+    assert!(values.iter().eq(matrix.iter()) && data.classes() == 0);
+    assert_eq!(
+        refused("values.npy", TargetKind::Binary),
+        "target -1.5 at row 0, column 1: expected a number from 0 to 1"
+    );
+    assert_eq!(
+        refused("values.npy", TargetKind::Classes),
+        "shape [3, 2]: expected one dimension of labels"
+    );
+    // Whole numbers in one dimension, which are classes too.
+    npy::write_labels(at("y.npy"), &[1, 0, 1]).unwrap();
+    let data = read("y.npy", TargetKind::Binary).unwrap();
+    let Targets::Binary(bits) = data.targets() else { panic!("{data:?}") };
+    assert!(bits.iter().eq([[1.0], [0.0], [1.0]]));
+    assert_eq!(read("y.npy", TargetKind::Classes).unwrap().labels().unwrap(), [1, 0, 1]);
+    npy::write_labels(at("few.npy"), &[1, 0]).unwrap();
+    let rows = format!("expected 3, one for each row of {}", at("x.npy").display());
+    assert_eq!(refused("few.npy", TargetKind::Values), format!("2 rows of targets: {rows}"));
+    assert_eq!(refused("few.npy", TargetKind::Classes), format!("2 labels: {rows}"));
+    // Bytes are not scaled, as those of inputs are.
+    let bytes = |descr: &str, elements: &[u8]| {
+        let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': (3,), }}");
+        let header = format!("{header:<117}\n");
+        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+        bytes.extend((header.len() as u16).to_le_bytes());
+        bytes.extend(header.as_bytes());
+        bytes.extend(elements);
+        bytes
+    };
+    fs::write(at("bytes.npy"), bytes("|u1", &[1, 255, 0])).unwrap();
+    let data = read("bytes.npy", TargetKind::Values).unwrap();
+    let Targets::Values(values) = data.targets() else { panic!("{data:?}") };
+    assert!(values.iter().eq([[1.0], [255.0], [0.0]]));
+    let huge: Vec<u8> = [1.0, 1e300, 2.0f64].iter().flat_map(|x| x.to_le_bytes()).collect();
+    fs::write(at("huge.npy"), bytes("<f8", &huge)).unwrap();
+    assert_eq!(
+        refused("huge.npy", TargetKind::Values),
+        "element 0 of row 1 is 1e300: expected a finite number that an f32 can hold"
+    );
 }

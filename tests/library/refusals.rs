@@ -365,7 +365,10 @@ fn predictions_refuse_what_does_not_fit() {
         "rows of the data: expected at least one, got 0",
     );
     let values = Predictor::new(mlp(Loss::SquaredError));
-    says(evaluate(&values, &data, &mut workspace).map(drop), "squared_error");
+    says(
+        evaluate(&values, &data, &mut workspace).map(drop),
+        "targets of kind `Classes`: the network's loss takes `Values`",
+    );
     says(
         Batch::gather(data.inputs(), &[0, 1]).map(drop),
         "row of a batch: expected an index below 1, got 1",
@@ -405,7 +408,7 @@ fn missing_or_mismatched_data_is_refused() {
     says(counts, "2 labels: expected 1");
     write("train-labels-idx1-ubyte", &[0, 0, 8, 1, 0, 0, 0, 1, 9]);
     let data = Dataset::from_idx_folder(folder.path(), Split::Train).unwrap();
-    assert_eq!((data.rows(), data.classes(), data.labels()), (1, 10, &[9][..]));
+    assert_eq!((data.rows(), data.classes(), data.labels().unwrap()), (1, 10, &[9][..]));
     assert_eq!(data.inputs().row(0).unwrap(), [7.0 / 255.0, 1.0]);
     says(data.split_at(2).map(drop), "row to split at: expected at most 1, got 2");
 }

@@ -93,5 +93,6 @@ fn trainer(settings: &Settings, rows: &Dataset) -> Outcome<Trainer> {
 fn error(mlp: Mlp, test: &Dataset) -> Outcome<f64> {
     let predictor = Predictor::new(mlp);
     let mut workspace = predictor.workspace(EVALUATION_BATCH)?;
-    Ok(evaluate(&predictor, test, &mut workspace)?.error_rate())
+    let found = evaluate(&predictor, test, &mut workspace)?;
+    Ok(found.wrong.len() as f64 / found.rows as f64)
 }
