@@ -2,13 +2,20 @@
 
 use std::ops::Range;
 
-use super::{Drawn, Mlp, NetworkView, view::LayerInputs};
+use super::{
+    Drawn, Mlp, NetworkView,
+    view::{LayerInputs, LayerWeights},
+};
 use crate::{
     error::{Error, at_most},
     pass::Pass,
     rate::Keep,
     simd::Supported,
-    thin::{Gaps, InputBits, Lists, Panels, integer::QuadLists},
+    thin::{
+        Gaps, InputBits, Lists, Panels, ThinningBits,
+        integer::{self, Of, QuadLists},
+        noise,
+    },
 };
 
 /// The input lists and the pre-activations of each layer, for a maximum number of rows that is
@@ -52,6 +59,7 @@ impl Flow {
                 if quads.capacity() < self.capacity {
                     *quads = QuadLists::with_capacity(self.capacity, width)?;
                 }
+                quads.prepare()?;
             }
         }
         Ok(())
@@ -127,7 +135,43 @@ impl Flow {
         }
     }
 
-    /// Runs the forward pass through the given layers, starting from the input lists of the first.
+    /// Starts a pass with the rows of the batch as they are.
+    #[inline]
+    pub fn enter_whole<'a>(
+        &mut self,
+        pass: Pass,
+        network: NetworkView<'_>,
+        rows: usize,
+        row: &(impl Fn(usize) -> &'a [f32] + Sync),
+    ) {
+        if network.has_integers() {
+            let (width, noise) = (network.mlp.inputs(), integer::Noise::Nothing);
+            let of = Of::First(rows);
+            self.quads[0]
+                .fill(pass, &integer::Drawn { source: row, of, width, units: None, noise });
+        } else {
+            self.enter(pass, network.mlp, rows, InputBits::All, Gaps::Nothing, row);
+        }
+    }
+
+    /// Starts a pass that ends below the dropout site `site`, or above the last layer, with the rows
+    /// of the batch as they are. Its results can be thinned: see [`Self::thin`].
+    pub fn enter_below<'a>(
+        &mut self,
+        pass: Pass,
+        network: NetworkView<'_>,
+        site: Option<usize>,
+        rows: usize,
+        row: &(impl Fn(usize) -> &'a [f32] + Sync),
+    ) {
+        if site != Some(0) {
+            self.enter_whole(pass, network, rows, row);
+        } else if thins_lists(network, 0) {
+            self.enter(pass, network.mlp, rows, InputBits::All, Gaps::Nothing, row);
+        }
+    }
+
+    /// Runs the forward pass through the given layers, starting from the inputs of the first.
     /// `drawn(site)` is what was drawn for a hidden site; if it is nothing, the site's units are
     /// neither dropped nor scaled. `done(layer)` is called after each layer.
     pub fn forward<'d>(
@@ -139,10 +183,14 @@ impl Flow {
         mut done: impl FnMut(usize),
     ) {
         let last = network.mlp.depth() - 1;
-        for index in layers {
-            let (layer, z) = (network.layer(index), &mut self.z[index]);
+        for index in layers.clone() {
+            let layer = network.layer(index);
+            if index > layers.start {
+                self.round_outputs(pass, network, index, None, drawn(index));
+            }
             let (below, above) = self.lists.split_at_mut(index + 1);
-            let x = LayerInputs { lists: &below[index], quads: &mut self.quads[index] };
+            let x = LayerInputs { lists: &below[index], quads: &self.quads[index] };
+            let z = &mut self.z[index];
             if index == last {
                 layer.output(pass, x, z);
             } else {
@@ -152,8 +200,76 @@ impl Flow {
         }
     }
 
+    /// Starts a pass at the dropout site `site`: row i is row `of[i]` of the batch that
+    /// [`Self::enter_below`] has started `from` with, thinned by `bits` or multiplied by what was
+    /// drawn.
+    pub fn thin<'a>(
+        &mut self,
+        pass: Pass,
+        network: NetworkView<'_>,
+        site: usize,
+        (from, row, of): (&Self, &(impl Fn(usize) -> &'a [f32] + Sync), &[usize]),
+        (bits, drawn): (ThinningBits<'_>, &Drawn),
+    ) {
+        if thins_lists(network, site) {
+            let lists = &mut self.lists[site];
+            lists.thin(pass, network.mlp.keep_below(site), &from.lists[site], of, bits);
+            if let Some(factors) = drawn.factors() {
+                noise::multiply(pass, factors, lists, None);
+            }
+            if network.has_integers() {
+                self.quads[site].fill(pass, &*lists);
+            }
+        } else if site == 0 {
+            let (width, noise) = (network.mlp.inputs(), integer_noise(network, site, drawn));
+            let of = Of::These(of);
+            self.quads[0]
+                .fill(pass, &integer::Drawn { source: row, of, width, units: None, noise });
+        } else {
+            self.round_outputs(pass, network, site, Some((from, of)), drawn);
+        }
+    }
+
+    /// If the network has integer weights, rounds the outputs below the site, which are those of this
+    /// pass or some rows of another.
+    fn round_outputs(
+        &mut self,
+        pass: Pass,
+        network: NetworkView<'_>,
+        site: usize,
+        other: Option<(&Self, &[usize])>,
+        drawn: &Drawn,
+    ) {
+        let LayerWeights::Integers(below) = network.layer(site - 1).weights else { return };
+        let (source, of) = match other {
+            Some((flow, of)) => (&flow.z[site - 1], Of::These(of)),
+            None => (&self.z[site - 1], Of::First(self.z[site - 1].rows())),
+        };
+        let (width, units) = (below.outputs(), Some(below.units()));
+        let noise = integer_noise(network, site, drawn);
+        self.quads[site].fill(pass, &integer::Drawn { source, of, width, units, noise });
+    }
+
     /// Runs the forward pass through the given layers without noise.
     pub fn forward_whole(&mut self, pass: Pass, network: NetworkView<'_>, layers: Range<usize>) {
         self.forward(pass, network, layers, |_| &Drawn::Nothing, |_| ());
+    }
+}
+
+/// Whether thinning at the site makes lists of what the pass below has left, and not a row of floats.
+fn thins_lists(network: NetworkView<'_>, site: usize) -> bool {
+    !network.has_integers() || site == 0 && network.mlp.sparse_input()
+}
+
+/// What was drawn for the inputs of a layer with integer weights.
+fn integer_noise<'d>(
+    network: NetworkView<'_>,
+    site: usize,
+    drawn: &'d Drawn,
+) -> integer::Noise<'d> {
+    match drawn {
+        Drawn::Nothing => integer::Noise::Nothing,
+        Drawn::Mask(mask) => integer::Noise::Mask(mask, network.mlp.keep_below(site)),
+        Drawn::Factors(factors) => integer::Noise::Factors(factors),
     }
 }

@@ -1,11 +1,14 @@
 //! The weights of a network with fewer bits, arranged for the products.
 
-use super::IntegerMlp;
+use super::{IntegerLayer, IntegerMlp};
 use crate::{
     error::Error,
     memory::reserve,
     simd::{Isa, dots::Dotter},
-    thin::{Bf16, Tiles, integer::QuadTiles},
+    thin::{
+        Bf16, Tiles,
+        integer::{Orders, Parameters, QuadTiles},
+    },
 };
 
 /// Weights with fewer bits, to be used instead of a network's own, layer by layer.
@@ -23,10 +26,13 @@ impl Rounded {
     pub fn integers(integers: &IntegerMlp, isa: Isa) -> Result<Self, Error> {
         let dotter = Dotter::of(isa);
         let mut layers = reserve("layers", integers.layers().len())?;
-        let mut below: Option<&[u32]> = None;
-        for layer in integers.layers() {
-            layers.push(QuadTiles::new(&layer.weights, &layer.scales, below, dotter)?);
-            below = Some(&layer.order);
+        let mut inputs = None;
+        for (layer, of_mlp) in integers.layers().iter().zip(&integers.network().layers) {
+            let IntegerLayer { weights, scales, order } = layer;
+            let bias = &of_mlp.bias;
+            let orders = Orders { inputs, outputs: Some(order) };
+            layers.push(QuadTiles::new(Parameters { weights, scales, bias }, orders, dotter)?);
+            inputs = orders.outputs;
         }
         Ok(Self::Integers(layers))
     }

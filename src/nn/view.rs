@@ -7,9 +7,9 @@ use crate::{
     pass::Pass,
     rate::Keep,
     thin::{
-        Bf16, LayerState, Lists, Panel, Panels, Slope, Tiles, Unit,
-        forward::{self, Epilogue, Finish, Floats, Scale, Weights},
-        integer::{Integers, QuadLists, QuadTiles},
+        Bf16, Element, LayerState, Lists, Panel, Panels, Slope, Tiles, Unit,
+        forward::{self, Epilogue, Floats, Scale, Weights},
+        integer::{self, Integers, QuadLists, QuadTiles},
         moments::{self, Deviations, Inputs},
         noise::{self, LeavesSlope},
     },
@@ -73,8 +73,8 @@ pub(crate) enum LayerWeights<'a> {
 /// The inputs of a layer.
 pub(crate) struct LayerInputs<'a> {
     pub lists: &'a Lists,
-    /// Memory for the lists rounded to integers, if the weights are.
-    pub quads: &'a mut QuadLists,
+    /// The same, rounded to integers, if the weights are.
+    pub quads: &'a QuadLists,
 }
 
 /// A layer as used in a forward pass, with its own weights or with replacements.
@@ -100,9 +100,10 @@ impl<'a> LayerView<'a> {
         Weights { w: &self.layer.weights, scale: self.scale() }
     }
 
-    /// The forward pass of a hidden layer, from its input lists to those of the next layer. `drawn`
+    /// The forward pass of a hidden layer, from its inputs to the lists of the next layer. `drawn`
     /// is for its outputs; if it is nothing, they are neither dropped nor scaled. `z` is left as
-    /// described in [`forward::hidden`].
+    /// described in [`forward::hidden`]. With integer weights, the outputs are left in `z` instead,
+    /// without what was drawn for them: see [`integer::hidden`].
     pub fn forward(
         self,
         pass: Pass,
@@ -111,55 +112,49 @@ impl<'a> LayerView<'a> {
         z: &mut Panels,
         out: &mut Lists,
     ) {
+        match self.weights {
+            LayerWeights::Floats(w) => {
+                self.forward_floats(pass, Floats { w, x: x.lists }, drawn, z, out);
+            }
+            LayerWeights::Bf16(w) => {
+                self.forward_floats(pass, Floats { w, x: x.lists }, drawn, z, out);
+            }
+            LayerWeights::Integers(w) => {
+                let operands = Integers { w, x: x.quads };
+                self.layer.activation.dispatch(HiddenIntegers { pass, operands, y: z });
+            }
+        }
+    }
+
+    fn forward_floats<E: Element>(
+        self,
+        pass: Pass,
+        operands: Floats<'_, E>,
+        drawn: &Drawn,
+        z: &mut Panels,
+        out: &mut Lists,
+    ) {
         let (mask, factors) = (drawn.mask(), drawn.factors());
         let keep = if mask.is_some() { self.layer.noise.keep() } else { Keep::ONE };
         let leave_slope = self.backward && factors.is_some();
         let (to_z, to) = (&mut *z, &mut *out);
-        let hidden = Hidden { view: self, pass, x, keep, mask, leave_slope, z: to_z, out: to };
+        let hidden =
+            Hidden { view: self, pass, operands, keep, mask, leave_slope, z: to_z, out: to };
         self.layer.activation.dispatch(hidden);
         if let Some(factors) = factors {
             noise::multiply(pass, factors, out, self.backward.then_some(z));
         }
     }
 
-    /// Product 1 of a hidden layer, up to the lists of the next layer.
-    fn hidden(
-        self,
-        pass: Pass,
-        LayerInputs { lists: x, quads }: LayerInputs<'_>,
-        epilogue: &dyn Finish,
-        z: &mut Panels,
-        out: &mut Lists,
-    ) {
-        let scale = self.scale();
-        match self.weights {
-            LayerWeights::Floats(w) => {
-                forward::hidden(pass, Floats { w, x }, scale, epilogue, z, out);
-            }
-            LayerWeights::Bf16(w) => {
-                forward::hidden(pass, Floats { w, x }, scale, epilogue, z, out);
-            }
-            LayerWeights::Integers(w) => {
-                quads.fill(pass, x, w);
-                forward::hidden(pass, Integers { w, x: quads }, scale, epilogue, z, out);
-            }
-        }
-    }
-
-    /// The forward pass of the output layer, from its input lists to the logits.
+    /// The forward pass of the output layer, from its inputs to the logits.
     #[inline]
-    pub fn output(
-        self,
-        pass: Pass,
-        LayerInputs { lists: x, quads }: LayerInputs<'_>,
-        z: &mut Panels,
-    ) {
+    pub fn output(self, pass: Pass, x: LayerInputs<'_>, z: &mut Panels) {
+        let LayerInputs { lists: x, quads } = x;
         let scale = self.scale();
         match self.weights {
             LayerWeights::Floats(w) => forward::output(pass, Floats { w, x }, scale, z),
             LayerWeights::Bf16(w) => forward::output(pass, Floats { w, x }, scale, z),
             LayerWeights::Integers(w) => {
-                quads.fill(pass, x, w);
                 forward::output(pass, Integers { w, x: quads }, scale, z);
             }
         }
@@ -186,11 +181,11 @@ impl<'a> LayerView<'a> {
     }
 }
 
-/// [`LayerView::forward`] as a visitor of the unit.
-struct Hidden<'a> {
+/// [`LayerView::forward_floats`] as a visitor of the unit.
+struct Hidden<'a, E: Element> {
     view: LayerView<'a>,
     pass: Pass,
-    x: LayerInputs<'a>,
+    operands: Floats<'a, E>,
     keep: Keep,
     mask: Option<&'a Mask>,
     /// Whether f'(z) is left in z's place even if it is a function of y.
@@ -199,18 +194,37 @@ struct Hidden<'a> {
     out: &'a mut Lists,
 }
 
-impl UnitVisitor for Hidden<'_> {
+impl<E: Element> UnitVisitor for Hidden<'_, E> {
     type Output = ();
 
     fn visit<U: Unit>(self, unit: U) {
-        let Self { view, pass, x, keep, mask, leave_slope, z, out } = self;
+        let Self { view, pass, operands, keep, mask, leave_slope, z, out } = self;
         let (width, backward) = (view.layer.weights.outputs(), view.backward);
+        let scale = view.scale();
         if leave_slope && !U::Slope::KEPT {
             let unit = LeavesSlope(unit);
-            view.hidden(pass, x, &Epilogue { unit, width, keep, mask, backward }, z, out);
+            let epilogue = Epilogue { unit, width, keep, mask, backward };
+            forward::hidden(pass, operands, scale, &epilogue, z, out);
         } else {
-            view.hidden(pass, x, &Epilogue { unit, width, keep, mask, backward }, z, out);
+            let epilogue = Epilogue { unit, width, keep, mask, backward };
+            forward::hidden(pass, operands, scale, &epilogue, z, out);
         }
+    }
+}
+
+/// The same with integer weights.
+struct HiddenIntegers<'a> {
+    pass: Pass,
+    operands: Integers<'a>,
+    y: &'a mut Panels,
+}
+
+impl UnitVisitor for HiddenIntegers<'_> {
+    type Output = ();
+
+    fn visit<U: Unit>(self, unit: U) {
+        let Self { pass, operands, y } = self;
+        integer::hidden(pass, operands, &unit, y);
     }
 }
 

@@ -41,7 +41,6 @@ use crate::{
     nn::{Flow, LinkFunction, Mlp, NetworkView, Rounded, Small},
     simd::{Isa, Supported},
     tensor::{Matrix, MatrixView},
-    thin::{Gaps, InputBits},
 };
 
 /// Predicts by weight scaling: one pass through the whole network, which approximates the
@@ -427,7 +426,7 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         let (context, rows) = (self.context(), batch.rows());
         let (pass, layers) = (context.pass(rows), 0..self.network().depth());
         let flow = &mut workspace.flow;
-        flow.enter(pass, self.network(), rows, InputBits::All, Gaps::Nothing, &|row| batch.at(row));
+        flow.enter_whole(pass, context.network, rows, &|row| batch.at(row));
         flow.forward_whole(pass, context.network, layers.clone());
         context.gate(flow, layers, |row| row)
     }

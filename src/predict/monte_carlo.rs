@@ -19,7 +19,7 @@ use crate::{
     nn::{Drawn, Flow, LinkFunction, Mlp},
     noise::Noise,
     tensor::Matrix,
-    thin::{Gaps, InputBits, ThinningBits, noise},
+    thin::ThinningBits,
 };
 
 /// Rows per pass: as many as the products take at once.
@@ -246,13 +246,13 @@ impl Samples {
         }));
     }
 
-    /// Predicts with the thinned networks of this pass, from the lists into the first
-    /// dropout site on.
-    fn pass(
+    /// Predicts with the thinned networks of this pass, from the first dropout site on. Below it is
+    /// what the flow has, or the batch's rows.
+    fn pass<'a>(
         &mut self,
         context: Context<'_>,
         seeds: Seeds<'_>,
-        from: &Flow,
+        (from, row): (&Flow, &(impl Fn(usize) -> &'a [f32] + Sync)),
         first: usize,
     ) -> Result<(), Error> {
         let (mlp, pass) = (context.network.mlp, context.pass(self.requests.len()));
@@ -269,12 +269,8 @@ impl Samples {
         } else {
             self.drawn[first].mask().map_or(ThinningBits::All, ThinningBits::Mask)
         };
-        let (drawn, lists) = (&self.drawn, &mut self.flow.lists[first]);
-        lists.thin(pass, keep, &from.lists[first], &self.requests, bits);
-        if let Some(factors) = drawn[first].factors() {
-            noise::multiply(pass, factors, lists, None);
-        }
-        let drawn = |site: usize| &drawn[site];
+        let (from, drawn) = ((from, row, &*self.requests), |site: usize| &self.drawn[site]);
+        self.flow.thin(pass, context.network, first, from, (bits, drawn(first)));
         self.flow.forward(pass, context.network, first..mlp.depth(), drawn, |_| ());
         context.gate(&self.flow, first..mlp.depth(), |pair| self.requests[pair])?;
         let logits = &mut self.flow.z[mlp.depth() - 1];
@@ -317,7 +313,8 @@ pub(super) fn estimate<'w>(
     }
 
     let pass = context.pass(rows);
-    flow.enter(pass, mlp, rows, InputBits::All, Gaps::Nothing, &|row| batch.at(row));
+    let row = |row: usize| batch.at(row);
+    flow.enter_below(pass, context.network, first, rows, &row);
     let alike = first.unwrap_or(mlp.depth());
     flow.forward_whole(pass, context.network, 0..alike);
     context.gate(flow, 0..alike, |row| row)?;
@@ -329,7 +326,7 @@ pub(super) fn estimate<'w>(
         return Ok(tallies.finish());
     };
     while samples.choose(settings, rows, tallies) {
-        samples.pass(context, seeds, flow, first)?;
+        samples.pass(context, seeds, (flow, &row), first)?;
         for (i, &row) in samples.requests.iter().enumerate() {
             tallies.add(row, samples.predictions.at(i));
         }

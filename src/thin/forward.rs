@@ -251,7 +251,7 @@ impl<U: Unit> Kernel for Activate<'_, U> {
 
 /// The panels of a task: those that are best computed together, or one if the threads would have too
 /// few tasks to share.
-fn panels_of_task<O: Operands>(pass: Pass, panels: usize) -> usize {
+pub(super) fn panels_of_task<O: Operands>(pass: Pass, panels: usize) -> usize {
     if pass.parallel && panels < 4 * O::PANELS * threads() { 1 } else { O::PANELS }
 }
 
@@ -273,9 +273,9 @@ pub(crate) fn hidden<O: Operands>(
     pass.each_of(several, panels, &|n, (sums, mut out): (Runs<'_, Panel>, _)| {
         let (size, data) = (sums.size, sums.data);
         operands.sums(pass, n, 0, Runs { data, size });
-        watch.look(data);
         for (i, sums) in data.chunks_mut(size).enumerate() {
             let out = out.take(1);
+            watch.look(n + i, 0, sums, |unit| unit);
             epilogue.finish(pass, FinishPanel { scale, n: n + i, sums, out });
         }
     });
@@ -316,8 +316,8 @@ pub(crate) fn output<O: Operands>(pass: Pass, operands: O, scale: Scale<'_>, z: 
         operands.sums(pass, n, first, Runs { data, size });
         for (i, sums) in data.chunks_mut(size).enumerate() {
             pass.dispatch(Logits { width, scale, n: n + i, sums });
+            watch.look(n + i, first, sums, |unit| unit);
         }
-        watch.look(data);
     };
     if z.panels() == 1 {
         // A single panel is divided by rows.

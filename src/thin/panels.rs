@@ -1,6 +1,6 @@
 //! The sums of a layer for all rows: `[N/64][rows][64]`.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::{PANEL, Panel, VECTORS, load};
 use crate::{
@@ -18,10 +18,18 @@ pub(crate) struct Panels {
     data: AlignedBuffer<f32>,
     rows: usize,
     panels: usize,
-    /// Whether product 1 checks what it writes here, with the result in `finite`. The check
+    /// Whether product 1 checks what it writes here, and leaves what it found in `fault`. The check
     /// costs next to nothing while the data is still in the core's cache.
     watched: bool,
-    finite: bool,
+    fault: Option<Fault>,
+}
+
+/// A sum that is not finite.
+#[derive(Clone, Copy, Debug)]
+struct Fault {
+    row: usize,
+    unit: usize,
+    value: f32,
 }
 
 impl Panels {
@@ -33,7 +41,7 @@ impl Panels {
             .and_then(|width| width.checked_mul(rows))
             .ok_or(Error::TooLarge { what: "pre-activations", shape: [rows, width] })?;
         let data = AlignedBuffer::zeroed(size)?;
-        Ok(Self { data, rows, panels, watched: false, finite: true })
+        Ok(Self { data, rows, panels, watched: false, fault: None })
     }
 
     /// The same panels, but product 1 checks whether what it writes is finite.
@@ -44,13 +52,13 @@ impl Panels {
     /// Starts a watch on the panels that product 1 writes.
     #[inline]
     pub(crate) fn watch(&self, isa: Supported) -> Watch {
-        Watch { isa: self.watched.then_some(isa), finite: AtomicBool::new(true) }
+        Watch { isa: self.watched.then_some(isa), fault: Mutex::new(None) }
     }
 
     /// Stores what the watch found in all panels.
     #[inline]
     pub(crate) fn set_watched(&mut self, watch: Watch) {
-        self.finite = watch.finite.into_inner();
+        self.fault = watch.fault.into_inner().unwrap_or_else(PoisonError::into_inner);
     }
 
     /// Sets the number of rows, whose contents are then unspecified. The caller has checked
@@ -106,34 +114,51 @@ impl Panels {
         isa: Supported,
         error: impl FnOnce(usize, usize, f32) -> Error,
     ) -> Result<(), Error> {
-        let used = &self.data.as_chunks().0[..self.panels * self.rows];
-        let finite = if self.watched { self.finite } else { isa.dispatch(AllFinite(used)) };
-        if finite {
-            return Ok(());
+        let fault = if self.watched { self.fault } else { self.search(isa) };
+        fault.map_or(Ok(()), |Fault { row, unit, value }| Err(error(row, unit, value)))
+    }
+
+    /// The first sum that is not finite.
+    fn search(&self, isa: Supported) -> Option<Fault> {
+        let watch = Watch { isa: Some(isa), fault: Mutex::new(None) };
+        for n in 0..self.panels {
+            watch.look(n, 0, self.panel(n), |place| place);
         }
-        // Search only if there is one.
-        let units = 0..self.panels * PANEL;
-        let mut all = (0..self.rows).flat_map(|row| units.clone().map(move |unit| (row, unit)));
-        match all.find(|&(row, unit)| !self.get(row, unit).is_finite()) {
-            Some((row, unit)) => Err(error(row, unit, self.get(row, unit))),
-            None => Ok(()),
-        }
+        watch.fault.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What product 1 finds in the panels that it writes, on any thread.
+/// What product 1 finds in the panels that it writes, on any thread: the first row with a sum that
+/// is not finite, and its first unit.
 pub(crate) struct Watch {
     /// `None` if the check is not wanted.
     isa: Option<Supported>,
-    finite: AtomicBool,
+    fault: Mutex<Option<Fault>>,
 }
 
 impl Watch {
-    /// Checks rows of a panel whose sums are complete.
+    /// Checks rows of panel `n` whose sums are complete, from row `first` on. `unit(place)` is the
+    /// unit at a place.
     #[inline]
-    pub(crate) fn look(&self, panel: &[Panel]) {
+    pub(crate) fn look(
+        &self,
+        n: usize,
+        first: usize,
+        panel: &[Panel],
+        unit: impl Fn(usize) -> usize,
+    ) {
         if self.isa.is_some_and(|isa| !isa.dispatch(AllFinite(panel))) {
-            self.finite.store(false, Ordering::Relaxed);
+            // Search only if there is one.
+            let mut found = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+            for (row, values) in panel.iter().enumerate() {
+                for (i, &value) in values.iter().enumerate().filter(|(_, x)| !x.is_finite()) {
+                    let fault = Fault { row: first + row, unit: unit(n * PANEL + i), value };
+                    let earlier = |it: Fault| (it.row, it.unit) < (fault.row, fault.unit);
+                    if !found.is_some_and(earlier) {
+                        *found = Some(fault);
+                    }
+                }
+            }
         }
     }
 }

@@ -3,8 +3,9 @@
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use thinnet::{
-    Isa, Keep,
+    Isa, Keep, Noise, Sigma,
     data::Batch,
+    dropout::GaussianDropout,
     mask::{Domain, Mask, MaskSpec, Streams},
     nn::{Activation, IntegerMlp, Loss, Mlp},
     predict::{MonteCarlo, Predictor, Seeds},
@@ -140,52 +141,78 @@ fn the_predictors_logits_are_those_of_the_independent_program() {
     }
 }
 
-/// A sample is the definition with the masks of a thinned network.
+/// The factors of a site's units in the only sample of a row with this seed.
+fn factors(mlp: &Mlp, site: usize, noise: Noise, seed: u64) -> Vec<f32> {
+    let streams = Streams::new(seed, Domain::Prediction, site as u64, 0);
+    let mut factors = vec![1.0; mlp.widths()[site]];
+    match noise {
+        Noise::Bernoulli(keep) => {
+            let spec = MaskSpec::new(keep, streams);
+            let draw = if site == 0 && mlp.sparse_input() { Mask::draw_sparse } else { Mask::draw };
+            let mask = draw(spec, 1, factors.len()).unwrap();
+            for (unit, factor) in factors.iter_mut().enumerate() {
+                *factor = if mask.get(0, unit) { keep.scale() } else { 0.0 };
+            }
+        }
+        Noise::Gaussian(sigma) => {
+            GaussianDropout::new(sigma).forward_in_place(streams, &mut factors);
+        }
+        _ => {}
+    }
+    factors
+}
+
+/// A sample is the definition with the masks or factors of a thinned network.
 #[test]
 fn samples_are_those_of_thinned_networks() {
     let leaky = "leaky_relu(0.3)".parse().unwrap();
-    let mlp = Mlp::builder(45)
-        .input_noise(Keep::new(0.8).unwrap())
-        .hidden(70, Activation::Relu, Keep::HALF)
-        .hidden(51, leaky, Keep::new(0.7).unwrap())
-        .output(5, Loss::SquaredError)
-        .seed(3)
-        .build()
-        .unwrap();
-    let rows: Vec<f32> = (0..30 * 45).map(|i| ((i * 37 % 101) as f32 - 50.0) / 32.0).collect();
-    let rows = MatrixView::new(&rows, 30, 45).unwrap();
-    let integer = IntegerMlp::new(&mlp, &Batch::dense(rows)).unwrap();
-    let seeds: Vec<u64> = (100..130).collect();
-    let expected: Vec<f64> = (0..30)
-        .flat_map(|row| {
-            let masks: Vec<Mask> = (0..mlp.depth())
-                .map(|site| {
-                    let streams = Streams::new(seeds[row], Domain::Prediction, site as u64, 0);
-                    let spec = MaskSpec::new(mlp.keeps()[site], streams);
-                    Mask::draw(spec, 1, mlp.widths()[site]).unwrap()
-                })
-                .collect();
-            let factor = |site: usize, unit: usize| {
-                if masks[site].get(0, unit) { mlp.keeps()[site].scale() } else { 0.0 }
-            };
-            integer.plain_logits_scaled(rows.row(row).unwrap(), factor).unwrap()
-        })
-        .map(f64::from)
-        .collect();
-    for isa in Isa::available() {
-        let predictor = Predictor::from_integers(integer.clone()).unwrap();
-        let predictor = predictor.with_isa(isa).unwrap();
-        for split in [1, 8, 30] {
-            let mut workspace = predictor.workspace(split).unwrap();
-            let one = MonteCarlo::new(1).unwrap();
-            let mut found = Vec::new();
-            for (part, seeds) in Batch::dense(rows).chunks(split).unwrap().zip(seeds.chunks(split))
-            {
-                let seeds = Seeds::Each(seeds);
-                let answers = predictor.monte_carlo(&part, &one, seeds, &mut workspace).unwrap();
-                found.extend(answers.into_iter().flat_map(|answer| answer.mean().to_vec()));
+    let [keep, half] = [0.7, 0.5].map(|p| Noise::from(Keep::new(p).unwrap()));
+    let gaussian = Noise::Gaussian(Sigma::new(0.6).unwrap());
+    for (sparse, noises) in [
+        (false, [keep, half, keep]),
+        (true, [keep, half, gaussian]),
+        (false, [Noise::None, half, keep]),
+        (false, [Noise::None, Noise::None, half]),
+        (false, [gaussian, half, Noise::None]),
+        (false, [Noise::None, gaussian, gaussian]),
+    ] {
+        let mut mlp = Mlp::builder(45).input_noise(noises[0]);
+        if sparse {
+            mlp = mlp.sparse_input();
+        }
+        let mlp = mlp
+            .hidden(70, Activation::Relu, noises[1])
+            .hidden(51, leaky, noises[2])
+            .output(5, Loss::SquaredError)
+            .seed(3)
+            .build()
+            .unwrap();
+        let rows: Vec<f32> = (0..30 * 45).map(|i| ((i * 37 % 101) as f32 - 50.0) / 32.0).collect();
+        let rows = MatrixView::new(&rows, 30, 45).unwrap();
+        let integer = IntegerMlp::new(&mlp, &Batch::dense(rows)).unwrap();
+        let seeds: Vec<u64> = (100..130).collect();
+        let sample = |(row, &seed): (usize, &u64)| {
+            let factors = [0, 1, 2].map(|site| factors(&mlp, site, noises[site], seed));
+            let row = rows.row(row).unwrap();
+            integer.plain_logits_scaled(row, |site, unit| factors[site][unit]).unwrap()
+        };
+        let expected: Vec<f64> = seeds.iter().enumerate().flat_map(sample).map(f64::from).collect();
+        for isa in Isa::available() {
+            let predictor = Predictor::from_integers(integer.clone()).unwrap();
+            let predictor = predictor.with_isa(isa).unwrap();
+            for split in [1, 8, 30] {
+                let mut workspace = predictor.workspace(split).unwrap();
+                let one = MonteCarlo::new(1).unwrap();
+                let mut found = Vec::new();
+                let parts = Batch::dense(rows).chunks(split).unwrap();
+                for (part, seeds) in parts.zip(seeds.chunks(split)) {
+                    let seeds = Seeds::Each(seeds);
+                    let answers =
+                        predictor.monte_carlo(&part, &one, seeds, &mut workspace).unwrap();
+                    found.extend(answers.into_iter().flat_map(|answer| answer.mean().to_vec()));
+                }
+                assert_eq!(found, expected, "{isa}, {split}, {sparse}, {noises:?}");
             }
-            assert_eq!(found, expected, "{isa}, {split}");
         }
     }
 }

@@ -88,19 +88,27 @@ fn inputs_that_are_not_finite_are_refused_or_give_nan() {
     }
 }
 
-/// Even if the activation above would hide it.
+/// Even if the activation above would hide it. The unit is named by its index in the network, whatever
+/// its place is.
 #[test]
 fn a_sum_that_overflows_is_refused() {
-    let mut mlp = Mlp::builder(1)
-        .hidden(1, Activation::Relu, Keep::ONE)
+    let mut mlp = Mlp::builder(2)
+        .hidden(70, Activation::Relu, Keep::ONE)
         .output(1, Loss::SquaredError)
         .build()
         .unwrap();
-    mlp.set_weights(0, &[-1e30]).unwrap();
-    let x = [1e30];
-    let batch = Batch::dense(MatrixView::new(&x, 1, 1).unwrap());
+    // Every other unit has the first input, and units 67 and 41 overflow with the second.
+    let weights = (0..70).flat_map(|unit| match unit {
+        41 | 67 => [0.0, -1e30],
+        _ => [f32::from(unit % 2 == 0), 0.0],
+    });
+    mlp.set_weights(0, &weights.collect::<Vec<_>>()).unwrap();
+    let x = [1.0, 0.0, 0.5, 0.0, 1e30, 1e30];
+    let batch = Batch::dense(MatrixView::new(&x, 3, 2).unwrap());
     let predictor = Predictor::new(mlp).integer_weights(&batch).unwrap();
-    let mut workspace = predictor.workspace(1).unwrap();
+    let mut workspace = predictor.workspace(3).unwrap();
     let error = predictor.predict(&batch, &mut workspace).unwrap_err().to_string();
-    assert!(error.contains("-inf"), "{error}");
+    for words in ["-inf", "row 2", "unit 41"] {
+        assert!(error.contains(words), "{error}");
+    }
 }

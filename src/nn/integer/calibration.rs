@@ -12,7 +12,7 @@ use crate::{
     nn::Flow,
     pass::Pass,
     simd::Isa,
-    thin::{Gaps, InputBits, Lists, PANEL},
+    thin::{Lists, PANEL},
 };
 
 /// The most rows that are counted. In the hidden layers of a trained 784-1024x3-10, orders from 256
@@ -43,7 +43,7 @@ impl IntegerMlp {
             let count = CHUNK.min(rows - first);
             let pass = Pass::of(isa, mlp.parameters(), count);
             let row = |i: usize| calibration.at(spaced(first + i, rows, calibration.rows()));
-            flow.enter(pass, mlp, count, InputBits::All, Gaps::Nothing, &row);
+            flow.enter_whole(pass, mlp.into(), count, &row);
             flow.forward_whole(pass, mlp.into(), hidden.clone());
             for (outputs, active) in flow.lists[1..].iter().zip(&mut active) {
                 set_active(outputs, first, active);

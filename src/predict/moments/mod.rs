@@ -23,7 +23,7 @@ use crate::{
     rate::Keep,
     tensor::{Matrix, MatrixView},
     thin::{
-        Gaps, InputBits, Lists, PANEL, Panels, ThinningBits,
+        Lists, PANEL, Panels, ThinningBits,
         moments::{Deviations, Inputs},
     },
 };
@@ -281,7 +281,7 @@ fn gather(
     moments.pairs.clear();
     tallies.clear(mlp.loss(), rows, max_rows, 0)?;
     let (start, pass) = (Start::of(mlp, link), context.pass(rows));
-    flow.enter(pass, mlp, rows, InputBits::All, Gaps::Nothing, &|row| batch.at(row));
+    flow.enter_whole(pass, mlp.into(), rows, &|row| batch.at(row));
     flow.forward_whole(pass, mlp.into(), 0..start.site);
     context.gate(flow, 0..start.site, |row| row)?;
     let from = &flow.lists[start.site];

@@ -1,15 +1,20 @@
 //! The inputs of a layer as bytes: for each row and block, the quads with an active unit.
 
-use super::{BLOCK, PANEL, QUAD, QuadTiles, SHIFT, scale, shifted};
+use super::{
+    BLOCK, QUAD, SHIFT,
+    inputs::{Inputs, nonzero},
+    scale, shifted,
+};
 use crate::{
     error::Error,
-    parallel::Runs,
+    parallel::{PerThread, Runs},
     pass::Pass,
     simd::{Kernel, LANES, Lanes},
     tensor::AlignedBuffer,
     thin::{
-        Lists,
+        Lists, Panel, VECTORS,
         lists::{ListRuns, ListWriter},
+        load,
     },
 };
 
@@ -24,6 +29,10 @@ pub(crate) struct QuadLists {
     totals: AlignedBuffer<i32>,
     /// `[rows][blocks][256]`: all bytes.
     bytes: AlignedBuffer<i8>,
+    /// `[blocks][256]`: a row of floats.
+    row: PerThread<AlignedBuffer<f32>>,
+    /// `blocks * 256`
+    size: usize,
 }
 
 impl QuadLists {
@@ -32,13 +41,16 @@ impl QuadLists {
     /// # Errors
     /// There is not enough memory.
     pub(crate) fn with_capacity(rows: usize, width: usize) -> Result<Self, Error> {
-        let bytes = width.next_multiple_of(BLOCK).checked_mul(rows);
+        let size = width.next_multiple_of(BLOCK);
+        let bytes = size.checked_mul(rows);
         let too_large = Error::TooLarge { what: "bytes of a layer's inputs", shape: [rows, width] };
         Ok(Self {
             quads: Lists::with_capacity(rows, width.div_ceil(QUAD))?,
             scales: AlignedBuffer::zeroed(rows)?,
             totals: AlignedBuffer::zeroed(rows)?,
             bytes: AlignedBuffer::zeroed(bytes.ok_or(too_large)?)?,
+            row: PerThread::new(AlignedBuffer::zeroed(if rows == 0 { 0 } else { size })?),
+            size,
         })
     }
 
@@ -71,21 +83,30 @@ impl QuadLists {
         &self.quads
     }
 
-    /// Rounds the inputs `x` of layer `w`, and puts them into the order of `w`. The caller has checked
-    /// that they fit the capacity.
-    pub(crate) fn fill(&mut self, pass: Pass, x: &Lists, w: &QuadTiles) {
-        let (rows, places) = (x.rows(), w.places());
+    /// Prepares memory for the threads of the caller's pool.
+    ///
+    /// # Errors
+    /// There is not enough memory.
+    pub(crate) fn prepare(&mut self) -> Result<(), Error> {
+        let size = self.size;
+        self.row.prepare(|| AlignedBuffer::zeroed(size))
+    }
+
+    /// Rounds the inputs `x`. The caller has checked that they fit the capacity.
+    pub(crate) fn fill(&mut self, pass: Pass, x: &impl Inputs) {
+        let (rows, size, scratch) = (x.rows(), self.size, &self.row);
         self.quads.set_rows(rows);
-        let size = x.width().next_multiple_of(BLOCK);
         let bytes = &mut self.bytes[..rows * size];
         let to = (
-            Runs { data: &mut *bytes, size },
+            Runs { data: &mut *bytes, size: size.max(1) },
             Runs { data: &mut self.scales[..rows], size: 1 },
             Runs { data: &mut self.totals[..rows], size: 1 },
         );
         pass.each(to, &|row, (bytes, scales, totals)| {
-            (scales.data[0], totals.data[0]) =
-                pass.dispatch(Round { x, row, places, bytes: bytes.data });
+            scratch.with(|scratch| {
+                (scales.data[0], totals.data[0]) =
+                    pass.dispatch(Round { x, row, scratch, bytes: bytes.data });
+            });
         });
         let bytes = &*bytes;
         pass.each(self.quads.runs_mut(), &|block, quads| {
@@ -94,81 +115,76 @@ impl QuadLists {
     }
 }
 
-/// Rounds the inputs of a row to bytes, and puts each at its place.
-struct Round<'a> {
-    x: &'a Lists,
+/// Rounds the inputs of a row to bytes.
+struct Round<'a, X> {
+    x: &'a X,
     row: usize,
-    places: &'a [[u32; PANEL]],
+    /// Memory for the row.
+    scratch: &'a mut [f32],
     bytes: &'a mut [i8],
 }
 
-impl Kernel for Round<'_> {
+impl<X: Inputs> Kernel for Round<'_, X> {
     /// The scale and the sum of the bytes.
     type Output = (f32, i32);
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) -> (f32, i32) {
-        let Self { x, row, places, bytes } = self;
-        bytes.fill(0);
-        let max = largest(l, x, row);
-        if !max.is_finite() {
+        let Self { x, row, scratch, bytes } = self;
+        x.write(l, row, scratch.as_chunks_mut().0);
+        let max = largest(l, scratch.as_chunks().0);
+        if max.is_nan() {
+            bytes.fill(0);
             return (f32::NAN, 0);
         }
         let scale = scale(max);
-        let (mut rounder, scales) = (Rounder { bytes, totals: [0; LANES] }, l.splat(scale));
-        for (b, places) in places.iter().enumerate() {
-            let (offsets, values) = x.of(b, row);
-            let (lines, rest) = values.as_chunks();
-            let (whole, last) = offsets.split_at(lines.len() * LANES);
-            for (offsets, x) in whole.as_chunks::<LANES>().0.iter().zip(lines) {
-                rounder.put(l, places, offsets, l.div(l.load(x), scales));
-            }
-            rounder.put(l, places, last, l.div(l.load_first(rest), scales));
+        let (scales, shift) = (l.splat(scale), l.splat(SHIFT));
+        let mut totals = [0; LANES];
+        let lines = scratch.as_chunks().0;
+        for (bytes, x) in bytes.as_chunks_mut().0.iter_mut().zip(lines) {
+            put(l, l.add(l.div(l.load(x), scales), shift), bytes, &mut totals);
         }
-        (scale, rounder.totals.into_iter().sum())
+        (scale, totals.into_iter().sum())
     }
 }
 
-/// Puts rounded inputs at their places.
-struct Rounder<'a> {
-    bytes: &'a mut [i8],
-    totals: [i32; LANES],
-}
-
-impl Rounder<'_> {
-    /// Rounds the inputs in the first lanes of x, which have these offsets. The other lanes are 0.
-    #[inline(always)]
-    fn put<L: Lanes>(&mut self, l: L, places: &[u32; PANEL], offsets: &[u8], x: L::F) {
-        let mut line = [0.0; LANES];
-        l.store(l.add(x, l.splat(SHIFT)), &mut line);
-        let mut whole = [0; LANES];
-        for ((whole, total), x) in whole.iter_mut().zip(&mut self.totals).zip(line) {
-            *whole = shifted(x);
-            *total += *whole;
-        }
-        for (&offset, &byte) in offsets.iter().zip(&whole) {
-            self.bytes[places[usize::from(offset) % PANEL] as usize] = byte as i8;
-        }
-    }
-}
-
-/// The largest of the absolute inputs of a row. It is not finite if one of them is not.
+/// Stores the whole numbers in x, to which [`SHIFT`] was added, as bytes, and adds them to the totals.
+/// Two loops over arrays, which compile to vectors; one over both does not.
 #[inline(always)]
-fn largest<L: Lanes>(l: L, x: &Lists, row: usize) -> f32 {
-    let mut most = [0; LANES];
-    for b in 0..x.blocks() {
-        let (lines, rest) = x.of(b, row).1.as_chunks();
-        let mut last = [0.0; LANES];
-        l.store(l.load_first(rest), &mut last);
-        for line in lines.iter().chain([&last]) {
-            // Without their signs, floats are in the order of their bits. NaN and infinity are the
-            // largest.
-            for (most, x) in most.iter_mut().zip(line) {
-                *most = x.to_bits().wrapping_shl(1).max(*most);
-            }
+fn put<L: Lanes>(l: L, x: L::F, bytes: &mut [i8; LANES], totals: &mut [i32; LANES]) {
+    let mut line = [0.0; LANES];
+    l.store(x, &mut line);
+    let whole = line.map(shifted);
+    *bytes = whole.map(|whole| whole as i8);
+    for (total, whole) in totals.iter_mut().zip(whole) {
+        *total += whole;
+    }
+}
+
+/// The largest of the absolute inputs of a row, or NaN if one of them is not finite.
+#[inline(always)]
+fn largest<L: Lanes>(l: L, row: &[Panel]) -> f32 {
+    let zero = l.splat(0.0);
+    let (mut most, mut sums) = ([zero; VECTORS], [zero; VECTORS]);
+    let magnitude = l.load_words(&[0x7fff_ffff_7fff_ffff; LANES / 2]);
+    for x in row {
+        let x: [L::F; VECTORS] = load(l, x);
+        for ((most, sum), x) in most.iter_mut().zip(&mut sums).zip(x) {
+            // A comparison with NaN is false, and 0 times infinity or NaN is NaN.
+            *sum = l.mul_add(x, zero, *sum);
+            let x = l.words_as_floats(l.and(l.floats_as_words(x), magnitude));
+            *most = l.select(l.less(*most, x), x, *most);
         }
     }
-    f32::from_bits(most.into_iter().max().unwrap_or(0) >> 1)
+    let [mut max, mut sum] = [zero; 2];
+    for (most, of) in most.into_iter().zip(sums) {
+        max = l.select(l.less(max, most), most, max);
+        sum = l.add(sum, of);
+    }
+    let mut line = [0.0; LANES];
+    l.store(max, &mut line);
+    let max = line.into_iter().fold(0.0, f32::max);
+    if l.is_nan(sum) == 0 { max } else { f32::NAN }
 }
 
 /// Lists the quads of a block that are not 0.
@@ -186,7 +202,6 @@ impl Kernel for Gather<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
         let Self { bytes, size, block, quads } = self;
-        let zero = l.splat(0.0);
         let mut to = ListWriter::new(quads);
         for (row, bytes) in bytes.chunks(size.max(1)).enumerate() {
             let bytes = &bytes[block * BLOCK..][..BLOCK];
@@ -194,7 +209,7 @@ impl Kernel for Gather<'_> {
                 // As floats, four bytes of 0 are the only ones equal to 0: -0.0 has the byte -128,
                 // and denormal numbers are not 0.
                 let x = l.load(&bytemuck::cast(*some));
-                to.push(l, c, l.less(x, zero) | l.less(zero, x) | l.is_nan(x), x);
+                to.push(l, c, nonzero(l, x), x);
             }
             to.end_of_row(row);
         }

@@ -17,18 +17,30 @@
 //! operation on floats is rounded on its own. Like the sums of [`forward`](super::forward), it is
 //! without the bias. Rounding to a whole number is to nearest, ties to even.
 //!
-//! Only quads with an active unit are visited, so the inputs of [`QuadTiles`] have an order of
-//! their own, in which units that are active together are neighbours. It is applied when the
-//! [`Lists`](super::Lists) of a layer are rounded: the lists themselves, masks and outputs keep the
-//! network's order.
+//! Only quads with an active unit are visited, so the units of a layer have an order of their own,
+//! in which those that are active together are neighbours: [`QuadTiles`] have their outputs in it,
+//! and the tiles of the next layer their inputs. Masks and noise are looked up by the unit at a
+//! place. Between layers there are no lists: the outputs stay where the sums were, until they
+//! are rounded.
+//!
+//! | file | contents |
+//! |---|---|
+//! | `product` | the product |
+//! | `hidden` | a hidden layer, up to its outputs |
+//! | `inputs` | a layer's inputs as floats: lists, or rows or outputs with what was drawn for them |
+//! | `lists` | the same, rounded to bytes |
 
+mod hidden;
+mod inputs;
 mod lists;
 mod product;
 mod tiles;
 
+pub(crate) use hidden::hidden;
+pub(crate) use inputs::{Drawn, Noise, Of};
 pub(crate) use lists::QuadLists;
 pub(crate) use product::Integers;
-pub(crate) use tiles::QuadTiles;
+pub(crate) use tiles::{Orders, Parameters, QuadTiles};
 
 use super::PANEL;
 use crate::simd::dots::QuadTile;

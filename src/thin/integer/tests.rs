@@ -68,7 +68,17 @@ impl Case {
     fn product(&self, isa: Isa, order: Option<&[u32]>) -> Vec<u32> {
         let pass = serial(isa);
         let other = if isa == Isa::Portable { Isa::detect() } else { Isa::Portable };
-        let mut w = QuadTiles::new(&self.w, &self.s, order, Dotter::of(other)).unwrap();
+        let parameters = Parameters { weights: &self.w, scales: &self.s, bias: &self.bias };
+        // The lists are in the order of the quads.
+        let x: Vec<f32> = match order {
+            None => self.x.clone(),
+            Some(order) => {
+                let rows = self.x.chunks(self.inputs);
+                rows.flat_map(|x| order.iter().map(|&unit| x[unit as usize])).collect()
+            }
+        };
+        let orders = Orders { inputs: order, outputs: None };
+        let mut w = QuadTiles::new(parameters, orders, Dotter::of(other)).unwrap();
         w.arrange(Dotter::of(isa));
         let mut quads = QuadLists::with_capacity(self.rows + 1, self.inputs).unwrap();
         let mut z = Panels::with_capacity(self.rows + 1, self.outputs).unwrap();
@@ -76,7 +86,7 @@ impl Case {
         let scale = Scale { bias: bias.as_chunks().0, pending: None };
         // The second time, over what the first one left.
         for _ in 0..2 {
-            quads.fill(pass, &lists(pass, &self.x, self.rows), &w);
+            quads.fill(pass, &lists(pass, &x, self.rows));
             forward::output(pass, Integers { w: &w, x: &quads }, scale, &mut z);
         }
         let at = |i: usize| z.get(i / self.outputs, i % self.outputs).to_bits();

@@ -16,23 +16,49 @@ pub(crate) struct QuadTiles {
     data: AlignedBuffer<u8>,
     /// `[N/64][64]`
     scales: AlignedBuffer<f32>,
-    /// `[K/64][64]`: the place of each input among the quads.
-    places: AlignedBuffer<u32>,
+    /// `[N/64][64]`
+    bias: AlignedBuffer<f32>,
+    /// `[N/64][64]`: the unit at each place of the outputs.
+    units: AlignedBuffer<u32>,
     inputs: usize,
     outputs: usize,
     dotter: Dotter,
 }
 
+/// The parameters of a layer, in the order of its units.
+#[derive(Clone, Copy)]
+pub(crate) struct Parameters<'a> {
+    /// `[outputs][inputs]`
+    pub weights: &'a [i8],
+    /// The scales of the outputs.
+    pub scales: &'a [f32],
+    /// The biases of the outputs.
+    pub bias: &'a [f32],
+}
+
+/// The orders of a layer's units: `order[place]` is the unit at a place. Without an order, each is
+/// at its own.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Orders<'a> {
+    /// A permutation of the inputs.
+    pub inputs: Option<&'a [u32]>,
+    /// A permutation of the outputs.
+    pub outputs: Option<&'a [u32]>,
+}
+
+/// The unit at a place.
+fn unit_at(order: Option<&[u32]>, place: usize) -> usize {
+    order.map_or(place, |order| order[place] as usize)
+}
+
 impl QuadTiles {
-    /// Arranges the weights `[outputs][inputs]` for the backend. `order[place]` is the input at a
-    /// place, a permutation of the inputs. Without an order, each is at its own.
+    /// Arranges the parameters for the backend.
     ///
     /// # Errors
     /// There is not enough memory.
     pub(crate) fn new(
-        weights: &[i8],
-        scales: &[f32],
-        order: Option<&[u32]>,
+        Parameters { weights, scales, bias }: Parameters<'_>,
+        orders: Orders<'_>,
         dotter: Dotter,
     ) -> Result<Self, Error> {
         let outputs = scales.len();
@@ -43,21 +69,27 @@ impl QuadTiles {
         let mut data = AlignedBuffer::zeroed(size.ok_or_else(too_large)?)?;
         let offset = dotter.offset();
         data.fill(offset);
-        let mut padded = AlignedBuffer::zeroed(panels * PANEL)?;
-        padded[..outputs].copy_from_slice(scales);
-        let mut places = AlignedBuffer::zeroed(inputs.next_multiple_of(PANEL))?;
-        for place in 0..inputs {
-            let input = order.map_or(place, |order| order[place] as usize);
-            places[input] = place as u32;
-            let within = (place % BLOCK / QUAD * PANEL * QUAD) + place % QUAD;
-            for n in 0..outputs {
+        let [mut in_order, mut bias_in_order] =
+            [AlignedBuffer::zeroed(panels * PANEL)?, AlignedBuffer::zeroed(panels * PANEL)?];
+        let mut units = AlignedBuffer::zeroed(panels * PANEL)?;
+        for (n, unit) in units.iter_mut().enumerate() {
+            // The places of the padding are their own.
+            *unit = n as u32;
+        }
+        for n in 0..outputs {
+            let output = unit_at(orders.outputs, n);
+            units[n] = output as u32;
+            (in_order[n], bias_in_order[n]) = (scales[output], bias[output]);
+            for place in 0..inputs {
+                let input = unit_at(orders.inputs, place);
+                let within = (place % BLOCK / QUAD * PANEL * QUAD) + place % QUAD;
                 let tile = n / PANEL * blocks + place / BLOCK;
-                let weight = weights[n * inputs + input];
+                let weight = weights[output * inputs + input];
                 data[tile * BLOCK * PANEL + within + n % PANEL * QUAD] =
                     weight.cast_unsigned().wrapping_add(offset);
             }
         }
-        Ok(Self { data, scales: padded, places, inputs, outputs, dotter })
+        Ok(Self { data, scales: in_order, bias: bias_in_order, units, inputs, outputs, dotter })
     }
 
     /// Arranges the weights for another backend.
@@ -95,9 +127,14 @@ impl QuadTiles {
         &self.scales.as_chunks().0[n]
     }
 
-    /// The place of each input among the quads, 64 inputs per element.
-    pub(super) fn places(&self) -> &[[u32; PANEL]] {
-        self.places.as_chunks().0
+    /// The bias, 64 outputs per element.
+    pub(crate) fn bias(&self) -> &[Panel] {
+        self.bias.as_chunks().0
+    }
+
+    /// The unit at each place of the outputs, 64 places per element.
+    pub(crate) fn units(&self) -> &[[u32; PANEL]] {
+        self.units.as_chunks().0
     }
 
     /// The dot products that the bytes are arranged for.
