@@ -1,17 +1,17 @@
 //! Evaluation of a network on rows with targets.
 
-use std::{borrow::Borrow, fmt};
+use std::fmt;
 
 use serde::Serialize;
 
-use super::{Predictor, Workspace, method::finite_number};
+use super::{Network, Predictor, Workspace, method::finite_number};
 use crate::{
     abridged::Few,
     data::{Batch, Dataset},
     error::{Error, check_total_weight},
     memory::reserve,
     metrics::{ExactSum, Metrics, Row, is_one},
-    nn::{Mlp, Targets},
+    nn::Targets,
     thin::Panels,
 };
 
@@ -77,7 +77,7 @@ impl fmt::Debug for Evaluation {
 /// that the network does not have; [`Error::NonFinite`] as for [`Predictor::predict`], with the row's
 /// number in `data`. If non-finite inputs are allowed, a row with a probability that is NaN counts as
 /// wrong, and the loss is NaN.
-pub fn evaluate<M: Borrow<Mlp>>(
+pub fn evaluate<M: Network>(
     predictor: &Predictor<M>,
     data: &Dataset,
     workspace: &mut Workspace,
@@ -112,13 +112,13 @@ pub fn evaluate<M: Borrow<Mlp>>(
 /// # Errors
 /// As for [`evaluate`]; also as for [`Metrics::add`], if the metrics are for another network or
 /// a probability is NaN. Then the rows before are in the metrics.
-pub fn evaluate_with<M: Borrow<Mlp>>(
+pub fn evaluate_with<M: Network>(
     predictor: &Predictor<M>,
     data: &Dataset,
     metrics: &mut Metrics,
     workspace: &mut Workspace,
 ) -> Result<Evaluation, Error> {
-    let mut means = reserve("predictions of a row", predictor.network().outputs())?;
+    let mut means = reserve("predictions of a row", predictor.raw().outputs())?;
     each_row(predictor, data, workspace, |y, row, loss| {
         means.clear();
         means.extend(y.iter().map(|&y| f64::from(y)));
@@ -143,13 +143,13 @@ fn total_weight(data: &Dataset) -> Result<f64, Error> {
 }
 
 /// Evaluates, and calls `row` with the prediction, the number and the loss of each row.
-fn each_row<M: Borrow<Mlp>>(
+fn each_row<M: Network>(
     predictor: &Predictor<M>,
     data: &Dataset,
     workspace: &mut Workspace,
     mut row: impl FnMut(&[f32], usize, f64) -> Result<(), Error>,
 ) -> Result<Evaluation, Error> {
-    let mlp = predictor.network();
+    let mlp = predictor.raw();
     let (rows, targets, loss) = (data.rows(), data.targets(), mlp.loss());
     targets.check(loss, mlp.outputs(), rows)?;
     if rows == 0 {

@@ -1,11 +1,9 @@
 //! The prediction methods as one value, and a result that owns its data.
 
-use std::borrow::Borrow;
-
 use serde::{Deserialize, Serialize, Serializer, ser::Error as _};
 
-use super::{Estimates, MonteCarlo, Predictor, Seeds, Workspace};
-use crate::{data::Batch, error::Error, nn::Mlp};
+use super::{Estimates, MonteCarlo, Network, Predictor, Seeds, Workspace};
+use crate::{data::Batch, error::Error};
 
 /// A prediction method with its settings.
 ///
@@ -48,7 +46,7 @@ impl Method {
     }
 }
 
-impl<M: Borrow<Mlp>> Predictor<M> {
+impl<M: Network> Predictor<M> {
     /// Predicts with this method. Only Monte-Carlo uses the seeds.
     ///
     /// # Errors

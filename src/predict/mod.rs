@@ -15,6 +15,7 @@ mod measure;
 mod method;
 mod moments;
 mod monte_carlo;
+mod network;
 mod pool;
 mod rounded;
 #[cfg(test)]
@@ -25,6 +26,7 @@ mod uncertainty;
 pub use evaluate::{Evaluation, evaluate, evaluate_with};
 pub use method::{Method, Prediction};
 pub use monte_carlo::{MonteCarlo, Seeds};
+pub use network::Network;
 pub use pool::{PooledWorkspace, WorkspacePool};
 pub use uncertainty::{Estimate, EstimateIter, Estimates};
 
@@ -49,7 +51,8 @@ use crate::{
 ///
 /// A predictor has no training mode, so it cannot be left in one by mistake. It is
 /// immutable and shared by `&self`; each caller brings its own [`Workspace`]. It owns its
-/// network, borrows it, or shares it: M is `Mlp`, `&Mlp` or `Arc<Mlp>`.
+/// network, borrows it, or shares it: M is `Mlp`, `&Mlp` or `Arc<Mlp>`. A trainer's network is used
+/// where it is, between two steps: [`Trainer::predictor`](crate::train::Trainer::predictor).
 ///
 /// ```
 /// use thinnet::{
@@ -139,6 +142,13 @@ impl Workspace {
 }
 
 impl<M: Borrow<Mlp>> Predictor<M> {
+    /// The network.
+    pub fn network(&self) -> &Mlp {
+        self.mlp.borrow()
+    }
+}
+
+impl<M: Network> Predictor<M> {
     /// Makes a predictor that uses the CPU's fastest instruction set.
     pub fn new(mlp: M) -> Self {
         Self {
@@ -148,6 +158,11 @@ impl<M: Borrow<Mlp>> Predictor<M> {
             serial: false,
             rounded: None,
         }
+    }
+
+    /// Makes a predictor with the settings of a trainer.
+    pub(crate) fn in_training(mlp: M, isa: Supported, finite_inputs: bool) -> Self {
+        Self { mlp, isa, finite_inputs, serial: false, rounded: None }
     }
 
     /// Makes the predictor use another instruction set.
@@ -179,23 +194,18 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         Self { serial: true, ..self }
     }
 
-    /// The network.
-    pub fn network(&self) -> &Mlp {
-        self.mlp.borrow()
-    }
-
     /// Allocates memory for batches of at most `max_rows` rows.
     ///
     /// # Errors
     /// There is not enough memory.
     pub fn workspace(&self, max_rows: usize) -> Result<Workspace, Error> {
         Ok(Workspace {
-            flow: Flow::with_capacity(self.network(), max_rows)?.watched(),
-            small: Small::new(self.network()),
-            predictions: Matrix::zeroed(max_rows, self.network().outputs())?,
+            flow: Flow::with_capacity(self.raw(), max_rows)?.watched(),
+            small: Small::new(self.raw()),
+            predictions: Matrix::zeroed(max_rows, self.raw().outputs())?,
             samples: None,
             moments: None,
-            tallies: Tallies::new(self.network().loss(), self.network().outputs()),
+            tallies: Tallies::new(self.raw().loss(), self.raw().outputs()),
         })
     }
 
@@ -211,7 +221,7 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         batch: &Batch<'_>,
         workspace: &'w mut Workspace,
     ) -> Result<MatrixView<'w>, Error> {
-        self.outputs(batch, workspace, self.network().loss().link_function())
+        self.outputs(batch, workspace, self.raw().loss().link_function())
     }
 
     /// Like [`Self::predict`], but returns [`Estimates`], as the other methods do, with
@@ -240,7 +250,7 @@ impl<M: Borrow<Mlp>> Predictor<M> {
     ) -> Result<Estimates<'w>, Error> {
         self.predict(batch, workspace)?;
         let Workspace { predictions, tallies, .. } = workspace;
-        tallies.clear(self.network().loss(), batch.rows(), predictions.rows(), 0)?;
+        tallies.clear(self.raw().loss(), batch.rows(), predictions.rows(), 0)?;
         tallies.without_spread();
         for row in 0..batch.rows() {
             tallies.set_mean(row, predictions.at(row));
@@ -365,11 +375,18 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         moments::logits(self.context(), batch, workspace)
     }
 
+    /// The network, whose weights may have factors pending on them.
+    #[inline]
+    fn raw(&self) -> &Mlp {
+        self.mlp.raw()
+    }
+
     fn context(&self) -> Context<'_> {
         let Self { isa, serial, finite_inputs: finite, .. } = *self;
-        let mlp = self.network();
+        let states = self.mlp.trainer().map(|trainer| trainer.raw().1);
+        let rounded = self.rounded.as_ref();
         Context {
-            network: NetworkView { rounded: self.rounded.as_ref(), ..mlp.into() },
+            network: NetworkView { rounded, states, ..self.raw().into() },
             isa,
             serial,
             finite,
@@ -378,9 +395,9 @@ impl<M: Borrow<Mlp>> Predictor<M> {
 
     /// Checks that the batch suits this network and fits the workspace.
     fn check(&self, batch: &Batch<'_>, workspace: &mut Workspace) -> Result<(), Error> {
-        workspace.flow.check(self.network(), batch.rows())?;
+        workspace.flow.check(self.raw(), batch.rows())?;
         workspace.flow.prepare(self.context().network)?;
-        batch.check(self.network().inputs(), self.finite_inputs)
+        batch.check(self.raw().inputs(), self.finite_inputs)
     }
 
     /// Applies `link` to the logits.
@@ -393,7 +410,7 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         if !self.small(batch, workspace, link)? {
             self.forward(batch, workspace)?;
             let Workspace { flow, predictions, .. } = &mut *workspace;
-            link.predictions(self.isa, &mut flow.z[self.network().depth() - 1], predictions);
+            link.predictions(self.isa, &mut flow.z[self.raw().depth() - 1], predictions);
         }
         Ok(workspace.predictions.first_rows(batch.rows()))
     }
@@ -406,11 +423,12 @@ impl<M: Borrow<Mlp>> Predictor<M> {
         workspace: &mut Workspace,
         link: LinkFunction,
     ) -> Result<bool, Error> {
-        let mlp = self.network();
+        let mlp = self.raw();
         let Workspace { flow, small: Some(small), predictions, .. } = workspace else {
             return Ok(false);
         };
-        if !small.suits(batch.rows()) || self.rounded.is_some() {
+        let replaced = self.rounded.is_some() || self.mlp.trainer().is_some();
+        if !small.suits(batch.rows()) || replaced {
             return Ok(false);
         }
         flow.check(mlp, batch.rows())?;
@@ -424,7 +442,7 @@ impl<M: Borrow<Mlp>> Predictor<M> {
     fn forward(&self, batch: &Batch<'_>, workspace: &mut Workspace) -> Result<(), Error> {
         self.check(batch, workspace)?;
         let (context, rows) = (self.context(), batch.rows());
-        let (pass, layers) = (context.pass(rows), 0..self.network().depth());
+        let (pass, layers) = (context.pass(rows), 0..self.raw().depth());
         let flow = &mut workspace.flow;
         flow.enter_whole(pass, context.network, rows, &|row| batch.at(row));
         flow.forward_whole(pass, context.network, layers.clone());

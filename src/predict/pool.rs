@@ -1,13 +1,12 @@
 //! A pool of workspaces for reuse by later requests.
 
 use std::{
-    borrow::Borrow,
     ops::{Deref, DerefMut},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Predictor, Workspace};
-use crate::{error::Error, nn::Mlp};
+use super::{Network, Predictor, Workspace};
+use crate::error::Error;
 
 /// Workspaces for requests from many threads: one per concurrent request, each allocated
 /// once.
@@ -58,13 +57,10 @@ impl WorkspacePool {
     ///
     /// # Errors
     /// There is not enough memory.
-    pub fn get<M: Borrow<Mlp>>(
-        &self,
-        predictor: &Predictor<M>,
-    ) -> Result<PooledWorkspace<'_>, Error> {
+    pub fn get<M: Network>(&self, predictor: &Predictor<M>) -> Result<PooledWorkspace<'_>, Error> {
         let fitting = {
             let mut waiting = self.waiting();
-            waiting.retain(|workspace| workspace.fits(predictor.network(), self.max_rows));
+            waiting.retain(|workspace| workspace.fits(predictor.raw(), self.max_rows));
             waiting.pop()
         };
         let workspace = match fitting {

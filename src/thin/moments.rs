@@ -21,7 +21,7 @@ use epilogue::{Finish, FinishPanel};
 
 use super::{
     Lists, PANEL, Panel, Panels, Tile, VECTORS, add_scaled,
-    forward::Weights,
+    forward::{Scale, Weights},
     input,
     lists::{Block, room},
     load,
@@ -215,6 +215,16 @@ fn exact_root(weights: Weights<'_>, n: usize, x: Inputs<'_>, row: usize, unit: u
     sum.sqrt() as f32
 }
 
+/// Multiplies the sums and the roots of panel `n` by the pending factors, if there are any: all are
+/// above 0.
+fn apply_pending(scale: Scale<'_>, n: usize, panels: [&mut [Panel]; 2]) {
+    if let Some(s) = scale.pending {
+        for panel in panels.into_iter().flatten() {
+            panel.iter_mut().zip(&s[n]).for_each(|(x, s)| *x *= s);
+        }
+    }
+}
+
 /// A hidden layer, from means and deviations to means and deviations; `z` is scratch memory.
 pub(crate) fn hidden(
     pass: Pass,
@@ -234,6 +244,7 @@ pub(crate) fn hidden(
         let (means, deviations) = (z.0.data, z.1.data);
         let (out, out_deviations) = (out.0, out.1.data);
         pass.dispatch(Sums { weights, n, x, means: &mut *means, deviations: &mut *deviations });
+        apply_pending(weights.scale, n, [means, deviations]);
         let panel = FinishPanel { weights, n, means, deviations, out, out_deviations };
         epilogue.finish(pass, panel);
     });
@@ -246,7 +257,8 @@ pub(crate) fn output(pass: Pass, weights: Weights<'_>, x: Inputs<'_>, z: [&mut P
     deviations.set_rows(rows);
     pass.each((means.runs_mut(), deviations.runs_mut()), &|n, z| {
         let (means, deviations) = (z.0.data, z.1.data);
-        pass.dispatch(Sums { weights, n, x, means: &mut *means, deviations });
+        pass.dispatch(Sums { weights, n, x, means: &mut *means, deviations: &mut *deviations });
+        apply_pending(weights.scale, n, [means, deviations]);
         for mean in means {
             for (mean, bias) in mean.iter_mut().zip(&weights.scale.bias[n]) {
                 *mean += bias;

@@ -19,6 +19,7 @@ use crate::{
     mask::{Domain, Streams},
     nn::{Drawn, Flow, Layer, Mlp, NetworkView, Targets},
     pass::Pass,
+    predict::Predictor,
     simd::{Isa, Supported},
     tensor::AlignedBuffer,
     thin::{Activity, Gaps, InputBits, LayerState, Tiles, noise, update::Sum},
@@ -408,6 +409,31 @@ impl Trainer {
     /// There is not enough memory.
     pub fn network(&self) -> Result<Mlp, Error> {
         Ok(self.mlp.try_clone()?.with_pending(&self.states))
+    }
+
+    /// A predictor with the network as it is now, which is borrowed and not copied: for validation
+    /// between two steps. It has the trainer's instruction set, and allows non-finite inputs if the
+    /// trainer does.
+    ///
+    /// Without max-norm its predictions have the bits of those of [`Self::network`]. With max-norm,
+    /// sums are multiplied by the factors, instead of each weight, and so are rounded differently.
+    ///
+    /// ```
+    /// # use thinnet::{data::Batch, nn::{Loss, Mlp, Targets}, tensor::MatrixView};
+    /// # use thinnet::train::{Schedule, Sgd, Trainer};
+    /// let mlp = Mlp::builder(2).output(2, Loss::SoftmaxCrossEntropy).build()?;
+    /// let mut trainer = Trainer::builder(mlp, Sgd::new(Schedule::constant(0.5)), 2).build()?;
+    /// let mut workspace = trainer.predictor().workspace(2)?;
+    /// let x = MatrixView::new(&[0.0, 1.0, 1.0, 0.0], 2, 2)?;
+    /// for _ in 0..100 {
+    ///     trainer.step(&Batch::dense(x), Targets::Classes(&[0, 1]))?;
+    /// }
+    /// let probabilities = trainer.predictor().predict(&Batch::dense(x), &mut workspace)?;
+    /// assert!(probabilities.row(0)?[0] > 0.9 && probabilities.row(1)?[1] > 0.9);
+    /// # Ok::<(), thinnet::Error>(())
+    /// ```
+    pub fn predictor(&self) -> Predictor<&Self> {
+        Predictor::in_training(self, self.isa, self.finite_inputs)
     }
 
     /// The network; the optimiser's state is discarded.

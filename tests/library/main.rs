@@ -19,6 +19,7 @@ mod formats;
 mod gaussian;
 mod hard_numbers;
 mod idioms;
+mod in_training;
 mod integer;
 mod integer_models;
 mod integer_predictions;

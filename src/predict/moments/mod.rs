@@ -133,10 +133,11 @@ impl Moments {
         below: usize,
         site: Option<usize>,
     ) -> Result<(), Error> {
-        let mlp = context.network.mlp;
-        self.flow.forward_whole(pass, mlp.into(), below..site.unwrap_or(mlp.depth()));
+        let network = context.network;
+        let mlp = network.mlp;
+        self.flow.forward_whole(pass, network, below..site.unwrap_or(mlp.depth()));
         if let Some(site) = site {
-            self.forward_with_deviations(pass, mlp, site);
+            self.forward_with_deviations(pass, network, site);
         }
         let row = |pair: usize| self.requests[pair];
         context.gate(&self.flow, below..mlp.depth(), row)?;
@@ -156,10 +157,11 @@ impl Moments {
         Ok(())
     }
 
-    fn forward_with_deviations(&mut self, pass: Pass, mlp: &Mlp, site: usize) {
+    fn forward_with_deviations(&mut self, pass: Pass, network: NetworkView<'_>, site: usize) {
+        let mlp = network.mlp;
         self.deviations[site].of_known(mlp.noise_below(site), &self.flow.lists[site]);
         for index in site..mlp.depth() {
-            let layer = NetworkView::from(mlp).layer(index);
+            let layer = network.layer(index);
             let (lists, above) = self.flow.lists.split_at_mut(index + 1);
             let (deviations, deviations_above) = self.deviations.split_at_mut(index + 1);
             let x = Inputs { means: &lists[index], deviations: &deviations[index] };
@@ -272,7 +274,10 @@ fn gather(
     link: LinkFunction,
     workspace: &mut Workspace,
 ) -> Result<(), Error> {
-    let mlp = context.network.mlp;
+    // Moments are those of the f32 weights.
+    let network = NetworkView { rounded: None, ..context.network };
+    let context = Context { network, ..context };
+    let mlp = network.mlp;
     let Workspace { flow, predictions, moments, tallies, .. } = workspace;
     let (rows, max_rows) = (batch.rows(), predictions.rows());
     let moments = Moments::of(moments, mlp, max_rows)?;
@@ -281,8 +286,8 @@ fn gather(
     moments.pairs.clear();
     tallies.clear(mlp.loss(), rows, max_rows, 0)?;
     let (start, pass) = (Start::of(mlp, link), context.pass(rows));
-    flow.enter_whole(pass, mlp.into(), rows, &|row| batch.at(row));
-    flow.forward_whole(pass, mlp.into(), 0..start.site);
+    flow.enter_whole(pass, network, rows, &|row| batch.at(row));
+    flow.forward_whole(pass, network, 0..start.site);
     context.gate(flow, 0..start.site, |row| row)?;
     let from = &flow.lists[start.site];
     moments.add_rows(context, start, true, from, tallies)?;
