@@ -354,8 +354,8 @@ pub enum Error {
         /// How many classes the network has.
         classes: usize,
     },
-    /// A binary target outside `[0, 1]`.
-    #[error("target {value} at row {row}, column {column}: expected a number from 0 to 1")]
+    /// A target that the loss cannot have: a bit outside `[0, 1]`, or a negative count.
+    #[error("target {value} at row {row}, column {column}: expected {expected}")]
     Target {
         /// Row in the batch, from 0.
         row: usize,
@@ -363,6 +363,8 @@ pub enum Error {
         column: usize,
         /// The value found.
         value: f32,
+        /// What it must be.
+        expected: &'static str,
     },
     /// A number of a row that a metric cannot use.
     #[error("{what} at row {row}{}: expected {expected}, got {value:?}", column_text(*column))]

@@ -287,6 +287,8 @@ impl Case {
         } else if self.loss.target_kind() == TargetKind::Binary {
             let bit = |t: &mut f32| *t = if t.is_nan() { 0.5 } else { t.clamp(0.0, 1.0) };
             t.iter_mut().for_each(bit);
+        } else if self.loss == Loss::Poisson {
+            t.iter_mut().for_each(|t| *t = t.abs());
         }
         Data { x: draw(&self.x, 102, self.rows * self.inputs), classes, t }
     }

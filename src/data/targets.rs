@@ -111,7 +111,8 @@ impl OwnedTargets {
             Self::Binary(bits) => {
                 for (row, bits) in bits.iter().enumerate() {
                     if let Some(column) = bits.iter().position(|t| !(0.0..=1.0).contains(t)) {
-                        return Err(Error::Target { row, column, value: bits[column] });
+                        let (value, expected) = (bits[column], "a number from 0 to 1");
+                        return Err(Error::Target { row, column, value, expected });
                     }
                 }
             }

@@ -46,7 +46,7 @@ impl Measure for Mae {
 
     fn figure(&self, prior: &Prior) -> Result<Figure, Error> {
         let mean = |sum: f64| sum / (prior.outputs.number as f64 * prior.weight());
-        let baseline = self.targets.sum_of(prior, |distance, _| distance);
+        let baseline = self.targets.sum_of(prior, |t, mean, _| (t - mean).abs());
         Ok(Figure { value: mean(self.errors.value()), baseline: Some(mean(baseline)) })
     }
 }

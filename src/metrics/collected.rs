@@ -41,15 +41,15 @@ impl Collected {
         self.weights.extend(&other.weights);
     }
 
-    /// The sum over rows and outputs of w times a function of the target's distance from the mean of
-    /// its output, and of the output.
-    pub fn sum_of(&self, prior: &Prior, of: impl Fn(f64, usize) -> f64) -> f64 {
+    /// The sum over rows and outputs of w times a function of the target, the mean of its output, and
+    /// the output.
+    pub fn sum_of(&self, prior: &Prior, of: impl Fn(f64, f64, usize) -> f64) -> f64 {
         let mut sum = ExactSum::default();
         for output in 0..self.outputs {
             let mean = prior.mean(output);
             let targets = self.targets.iter().skip(output).step_by(self.outputs);
             for (&weight, &t) in self.weights.iter().zip(targets) {
-                sum.add_product(weight, of((f64::from(t) - mean).abs(), output));
+                sum.add_product(weight, of(t.into(), mean, output));
             }
         }
         sum.value()

@@ -125,8 +125,8 @@ impl IntervalCoverage {
         self.check()?;
         let weight = self.prior.weight();
         let share = |covered: f64| covered / (self.widths.len() as f64 * weight);
-        let around_mean = self.targets.sum_of(&self.prior, |distance, output| {
-            f64::from(distance <= 0.5 * self.widths[output].value() / weight)
+        let around_mean = self.targets.sum_of(&self.prior, |t, mean, output| {
+            f64::from((t - mean).abs() <= 0.5 * self.widths[output].value() / weight)
         });
         let baseline = Some(share(around_mean));
         Ok(Figure { value: share(self.covered.value()), baseline })

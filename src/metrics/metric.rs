@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Average, Figure, Measure, absolute, agreement, brier, calibration, error_rate, log_loss,
+    poisson,
     prior::Prior,
     ranking,
     row::{Outputs, Row},
@@ -12,7 +13,7 @@ use super::{
 use crate::{
     error::Error,
     named::{names, text_in_files},
-    nn::{Loss, TargetKind},
+    nn::Loss,
 };
 
 /// Generates the enum of the metrics and that of their sums from one list.
@@ -46,10 +47,10 @@ macro_rules! metrics {
         }
 
         impl $enum {
-            /// The kinds of targets that it takes.
-            pub const fn kinds(self) -> &'static [TargetKind] {
+            /// Whether it has figures for networks with this loss.
+            pub fn supports(self, loss: Loss) -> bool {
                 match self {
-                    $(Self::$metric { .. } => <$module::$metric as Measure>::KINDS,)+
+                    $(Self::$metric { .. } => <$module::$metric as Measure>::supports(loss),)+
                 }
             }
 
@@ -172,12 +173,14 @@ metrics! {
     /// | `Rmse` | values | sqrt(mean (t - y)²), averaged over outputs | mean of targets |
     /// | `Mae` | values | mean abs(t - y), averaged over outputs | mean of targets |
     /// | `R2` | values | 1 - sum (t - y)² / sum (t - mean t)², averaged over outputs | 0, the mean of targets |
+    /// | `PoissonDeviance` | counts, for Poisson's loss | 2 (t ln(t / y) - t + y), averaged over outputs | mean of targets |
     ///
     /// The baselines are computed from the targets of the same rows. Of equal probabilities, the
     /// first class is the prediction, and a bit is 1 if its probability is above 0.5. These are
-    /// scikit-learn's definitions, with three differences: a probability of 0 for the label has an
+    /// scikit-learn's definitions, with four differences: a probability of 0 for the label has an
     /// infinite log loss, not one of 36; among equal probabilities, top-k prefers the first classes,
-    /// not the last; and a figure that is 0 / 0 is an error.
+    /// not the last; a rate of 0 has an infinite deviance, or 0 if the count is 0, and is not an
+    /// error; and a figure that is 0 / 0 is an error.
     ///
     /// In files and on the command line, a metric is written as its name, with the setting in
     /// parentheses: `top_k_accuracy(3)`, `f1(macro)`.
@@ -188,6 +191,7 @@ metrics! {
     /// assert_eq!("top_k_accuracy(3)".parse::<Metric>()?, Metric::TopKAccuracy(3));
     /// assert_eq!(Metric::usual(Loss::SquaredError, 1), [Metric::Rmse, Metric::Mae, Metric::R2]);
     /// assert!(Metric::R2.larger_is_better() && !Metric::Rmse.larger_is_better());
+    /// assert!(Metric::Rmse.supports(Loss::Poisson) && !Metric::Rmse.supports(Loss::BinaryCrossEntropy));
     /// # Ok::<(), thinnet::Error>(())
     /// ```
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -226,6 +230,8 @@ metrics! {
         Mae = "mae" in absolute,
         /// The coefficient of determination, R².
         R2 = "r2" in squared,
+        /// The mean deviance of counts from their rates.
+        PoissonDeviance = "poisson_deviance" in poisson,
     }
 }
 text_in_files!(Metric);
@@ -253,10 +259,12 @@ impl Metric {
             Metric::F1(Average::Usual),
         ];
         const VALUES: &[Metric] = &[Metric::Rmse, Metric::Mae, Metric::R2];
+        const COUNTS: &[Metric] = &[Metric::PoissonDeviance, Metric::Rmse, Metric::Mae, Metric::R2];
         match loss {
             Loss::SoftmaxCrossEntropy if outputs > 2 => CLASSES,
             Loss::SoftmaxCrossEntropy | Loss::BinaryCrossEntropy => BINARY,
             Loss::SquaredError | Loss::Huber(_) => VALUES,
+            Loss::Poisson => COUNTS,
         }
     }
 }

@@ -42,6 +42,7 @@ mod error_rate;
 mod likelihood;
 mod log_loss;
 mod metric;
+mod poisson;
 mod prior;
 mod ranking;
 mod row;
@@ -135,9 +136,8 @@ impl Metrics {
         let mut running = reserve("metrics", metrics.len())?;
         let mut only_bits = false;
         for &metric in metrics {
-            let kind = outputs.kind();
-            if !metric.kinds().contains(&kind) {
-                let (metric, loss) = (metric.to_string(), loss.name());
+            if !metric.supports(loss) {
+                let (metric, loss, kind) = (metric.to_string(), loss.name(), outputs.kind());
                 return Err(Error::MetricKind { metric, loss, kind: kind.name() });
             }
             only_bits |= metric.only_bits();
@@ -284,6 +284,11 @@ trait Measure: Sized {
     const LARGER_IS_BETTER: bool = false;
     /// Whether bits must be 0 or 1.
     const ONLY_BITS: bool = true;
+
+    /// Whether it has figures for networks with this loss.
+    fn supports(loss: Loss) -> bool {
+        Self::KINDS.contains(&loss.target_kind())
+    }
 
     /// Makes room for more rows, if it keeps them.
     fn reserve(&mut self, _rows: usize) -> Result<(), Error> {

@@ -124,6 +124,11 @@ impl Outputs {
             if let Some(column) = predictions.iter().position(|y| !y.is_finite()) {
                 return number("prediction", Some(column), predictions[column], "a finite number");
             }
+            let least = f64::from(self.loss.least_target());
+            if let Some(column) = predictions.iter().position(|&y| y < least) {
+                let expected = "a number of at least 0";
+                return number("rate", Some(column), predictions[column], expected);
+            }
         } else if let Some(column) = predictions.iter().position(|p| !(0.0..=1.0).contains(p)) {
             return number(
                 "probability",
@@ -150,7 +155,14 @@ impl Outputs {
                     return number("target", Some(column), bits[column].into(), expected);
                 }
             }
-            Outcome::Values { values, .. } => check_values(self.number, values, row)?,
+            Outcome::Values { values, .. } => {
+                check_values(self.number, values, row)?;
+                let least = self.loss.least_target();
+                if let Some(column) = values.iter().position(|&t| t < least) {
+                    let (value, expected) = (values[column].into(), "a number of at least 0");
+                    return number("target", Some(column), value, expected);
+                }
+            }
         }
         Ok(())
     }

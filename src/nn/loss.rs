@@ -4,6 +4,7 @@
 mod binary;
 mod huber;
 mod link;
+mod poisson;
 mod softmax;
 mod squared;
 mod targets;
@@ -35,9 +36,12 @@ units! {
     /// | `SquaredError` | values | sum d² / N | 2 d / (B N) | identity |
     /// | `BinaryCrossEntropy` | bits | sum (max(z, 0) - z t + ln(1 + e^-abs(z))) / N | (logistic(z) - t) / (B N) | logistic |
     /// | `Huber(a)` | values | sum h(d) / N, with h(d) = d² / 2 if abs(d) <= a, else a (abs(d) - a / 2) | max(-a, min(d, a)) / (B N) | identity |
+    /// | `Poisson` | counts | sum (e^z - t z) / N | (e^z - t) / (B N) | exponential |
     ///
-    /// These are PyTorch's `cross_entropy`, `mse_loss`, `binary_cross_entropy_with_logits` and
-    /// `huber_loss` with their default mean reduction.
+    /// These are PyTorch's `cross_entropy`, `mse_loss`, `binary_cross_entropy_with_logits`,
+    /// `huber_loss` and `poisson_nll_loss` with their default arguments: a mean over all outputs,
+    /// and for Poisson's loss z is the logarithm of the rate, and the term ln t!, which depends on
+    /// the targets alone, is left out. So that loss can be negative.
     ///
     /// In files and on the command line, a loss is written as its name. `huber(0.5)` includes
     /// delta; without it, delta is PyTorch's default, 1.
@@ -64,6 +68,9 @@ units! {
         /// For N real values with outliers: quadratic near the target, and linear beyond delta
         /// (Huber 1964).
         Huber(delta: HuberDelta) = "huber" also "huber(DELTA)" in huber,
+        /// For N counts, each with a Poisson distribution whose rate the network predicts. Targets are
+        /// at least 0, and need not be whole: a count over an exposure is a rate.
+        Poisson = "poisson" in poisson,
     }
 
     /// All losses, with Huber's at its default delta.
@@ -83,6 +90,11 @@ impl Loss {
     /// The kind of targets that it takes.
     pub fn target_kind(self) -> TargetKind {
         self.about().targets
+    }
+
+    /// The least value that a target can have.
+    pub(crate) fn least_target(self) -> f32 {
+        self.about().least_target
     }
 
     /// How the network's outputs become predictions.
@@ -138,6 +150,7 @@ struct About {
     targets: TargetKind,
     link: LinkFunction,
     min_outputs: usize,
+    least_target: f32,
 }
 
 /// [`Loss::about`] as a visitor of the unit.
@@ -147,7 +160,12 @@ impl LossVisitor for Ask {
     type Output = About;
 
     fn visit<U: LossUnit>(self, _: U) -> About {
-        About { targets: U::Targets::KIND, link: U::LINK, min_outputs: U::MIN_OUTPUTS }
+        About {
+            targets: U::Targets::KIND,
+            link: U::LINK,
+            min_outputs: U::MIN_OUTPUTS,
+            least_target: U::LEAST_TARGET,
+        }
     }
 }
 

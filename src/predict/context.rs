@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::{
     error::Error,
-    nn::{Flow, NetworkView},
+    nn::{Flow, LinkFunction, NetworkView},
     pass::Pass,
     simd::Supported,
 };
@@ -44,5 +44,30 @@ impl Context<'_> {
         number: impl Fn(usize) -> usize,
     ) -> Result<(), Error> {
         if self.finite { flow.check_finite(self.isa, layers, number) } else { Ok(()) }
+    }
+
+    /// Checks that row `row` of the batch has finite predictions, if the link can make infinite ones
+    /// of finite logits. If non-finite inputs are allowed, everything passes.
+    ///
+    /// # Errors
+    /// Names the row and the first prediction that is not finite.
+    #[inline]
+    pub fn gate_predictions<T: Copy + Into<f64>>(
+        self,
+        link: LinkFunction,
+        row: usize,
+        predictions: &[T],
+    ) -> Result<(), Error> {
+        if !self.finite || !link.overflows() {
+            return Ok(());
+        }
+        let all = predictions.iter().map(|&y| y.into());
+        match all.enumerate().find(|(_, y)| !y.is_finite()) {
+            Some((column, y)) => {
+                let value = y as f32;
+                Err(Error::NonFinite { what: "prediction", row, column, value })
+            }
+            None => Ok(()),
+        }
     }
 }

@@ -181,6 +181,7 @@ fn each_row<M: Network>(
         loss.predictions(predictor.isa, z, predictions);
         for (i, &of_logits) in of_logits.iter().enumerate() {
             let (number, y) = (first + i, predictions.at(i));
+            predictor.context().gate_predictions(loss.link_function(), number, y)?;
             let (share, loss) = match targets {
                 Targets::Classes(labels) => {
                     let class = most(y.len(), |class| y[class]);

@@ -412,6 +412,9 @@ impl<M: Network> Predictor<M> {
             let Workspace { flow, predictions, .. } = &mut *workspace;
             link.predictions(self.isa, &mut flow.z[self.raw().depth() - 1], predictions);
         }
+        for row in 0..batch.rows() {
+            self.context().gate_predictions(link, row, workspace.predictions.at(row))?;
+        }
         Ok(workspace.predictions.first_rows(batch.rows()))
     }
 

@@ -16,7 +16,7 @@ use crate::{
     data::Batch,
     error::{Error, same_size},
     mask::{Domain, Streams, request_seed},
-    nn::{Drawn, Flow, LinkFunction, Mlp},
+    nn::{Drawn, Flow, Mlp},
     noise::Noise,
     tensor::Matrix,
     thin::ThinningBits,
@@ -275,6 +275,9 @@ impl Samples {
         context.gate(&self.flow, first..mlp.depth(), |pair| self.requests[pair])?;
         let logits = &mut self.flow.z[mlp.depth() - 1];
         mlp.loss().predictions(pass.isa, logits, &mut self.predictions);
+        for (pair, &row) in self.requests.iter().enumerate() {
+            context.gate_predictions(mlp.loss().link_function(), row, self.predictions.at(pair))?;
+        }
         Ok(())
     }
 }
@@ -305,7 +308,7 @@ pub(super) fn estimate<'w>(
     let most = if first.is_some() { settings.samples } else { 1 };
     let kept = if settings.keep_samples { most } else { 0 };
     tallies.clear(mlp.loss(), rows, predictions.rows(), kept)?;
-    if settings.tolerance.is_some() && mlp.loss().link_function() == LinkFunction::Identity {
+    if settings.tolerance.is_some() && !mlp.loss().link_function().gives_probabilities() {
         tallies.with_ranges(predictions.rows())?;
     }
     if first.is_some() && settings.samples == 1 {
@@ -321,6 +324,7 @@ pub(super) fn estimate<'w>(
     let Some(first) = first else {
         mlp.loss().predictions(pass.isa, &mut flow.z[mlp.depth() - 1], predictions);
         for row in 0..rows {
+            context.gate_predictions(mlp.loss().link_function(), row, predictions.at(row))?;
             tallies.add(row, predictions.at(row));
         }
         return Ok(tallies.finish());

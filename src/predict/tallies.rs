@@ -1,10 +1,7 @@
 //! Running statistics of each row's samples.
 
 use super::uncertainty::Estimates;
-use crate::{
-    error::Error,
-    nn::{LinkFunction, Loss},
-};
+use crate::{error::Error, nn::Loss};
 
 /// Imaginary samples, at the largest possible distance, that are added to the real ones:
 /// a few equal samples do not show that the next ones will be equal too.
@@ -147,7 +144,7 @@ impl Tallies {
     /// [`super::MonteCarlo::tolerance`]).
     pub fn error_bound(&self, row: usize) -> f64 {
         let n = self.counts[row];
-        let values = self.loss.link_function() == LinkFunction::Identity;
+        let values = !self.loss.link_function().gives_probabilities();
         if n == 0 || values && n < FEWEST_VALUES {
             return f64::INFINITY;
         }

@@ -279,7 +279,7 @@ impl<'w> Estimate<'w> {
     /// within each of them. None for values or if the variance is not known.
     pub fn expected_entropy(&self) -> Option<f64> {
         self.variance()?;
-        (self.loss.link_function() != LinkFunction::Identity).then_some(self.expected_entropy)
+        self.loss.link_function().gives_probabilities().then_some(self.expected_entropy)
     }
 
     /// The mutual information, predictive entropy minus expected entropy, in nats: how

@@ -1,8 +1,8 @@
 //! What an answer says where the network's sums overflow, and what it owns.
 
 use thinnet::{
-    Error, Keep,
-    data::{Batch, Dataset},
+    Error, Isa, Keep,
+    data::{Batch, Dataset, OwnedTargets},
     nn::{Activation, Loss, Mlp, TargetKind},
     predict::{Estimate, Method, MonteCarlo, Predictor, Seeds, Workspace, evaluate},
     tensor::{Matrix, MatrixView},
@@ -83,6 +83,11 @@ fn a_row_that_overflows_is_refused_by_its_number_in_every_way_to_predict() {
             // Sums of the first layer that overflow with the fill value too.
             let large: Vec<f32> = mlp.weights(0).unwrap().iter().map(|w| w * 1e3).collect();
             mlp.set_weights(0, &large).unwrap();
+            if loss == Loss::Poisson {
+                // The rates of good rows would overflow too.
+                let small: Vec<f32> = mlp.weights(2).unwrap().iter().map(|w| w * 1e-3).collect();
+                mlp.set_weights(2, &small).unwrap();
+            }
             let predictor = Predictor::new(mlp).with_isa(isa()).unwrap();
             let mut workspace = predictor.workspace(3).unwrap();
             for middle in [[3e38; INPUTS], [-3e38; INPUTS], fill] {
@@ -97,6 +102,49 @@ fn a_row_that_overflows_is_refused_by_its_number_in_every_way_to_predict() {
                 });
             }
         }
+    }
+}
+
+/// A finite logit whose exponential is above the largest f32.
+#[test]
+fn a_rate_that_overflows_is_refused_by_its_row() {
+    let mut mlp = Mlp::builder(1).input_noise(Keep::HALF).output(2, Loss::Poisson).build().unwrap();
+    mlp.set_weights(0, &[0.5, 1.0]).unwrap();
+    let x = MatrixView::new(&[1.0, -300.0, 300.0], 3, 1).unwrap();
+    for isa in Isa::available() {
+        let predictor = Predictor::new(&mlp).with_isa(isa).unwrap();
+        let mut workspace = predictor.workspace(3).unwrap();
+        let many = MonteCarlo::new(64).unwrap();
+        let answers = predictor.monte_carlo(&Batch::dense(x), &many, SEEDS, &mut workspace);
+        assert_eq!(refused_row(answers), 2);
+        let refused = predictor.predict(&Batch::dense(x), &mut workspace).unwrap_err().to_string();
+        let words = "prediction at row 2, column 0 is inf: expected a finite number";
+        // 0.5 * 300 is too large as well.
+        assert_eq!(refused, words, "{isa}");
+        assert!(predictor.logits(&Batch::dense(x), &mut workspace).is_ok());
+        let first = Batch::dense(x.subrows(0..2).unwrap());
+        let rates = predictor.predict(&first, &mut workspace).unwrap();
+        assert_eq!(rates.row(1).unwrap(), [0.0; 2]);
+        let t = Matrix::from_rows(&[1.0; 6], 3, 2).unwrap();
+        let inputs = Matrix::from_rows(&[1.0, -300.0, 300.0], 3, 1).unwrap();
+        let data = Dataset::new(inputs, OwnedTargets::Values(t)).unwrap();
+        assert_eq!(refused_row(evaluate(&predictor, &data, &mut workspace)), 2);
+        let allowing = predictor.allow_non_finite_inputs();
+        let rates = allowing.predict(&Batch::dense(x), &mut workspace).unwrap();
+        assert_eq!(rates.row(2).unwrap(), [f32::INFINITY; 2]);
+    }
+    // The moments are f64, which holds e^600 but not its square.
+    let predictor = Predictor::new(&mlp).with_isa(isa()).unwrap();
+    let mut workspace = predictor.workspace(3).unwrap();
+    assert_eq!(refused_row(predictor.moments(&Batch::dense(x), &mut workspace)), 2);
+    // Without dropout there is one network.
+    let mut none = Mlp::builder(1).output(2, Loss::Poisson).build().unwrap();
+    none.set_weights(0, &[0.5, 3.0]).unwrap();
+    let predictor = Predictor::new(&none).with_isa(isa()).unwrap();
+    let mut workspace = predictor.workspace(3).unwrap();
+    for method in methods() {
+        let answers = predictor.estimate(&Batch::dense(x), &method, SEEDS, &mut workspace);
+        assert_eq!(refused_row(answers), 2, "{}", method.name());
     }
 }
 

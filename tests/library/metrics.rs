@@ -58,6 +58,7 @@ fn loss(kind: &str) -> Loss {
         "classes" => Loss::SoftmaxCrossEntropy,
         "binary" => Loss::BinaryCrossEntropy,
         "values" => Loss::SquaredError,
+        "counts" => Loss::Poisson,
         _ => panic!("{kind}"),
     }
 }
@@ -407,17 +408,31 @@ fn ends_of_an_interval_belong_to_it() {
 fn rows_that_make_no_sense_are_refused_and_change_nothing() {
     let two = |metrics: &[Metric], loss| Metrics::new(metrics, loss, 2).unwrap();
     let all = |loss: Loss| {
-        let fits = |metric: &Metric| {
-            metric.kinds().contains(&loss.target_kind()) && metric.name() != "top_k_accuracy"
-        };
+        let fits = |metric: &Metric| metric.supports(loss) && metric.name() != "top_k_accuracy";
         two(&Metric::ALL.iter().copied().filter(fits).collect::<Vec<_>>(), loss)
     };
     let mut classes = all(Loss::SoftmaxCrossEntropy);
     let mut bits_metrics = all(Loss::BinaryCrossEntropy);
     let mut values = all(Loss::SquaredError);
+    let mut counts = all(Loss::Poisson);
     classes.add(&Row::class(&[0.5, 0.5], 0)).unwrap();
     bits_metrics.add(&Row::bits(&[0.5, 0.5], &[0.0, 1.0])).unwrap();
     values.add(&Row::values(&[0.5, 0.5], &[0.0, 1.0])).unwrap();
+    counts.add(&Row::values(&[0.5, 0.0], &[1.0, 0.0])).unwrap();
+    let figure = bits(&counts);
+    for (row, words) in [
+        (Row::values(&[0.5, -0.5], &[1.0, 0.0]), "rate at row 1, column 1: expected a number of"),
+        (Row::values(&[0.5, 0.5], &[-1.0, 0.0]), "target at row 1, column 0: expected a number of"),
+    ] {
+        let error = counts.add(&row).unwrap_err().to_string();
+        assert!(error.starts_with(words), "{error}");
+        assert_eq!(bits(&counts), figure);
+    }
+    // A count that a rate of 0 cannot have.
+    counts.add(&Row::values(&[0.5, 0.0], &[1.0, 1.0])).unwrap();
+    assert_eq!(counts.figure(Metric::PoissonDeviance).unwrap().value, f64::INFINITY);
+    let refused = Metrics::new(&[Metric::PoissonDeviance], Loss::SquaredError, 1);
+    assert!(matches!(refused, Err(Error::MetricKind { .. })));
     let before = [&classes, &bits_metrics, &values].map(bits);
 
     let fine = Row::class(&[0.5, 0.5], 1);

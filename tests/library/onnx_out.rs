@@ -228,6 +228,7 @@ fn every_activation_and_loss_has_its_node() {
             let of_loss = match loss {
                 Loss::SoftmaxCrossEntropy => Some(("Softmax", "softmax", " axis=1")),
                 Loss::BinaryCrossEntropy => Some(("Sigmoid", "sigmoid", "")),
+                Loss::Poisson => Some(("Exp", "exp", "")),
                 _ => None,
             };
             let gemm = |layer: usize, from: &str, to: &str| {

@@ -30,7 +30,7 @@ fn a_refused_step_changes_nothing() {
     fn view(x: &[f32], columns: usize) -> MatrixView<'_> {
         MatrixView::new(x, x.len() / columns, columns).unwrap()
     }
-    let cases: [(Loss, &[f32], usize, Targets<'_>, &str); 14] = [
+    let cases: [(Loss, &[f32], usize, Targets<'_>, &str); 17] = [
         (
             Loss::SoftmaxCrossEntropy,
             &[],
@@ -92,7 +92,22 @@ fn a_refused_step_changes_nothing() {
             Targets::Binary(view(&[0.0, f32::NAN, 1.0, 1.0], 2)),
             "target NaN",
         ),
+        (
+            Loss::Poisson,
+            &GOOD,
+            3,
+            Targets::Values(view(&[0.0, 1.0, 2.0, -0.5], 2)),
+            "target -0.5 at row 1, column 1: expected a number of at least 0",
+        ),
+        (
+            Loss::Poisson,
+            &GOOD,
+            3,
+            Targets::Values(view(&[0.0, f32::INFINITY, 2.0, 1.0], 2)),
+            "row 0, column 1 is inf",
+        ),
         // Finite inputs whose loss is not.
+        (Loss::Poisson, &[3e38; 6], 3, Targets::Values(view(&[3e38; 4], 2)), "loss of step 0"),
         (
             Loss::SquaredError,
             &[3e38; 6],
@@ -117,7 +132,7 @@ fn a_refused_step_changes_nothing() {
         let good = Batch::dense(view(&GOOD, 3));
         let bits = [0.0, 1.0, 1.0, 0.0];
         let targets = match loss {
-            Loss::SquaredError => Targets::Values(view(&bits, 2)),
+            Loss::SquaredError | Loss::Poisson => Targets::Values(view(&bits, 2)),
             Loss::BinaryCrossEntropy => Targets::Binary(view(&bits, 2)),
             _ => Targets::Classes(&[0, 1]),
         };

@@ -23,6 +23,7 @@ LOSSES = {
     "huber": F.huber_loss,
     "huber(0.25)": lambda z, t: F.huber_loss(z, t, delta=0.25),
     "huber(3)": lambda z, t: F.huber_loss(z, t, delta=3.0),
+    "poisson": F.poisson_nll_loss,
 }
 
 
@@ -41,6 +42,8 @@ def loss(name, f):
         t = torch.tensor([3, 0, 4, 1])
     elif name == "binary_cross_entropy":
         t = (t + 2) / 4
+    elif name == "poisson":
+        t = t + 2
     z.requires_grad_()
     value = f(z, t)
     value.backward()

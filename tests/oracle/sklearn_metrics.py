@@ -23,8 +23,8 @@ from scipy.special import logsumexp
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import (
     accuracy_score, average_precision_score, brier_score_loss, confusion_matrix, f1_score,
-    hamming_loss, log_loss, mean_absolute_error, precision_score, r2_score, recall_score,
-    roc_auc_score, root_mean_squared_error, top_k_accuracy_score, zero_one_loss)
+    hamming_loss, log_loss, mean_absolute_error, mean_poisson_deviance, precision_score, r2_score,
+    recall_score, roc_auc_score, root_mean_squared_error, top_k_accuracy_score, zero_one_loss)
 from sklearn.preprocessing import label_binarize
 
 AVERAGES = ["macro", "weighted", "micro"]
@@ -136,6 +136,14 @@ def of_values(t, y, w, _):
     }
 
 
+def of_counts(t, y, w, _):
+    columns = range(t.shape[1])
+    return of_values(t, y, w, _) | {
+        "poisson_deviance": lambda: np.mean(
+            [mean_poisson_deviance(t[:, c], y[:, c], sample_weight=w) for c in columns]),
+    }
+
+
 def baselines(kind, t, outputs, w):
     """Constant predictions: of the majority, of the prior probabilities or the means, and none."""
     rows = len(t)
@@ -172,10 +180,10 @@ def case(name, kind, targets, predictions, weights=None):
     w = None if weights is None else np.array(weights, float)
     used = np.full(len(targets), True) if w is None else w > 0
     t, p, w = targets[used], predictions[used], None if w is None else w[used]
-    of = {"classes": of_classes, "binary": of_bits, "values": of_values}[kind]
+    of = {"classes": of_classes, "binary": of_bits, "values": of_values, "counts": of_counts}[kind]
     figures = {metric: [defined(figure), None] for metric, figure in of(t, p, w, p).items()}
     majority, share, none = baselines(kind, t, p.shape[1], w)
-    by_prior = {"log_loss", "brier", "rmse", "mae", "r2"}
+    by_prior = {"log_loss", "brier", "rmse", "mae", "r2", "poisson_deviance"}
     of_majority, of_share = of(t, majority, w, none), of(t, share, w, none)
     for metric in figures:
         prior = metric in by_prior or metric.startswith(("top_k", "calibration"))
@@ -270,6 +278,19 @@ def all_cases():
         case("one value", "values", [[2.0]], [[1.5]]),
         case("exact", "values", [[2.0], [3.0]], [[2.0], [3.0]]),
         case("worse than the mean", "values", [[2.0], [3.0]], [[9.0], [-7.0]]),
+    ]
+    for outputs in [1, 3]:
+        for size in [0.5, 3000]:
+            rates = size * g.gamma(2, 0.5, (30, outputs))
+            t = g.poisson(rates).astype(float)
+            y = rates * np.exp(g.normal(0, 0.25, t.shape))
+            for weighting, w in {"": None, ", whole weights": whole(30),
+                                 ", wide weights": wide(30)}.items():
+                cases.append(case(f"counts, {outputs} outputs, rates of {size}{weighting}",
+                                  "counts", t.tolist(), y, w))
+    cases += [
+        case("equal counts", "counts", [[3.0]] * 3, [[3.0], [2.5], [4.0]]),
+        case("counts that are not whole", "counts", [[0.25], [0.0], [1.5]], [[0.5], [1e-9], [1.5]]),
     ]
     return cases
 

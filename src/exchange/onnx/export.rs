@@ -108,7 +108,7 @@ impl Export {
 /// | `layers.0.relu`, `.leaky_relu`, `.sigmoid`, `.tanh`, `.gelu`, `.elu`, `.softplus` | the activation, unless it is the identity |
 /// | `layers.0.sigmoid`, `layers.0.silu` | for SiLU, the logistic of `layers.0.gemm` and the product of the two |
 /// | `input.dropout`, `layers.0.dropout` | with [`Export::dropout`]; the drop rate is `layers.0.dropout.ratio` |
-/// | `output` | f32 `[rows, outputs]`: probabilities, by `Softmax` or `Sigmoid`; for squared error, the values |
+/// | `output` | f32 `[rows, outputs]`: probabilities, by `Softmax` or `Sigmoid`; for Poisson's loss rates, by `Exp`; for squared error, the values |
 ///
 /// Nodes have the names of their outputs, except that the last one, whose output is `output`, is
 /// named after its layer. The metadata contains the keep rates, the loss and whether the input is
@@ -315,6 +315,7 @@ fn nodes(network: &Architecture, keeps: &[Option<Keep>]) -> Vec<Node> {
                     chain.push("Softmax", name("softmax"), [], axis);
                 }
                 LinkFunction::Logistic => chain.push("Sigmoid", name("sigmoid"), [], none()),
+                LinkFunction::Exponential => chain.push("Exp", name("exp"), [], none()),
                 LinkFunction::Identity => {}
             },
         }

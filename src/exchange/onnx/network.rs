@@ -74,7 +74,7 @@ impl<'a> Draft<'a> {
     ) -> Result<Row, String> {
         self.position += 1;
         if self.loss.is_some() && !matches!(step, Step::Reshape(_) | Step::Nothing(_) | Step::Log) {
-            return Err("comes after the last softmax or logistic function".to_owned());
+            return Err("comes after the output function".to_owned());
         }
         self.is_complement = false;
         if let Some(fixed) = row.fixed
@@ -127,13 +127,17 @@ impl<'a> Draft<'a> {
                 (Role::Network, format!("keep rate {keep} of {of}"))
             }
             Step::Softmax { is_log } => {
-                self.softmax()?;
+                self.end(Loss::SoftmaxCrossEntropy)?;
                 self.is_log = is_log;
                 (Role::Network, output_function(Loss::SoftmaxCrossEntropy))
             }
             Step::Log if self.loss == Some(Loss::SoftmaxCrossEntropy) && !self.is_log => {
                 self.is_log = true;
                 (Role::Identity, "the logarithm of the softmax, which is the loss's".to_owned())
+            }
+            Step::Exp => {
+                self.end(Loss::Poisson)?;
+                (Role::Network, output_function(Loss::Poisson))
             }
             Step::Log => return Err("expected a Log only directly after a Softmax".to_owned()),
             Step::TwoClasses { complement_first } => {
@@ -275,7 +279,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn softmax(&mut self) -> Result<(), String> {
+    /// Takes the output function of this loss.
+    fn end(&mut self, loss: Loss) -> Result<(), String> {
         match self.layers.last() {
             None => Err("comes before the first layer".to_owned()),
             Some(layer)
@@ -286,7 +291,7 @@ impl<'a> Draft<'a> {
                 Err("comes after an activation or dropout: expected a layer before it".to_owned())
             }
             Some(_) => {
-                self.loss = Some(Loss::SoftmaxCrossEntropy);
+                self.loss = Some(loss);
                 Ok(())
             }
         }
@@ -333,7 +338,7 @@ impl<'a> Draft<'a> {
             Some(OfNode { value: other, index }) => {
                 let reason = format!(
                     "the activation {other} after the last layer: expected none, a Softmax, a \
-                     LogSoftmax or a Sigmoid"
+                     LogSoftmax, a Sigmoid or an Exp"
                 );
                 Err((Some(index), reason))
             }

@@ -16,6 +16,8 @@ pub(crate) enum LinkFunction {
     Identity,
     /// The predictions are the probabilities of bits.
     Logistic,
+    /// The predictions are rates, e^z.
+    Exponential,
 }
 
 impl LinkFunction {
@@ -30,6 +32,23 @@ impl LinkFunction {
             }
             Self::Identity => z.to_vec(),
             Self::Logistic => z.iter().map(|z| 1.0 / (1.0 + libm::exp(-z))).collect(),
+            Self::Exponential => z.iter().map(|&z| libm::exp(z)).collect(),
+        }
+    }
+
+    /// Whether the predictions are probabilities.
+    pub fn gives_probabilities(self) -> bool {
+        match self {
+            Self::Softmax | Self::Logistic => true,
+            Self::Identity | Self::Exponential => false,
+        }
+    }
+
+    /// Whether a prediction can be infinite although z is finite.
+    pub fn overflows(self) -> bool {
+        match self {
+            Self::Softmax | Self::Identity | Self::Logistic => false,
+            Self::Exponential => true,
         }
     }
 
@@ -56,6 +75,13 @@ impl LinkFunction {
                     }
                 }
             }
+            Self::Exponential => {
+                for row in 0..z.rows() {
+                    for n in 0..z.panels() {
+                        exponential(l, width, n, z.at_mut(n, row));
+                    }
+                }
+            }
         }
         for row in 0..z.rows() {
             for (n, to) in out.lines_mut(row).chunks_mut(VECTORS).enumerate() {
@@ -75,7 +101,7 @@ impl LinkFunction {
         let term = |p: f64| if p == 0.0 { 0.0 } else { -p * libm::log(p) };
         match self {
             Self::Softmax => Some(p.map(term).sum()),
-            Self::Identity => None,
+            Self::Identity | Self::Exponential => None,
             Self::Logistic => Some(p.map(|p| term(p) + term(1.0 - p)).sum()),
         }
     }
@@ -155,4 +181,13 @@ pub(super) fn logistic<L: Lanes>(l: L, width: usize, n: usize, z: &Panel) -> Pan
         store_to(l, [math::logistic(l, z)], &mut y, c);
     }
     y
+}
+
+/// Replaces z by e^z in panel `n` of one row.
+#[inline(always)]
+fn exponential<L: Lanes>(l: L, width: usize, n: usize, z: &mut Panel) {
+    for c in 0..vectors(width, n) {
+        let [x] = load_from(l, z, c);
+        store_to(l, [math::exp(l, x)], z, c);
+    }
 }

@@ -26,7 +26,7 @@ use crate::{
 pub enum Targets<'a> {
     /// A class below N per row.
     Classes(&'a [u32]),
-    /// N finite values per row.
+    /// N finite values per row; for Poisson's loss they are at least 0.
     Values(MatrixView<'a>),
     /// N numbers from 0 to 1, usually 0 or 1, per row.
     Binary(MatrixView<'a>),
@@ -148,11 +148,12 @@ impl Targets<'_> {
     ///
     /// # Errors
     /// The targets are of the wrong kind, number or width, a class does not exist, a value is not
-    /// finite, or a bit is outside [0, 1].
+    /// finite, a bit is outside [0, 1], or a count is negative.
     pub fn check(self, loss: Loss, outputs: usize, rows: usize) -> Result<(), Error> {
         same_size("rows of the targets", rows, self.rows())?;
         if let Self::Values(t) = self
             && loss.target_kind() == TargetKind::Values
+            && loss.least_target() == f32::NEG_INFINITY
             && t.columns() == outputs
             && t.all_finite()
         {
@@ -189,12 +190,18 @@ impl Targets<'_> {
                     let value = t.at(row)[column];
                     return Err(Error::NonFinite { what: "target", row, column, value });
                 }
+                let least = loss.least_target();
+                if let Some(column) = t.at(row).iter().position(|&t| t < least) {
+                    let (value, expected) = (t.at(row)[column], "a number of at least 0");
+                    return Err(Error::Target { row, column, value, expected });
+                }
             }
             Self::Binary(t) => {
                 same_size("columns of the targets", outputs, t.columns())?;
                 let bad = |t: &f32| !(0.0..=1.0).contains(t);
                 if let Some(column) = t.at(row).iter().position(bad) {
-                    return Err(Error::Target { row, column, value: t.at(row)[column] });
+                    let (value, expected) = (t.at(row)[column], "a number from 0 to 1");
+                    return Err(Error::Target { row, column, value, expected });
                 }
             }
         }

@@ -175,3 +175,21 @@ fn huber_needs_a_delta_above_0() {
     }
     assert_eq!("huber".parse::<Loss>().unwrap(), Loss::Huber(HuberDelta::DEFAULT));
 }
+
+/// Up to e^88.7 the loss is a number; above, it says that it is not.
+#[test]
+fn a_rate_that_overflows_makes_the_loss_infinite() {
+    on_each_isa(|isa| {
+        for (z, is_finite) in [(88.0, true), (89.0, false), (3e38, false), (-3e38, true)] {
+            let t = [0.0];
+            let targets = Targets::Values(MatrixView::new(&t, 1, 1).unwrap());
+            let mut panels = Panels::with_capacity(1, 1).unwrap();
+            panels.at_mut(0, 0)[0] = z;
+            let mut losses = [0.0];
+            let isa = isa.supported();
+            Loss::Poisson.gradient(isa, targets, 1, 1, &mut panels, &mut losses).unwrap();
+            assert_eq!(losses[0].is_finite(), is_finite, "{z}");
+            assert_eq!(panels.get(0, 0).is_finite(), is_finite, "{z}");
+        }
+    });
+}

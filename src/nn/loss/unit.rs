@@ -18,6 +18,9 @@ pub(super) trait LossUnit: Copy {
     /// The fewest outputs that it makes sense for.
     const MIN_OUTPUTS: usize = 1;
 
+    /// The least target, if its targets are values.
+    const LEAST_TARGET: f32 = f32::NEG_INFINITY;
+
     /// The loss of row `row` in its simplest form, in f64.
     fn plain(self, z: &[f64], targets: <Self::Targets as Kind>::Of<'_>, row: usize) -> f64;
 

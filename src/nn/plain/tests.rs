@@ -49,6 +49,7 @@ fn slopes_of_the_loss_are_those_of_backpropagation() {
     };
     for &activation in Activation::ALL.iter().chain(&[leaky(0.3), leaky(1.5), elu(0.3), elu(2.0)]) {
         for &loss in Loss::ALL.iter().chain(&[Loss::Huber(HuberDelta::new(0.3).unwrap())]) {
+            let t: Vec<f32> = if loss == Loss::Poisson { bits.clone() } else { t.clone() };
             let targets = match loss.target_kind() {
                 TargetKind::Classes => Targets::Classes(&[2, 0]),
                 TargetKind::Values => Targets::Values(MatrixView::new(&t, 2, 3).unwrap()),

@@ -113,6 +113,14 @@ pub fn loss(loss: Loss, z: &[Near], targets: Targets<'_>, row: usize) -> (Near, 
     if let Targets::Values(t) = targets {
         // sum (z - t)² / N, and 2 (z - t) / N.
         let t = exact(t.row(row).expect("a row of targets"));
+        if loss == Loss::Poisson {
+            // sum (e^z - t z) / N, and (e^z - t) / N.
+            let rates: Vec<Near> = z.iter().map(|z| z.increasing(f64::exp)).collect();
+            let of = |(&rate, (&z, &t)): (&Near, (&Near, &Near))| rate - z * t;
+            let sum = Near::sum(rates.iter().zip(z.iter().zip(&t)).map(of));
+            let dz = rates.iter().zip(&t).map(|(&rate, &t)| (rate - t) * over_outputs);
+            return (sum * over_outputs, dz.collect());
+        }
         let d: Vec<Near> = z.iter().zip(t).map(|(&z, t)| z - t).collect();
         if let Loss::Huber(delta) = loss {
             // sum h(z - t) / N, and z - t, but within delta of 0, / N.

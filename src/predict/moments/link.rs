@@ -75,6 +75,7 @@ impl Link {
     pub fn moments(&mut self, isa: Supported, number: usize, weight: f64) -> f64 {
         match (self.function, &self.draws) {
             (LinkFunction::Identity, _) => self.identity(),
+            (LinkFunction::Exponential, _) => self.rates(),
             (LinkFunction::Logistic, _) => self.bits(),
             (LinkFunction::Softmax, None) => self.two_classes(),
             (LinkFunction::Softmax, Some(_)) => {
@@ -90,6 +91,21 @@ impl Link {
         for ((mean, variance), (&z, &s)) in to.zip(z.iter().zip(s.iter())) {
             *mean = z;
             *variance = if z.is_finite() { s * s } else { f64::NAN };
+        }
+        0.0
+    }
+
+    /// e^z of a normal z, a log-normal distribution: the mean is e^(m + s²/2), and the variance is
+    /// that squared, times e^(s²) - 1.
+    fn rates(&mut self) -> f64 {
+        let [z, s] = &self.z;
+        let to = self.mean.iter_mut().zip(self.variance.iter_mut());
+        for ((mean, variance), (&z, &s)) in to.zip(z.iter().zip(s.iter())) {
+            *mean = libm::exp(z + 0.5 * s * s);
+            let relative = libm::sqrt(libm::expm1(s * s));
+            // The product of the deviations may be finite where that of the squares is not.
+            let deviation = if s == 0.0 { 0.0 } else { *mean * relative };
+            *variance = if z.is_finite() { deviation * deviation } else { f64::NAN };
         }
         0.0
     }

@@ -291,7 +291,12 @@ fn gather(
     context.gate(flow, 0..start.site, |row| row)?;
     let from = &flow.lists[start.site];
     moments.add_rows(context, start, true, from, tallies)?;
-    moments.add_rows(context, start, false, from, tallies)
+    moments.add_rows(context, start, false, from, tallies)?;
+    for (row, answer) in tallies.estimates().iter().enumerate() {
+        context.gate_predictions(link, row, answer.mean())?;
+        context.gate_predictions(link, row, answer.variance().unwrap_or(&[]))?;
+    }
+    Ok(())
 }
 
 /// The moments of the predictions for a batch that has been checked.

@@ -240,7 +240,10 @@ fn small(activation: Activation, loss: Loss, sparse: bool) -> Mlp {
 
 /// Calls `f` with targets for a loss, of four rows and three outputs.
 pub(super) fn small_targets<T>(loss: Loss, f: impl FnOnce(Targets<'_>) -> T) -> T {
-    let values = numbers(77, 12);
+    let mut values = numbers(77, 12);
+    if loss == Loss::Poisson {
+        values.iter_mut().for_each(|t| *t = t.abs());
+    }
     let bits: Vec<f32> = values.iter().map(|&x| f32::from(u8::from(x > 0.0))).collect();
     match loss.target_kind() {
         TargetKind::Classes => f(Targets::Classes(&[2, 0, 1, 2])),

@@ -42,10 +42,6 @@ pub const REFUSED: &[Refusal] = &[
         which: &["linear_einsum", "linear_einsum_inputs"],
     },
     Refusal {
-        words: "(`Exp`): unsupported operator: expected one of Gemm",
-        which: &["outputs_exp"],
-    },
-    Refusal {
         words: "(`Greater`): unsupported operator: expected one of Gemm",
         which: &["unit_where_dead_zone"],
     },
@@ -247,18 +243,18 @@ pub const REFUSED: &[Refusal] = &[
         which: &["dropout_of_outputs/kept"],
     },
     Refusal {
-        words: "the activation relu after the last layer: expected none, a Softmax, a LogSoftmax \
-             or a Sigmoid",
+        words: "the activation relu after the last layer: expected none, a Softmax, a \
+             LogSoftmax, a Sigmoid or an Exp",
         which: &["outputs_relu"],
     },
     Refusal {
-        words: "the activation softplus after the last layer: expected none, a Softmax, a LogSoftmax \
-             or a Sigmoid",
+        words: "the activation softplus after the last layer: expected none, a Softmax, a \
+             LogSoftmax, a Sigmoid or an Exp",
         which: &["outputs_softplus"],
     },
     Refusal {
-        words: "the activation tanh after the last layer: expected none, a Softmax, a LogSoftmax \
-             or a Sigmoid",
+        words: "the activation tanh after the last layer: expected none, a Softmax, a \
+             LogSoftmax, a Sigmoid or an Exp",
         which: &["outputs_tanh"],
     },
 ];

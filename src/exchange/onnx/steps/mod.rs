@@ -40,6 +40,8 @@ pub(super) enum Step<'a> {
     Softmax { is_log: bool },
     /// The logarithm of the softmax before it.
     Log,
+    /// e^x, after the last layer.
+    Exp,
     /// p and 1 - p as two columns.
     TwoClasses { complement_first: bool },
     /// Nothing, and why.
@@ -51,7 +53,7 @@ impl Step<'_> {
     /// another number of rows.
     pub fn is_of_any_rows(&self, row: &Row) -> bool {
         match self {
-            Self::Activation(_) | Self::Dropout(_) | Self::Nothing(_) => true,
+            Self::Activation(_) | Self::Dropout(_) | Self::Exp | Self::Nothing(_) => true,
             Self::Elementwise(op) => op.is_uniform(),
             Self::Reshape(other) => other.dims == row.dims,
             // It fails for another number of columns.
@@ -106,6 +108,7 @@ const OPERATORS: &[Operator] = &[
     Operator::computes("Softmax", end::softmax),
     Operator::computes("LogSoftmax", end::softmax),
     Operator::computes("Log", |call| call.plain(Step::Log)),
+    Operator::computes("Exp", |call| call.plain(Step::Exp)),
     Operator::moves("Flatten", shape::flatten),
     Operator::moves("Reshape", shape::reshape),
     Operator::moves("Slice", shape::slice),

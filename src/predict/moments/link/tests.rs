@@ -168,7 +168,8 @@ fn without_deviations_it_is_softmax_itself() {
 
 #[test]
 fn nan_reaches_every_figure() {
-    for loss in [Loss::SoftmaxCrossEntropy, Loss::BinaryCrossEntropy, Loss::SquaredError] {
+    let values = [Loss::SquaredError, Loss::Poisson];
+    for loss in [Loss::SoftmaxCrossEntropy, Loss::BinaryCrossEntropy].into_iter().chain(values) {
         for outputs in [1, 2, 3] {
             for (z, s) in [(f64::NAN, 1.0), (f64::NAN, 0.0), (0.0, f64::NAN), (f64::INFINITY, 0.0)]
             {
@@ -177,12 +178,43 @@ fn nan_reaches_every_figure() {
                 let got = link(loss, &means, &deviations, 1.0);
                 let all = if loss == Loss::SoftmaxCrossEntropy { outputs } else { 1 };
                 for output in 0..all {
-                    let bare = loss == Loss::SquaredError;
-                    assert!(got.mean[output].is_nan() || bare, "{loss} {outputs} {z} {s}");
+                    let bare = loss == Loss::SquaredError || z.is_infinite();
+                    assert!(
+                        got.mean[output].is_nan() || bare && values.contains(&loss),
+                        "{loss} {outputs} {z} {s}"
+                    );
                     assert!(got.variance[output].is_nan(), "{loss} {outputs} {z} {s}");
                 }
-                assert!(got.entropy.is_nan() || loss == Loss::SquaredError);
+                assert!(got.entropy.is_nan() || values.contains(&loss));
             }
         }
     }
+}
+
+/// The integral of f(z) over a normal distribution, by the trapezoidal rule in steps of 1/64
+/// deviation, whose error is below that of f64.
+fn integral(m: f64, s: f64, f: impl Fn(f64) -> f64) -> f64 {
+    let step = 1.0 / 64.0;
+    let at = |i: i32| step * f64::from(i);
+    let density = |x: f64| (-0.5 * x * x).exp() / std::f64::consts::TAU.sqrt();
+    (-1920..=1920).map(|i| step * density(at(i)) * f(m + s * at(i))).sum()
+}
+
+#[test]
+fn rates_of_normal_logits_are_log_normal() {
+    for m in [-40.0, -1.0, 0.0, 3.0, 80.0] {
+        for s in [1e-9, 1e-3, 0.3, 1.0, 4.0] {
+            let got = link(Loss::Poisson, &[m], &[s], 1.0);
+            let mean = integral(m, s, libm::exp);
+            // Not as a difference, which would lose all digits for small deviations.
+            let variance = integral(m, s, |z| (libm::exp(z - m) - mean / m.exp()).powi(2));
+            let variance = variance * m.exp() * m.exp();
+            assert!((got.mean[0] / mean - 1.0).abs() < 1e-13, "{m} {s}: {}", got.mean[0]);
+            let error = (got.variance[0] / variance - 1.0).abs();
+            assert!(error < 1e-9 || s < 1e-8 && error < 1e-6, "{m} {s}: {error}");
+            assert_eq!(got.entropy, 0.0);
+        }
+    }
+    let exact = link(Loss::Poisson, &[2.0, -3.0], &[0.0; 2], 1.0);
+    assert_eq!((exact.mean, exact.variance), (Loss::Poisson.link(&[2.0, -3.0]), vec![0.0; 2]));
 }
