@@ -25,17 +25,17 @@ fn step(c: &mut Criterion) {
     group.throughput(Throughput::Elements(recipe::BATCH as u64));
     group.sampling_mode(SamplingMode::Flat);
     let (input, hidden) = (Keep::new(0.8).unwrap(), Keep::HALF);
-    let sgd = recipe::sgd().into();
+    let sgd = Optimiser::from(recipe::sgd());
     let adam = Adam::default().into();
     let cases: [(&str, Keep, Keep, Optimiser); 3] = [
-        ("dropout", input, hidden, sgd),
+        ("dropout", input, hidden, sgd.clone()),
         ("no dropout", Keep::ONE, Keep::ONE, sgd),
         ("dropout, Adam", input, hidden, adam),
     ];
     for (name, input, hidden, optimiser) in cases {
         let mlp = two.install(|| recipe::trained(&batches, input, hidden));
         for isa in Isa::available() {
-            let fresh = || recipe::trainer(mlp.clone(), optimiser, isa);
+            let fresh = || recipe::trainer(mlp.clone(), optimiser.clone(), isa);
             group.bench_function(format!("{name}/{isa}/1 thread"), |b| {
                 let mut trainer = fresh();
                 b.iter(|| recipe::step(&batches, &mut trainer));

@@ -206,6 +206,8 @@ def main():
     write("training", "huge-decay", training(9, relu, 3, CLASSES, decay=4))
     write("training", "schedules", training(
         9, relu, 3, CLASSES, rate=b"\0\0\2\3", momentum=b"\3\2\3\12", steps=4))
+    write("training", "composed-schedules", training(
+        9, relu, 3, CLASSES, rate=b"\5\0\1\2\5\177\1\2", momentum=b"\6\0\2\3", steps=4))
     write("training", "bad-target", training(9, relu, 3, CLASSES, bad=15))
     for kind, name in enumerate(("adam", "adamw", "adagrad"), 1):
         write("training", name, training(

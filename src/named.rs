@@ -5,13 +5,13 @@
 ///
 /// A variant with a field is listed with the field's usual value. `also` gives another way
 /// to write a value, for messages only: after a variant, one of that variant; after the
-/// enum, one of the enum, which comes first.
+/// enum, one of the enum, which comes first. `name of &self` is for an enum that is not `Copy`.
 macro_rules! names {
     (
         $(#[$about_all:meta])*
         ALL of $enum:ident $(, also $before:literal)?;
         $(#[$about_name:meta])*
-        name;
+        name $(of $by:tt self)?;
         $($variant:ident $(($field:expr))? => $name:literal $(also $other:literal)?,)+
     ) => {
         impl $enum {
@@ -25,7 +25,7 @@ macro_rules! names {
                     .1;
 
             $(#[$about_name])*
-            pub const fn name(self) -> &'static str {
+            pub const fn name($($by)? self) -> &'static str {
                 match self {
                     $(Self::$variant { .. } => $name,)+
                 }
@@ -40,7 +40,7 @@ macro_rules! from_name {
     ($enum:ident, $what:literal) => {
         impl $enum {
             fn from_name(name: &str) -> Result<Self, $crate::error::Error> {
-                Self::ALL.iter().copied().find(|value| value.name() == name).ok_or_else(|| {
+                Self::ALL.iter().find(|value| value.name() == name).cloned().ok_or_else(|| {
                     $crate::error::Error::UnknownName {
                         what: $what,
                         name: name.to_owned(),

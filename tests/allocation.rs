@@ -103,8 +103,9 @@ fn steps_and_predictions_allocate_nothing_after_the_first() {
         let mut workspace = predictor.workspace(128).unwrap();
         let integers = predictor.clone().integer_weights(&Batch::dense(digits.inputs())).unwrap();
         let mut of_integers = integers.workspace(128).unwrap();
-        let sgd = Sgd::new(Schedule::Linear { from: 0.1, to: 0.0, steps: 100 })
-            .momentum(Schedule::paper_momentum());
+        let falling = Schedule::Linear { from: 0.1, to: 0.0, steps: 100 };
+        let rate = Schedule::sequence([(1, Schedule::constant(0.1))], falling).with_warm_up(0.0, 2);
+        let sgd = Sgd::new(rate).momentum(Schedule::paper_momentum());
         let trainer = Trainer::builder(mlp, sgd, 128).max_norm(MaxNorm::Paper(1.0));
         let mut trainer = trainer.with_isa(isa()).unwrap().build().unwrap();
         let rows: Vec<u32> = (0..128).collect();

@@ -132,7 +132,7 @@ impl Options {
     ///
     /// # Errors
     /// An option is given that the optimiser does not have, or that the schedule does not allow.
-    pub fn choose(&self, optimiser: Optimiser, schedule: LrSchedule) -> anyhow::Result<Choice> {
+    pub fn choose(&self, optimiser: &Optimiser, schedule: LrSchedule) -> anyhow::Result<Choice> {
         let Self { momentum, nesterov, beta1, beta2, epsilon, initial_accumulator, .. } = *self;
         let of_adam = || (beta1.unwrap_or(recipe::BETA1), beta2.unwrap_or(recipe::BETA2));
         let adam_epsilon = epsilon.unwrap_or(recipe::ADAM_EPSILON);
@@ -162,7 +162,7 @@ impl Options {
     }
 
     /// Checks that the optimiser has every option that is given.
-    fn check(&self, optimiser: Optimiser, schedule: LrSchedule) -> anyhow::Result<()> {
+    fn check(&self, optimiser: &Optimiser, schedule: LrSchedule) -> anyhow::Result<()> {
         let number = |value: Option<f64>| value.map(|value| format!(" {value:?}"));
         let name = optimiser.name();
         for (option, value, owners) in [
@@ -206,13 +206,13 @@ mod tests {
 
     #[test]
     fn defaults_are_those_of_the_library() {
-        for &optimiser in Optimiser::ALL {
+        for optimiser in Optimiser::ALL {
             let choice = Options::default().choose(optimiser, LrSchedule::Linear).unwrap();
             if let Choice::Sgd { momentum, .. } = choice {
                 assert_eq!(momentum, Some(recipe::MOMENTUM));
                 continue;
             }
-            assert_eq!(choice.with(Schedule::constant(choice.learning_rate())), optimiser);
+            assert_eq!(choice.with(Schedule::constant(choice.learning_rate())), *optimiser);
         }
     }
 }

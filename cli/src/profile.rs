@@ -85,7 +85,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         );
     }
     let Arguments { batch, steps, .. } = *arguments;
-    let choice = Options::default().choose(arguments.optimiser, LrSchedule::Constant)?;
+    let choice = Options::default().choose(&arguments.optimiser, LrSchedule::Constant)?;
     let optimiser = choice.with(Schedule::constant(0.0));
     let (pool, isa) = (arguments.machine.pool()?, arguments.machine.isa);
     let found =

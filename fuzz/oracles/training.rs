@@ -16,8 +16,8 @@ use thinnet::{
     nn::{Activation, HuberDelta, Initialisation, Loss, Mlp, TargetKind, Targets, ThinnedNetwork},
     tensor::MatrixView,
     train::{
-        Adagrad, Adam, AdamW, LayerGradient, MaxNorm, Optimiser, Provenance, Schedule, Sgd,
-        Trainer, TrainerBuilder,
+        Adagrad, Adam, AdamW, LayerGradient, MaxNorm, Optimiser, Provenance, RateChange, Schedule,
+        Sgd, Trainer, TrainerBuilder,
     },
 };
 
@@ -145,6 +145,19 @@ fn schedule(u: &mut Unstructured<'_>, values: &[f64]) -> Result<Schedule> {
         2 => Schedule::InverseTime { from, time: u.arbitrary::<u8>()?.into() },
         3 => Schedule::Saturating { from, to: value(u)?, time: u.arbitrary::<u8>()?.into() },
         4 => Schedule::constant(u.arbitrary()?),
+        5 => {
+            let (peak, to, steps) = (value(u)?, value(u)?, u.arbitrary::<u8>()?.into());
+            let rise = f64::from(u.arbitrary::<u8>()?) / 255.0;
+            let cycle = Schedule::OneCycle { from, peak, to, steps, rise };
+            let stairs = Schedule::StepDecay { from, factor: 0.5, every: 1 };
+            let phase = u.arbitrary::<u8>()?.into();
+            Schedule::sequence([(phase, cycle)], stairs).with_warm_up(value(u)?, 2)
+        }
+        6 => {
+            let (step, rate) = (u.arbitrary::<u8>()?.into(), value(u)?);
+            let changes = vec![RateChange { step, rate }];
+            Schedule::PiecewiseConstant { from, changes }
+        }
         _ => Schedule::constant(from),
     })
 }
@@ -244,11 +257,12 @@ impl Case {
     }
 
     fn optimiser(&self) -> Optimiser {
-        let (rate, decay, [beta1, beta2]) = (self.learning_rate, self.weight_decay, self.betas);
+        let (rate, decay) = (self.learning_rate.clone(), self.weight_decay);
+        let [beta1, beta2] = self.betas;
         let epsilon = self.epsilon;
         match self.kind {
             Kind::Sgd => {
-                let sgd = Sgd::new(rate).momentum(self.momentum).weight_decay(decay);
+                let sgd = Sgd::new(rate).momentum(self.momentum.clone()).weight_decay(decay);
                 if self.nesterov { sgd.nesterov() } else { sgd }.into()
             }
             Kind::Adam => {

@@ -66,7 +66,7 @@ pub(crate) struct OptimiserRecord {
 }
 
 impl OptimiserRecord {
-    pub fn new(optimiser: Optimiser, settings: BTreeMap<String, String>) -> Self {
+    pub fn new(optimiser: &Optimiser, settings: BTreeMap<String, String>) -> Self {
         let states = optimiser.states(1.0).iter().map(|state| state.name.to_owned()).collect();
         Self { kind: optimiser.name().to_owned(), settings, states }
     }

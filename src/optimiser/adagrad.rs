@@ -39,7 +39,7 @@ use crate::{
 /// assert_eq!(serde_json::from_str::<Adagrad>(text)?, adagrad);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self", default, deny_unknown_fields)]
 pub struct Adagrad {
     learning_rate: Schedule,
@@ -106,7 +106,7 @@ impl Method for Adagrad {
     }
 
     fn check(&self, p: f64) -> Result<(), Error> {
-        Rates::FINITE.check_schedule(self.learning_rate)?;
+        Rates::FINITE.check_schedule(&self.learning_rate)?;
         for p in [1.0, p] {
             gate::epsilon(self.epsilon / p)?;
             gate::initial_accumulator(self.initial_accumulator / (p * p))?;
@@ -115,8 +115,8 @@ impl Method for Adagrad {
         Ok(())
     }
 
-    fn learning_rate(&self) -> Schedule {
-        self.learning_rate
+    fn learning_rate(&self) -> &Schedule {
+        &self.learning_rate
     }
 
     fn check_rate(&self, rate: f64) -> Result<(), Error> {

@@ -36,7 +36,7 @@ use crate::{
 /// assert_eq!(serde_json::from_str::<Adam>(text)?, adam);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self", default, deny_unknown_fields)]
 pub struct Adam {
     learning_rate: Schedule,
@@ -101,13 +101,13 @@ impl Method for Adam {
     }
 
     fn check(&self, p: f64) -> Result<(), Error> {
-        check(self.learning_rate, [self.beta1, self.beta2], [self.epsilon, self.epsilon / p])?;
+        check(&self.learning_rate, [self.beta1, self.beta2], [self.epsilon, self.epsilon / p])?;
         gate::weight_decay(self.weight_decay)?;
         gate::weight_decay(self.weight_decay / (p * p))
     }
 
-    fn learning_rate(&self) -> Schedule {
-        self.learning_rate
+    fn learning_rate(&self) -> &Schedule {
+        &self.learning_rate
     }
 
     fn check_rate(&self, rate: f64) -> Result<(), Error> {
@@ -128,7 +128,7 @@ pub(super) fn moments() -> Vec<StateInit> {
 }
 
 /// Checks the settings that Adam and AdamW share; epsilon as given, and for the engine's weights.
-pub(super) fn check(rate: Schedule, betas: [f64; 2], epsilons: [f64; 2]) -> Result<(), Error> {
+pub(super) fn check(rate: &Schedule, betas: [f64; 2], epsilons: [f64; 2]) -> Result<(), Error> {
     gate::beta("beta1", betas[0])?;
     gate::beta("beta2", betas[1])?;
     Rates::of_moments(betas[0]).check_schedule(rate)?;

@@ -25,7 +25,7 @@ use crate::{error::Error, thin::update::StateInit};
 /// assert_eq!(serde_json::from_str::<AdamW>(r#"{ "weight_decay": 0.1 }"#)?, adamw);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self", default, deny_unknown_fields)]
 pub struct AdamW {
     learning_rate: Schedule,
@@ -90,14 +90,14 @@ impl Method for AdamW {
     }
 
     fn check(&self, p: f64) -> Result<(), Error> {
-        let (rate, betas) = (self.learning_rate, [self.beta1, self.beta2]);
+        let (rate, betas) = (&self.learning_rate, [self.beta1, self.beta2]);
         adam::check(rate, betas, [self.epsilon, self.epsilon / p])?;
         gate::weight_decay(self.weight_decay)?;
         gate::shrinkage(self.weight_decay, rate)
     }
 
-    fn learning_rate(&self) -> Schedule {
-        self.learning_rate
+    fn learning_rate(&self) -> &Schedule {
+        &self.learning_rate
     }
 
     fn check_rate(&self, rate: f64) -> Result<(), Error> {

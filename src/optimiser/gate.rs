@@ -9,7 +9,7 @@ const WHAT: &str = "learning rate";
 /// Checks that a schedule's rates are at least 0 and that the largest fits.
 fn schedule(
     what: &'static str,
-    schedule: Schedule,
+    schedule: &Schedule,
     fits: impl Fn(f64) -> bool,
     all: &'static str,
 ) -> Result<(), Error> {
@@ -45,7 +45,7 @@ impl Rates {
     }
 
     /// Checks the rates of a schedule.
-    pub fn check_schedule(self, rates: Schedule) -> Result<(), Error> {
+    pub fn check_schedule(self, rates: &Schedule) -> Result<(), Error> {
         schedule(WHAT, rates, |high| self.fit(high), self.expected)
     }
 
@@ -58,7 +58,7 @@ impl Rates {
 }
 
 /// Checks a momentum.
-pub fn momentum(momentum: Schedule) -> Result<(), Error> {
+pub fn momentum(momentum: &Schedule) -> Result<(), Error> {
     schedule("momentum", momentum, |high| (high as f32) < 1.0, "numbers of at least 0 and below 1")
 }
 
@@ -102,7 +102,7 @@ fn shrinks(decay: f64, rate: f64) -> bool {
 }
 
 /// Checks the decoupled weight decay that goes with a learning rate.
-pub fn shrinkage(decay: f64, rate: Schedule) -> Result<(), Error> {
+pub fn shrinkage(decay: f64, rate: &Schedule) -> Result<(), Error> {
     let (_, high) = rate.range().unwrap_or_default();
     let expected = "at most 3.4e38 when multiplied by the learning rate";
     let error = Error::OutOfRange { what: "weight decay", value: decay, expected };

@@ -79,7 +79,7 @@ impl LearningRate {
     }
 
     /// The rate of step `t`, counted from 0, with this schedule.
-    pub fn at(self, schedule: Schedule, t: u64) -> f64 {
+    pub fn at(self, schedule: &Schedule, t: u64) -> f64 {
         match self {
             Self::Scaled { factor } => factor * schedule.at(t),
             Self::Fixed { rate } => rate,

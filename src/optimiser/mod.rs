@@ -16,7 +16,7 @@ pub use adagrad::Adagrad;
 pub use adam::Adam;
 pub use adamw::AdamW;
 pub use learning_rate::LearningRate;
-pub use schedule::Schedule;
+pub use schedule::{Phase, RateChange, Schedule};
 pub use sgd::Sgd;
 
 use std::collections::BTreeMap;
@@ -43,7 +43,7 @@ pub(crate) trait Method {
     fn check(&self, p: f64) -> Result<(), Error>;
 
     /// The schedule of the learning rate.
-    fn learning_rate(&self) -> Schedule;
+    fn learning_rate(&self) -> &Schedule;
 
     /// Checks that training can use learning rates of at most `rate`.
     fn check_rate(&self, rate: f64) -> Result<(), Error>;
@@ -80,7 +80,7 @@ macro_rules! optimisers {
         /// assert_eq!(serde_json::from_str::<Optimiser>(text)?, optimiser);
         /// # Ok::<(), serde_json::Error>(())
         /// ```
-        #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "kind")]
         #[non_exhaustive]
         pub enum Optimiser {
@@ -91,7 +91,7 @@ macro_rules! optimisers {
             /// Every optimiser, with PyTorch's default settings.
             ALL of Optimiser;
             /// The name in files and on the command line.
-            name;
+            name of &self;
             $($name($usual) => $text,)+
         }
 
@@ -155,7 +155,7 @@ impl Optimiser {
     }
 
     /// The schedule of the learning rate.
-    pub(crate) fn learning_rate(&self) -> Schedule {
+    pub(crate) fn learning_rate(&self) -> &Schedule {
         self.method().learning_rate()
     }
 

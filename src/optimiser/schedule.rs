@@ -1,8 +1,9 @@
 //! Schedules for the learning rate and the momentum.
 
-use std::fmt;
+mod display;
+mod range;
 
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::error::Error;
 
@@ -16,130 +17,209 @@ use crate::error::Error;
 /// assert!((falling.at(50) - 0.05).abs() < 1e-9);
 /// assert_eq!(falling.at(1000), 0.0);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
+///
+/// Schedules compose: a warm-up goes before any of them, and a sequence has several, one after the
+/// other. A schedule inside another one counts t from its own first step.
+///
+/// ```
+/// use thinnet::train::Schedule;
+///
+/// // 500 steps from 0 to 0.1, 1500 steps at 0.1, then half a cosine wave down to 0.
+/// let cosine = Schedule::Cosine { from: 0.1, to: 0.0, steps: 8000 };
+/// let rate = Schedule::sequence([(1500, Schedule::constant(0.1))], cosine).with_warm_up(0.0, 500);
+/// assert_eq!([0, 250, 500, 1999, 2000, 10_000].map(|t| rate.at(t)), [0.0, 0.05, 0.1, 0.1, 0.1, 0.0]);
+///
+/// // The same in a settings file.
+/// let text = r#"{
+///     "kind": "warm_up", "from": 0.0, "steps": 500,
+///     "then": {
+///         "kind": "sequence",
+///         "phases": [{ "steps": 1500, "schedule": { "kind": "constant", "value": 0.1 } }],
+///         "then": { "kind": "cosine", "from": 0.1, "to": 0.0, "steps": 8000 }
+///     }
+/// }"#;
+/// assert_eq!(serde_json::from_str::<Schedule>(text)?, rate);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self", rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Schedule {
     /// value
     Constant {
         /// The rate.
-        #[serde(deserialize_with = "rate")]
         value: f64,
     },
     /// from + (to - from) t / steps, and `to` from then on.
     Linear {
         /// The rate at step 0.
-        #[serde(deserialize_with = "rate")]
         from: f64,
         /// The rate from step `steps` on.
-        #[serde(deserialize_with = "rate")]
         to: f64,
         /// The number of steps from one to the other, at least one.
-        #[serde(deserialize_with = "steps")]
         steps: u64,
     },
     /// to + (from - to) (1 + cos(π t / steps)) / 2, and `to` from then on
     /// (Loshchilov and Hutter 2016, without restarts).
     Cosine {
         /// The rate at step 0.
-        #[serde(deserialize_with = "rate")]
         from: f64,
         /// The rate from step `steps` on.
-        #[serde(deserialize_with = "rate")]
         to: f64,
         /// The number of steps from one to the other, at least one.
-        #[serde(deserialize_with = "steps")]
         steps: u64,
+    },
+    /// from factor^(t / steps). With `steps` 1 it is PyTorch's `ExponentialLR`.
+    Exponential {
+        /// The rate at step 0.
+        from: f64,
+        /// What the rate is multiplied by in the course of `steps` steps: above 0 and at most 1.
+        factor: f64,
+        /// The number of steps that the factor is for, at least one.
+        steps: u64,
+    },
+    /// from factor^floor(t / every), PyTorch's `StepLR`.
+    StepDecay {
+        /// The rate at step 0.
+        from: f64,
+        /// What the rate is multiplied by after every `every` steps: above 0 and at most 1.
+        factor: f64,
+        /// The number of steps at the same rate, at least one.
+        every: u64,
+    },
+    /// `from` up to the first change, then the rate of the last change whose step was reached.
+    PiecewiseConstant {
+        /// The rate at step 0.
+        from: f64,
+        /// The changes, in ascending order of their steps.
+        changes: Vec<RateChange>,
+    },
+    /// Half a cosine wave from `from` to `peak`, and another from there to `to`, which is reached at
+    /// the last of the `steps` steps and kept from then on (Smith and Topin 2017). The formula is
+    /// that of PyTorch's `OneCycleLR` with two phases: with a = rise steps - 1 and
+    /// b = steps - 1, the rate is
+    ///
+    /// - peak + (from - peak) (1 + cos(π t / a)) / 2 where t <= a,
+    /// - to + (peak - to) (1 + cos(π (t - a) / (b - a))) / 2 where a < t <= b.
+    ///
+    /// [`Schedule::one_cycle`] has PyTorch's defaults. PyTorch also cycles the momentum by default:
+    /// that is the schedule from 0.95 to a "peak" of 0.85 and back to 0.95.
+    OneCycle {
+        /// The rate at step 0.
+        from: f64,
+        /// The rate at which the first wave ends and the second begins.
+        peak: f64,
+        /// The rate at the last step, and from then on.
+        to: f64,
+        /// The number of steps, at least two.
+        steps: u64,
+        /// The fraction of the steps that the first wave takes: the peak must come after the first
+        /// step and before the last.
+        rise: f64,
     },
     /// from / (1 + t / time): the learning rate in the authors' published code, where time is
     /// 10,000.
     InverseTime {
         /// The rate at step 0.
-        #[serde(deserialize_with = "rate")]
         from: f64,
         /// The number of steps after which the rate has halved.
-        #[serde(deserialize_with = "time")]
         time: f64,
     },
     /// to - (to - from) e^(-t / time): the momentum in the authors' published code, which is
     /// 0.99 - 0.49 e^(-t / 100000).
     Saturating {
         /// The rate at step 0.
-        #[serde(deserialize_with = "rate")]
         from: f64,
         /// The rate in the limit.
-        #[serde(deserialize_with = "rate")]
         to: f64,
         /// The time constant: the number of steps in which it goes most of the way.
-        #[serde(deserialize_with = "time")]
         time: f64,
+    },
+    /// A straight line from `from` to the first rate of `then`, and then `then`:
+    /// from + (then(0) - from) t / steps where t < steps, and then(t - steps) from there on. There
+    /// is no jump between them.
+    WarmUp {
+        /// The rate at step 0.
+        from: f64,
+        /// The number of steps of the warm-up, at least one.
+        steps: u64,
+        /// The schedule after the warm-up.
+        then: Box<Schedule>,
+    },
+    /// Each phase for its number of steps, then `then`, as with PyTorch's `SequentialLR`. The rate
+    /// jumps between two phases unless the next one begins where the last one ends.
+    Sequence {
+        /// The phases, in order.
+        phases: Vec<Phase>,
+        /// The schedule after the last phase.
+        then: Box<Schedule>,
     },
 }
 
-/// The requirement that an invalid parameter violates.
-type Expected = &'static str;
-
-fn check_rate(rate: f64) -> Result<f64, Expected> {
-    rate.is_finite().then_some(rate).ok_or("finite rates")
+/// A change of the rate in a [`Schedule::PiecewiseConstant`].
+///
+/// ```
+/// use thinnet::train::{RateChange, Schedule};
+///
+/// let changes = vec![RateChange { step: 300, rate: 0.01 }, RateChange { step: 400, rate: 0.001 }];
+/// let rate = Schedule::PiecewiseConstant { from: 0.1, changes };
+/// assert_eq!([0, 299, 300, 400].map(|t| rate.at(t)), [0.1, 0.1, 0.01, 0.001]);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateChange {
+    /// The first step with the new rate, at least 1.
+    pub step: u64,
+    /// The new rate.
+    pub rate: f64,
 }
 
-fn check_time(time: f64) -> Result<f64, Expected> {
-    (time.is_finite() && time > 0.0).then_some(time).ok_or("a finite time above 0")
+/// A phase of a [`Schedule::Sequence`].
+///
+/// ```
+/// use thinnet::train::{Phase, Schedule};
+///
+/// let rising = Phase { steps: 10, schedule: Schedule::Linear { from: 0.0, to: 1.0, steps: 10 } };
+/// let rate = Schedule::Sequence { phases: vec![rising], then: Schedule::constant(0.5).into() };
+/// assert_eq!([0, 9, 10].map(|t| rate.at(t)), [0.0, 0.9, 0.5]);
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Phase {
+    /// The number of its steps, at least one.
+    pub steps: u64,
+    /// The rates of these steps, of which the first has the number 0.
+    pub schedule: Schedule,
 }
 
-fn check_steps(steps: u64) -> Result<u64, Expected> {
-    (steps > 0).then_some(steps).ok_or("at least one step")
-}
-
-/// Reads and checks a parameter from a settings file; the error names it.
-fn checked<'de, D, T>(
-    deserializer: D,
-    check: fn(T) -> Result<T, Expected>,
-    refuse: impl Fn(T, Expected) -> Error,
-) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de> + Copy,
-{
-    let value = T::deserialize(deserializer)?;
-    check(value).map_err(|expected| D::Error::custom(refuse(value, expected)))
-}
-
-fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    let what = "rate of a schedule";
-    checked(deserializer, check_rate, |value, expected| Error::OutOfRange { what, value, expected })
-}
-
-fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    let what = "time of a schedule";
-    checked(deserializer, check_time, |value, expected| Error::OutOfRange { what, value, expected })
-}
-
-fn steps<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    let what = "steps of a schedule";
-    checked(deserializer, check_steps, |_, expected| Error::Zero { what, expected })
-}
-
-/// For example, `0.1 to 0.0 in a straight line over 4690 steps`.
-impl fmt::Display for Schedule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // `{:?}` prints 1e30 as it is rather than as 31 digits.
-        match self {
-            Self::Constant { value } => write!(f, "{value:?}"),
-            Self::Linear { from, to, steps } => {
-                write!(f, "{from:?} to {to:?} in a straight line over {steps} steps")
-            }
-            Self::Cosine { from, to, steps } => {
-                write!(f, "{from:?} to {to:?} in half a cosine wave over {steps} steps")
-            }
-            Self::InverseTime { from, time } => {
-                write!(f, "{from:?} / (1 + t / {time:?}) at step t")
-            }
-            Self::Saturating { from, to, time } => {
-                write!(f, "{to:?} - ({to:?} - {from:?}) e^(-t / {time:?}) at step t")
-            }
+impl<'de> Deserialize<'de> for Schedule {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let schedule = Self::deserialize(deserializer)?;
+        match schedule.range() {
+            Ok(_) => Ok(schedule),
+            Err(expected) => Err(D::Error::custom(Error::Schedule {
+                what: "schedule",
+                schedule: schedule.to_string(),
+                expected,
+            })),
         }
     }
+}
+
+impl Serialize for Schedule {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+/// The part of the way from one number to another. In this form both ends are exact.
+fn line(from: f64, to: f64, part: f64) -> f64 {
+    from * (1.0 - part) + to * part
+}
+
+/// The part of half a cosine wave from one number to another.
+fn half_wave(from: f64, to: f64, part: f64) -> f64 {
+    to + (from - to) * 0.5 * (1.0 + libm::cos(std::f64::consts::PI * part))
 }
 
 impl Schedule {
@@ -159,62 +239,75 @@ impl Schedule {
         Self::Saturating { from: 0.5, to: 0.99, time: 1e5 }
     }
 
+    /// [`Schedule::OneCycle`] with the defaults of PyTorch's `OneCycleLR`: from peak / 25 up to
+    /// `peak` in 0.3 of the steps, and down to peak / 250,000.
+    pub const fn one_cycle(peak: f64, steps: u64) -> Self {
+        let from = peak / 25.0;
+        Self::OneCycle { from, peak, to: from / 1e4, steps, rise: 0.3 }
+    }
+
+    /// This schedule after a warm-up from `from` to its first rate: see [`Schedule::WarmUp`].
+    #[must_use]
+    pub fn with_warm_up(self, from: f64, steps: u64) -> Self {
+        Self::WarmUp { from, steps, then: Box::new(self) }
+    }
+
+    /// Schedules for so many steps each, then another one: see [`Schedule::Sequence`].
+    pub fn sequence(phases: impl IntoIterator<Item = (u64, Self)>, then: Self) -> Self {
+        let phase = |(steps, schedule)| Phase { steps, schedule };
+        Self::Sequence { phases: phases.into_iter().map(phase).collect(), then: Box::new(then) }
+    }
+
     /// The rate at step `t`.
-    pub fn at(self, t: u64) -> f64 {
+    pub fn at(&self, t: u64) -> f64 {
         let part = |steps: u64| if t >= steps { 1.0 } else { t as f64 / steps as f64 };
-        match self {
+        match *self {
             Self::Constant { value } => value,
-            // In this form both ends are exact.
-            Self::Linear { from, to, steps } => from * (1.0 - part(steps)) + to * part(steps),
-            Self::Cosine { from, to, steps } => {
-                let wave = libm::cos(std::f64::consts::PI * part(steps));
-                to + (from - to) * 0.5 * (1.0 + wave)
+            Self::Linear { from, to, steps } => line(from, to, part(steps)),
+            Self::Cosine { from, to, steps } => half_wave(from, to, part(steps)),
+            Self::Exponential { from, factor, steps } => {
+                from * libm::pow(factor, t as f64 / steps as f64)
+            }
+            Self::StepDecay { from, factor, every } => {
+                from * libm::pow(factor, (t / every.max(1)) as f64)
+            }
+            Self::PiecewiseConstant { from, ref changes } => {
+                let reached = changes.partition_point(|change| change.step <= t);
+                changes[..reached].last().map_or(from, |change| change.rate)
+            }
+            Self::OneCycle { from, peak, to, steps, rise } => {
+                let (top, last) = one_cycle_ends(steps, rise);
+                let t = (t as f64).min(last);
+                if t <= top {
+                    half_wave(from, peak, t / top)
+                } else {
+                    half_wave(peak, to, (t - top) / (last - top))
+                }
             }
             Self::InverseTime { from, time } => from / (1.0 + t as f64 / time),
             Self::Saturating { from, to, time } => to - (to - from) * libm::exp(-(t as f64) / time),
+            Self::WarmUp { from, steps, ref then } => match t.checked_sub(steps) {
+                Some(t) => then.at(t),
+                None => line(from, then.at(0), part(steps)),
+            },
+            Self::Sequence { ref phases, ref then } => {
+                let mut t = t;
+                for phase in phases {
+                    match t.checked_sub(phase.steps) {
+                        Some(rest) => t = rest,
+                        None => return phase.schedule.at(t),
+                    }
+                }
+                then.at(t)
+            }
         }
     }
+}
 
-    /// The smallest and the largest rate that the schedule can give.
-    ///
-    /// # Errors
-    /// A parameter is invalid; the error is the requirement it violates.
-    pub(super) fn range(self) -> Result<(f64, f64), Expected> {
-        let (from, to) = match self {
-            Self::Constant { value } => (value, value),
-            Self::Linear { from, to, steps } | Self::Cosine { from, to, steps } => {
-                check_steps(steps)?;
-                (from, to)
-            }
-            Self::InverseTime { from, time } => {
-                check_time(time)?;
-                (from, 0.0)
-            }
-            Self::Saturating { from, to, time } => {
-                check_time(time)?;
-                (from, to)
-            }
-        };
-        let (from, to) = (check_rate(from)?, check_rate(to)?);
-        Ok((from.min(to), from.max(to)))
-    }
+/// The steps, not always whole, at which the first and the second wave of a one-cycle end.
+fn one_cycle_ends(steps: u64, rise: f64) -> (f64, f64) {
+    (rise * steps as f64 - 1.0, steps as f64 - 1.0)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn schedules_follow_their_formulas() {
-        let linear = Schedule::Linear { from: 1.0, to: 0.2, steps: 10 };
-        assert_eq!([0, 5, 10, 99].map(|t| linear.at(t)), [1.0, 0.6, 0.2, 0.2]);
-        let cosine = Schedule::Cosine { from: 1.0, to: 0.0, steps: 10 };
-        assert_eq!([cosine.at(0), cosine.at(10)], [1.0, 0.0]);
-        assert!((cosine.at(5) - 0.5).abs() < 1e-15);
-        assert_eq!(Schedule::paper_learning_rate(1.0).at(10_000), 0.5);
-        let momentum = Schedule::paper_momentum();
-        assert_eq!(momentum.at(0), 0.5);
-        assert!((momentum.at(100_000) - (0.99 - 0.49 * (-1.0f64).exp())).abs() < 1e-15);
-        assert_eq!(Schedule::Linear { from: 1.0, to: 0.5, steps: 1 }.at(1), 0.5);
-    }
-}
+mod tests;

@@ -35,7 +35,7 @@ use crate::{
 /// assert_eq!(serde_json::from_str::<Sgd>(text)?, sgd);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self", deny_unknown_fields)]
 pub struct Sgd {
     learning_rate: Schedule,
@@ -60,7 +60,7 @@ impl Sgd {
 
     /// Sets the momentum μ.
     #[must_use]
-    pub const fn momentum(mut self, momentum: Schedule) -> Self {
+    pub fn momentum(mut self, momentum: Schedule) -> Self {
         self.momentum = momentum;
         self
     }
@@ -100,14 +100,14 @@ impl Method for Sgd {
     }
 
     fn check(&self, p: f64) -> Result<(), Error> {
-        Rates::FINITE.check_schedule(self.learning_rate)?;
-        gate::momentum(self.momentum)?;
+        Rates::FINITE.check_schedule(&self.learning_rate)?;
+        gate::momentum(&self.momentum)?;
         gate::weight_decay(self.weight_decay)?;
         gate::weight_decay(self.weight_decay / (p * p))
     }
 
-    fn learning_rate(&self) -> Schedule {
-        self.learning_rate
+    fn learning_rate(&self) -> &Schedule {
+        &self.learning_rate
     }
 
     fn check_rate(&self, rate: f64) -> Result<(), Error> {

@@ -66,18 +66,18 @@ impl<R: Rule<N>, const N: usize> Kernel for OnLanes<'_, R, N> {
 fn all() -> Vec<Optimiser> {
     let rate = Schedule::Linear { from: 0.05, to: 0.01, steps: 2000 };
     let momentum = Schedule::constant(0.75);
-    let adam = Adam::new(rate).betas(0.875, 0.96875).epsilon(1e-3);
-    let adamw = AdamW::new(rate).betas(0.875, 0.96875).epsilon(1e-3);
+    let adam = Adam::new(rate.clone()).betas(0.875, 0.96875).epsilon(1e-3);
+    let adamw = AdamW::new(rate.clone()).betas(0.875, 0.96875).epsilon(1e-3);
     let adagrad = Adagrad::new(Schedule::InverseTime { from: 0.1, time: 100.0 }).epsilon(1e-3);
     vec![
-        Sgd::new(rate).into(),
-        Sgd::new(rate).momentum(momentum).weight_decay(0.25).into(),
+        Sgd::new(rate.clone()).into(),
+        Sgd::new(rate.clone()).momentum(momentum.clone()).weight_decay(0.25).into(),
         Sgd::new(rate).momentum(momentum).nesterov().weight_decay(0.25).into(),
-        adam.into(),
+        adam.clone().into(),
         adam.weight_decay(0.25).into(),
-        adamw.weight_decay(0.0).into(),
+        adamw.clone().weight_decay(0.0).into(),
         adamw.weight_decay(0.25).into(),
-        adagrad.into(),
+        adagrad.clone().into(),
         adagrad.weight_decay(0.25).into(),
     ]
 }
@@ -176,15 +176,16 @@ fn a_constant_gradient_moves_by_the_learning_rate() {
     let reference =
         |optimiser| Reference { optimiser, max_norm: f64::INFINITY, clip_value: f64::INFINITY };
     for optimiser in [Optimiser::from(Adam::default()), AdamW::default().weight_decay(0.0).into()] {
+        let reference = reference(optimiser.clone());
         on_each_isa(|isa| {
             let g: [f32; LANES] = std::array::from_fn(|i| 10.0f32.powi(i as i32 - 5));
             let mut line = Line { w: [0.0; LANES], g, states: vec![[0.0; LANES]; 2] };
             let mut w = [0.0; LANES];
-            let mut states = reference(optimiser).initial(LANES);
+            let mut states = reference.initial(LANES);
             for t in 0..1000 {
                 Step { isa, decays: true, line: &mut line }.of(&optimiser, t, 1.0);
                 let g = g.map(f64::from);
-                reference(optimiser).weights(t, &mut w, &g, &mut states);
+                reference.weights(t, &mut w, &g, &mut states);
             }
             for (i, (&got, want)) in line.w.iter().zip(w).enumerate() {
                 // Each step is 0.001 within 1e-6 of it, and rounded to the spacing of a w below 1.

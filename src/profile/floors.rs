@@ -153,7 +153,7 @@ impl Floors {
         isa: Isa,
         threads: usize,
         parameters: usize,
-        optimiser: Optimiser,
+        optimiser: &Optimiser,
     ) -> Result<Self, Error> {
         let memory_gbytes = optimiser.rules(0, 0.0, 1.0, Traffic { isa, threads, parameters })?;
         let mut floors = Self { fma_gflops: 0.0, memory_gbytes };

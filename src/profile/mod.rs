@@ -180,7 +180,6 @@ impl Profile {
         steps: usize,
         isa: Isa,
     ) -> Result<Self, Error> {
-        let optimiser = optimiser.into();
         same_size("inputs of the network", data.inputs().columns(), mlp.inputs())?;
         if steps == 0 {
             return Err(Error::Zero { what: "steps", expected: "at least one" });
@@ -196,8 +195,8 @@ impl Profile {
         let mut order: Vec<u32> = reserve("row numbers", round)?;
         order.extend((0..data.rows() as u32).cycle().take(round));
         let targets = data.repeated_targets(round)?;
-        let floors = Floors::measure(isa, threads, mlp.parameters(), optimiser)?;
-        let mut log = Log::new(mlp.depth(), optimiser.states(1.0).len());
+        let floors = Floors::measure(isa, threads, mlp.parameters(), trainer.optimiser())?;
+        let mut log = Log::new(mlp.depth(), trainer.optimiser().states(1.0).len());
         let mut first = 0;
         for step in 0..steps.saturating_add(WARM_UP) {
             let batch = Batch::gather(data.inputs(), &order[first..][..rows])?;
@@ -327,13 +326,13 @@ mod tests {
         let measure =
             |optimiser| Profile::measure(&mlp, optimiser, &data(30), 20, 9, Isa::detect());
         let sgd = Optimiser::from(Sgd::new(Schedule::constant(0.0)));
-        let adam = Adam::new(Schedule::constant(0.0)).into();
+        let adam = Optimiser::from(Adam::new(Schedule::constant(0.0)));
         let digest = mlp.digest();
         let emulated = std::env::var_os("THINNET_TEST_EMULATED").is_some();
         for (threads, bytes, found) in [
-            (1, 16.0, measure(sgd)),
+            (1, 16.0, measure(sgd.clone())),
             (2, 16.0, pool.install(|| measure(sgd))),
-            (1, 24.0, measure(adam)),
+            (1, 24.0, measure(adam.clone())),
             (2, 24.0, pool.install(|| measure(adam))),
         ] {
             let found = found.unwrap();

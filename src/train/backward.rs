@@ -33,7 +33,7 @@ pub(super) struct Backward {
 
 /// How a layer's parameters are updated.
 pub(super) struct LayerStep<'a> {
-    pub updates: Updates,
+    pub updates: &'a Updates,
     /// The number of the step.
     pub t: u64,
     /// The keep rate of the layer's inputs.

@@ -3,6 +3,7 @@
 use crate::optimiser::Optimiser;
 
 /// How parameters are updated.
+#[derive(Clone)]
 pub struct Reference {
     pub optimiser: Optimiser,
     pub max_norm: f64,

@@ -362,7 +362,7 @@ impl Trainer {
         self.backward.begin(pass.isa, &self.flow);
         for index in (0..self.mlp.depth()).rev() {
             let step = LayerStep {
-                updates: self.updates,
+                updates: &self.updates,
                 t: self.step,
                 keep_of_inputs: self.mlp.keep_below(index),
                 state: &mut self.states[index],
@@ -442,13 +442,13 @@ impl Trainer {
     }
 
     /// The optimiser.
-    pub fn optimiser(&self) -> Optimiser {
-        self.updates.optimiser
+    pub fn optimiser(&self) -> &Optimiser {
+        &self.updates.optimiser
     }
 
     /// The settings of the updates.
-    pub(super) fn updates(&self) -> Updates {
-        self.updates
+    pub(super) fn updates(&self) -> &Updates {
+        &self.updates
     }
 
     /// The network without its pending factors applied, and each layer's state.

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The settings of a trainer's updates, and the learning rate in force.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Updates {
     pub optimiser: Optimiser,
     /// Part of the state, not of the settings: it may change between steps.
@@ -23,28 +23,28 @@ pub(super) struct Updates {
 
 impl Updates {
     /// The factor p of `w = p w'`, with w' the weights that the settings are for.
-    fn p(self, keep_of_inputs: Keep) -> f64 {
+    fn p(&self, keep_of_inputs: Keep) -> f64 {
         if self.paper_rates { keep_of_inputs.get() } else { 1.0 }
     }
 
     /// The numbers that the optimiser remembers for each parameter of a layer.
-    pub fn states(self, keep_of_inputs: Keep) -> Vec<StateInit> {
+    pub fn states(&self, keep_of_inputs: Keep) -> Vec<StateInit> {
         self.optimiser.states(self.p(keep_of_inputs))
     }
 
     /// Runs `visitor` with the rules of step `t` for a layer.
-    pub fn rules<V: RuleVisitor>(self, t: u64, keep_of_inputs: Keep, visitor: V) -> V::Output {
+    pub fn rules<V: RuleVisitor>(&self, t: u64, keep_of_inputs: Keep, visitor: V) -> V::Output {
         self.optimiser.rules(t, self.rate(t), self.p(keep_of_inputs), visitor)
     }
 
     /// The learning rate of step `t`, in the form of the optimiser's settings.
-    pub fn rate(self, t: u64) -> f64 {
+    pub fn rate(&self, t: u64) -> f64 {
         self.learning_rate.at(self.optimiser.learning_rate(), t)
     }
 
     /// The bounds of an update of a layer. The gradient with respect to w' is p times that with
     /// respect to w, so its bound is divided by p.
-    pub fn bounds(self, keep_of_inputs: Keep) -> Bounds {
+    pub fn bounds(&self, keep_of_inputs: Keep) -> Bounds {
         let clip = self.clip_value.unwrap_or(f64::INFINITY);
         Bounds {
             weight_gradient: (clip / self.p(keep_of_inputs)) as f32,
@@ -54,7 +54,7 @@ impl Updates {
     }
 
     /// Checks that training can use every setting, for layers whose inputs have these keep rates.
-    pub fn check(self, keeps: &[Keep]) -> Result<(), Error> {
+    pub fn check(&self, keeps: &[Keep]) -> Result<(), Error> {
         self.optimiser.check(1.0)?;
         for &keep in keeps {
             self.optimiser.check(self.p(keep))?;
@@ -70,7 +70,7 @@ impl Updates {
 
     /// Names and values of all settings, as stored in checkpoints: of those that are off by
     /// default, only the ones that are on.
-    pub fn settings(self) -> Result<Provenance, Error> {
+    pub fn settings(&self) -> Result<Provenance, Error> {
         let json = |text: serde_json::Result<String>| {
             text.map_err(|error| Error::Metadata { reason: error.to_string() })
         };

@@ -338,7 +338,7 @@ fn sums_of_squares_below_zero_are_refused() {
     for optimiser in [Optimiser::from(Adam::default()), Adagrad::default().into()] {
         let mlp = Mlp::builder(2).output(1, Loss::SquaredError).build().unwrap();
         let builder =
-            || Trainer::builder(mlp.clone(), optimiser, 2).with_isa(Isa::Portable).unwrap();
+            || Trainer::builder(mlp.clone(), optimiser.clone(), 2).with_isa(Isa::Portable).unwrap();
         let mut trainer = builder().build().unwrap();
         let batch = Batch::dense(MatrixView::new(&[1.0, 2.0], 1, 2).unwrap());
         let values = MatrixView::new(&[1.0], 1, 1).unwrap();
@@ -366,7 +366,7 @@ fn sums_of_squares_below_zero_are_refused() {
 fn factors_without_max_norm_are_refused() {
     let mlp = Mlp::builder(2).output(1, Loss::SquaredError).build().unwrap();
     let sgd = Sgd::new(Schedule::constant(0.125));
-    let builder = || Trainer::builder(mlp.clone(), sgd, 2).with_isa(Isa::Portable).unwrap();
+    let builder = || Trainer::builder(mlp.clone(), sgd.clone(), 2).with_isa(Isa::Portable).unwrap();
     let mut trainer = builder().build().unwrap();
     let batch = Batch::dense(MatrixView::new(&[1.0, 2.0], 1, 2).unwrap());
     let values = MatrixView::new(&[1.0], 1, 1).unwrap();

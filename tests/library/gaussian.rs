@@ -253,7 +253,7 @@ fn a_resumed_run_equals_an_unbroken_one() {
     let sgd = Sgd::new(Schedule::constant(0.1)).momentum(Schedule::constant(0.9));
     for optimiser in [Optimiser::from(sgd), Adam::default().into()] {
         let builder = |network: MlpBuilder| {
-            let trainer = Trainer::builder(network.build().unwrap(), optimiser, 8);
+            let trainer = Trainer::builder(network.build().unwrap(), optimiser.clone(), 8);
             let trainer = trainer.max_norm(MaxNorm::Paper(1.0)).paper_rates().seed(5);
             trainer.with_isa(isa()).unwrap()
         };

@@ -16,9 +16,9 @@ use crate::{
 fn optimisers(rate: Schedule) -> [Optimiser; 4] {
     let momentum = Schedule::constant(0.9);
     [
-        Sgd::new(rate).momentum(momentum).weight_decay(1e-3).into(),
-        Adam::new(rate).weight_decay(1e-3).into(),
-        AdamW::new(rate).weight_decay(0.1).into(),
+        Sgd::new(rate.clone()).momentum(momentum).weight_decay(1e-3).into(),
+        Adam::new(rate.clone()).weight_decay(1e-3).into(),
+        AdamW::new(rate.clone()).weight_decay(0.1).into(),
         Adagrad::new(rate).initial_accumulator(0.1).into(),
     ]
 }
@@ -26,7 +26,7 @@ fn optimisers(rate: Schedule) -> [Optimiser; 4] {
 fn builders(rate: Schedule) -> impl Iterator<Item = TrainerBuilder> {
     optimisers(rate)
         .into_iter()
-        .flat_map(|optimiser| [with(optimiser), with(optimiser).paper_rates()])
+        .flat_map(|optimiser| [with(optimiser.clone()), with(optimiser).paper_rates()])
 }
 
 fn build(builder: TrainerBuilder) -> Trainer {
@@ -111,7 +111,7 @@ fn a_factor_of_one_changes_no_bit() {
 fn a_rate_of_zero_holds_the_parameters() {
     for optimiser in optimisers(falling(0.1)) {
         // Without max-norm, which would project the weights again.
-        let mlp = build(with(optimiser)).into_network();
+        let mlp = build(with(optimiser.clone())).into_network();
         let mut trainer = build(Trainer::builder(mlp, optimiser, 8));
         step(&mut trainer);
         let before = digest(&trainer);
@@ -188,7 +188,7 @@ fn rates_that_no_optimiser_can_use_are_refused_and_change_nothing() {
 
 #[test]
 fn inconsistent_rates_of_a_checkpoint_are_refused() {
-    let builder = || with(optimisers(falling(0.125))[1]);
+    let builder = || with(optimisers(falling(0.125))[1].clone());
     let mut trainer = build(builder());
     trainer.scale_learning_rate(0.5).unwrap();
     let saved = bytes(&trainer);

@@ -214,7 +214,7 @@ fn settings_out_of_range_are_refused() {
         (Schedule::constant(f64::INFINITY), "expected finite rates"),
     ] {
         for (sgd, name) in
-            [(Sgd::new(schedule), "learning rate"), (sgd().momentum(schedule), "momentum")]
+            [(Sgd::new(schedule.clone()), "learning rate"), (sgd().momentum(schedule), "momentum")]
         {
             let message = build(sgd).unwrap_err().to_string();
             let negative =
@@ -229,10 +229,10 @@ fn settings_out_of_range_are_refused() {
         Trainer::builder(mlp, optimiser, 1)
     };
     let built = |builder: TrainerBuilder| builder.build().map(drop);
-    let decayed = sgd().weight_decay(1e30).into();
-    built(rare(decayed).max_norm(MaxNorm::Engine(1e-14))).unwrap();
+    let decayed = || sgd().weight_decay(1e30).into();
+    built(rare(decayed()).max_norm(MaxNorm::Engine(1e-14))).unwrap();
     says(built(rare(sgd().into()).max_norm(MaxNorm::Paper(1e-14))), &out("max-norm", BOUND, "1.5"));
-    says(built(rare(decayed).paper_rates()), &out("weight decay", DECAY, "4.29"));
+    says(built(rare(decayed()).paper_rates()), &out("weight decay", DECAY, "4.29"));
     for (optimiser, words) in [
         (Adam::default().epsilon(1e34).into(), out("epsilon", EPSILON, "6.55")),
         (Adam::default().weight_decay(1e30).into(), out("weight decay", DECAY, "4.29")),
@@ -245,7 +245,7 @@ fn settings_out_of_range_are_refused() {
         ),
     ] {
         let optimiser: Optimiser = optimiser;
-        built(rare(optimiser)).unwrap();
+        built(rare(optimiser.clone())).unwrap();
         says(built(rare(optimiser).paper_rates()), &words);
     }
     // The same fraction is removed from the weights in both forms.
@@ -261,15 +261,15 @@ fn settings_of_any_optimiser_out_of_range_are_refused() {
         let mlp = mlp(Loss::SoftmaxCrossEntropy);
         Trainer::builder(mlp, optimiser, 2).build().map(drop)
     };
-    let adam = Adam::default();
-    says(build(adam.betas(1.0, 0.999).into()), &out("beta1", BETA, "1.0"));
-    says(build(adam.betas(-0.1, 0.999).into()), &out("beta1", BETA, "-0.1"));
-    says(build(adam.betas(0.9, f64::NAN).into()), &out("beta2", BETA, "NaN"));
+    let adam = Adam::default;
+    says(build(adam().betas(1.0, 0.999).into()), &out("beta1", BETA, "1.0"));
+    says(build(adam().betas(-0.1, 0.999).into()), &out("beta1", BETA, "-0.1"));
+    says(build(adam().betas(0.9, f64::NAN).into()), &out("beta2", BETA, "NaN"));
     // 1 in single precision.
-    says(build(adam.betas(0.9, 1.0 - 1e-9).into()), &out("beta2", BETA, "0.999999999"));
-    says(build(adam.epsilon(0.0).into()), &out("epsilon", EPSILON, "0.0"));
-    says(build(adam.epsilon(1e-40).into()), &out("epsilon", EPSILON, "1e-40"));
-    says(build(adam.weight_decay(-1.0).into()), &out("weight decay", DECAY, "-1.0"));
+    says(build(adam().betas(0.9, 1.0 - 1e-9).into()), &out("beta2", BETA, "0.999999999"));
+    says(build(adam().epsilon(0.0).into()), &out("epsilon", EPSILON, "0.0"));
+    says(build(adam().epsilon(1e-40).into()), &out("epsilon", EPSILON, "1e-40"));
+    says(build(adam().weight_decay(-1.0).into()), &out("weight decay", DECAY, "-1.0"));
     says(
         build(Adam::new(Schedule::constant(-1.0)).into()),
         "learning rate: expected numbers from 0 to 3.4e38 * (1 - beta1), got -1.0",
@@ -280,25 +280,25 @@ fn settings_of_any_optimiser_out_of_range_are_refused() {
         "learning rate: expected numbers from 0 to 3.4e38 * (1 - beta1), got 1e38",
     );
     build(Adam::new(Schedule::constant(1e37)).into()).unwrap();
-    let adamw = AdamW::default();
-    says(build(adamw.betas(0.9, 1.5).into()), &out("beta2", BETA, "1.5"));
-    says(build(adamw.epsilon(f64::INFINITY).into()), &out("epsilon", EPSILON, "inf"));
-    says(build(adamw.weight_decay(f64::NAN).into()), &out("weight decay", DECAY, "NaN"));
+    let adamw = AdamW::default;
+    says(build(adamw().betas(0.9, 1.5).into()), &out("beta2", BETA, "1.5"));
+    says(build(adamw().epsilon(f64::INFINITY).into()), &out("epsilon", EPSILON, "inf"));
+    says(build(adamw().weight_decay(f64::NAN).into()), &out("weight decay", DECAY, "NaN"));
     let fast = AdamW::new(Schedule::Linear { from: 0.0, to: 1e10, steps: 2 });
     says(build(fast.weight_decay(1e30).into()), "expected at most 3.4e38 when multiplied");
-    let adagrad = Adagrad::default();
-    says(build(adagrad.epsilon(-1e-10).into()), &out("epsilon", EPSILON, "-1e-10"));
+    let adagrad = Adagrad::default;
+    says(build(adagrad().epsilon(-1e-10).into()), &out("epsilon", EPSILON, "-1e-10"));
     says(
-        build(adagrad.initial_accumulator(-0.5).into()),
+        build(adagrad().initial_accumulator(-0.5).into()),
         &out("initial accumulator", DECAY, "-0.5"),
     );
-    says(build(adagrad.weight_decay(1e39).into()), &out("weight decay", DECAY, "1e39"));
+    says(build(adagrad().weight_decay(1e39).into()), &out("weight decay", DECAY, "1e39"));
     says(
         build(Adagrad::new(Schedule::constant(1e39)).into()),
         "learning rate: expected finite numbers of at least 0, got 1e39",
     );
-    for &optimiser in Optimiser::ALL {
-        build(optimiser).unwrap();
+    for optimiser in Optimiser::ALL {
+        build(optimiser.clone()).unwrap();
     }
 }
 

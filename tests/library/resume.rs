@@ -68,17 +68,17 @@ fn a_run_resumed_at_any_step_ends_like_an_uninterrupted_one() {
 
 #[test]
 fn with_any_optimiser_too() {
-    for &optimiser in Optimiser::ALL {
-        resumed_anywhere(&|| with(optimiser));
-        resumed_anywhere(&|| with(optimiser).paper_rates());
+    for optimiser in Optimiser::ALL {
+        resumed_anywhere(&|| with(optimiser.clone()));
+        resumed_anywhere(&|| with(optimiser.clone()).paper_rates());
     }
     resumed_anywhere(&|| with(Adagrad::default().initial_accumulator(0.1)).paper_rates());
 }
 
 #[test]
 fn with_a_bound_on_the_gradient_too() {
-    for &optimiser in Optimiser::ALL {
-        resumed_anywhere(&|| with(optimiser).clip_value(0.01));
+    for optimiser in Optimiser::ALL {
+        resumed_anywhere(&|| with(optimiser.clone()).clip_value(0.01));
     }
 }
 

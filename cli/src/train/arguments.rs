@@ -209,7 +209,7 @@ impl Arguments {
     /// # Errors
     /// An option is given that the optimiser does not have, or that the schedule does not allow.
     pub fn plan(&self) -> anyhow::Result<Plan> {
-        let optimiser = self.options.choose(self.optimiser, self.schedule)?;
+        let optimiser = self.options.choose(&self.optimiser, self.schedule)?;
         let max_norm = match (self.no_max_norm, self.max_norm) {
             (true, _) => None,
             (false, Some(c)) => Some(MaxNorm::Engine(c)),

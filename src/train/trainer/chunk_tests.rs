@@ -25,8 +25,8 @@ fn numbers(seed: u64, n: usize) -> Vec<f32> {
 /// update, and the parameters.
 type Left = (Vec<u32>, Vec<f64>, Vec<LayerGradient>, Mlp);
 
-fn steps(mlp: &Mlp, optimiser: Optimiser, isa: Isa, chunk: usize) -> Left {
-    let mut builder = Trainer::builder(mlp.clone(), optimiser, ROWS).seed(3);
+fn steps(mlp: &Mlp, optimiser: &Optimiser, isa: Isa, chunk: usize) -> Left {
+    let mut builder = Trainer::builder(mlp.clone(), optimiser.clone(), ROWS).seed(3);
     builder.chunk = chunk;
     let builder = builder.max_norm(MaxNorm::Engine(0.8)).with_isa(isa).unwrap();
     let mut trainer = builder.build().unwrap();
@@ -57,16 +57,16 @@ fn steps(mlp: &Mlp, optimiser: Optimiser, isa: Isa, chunk: usize) -> Left {
 fn chunks_change_no_bit() {
     let keep = Keep::new(0.8).unwrap();
     let gaussian = Noise::from(Sigma::new(0.5).unwrap());
-    let sgd = Sgd::new(Schedule::constant(0.1)).momentum(Schedule::constant(0.9)).into();
+    let sgd = Optimiser::from(Sgd::new(Schedule::constant(0.1)).momentum(Schedule::constant(0.9)));
     let adam = Adam::default().into();
     let networks: [(Noise, Noise, Activation, Loss, Optimiser); 4] = [
-        (keep.into(), Keep::HALF.into(), Activation::Relu, Loss::SoftmaxCrossEntropy, sgd),
+        (keep.into(), Keep::HALF.into(), Activation::Relu, Loss::SoftmaxCrossEntropy, sgd.clone()),
         (Noise::None, Noise::None, Activation::Tanh, Loss::SquaredError, adam),
-        (gaussian, gaussian, Activation::Relu, Loss::BinaryCrossEntropy, sgd),
+        (gaussian, gaussian, Activation::Relu, Loss::BinaryCrossEntropy, sgd.clone()),
         (keep.into(), Noise::None, Activation::Gelu, Loss::SquaredError, sgd),
     ];
     on_each_isa(|isa| {
-        for (input, hidden, activation, loss, optimiser) in networks {
+        for (input, hidden, activation, loss, optimiser) in networks.clone() {
             let inputs = Mlp::builder(70).input_noise(input);
             // One of them draws the bits of its inputs one by one.
             let gelu = activation == Activation::Gelu;
@@ -77,9 +77,9 @@ fn chunks_change_no_bit() {
                 .seed(1)
                 .build()
                 .unwrap();
-            let whole = steps(&mlp, optimiser, isa, ROWS);
+            let whole = steps(&mlp, &optimiser, isa, ROWS);
             for chunk in [1, 4, 10] {
-                let (losses, densities, gradients, network) = steps(&mlp, optimiser, isa, chunk);
+                let (losses, densities, gradients, network) = steps(&mlp, &optimiser, isa, chunk);
                 assert_eq!(losses, whole.0, "{isa} {activation} {chunk}");
                 for (got, want) in densities.iter().zip(&whole.1) {
                     assert!((got - want).abs() < 1e-12, "{got} {want}");

@@ -118,7 +118,7 @@ fn sixty_steps_match_pytorch() {
     on_each_isa(|isa| {
         for run in &oracle.runs {
             let optimiser = run.optimiser();
-            let trainer = Trainer::builder(oracle.network(), optimiser, oracle.rows);
+            let trainer = Trainer::builder(oracle.network(), optimiser.clone(), oracle.rows);
             let mut trainer = trainer.with_isa(isa).unwrap().build().unwrap();
             for shown in &run.shown {
                 let what = format!("{isa} {optimiser:?} after {} steps", shown.steps);

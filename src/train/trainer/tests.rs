@@ -440,35 +440,35 @@ fn logits_of_thinned_networks(isa: Isa) {
 fn paper_form_trained_by_paper_rules_is_the_same_network() {
     let rate = Schedule::Linear { from: 0.05, to: 0.02, steps: 5 };
     // With an epsilon that matters, also because small gradients would amplify roundings.
-    let adam = Adam::new(rate).betas(0.8, 0.9).epsilon(0.02);
-    let adamw = AdamW::new(rate).betas(0.8, 0.9).epsilon(0.02);
+    let adam = Adam::new(rate.clone()).betas(0.8, 0.9).epsilon(0.02);
+    let adamw = AdamW::new(rate.clone()).betas(0.8, 0.9).epsilon(0.02);
     let sgd = Sgd::new(Schedule::constant(0.2)).momentum(Schedule::constant(0.8));
     for optimiser in [
-        Optimiser::from(sgd.weight_decay(0.003)),
+        Optimiser::from(sgd.clone().weight_decay(0.003)),
         sgd.nesterov().into(),
-        adam.into(),
+        adam.clone().into(),
         adam.weight_decay(0.1).into(),
         adamw.weight_decay(0.5).into(),
-        Adagrad::new(rate).epsilon(0.02).weight_decay(0.1).into(),
+        Adagrad::new(rate.clone()).epsilon(0.02).weight_decay(0.1).into(),
         Adagrad::new(rate).epsilon(0.02).initial_accumulator(0.01).into(),
     ] {
         // About half of the elements of the gradient are larger than the second bound.
         for clip_value in [f64::INFINITY, 0.02] {
-            on_each_isa(|isa| {
-                trained_in_both_forms(isa, Reference { optimiser, max_norm: 0.9, clip_value })
-            });
+            let by = Reference { optimiser: optimiser.clone(), max_norm: 0.9, clip_value };
+            on_each_isa(|isa| trained_in_both_forms(isa, &by));
         }
     }
 }
 
-fn trained_in_both_forms(isa: Isa, by: Reference) {
+fn trained_in_both_forms(isa: Isa, by: &Reference) {
     let x = numbers(5, 24);
     let batch = Batch::dense(MatrixView::new(&x, 4, 6).unwrap());
     let (activation, loss) = (Activation::Tanh, Loss::SoftmaxCrossEntropy);
     let targets = Targets::Classes(&[2, 0, 1, 2]);
     let mlp = small(activation, loss, false);
     let max_norm = MaxNorm::Paper(by.max_norm);
-    let trainer = Trainer::builder(mlp.clone(), by.optimiser, 4).max_norm(max_norm).paper_rates();
+    let trainer =
+        Trainer::builder(mlp.clone(), by.optimiser.clone(), 4).max_norm(max_norm).paper_rates();
     let trainer = trainer.seed(3).with_isa(isa).unwrap();
     let clips = by.clip_value.is_finite();
     let trainer = if clips { trainer.clip_value(by.clip_value) } else { trainer };
@@ -543,8 +543,8 @@ fn parameters_that_overflow_are_reported_at_the_next_step() {
 fn overflow(isa: Isa) {
     overflows(isa, Sgd::new(Schedule::constant(3e38)).into(), 1e3);
     // The squares of these gradients, with a finite loss.
-    for &optimiser in Optimiser::ALL.iter().filter(|optimiser| optimiser.name() != "sgd") {
-        overflows(isa, optimiser, 1e20);
+    for optimiser in Optimiser::ALL.iter().filter(|optimiser| optimiser.name() != "sgd") {
+        overflows(isa, optimiser.clone(), 1e20);
     }
 }
 

@@ -91,9 +91,9 @@ fn a_step_uses_the_limited_gradient() {
 fn a_bound_that_is_not_reached_changes_nothing() {
     on_each_isa(|isa| {
         for mlp in networks() {
-            for &optimiser in Optimiser::ALL {
+            for optimiser in Optimiser::ALL {
                 let run = |bound: Option<f64>| {
-                    let builder = Trainer::builder(mlp.clone(), optimiser, ROWS);
+                    let builder = Trainer::builder(mlp.clone(), optimiser.clone(), ROWS);
                     let builder = builder.max_norm(MaxNorm::Engine(0.9));
                     let builder = match bound {
                         Some(bound) => builder.clip_value(bound),
