@@ -242,6 +242,17 @@ impl Architecture {
         self.scaling
     }
 
+    /// The same architecture without noise, and so with the same parameters.
+    pub fn without_noise(&self) -> Self {
+        let hidden = self.hidden.iter();
+        Self {
+            input_noise: Noise::None,
+            sparse_input: false,
+            hidden: hidden.map(|&(width, unit, _)| (width, unit, Noise::None)).collect(),
+            ..self.clone()
+        }
+    }
+
     /// The same architecture with weights scaled in another way.
     pub fn with_scaling(self, scaling: Scaling) -> Self {
         Self { scaling, ..self }

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use super::{
     any_model::Model,
+    model,
     reader::{Reader, Verify},
     training::{self, Position, Saved},
 };
@@ -64,6 +65,14 @@ pub struct TrainingState {
     pub settings: BTreeMap<String, String>,
     /// The caller's notes.
     pub notes: String,
+}
+
+/// The network in a model file with f32 weights or in a checkpoint.
+pub(crate) fn network_of_any(file: Reader<'_>) -> Result<Mlp, Error> {
+    if file.has(training::KEY) {
+        return Saved::open(file)?.into_network(Verify::Digest);
+    }
+    model::network(file, Verify::Digest)
 }
 
 impl Contents {

@@ -68,6 +68,7 @@ mod writer;
 
 pub use any_model::Model;
 pub(crate) use architecture::{Architecture, Versions, saved_network};
+pub(crate) use contents::network_of_any;
 pub use contents::{Contents, TrainingState};
 pub(crate) use elements::ElementType;
 pub(crate) use floats::FloatType;
@@ -77,7 +78,7 @@ pub(crate) use model::KEY as MODEL_KEY;
 pub(crate) use reader::{Reader, Verify};
 pub(crate) use tensor::{ReadInto, Tensor, WriteFrom};
 pub(crate) use training::{
-    KEY as CHECKPOINT_KEY, OptimiserRecord, Position, Saved, writer as of_training,
+    Expect, KEY as CHECKPOINT_KEY, OptimiserRecord, Position, Saved, writer as of_training,
 };
 pub(crate) use writer::{Writer, sorted_json};
 

@@ -145,6 +145,15 @@ fn allowed_factors(max_norm: bool, step: u64) -> Allowed {
     if max_norm && step > 0 { Allowed::Factors } else { Allowed::Only(1.0) }
 }
 
+/// What a checkpoint's tensors may hold besides finite numbers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Expect {
+    /// What the same run would have left; `max_norm` says whether its weights are bounded.
+    SameRun { max_norm: bool },
+    /// What any run of the same optimiser could have left.
+    AnyRun,
+}
+
 /// A checkpoint whose metadata was read, and whose tensors are still to be read.
 pub(crate) struct Saved<'a> {
     file: Reader<'a>,
@@ -197,18 +206,21 @@ impl<'a> Saved<'a> {
         self.file.load(Vec::new(), &[], Verify::Digest)
     }
 
-    /// Reads the network and states into memory of the file's architecture and optimiser; `max_norm`
-    /// says whether weights are bounded. On failure, the contents of that memory are unspecified.
+    /// Reads the network and states into memory of the file's widths and optimiser. On failure, the
+    /// contents of that memory are unspecified.
     pub fn load(
         self,
         mlp: &mut Mlp,
         states: &mut [LayerState],
-        max_norm: bool,
+        expect: Expect,
     ) -> Result<(), Error> {
         let step = self.position.step;
-        let factors = allowed_factors(max_norm, step);
+        let (factors, first_step) = match expect {
+            Expect::SameRun { max_norm } => (allowed_factors(max_norm, step), step == 0),
+            Expect::AnyRun => (Allowed::Factors, false),
+        };
         // Before the first step, all states have their first value.
-        let numbers = |first, later| if step == 0 { Allowed::Only(first) } else { later };
+        let numbers = |first, later| if first_step { Allowed::Only(first) } else { later };
         let widths = mlp.widths();
         let mut tensors = loaded_network(mlp);
         for (layer, state) in states.iter_mut().enumerate() {

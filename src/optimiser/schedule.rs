@@ -258,6 +258,23 @@ impl Schedule {
         Self::Sequence { phases: phases.into_iter().map(phase).collect(), then: Box::new(then) }
     }
 
+    /// This schedule, begun at step `start`, and its first rate before that: for a run that goes on
+    /// from another one ([`continue_from`](crate::train::TrainerBuilder::continue_from)).
+    ///
+    /// ```
+    /// use thinnet::train::Schedule;
+    ///
+    /// let rate = Schedule::Linear { from: 0.25, to: 0.0, steps: 2 }.starting_at(1000);
+    /// assert_eq!([999, 1000, 1001, 1002].map(|t| rate.at(t)), [0.25, 0.25, 0.125, 0.0]);
+    /// ```
+    #[must_use]
+    pub fn starting_at(self, start: u64) -> Self {
+        match start {
+            0 => self,
+            _ => Self::sequence([(start, Self::constant(self.at(0)))], self),
+        }
+    }
+
     /// The rate at step `t`.
     pub fn at(&self, t: u64) -> f64 {
         let part = |steps: u64| if t >= steps { 1.0 } else { t as f64 / steps as f64 };

@@ -1,6 +1,7 @@
 //! Training: the trainer, the optimisers and their schedules.
 
 mod backward;
+mod fine_tune;
 mod max_norm;
 #[cfg(test)]
 pub(crate) mod reference;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use super::{MaxNorm, Schedule, Trainer, TrainerBuilder};
 use crate::{
-    checkpoint::{self, Architecture, OptimiserRecord, Position, Reader, Saved, Writer},
+    checkpoint::{self, Architecture, Expect, OptimiserRecord, Position, Reader, Saved, Writer},
     error::Error,
     memory::ensure_room,
 };
@@ -182,8 +182,8 @@ impl TrainerBuilder {
         let (step, notes) = (saved.position.step, std::mem::take(&mut saved.position.notes));
         let rate = trainer.set_rate(saved.position.learning_rate);
         rate.map_err(|error| saved.refuse(error.to_string()))?;
-        let max_norm = trainer.updates().max_norm.is_some();
-        trainer.restore(step, |mlp, states| saved.load(mlp, states, max_norm))?;
+        let expect = Expect::SameRun { max_norm: trainer.updates().max_norm.is_some() };
+        trainer.restore(step, |mlp, states| saved.load(mlp, states, expect))?;
         Ok((trainer, notes))
     }
 }

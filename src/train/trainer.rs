@@ -467,6 +467,17 @@ impl Trainer {
         fill(&mut self.mlp, &mut self.states)
     }
 
+    /// Multiplies the pending factors into the weights, unless weights are bounded: without
+    /// max-norm, nothing is ever pending.
+    pub(super) fn settle_unbounded(&mut self) {
+        if self.updates.max_norm.is_none() {
+            for (layer, state) in self.mlp.layers.iter_mut().zip(&mut self.states) {
+                state.apply_pending(&mut layer.weights);
+                state.pending.fill(1.0);
+            }
+        }
+    }
+
     /// The learning rate of the next step: that of the optimiser's schedule, unless it was changed
     /// by [`Self::scale_learning_rate`] or [`Self::set_learning_rate`].
     pub fn learning_rate(&self) -> f64 {

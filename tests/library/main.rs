@@ -15,6 +15,7 @@ mod determinism;
 mod exchange;
 #[cfg(unix)]
 mod files;
+mod fine_tuning;
 mod formats;
 mod gaussian;
 mod hard_numbers;

@@ -72,6 +72,11 @@ impl TrainerBuilder {
         }
     }
 
+    /// The network.
+    pub(in crate::train) fn network_mut(&mut self) -> &mut Mlp {
+        &mut self.mlp
+    }
+
     /// Sets the seed of the masks, 0 by default.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
