@@ -380,6 +380,19 @@ pub enum Error {
         /// What it must be.
         expected: &'static str,
     },
+    /// A weight that the loss of a class or of an output's bits cannot be multiplied by.
+    #[error(
+        "weight of {of} {output}: expected a number from 0 to 3.4028235e38 (the largest in single \
+         precision), got {value:?}"
+    )]
+    OutputWeight {
+        /// What has the weight: a class, or the bits of an output.
+        of: &'static str,
+        /// The class or output, from 0.
+        output: usize,
+        /// The weight that was given.
+        value: f64,
+    },
     /// Probabilities of classes that do not add up to 1.
     #[error("the probabilities of row {row} add up to {sum:?}: expected 1")]
     RowSum {
@@ -715,6 +728,11 @@ mod tests {
                     expected: "a number from 0 to 1",
                 },
                 "probability at row 3, column 1: expected a number from 0 to 1, got 1.5",
+            ),
+            (
+                Error::OutputWeight { of: "class", output: 3, value: -1.0 },
+                "weight of class 3: expected a number from 0 to 3.4028235e38 (the largest in single \
+                 precision), got -1.0",
             ),
             (
                 Error::RowSum { row: 3, sum: 1.25 },

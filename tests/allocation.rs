@@ -76,7 +76,9 @@ fn steps_and_predictions_allocate_nothing_after_the_first() {
     pool.broadcast(|_| assert!(count(allocate) > 0, "the counter counts in the pool"));
     let mut classes = digits.batches(1, 0, 128).unwrap();
     let values = Targets::Values(digits.inputs());
-    let mut values = Batches::new(digits.inputs(), values, 128).unwrap();
+    let weights: Vec<f64> = (0..digits.rows()).map(|row| (row % 4) as f64).collect();
+    let values = Batches::new(digits.inputs(), values, 128).unwrap();
+    let mut values = values.with_weights(&weights).unwrap();
     let epoch = || {
         for batches in [&mut classes, &mut values] {
             batches.shuffle(1, 1);
@@ -107,6 +109,13 @@ fn steps_and_predictions_allocate_nothing_after_the_first() {
         let rate = Schedule::sequence([(1, Schedule::constant(0.1))], falling).with_warm_up(0.0, 2);
         let sgd = Sgd::new(rate).momentum(Schedule::paper_momentum());
         let trainer = Trainer::builder(mlp, sgd, 128).max_norm(MaxNorm::Paper(1.0));
+        // One of them with weights of rows and classes.
+        let weighted = noise == gaussian;
+        let trainer = if weighted {
+            trainer.class_weights(digits.balanced_weights().unwrap()).label_smoothing(0.1)
+        } else {
+            trainer
+        };
         let mut trainer = trainer.with_isa(isa()).unwrap().build().unwrap();
         let rows: Vec<u32> = (0..128).collect();
         let ids: Vec<u64> = (0..16).collect();
@@ -115,7 +124,9 @@ fn steps_and_predictions_allocate_nothing_after_the_first() {
             for _ in 0..steps {
                 let batch = Batch::gather(digits.inputs(), rows).unwrap();
                 let classes = Targets::Classes(&digits.labels().unwrap()[..rows.len()]);
-                trainer.step(&batch, classes).unwrap();
+                let weights = weighted.then_some(&weights[..rows.len()]);
+                let in_training = weights.map_or(batch, |w| batch.with_weights(w).unwrap());
+                trainer.step(&in_training, classes).unwrap();
                 predictor.predict(&batch, &mut workspace).unwrap();
                 predictor.weight_scaling(&batch, &mut workspace).unwrap();
                 integers.predict(&batch, &mut of_integers).unwrap();

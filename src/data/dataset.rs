@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Batches, OwnedTargets, idx, npy, source::Source, targets::copy_rows};
 use crate::{
     abridged::Few,
-    error::{Error, at_most, check_weights},
+    error::{Error, at_most, check_total_weight, check_weights},
     memory::reserve,
     nn::{TargetKind, Targets},
     tensor::{Matrix, MatrixView},
@@ -240,6 +240,36 @@ impl Dataset {
         let mut counts = reserve("class counts", self.classes)?;
         counts.resize(self.classes, 0);
         labels.iter().for_each(|&class| counts[class as usize] += 1);
+        Ok(counts)
+    }
+
+    /// The weight of each class with which all classes count the same: `n / (k n_c)`, with n rows of k
+    /// classes and n_c rows of class c, as scikit-learn's `balanced`. Rows count by their
+    /// [weights](Self::with_weights). A class without rows is not among the k, and gets 0.
+    ///
+    /// ```
+    /// use thinnet::{data::Dataset, tensor::Matrix};
+    ///
+    /// let data = Dataset::new(Matrix::zeroed(4, 1)?, vec![0, 2, 0, 0])?;
+    /// assert_eq!(data.balanced_weights()?, [4.0 / 6.0, 0.0, 2.0]);
+    /// # Ok::<(), thinnet::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The targets are not classes, the sum of the weights of the rows is 0 or infinite, or there is not
+    /// enough memory.
+    pub fn balanced_weights(&self) -> Result<Vec<f64>, Error> {
+        let labels = self.labels()?;
+        let mut counts: Vec<f64> = reserve("weights of classes", self.classes)?;
+        counts.resize(self.classes, 0.0);
+        for (row, &class) in labels.iter().enumerate() {
+            counts[class as usize] += self.weights.as_ref().map_or(1.0, |weights| weights[row]);
+        }
+        let all = check_total_weight(counts.iter().sum())?;
+        let occur = counts.iter().filter(|&&count| count > 0.0).count() as f64;
+        for count in &mut counts {
+            *count = if *count > 0.0 { all / (occur * *count) } else { 0.0 };
+        }
         Ok(counts)
     }
 

@@ -5,9 +5,12 @@ mod binary;
 mod huber;
 mod link;
 mod poisson;
+mod positive;
+mod smoothed;
 mod softmax;
 mod squared;
 mod targets;
+mod trained;
 mod unit;
 
 use serde::{Deserialize, Serialize};
@@ -22,8 +25,11 @@ use crate::{
 };
 pub use huber::HuberDelta;
 pub(crate) use link::LinkFunction;
+pub(crate) use positive::PositiveWeights;
+pub(crate) use smoothed::SmoothedSoftmax;
 use targets::{Kind, of_kind};
 pub use targets::{TargetKind, Targets};
+pub(crate) use trained::TrainedLoss;
 use unit::{Gradient, LossUnit};
 
 units! {

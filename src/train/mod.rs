@@ -3,6 +3,7 @@
 mod backward;
 mod fine_tune;
 mod max_norm;
+mod objective;
 #[cfg(test)]
 pub(crate) mod reference;
 mod resume;

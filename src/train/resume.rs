@@ -80,7 +80,7 @@ impl Trainer {
         ensure_room("the notes", notes.len().saturating_mul(8))?;
         let position = Position {
             notes: notes.to_owned(),
-            settings: join(self.other_settings(), settings)?,
+            settings: join(self.other_settings()?, settings)?,
             step: self.steps(),
             learning_rate: self.updates().learning_rate,
         };
@@ -98,20 +98,21 @@ impl Trainer {
     /// Names and values of all settings that determine the result of training.
     fn own_settings(&self) -> Result<Provenance, Error> {
         let mut settings = self.updates().settings()?;
-        settings.extend(self.other_settings());
+        settings.extend(self.other_settings()?);
         Ok(settings)
     }
 
     /// The settings that do not concern the updates.
-    fn other_settings(&self) -> Provenance {
+    fn other_settings(&self) -> Result<Provenance, Error> {
         // All backends with fused multiply-add give the same bits; those that round products before
         // adding them give different ones.
         let rounding = if self.isa().fuses() { "fused multiply-add" } else { PRODUCT_ROUNDED };
-        [
+        let mut settings = self.objective().settings()?;
+        settings.extend([
             ("mask seed".to_owned(), self.seed().to_string()),
             ("arithmetic".to_owned(), rounding.to_owned()),
-        ]
-        .into()
+        ]);
+        Ok(settings)
     }
 }
 

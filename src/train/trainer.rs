@@ -9,6 +9,7 @@ use std::{fmt, mem};
 use super::{
     LearningRate, Optimiser,
     backward::{Backward, LayerStep},
+    objective::Objective,
     updates::Updates,
     weights::RowWeights,
 };
@@ -63,6 +64,7 @@ use crate::{
 pub struct Trainer {
     mlp: Mlp,
     updates: Updates,
+    objective: Objective,
     seed: u64,
     step: u64,
     isa: Supported,
@@ -97,6 +99,7 @@ impl fmt::Debug for Trainer {
             .field("learning_rate", &self.updates.learning_rate)
             .field("max_norm", &self.updates.max_norm)
             .field("paper_rates", &self.updates.paper_rates)
+            .field("objective", &self.objective)
             .field("seed", &self.seed)
             .field("step", &self.step)
             .field("isa", &self.isa)
@@ -262,7 +265,8 @@ impl Trainer {
             self.forward(&part, targets.part(first..next), rows, done)?;
             // One sum over the rows of the batch, as without chunks.
             let dz = &mut self.flow.z[self.mlp.depth() - 1];
-            sum = weights.apply(first..next, dz, &self.losses[..part.rows()], sum);
+            let losses = &self.losses[..part.rows()];
+            sum = weights.apply(&self.objective, first..next, dz, losses, sum);
             let (pass, weight) = (self.pass(part.rows()), part.rows() as f64 / rows as f64);
             for (activity, lists) in self.activity.iter_mut().zip(&self.flow.lists) {
                 activity.add(lists.activity(pass), weight);
@@ -292,7 +296,7 @@ impl Trainer {
 
     /// Checks that the batch can be trained on, before anything is modified. Returns the weights of its
     /// rows.
-    fn check<'a>(&self, batch: &Batch<'a>, targets: Targets<'_>) -> Result<RowWeights<'a>, Error> {
+    fn check<'a>(&self, batch: &Batch<'a>, targets: Targets<'a>) -> Result<RowWeights<'a>, Error> {
         self.ensure_finite()?;
         let rows = batch.rows();
         if rows == 0 {
@@ -302,7 +306,7 @@ impl Trainer {
         self.flow.check(&self.mlp, self.chunk_of(rows))?;
         batch.check(self.mlp.inputs(), self.finite_inputs)?;
         targets.check(self.mlp.loss(), self.mlp.outputs(), rows)?;
-        RowWeights::of(batch)
+        RowWeights::of(batch, targets, &self.objective)
     }
 
     /// Draws the masks or factors of this step for every site except a sparse input.
@@ -352,7 +356,7 @@ impl Trainer {
 
         let logits = &mut self.flow.z[self.mlp.depth() - 1];
         let losses = &mut self.losses[..rows];
-        let (loss, outputs) = (self.mlp.loss(), self.mlp.outputs());
+        let (loss, outputs) = (self.objective.loss(self.mlp.loss()), self.mlp.outputs());
         loss.gradient(pass.isa, targets, outputs, of_rows, logits, losses)
     }
 
@@ -444,6 +448,11 @@ impl Trainer {
     /// The optimiser.
     pub fn optimiser(&self) -> &Optimiser {
         &self.updates.optimiser
+    }
+
+    /// The settings of the loss of a step.
+    pub(super) fn objective(&self) -> &Objective {
+        &self.objective
     }
 
     /// The settings of the updates.

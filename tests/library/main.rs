@@ -33,6 +33,7 @@ mod moments;
 mod monte_carlo;
 mod normals;
 mod npy;
+mod objective;
 mod onnx_graphs;
 mod onnx_out;
 mod properties;

@@ -48,6 +48,6 @@ impl LossUnit for BinaryCrossEntropy {
 }
 
 /// max(z, 0) - z t + ln(1 + e^-|z|)
-fn bit_loss(z: f64, t: f64) -> f64 {
+pub(super) fn bit_loss(z: f64, t: f64) -> f64 {
     z.max(0.0) - z * t + libm::log1p(libm::exp(-z.abs()))
 }

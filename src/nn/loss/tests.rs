@@ -75,6 +75,63 @@ fn losses_gradients_and_links_equal_their_formulas_in_every_panel() {
     });
 }
 
+/// A loss and its gradient against the formula and its differences in f64.
+fn equals_its_formula<U: LossUnit>(
+    isa: Isa,
+    unit: U,
+    trained: TrainedLoss<'_>,
+    (targets, width): (Targets<'_>, usize),
+) {
+    let (of, rows) = (of_kind::<U::Targets>(targets).unwrap(), 3);
+    let z: Vec<f32> = numbers(1, rows * width).iter().map(|z| 8.0 * z - 4.0).collect();
+    let mut panels = Panels::with_capacity(rows, width).unwrap();
+    panels.runs_mut().data.iter_mut().for_each(|panel| panel.fill(50.0));
+    for (i, &z) in z.iter().enumerate() {
+        panels.at_mut(i % width / PANEL, i / width)[i % width % PANEL] = z;
+    }
+    let mut losses = [f32::NAN; 3];
+    trained.gradient(isa.supported(), targets, width, 7, &mut panels, &mut losses).unwrap();
+    for row in 0..rows {
+        let mut z: Vec<f64> = z[row * width..][..width].iter().map(|&z| z.into()).collect();
+        let want = unit.plain(&z, of, row);
+        assert!((f64::from(losses[row]) - want).abs() <= RELATIVE * want, "{isa} {trained:?}");
+        for n in 0..width {
+            // The error of a central difference is below h² = 1e-8, that of rounding near 1e-12 / h.
+            let (at, h) = (z[n], 1e-4);
+            let [above, below] = [at + h, at - h].map(|moved| {
+                z[n] = moved;
+                unit.plain(&z, of, row)
+            });
+            z[n] = at;
+            let (got, want) = (f64::from(panels.get(row, n)), (above - below) / (2.0 * h) / 7.0);
+            assert!((got - want).abs() <= 1e-6 + RELATIVE * want.abs(), "{isa} {trained:?} {n}");
+        }
+    }
+}
+
+#[test]
+fn weighted_losses_equal_their_formulas_in_every_panel() {
+    on_each_isa(|isa| {
+        for width in [1, 2, 16, 17, 64, 65, 130] {
+            let weights: Vec<f64> = numbers(5, width).iter().map(|&w| 3.0 * f64::from(w)).collect();
+            let t = numbers(2, 3 * width);
+            let bits: Vec<f32> = t.iter().map(|t| if *t < 0.6 { t.round() } else { *t }).collect();
+            let bits = Targets::Binary(MatrixView::new(&bits, 3, width).unwrap());
+            let unit = PositiveWeights::new(&weights);
+            equals_its_formula(isa, unit, TrainedLoss::Positive(unit), (bits, width));
+            if width == 1 {
+                continue;
+            }
+            let classes: Vec<u32> = [0, width / 2, width - 1].map(|c| c as u32).to_vec();
+            for smoothing in [0.1, 0.9] {
+                let unit = SmoothedSoftmax::new(smoothing, &weights);
+                let trained = TrainedLoss::Smoothed(unit);
+                equals_its_formula(isa, unit, trained, (Targets::Classes(&classes), width));
+            }
+        }
+    });
+}
+
 #[test]
 fn targets_of_another_kind_are_refused_and_change_nothing() {
     let t = [0.5; 4];

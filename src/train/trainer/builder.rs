@@ -1,7 +1,10 @@
 //! The settings of a trainer, and its construction.
 
 use super::{
-    super::{LearningRate, MaxNorm, Optimiser, backward::Backward, updates::Updates},
+    super::{
+        LearningRate, MaxNorm, Optimiser, backward::Backward, objective::Objective,
+        updates::Updates,
+    },
     Trainer, gradients_of,
 };
 use crate::{
@@ -44,6 +47,7 @@ fn chunk(mlp: &Mlp) -> usize {
 pub struct TrainerBuilder {
     mlp: Mlp,
     updates: Updates,
+    objective: Objective,
     max_rows: usize,
     /// The number of rows that go through the network together.
     pub(super) chunk: usize,
@@ -65,6 +69,7 @@ impl TrainerBuilder {
                 max_norm: None,
                 paper_rates: false,
             },
+            objective: Objective::default(),
             max_rows,
             seed: 0,
             isa: Isa::detect(),
@@ -128,6 +133,54 @@ impl TrainerBuilder {
         self
     }
 
+    /// Gives each class a weight c, as PyTorch's `cross_entropy` does: the loss of a row with label t is
+    /// multiplied by `c[t]`, and the loss of a batch is `sum w c[t] L / sum w c[t]`, with w the weights of
+    /// the rows ([`Batch::with_weights`](crate::data::Batch::with_weights)).
+    /// [`Dataset::balanced_weights`](crate::data::Dataset::balanced_weights) makes all classes count the
+    /// same.
+    ///
+    /// ```
+    /// use thinnet::{
+    ///     data::Dataset, nn::{Loss, Mlp}, tensor::Matrix, train::{Schedule, Sgd, Trainer},
+    /// };
+    ///
+    /// // One row in five is of class 1.
+    /// let data = Dataset::new(Matrix::zeroed(5, 2)?, vec![0, 0, 1, 0, 0])?;
+    /// let mlp = Mlp::builder(2).output(2, Loss::SoftmaxCrossEntropy).build()?;
+    /// let trainer = Trainer::builder(mlp, Sgd::new(Schedule::constant(0.1)), 5)
+    ///     .class_weights(data.balanced_weights()?)
+    ///     .build()?;
+    /// # assert_eq!(trainer.steps(), 0);
+    /// # Ok::<(), thinnet::Error>(())
+    /// ```
+    #[must_use]
+    pub fn class_weights(mut self, weights: Vec<f64>) -> Self {
+        self.objective.class_weights = Some(weights);
+        self
+    }
+
+    /// Gives the bits of each output that are 1 a weight P, as PyTorch's `pos_weight` does: the loss of
+    /// an output becomes -P t ln p - (1 - t) ln(1 - p). Bits of which one in k is 1 count the same as
+    /// the others with P = k - 1.
+    #[must_use]
+    pub fn positive_weights(mut self, weights: Vec<f64>) -> Self {
+        self.objective.positive_weights = Some(weights);
+        self
+    }
+
+    /// Smooths the labels by ε, which is 0 by default (Szegedy et al. 2016, section 7): instead of
+    /// probability 1 for the label t, the targets are 1 - ε for the label, and ε / N more for each of the
+    /// N classes. With weights c of the classes, the loss of a row is, as in PyTorch,
+    ///
+    /// ```text
+    /// (1 - ε) c[t] (-ln p[t]) + ε / N sum over classes k of c[k] (-ln p[k])
+    /// ```
+    #[must_use]
+    pub fn label_smoothing(mut self, smoothing: f64) -> Self {
+        self.objective.label_smoothing = smoothing;
+        self
+    }
+
     /// Bounds the norm of the weights into each unit, after every update.
     #[must_use]
     pub fn max_norm(mut self, max_norm: MaxNorm) -> Self {
@@ -161,10 +214,12 @@ impl TrainerBuilder {
     /// Builds the trainer, at step 0 and with the optimiser's initial state.
     ///
     /// # Errors
-    /// A setting is out of range, parameters are NaN or infinite, or there is not enough memory.
+    /// A setting is out of range or does not fit the network's loss, parameters are NaN or infinite, or
+    /// there is not enough memory.
     pub fn build(self) -> Result<Trainer, Error> {
-        let Self { mlp, updates, max_rows, chunk, seed, isa, finite_inputs } = self;
+        let Self { mlp, updates, mut objective, max_rows, chunk, seed, isa, finite_inputs } = self;
         updates.check(&mlp.keeps())?;
+        objective.prepare(mlp.loss(), mlp.outputs())?;
         for (index, layer) in mlp.layers.iter().enumerate() {
             let finite = layer.weights.all_finite() && layer.bias.iter().all(|b| b.is_finite());
             if !finite {
@@ -199,6 +254,7 @@ impl TrainerBuilder {
         Ok(Trainer {
             mlp,
             updates,
+            objective,
             seed,
             step: 0,
             isa: isa.supported(),

@@ -28,13 +28,22 @@ type Left = (Vec<u32>, Vec<f64>, Vec<LayerGradient>, Mlp);
 fn steps(mlp: &Mlp, optimiser: &Optimiser, isa: Isa, chunk: usize) -> Left {
     let mut builder = Trainer::builder(mlp.clone(), optimiser.clone(), ROWS).seed(3);
     builder.chunk = chunk;
-    let builder = builder.max_norm(MaxNorm::Engine(0.8)).with_isa(isa).unwrap();
+    let mut builder = builder.max_norm(MaxNorm::Engine(0.8)).with_isa(isa).unwrap();
+    if mlp.loss() == Loss::SoftmaxCrossEntropy {
+        builder = builder.class_weights(vec![0.5, 3.0, 1.0]).label_smoothing(0.1);
+    }
+    // Some of the networks with weights of rows.
+    let weighted = mlp.loss() != Loss::SquaredError;
     let mut trainer = builder.build().unwrap();
     let (inputs, outputs) = (mlp.inputs(), mlp.outputs());
     let (mut losses, mut gradients) = (Vec::new(), Vec::new());
     for (step, rows) in [(1, ROWS), (2, 2), (3, ROWS)] {
         let (x, t) = (numbers(step, rows * inputs), numbers(step + 9, rows * outputs));
-        let batch = Batch::dense(MatrixView::new(&x, rows, inputs).unwrap()).starting_at(5);
+        let weights: Vec<f64> = (0..rows).map(|row| (row * 7 % 5) as f64).collect();
+        let mut batch = Batch::dense(MatrixView::new(&x, rows, inputs).unwrap()).starting_at(5);
+        if weighted {
+            batch = batch.with_weights(&weights).unwrap();
+        }
         let t: Vec<f32> = t.iter().map(|t| t.abs()).collect();
         let classes: Vec<u32> = t.iter().map(|t| (t * 3.0) as u32).take(rows).collect();
         let values = MatrixView::new(&t, rows, outputs).unwrap();
