@@ -451,6 +451,21 @@ pub enum Error {
         /// Its loss.
         loss: f32,
     },
+    /// The gradient of a step has NaN or infinite elements, and was to be measured before the update.
+    /// The parameters are unchanged.
+    #[error(
+        "the norm of the gradient of step {step} is {norm}: expected a finite number (parameters \
+         unchanged)"
+    )]
+    NonFiniteGradient {
+        /// The step that was refused.
+        step: u64,
+        /// The norm of its gradient.
+        norm: f64,
+    },
+    /// The averaged network is wanted, but the trainer keeps no average.
+    #[error("the parameters are not averaged: call `average` on the trainer's builder")]
+    NotAveraged,
     /// An earlier update made some parameters NaN or infinite.
     #[error(
         "layer {layer} has had NaN or infinite parameters since step {step}: train again with a lower \
@@ -765,6 +780,15 @@ mod tests {
             (
                 Error::DataKind { expected: "Classes", got: "Values" },
                 "the data set has targets of kind `Values`: expected `Classes`",
+            ),
+            (
+                Error::NonFiniteGradient { step: 7, norm: f64::INFINITY },
+                "the norm of the gradient of step 7 is inf: expected a finite number (parameters \
+                 unchanged)",
+            ),
+            (
+                Error::NotAveraged,
+                "the parameters are not averaged: call `average` on the trainer's builder",
             ),
             (
                 Error::NonFiniteParameters { layer: 1, step: 7 },

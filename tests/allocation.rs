@@ -16,7 +16,7 @@ use thinnet::{
     data::{Batch, Batches, Dataset, Split},
     nn::{Activation, Loss, Mlp, Targets},
     predict::{MonteCarlo, Predictor, Seeds},
-    train::{MaxNorm, Schedule, Sgd, Trainer},
+    train::{Averaging, MaxNorm, Schedule, Sgd, Trainer},
 };
 
 struct Counting;
@@ -116,6 +116,8 @@ fn steps_and_predictions_allocate_nothing_after_the_first() {
         } else {
             trainer
         };
+        let trainer = trainer.clip_value(0.1).average(Averaging::exponential(0.9));
+        let trainer = if sparse { trainer.clip_norm(1.0).l1(1e-4) } else { trainer };
         let mut trainer = trainer.with_isa(isa()).unwrap().build().unwrap();
         let rows: Vec<u32> = (0..128).collect();
         let ids: Vec<u64> = (0..16).collect();

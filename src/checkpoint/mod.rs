@@ -78,7 +78,8 @@ pub(crate) use model::KEY as MODEL_KEY;
 pub(crate) use reader::{Reader, Verify};
 pub(crate) use tensor::{ReadInto, Tensor, WriteFrom};
 pub(crate) use training::{
-    Expect, KEY as CHECKPOINT_KEY, OptimiserRecord, Position, Saved, writer as of_training,
+    AVERAGING, Expect, KEY as CHECKPOINT_KEY, OptimiserRecord, Position, Saved,
+    writer as of_training,
 };
 pub(crate) use writer::{Writer, sorted_json};
 

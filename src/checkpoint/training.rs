@@ -17,7 +17,7 @@ use crate::{
     nn::Mlp,
     optimiser::{LearningRate, Optimiser},
     thin::{
-        LayerState,
+        LayerState, average,
         update::{OptimiserState, StateInit, nothing_pending},
     },
 };
@@ -27,6 +27,9 @@ pub(crate) const KEY: &str = "thinnet.checkpoint";
 
 /// The most updates that a run can have done, so that it can always do one more.
 const MAX_STEPS: u64 = u64::MAX / 2;
+
+/// The name of the setting of averaged parameters, which is present if there are some.
+pub(crate) const AVERAGING: &str = "averaging";
 
 /// The name of a layer's pending max-norm factors.
 fn pending(layer: usize) -> String {
@@ -61,13 +64,14 @@ pub(crate) struct OptimiserRecord {
     pub kind: String,
     /// Names and values of its settings, and of those that apply with any optimiser.
     pub settings: BTreeMap<String, String>,
-    /// The names of its states, with which the names of those tensors start.
+    /// The names of its states and of the average, with which the names of those tensors start.
     states: Vec<String>,
 }
 
 impl OptimiserRecord {
     pub fn new(optimiser: &Optimiser, settings: BTreeMap<String, String>) -> Self {
-        let states = optimiser.states(1.0).iter().map(|state| state.name.to_owned()).collect();
+        let states = states(optimiser, &settings);
+        let states = states.iter().map(|state| state.name.to_owned()).collect();
         Self { kind: optimiser.name().to_owned(), settings, states }
     }
 
@@ -75,13 +79,19 @@ impl OptimiserRecord {
     /// permitted numbers of each.
     fn check(&self) -> Result<Vec<Allowed>, String> {
         let optimiser: Optimiser = self.kind.parse().map_err(|error: Error| error.to_string())?;
-        let states = optimiser.states(1.0);
+        let states = states(&optimiser, &self.settings);
         let expected: Vec<_> = states.iter().map(|state| state.name).collect();
         if self.states == expected {
             return Ok(states.iter().map(allowed_numbers).collect());
         }
         Err(format!("states {:?} of the optimiser: expected {expected:?}", self.states))
     }
+}
+
+/// The numbers that are stored for each parameter besides it.
+fn states(optimiser: &Optimiser, settings: &BTreeMap<String, String>) -> Vec<StateInit> {
+    let average = settings.contains_key(AVERAGING).then(average::init);
+    optimiser.states(1.0).into_iter().chain(average).collect()
 }
 
 /// The permitted numbers of an optimiser's state.
@@ -114,7 +124,7 @@ pub(crate) fn writer<'m>(
 ) -> Result<Writer<'m>, Error> {
     let mut tensors = saved_network(mlp);
     for (layer, state) in states.iter().enumerate() {
-        for state in &state.optimiser {
+        for state in state.optimiser.iter().chain(&state.average) {
             tensors.extend(saved(&prefix(state.init.name), layer, &state.weights, &state.bias));
         }
         let outputs = mlp.layers[layer].weights.outputs();
@@ -148,10 +158,11 @@ fn allowed_factors(max_norm: bool, step: u64) -> Allowed {
 /// What a checkpoint's tensors may hold besides finite numbers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Expect {
-    /// What the same run would have left; `max_norm` says whether its weights are bounded.
-    SameRun { max_norm: bool },
-    /// What any run of the same optimiser could have left.
-    AnyRun,
+    /// What the same run would have left; `max_norm` says whether its weights are bounded, `averaged`
+    /// whether its average has moved.
+    SameRun { max_norm: bool, averaged: bool },
+    /// What any run of the same optimiser could have left; `average` says whether to read its average.
+    AnyRun { average: bool },
 }
 
 /// A checkpoint whose metadata was read, and whose tensors are still to be read.
@@ -215,20 +226,24 @@ impl<'a> Saved<'a> {
         expect: Expect,
     ) -> Result<(), Error> {
         let step = self.position.step;
-        let (factors, first_step) = match expect {
-            Expect::SameRun { max_norm } => (allowed_factors(max_norm, step), step == 0),
-            Expect::AnyRun => (Allowed::Factors, false),
+        let (factors, stepped, average) = match expect {
+            Expect::SameRun { max_norm, averaged } => {
+                (allowed_factors(max_norm, step), step > 0, Some(averaged))
+            }
+            Expect::AnyRun { average } => (Allowed::Factors, true, average.then_some(true)),
         };
-        // Before the first step, all states have their first value.
-        let numbers = |first, later| if first_step { Allowed::Only(first) } else { later };
+        let numbers = |moved, first, later| if moved { later } else { Allowed::Only(first) };
         let widths = mlp.widths();
         let mut tensors = loaded_network(mlp);
         for (layer, state) in states.iter_mut().enumerate() {
-            for OptimiserState { init, weights, bias } in &mut state.optimiser {
+            // Before the first step, all states have their first value.
+            let optimiser = state.optimiser.iter_mut().map(|state| (stepped, state));
+            let average = average.zip(state.average.as_mut());
+            for (moved, OptimiserState { init, weights, bias }) in optimiser.chain(average) {
                 let [weights, biases] = loaded(&prefix(init.name), layer, weights, bias);
                 let later = allowed_numbers(init);
-                tensors.push(weights.allowing(numbers(init.weights, later)));
-                tensors.push(biases.allowing(numbers(init.biases, later)));
+                tensors.push(weights.allowing(numbers(moved, init.weights, later)));
+                tensors.push(biases.allowing(numbers(moved, init.biases, later)));
             }
             let outputs = widths[layer + 1];
             let to = ReadInto::Values(&mut state.pending[..outputs]);

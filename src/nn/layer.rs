@@ -43,6 +43,12 @@ impl Layer {
         Ok(Self { weights, bias, activation, noise })
     }
 
+    /// Checks that all parameters are finite; `index` is the layer's.
+    pub fn ensure_finite(&self, index: usize) -> Result<(), Error> {
+        let finite = self.weights.all_finite() && self.bias.iter().all(|b| b.is_finite());
+        finite.then_some(()).ok_or(Error::NonFiniteLayer { layer: index })
+    }
+
     pub fn bias_panels(&self) -> &[Panel] {
         self.bias.as_chunks().0
     }

@@ -35,10 +35,12 @@
 //!
 //! The tests contain the formulas as naive loops in f64.
 
+pub(crate) mod average;
 pub(crate) mod backward;
 mod by_input;
 mod dense;
 pub(crate) mod forward;
+pub(crate) mod gradient;
 pub(crate) mod integer;
 mod lists;
 pub(crate) mod moments;

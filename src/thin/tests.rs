@@ -812,13 +812,13 @@ fn an_overflow_is_told() {
 #[test]
 fn a_bound_on_the_gradient_lets_nan_through() {
     let rule = Mixed { g: 1.0, w: 0.0, v: 0.0 };
-    let bounds = update::Bounds { weight_gradient: 0.5, bias_gradient: 0.5, norm: None };
+    let options = update::StepOptions { clip_weights: 0.5, clip_biases: 0.5, ..max_norm(None) };
     on_each_isa(|isa| {
         for dz in [f32::NAN, -f32::NAN] {
             // The inputs are 1 and 0: only the weight from the first, and the bias, are affected.
             let lists = lists(isa, &[1.0, 0.0], 1, 2, Keep::ONE, InputBits::All);
             let mut layer = Trained::new(2, 1, &[1.0; 2], &[1.0]);
-            assert!(layer.step(isa, [rule; 2], bounds, &lists, &panels(&[dz], 1, 1)));
+            assert!(layer.step(isa, [rule; 2], options, &lists, &panels(&[dz], 1, 1)));
             assert!(layer.weights.get(0, 0).is_nan() && layer.bias[0].is_nan(), "{isa}");
             assert_eq!(layer.weights.get(0, 1), 1.0);
         }
@@ -826,8 +826,13 @@ fn a_bound_on_the_gradient_lets_nan_through() {
 }
 
 /// With this bound on the norm of the weights into a unit, and none on the gradient.
-fn max_norm(norm: Option<f32>) -> update::Bounds {
-    update::Bounds { weight_gradient: f32::INFINITY, bias_gradient: f32::INFINITY, norm }
+fn max_norm(most: Option<f32>) -> update::StepOptions {
+    update::StepOptions {
+        clip_weights: f32::INFINITY,
+        clip_biases: f32::INFINITY,
+        max_norm: most,
+        average: 0.0,
+    }
 }
 
 /// A layer in training, without a layer below.
@@ -839,15 +844,15 @@ struct Trained {
 
 impl Trained {
     fn new(inputs: usize, outputs: usize, w: &[f32], b: &[f32]) -> Self {
-        let state = LayerState::new(inputs, outputs, &[update::StateInit::zero("v")]).unwrap();
-        Self { weights: tiles(w, inputs, outputs), bias: padded(b), state }
+        let state = LayerState::new(inputs, outputs, &[update::StateInit::zero("v")], None);
+        Self { weights: tiles(w, inputs, outputs), bias: padded(b), state: state.unwrap() }
     }
 
     fn step(
         &mut self,
         isa: Isa,
         rules: [Mixed; 2],
-        bounds: update::Bounds,
+        options: update::StepOptions,
         x: &Lists,
         dz: &Panels,
     ) -> bool {
@@ -866,7 +871,7 @@ impl Trained {
             bias_gradient: bias_gradient.as_chunks().0,
             squares: &mut vec![[5.0; PANEL]; tiles + 1],
         };
-        update::layer(serial(isa), rules, bounds, operands, None, to)
+        update::layer(serial(isa), rules, options, operands, None, to)
     }
 
     fn with_pending(&self) -> Tiles {

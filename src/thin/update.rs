@@ -7,7 +7,7 @@
 //! scale factor of each unit stays pending until the next pass over the weights.
 
 use super::{
-    PANEL, Panel, Panels, Tile, Tiles, VECTORS,
+    PANEL, Panel, Panels, Tile, Tiles, VECTORS, average,
     backward::add_rows,
     load, prefetch, store,
     visit::{self, GradientSink, LayerBelow, Operands},
@@ -51,7 +51,8 @@ impl StateInit {
     }
 }
 
-/// One number of the optimiser's state for each parameter of a layer.
+/// One number for each parameter of a layer that persists between steps: of the optimiser's state, or
+/// the average of the parameter.
 #[derive(Clone, Debug)]
 pub(crate) struct OptimiserState {
     /// Its name and first values.
@@ -67,14 +68,21 @@ pub(crate) struct OptimiserState {
 pub(crate) struct LayerState {
     /// The optimiser's state.
     pub optimiser: Vec<OptimiserState>,
+    /// The average of the parameters, if it is wanted.
+    pub average: Option<OptimiserState>,
     /// s: the pending max-norm factor for the incoming weights of each unit.
     pub pending: AlignedBuffer<f32>,
 }
 
 impl LayerState {
-    /// The initial state, with nothing pending.
-    pub(crate) fn new(inputs: usize, outputs: usize, states: &[StateInit]) -> Result<Self, Error> {
-        let state = |&init: &StateInit| {
+    /// The initial state, with nothing pending; `average` says whether parameters are averaged.
+    pub(crate) fn new(
+        inputs: usize,
+        outputs: usize,
+        states: &[StateInit],
+        average: Option<StateInit>,
+    ) -> Result<Self, Error> {
+        let state = |init: StateInit| {
             let mut weights = Tiles::zeroed(inputs, outputs)?;
             let mut bias = AlignedBuffer::zeroed(outputs.next_multiple_of(PANEL))?;
             if init.weights != 0.0 {
@@ -84,7 +92,8 @@ impl LayerState {
             Ok(OptimiserState { init, weights, bias })
         };
         Ok(Self {
-            optimiser: states.iter().map(state).collect::<Result<_, Error>>()?,
+            optimiser: states.iter().copied().map(state).collect::<Result<_, Error>>()?,
+            average: average.map(state).transpose()?,
             pending: nothing_pending(outputs)?,
         })
     }
@@ -102,16 +111,18 @@ pub(crate) fn nothing_pending(outputs: usize) -> Result<AlignedBuffer<f32>, Erro
     Ok(factors)
 }
 
-/// The bounds of an update, with any rule.
+/// The options of a step, with any rule.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bounds {
+pub(crate) struct StepOptions {
     /// The largest size of an element of the weights' gradient. Infinity, for no bound, changes no
     /// bit.
-    pub weight_gradient: f32,
+    pub clip_weights: f32,
     /// The same for the gradient of the biases.
-    pub bias_gradient: f32,
+    pub clip_biases: f32,
     /// The largest norm of the weights into a unit.
-    pub norm: Option<f32>,
+    pub max_norm: Option<f32>,
+    /// How far the average moves towards the parameters before the step changes them, from 0 to 1.
+    pub average: f32,
 }
 
 /// The optimiser step on one block.
@@ -217,36 +228,48 @@ pub(crate) struct Parameters<'a> {
 pub(crate) fn layer<const N: usize, R: Rule<N>>(
     pass: Pass,
     [weight_rule, bias_rule]: [R; 2],
-    bounds: Bounds,
+    options: StepOptions,
     operands: Operands<'_>,
     below: Option<LayerBelow<'_>>,
     to: Parameters<'_>,
 ) -> bool {
-    let LayerState { optimiser, pending } = to.state;
+    let LayerState { optimiser, average, pending } = to.state;
+    let rate = options.average;
+    // Where it would not move, it is neither read nor written.
+    let average = average.as_mut().filter(|_| rate > 0.0);
+    let (average, of_biases) = average.map(|to| (to.weights.runs_mut(), &mut to.bias)).unzip();
     let states = &mut optimiser.as_chunks_mut::<N>().0[0];
     let pending = pending.as_chunks_mut().0;
     let squares = &mut to.squares[..to.weights.blocks() * to.weights.panels()];
     let squares = Runs { data: squares, size: operands.dz.panels() };
     let of_weights = states.each_mut().map(|state| state.weights.runs_mut());
-    let memory = (to.weights.runs_mut(), of_weights, squares);
-    visit::blocks(pass, operands, below, memory, &|b, (w, state, squares)| Step {
-        rule: weight_rule,
-        bound: bounds.weight_gradient,
-        s: pending,
-        w: w.data,
-        state: state.map(|state| state.data),
-        before: to.before.map(|before| before.block(b)),
-        squares: squares.data,
+    let memory = ((to.weights.runs_mut(), of_weights, squares), average);
+    visit::blocks(pass, operands, below, memory, &|b, ((w, state, squares), average)| {
+        if let Some(average) = average {
+            pass.dispatch(average::Weights { rate, w: w.data, s: pending, average: average.data });
+        }
+        Step {
+            rule: weight_rule,
+            bound: options.clip_weights,
+            s: pending,
+            w: w.data,
+            state: state.map(|state| state.data),
+            before: to.before.map(|before| before.block(b)),
+            squares: squares.data,
+        }
     });
+    if let Some(average) = of_biases {
+        pass.dispatch(average::Biases { rate, b: to.bias, average: average.as_chunks_mut().0 });
+    }
     pass.dispatch(Biases {
         rule: bias_rule,
-        bound: bounds.bias_gradient,
+        bound: options.clip_biases,
         g: to.bias_gradient,
         b: to.bias,
         state: states.each_mut().map(|state| state.bias.as_chunks_mut().0),
     });
     // A sum of squares overflows before the weights do.
-    let suspect = project(to.weights, to.squares, bounds.norm, pending);
+    let suspect = project(to.weights, to.squares, options.max_norm, pending);
     suspect && !to.weights.all_finite() || to.bias.iter().flatten().any(|b| !b.is_finite())
 }
 

@@ -15,7 +15,7 @@ use crate::{
     thin::{
         ByInput, Kept, LayerState, PANEL, Panel, Panels, ProductPath, Tiles, Unit,
         backward::BelowUnit,
-        update::{self, Bounds, Parameters, Rule, Sum},
+        update::{self, Parameters, Rule, StepOptions, Sum},
         visit::{LayerBelow, Operands},
     },
 };
@@ -95,6 +95,38 @@ impl Backward {
         })
     }
 
+    /// Updates layer `index` by the gradient in `step`, to which no further rows are added, and by
+    /// that of its biases. Returns whether a parameter is now NaN or infinite.
+    pub fn apply(
+        &mut self,
+        pass: Pass,
+        mlp: &mut Mlp,
+        flow: &mut Flow,
+        index: usize,
+        step: LayerStep<'_>,
+    ) -> bool {
+        flow.lists[index].set_rows(0);
+        let layer = &mut mlp.layers[index];
+        let operands = Operands {
+            x: &flow.lists[index],
+            dz: &flow.z[index],
+            outputs: layer.weights.outputs(),
+            path: ProductPath::FewRows,
+            by_input: &self.by_input,
+        };
+        let backward = LayerBackward {
+            pass,
+            operands,
+            noise: Noise::None,
+            below: None,
+            bias_gradient: self.bias_gradients[index].as_chunks().0,
+            squares: self.squares.as_chunks_mut().0,
+        };
+        let (weights, bias) = (&mut layer.weights, layer.bias.as_chunks_mut().0);
+        // Without a layer below, its unit is not used.
+        Update { backward, step, weights, bias }.below(&Kept)
+    }
+
     /// Computes the gradients of layer `index` and of the layer below it.
     pub fn collect(
         &mut self,
@@ -108,6 +140,11 @@ impl Backward {
         let weights = &mlp.layers[index].weights;
         let (activation, backward) = self.layer(pass, mlp, flow, index);
         activation.dispatch(Collect { backward, weights, pending, to });
+    }
+
+    /// The bias gradient of layer `index`, padded to whole panels with zeros.
+    pub fn bias_gradient_mut(&mut self, index: usize) -> &mut [Panel] {
+        self.bias_gradients[index].as_chunks_mut().0
     }
 
     /// The bias gradient of layer `index`.
@@ -199,16 +236,16 @@ impl Update<'_> {
         let below = backward.below(unit);
         let LayerBackward { pass, operands, bias_gradient, squares, .. } = backward;
         let LayerStep { updates, t, keep_of_inputs, state, before } = step;
-        let bounds = updates.bounds(keep_of_inputs);
+        let options = updates.options(t, keep_of_inputs);
         let to = Parameters { weights, bias, state, bias_gradient, before, squares };
-        updates.rules(t, keep_of_inputs, UpdateByRule { pass, bounds, operands, below, to })
+        updates.rules(t, keep_of_inputs, UpdateByRule { pass, options, operands, below, to })
     }
 }
 
 /// [`Update`] as a visitor of the rules.
 struct UpdateByRule<'a> {
     pass: Pass,
-    bounds: Bounds,
+    options: StepOptions,
     operands: Operands<'a>,
     below: Option<LayerBelow<'a>>,
     to: Parameters<'a>,
@@ -218,8 +255,8 @@ impl RuleVisitor for UpdateByRule<'_> {
     type Output = bool;
 
     fn visit<const N: usize, R: Rule<N>>(self, weights: R, biases: R) -> bool {
-        let Self { pass, bounds, operands, below, to } = self;
-        update::layer(pass, [weights, biases], bounds, operands, below, to)
+        let Self { pass, options, operands, below, to } = self;
+        update::layer(pass, [weights, biases], options, operands, below, to)
     }
 }
 

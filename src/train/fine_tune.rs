@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Trainer, TrainerBuilder};
 use crate::{
-    checkpoint::{self, Architecture, Expect, Reader, Saved},
+    checkpoint::{self, AVERAGING, Architecture, Expect, Reader, Saved},
     error::Error,
     nn::Mlp,
 };
@@ -75,6 +75,9 @@ impl TrainerBuilder {
     /// rate that was set between steps stays in force if the schedule of the learning rate is the
     /// same as before; otherwise the new one gives the rate.
     ///
+    /// An average of the parameters goes on if its setting is the same; another one has to start
+    /// later ([`Averaging::Tail`](super::Averaging::Tail)).
+    ///
     /// [`Self::parameters_from`] takes the parameters alone.
     ///
     /// # Errors
@@ -115,7 +118,15 @@ impl TrainerBuilder {
             rate.map_err(|error| saved.refuse(error.to_string()))?;
         }
         let (step, notes) = (saved.position.step, std::mem::take(&mut saved.position.notes));
-        trainer.restore(step, |mlp, states| saved.load(mlp, states, Expect::AnyRun))?;
+        let same_average = saved.optimiser.settings.get(AVERAGING) == settings.get(AVERAGING);
+        if trainer.updates().is_averaging(step) && !same_average {
+            return Err(saved.refuse(format!(
+                "no such average of the first {step} updates: expected the checkpoint's averaging, or \
+                 a tail from update {step} on"
+            )));
+        }
+        let expect = Expect::AnyRun { average: same_average };
+        trainer.restore(step, |mlp, states| saved.load(mlp, states, expect))?;
         trainer.settle_unbounded();
         Ok((trainer, notes))
     }

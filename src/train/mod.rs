@@ -1,5 +1,6 @@
 //! Training: the trainer, the optimisers and their schedules.
 
+mod averaging;
 mod backward;
 mod fine_tune;
 mod max_norm;
@@ -12,6 +13,7 @@ mod updates;
 mod weights;
 
 pub use crate::optimiser::*;
+pub use averaging::Averaging;
 pub use max_norm::MaxNorm;
 pub use resume::{Provenance, describe_setting};
 pub(crate) use trainer::Part;

@@ -9,9 +9,37 @@ pub struct Reference {
     pub max_norm: f64,
     /// The largest size of an element of the gradient.
     pub clip_value: f64,
+    /// The largest norm of the gradient of all parameters.
+    pub clip_norm: f64,
+    /// The factor of the sum of all |w| in the penalty.
+    pub l1: f64,
 }
 
+/// The weights into each unit of a layer, and its biases; or their gradients.
+type Layer = (Vec<Vec<f64>>, Vec<f64>);
+
 impl Reference {
+    /// Only the optimiser.
+    pub fn plain(optimiser: Optimiser) -> Self {
+        let (max_norm, clip_value, clip_norm) = (f64::INFINITY, f64::INFINITY, f64::INFINITY);
+        Self { optimiser, max_norm, clip_value, clip_norm, l1: 0.0 }
+    }
+
+    /// Adds the gradient of the penalty to that of the loss, and scales the sum to within the norm.
+    pub fn prepare(&self, weights: &[&[Vec<f64>]], gradients: &mut [Layer]) {
+        for (w, g) in weights.iter().zip(&mut *gradients) {
+            for (w, g) in w.iter().flatten().zip(g.0.iter_mut().flatten()) {
+                *g += if *w == 0.0 { 0.0 } else { self.l1 * w.signum() };
+            }
+        }
+        let all = gradients.iter().flat_map(|(dw, db)| dw.iter().flatten().chain(db));
+        let norm = all.map(|g| g * g).sum::<f64>().sqrt();
+        let factor = (self.clip_norm / (norm + 1e-6)).min(1.0);
+        for (dw, db) in gradients {
+            dw.iter_mut().flatten().chain(db).for_each(|g| *g *= factor);
+        }
+    }
+
     /// The state of so many weights or biases before the first step.
     pub fn initial(&self, parameters: usize) -> Vec<Vec<f64>> {
         let states = self.optimiser.states(1.0);

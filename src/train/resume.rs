@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{MaxNorm, Schedule, Trainer, TrainerBuilder};
+use super::{Averaging, MaxNorm, Schedule, Trainer, TrainerBuilder};
 use crate::{
     checkpoint::{self, Architecture, Expect, OptimiserRecord, Position, Reader, Saved, Writer},
     error::Error,
@@ -37,6 +37,9 @@ pub fn describe_setting(name: &str, value: &str) -> String {
         "max-norm" => serde_json::from_str(value).map(|max_norm: Option<MaxNorm>| {
             max_norm.map_or_else(|| "none".to_owned(), |max_norm| max_norm.to_string())
         }),
+        checkpoint::AVERAGING => {
+            serde_json::from_str(value).map(|average: Averaging| average.to_string())
+        }
         "arithmetic" if value == PRODUCT_ROUNDED => {
             Ok("separate multiplication and addition (instruction set portable)".to_owned())
         }
@@ -183,7 +186,9 @@ impl TrainerBuilder {
         let (step, notes) = (saved.position.step, std::mem::take(&mut saved.position.notes));
         let rate = trainer.set_rate(saved.position.learning_rate);
         rate.map_err(|error| saved.refuse(error.to_string()))?;
-        let expect = Expect::SameRun { max_norm: trainer.updates().max_norm.is_some() };
+        let updates = trainer.updates();
+        let (max_norm, averaged) = (updates.max_norm.is_some(), updates.has_averaged(step));
+        let expect = Expect::SameRun { max_norm, averaged };
         trainer.restore(step, |mlp, states| saved.load(mlp, states, expect))?;
         Ok((trainer, notes))
     }

@@ -1,6 +1,7 @@
 //! The trainer: a network, the optimiser's state, and the buffers of a step.
 
 mod builder;
+mod complete;
 
 pub use builder::TrainerBuilder;
 
@@ -23,7 +24,7 @@ use crate::{
     predict::Predictor,
     simd::{Isa, Supported},
     tensor::AlignedBuffer,
-    thin::{Activity, Gaps, InputBits, LayerState, Tiles, noise, update::Sum},
+    thin::{Activity, Gaps, InputBits, LayerState, Tiles, average, noise, update::Sum},
 };
 
 /// Trains a network, one batch per call.
@@ -83,8 +84,10 @@ pub struct Trainer {
     /// About how many rows go through the network together.
     chunk: usize,
     /// The gradient of each layer's weights over the earlier chunks of a batch, if there can be
-    /// several.
+    /// several; or the complete gradient, if the update needs it.
     gradients: Vec<Tiles>,
+    /// A number per block of the largest layer, if the update needs the complete gradient.
+    block_sums: Vec<f64>,
     /// How much of each layer's inputs took part in the products of the last batch.
     activity: Vec<Activity>,
 }
@@ -97,7 +100,10 @@ impl fmt::Debug for Trainer {
             .field("optimiser", &self.updates.optimiser)
             .field("clip_value", &self.updates.clip_value)
             .field("learning_rate", &self.updates.learning_rate)
+            .field("clip_norm", &self.updates.clip_norm)
+            .field("l1", &self.updates.l1)
             .field("max_norm", &self.updates.max_norm)
+            .field("average", &self.updates.average)
             .field("paper_rates", &self.updates.paper_rates)
             .field("objective", &self.objective)
             .field("seed", &self.seed)
@@ -192,8 +198,9 @@ impl Trainer {
     ///
     /// # Errors
     /// The batch has no rows, too many rows or the wrong width, inputs are not finite, the targets
-    /// do not fit, the sum of the weights is 0 or infinite, or the loss is not finite; the parameters are left unchanged. It is also an
-    /// error if an earlier update made parameters NaN or infinite.
+    /// do not fit, the sum of the weights is 0 or infinite, or the loss is not finite, or the norm of
+    /// the gradient if it is to be clipped; the parameters are left unchanged. It is also an error if
+    /// an earlier update made parameters NaN or infinite.
     pub fn step(&mut self, batch: &Batch<'_>, targets: Targets<'_>) -> Result<f32, Error> {
         self.step_watched(batch, targets, &mut |_| ())
     }
@@ -205,15 +212,20 @@ impl Trainer {
         targets: Targets<'_>,
         done: &mut dyn FnMut(Part),
     ) -> Result<f32, Error> {
-        self.each_chunk(batch, targets, done, |trainer, chunk, done| {
-            if chunk.last {
+        let complete = self.updates.needs_complete_gradient();
+        let loss = self.each_chunk(batch, targets, done, |trainer, chunk, done| {
+            if chunk.last && !complete {
                 trainer.update(chunk, done);
             } else {
                 let mut gradients = mem::take(&mut trainer.gradients);
                 trainer.collect(chunk, &mut gradients, done);
                 trainer.gradients = gradients;
             }
-        })
+        })?;
+        if complete {
+            self.update_by_complete_gradient(self.chunk_of(batch.rows()), done)?;
+        }
+        Ok(loss)
     }
 
     /// The loss and its gradient with respect to every layer's parameters, under the masks of the
@@ -440,6 +452,33 @@ impl Trainer {
         Predictor::in_training(self, self.isa, self.finite_inputs)
     }
 
+    /// A copy of the network with its parameters averaged over the steps so far, the last included.
+    /// Before the first update that counts, it is a copy of the network as it is now.
+    ///
+    /// The average inside the trainer is always a step late, because max-norm is applied late: the copy
+    /// catches up. The trainer is left unchanged.
+    ///
+    /// # Errors
+    /// The trainer was built without [`TrainerBuilder::average`], parameters are NaN or infinite, or
+    /// there is not enough memory.
+    pub fn averaged_network(&self) -> Result<Mlp, Error> {
+        let average = self.updates.average.ok_or(Error::NotAveraged)?;
+        if average.count(self.step) == 0 {
+            return self.network();
+        }
+        let mut mlp = self.mlp.try_clone()?;
+        for (index, (layer, state)) in mlp.layers.iter_mut().zip(&self.states).enumerate() {
+            let now = (&layer.weights, layer.bias_panels());
+            if let Some((weights, bias)) =
+                average::caught_up(self.isa, average.rate(self.step), now, state)?
+            {
+                (layer.weights, layer.bias) = (weights, bias);
+            }
+            layer.ensure_finite(index)?;
+        }
+        Ok(mlp)
+    }
+
     /// The network; the optimiser's state is discarded.
     pub fn into_network(self) -> Mlp {
         self.mlp.with_pending(&self.states)
@@ -574,6 +613,8 @@ impl Trainer {
     }
 }
 
+#[cfg(test)]
+mod average_tests;
 #[cfg(test)]
 mod chunk_tests;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use thinnet::{
     data::Batch,
     nn::{Activation, IntegerMlp, Loss, Mlp, MlpBuilder},
     tensor::MatrixView,
-    train::{Adam, AdamW, MaxNorm, Optimiser, Schedule, Sgd, Trainer, TrainerBuilder},
+    train::{Adam, AdamW, Averaging, MaxNorm, Optimiser, Schedule, Sgd, Trainer, TrainerBuilder},
 };
 
 use crate::{
@@ -110,6 +110,27 @@ fn a_rate_that_was_set_stays_only_with_the_same_schedule() {
 }
 
 /// The weights are those that max-norm left, and nothing is pending any more.
+/// An average goes on with the same setting. Another one can start, but not have started.
+#[test]
+fn an_average_goes_on_or_starts_later() {
+    let averaging = |average| with(sgd(0.1)).average(average);
+    let same = Averaging::exponential(0.9);
+    let mut unbroken = trained(averaging(same), 7);
+    let saved = bytes(&unbroken);
+    let (plain, _) = with(sgd(0.1)).continue_from_bytes(&saved).unwrap();
+    assert_eq!((plain.steps(), digest(&plain)), (7, digest(&unbroken)));
+    let (mut later, _) = averaging(Averaging::tail(7)).continue_from_bytes(&saved).unwrap();
+    step(&mut later);
+    assert_eq!(later.averaged_network().unwrap().digest(), digest(&later));
+    for other in [Averaging::exponential(0.8), Averaging::tail(6)] {
+        let error = averaging(other).continue_from_bytes(&saved).map(drop).unwrap_err().to_string();
+        assert!(error.contains("no such average of the first 7 updates"), "{error}");
+    }
+    let (mut resumed, _) = averaging(same).continue_from_bytes(&saved).unwrap();
+    assert_eq!(step(&mut resumed), step(&mut unbroken));
+    assert_eq!(bytes(&resumed), bytes(&unbroken));
+}
+
 #[test]
 fn it_goes_on_without_max_norm() {
     let before = trained(with(sgd(0.5)).max_norm(MaxNorm::Engine(0.5)), 5);

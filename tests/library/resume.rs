@@ -1,13 +1,14 @@
 //! A resumed run equals an uninterrupted one.
 
 use thinnet::{
-    Isa, Keep,
+    Isa, Keep, Noise, Sigma,
     data::Batch,
     mask::{Domain, Streams},
     nn::{Activation, Loss, Mlp, Targets},
     tensor::MatrixView,
     train::{
-        Adagrad, Adam, MaxNorm, Optimiser, Provenance, Schedule, Sgd, Trainer, TrainerBuilder,
+        Adagrad, Adam, Averaging, MaxNorm, Optimiser, Provenance, Schedule, Sgd, Trainer,
+        TrainerBuilder,
     },
 };
 
@@ -76,9 +77,67 @@ fn with_any_optimiser_too() {
 }
 
 #[test]
-fn with_a_bound_on_the_gradient_too() {
+fn with_every_option_too() {
+    let gaussian = || Noise::from(Sigma::new(0.5).unwrap());
+    let noisy = || {
+        Mlp::builder(20)
+            .input_noise(gaussian())
+            .hidden(70, Activation::Relu, gaussian())
+            .hidden(30, Activation::Logistic, gaussian())
+            .output(3, Loss::SoftmaxCrossEntropy)
+            .seed(1)
+            .build()
+            .unwrap()
+    };
+    let warm = Averaging::Exponential { decay: 0.9, warm_up: true, every: 1 };
+    let seldom = Averaging::Exponential { decay: 0.5, warm_up: false, every: 3 };
+    for average in [warm, seldom, Averaging::tail(10), Averaging::Tail { from: 4, every: 5 }] {
+        resumed_anywhere(&|| {
+            let builder = Trainer::builder(noisy(), Adam::default(), 8).seed(5);
+            let builder = builder.max_norm(MaxNorm::Engine(0.9)).clip_value(0.001).average(average);
+            builder.with_isa(backend::isa()).unwrap()
+        });
+    }
     for optimiser in Optimiser::ALL {
-        resumed_anywhere(&|| with(optimiser.clone()).clip_value(0.01));
+        let with = || with(optimiser.clone());
+        resumed_anywhere(&|| with().clip_value(0.01).average(warm));
+        resumed_anywhere(&|| with().clip_norm(0.3).l1(0.001).average(warm));
+    }
+}
+
+/// The average is in the file if the settings say so, and only then. Before it has moved, it is 0.
+#[test]
+fn averages_that_saving_could_not_have_written_are_refused() {
+    let from = |from: u64| builder().average(Averaging::tail(from));
+    let saved = |from_step: u64| {
+        let mut trainer = from(from_step).build().unwrap();
+        for _ in 0..5 {
+            step(&mut trainer);
+        }
+        trainer.to_bytes(&settings(), "").unwrap()
+    };
+    // After five steps, the average of those after the first three has the fourth in it.
+    let (moved, not_yet) = (saved(3), saved(4));
+    let resume = |bytes: &[u8], builder: TrainerBuilder| {
+        builder.resume_from_bytes(bytes, &settings()).map(drop).map_err(|error| error.to_string())
+    };
+    resume(&moved, from(3)).unwrap();
+    resume(&not_yet, from(4)).unwrap();
+    for (what, other, words) in [
+        (
+            r#",\"average\"]"#,
+            "]",
+            r#"states ["velocity"] of the optimiser: expected ["velocity", "average"]"#,
+        ),
+        (r#"\"averaging\""#, r#"\"averages\""#, r#"expected ["velocity"]"#),
+        ("average.layers.1.bias", "averaged.layers.1.bias", "average.layers.1.bias"),
+        // A file that claims an earlier step.
+        (r#"\"from\\\":3"#, r#"\"from\\\":4"#, "average.layers"),
+    ] {
+        let error =
+            resume(&altered(&moved, what, other), from(if what.contains("from") { 4 } else { 3 }));
+        let error = error.unwrap_err();
+        assert!(error.contains(words), "{what}: {error}");
     }
 }
 
@@ -90,6 +149,10 @@ fn resumed_anywhere(builder: &dyn Fn() -> TrainerBuilder) {
     for t in 0..40 {
         unbroken.save(&path, &settings(), &format!("at {t}")).unwrap();
         let (mut resumed, notes) = builder().resume(&path, &settings()).unwrap();
+        let [average, same] = [&unbroken, &resumed].map(|trainer| {
+            trainer.averaged_network().map_or_else(|error| error.to_string(), |mlp| mlp.digest())
+        });
+        assert_eq!(average, same);
         assert_eq!((resumed.steps(), notes), (t, format!("at {t}")));
         assert_eq!(resumed.network().unwrap().digest(), unbroken.network().unwrap().digest());
         losses.push(step(&mut unbroken));
@@ -133,6 +196,13 @@ fn other_settings_of_the_trainer_are_refused() {
         ["`max-norm` was 1.0 times", "is 1.0 now"],
     );
     refused(builder().paper_rates(), &settings(), ["paper's rates", "true"]);
+    refused(
+        builder().average(Averaging::exponential(0.9)),
+        &settings(),
+        ["`averaging` was not set", "is exponential with decay 0.9 now"],
+    );
+    refused(builder().clip_norm(0.5), &settings(), ["`clip by norm` was not set", "is 0.5 now"]);
+    refused(builder().l1(0.5), &settings(), ["`l1 penalty` was not set", "is 0.5 now"]);
     refused(builder().clip_value(0.5), &settings(), ["`clip by value` was not set", "is 0.5 now"]);
     refused(with(Adam::default()), &settings(), ["`optimiser` was sgd", "is adam now"]);
     refused(builder().seed(6), &settings(), ["mask seed", "6"]);
@@ -166,16 +236,21 @@ fn a_setting_with_the_value_none_is_still_a_setting() {
 
 #[test]
 fn a_step_beyond_the_maximum_is_refused() {
-    let bytes = checkpoint();
+    let broken = altered(&checkpoint(), r#"\"step\":5"#, r#"\"step\":18446744073709551615"#);
+    let error = builder().resume_from_bytes(&broken, &settings());
+    assert!(error.map(drop).unwrap_err().to_string().contains("step 18446744073709551615"));
+}
+
+/// The file with another text in its header.
+fn altered(bytes: &[u8], text: &str, other: &str) -> Vec<u8> {
     let n = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let header = std::str::from_utf8(&bytes[8..8 + n]).unwrap();
-    assert!(header.contains(r#"\"step\":5"#));
-    let header = header.replace(r#"\"step\":5"#, r#"\"step\":18446744073709551615"#);
+    assert!(header.contains(text), "{header}");
+    let header = header.replace(text, other);
     let mut broken = (header.len() as u64).to_le_bytes().to_vec();
     broken.extend(header.as_bytes());
     broken.extend(&bytes[8 + n..]);
-    let error = builder().resume_from_bytes(&broken, &settings());
-    assert!(error.map(drop).unwrap_err().to_string().contains("step 18446744073709551615"));
+    broken
 }
 
 #[test]

@@ -12,7 +12,9 @@ use thinnet::{
     data::Split,
     nn::{Activation, Initialisation, Loss, Mlp, MlpBuilder},
     predict::MonteCarlo,
-    train::{Adagrad, Adam, AdamW, MaxNorm, Optimiser, Schedule, Sgd, Trainer, TrainerBuilder},
+    train::{
+        Adagrad, Adam, AdamW, Averaging, MaxNorm, Optimiser, Schedule, Sgd, Trainer, TrainerBuilder,
+    },
 };
 
 #[track_caller]
@@ -170,6 +172,26 @@ fn max_norms_come_back() {
             refused::<MaxNorm>(&format!(r#"{{"form":"{form}","c":{c:?}}}"#), &said);
         }
     }
+}
+
+#[test]
+fn averages_come_back() {
+    comes_back(
+        Averaging::exponential(0.5),
+        r#"{"kind":"exponential","decay":0.5,"warm_up":false,"every":1}"#,
+    );
+    comes_back(Averaging::tail(7), r#"{"kind":"tail","from":7,"every":1}"#);
+    let short = r#"{"kind":"tail"}"#;
+    assert_eq!(serde_json::from_str::<Averaging>(short).unwrap(), Averaging::tail(0));
+    for (bad, json) in [
+        (Averaging::exponential(1.0), r#"{"kind":"exponential","decay":1.0}"#),
+        (Averaging::exponential(-0.1), r#"{"kind":"exponential","decay":-0.1}"#),
+        (Averaging::Tail { from: 0, every: 0 }, r#"{"kind":"tail","every":0}"#),
+    ] {
+        let builder = builder(Sgd::new(Schedule::constant(0.1))).average(bad);
+        refused::<Averaging>(json, &builder.build().unwrap_err().to_string());
+    }
+    refused::<Averaging>(r#"{"kind":"exponential"}"#, "missing field `decay`");
 }
 
 fn builder(optimiser: impl Into<Optimiser>) -> TrainerBuilder {

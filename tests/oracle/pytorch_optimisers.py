@@ -13,6 +13,11 @@ Layout: weights[layer][output][input]; masks[step][site][row], a string of a bit
 sites in order input, first hidden, second hidden. A site multiplies by
 mask / (keep_k[site] / 65536), hidden sites after the activation. Each optimiser starts from the same
 parameters; its own are given after 1, 10 and 60 steps.
+
+Some runs have options: clip_value (clip_grad_value_), clip_norm (clip_grad_norm_), l1 (this times the
+sum of all |w| is added to the loss that is differentiated), and ema or tail, averages of the parameters by
+torch.optim.swa_utils, with this decay or from the step after this one on. The average is given, too,
+from its first step on.
 """
 
 import json
@@ -20,6 +25,8 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
+from torch.optim.swa_utils import AveragedModel, get_ema_avg_fn
 
 SIZES = [5, 7, 6, 4]
 ROWS = 4
@@ -43,6 +50,16 @@ OPTIMISERS = [
             "eps": 1e-6,
         },
     ),
+]
+WITH_OPTIONS = [
+    ("adam", {"lr": 0.01, "betas": [0.8, 0.95], "eps": 1e-6}, {"clip_value": 0.02, "ema": 0.9}),
+    ("adagrad", {"lr": 0.05, "weight_decay": 0.02, "eps": 1e-6}, {"clip_value": 0.01, "tail": 5}),
+    (
+        "adamw",
+        {"lr": 0.01, "betas": [0.8, 0.95], "eps": 1e-6, "weight_decay": 0.3},
+        {"clip_norm": 0.3, "ema": 0.9},
+    ),
+    ("adagrad", {"lr": 0.05, "weight_decay": 0.02, "eps": 1e-6}, {"clip_norm": 0.2, "l1": 0.01}),
 ]
 CLASSES = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "adagrad": torch.optim.Adagrad}
 
@@ -69,9 +86,15 @@ def lists(tensors):
     return [t.tolist() for t in tensors]
 
 
-def train(name, arguments, x, targets, masks, weights, biases):
+def train(run, x, targets, masks, weights, biases):
+    name, arguments, *options = run
+    options = options[0] if options else {}
     weights = [w.clone().requires_grad_() for w in weights]
     biases = [b.clone().requires_grad_() for b in biases]
+    parameters = torch.nn.ParameterList(weights + biases)
+    weights, biases = list(parameters[: len(weights)]), list(parameters[len(weights) :])
+    ema = get_ema_avg_fn(options["ema"]) if "ema" in options else None
+    average = AveragedModel(parameters, avg_fn=ema)
     optimiser = CLASSES[name](weights + biases, **arguments)
     # The same group, but without decay for the biases.
     decays = {**optimiser.param_groups[0], "params": weights}
@@ -81,12 +104,24 @@ def train(name, arguments, x, targets, masks, weights, biases):
     for step in range(STEPS):
         optimiser.zero_grad()
         loss = loss_of(x, targets, masks[step], weights, biases)
-        loss.backward()
+        l1 = options.get("l1", 0)
+        (loss + l1 * sum(w.abs().sum() for w in weights) if l1 else loss).backward()
+        if "clip_norm" in options:
+            clip_grad_norm_(weights + biases, options["clip_norm"])
+        if "clip_value" in options:
+            clip_grad_value_(weights + biases, options["clip_value"])
         optimiser.step()
+        averages = options.keys() & {"ema", "tail"} and step >= options.get("tail", 0)
+        if averages:
+            average.update_parameters(parameters)
         if step + 1 in SHOWN:
             after = {"steps": step + 1, "weights": lists(weights), "biases": lists(biases)}
+            if averages:
+                averaged = lists(average.module)
+                after["average"] = {"weights": averaged[: len(weights)], "biases": averaged[len(weights) :]}
             shown.append({**after, "last_loss": loss.item()})
-    return {"name": name, "arguments": arguments, "shown": shown}
+    said = {"options": options} if options else {}
+    return {"name": name, "arguments": arguments, **said, "shown": shown}
 
 
 def main():
@@ -104,7 +139,7 @@ def main():
         "x": x.tolist(), "targets": targets.tolist(),
         "weights": lists(weights), "biases": lists(biases), "masks": bits,
     }
-    runs = [train(name, said, x, targets, masks, weights, biases) for name, said in OPTIMISERS]
+    runs = [train(run, x, targets, masks, weights, biases) for run in OPTIMISERS + WITH_OPTIONS]
     lines = ",\n".join(json.dumps(run, separators=(",", ":")) for run in runs)
     text = json.dumps(head, separators=(",", ":"))[:-1] + ',"runs":[\n' + lines + "\n]}\n"
     Path(__file__).with_suffix(".json").write_text(text)

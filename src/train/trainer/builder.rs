@@ -2,19 +2,20 @@
 
 use super::{
     super::{
-        LearningRate, MaxNorm, Optimiser, backward::Backward, objective::Objective,
+        Averaging, LearningRate, MaxNorm, Optimiser, backward::Backward, objective::Objective,
         updates::Updates,
     },
     Trainer, gradients_of,
 };
 use crate::{
     error::Error,
+    memory::zeros,
     nn::{Activation, Drawn, Flow, Layer, Mlp},
     noise::Noise,
     rate::Keep,
     simd::Isa,
     tensor::AlignedBuffer,
-    thin::{Activity, LayerState},
+    thin::{Activity, LayerState, Tiles, average},
 };
 
 /// The number of rows that go through the network together. A larger batch goes in chunks of about
@@ -66,7 +67,10 @@ impl TrainerBuilder {
                 optimiser,
                 learning_rate: LearningRate::default(),
                 clip_value: None,
+                clip_norm: None,
+                l1: 0.0,
                 max_norm: None,
+                average: None,
                 paper_rates: false,
             },
             objective: Objective::default(),
@@ -181,10 +185,84 @@ impl TrainerBuilder {
         self
     }
 
+    /// Scales the gradient down to the norm `c` where its norm is larger, as PyTorch's
+    /// `clip_grad_norm_` does: all parameters together, biases included, coupled weight decay not. The
+    /// factor is min(1, c / (norm + 1e-6)). The norm is computed in double precision, in an order that
+    /// depends neither on the number of threads nor on the instruction set. With
+    /// [`Self::clip_value`], the elements are limited after the scaling. With [`Self::paper_rates`],
+    /// it is the norm of the gradient of the paper's weights.
+    ///
+    /// If the norm is NaN or infinite, the step fails and changes nothing.
+    ///
+    /// The gradient has to be complete before the first weight changes: it takes 4 bytes per
+    /// weight of memory and is written, read twice (to measure and to apply it), and read and
+    /// written once more where it is scaled. Without this option, it never leaves the registers.
+    ///
+    /// ```
+    /// use thinnet::{
+    ///     data::Batch, nn::{Loss, Mlp, Targets}, tensor::MatrixView, train::{Schedule, Sgd, Trainer},
+    /// };
+    ///
+    /// let mut mlp = Mlp::builder(2).output(1, Loss::SquaredError).build()?;
+    /// mlp.set_weights(0, &[0.0, 0.0])?;
+    /// let sgd = Sgd::new(Schedule::constant(1.0));
+    /// let mut trainer = Trainer::builder(mlp, sgd, 1).clip_norm(0.5).build()?;
+    /// let batch = Batch::dense(MatrixView::new(&[1.0, 1.0], 1, 2)?);
+    /// // The gradient of the weights is -1 and -1, that of the bias -1: its norm is the root of 3.
+    /// trainer.step(&batch, Targets::Values(MatrixView::new(&[0.5], 1, 1)?))?;
+    /// assert!((trainer.network()?.weights(0)?[0] - 0.5 / 3f32.sqrt()).abs() < 1e-6);
+    /// # Ok::<(), thinnet::Error>(())
+    /// ```
+    #[must_use]
+    pub fn clip_norm(mut self, c: f64) -> Self {
+        self.updates.clip_norm = Some(c);
+        self
+    }
+
+    /// Adds the penalty `lambda` * sum of all |w| to the loss, for weights but not for biases. Its
+    /// gradient is the subgradient `lambda` * sign(w), with sign(0) = 0, as PyTorch's `autograd`
+    /// has it: part of the gradient that is clipped and that the optimiser gets. (A proximal step
+    /// would make weights exactly 0; this one lets them change sign around it.) The losses that
+    /// training reports do not include the penalty.
+    ///
+    /// Like [`Self::clip_norm`], it needs the complete gradient in memory, and a pass over the weights
+    /// and their gradient. For the penalty `lambda` / 2 * sum of w², which costs nothing, see the
+    /// optimisers' weight decay: SGD, Adam and Adagrad add its gradient `lambda` * w to g, and AdamW
+    /// keeps it apart.
+    ///
+    /// ```
+    /// use thinnet::{
+    ///     data::Batch, nn::{Loss, Mlp, Targets}, tensor::MatrixView, train::{Schedule, Sgd, Trainer},
+    /// };
+    ///
+    /// let mut mlp = Mlp::builder(3).output(1, Loss::SquaredError).build()?;
+    /// mlp.set_weights(0, &[0.5, -0.5, 0.0])?;
+    /// let sgd = Sgd::new(Schedule::constant(1.0));
+    /// let mut trainer = Trainer::builder(mlp, sgd, 1).l1(0.25).build()?;
+    /// // All inputs are 0, and so is the gradient of the loss itself.
+    /// let batch = Batch::dense(MatrixView::new(&[0.0; 3], 1, 3)?);
+    /// trainer.step(&batch, Targets::Values(MatrixView::new(&[0.0], 1, 1)?))?;
+    /// assert_eq!(trainer.network()?.weights(0)?, [0.25, -0.25, 0.0]);
+    /// # Ok::<(), thinnet::Error>(())
+    /// ```
+    #[must_use]
+    pub fn l1(mut self, lambda: f64) -> Self {
+        self.updates.l1 = lambda;
+        self
+    }
+
     /// Bounds the norm of the weights into each unit, after every update.
     #[must_use]
     pub fn max_norm(mut self, max_norm: MaxNorm) -> Self {
         self.updates.max_norm = Some(max_norm);
+        self
+    }
+
+    /// Averages the parameters over the steps: see [`Averaging`] and
+    /// [`Trainer::averaged_network`].
+    #[must_use]
+    pub fn average(mut self, average: Averaging) -> Self {
+        self.updates.average = Some(average);
         self
     }
 
@@ -203,7 +281,7 @@ impl TrainerBuilder {
     /// | Adagrad | p η' | λ' / p² | ε' / p | s' / p², initially too |
     ///
     /// Settings of biases are the same in both forms. The bound of [`Self::clip_value`] on the
-    /// elements of p g is c' / p on those of g. A learning rate set between steps
+    /// elements of p g is c' / p on those of g, and the factor of [`Self::l1`] is lambda' / p. A learning rate set between steps
     /// ([`Trainer::set_learning_rate`]) is converted like the schedule's.
     #[must_use]
     pub fn paper_rates(mut self) -> Self {
@@ -221,10 +299,7 @@ impl TrainerBuilder {
         updates.check(&mlp.keeps())?;
         objective.prepare(mlp.loss(), mlp.outputs())?;
         for (index, layer) in mlp.layers.iter().enumerate() {
-            let finite = layer.weights.all_finite() && layer.bias.iter().all(|b| b.is_finite());
-            if !finite {
-                return Err(Error::NonFiniteLayer { layer: index });
-            }
+            layer.ensure_finite(index)?;
         }
         if max_rows == 0 {
             return Err(Error::Zero {
@@ -236,7 +311,8 @@ impl TrainerBuilder {
         let flow = Flow::with_capacity(&mlp, rows)?;
         let state = |(layer, keep): (&Layer, Keep)| {
             let (inputs, outputs) = (layer.weights.inputs(), layer.weights.outputs());
-            LayerState::new(inputs, outputs, &updates.states(keep))
+            let average = updates.average.map(|_| average::init());
+            LayerState::new(inputs, outputs, &updates.states(keep), average)
         };
         let states = mlp.layers.iter().zip(mlp.keeps()).map(state).collect::<Result<_, Error>>()?;
         let drawn = mlp
@@ -250,7 +326,10 @@ impl TrainerBuilder {
             })
             .collect::<Result<_, Error>>()?;
         let backward = Backward::with_capacity(&mlp, rows)?;
-        let gradients = if max_rows > rows { gradients_of(&mlp)? } else { Vec::new() };
+        let complete = updates.needs_complete_gradient();
+        let gradients = if complete || max_rows > rows { gradients_of(&mlp)? } else { Vec::new() };
+        let blocks =
+            if complete { gradients.iter().map(Tiles::blocks).max().unwrap_or(0) } else { 0 };
         Ok(Trainer {
             mlp,
             updates,
@@ -268,6 +347,7 @@ impl TrainerBuilder {
             max_rows,
             chunk,
             gradients,
+            block_sums: zeros("sums of blocks", [1, blocks])?,
             activity: vec![Activity::default(); widths.len() - 1],
         })
     }

@@ -9,6 +9,7 @@ use crate::{
     rate::Keep,
     simd::tests::on_each_isa,
     tensor::MatrixView,
+    train::Averaging,
 };
 
 /// How far a parameter may be from PyTorch's, which is computed in f64, relative to 1 plus its
@@ -35,19 +36,70 @@ struct Oracle {
 struct Run {
     name: String,
     arguments: Map<String, Value>,
+    #[serde(default)]
+    options: Options,
     shown: Vec<Shown>,
+}
+
+/// What a step does besides the optimiser's part.
+#[derive(Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Options {
+    clip_value: Option<f64>,
+    clip_norm: Option<f64>,
+    l1: f64,
+    ema: Option<f64>,
+    tail: Option<u64>,
 }
 
 /// After so many steps.
 #[derive(Deserialize)]
 struct Shown {
     steps: u64,
-    weights: Vec<Vec<Vec<f64>>>,
-    biases: Vec<Vec<f64>>,
+    #[serde(flatten)]
+    parameters: Parameters,
+    average: Option<Parameters>,
     last_loss: f64,
 }
 
+#[derive(Deserialize)]
+struct Parameters {
+    weights: Vec<Vec<Vec<f64>>>,
+    biases: Vec<Vec<f64>>,
+}
+
+impl Parameters {
+    fn close(&self, network: &Mlp, what: &str) {
+        for layer in 0..3 {
+            let got = network.weights(layer).unwrap();
+            let got = got.iter().chain(network.bias(layer).unwrap());
+            let want = self.weights[layer].concat();
+            for (&got, &want) in got.zip(want.iter().chain(&self.biases[layer])) {
+                close(got, want, what);
+            }
+        }
+    }
+}
+
 impl Run {
+    /// A trainer with the options that it names.
+    fn builder(&self, mlp: Mlp, rows: usize) -> TrainerBuilder {
+        let mut builder = Trainer::builder(mlp, self.optimiser(), rows);
+        let Options { clip_value, clip_norm, l1, ema, tail } = self.options;
+        builder = builder.l1(l1);
+        if let Some(c) = clip_norm {
+            builder = builder.clip_norm(c);
+        }
+        if let Some(c) = clip_value {
+            builder = builder.clip_value(c);
+        }
+        let average = ema.map(Averaging::exponential).or(tail.map(Averaging::tail));
+        match average {
+            Some(average) => builder.average(average),
+            None => builder,
+        }
+    }
+
     /// The optimiser that PyTorch's arguments describe; what they leave out is the default.
     fn optimiser(&self) -> Optimiser {
         let mut settings = Map::from_iter([("kind".to_owned(), json!(self.name))]);
@@ -118,7 +170,7 @@ fn sixty_steps_match_pytorch() {
     on_each_isa(|isa| {
         for run in &oracle.runs {
             let optimiser = run.optimiser();
-            let trainer = Trainer::builder(oracle.network(), optimiser.clone(), oracle.rows);
+            let trainer = run.builder(oracle.network(), oracle.rows);
             let mut trainer = trainer.with_isa(isa).unwrap().build().unwrap();
             for shown in &run.shown {
                 let what = format!("{isa} {optimiser:?} after {} steps", shown.steps);
@@ -127,17 +179,13 @@ fn sixty_steps_match_pytorch() {
                     oracle.force_masks(trainer.steps() as usize, &mut trainer);
                     let targets = Targets::Classes(&oracle.targets);
                     loss = trainer.forward_whole(&batch, targets);
-                    trainer.update_whole(oracle.rows);
+                    trainer.update_any(oracle.rows);
                 }
                 close(loss, shown.last_loss, &what);
-                let network = trainer.network().unwrap();
-                for layer in 0..3 {
-                    let got = network.weights(layer).unwrap();
-                    let got = got.iter().chain(network.bias(layer).unwrap());
-                    let want = shown.weights[layer].concat();
-                    for (&got, &want) in got.zip(want.iter().chain(&shown.biases[layer])) {
-                        close(got, want, &what);
-                    }
+                shown.parameters.close(&trainer.network().unwrap(), &what);
+                if let Some(average) = &shown.average {
+                    average
+                        .close(&trainer.averaged_network().unwrap(), &format!("{what}: average"));
                 }
             }
             assert_eq!(trainer.steps(), 60);
@@ -145,8 +193,11 @@ fn sixty_steps_match_pytorch() {
     });
     // SGD is compared in `tests`.
     for optimiser in Optimiser::ALL.iter().filter(|optimiser| optimiser.name() != "sgd") {
-        let runs = oracle.runs.iter().filter(|run| run.name == optimiser.name());
+        let plain = |run: &&Run| run.options == Options::default();
+        let runs = oracle.runs.iter().filter(plain).filter(|run| run.name == optimiser.name());
         // With PyTorch's defaults, and with settings that all matter.
         assert_eq!(runs.count(), 2, "{optimiser}");
     }
+    let averages = oracle.runs.iter().flat_map(|run| &run.shown).filter(|s| s.average.is_some());
+    assert_eq!(averages.count(), 3 + 2 + 3);
 }
