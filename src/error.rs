@@ -419,6 +419,12 @@ pub enum Error {
         /// The kind of targets that the loss takes.
         kind: &'static str,
     },
+    /// A run has no validation set, but something that needs one.
+    #[error("{what} without a validation set: expected Fit::validation too")]
+    NoValidation {
+        /// What needs one.
+        what: &'static str,
+    },
     /// Metrics that are merged, or asked for, are not those that were measured.
     #[error("{from}: expected {into}")]
     OtherMetrics {

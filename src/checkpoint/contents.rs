@@ -121,7 +121,7 @@ impl Contents {
             return Ok(Self { network, integer_weights, training: None });
         }
         let mut saved = Saved::open(file)?;
-        let Position { step, mut settings, notes, learning_rate } = saved.position.clone();
+        let Position { step, mut settings, notes, learning_rate, best: _ } = saved.position.clone();
         settings.extend(std::mem::take(&mut saved.optimiser.settings));
         let optimiser = saved.optimiser.kind.clone();
         let training = Some(TrainingState { step, learning_rate, optimiser, settings, notes });

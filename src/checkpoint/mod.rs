@@ -14,7 +14,9 @@
 //! ([`Trainer::save`](crate::train::Trainer::save)): the same parameters; the optimiser's state for
 //! each, named after the state (SGD's velocity is `velocity.layers.0.weight` and so on); max-norm's pending factors
 //! for the weights into each unit, above 0 and at most 1 (`pending.layers.0` and so on); the
-//! position; and all settings.
+//! position; and all settings. That of a run that keeps its best parameters
+//! ([`EarlyStopping`](crate::train::EarlyStopping)) holds those as well, as `best.layers.0.weight`
+//! and so on, and has `"best": true` in its position.
 //!
 //! ```text
 //! thinnet             {"format": 2, "input": {"noise": NOISE, "sparse": false, "width": 784},

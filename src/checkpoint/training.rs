@@ -25,6 +25,9 @@ use crate::{
 /// The metadata key.
 pub(crate) const KEY: &str = "thinnet.checkpoint";
 
+/// The prefix of the names of the best parameters so far.
+const BEST: &str = "best.";
+
 /// The most updates that a run can have done, so that it can always do one more.
 const MAX_STEPS: u64 = u64::MAX / 2;
 
@@ -54,6 +57,9 @@ pub(crate) struct Position {
     /// The learning rate in force, stored where it is not that of the schedule.
     #[serde(default, skip_serializing_if = "LearningRate::is_default")]
     pub learning_rate: LearningRate,
+    /// Whether the parameters of an earlier step are stored too, the best so far.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub best: bool,
 }
 
 /// The optimiser, as the metadata holds it.
@@ -114,15 +120,20 @@ struct OfArchitecture {
 }
 
 /// A checkpoint to be written. Weights are raw: pending factors are stored separately. `max_norm`
-/// says whether weights are bounded. Numbers that could not be read again are refused.
+/// says whether weights are bounded; `best` are the best parameters so far, if they are kept.
+/// Numbers that could not be read again are refused.
 pub(crate) fn writer<'m>(
     mlp: &'m Mlp,
     states: &'m [LayerState],
     optimiser: OptimiserRecord,
     position: Position,
     max_norm: bool,
+    best: Option<&'m Mlp>,
 ) -> Result<Writer<'m>, Error> {
     let mut tensors = saved_network(mlp);
+    for (layer, kept) in best.iter().flat_map(|best| best.layers.iter().enumerate()) {
+        tensors.extend(saved(BEST, layer, &kept.weights, &kept.bias));
+    }
     for (layer, state) in states.iter().enumerate() {
         for state in state.optimiser.iter().chain(&state.average) {
             tensors.extend(saved(&prefix(state.init.name), layer, &state.weights, &state.bias));
@@ -195,9 +206,13 @@ impl<'a> Saved<'a> {
             let step = position.step;
             return Err(file.refuse(format!("step {step}: expected at most {MAX_STEPS}")));
         }
-        // Weights and biases, their states, and the pending factors.
-        file.check_count((2 * (1 + optimiser.states.len()) + 1) * architecture.depth())?;
+        // Weights and biases, the best ones, their states, and the pending factors.
+        let networks = 1 + usize::from(position.best);
+        file.check_count((2 * (networks + optimiser.states.len()) + 1) * architecture.depth())?;
         architecture.check_network(&file)?;
+        if position.best {
+            architecture.check_tensors(&file, BEST)?;
+        }
         for state in &optimiser.states {
             architecture.check_tensors(&file, &prefix(state))?;
         }
@@ -217,12 +232,20 @@ impl<'a> Saved<'a> {
         self.file.load(Vec::new(), &[], Verify::Digest)
     }
 
-    /// Reads the network and states into memory of the file's widths and optimiser. On failure, the
-    /// contents of that memory are unspecified.
+    /// Memory for the best parameters, if the file has them.
+    pub fn best(&self) -> Result<Option<Mlp>, Error> {
+        let zeroed = || self.architecture.builder().build_zeroed();
+        self.position.best.then(zeroed).transpose()
+    }
+
+    /// Reads the network and states into memory of the file's widths and optimiser, and the best
+    /// parameters into that of [`Self::best`]. On failure, the contents of that memory are
+    /// unspecified.
     pub fn load(
         self,
         mlp: &mut Mlp,
         states: &mut [LayerState],
+        best: Option<&mut Mlp>,
         expect: Expect,
     ) -> Result<(), Error> {
         let step = self.position.step;
@@ -235,6 +258,11 @@ impl<'a> Saved<'a> {
         let numbers = |moved, first, later| if moved { later } else { Allowed::Only(first) };
         let widths = mlp.widths();
         let mut tensors = loaded_network(mlp);
+        if let Some(best) = best {
+            for (layer, kept) in best.layers.iter_mut().enumerate() {
+                tensors.extend(loaded(BEST, layer, &mut kept.weights, &mut kept.bias));
+            }
+        }
         for (layer, state) in states.iter_mut().enumerate() {
             // Before the first step, all states have their first value.
             let optimiser = state.optimiser.iter_mut().map(|state| (stepped, state));
@@ -255,7 +283,7 @@ impl<'a> Saved<'a> {
     /// The network as it was at that step, with the pending factors multiplied in. The optimiser's
     /// state is checked and discarded.
     pub fn into_network(self, verify: Verify) -> Result<Mlp, Error> {
-        let Self { file, architecture, optimiser, allowed, .. } = self;
+        let Self { file, architecture, optimiser, allowed, position } = self;
         let mut mlp = architecture.builder().build_zeroed()?;
         let factors = mlp.layers.iter().map(|layer| nothing_pending(layer.weights.outputs()));
         let mut factors = factors.collect::<Result<Vec<_>, Error>>()?;
@@ -264,8 +292,10 @@ impl<'a> Saved<'a> {
             factors.iter_mut().zip(architecture.widths().windows(2)).enumerate()
         {
             let (inputs, outputs) = (pair[0], pair[1]);
-            for (state, &allowed) in optimiser.states.iter().zip(&allowed) {
-                let [weight, bias] = names(&prefix(state), layer);
+            let states = optimiser.states.iter().map(|state| prefix(state)).zip(allowed.clone());
+            let best = position.best.then(|| (BEST.to_owned(), Allowed::Finite));
+            for (prefix, allowed) in states.chain(best) {
+                let [weight, bias] = names(&prefix, layer);
                 let weight = Tensor::new(weight, vec![outputs, inputs], ReadInto::Nowhere);
                 let bias = Tensor::new(bias, vec![outputs], ReadInto::Nowhere);
                 tensors.extend([weight, bias].map(|tensor| tensor.allowing(allowed)));

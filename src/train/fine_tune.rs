@@ -126,7 +126,7 @@ impl TrainerBuilder {
             )));
         }
         let expect = Expect::AnyRun { average: same_average };
-        trainer.restore(step, |mlp, states| saved.load(mlp, states, expect))?;
+        trainer.restore(step, |mlp, states| saved.load(mlp, states, None, expect))?;
         trainer.settle_unbounded();
         Ok((trainer, notes))
     }

@@ -7,6 +7,7 @@ use crate::{
     checkpoint::{self, Architecture, Expect, OptimiserRecord, Position, Reader, Saved, Writer},
     error::Error,
     memory::ensure_room,
+    nn::Mlp,
 };
 
 /// What defines a training run besides the trainer's own settings: names and values that must be
@@ -57,7 +58,7 @@ impl Trainer {
     /// trainer uses, there is not enough memory, or the checkpoint would be too large to be read
     /// back.
     pub fn to_bytes(&self, settings: &Provenance, notes: &str) -> Result<Vec<u8>, Error> {
-        self.checkpoint(settings, notes)?.into_bytes()
+        self.checkpoint(settings, notes, None)?.into_bytes()
     }
 
     /// Saves a checkpoint; the file appears either complete or not at all. The tensors are written
@@ -71,10 +72,16 @@ impl Trainer {
         settings: &Provenance,
         notes: &str,
     ) -> Result<(), Error> {
-        self.checkpoint(settings, notes)?.save(path.as_ref())
+        self.checkpoint(settings, notes, None)?.save(path.as_ref())
     }
 
-    fn checkpoint(&self, settings: &Provenance, notes: &str) -> Result<Writer<'_>, Error> {
+    /// A checkpoint, with the best parameters so far if they are kept.
+    pub(super) fn checkpoint<'m>(
+        &'m self,
+        settings: &Provenance,
+        notes: &str,
+        best: Option<&'m Mlp>,
+    ) -> Result<Writer<'m>, Error> {
         // Refuses names that the trainer uses, including those that are not stored with the
         // caller's.
         join(self.own_settings()?, settings)?;
@@ -86,10 +93,11 @@ impl Trainer {
             settings: join(self.other_settings()?, settings)?,
             step: self.steps(),
             learning_rate: self.updates().learning_rate,
+            best: best.is_some(),
         };
         let (mlp, states) = self.raw();
         let max_norm = self.updates().max_norm.is_some();
-        checkpoint::of_training(mlp, states, self.record()?, position, max_norm)
+        checkpoint::of_training(mlp, states, self.record()?, position, max_norm, best)
     }
 
     /// The optimiser and its settings, with those that apply with any optimiser.
@@ -132,7 +140,7 @@ impl TrainerBuilder {
         path: impl AsRef<Path>,
         settings: &Provenance,
     ) -> Result<(Trainer, String), Error> {
-        self.resume_from(Reader::open(path.as_ref())?, settings)
+        self.resume_without_best(Reader::open(path.as_ref())?, settings)
     }
 
     /// Like [`Self::resume`], but from the bytes of a file.
@@ -144,14 +152,30 @@ impl TrainerBuilder {
         bytes: &[u8],
         settings: &Provenance,
     ) -> Result<(Trainer, String), Error> {
-        self.resume_from(Reader::of_bytes(bytes)?, settings)
+        self.resume_without_best(Reader::of_bytes(bytes)?, settings)
     }
 
-    fn resume_from(
+    fn resume_without_best(
         self,
         file: Reader<'_>,
         settings: &Provenance,
     ) -> Result<(Trainer, String), Error> {
+        let path = file.path().map(Path::to_owned);
+        let (trainer, notes, best) = self.resume_from(file, settings)?;
+        if best.is_some() {
+            let reason = "the checkpoint of a run that keeps its best parameters: expected \
+                          Fit::resume, which reads them";
+            return Err(Error::format(path.as_deref(), reason));
+        }
+        Ok((trainer, notes))
+    }
+
+    /// The trainer, the caller's notes, and the best parameters so far if they are kept.
+    pub(super) fn resume_from(
+        self,
+        file: Reader<'_>,
+        settings: &Provenance,
+    ) -> Result<(Trainer, String, Option<Mlp>), Error> {
         let path = file.path().map(Path::to_owned);
         let mut saved = Saved::open(file)?;
         let mut trainer = self.build()?;
@@ -189,8 +213,9 @@ impl TrainerBuilder {
         let updates = trainer.updates();
         let (max_norm, averaged) = (updates.max_norm.is_some(), updates.has_averaged(step));
         let expect = Expect::SameRun { max_norm, averaged };
-        trainer.restore(step, |mlp, states| saved.load(mlp, states, expect))?;
-        Ok((trainer, notes))
+        let mut best = saved.best()?;
+        trainer.restore(step, |mlp, states| saved.load(mlp, states, best.as_mut(), expect))?;
+        Ok((trainer, notes, best))
     }
 }
 

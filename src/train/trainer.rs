@@ -591,6 +591,11 @@ impl Trainer {
         self.step
     }
 
+    /// The largest number of rows of a batch.
+    pub fn max_rows(&self) -> usize {
+        self.max_rows
+    }
+
     /// The seed of the masks.
     pub fn seed(&self) -> u64 {
         self.seed

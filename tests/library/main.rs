@@ -16,6 +16,7 @@ mod exchange;
 #[cfg(unix)]
 mod files;
 mod fine_tuning;
+mod fit;
 mod formats;
 mod gaussian;
 mod hard_numbers;

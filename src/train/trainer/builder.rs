@@ -289,6 +289,11 @@ impl TrainerBuilder {
         self
     }
 
+    /// The largest number of rows of a batch.
+    pub(in crate::train) fn max_rows(&self) -> usize {
+        self.max_rows
+    }
+
     /// Builds the trainer, at step 0 and with the optimiser's initial state.
     ///
     /// # Errors
