@@ -59,7 +59,7 @@ def npy_of(header, elements, version=1, length=None):
 
 # The names in Activation::ALL and in Loss::ALL.
 ACTIVATIONS = "relu leaky_relu logistic tanh identity silu gelu gelu_tanh elu softplus".split()
-LOSSES = "softmax_cross_entropy squared_error binary_cross_entropy huber poisson".split()
+LOSSES = "softmax_cross_entropy squared_error binary_cross_entropy huber poisson gaussian_nll".split()
 RELU, _, LOGISTIC, TANH, IDENTITY = range(5)
 CLASSES, VALUES, BITS, HUBER = range(4)
 ALL, HALF, FIRST, THREE_QUARTERS, RARE, NEARLY_ALL = ([kind] for kind in range(6))

@@ -222,6 +222,16 @@ pub enum Error {
          is always 1; two classes can share one output with binary_cross_entropy)"
     )]
     OneClass,
+    /// An output layer whose units cannot be shared out among targets.
+    #[error("{loss} with {outputs} outputs: expected {per_target} for each target")]
+    OutputsPerTarget {
+        /// The loss.
+        loss: &'static str,
+        /// How many outputs a target has.
+        per_target: usize,
+        /// How many outputs the layer has.
+        outputs: usize,
+    },
     /// An operation needs a network with another loss.
     #[error("loss {loss}: expected {expected}")]
     LossKind {
@@ -894,6 +904,10 @@ mod tests {
                 "softmax_cross_entropy with 1 output: expected at least two classes (a softmax over \
                  one class is always 1; two classes can share one output with \
                  binary_cross_entropy)",
+            ),
+            (
+                Error::OutputsPerTarget { loss: "gaussian_nll", per_target: 2, outputs: 3 },
+                "gaussian_nll with 3 outputs: expected 2 for each target",
             ),
             (
                 Error::LossKind {

@@ -13,7 +13,10 @@ use thinnet::{
     Isa, Keep, Noise, Sigma,
     data::Batch,
     mask::{Domain, Streams},
-    nn::{Activation, HuberDelta, Initialisation, Loss, Mlp, TargetKind, Targets, ThinnedNetwork},
+    nn::{
+        Activation, GaussianBeta, HuberDelta, Initialisation, Loss, Mlp, TargetKind, Targets,
+        ThinnedNetwork,
+    },
     tensor::MatrixView,
     train::{
         Adagrad, Adam, AdamW, LayerGradient, MaxNorm, Optimiser, Provenance, RateChange, Schedule,
@@ -177,10 +180,13 @@ impl<'a> Arbitrary<'a> for Case {
         let hidden = (0..if wide { 1 } else { layers })
             .map(|_| Ok((width(u)?, *u.choose(Activation::ALL)?, noise(u)?)))
             .collect::<Result<_>>()?;
-        let outputs = u.int_in_range(1..=80u8)?.into();
+        let outputs: usize = u.int_in_range(1..=80u8)?.into();
         let loss = match *u.choose(Loss::ALL)? {
             Loss::Huber(_) => {
                 Loss::Huber(HuberDelta::new(*u.choose(&[1.0, 0.25, 1e-30, 1e30])?).unwrap())
+            }
+            Loss::GaussianNll(_) => {
+                Loss::GaussianNll(GaussianBeta::new(*u.choose(&[0.0, 0.5, 1.0])?).unwrap())
             }
             loss => loss,
         };
@@ -192,7 +198,7 @@ impl<'a> Arbitrary<'a> for Case {
             input_noise,
             sparse,
             hidden,
-            outputs: least.max(outputs),
+            outputs: least.max(outputs).next_multiple_of(loss.outputs_per_target()),
             loss,
             initialisation: *u.choose(Initialisation::ALL)?,
             weight_factor: *u.choose(&[1.0, 0.1, 3.0, 1e-20, 1e-38, 1e18, 1e37, 1.0])?,
@@ -232,6 +238,10 @@ struct Data {
 }
 
 impl Case {
+    fn targets(&self) -> usize {
+        self.outputs / self.loss.outputs_per_target()
+    }
+
     fn network(&self) -> Mlp {
         let mut builder = Mlp::builder(self.inputs).input_noise(self.input_noise);
         if self.sparse {
@@ -295,7 +305,7 @@ impl Case {
         let outputs = self.outputs as u64;
         let mut classes: Vec<u32> =
             (0..self.rows as u64).map(|i| (streams(100).hash(i) % outputs) as u32).collect();
-        let mut t = draw(&self.t, 101, self.rows * self.outputs);
+        let mut t = draw(&self.t, 101, self.rows * self.targets());
         if self.bad_target {
             classes[0] = self.outputs as u32;
         } else if self.loss.target_kind() == TargetKind::Binary {
@@ -308,7 +318,7 @@ impl Case {
     }
 
     fn batch<'a>(&self, data: &'a Data) -> (Batch<'a>, Targets<'a>) {
-        let t = MatrixView::new(&data.t, self.rows, self.outputs).unwrap();
+        let t = MatrixView::new(&data.t, self.rows, self.targets()).unwrap();
         let targets = match self.loss.target_kind() {
             TargetKind::Classes => Targets::Classes(&data.classes),
             TargetKind::Values => Targets::Values(t),

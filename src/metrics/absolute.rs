@@ -31,7 +31,7 @@ impl Measure for Mae {
     }
 
     fn add(&mut self, row: &Row<'_>) {
-        if let Outcome::Values { means, values } = row.outcome {
+        if let Outcome::Values { means, values, .. } = row.outcome {
             for (&y, &t) in means.iter().zip(values) {
                 self.errors.add_product(row.weight, (f64::from(t) - y).abs());
             }

@@ -2,6 +2,7 @@
 
 use super::{
     Figure, check_rows,
+    gaussian::normal,
     prior::Prior,
     row::{Outputs, check_values},
     sum::ExactSum,
@@ -39,20 +40,74 @@ pub fn log_likelihood(
     precision: f64,
 ) -> Result<f64, Error> {
     check_precision(precision)?;
-    let (rows, outputs) = (samples.rows(), samples.columns());
-    same_size("values of the target", outputs, target.len())?;
-    if let Some(column) = target.iter().position(|t| !t.is_finite()) {
-        let value = target[column];
-        return Err(Error::NonFinite { what: "target", row: 0, column, value });
-    }
-    if rows == 0 {
-        return Err(Error::Zero { what: "samples", expected: "at least one" });
-    }
+    check_samples(samples, samples.columns(), target)?;
     let exponent = |sample: &[f32]| {
         let differences = target.iter().zip(sample).map(|(&t, &y)| f64::from(t) - f64::from(y));
         -0.5 * precision * differences.map(|d| d * d).sum::<f64>()
     };
-    let exponents = || (0..rows).map(|row| exponent(samples.at(row)));
+    let each = libm::log(precision) - libm::log(std::f64::consts::TAU);
+    Ok(log_mean(samples, exponent) + 0.5 * target.len() as f64 * each)
+}
+
+/// The log density of the target `t` under the mixture of T samples, one per row of `samples`, each of
+/// which is D independent normal distributions: D means m, then D variances v.
+///
+/// `ln (1/T sum_s exp(-1/2 sum_d (ln 2 pi v_sd + (t_d - m_sd)² / v_sd)))`
+///
+/// computed without overflow. NaN in a sample makes it NaN. Such samples are those of a network with
+/// the loss [`GaussianNll`](crate::nn::Loss::GaussianNll).
+///
+/// ```
+/// use thinnet::{metrics::normal_log_likelihood, tensor::MatrixView};
+///
+/// // Two normal distributions around 1 and 3, with variance 4.
+/// let samples = MatrixView::new(&[1.0, 4.0, 3.0, 4.0], 2, 2)?;
+/// let found = normal_log_likelihood(samples, &[2.0])?;
+/// let want = -0.5 * (std::f64::consts::TAU * 4.0).ln() - 0.125;
+/// assert!((found - want).abs() < 1e-15);
+/// # Ok::<(), thinnet::Error>(())
+/// ```
+///
+/// # Errors
+/// There are no samples; the target does not have one value for every two columns, or has a non-finite
+/// value; a variance is not above 0.
+pub fn normal_log_likelihood(samples: MatrixView<'_>, target: &[f32]) -> Result<f64, Error> {
+    let targets = target.len();
+    same_size("means and variances of a sample", 2 * targets, samples.columns())?;
+    check_samples(samples, targets, target)?;
+    for row in 0..samples.rows() {
+        // NaN is propagated.
+        let variances = &samples.at(row)[targets..];
+        if let Some(column) = variances.iter().position(|&v| v <= 0.0) {
+            let (what, value) = ("variance", variances[column].into());
+            let (column, expected) = (Some(column), "a number above 0");
+            return Err(Error::RowNumber { what, row, column, value, expected });
+        }
+    }
+    let log_density = |sample: &[f32]| {
+        let (means, variances) = sample.split_at(targets);
+        let each = target.iter().zip(means).zip(variances);
+        each.map(|((&t, &m), &v)| -normal(f64::from(t) - f64::from(m), v.into())).sum()
+    };
+    Ok(log_mean(samples, log_density))
+}
+
+/// Checks that there are samples, and a finite target of so many values.
+fn check_samples(samples: MatrixView<'_>, values: usize, target: &[f32]) -> Result<(), Error> {
+    same_size("values of the target", values, target.len())?;
+    if let Some(column) = target.iter().position(|t| !t.is_finite()) {
+        let value = target[column];
+        return Err(Error::NonFinite { what: "target", row: 0, column, value });
+    }
+    if samples.rows() == 0 {
+        return Err(Error::Zero { what: "samples", expected: "at least one" });
+    }
+    Ok(())
+}
+
+/// The logarithm of the mean over the samples of e to the power of `exponent`.
+fn log_mean(samples: MatrixView<'_>, exponent: impl Fn(&[f32]) -> f64) -> f64 {
+    let exponents = || (0..samples.rows()).map(|row| exponent(samples.at(row)));
     // NaN is propagated.
     let top = exponents().fold(f64::NEG_INFINITY, |a, b| if a > b || a.is_nan() { a } else { b });
     let sum = match top {
@@ -60,8 +115,7 @@ pub fn log_likelihood(
         f64::NEG_INFINITY => top,
         _ => top + libm::log(exponents().map(|e| libm::exp(e - top)).sum::<f64>()),
     };
-    let each = libm::log(precision) - libm::log(std::f64::consts::TAU);
-    Ok(sum - libm::log(rows as f64) + 0.5 * outputs as f64 * each)
+    sum - libm::log(samples.rows() as f64)
 }
 
 /// Checks the precision of a target's noise.

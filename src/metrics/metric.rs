@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Average, Figure, Measure, absolute, agreement, brier, calibration, error_rate, log_loss,
-    poisson,
+    Average, Figure, Measure, absolute, agreement, brier, calibration, error_rate, gaussian,
+    log_loss, poisson,
     prior::Prior,
     ranking,
     row::{Outputs, Row},
@@ -173,6 +173,7 @@ metrics! {
     /// | `Rmse` | values | sqrt(mean (t - y)²), averaged over outputs | mean of targets |
     /// | `Mae` | values | mean abs(t - y), averaged over outputs | mean of targets |
     /// | `R2` | values | 1 - sum (t - y)² / sum (t - mean t)², averaged over outputs | 0, the mean of targets |
+    /// | `GaussianNll` | values, for `gaussian_nll` | (ln 2 pi v + (t - y)² / v) / 2 with variance v, averaged over targets | mean and variance of targets |
     /// | `PoissonDeviance` | counts, for Poisson's loss | 2 (t ln(t / y) - t + y), averaged over outputs | mean of targets |
     ///
     /// The baselines are computed from the targets of the same rows. Of equal probabilities, the
@@ -232,6 +233,8 @@ metrics! {
         R2 = "r2" in squared,
         /// The mean deviance of counts from their rates.
         PoissonDeviance = "poisson_deviance" in poisson,
+        /// The negative log-likelihood of values with predicted means and variances, in nats.
+        GaussianNll = "gaussian_nll" in gaussian,
     }
 }
 text_in_files!(Metric);
@@ -260,11 +263,13 @@ impl Metric {
         ];
         const VALUES: &[Metric] = &[Metric::Rmse, Metric::Mae, Metric::R2];
         const COUNTS: &[Metric] = &[Metric::PoissonDeviance, Metric::Rmse, Metric::Mae, Metric::R2];
+        const NORMALS: &[Metric] = &[Metric::GaussianNll, Metric::Rmse, Metric::Mae, Metric::R2];
         match loss {
             Loss::SoftmaxCrossEntropy if outputs > 2 => CLASSES,
             Loss::SoftmaxCrossEntropy | Loss::BinaryCrossEntropy => BINARY,
             Loss::SquaredError | Loss::Huber(_) => VALUES,
             Loss::Poisson => COUNTS,
+            Loss::GaussianNll(_) => NORMALS,
         }
     }
 }

@@ -39,6 +39,7 @@ mod collected;
 mod confusion;
 mod coverage;
 mod error_rate;
+mod gaussian;
 mod likelihood;
 mod log_loss;
 mod metric;
@@ -60,7 +61,7 @@ pub use calibration::{Calibration, CalibrationBin};
 pub use confusion::ConfusionMatrix;
 pub use coverage::IntervalCoverage;
 pub(crate) use likelihood::check_precision;
-pub use likelihood::{LogLikelihood, log_likelihood};
+pub use likelihood::{LogLikelihood, log_likelihood, normal_log_likelihood};
 pub use metric::Metric;
 use metric::Running;
 use prior::Prior;
@@ -129,10 +130,11 @@ impl Metrics {
     /// Makes metrics without rows, for a network with this loss and so many outputs.
     ///
     /// # Errors
-    /// The loss takes targets that a metric does not fit; a metric is about a class that does not
-    /// exist, or has another number that it cannot have; there is not enough memory.
+    /// A network with this loss cannot have so many outputs; a metric does not support the loss, is
+    /// about a class that does not exist, or has another number that it cannot have; there is not
+    /// enough memory.
     pub fn new(metrics: &[Metric], loss: Loss, outputs: usize) -> Result<Self, Error> {
-        let outputs = Outputs { loss, number: outputs };
+        let outputs = Outputs { loss, number: loss.targets(outputs)? };
         let mut running = reserve("metrics", metrics.len())?;
         let mut only_bits = false;
         for &metric in metrics {
@@ -258,7 +260,7 @@ impl Metrics {
 
     fn outputs_text(&self) -> String {
         let Outputs { loss, number } = self.prior.outputs;
-        format!("{number} outputs with loss {loss}")
+        format!("{} outputs with loss {loss}", number * loss.outputs_per_target())
     }
 }
 

@@ -44,7 +44,7 @@ impl Measure for PoissonDeviance {
     }
 
     fn add(&mut self, row: &Row<'_>) {
-        if let Outcome::Values { means, values } = row.outcome {
+        if let Outcome::Values { means, values, .. } = row.outcome {
             // A row of weight 0 does not count, even if its deviance is infinite.
             if row.weight > 0.0 {
                 for (&y, &t) in means.iter().zip(values) {

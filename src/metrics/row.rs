@@ -2,7 +2,7 @@
 
 use crate::{
     error::{Error, check_weight, same_size},
-    nn::{Loss, TargetKind},
+    nn::{Loss, PredictionKind, TargetKind, Targets},
 };
 
 /// Probabilities of classes may add up to as little less or more than 1: a softmax in single
@@ -33,9 +33,20 @@ pub struct Row<'a> {
 /// Predictions and targets of each kind.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Outcome<'a> {
-    Class { probabilities: &'a [f64], label: u32 },
-    Bits { probabilities: &'a [f64], bits: &'a [f32] },
-    Values { means: &'a [f64], values: &'a [f32] },
+    Class {
+        probabilities: &'a [f64],
+        label: u32,
+    },
+    Bits {
+        probabilities: &'a [f64],
+        bits: &'a [f32],
+    },
+    /// `variances` is empty if they are not normal distributions.
+    Values {
+        means: &'a [f64],
+        variances: &'a [f64],
+        values: &'a [f32],
+    },
 }
 
 impl<'a> Row<'a> {
@@ -51,7 +62,42 @@ impl<'a> Row<'a> {
 
     /// A row with N values: the predictions, and the values.
     pub fn values(means: &'a [f64], values: &'a [f32]) -> Self {
-        Self::new(Outcome::Values { means, values })
+        Self::new(Outcome::Values { means, variances: &[], values })
+    }
+
+    /// A row with N values, for which the network predicts normal distributions: their means, their
+    /// variances, and the values.
+    ///
+    /// ```
+    /// use thinnet::{metrics::{Metric, Metrics, Row}, nn::{GaussianBeta, Loss}};
+    ///
+    /// let loss = Loss::GaussianNll(GaussianBeta::DEFAULT);
+    /// let mut metrics = Metrics::new(&[Metric::GaussianNll], loss, 2)?;
+    /// metrics.add(&Row::normals(&[1.5], &[1.0], &[1.5]))?;
+    /// let found = metrics.figure(Metric::GaussianNll)?;
+    /// assert!((found.value - 0.5 * std::f64::consts::TAU.ln()).abs() < 1e-15);
+    /// # Ok::<(), thinnet::Error>(())
+    /// ```
+    pub fn normals(means: &'a [f64], variances: &'a [f64], values: &'a [f32]) -> Self {
+        Self::new(Outcome::Values { means, variances, values })
+    }
+
+    /// Row `row` of some targets, and its predictions as [`PredictionKind`] says.
+    pub(crate) fn of_predictions(
+        kind: PredictionKind,
+        y: &'a [f64],
+        targets: Targets<'a>,
+        row: usize,
+    ) -> Self {
+        match targets {
+            Targets::Classes(labels) => Self::class(y, labels[row]),
+            Targets::Binary(bits) => Self::bits(y, bits.at(row)),
+            Targets::Values(values) if kind == PredictionKind::Normals => {
+                let (means, variances) = y.split_at(y.len() / 2);
+                Self::normals(means, variances, values.at(row))
+            }
+            Targets::Values(values) => Self::values(y, values.at(row)),
+        }
     }
 
     fn new(outcome: Outcome<'a>) -> Self {
@@ -77,6 +123,7 @@ impl<'a> Row<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Outputs {
     pub loss: Loss,
+    /// How many targets a row has; for classes, how many classes.
     pub number: usize,
 }
 
@@ -155,7 +202,15 @@ impl Outputs {
                     return number("target", Some(column), bits[column].into(), expected);
                 }
             }
-            Outcome::Values { values, .. } => {
+            Outcome::Values { variances, values, .. } => {
+                let normal = self.loss.prediction_kind() == PredictionKind::Normals;
+                let expected = if normal { self.number } else { 0 };
+                same_size("variances of a row", expected, variances.len())?;
+                let bad = |&v: &f64| !(v.is_finite() && v > 0.0);
+                if let Some(column) = variances.iter().position(bad) {
+                    let (value, expected) = (variances[column], "a finite number above 0");
+                    return number("variance", Some(column), value, expected);
+                }
                 check_values(self.number, values, row)?;
                 let least = self.loss.least_target();
                 if let Some(column) = values.iter().position(|&t| t < least) {

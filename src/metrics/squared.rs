@@ -68,7 +68,7 @@ impl<F: OfSquares> Measure for Squared<F> {
     const LARGER_IS_BETTER: bool = F::LARGER_IS_BETTER;
 
     fn add(&mut self, row: &Row<'_>) {
-        if let Outcome::Values { means, values } = row.outcome {
+        if let Outcome::Values { means, values, .. } = row.outcome {
             for (errors, (&y, &t)) in self.errors.iter_mut().zip(means.iter().zip(values)) {
                 let distance = f64::from(t) - y;
                 errors.add_product(row.weight, distance * distance);

@@ -2,10 +2,12 @@
 //! line in the list below.
 
 mod binary;
+mod gaussian;
 mod huber;
 mod link;
 mod poisson;
 mod positive;
+mod predictions;
 mod smoothed;
 mod softmax;
 mod squared;
@@ -23,9 +25,11 @@ use crate::{
     tensor::Matrix,
     thin::Panels,
 };
+pub use gaussian::GaussianBeta;
 pub use huber::HuberDelta;
 pub(crate) use link::LinkFunction;
 pub(crate) use positive::PositiveWeights;
+pub use predictions::PredictionKind;
 pub(crate) use smoothed::SmoothedSoftmax;
 use targets::{Kind, of_kind};
 pub use targets::{TargetKind, Targets};
@@ -36,7 +40,7 @@ units! {
     /// The loss as a function of the output layer's z, averaged over the B rows of a batch. With N
     /// outputs, targets t and d = z - t:
     ///
-    /// | | targets | loss of a row | gradient with respect to z | link to predictions |
+    /// | | targets | loss of a row | gradient with respect to z | link to [predictions](PredictionKind) |
     /// |---|---|---|---|---|
     /// | `SoftmaxCrossEntropy` | a class | -ln softmax(z)_t | (softmax(z) - onehot(t)) / B | softmax |
     /// | `SquaredError` | values | sum d² / N | 2 d / (B N) | identity |
@@ -44,10 +48,18 @@ units! {
     /// | `Huber(a)` | values | sum h(d) / N, with h(d) = d² / 2 if abs(d) <= a, else a (abs(d) - a / 2) | max(-a, min(d, a)) / (B N) | identity |
     /// | `Poisson` | counts | sum (e^z - t z) / N | (e^z - t) / (B N) | exponential |
     ///
+    /// | `GaussianNll(b)` | D = N / 2 values | sum v^b (l + d² / v) / (2 D) | see below | identity, exponential |
+    ///
     /// These are PyTorch's `cross_entropy`, `mse_loss`, `binary_cross_entropy_with_logits`,
-    /// `huber_loss` and `poisson_nll_loss` with their default arguments: a mean over all outputs,
-    /// and for Poisson's loss z is the logarithm of the rate, and the term ln t!, which depends on
-    /// the targets alone, is left out. So that loss can be negative.
+    /// `huber_loss`, `poisson_nll_loss` and `gaussian_nll_loss` with their default arguments: a mean
+    /// over all outputs. For Poisson's loss z is the logarithm of the rate. Terms that depend on the
+    /// targets alone, ln t! and ln 2 pi, are left out. So the last two losses can be negative.
+    ///
+    /// The outputs of `GaussianNll` are the means m of all targets, then the logarithms l of their
+    /// variances v = e^l, so that every output is a valid one (Kendall and Gal 2017, section 3.1);
+    /// d = m - t. There is no least variance, as there is in PyTorch: where targets have no noise at
+    /// all, l falls until the loss is not finite, which is an error. The factor v^b counts as a
+    /// constant: the gradient is v^b d / (v B D) for a mean, and v^b (1 - d² / v) / (2 B D) for l.
     ///
     /// In files and on the command line, a loss is written as its name. `huber(0.5)` includes
     /// delta; without it, delta is PyTorch's default, 1.
@@ -77,9 +89,13 @@ units! {
         /// For N counts, each with a Poisson distribution whose rate the network predicts. Targets are
         /// at least 0, and need not be whole: a count over an exposure is a rate.
         Poisson = "poisson" in poisson,
+        /// For N / 2 real values, each with a normal distribution of which the network predicts the
+        /// mean and the variance: negative log-likelihood (Nix and Weigend 1994), weighted with the
+        /// predicted variance to the power of beta (Seitzer et al. 2022).
+        GaussianNll(beta: GaussianBeta) = "gaussian_nll" also "gaussian_nll(BETA)" in gaussian,
     }
 
-    /// All losses, with Huber's at its default delta.
+    /// All losses, each with its default number.
     ALL;
 
     /// Code that is generic over the unit of a loss known only at run time.
@@ -103,9 +119,43 @@ impl Loss {
         self.about().least_target
     }
 
+    /// What a row of predictions holds.
+    pub fn prediction_kind(self) -> PredictionKind {
+        self.about().predictions
+    }
+
     /// How the network's outputs become predictions.
     pub(crate) fn link_function(self) -> LinkFunction {
-        self.about().link
+        self.prediction_kind().link()
+    }
+
+    /// How many outputs a network has per target. (A class counts as a target.)
+    ///
+    /// ```
+    /// use thinnet::nn::{GaussianBeta, Loss, Mlp};
+    ///
+    /// // The means and the variances of three values.
+    /// let loss = Loss::GaussianNll(GaussianBeta::DEFAULT);
+    /// let mlp = Mlp::builder(5).output(3 * loss.outputs_per_target(), loss).build()?;
+    /// assert_eq!((mlp.outputs(), mlp.targets()), (6, 3));
+    /// assert!(Mlp::builder(5).output(3, loss).build().is_err());
+    /// # Ok::<(), thinnet::Error>(())
+    /// ```
+    pub fn outputs_per_target(self) -> usize {
+        self.about().outputs_per_target
+    }
+
+    /// How many targets a row has for a network with this number of outputs; for classes, how many
+    /// classes.
+    ///
+    /// # Errors
+    /// There are not as many outputs for each target.
+    pub(crate) fn targets(self, outputs: usize) -> Result<usize, Error> {
+        let per_target = self.outputs_per_target();
+        if !outputs.is_multiple_of(per_target) {
+            return Err(Error::OutputsPerTarget { loss: self.name(), per_target, outputs });
+        }
+        Ok(outputs / per_target)
     }
 
     /// Checks that an output layer with this number of units can have this loss.
@@ -113,7 +163,7 @@ impl Loss {
         if outputs == 1 && self.about().min_outputs > 1 {
             return Err(Error::OneClass);
         }
-        Ok(())
+        self.targets(outputs).map(drop)
     }
 
     /// Writes the losses of the rows to `losses`, and overwrites `z`, which has `width` outputs,
@@ -154,7 +204,8 @@ impl Loss {
 /// What a loss states besides its formulas.
 struct About {
     targets: TargetKind,
-    link: LinkFunction,
+    predictions: PredictionKind,
+    outputs_per_target: usize,
     min_outputs: usize,
     least_target: f32,
 }
@@ -165,10 +216,11 @@ struct Ask;
 impl LossVisitor for Ask {
     type Output = About;
 
-    fn visit<U: LossUnit>(self, _: U) -> About {
+    fn visit<U: LossUnit>(self, unit: U) -> About {
         About {
             targets: U::Targets::KIND,
-            link: U::LINK,
+            predictions: U::PREDICTIONS,
+            outputs_per_target: unit.outputs_per_target(),
             min_outputs: U::MIN_OUTPUTS,
             least_target: U::LEAST_TARGET,
         }

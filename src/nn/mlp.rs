@@ -80,6 +80,13 @@ impl Mlp {
         self.layers.last().map_or(0, |layer| layer.weights.outputs())
     }
 
+    /// The number of targets per row: fewer than [`Self::outputs`] if the loss has [several outputs
+    /// per target](Loss::outputs_per_target); for classes, the number of classes.
+    #[inline]
+    pub fn targets(&self) -> usize {
+        self.outputs() / self.loss.outputs_per_target()
+    }
+
     /// The number of layers with weights: the hidden layers and the output layer.
     #[inline]
     pub fn depth(&self) -> usize {

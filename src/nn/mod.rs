@@ -44,7 +44,7 @@ pub use init::Initialisation;
 pub use integer::IntegerMlp;
 pub(crate) use integer::{IntegerLayer, MAX_INPUTS, SCALES};
 pub(crate) use layer::Layer;
-pub use loss::{HuberDelta, Loss, TargetKind, Targets};
+pub use loss::{GaussianBeta, HuberDelta, Loss, PredictionKind, TargetKind, Targets};
 pub(crate) use loss::{LinkFunction, PositiveWeights, SmoothedSoftmax, TrainedLoss};
 pub use mlp::Mlp;
 pub use plain::{PlainLayer, PlainNetwork};

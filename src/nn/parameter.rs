@@ -6,11 +6,43 @@ pub(super) fn split(text: &str) -> Option<(&str, f32, &str)> {
     Some((name, number.parse().ok()?, number))
 }
 
-/// Generates the type of such a number, which is positive and finite.
+/// The numbers that a parameter can be.
+#[derive(Clone, Copy)]
+pub(super) enum Range {
+    AboveZero,
+    UpToOne,
+}
+
+impl Range {
+    pub fn contains(self, number: f32) -> bool {
+        match self {
+            Self::AboveZero => number > 0.0 && number.is_finite(),
+            Self::UpToOne => (0.0..=1.0).contains(&number),
+        }
+    }
+
+    /// The numbers in words.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::AboveZero => "a finite number above 0",
+            Self::UpToOne => "a number from 0 to 1",
+        }
+    }
+
+    /// The numbers that can be written, in words.
+    pub const fn written(self) -> &'static str {
+        match self {
+            Self::AboveZero => "a number above 0 that single precision can hold",
+            Self::UpToOne => self.text(),
+        }
+    }
+}
+
+/// Generates the type of such a number, which is in a [`Range`].
 macro_rules! parameter {
     (
         $(#[$about:meta])*
-        $type:ident of $what:literal;
+        $type:ident of $what:literal, $range:ident;
         $(#[$about_default:meta])*
         DEFAULT = $default:literal;
         $(#[$about_new:meta])*
@@ -35,7 +67,8 @@ macro_rules! parameter {
 
             $(#[$about_new])*
             pub fn new(number: f32) -> Result<Self, $crate::error::Error> {
-                Self::checked(number, "a finite number above 0", || number.to_string())
+                let expected = $crate::nn::parameter::Range::$range.text();
+                Self::checked(number, expected, || number.to_string())
             }
 
             /// The number.
@@ -46,7 +79,7 @@ macro_rules! parameter {
             /// Checks a number that was written as `text`.
             pub(in crate::nn) fn written(number: f32, text: &str) -> Result<Self, $crate::error::Error> {
                 // The error quotes the text: as an f32, 1e39 is infinite and 1e-50 is 0.
-                let expected = "a number above 0 that single precision can hold";
+                let expected = $crate::nn::parameter::Range::$range.written();
                 Self::checked(number, expected, || text.to_owned())
             }
 
@@ -55,8 +88,9 @@ macro_rules! parameter {
                 expected: &'static str,
                 text: impl FnOnce() -> String,
             ) -> Result<Self, $crate::error::Error> {
-                if number > 0.0 && number.is_finite() {
-                    return Ok(Self(number));
+                if $crate::nn::parameter::Range::$range.contains(number) {
+                    // There is one 0, without a sign.
+                    return Ok(Self(number + 0.0));
                 }
                 let (parameter, value) = ($what, text());
                 Err($crate::error::Error::Parameter { parameter, value, expected })

@@ -118,14 +118,15 @@ pub fn evaluate_with<M: Network>(
     metrics: &mut Metrics,
     workspace: &mut Workspace,
 ) -> Result<Evaluation, Error> {
-    let mut means = reserve("predictions of a row", predictor.raw().outputs())?;
+    let kind = predictor.raw().loss().prediction_kind();
+    let mut y_of_row = reserve("predictions of a row", predictor.raw().outputs())?;
     each_row(predictor, data, workspace, |y, row, loss| {
-        means.clear();
-        means.extend(y.iter().map(|&y| f64::from(y)));
+        y_of_row.clear();
+        y_of_row.extend(y.iter().map(|&y| f64::from(y)));
+        let measured = Row::of_predictions(kind, &y_of_row, data.targets(), row);
         let measured = match data.targets() {
-            Targets::Classes(labels) => Row::class(&means, labels[row]).log_loss(loss),
-            Targets::Binary(bits) => Row::bits(&means, bits.at(row)).log_loss(loss),
-            Targets::Values(values) => Row::values(&means, values.at(row)),
+            Targets::Classes(_) | Targets::Binary(_) => measured.log_loss(loss),
+            Targets::Values(_) => measured,
         };
         metrics.add(&measured.weight(weight_of(data, row)))
     })

@@ -1,14 +1,19 @@
 //! Estimates as rows of metrics.
 
+use std::iter;
+
 use super::Estimates;
 use crate::{
     error::{Error, same_size},
+    memory::reserve,
     metrics::{Metrics, Row},
-    nn::Targets,
+    nn::{PredictionKind, Targets},
 };
 
 impl Estimates<'_> {
-    /// Adds each row's means and targets to `metrics`, with its weight, or 1 without `weights`.
+    /// Adds each row's means and targets to `metrics`, with its weight, or 1 without `weights`. Normal
+    /// distributions have the [total variance](super::Estimate::total_variance) of the row, or that
+    /// of the noise where it is all that is known (weight scaling).
     ///
     /// ```
     /// use thinnet::{
@@ -55,13 +60,18 @@ impl Estimates<'_> {
         if let Some(weights) = weights {
             same_size("weights of rows", self.rows(), weights.len())?;
         }
+        let kind = self.tallies.loss.prediction_kind();
+        let mut y = reserve("predictions of a row", self.tallies.outputs)?;
         for (row, estimate) in (*self).into_iter().enumerate() {
-            let mean = estimate.mean();
-            let measured = match targets {
-                Targets::Classes(classes) => Row::class(mean, classes[row]),
-                Targets::Binary(bits) => Row::bits(mean, bits.at(row)),
-                Targets::Values(values) => Row::values(mean, values.at(row)),
-            };
+            y.clear();
+            y.extend(estimate.mean());
+            if kind == PredictionKind::Normals {
+                let noise = estimate.noise_variance().unwrap_or(&[]);
+                // None for weight scaling.
+                let known = estimate.variance().unwrap_or(&[]).iter().chain(iter::repeat(&0.0));
+                y.extend(noise.iter().zip(known).map(|(noise, variance)| noise + variance));
+            }
+            let measured = Row::of_predictions(kind, &y, targets, row);
             metrics.add(&measured.weight(weights.map_or(1.0, |weights| weights[row])))?;
         }
         Ok(())

@@ -95,6 +95,9 @@ pub struct Prediction {
     /// The variance of each output over the thinned networks, if it is known.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "known_numbers")]
     pub variance: Option<Vec<f64>>,
+    /// The variance of each target's noise, if the network states it.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "known_numbers")]
+    pub noise_variance: Option<Vec<f64>>,
     /// The entropy of the mean probabilities, in nats.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "known_number")]
     pub entropy: Option<f64>,

@@ -16,6 +16,7 @@ mod method;
 mod moments;
 mod monte_carlo;
 mod network;
+mod noise;
 mod pool;
 mod rounded;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use evaluate::{Evaluation, evaluate, evaluate_with};
 pub use method::{Method, Prediction};
 pub use monte_carlo::{MonteCarlo, Seeds};
 pub use network::Network;
+pub use noise::TargetNoise;
 pub use pool::{PooledWorkspace, WorkspacePool};
 pub use uncertainty::{Estimate, EstimateIter, Estimates};
 

@@ -92,7 +92,8 @@ impl MonteCarlo {
     /// - For **values** (regression) the scale is not known beforehand: d is the
     ///   distance between the smallest and the largest sample, at least 64 samples are
     ///   taken, and a row with an output whose samples are all equal takes all of them.
-    ///   Events with a probability below 1 in 20 may still be missed.
+    ///   Events with a probability below 1 in 20 may still be missed. If the network predicts
+    ///   variances too, only the means count.
     ///
     /// # Errors
     /// `tolerance` is negative or not finite.

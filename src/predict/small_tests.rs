@@ -43,7 +43,7 @@ fn network(numbers: &mut Numbers, activation: Activation, loss: Loss, hidden: us
         for _ in 0..hidden {
             mlp = mlp.hidden(width(), activation, Keep::HALF);
         }
-        let outputs = width().max(2);
+        let outputs = width().max(2) * loss.outputs_per_target();
         let mut mlp = mlp.output(outputs, loss).seed(numbers.1).build().unwrap();
         for layer in &mut mlp.layers {
             let units = layer.weights.outputs();

@@ -1,7 +1,10 @@
 //! Running statistics of each row's samples.
 
 use super::uncertainty::Estimates;
-use crate::{error::Error, nn::Loss};
+use crate::{
+    error::Error,
+    nn::{Loss, PredictionKind},
+};
 
 /// Imaginary samples, at the largest possible distance, that are added to the real ones:
 /// a few equal samples do not show that the next ones will be equal too.
@@ -76,6 +79,19 @@ impl Tallies {
         zeros(&mut self.sorted, 0.0, [rows, size], max_rows)
     }
 
+    /// How many of a row's predictions are means, or probabilities: all but variances.
+    pub fn means(&self) -> usize {
+        match self.loss.prediction_kind() {
+            PredictionKind::Normals => self.outputs / self.loss.outputs_per_target(),
+            _ => self.outputs,
+        }
+    }
+
+    /// The mean and the variance of each of a row's predictions.
+    pub fn moments(&self, row: usize) -> [&[f64]; 2] {
+        [&self.mean, &self.squares].map(|all| &all[row * self.outputs..][..self.outputs])
+    }
+
     pub fn samples(&self, row: usize) -> usize {
         self.counts[row]
     }
@@ -148,7 +164,7 @@ impl Tallies {
         if n == 0 || values && n < FEWEST_VALUES {
             return f64::INFINITY;
         }
-        let outputs = row * self.outputs..(row + 1) * self.outputs;
+        let outputs = row * self.outputs..row * self.outputs + self.means();
         let mut most = 0.0;
         for output in outputs {
             let distance = if values {

@@ -4,14 +4,19 @@ use std::{fmt, ops::Range};
 
 use serde::{Serialize, Serializer};
 
-use super::{Prediction, tallies::Tallies};
+use super::{Prediction, TargetNoise, tallies::Tallies};
 use crate::{
     abridged::Few,
     error::{Error, below},
-    metrics::{check_precision, log_likelihood},
-    nn::{LinkFunction, Loss},
+    metrics::{check_precision, log_likelihood, normal_log_likelihood},
+    nn::{LinkFunction, Loss, PredictionKind},
     tensor::MatrixView,
 };
+
+/// The loss that learned noise needs, in words.
+const LEARNED: &str = "one that learns the noise of targets, gaussian_nll or poisson";
+/// The loss that a density of learned noise needs.
+const NORMAL: &str = "one that learns normal noise of targets, gaussian_nll";
 
 /// The estimates for the rows of a batch.
 ///
@@ -34,7 +39,11 @@ pub struct Estimates<'w> {
 }
 
 /// The estimate for one row: the distribution over thinned networks of the probabilities
-/// of classes or bits, or of values.
+/// of classes or bits, or of values. [`PredictionKind`] says what predictions are for each loss.
+///
+/// The variance of a target is split by the law of total variance: [`Self::variance`] is what the
+/// thinned networks disagree about, [`Self::noise_variance`] is what they say on average is noise,
+/// and [`Self::total_variance`] is the sum.
 ///
 /// The uncertainty of a regression:
 ///
@@ -92,9 +101,13 @@ pub struct Estimates<'w> {
 pub struct Estimate<'w> {
     loss: Loss,
     samples: usize,
+    /// The number of predictions.
+    outputs: usize,
     mean: &'w [f64],
     /// Empty if it is not known.
     variance: &'w [f64],
+    /// The mean of the variances of noise; empty if the network states none.
+    noise: &'w [f64],
     expected_entropy: f64,
     /// `[samples][outputs]`, in sampling order; empty if samples were not kept.
     kept: &'w [f32],
@@ -117,6 +130,7 @@ impl fmt::Debug for Estimate<'_> {
             .field("samples", &self.samples())
             .field("mean", &Few(self.mean.iter()))
             .field("variance", &self.variance().map(|variance| Few(variance.iter())))
+            .field("noise_variance", &self.noise_variance().map(|noise| Few(noise.iter())))
             .field("expected_entropy", &self.expected_entropy)
             .field("kept", &Few(self.kept.iter()))
             .finish_non_exhaustive()
@@ -151,11 +165,20 @@ impl<'w> Estimates<'w> {
         let (outputs, samples, each) = (tallies.outputs, tallies.counts[row], tallies.each);
         let room = row * outputs * each;
         let kept_samples = outputs * samples.min(each);
-        let variance = &tallies.squares[row * outputs..][..outputs];
+        let (predictions, means) = (&tallies.mean[row * outputs..][..outputs], tallies.means());
+        let variance = &tallies.squares[row * outputs..][..means];
+        let noise = match tallies.loss.prediction_kind() {
+            // The variance of a Poisson distribution is its mean.
+            PredictionKind::Rates => predictions,
+            PredictionKind::Normals => &predictions[means..],
+            _ => &[],
+        };
         Estimate {
             loss: tallies.loss,
             samples,
-            mean: &tallies.mean[row * outputs..][..outputs],
+            outputs,
+            mean: &predictions[..means],
+            noise,
             variance: if tallies.spread { variance } else { &[] },
             expected_entropy: tallies.entropies[row],
             kept: &tallies.kept[room..][..kept_samples],
@@ -233,9 +256,51 @@ impl<'w> Estimate<'w> {
         (self.samples > 0).then_some(self.samples)
     }
 
-    /// The mean of each output.
+    /// The mean of each output; of normal distributions, of the D outputs that are means.
     pub fn mean(&self) -> &'w [f64] {
         self.mean
+    }
+
+    /// The variance of each target's noise, as the network states it: the mean over the thinned
+    /// networks of their variances of the target (aleatoric uncertainty). None if the loss does not
+    /// learn it ([`PredictionKind`]).
+    pub fn noise_variance(&self) -> Option<&'w [f64]> {
+        (!self.noise.is_empty()).then_some(self.noise)
+    }
+
+    /// The variance of a target: [`Self::variance`] plus [`Self::noise_variance`], the law of total
+    /// variance (Kendall and Gal 2017, equation 9).
+    ///
+    /// ```
+    /// # use thinnet::{Keep, data::Batch, nn::{Activation, Mlp}, tensor::MatrixView};
+    /// use thinnet::predict::{MonteCarlo, Predictor, Seeds};
+    ///
+    /// # let mlp = Mlp::builder(3)
+    /// #     .hidden(20, Activation::Relu, Keep::HALF)
+    /// #     .output(2, "gaussian_nll".parse()?)
+    /// #     .build()?;
+    /// # let row = [0.1, 0.2, 0.3];
+    /// let predictor = Predictor::new(mlp);
+    /// let mut workspace = predictor.workspace(1)?;
+    /// let batch = Batch::dense(MatrixView::new(&row, 1, 3)?);
+    /// let fifty = MonteCarlo::new(50)?;
+    /// let answers = predictor.monte_carlo(&batch, &fifty, Seeds::Each(&[7]), &mut workspace)?;
+    /// let answer = answers.row(0)?;
+    /// let (disagreement, noise) = (answer.variance().unwrap()[0], answer.noise_variance().unwrap()[0]);
+    /// assert_eq!(answer.total_variance(0)?, disagreement + noise);
+    /// # Ok::<(), thinnet::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// There is no such target, the variance is not known, or the loss learns no noise.
+    pub fn total_variance(&self, target: usize) -> Result<f64, Error> {
+        let variance = self.variance_of(target)?;
+        let noise = self.noise_variance().ok_or_else(|| self.needs(LEARNED))?;
+        Ok(variance + noise[target])
+    }
+
+    fn needs(&self, expected: &'static str) -> Error {
+        Error::LossKind { loss: self.loss.name(), expected }
     }
 
     /// The variance of each output over the thinned networks: for samples `sum (y -
@@ -307,27 +372,32 @@ impl<'w> Estimate<'w> {
         self.around(output, z, variance)
     }
 
-    /// The interval of `z` standard deviations for a target whose noise has precision
-    /// `precision` (1 / variance):
+    /// The interval of `z` standard deviations for a target with noise:
     ///
-    /// `mean ± z sqrt(variance + 1 / precision)`
+    /// `mean ± z sqrt(variance + noise variance)`
     ///
-    /// The precision is tau in Gal and Ghahramani 2016. To estimate a trained network's
-    /// noise variance, take the mean squared error on held-out rows minus the mean
-    /// variance there.
+    /// A number is the noise's precision, 1 / variance, tau in Gal and Ghahramani 2016. To estimate
+    /// a trained network's noise variance, take the mean squared error on held-out rows minus the
+    /// mean variance there. With [`TargetNoise::Learned`], the sum of the variances is
+    /// [`Self::total_variance`].
     ///
     /// # Errors
-    /// As for [`Self::interval`]; also if the predictions are not values, or the precision
-    /// is not positive and finite.
+    /// As for [`Self::interval`]; also if a precision is given but the predictions are not values, or
+    /// it is not positive and finite; or if the noise is to be learned, but the loss does not.
     pub fn predictive_interval(
         &self,
         output: usize,
         z: f64,
-        precision: f64,
+        noise: impl Into<TargetNoise>,
     ) -> Result<[f64; 2], Error> {
-        let noise = 1.0 / self.check_precision(precision)?;
-        let variance = self.variance_of(output)?;
-        self.around(output, z, variance + noise)
+        let variance = match noise.into() {
+            TargetNoise::Precision(precision) => {
+                let noise = 1.0 / self.check_precision(precision)?;
+                self.variance_of(output)? + noise
+            }
+            TargetNoise::Learned => self.total_variance(output)?,
+        };
+        self.around(output, z, variance)
     }
 
     fn around(&self, output: usize, z: f64, variance: f64) -> Result<[f64; 2], Error> {
@@ -344,9 +414,8 @@ impl<'w> Estimate<'w> {
     }
 
     fn check_precision(&self, precision: f64) -> Result<f64, Error> {
-        if self.loss.link_function() != LinkFunction::Identity {
-            let expected = "a loss of values, whose targets have noise";
-            return Err(Error::LossKind { loss: self.loss.name(), expected });
+        if self.loss.prediction_kind() != PredictionKind::Values {
+            return Err(self.needs("a loss of values, whose targets have noise"));
         }
         check_precision(precision)
     }
@@ -358,14 +427,14 @@ impl<'w> Estimate<'w> {
     /// There is no such sample, or samples were not kept: see
     /// [`keep_samples`](super::MonteCarlo::keep_samples).
     pub fn sample(&self, number: usize) -> Result<&'w [f32], Error> {
-        let outputs = self.mean.len();
+        let outputs = self.outputs;
         let samples = self.kept_samples()?;
         below("sample", samples, number)?;
         Ok(&self.kept[number * outputs..][..outputs])
     }
 
     fn kept_samples(&self) -> Result<usize, Error> {
-        match self.kept.len() / self.mean.len() {
+        match self.kept.len() / self.outputs {
             0 => Err(Error::NoSamples),
             samples => Ok(samples),
         }
@@ -377,18 +446,31 @@ impl<'w> Estimate<'w> {
     /// `ln (1/T sum_s exp(-tau/2 |t - y_s|²)) + D/2 ln tau - D/2 ln 2 pi`
     ///
     /// (Gal and Ghahramani 2016, the predictive log-likelihood of regression), computed
-    /// without overflow. For classification, the log likelihood of a label is the
+    /// without overflow. With [`TargetNoise::Learned`], it is the density under the mixture of the
+    /// normal distributions that the samples are ([`normal_log_likelihood`]). For classification, the
+    /// log likelihood of a label is the
     /// logarithm of its class's mean.
     ///
     /// # Errors
     /// The target does not have one value per output, or has a non-finite value; samples
-    /// were not kept; the predictions are not values; the precision is not positive and
-    /// finite.
-    pub fn log_likelihood(&self, target: &[f32], precision: f64) -> Result<f64, Error> {
-        self.check_precision(precision)?;
-        let outputs = self.mean.len();
-        let samples = MatrixView::new(self.kept, self.kept_samples()?, outputs)?;
-        log_likelihood(samples, target, precision)
+    /// were not kept; a precision is given but the predictions are not values, or it is not positive
+    /// and finite; or the noise is to be learned, but the predictions are not normal distributions.
+    pub fn log_likelihood(
+        &self,
+        target: &[f32],
+        noise: impl Into<TargetNoise>,
+    ) -> Result<f64, Error> {
+        let samples = || MatrixView::new(self.kept, self.kept_samples()?, self.outputs);
+        match noise.into() {
+            TargetNoise::Precision(precision) => {
+                self.check_precision(precision)?;
+                log_likelihood(samples()?, target, precision)
+            }
+            TargetNoise::Learned if self.loss.prediction_kind() == PredictionKind::Normals => {
+                normal_log_likelihood(samples()?, target)
+            }
+            TargetNoise::Learned => Err(self.needs(NORMAL)),
+        }
     }
 
     /// The `q` quantile of the samples, with q from 0 to 1: 0.5 is the median. It is
@@ -398,7 +480,7 @@ impl<'w> Estimate<'w> {
     /// There is no such output, `q` is not from 0 to 1, or samples were not kept: see
     /// [`keep_samples`](super::MonteCarlo::keep_samples).
     pub fn quantile(&self, output: usize, q: f64) -> Result<f64, Error> {
-        below("output", self.mean.len(), output)?;
+        below("output", self.outputs, output)?;
         if !(0.0..=1.0).contains(&q) {
             let expected = "a number from 0 to 1";
             return Err(Error::OutOfRange { what: "quantile q", value: q, expected });
@@ -424,6 +506,7 @@ impl<'w> Estimate<'w> {
             class: self.class(),
             mean: self.mean.to_vec(),
             variance: self.variance().map(<[f64]>::to_vec),
+            noise_variance: self.noise_variance().map(<[f64]>::to_vec),
             entropy: self.entropy(),
             expected_entropy: self.expected_entropy(),
             mutual_information: self.mutual_information(),

@@ -3,8 +3,8 @@
 use thinnet::{
     Error, Isa, Keep,
     data::{Batch, Dataset, OwnedTargets},
-    nn::{Activation, Loss, Mlp, TargetKind},
-    predict::{Estimate, Method, MonteCarlo, Predictor, Seeds, Workspace, evaluate},
+    nn::{Activation, GaussianBeta, Loss, Mlp, PlainNetwork, PredictionKind, TargetKind},
+    predict::{Estimate, Method, MonteCarlo, Predictor, Seeds, TargetNoise, Workspace, evaluate},
     tensor::{Matrix, MatrixView},
 };
 
@@ -17,10 +17,14 @@ fn network(activation: Activation, loss: Loss) -> Mlp {
         .input_noise(Keep::new(0.8).unwrap())
         .hidden(70, activation, Keep::HALF)
         .hidden(30, activation, Keep::HALF)
-        .output(3, loss)
+        .output(3 * loss.outputs_per_target(), loss)
         .seed(5)
         .build()
         .unwrap()
+}
+
+fn learns_noise(loss: Loss) -> bool {
+    matches!(loss.prediction_kind(), PredictionKind::Rates | PredictionKind::Normals)
 }
 
 fn methods() -> [Method; 4] {
@@ -83,8 +87,8 @@ fn a_row_that_overflows_is_refused_by_its_number_in_every_way_to_predict() {
             // Sums of the first layer that overflow with the fill value too.
             let large: Vec<f32> = mlp.weights(0).unwrap().iter().map(|w| w * 1e3).collect();
             mlp.set_weights(0, &large).unwrap();
-            if loss == Loss::Poisson {
-                // The rates of good rows would overflow too.
+            if learns_noise(loss) {
+                // The rates and variances of good rows would overflow too.
                 let small: Vec<f32> = mlp.weights(2).unwrap().iter().map(|w| w * 1e-3).collect();
                 mlp.set_weights(2, &small).unwrap();
             }
@@ -148,14 +152,138 @@ fn a_rate_that_overflows_is_refused_by_its_row() {
     }
 }
 
+/// The variance overflows, the mean does not.
+#[test]
+fn a_variance_that_overflows_is_refused_by_its_row() {
+    let loss = Loss::GaussianNll(GaussianBeta::DEFAULT);
+    let mut mlp = Mlp::builder(1).input_noise(Keep::HALF).output(2, loss).build().unwrap();
+    mlp.set_weights(0, &[3.0, 1.0]).unwrap();
+    let x = MatrixView::new(&[1.0, -300.0, 400.0], 3, 1).unwrap();
+    let predictor = Predictor::new(&mlp).with_isa(isa()).unwrap();
+    let mut workspace = predictor.workspace(3).unwrap();
+    let refused = predictor.predict(&Batch::dense(x), &mut workspace).unwrap_err().to_string();
+    assert_eq!(refused, "prediction at row 2, column 1 is inf: expected a finite number");
+    let many = MonteCarlo::new(64).unwrap();
+    let answers = predictor.monte_carlo(&Batch::dense(x), &many, SEEDS, &mut workspace);
+    assert_eq!(refused_row(answers), 2);
+    assert_eq!(refused_row(predictor.moments(&Batch::dense(x), &mut workspace)), 2);
+    assert!(predictor.logit_moments(&Batch::dense(x), &mut workspace).is_ok());
+}
+
+/// Against all masks of the inputs, each with its probability: the law of total variance.
+#[test]
+fn variance_is_split_into_disagreement_and_noise() {
+    let keep = Keep::new(0.75).unwrap();
+    for &loss in &[Loss::GaussianNll(GaussianBeta::DEFAULT), Loss::Poisson] {
+        let outputs = 3 * loss.outputs_per_target();
+        let mlp = Mlp::builder(INPUTS).input_noise(keep).hidden(20, Activation::Tanh, Keep::ONE);
+        let mlp = mlp.output(outputs, loss).seed(7).build().unwrap();
+        let x = [0.5, -1.0, 0.25, 2.0, -0.75, 1.5];
+        let plain = PlainNetwork::from(&mlp);
+        let wide: Vec<f64> = x.iter().map(|&x| x.into()).collect();
+        // The probability, the means and the variances of each mask's distribution.
+        let normal = loss.prediction_kind() == PredictionKind::Normals;
+        let masks = (0..1u32 << INPUTS).map(|mask| {
+            let kept = mask.count_ones() as i32;
+            let probability = 0.75f64.powi(kept) * 0.25f64.powi(INPUTS as i32 - kept);
+            let factor = |site: usize, unit: usize| match site {
+                0 => f64::from(mask >> unit & 1) / 0.75,
+                _ => 1.0,
+            };
+            let y = loss.link(&plain.logits_scaled(&wide, factor).unwrap());
+            let variances = if normal { y[3..].to_vec() } else { y.clone() };
+            (probability, y[..3].to_vec(), variances)
+        });
+        let masks: Vec<_> = masks.collect();
+        let average = |of: &dyn Fn(&[f64], &[f64]) -> f64| -> f64 {
+            masks.iter().map(|(p, means, variances)| p * of(means, variances)).sum()
+        };
+        let predictor = Predictor::new(&mlp).with_isa(isa()).unwrap();
+        let mut workspace = predictor.workspace(1).unwrap();
+        let batch = Batch::dense(MatrixView::new(&x, 1, INPUTS).unwrap());
+        let samples = MonteCarlo::new(20_000).unwrap();
+        // Of 20,000 samples a mean is off by a few hundredths of a deviation.
+        for (method, tolerance) in [(Method::Moments, 1e-5), (Method::MonteCarlo(samples), 0.05)] {
+            let seeds = Seeds::Each(&[1]);
+            let answers = predictor.estimate(&batch, &method, seeds, &mut workspace).unwrap();
+            let answer = answers.row(0).unwrap();
+            for target in 0..3 {
+                let close = |got: f64, want: f64, what: &str| {
+                    let name = method.name();
+                    assert!(
+                        (got - want).abs() <= tolerance * want,
+                        "{loss} {name} {what}: {got}, not {want}"
+                    );
+                };
+                let mean = average(&|m, _| m[target]);
+                let disagreement = average(&|m, _| (m[target] - mean).powi(2));
+                let noise = average(&|_, v| v[target]);
+                // The variance of the mixture, from its second moment.
+                let total = average(&|m, v| v[target] + m[target] * m[target]) - mean * mean;
+                assert!((total - disagreement - noise).abs() < 1e-12);
+                close(answer.variance().unwrap()[target], disagreement, "disagreement");
+                close(answer.noise_variance().unwrap()[target], noise, "noise");
+                close(answer.total_variance(target).unwrap(), total, "total");
+                let got = answer.predictive_interval(target, 2.0, TargetNoise::Learned).unwrap();
+                close(got[1] - got[0], 4.0 * total.sqrt(), "interval");
+            }
+        }
+        // Weight scaling knows the noise alone.
+        let answers = predictor.weight_scaling(&batch, &mut workspace).unwrap();
+        let answer = answers.row(0).unwrap();
+        assert!(answer.noise_variance().unwrap().iter().all(|&v| v > 0.0));
+        assert!(matches!(answer.total_variance(0), Err(Error::NoVariance)));
+    }
+}
+
+#[test]
+fn noise_that_is_not_learned_or_not_given_is_refused() {
+    let x = rows([0.1; INPUTS]);
+    let learns = |loss: Loss| {
+        let predictor = Predictor::new(network(Activation::Relu, loss)).with_isa(isa()).unwrap();
+        let mut workspace = predictor.workspace(3).unwrap();
+        let samples = MonteCarlo::new(5).unwrap().keep_samples();
+        let answers = predictor.monte_carlo(&view(&x), &samples, SEEDS, &mut workspace).unwrap();
+        let answer = answers.row(1).unwrap();
+        let text = |result: Result<f64, Error>| result.map_err(|error| error.to_string());
+        [
+            text(answer.total_variance(0)),
+            text(answer.predictive_interval(0, 1.0, 2.0).map(|[low, _]| low)),
+            text(answer.log_likelihood(&[0.0; 3], 2.0)),
+            text(answer.log_likelihood(&[0.0; 3], TargetNoise::Learned)),
+        ]
+    };
+    let words = |loss: &str, needs: &str| Err(format!("loss {loss}: expected {needs}"));
+    let learned = "one that learns the noise of targets, gaussian_nll or poisson";
+    let normal = "one that learns normal noise of targets, gaussian_nll";
+    let values = "a loss of values, whose targets have noise";
+    let [total, interval, with_precision, likelihood] = learns(Loss::SquaredError);
+    assert!(interval.is_ok() && with_precision.is_ok());
+    assert_eq!(total, words("squared_error", learned));
+    assert_eq!(likelihood, words("squared_error", normal));
+    let [total, interval, with_precision, likelihood] = learns(Loss::Poisson);
+    assert!(total.is_ok());
+    assert_eq!([interval, with_precision], [words("poisson", values), words("poisson", values)]);
+    assert_eq!(likelihood, words("poisson", normal));
+    let [total, interval, with_precision, likelihood] =
+        learns(Loss::GaussianNll(GaussianBeta::DEFAULT));
+    assert!(total.is_ok() && likelihood.is_ok());
+    let refused = words("gaussian_nll", values);
+    assert_eq!([interval, with_precision], [refused.clone(), refused]);
+}
+
 /// The softmax of a logit of minus infinity is a finite 0, and the logistic of either
 /// infinity is 0 or 1.
 #[test]
 fn an_infinite_logit_does_not_give_a_certain_answer() {
     for &loss in Loss::ALL {
         for sign in [1.0, -1.0] {
-            let mut mlp = Mlp::builder(1).input_noise(Keep::HALF).output(3, loss).build().unwrap();
-            mlp.set_weights(0, &[sign * 1e30, 1.0, 0.5]).unwrap();
+            let outputs = 3 * loss.outputs_per_target();
+            let mlp = Mlp::builder(1).input_noise(Keep::HALF).output(outputs, loss);
+            let mut mlp = mlp.build().unwrap();
+            let mut weights = vec![0.0; outputs];
+            weights[..3].copy_from_slice(&[sign * 1e30, 1.0, 0.5]);
+            mlp.set_weights(0, &weights).unwrap();
             let predictor = Predictor::new(mlp).with_isa(isa()).unwrap();
             let mut workspace = predictor.workspace(3).unwrap();
             let x = MatrixView::new(&[1.0, 2.0, 1e10], 3, 1).unwrap();
@@ -259,6 +387,7 @@ fn a_prediction_has_the_figures_of_its_estimate() {
             let there = |name: &str| json.get(name).is_some();
             assert_eq!(there("variance"), method != Method::WeightScaling);
             assert_eq!(there("samples"), matches!(method, Method::MonteCarlo(_)));
+            assert_eq!(there("noise_variance"), learns_noise(loss));
             assert_eq!(there("class"), loss.target_kind() == TargetKind::Classes);
             assert_eq!(there("entropy"), loss.target_kind() != TargetKind::Values);
             assert_eq!(owned.variance.as_deref(), answer.variance());

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use thinnet::{
     Error, Keep,
-    data::{Batch, Dataset},
+    data::{Batch, Dataset, OwnedTargets},
     metrics::{
         Aim, Average, Calibration, ConfusionMatrix, Figure, IntervalCoverage, LogLikelihood,
         Metric, Metrics, Row, Threshold, average_precision, log_likelihood, roc_auc, threshold,
     },
-    nn::{Activation, Loss, Mlp, TargetKind, Targets},
+    nn::{Activation, GaussianBeta, Loss, Mlp, TargetKind, Targets},
     predict::{Predictor, evaluate, evaluate_with},
     tensor::{Matrix, MatrixView},
 };
@@ -59,6 +59,7 @@ fn loss(kind: &str) -> Loss {
         "binary" => Loss::BinaryCrossEntropy,
         "values" => Loss::SquaredError,
         "counts" => Loss::Poisson,
+        "normals" => Loss::GaussianNll(GaussianBeta::DEFAULT),
         _ => panic!("{kind}"),
     }
 }
@@ -79,6 +80,10 @@ impl Case {
             let row = match self.kind.as_str() {
                 "classes" => Row::class(p, labels[i]),
                 "binary" => Row::bits(p, &numbers[i]),
+                "normals" => {
+                    let (means, variances) = p.split_at(p.len() / 2);
+                    Row::normals(means, variances, &numbers[i])
+                }
                 _ => Row::values(p, &numbers[i]),
             };
             add(i, self.weights.as_ref().map_or(row, |weights| row.weight(weights[i])));
@@ -415,6 +420,7 @@ fn rows_that_make_no_sense_are_refused_and_change_nothing() {
     let mut bits_metrics = all(Loss::BinaryCrossEntropy);
     let mut values = all(Loss::SquaredError);
     let mut counts = all(Loss::Poisson);
+    let mut normals = all(Loss::GaussianNll(GaussianBeta::DEFAULT));
     classes.add(&Row::class(&[0.5, 0.5], 0)).unwrap();
     bits_metrics.add(&Row::bits(&[0.5, 0.5], &[0.0, 1.0])).unwrap();
     values.add(&Row::values(&[0.5, 0.5], &[0.0, 1.0])).unwrap();
@@ -428,6 +434,24 @@ fn rows_that_make_no_sense_are_refused_and_change_nothing() {
         assert!(error.starts_with(words), "{error}");
         assert_eq!(bits(&counts), figure);
     }
+    normals.add(&Row::normals(&[0.5], &[2.0], &[1.0])).unwrap();
+    let figure = bits(&normals);
+    let words = "variance at row 1, column 0: expected a finite number above 0";
+    for (row, words) in [
+        (Row::normals(&[0.5], &[0.0], &[1.0]), words),
+        (Row::normals(&[0.5], &[f64::INFINITY], &[1.0]), words),
+        (Row::normals(&[f64::NAN], &[1.0], &[1.0]), "prediction at row 1, column 0: expected"),
+        (Row::normals(&[0.5], &[1.0; 2], &[1.0]), "variances of a row: expected 1, got 2"),
+        (Row::values(&[0.5], &[1.0]), "variances of a row: expected 1, got 0"),
+    ] {
+        let error = normals.add(&row).unwrap_err().to_string();
+        assert!(error.starts_with(words), "{error}");
+        assert_eq!(bits(&normals), figure);
+    }
+    let loss = Loss::GaussianNll(GaussianBeta::DEFAULT);
+    assert!(Metrics::new(&[], loss, 3).is_err());
+    let error = values.clone().add(&Row::normals(&[0.5; 2], &[1.0; 2], &[1.0; 2])).unwrap_err();
+    assert_eq!(error.to_string(), "variances of a row: expected 0, got 2");
     // A count that a rate of 0 cannot have.
     counts.add(&Row::values(&[0.5, 0.0], &[1.0, 1.0])).unwrap();
     assert_eq!(counts.figure(Metric::PoissonDeviance).unwrap().value, f64::INFINITY);
@@ -657,7 +681,8 @@ fn names_of_metrics_are_read_and_written() {
     }
     for loss in Loss::ALL {
         let least = if loss.target_kind() == TargetKind::Classes { 2 } else { 1 };
-        for outputs in [least, 3, 1000] {
+        for targets in [least, 3, 1000] {
+            let outputs = targets * loss.outputs_per_target();
             let usual = Metric::usual(*loss, outputs);
             assert!(Metrics::new(usual, *loss, outputs).is_ok() && usual.len() >= 3);
         }
@@ -747,4 +772,36 @@ fn estimates_of_values_and_bits_are_measured_with_weights() {
         assert!(answers.measure(Targets::Classes(&[0; 20]), None, &mut metrics).is_err());
         assert_eq!(bits(&metrics), bits(&by_hand));
     }
+}
+
+/// With samples, the variance of a target includes what the thinned networks disagree about.
+#[test]
+fn normal_distributions_are_measured_with_their_total_variance() {
+    let (rows, loss) = (20, Loss::GaussianNll(GaussianBeta::DEFAULT));
+    let mlp = Mlp::builder(3).hidden(20, Activation::Relu, Keep::HALF).output(4, loss).seed(1);
+    let mlp = mlp.build().unwrap();
+    let predictor = Predictor::new(mlp);
+    let mut workspace = predictor.workspace(rows).unwrap();
+    let x = inputs(rows, 3);
+    let t = inputs(rows, 2);
+    let new = || Metrics::new(Metric::usual(loss, 4), loss, 4).unwrap();
+    let data = Dataset::new(x.clone(), OwnedTargets::Values(t.clone())).unwrap();
+    let mut evaluated = new();
+    evaluate_with(&predictor, &data, &mut evaluated, &mut workspace).unwrap();
+    let batch = Batch::dense(x.view());
+    let answers = predictor.weight_scaling(&batch, &mut workspace).unwrap();
+    let mut scaled = new();
+    answers.measure(Targets::Values(t.view()), None, &mut scaled).unwrap();
+    assert_eq!(bits(&scaled), bits(&evaluated));
+
+    let answers = predictor.moments(&batch, &mut workspace).unwrap();
+    let (mut all, mut by_hand) = (new(), new());
+    answers.measure(Targets::Values(t.view()), None, &mut all).unwrap();
+    for (row, answer) in answers.iter().enumerate() {
+        let variances = [0, 1].map(|target| answer.total_variance(target).unwrap());
+        let row = Row::normals(answer.mean(), &variances, t.view().row(row).unwrap());
+        by_hand.add(&row).unwrap();
+    }
+    assert_eq!(bits(&all), bits(&by_hand));
+    assert_ne!(bits(&all), bits(&scaled));
 }

@@ -5,8 +5,8 @@ use thinnet::{
     Isa, Keep, Noise, Sigma,
     data::Batch,
     mask::{Domain, Mask, MaskSpec, Streams, request_seed, scalar},
-    nn::{Activation, Ensemble, Loss, Mlp, PlainNetwork, ThinnedNetwork},
-    predict::{Estimate, MonteCarlo, Predictor, Seeds},
+    nn::{Activation, Ensemble, Loss, Mlp, PlainNetwork, PredictionKind, ThinnedNetwork},
+    predict::{Estimate, MonteCarlo, Predictor, Seeds, TargetNoise},
     tensor::MatrixView,
 };
 
@@ -35,7 +35,7 @@ fn networks(loss: Loss) -> Vec<Mlp> {
             .input_noise(input)
             .hidden(130, Activation::Relu, hidden[0])
             .hidden(70, Activation::Tanh, hidden[1])
-            .output(3, loss)
+            .output(3 * loss.outputs_per_target(), loss)
             .seed(4);
         if sparse {
             builder = builder.sparse_input();
@@ -164,6 +164,27 @@ fn estimates_are_those_of_the_thinned_networks_that_the_seed_names() {
                     let between = sorted[0] + 0.5 * (sorted[1] - sorted[0]);
                     let part = 0.5 / 36.0;
                     close(answer.quantile(output, part).unwrap(), between, "between");
+                }
+                if loss.prediction_kind() == PredictionKind::Normals {
+                    let t = [0.5, -0.25, 1.0];
+                    let density = |y: &Vec<f64>| -> f64 {
+                        let normal = |d: usize| {
+                            let (distance, v) = (t[d] - y[d], y[3 + d]);
+                            (-0.5 * distance * distance / v).exp()
+                                / (std::f64::consts::TAU * v).sqrt()
+                        };
+                        (0..3).map(normal).product()
+                    };
+                    for target in 0..3 {
+                        let noise = mean(said.iter().map(|y| y[3 + target]));
+                        close(answer.noise_variance().unwrap()[target], noise, "noise");
+                        let total = answer.variance().unwrap()[target] + noise;
+                        close(answer.total_variance(target).unwrap(), total, "total variance");
+                    }
+                    let want = mean(said.iter().map(density)).ln();
+                    let t = t.map(|t| t as f32);
+                    let got = answer.log_likelihood(&t, TargetNoise::Learned).unwrap();
+                    close(got, want, "log-likelihood");
                 }
                 let Some(whole) = entropy(loss, answer.mean()) else {
                     assert_eq!((answer.entropy(), answer.expected_entropy()), (None, None));

@@ -135,7 +135,8 @@ proptest! {
     ) {
         // A softmax is over two classes or more.
         let least = if loss == Loss::SoftmaxCrossEntropy { 2 } else { 1 };
-        let (inputs, outputs) = (widths[0], widths[widths.len() - 1].max(least));
+        let outputs = widths[widths.len() - 1].max(least);
+        let (inputs, outputs) = (widths[0], outputs * loss.outputs_per_target());
         let mut builder = Mlp::builder(inputs).seed(seed);
         for &width in &widths[1..widths.len() - 1] {
             builder = builder.hidden(width, activation, Keep::HALF);

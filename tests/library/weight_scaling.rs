@@ -3,7 +3,7 @@
 use thinnet::{
     Keep,
     data::Batch,
-    nn::{Activation, Loss, Mlp, TargetKind},
+    nn::{Activation, Loss, Mlp, PredictionKind, TargetKind},
     predict::{MonteCarlo, Predictor, Seeds},
     tensor::MatrixView,
 };
@@ -16,7 +16,7 @@ fn predictor(loss: Loss) -> Predictor {
     let mlp = Mlp::builder(20)
         .input_noise(Keep::new(0.8).unwrap())
         .hidden(70, Activation::Relu, Keep::HALF)
-        .output(3, loss)
+        .output(3 * loss.outputs_per_target(), loss)
         .seed(2)
         .build()
         .unwrap();
@@ -53,7 +53,10 @@ fn estimates_are_the_predictions() {
             let answers = predictor.weight_scaling(&batch, &mut workspace).unwrap();
             assert_eq!(answers.rows(), rows);
             for (answer, want) in answers.iter().zip(&want) {
-                assert!(answer.mean().iter().copied().eq(want.iter().map(|&y| f64::from(y))));
+                let normal = loss.prediction_kind() == PredictionKind::Normals;
+                let variances = answer.noise_variance().filter(|_| normal).unwrap_or(&[]);
+                let all = answer.mean().iter().chain(variances).copied();
+                assert!(all.eq(want.iter().map(|&y| f64::from(y))));
                 let most = want.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                 // Bits and values are no classes.
                 let class = (loss == Loss::SoftmaxCrossEntropy).then_some(most);

@@ -16,6 +16,15 @@ import torch
 import torch.nn.functional as F
 
 ROWS, OUTPUTS = 4, 5
+
+
+def gaussian_nll(z, t, beta):
+    """Means, then logarithms of variances; with the factor of beta-NLL (Seitzer et al. 2022)."""
+    mean, variance = z[:, :OUTPUTS], z[:, OUTPUTS:].exp()
+    losses = F.gaussian_nll_loss(mean, t, variance, reduction="none")
+    return (variance.detach() ** beta * losses).mean()
+
+
 LOSSES = {
     "softmax_cross_entropy": F.cross_entropy,
     "squared_error": F.mse_loss,
@@ -24,6 +33,9 @@ LOSSES = {
     "huber(0.25)": lambda z, t: F.huber_loss(z, t, delta=0.25),
     "huber(3)": lambda z, t: F.huber_loss(z, t, delta=3.0),
     "poisson": F.poisson_nll_loss,
+    "gaussian_nll": lambda z, t: gaussian_nll(z, t, 0.0),
+    "gaussian_nll(0.5)": lambda z, t: gaussian_nll(z, t, 0.5),
+    "gaussian_nll(1)": lambda z, t: gaussian_nll(z, t, 1.0),
 }
 
 
@@ -44,6 +56,8 @@ def loss(name, f):
         t = (t + 2) / 4
     elif name == "poisson":
         t = t + 2
+    elif name.startswith("gaussian"):
+        z = torch.cat([z, numbers(-4, 4, 3)], dim=1)
     z.requires_grad_()
     value = f(z, t)
     value.backward()

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import sklearn
 from scipy.special import logsumexp
+from scipy.stats import norm
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import (
     accuracy_score, average_precision_score, brier_score_loss, confusion_matrix, f1_score,
@@ -144,6 +145,15 @@ def of_counts(t, y, w, _):
     }
 
 
+def of_normals(t, y, w, _):
+    """Predictions are means, then variances."""
+    means, variances = np.hsplit(y, 2)
+    densities = lambda: norm.logpdf(t, means, np.sqrt(variances)).mean(axis=1)
+    return of_values(t, means, w, _) | {
+        "gaussian_nll": lambda: -np.average(densities(), weights=w),
+    }
+
+
 def baselines(kind, t, outputs, w):
     """Constant predictions: of the majority, of the prior probabilities or the means, and none."""
     rows = len(t)
@@ -154,6 +164,9 @@ def baselines(kind, t, outputs, w):
     else:
         share = np.average(t, axis=0, weights=w)
         majority = (share > 0.5).astype(float)
+    if kind == "normals":
+        share = np.concatenate([share, np.average((t - share) ** 2, axis=0, weights=w)])
+        majority = share
     return constant(majority), constant(share), constant(np.zeros(outputs))
 
 
@@ -180,10 +193,11 @@ def case(name, kind, targets, predictions, weights=None):
     w = None if weights is None else np.array(weights, float)
     used = np.full(len(targets), True) if w is None else w > 0
     t, p, w = targets[used], predictions[used], None if w is None else w[used]
-    of = {"classes": of_classes, "binary": of_bits, "values": of_values, "counts": of_counts}[kind]
+    of = {"classes": of_classes, "binary": of_bits, "values": of_values, "counts": of_counts,
+          "normals": of_normals}[kind]
     figures = {metric: [defined(figure), None] for metric, figure in of(t, p, w, p).items()}
     majority, share, none = baselines(kind, t, p.shape[1], w)
-    by_prior = {"log_loss", "brier", "rmse", "mae", "r2", "poisson_deviance"}
+    by_prior = {"log_loss", "brier", "rmse", "mae", "r2", "poisson_deviance", "gaussian_nll"}
     of_majority, of_share = of(t, majority, w, none), of(t, share, w, none)
     for metric in figures:
         prior = metric in by_prior or metric.startswith(("top_k", "calibration"))
@@ -288,8 +302,18 @@ def all_cases():
                                  ", wide weights": wide(30)}.items():
                 cases.append(case(f"counts, {outputs} outputs, rates of {size}{weighting}",
                                   "counts", t.tolist(), y, w))
+    for outputs in [1, 3]:
+        for offset in [0, 1000]:
+            t = offset + np.round(64 * g.normal(0, 1, (30, outputs))) / 64
+            y = np.hstack([t + g.normal(0, 0.5, t.shape), g.gamma(2, 0.25, t.shape)])
+            for weighting, w in {"": None, ", whole weights": whole(30),
+                                 ", wide weights": wide(30)}.items():
+                cases.append(case(f"normals, {outputs} targets, offset {offset}{weighting}",
+                                  "normals", t.tolist(), y, w))
     cases += [
         case("equal counts", "counts", [[3.0]] * 3, [[3.0], [2.5], [4.0]]),
+        case("equal values", "normals", [[0.5]] * 3, [[0.5, 0.25], [0.25, 1.0], [1.0, 4.0]]),
+        case("one normal distribution", "normals", [[1.0]], [[1.5, 0.5]]),
         case("counts that are not whole", "counts", [[0.25], [0.0], [1.5]], [[0.5], [1e-9], [1.5]]),
     ]
     return cases

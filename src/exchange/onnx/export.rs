@@ -163,6 +163,11 @@ fn model<'m>(
     parameters: Vec<Tensor<WriteFrom<'m>>>,
     export: &Export,
 ) -> Result<Message<'m>, Error> {
+    if network.loss().link_function() == LinkFunction::Normals {
+        let expected = "one that has the same link function for all outputs (ONNX graphs of means and \
+                        variances are not supported)";
+        return Err(Error::LossKind { loss: network.loss().name(), expected });
+    }
     let is_gelu = |f: &Activation| matches!(f, Activation::Gelu | Activation::GeluTanh);
     let has_gelu = network.activations().iter().any(is_gelu);
     let (opset, ir_version) = if has_gelu { WITH_GELU } else { (OPSET, IR_VERSION) };
@@ -316,7 +321,8 @@ fn nodes(network: &Architecture, keeps: &[Option<Keep>]) -> Vec<Node> {
                 }
                 LinkFunction::Logistic => chain.push("Sigmoid", name("sigmoid"), [], none()),
                 LinkFunction::Exponential => chain.push("Exp", name("exp"), [], none()),
-                LinkFunction::Identity => {}
+                // `model` refuses the halves of normal distributions.
+                LinkFunction::Identity | LinkFunction::Normals => {}
             },
         }
     }

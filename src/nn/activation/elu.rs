@@ -9,7 +9,7 @@ use crate::{
 
 parameter! {
     /// The alpha of [`Activation::Elu`](super::Activation::Elu), which is positive and finite.
-    EluAlpha of "elu alpha";
+    EluAlpha of "elu alpha", AboveZero;
     /// PyTorch's default, 1.
     DEFAULT = 1.0;
     /// Checks alpha.

@@ -10,7 +10,7 @@ use crate::{
 parameter! {
     /// The slope of [`Activation::LeakyRelu`](super::Activation::LeakyRelu) for negative z, which
     /// is positive and finite.
-    NegativeSlope of "leaky_relu slope";
+    NegativeSlope of "leaky_relu slope", AboveZero;
     /// PyTorch's default, 0.01.
     DEFAULT = 0.01;
     /// Checks the slope.

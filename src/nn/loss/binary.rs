@@ -1,7 +1,8 @@
 //! Binary cross-entropy, for N bits.
 
 use super::{
-    link::{LinkFunction, logistic},
+    link::logistic,
+    predictions::PredictionKind,
     targets::Binary,
     unit::{LossUnit, mean, per_output},
 };
@@ -17,7 +18,7 @@ pub(super) struct BinaryCrossEntropy;
 
 impl LossUnit for BinaryCrossEntropy {
     type Targets = Binary;
-    const LINK: LinkFunction = LinkFunction::Logistic;
+    const PREDICTIONS: PredictionKind = PredictionKind::Bits;
 
     fn plain(self, z: &[f64], bits: MatrixView<'_>, row: usize) -> f64 {
         mean(z, bits.at(row), bit_loss)

@@ -1,7 +1,7 @@
 //! Huber's loss, for N values with outliers among them.
 
 use super::{
-    link::LinkFunction,
+    predictions::PredictionKind,
     targets::Values,
     unit::{LossUnit, each_output, mean, per_output},
 };
@@ -10,7 +10,7 @@ use crate::{nn::parameter::parameter, simd::Lanes, tensor::MatrixView, thin::Pan
 parameter! {
     /// The delta of [`Loss::Huber`](super::Loss::Huber), which is positive and finite: the distance
     /// from the target up to which the loss is quadratic.
-    HuberDelta of "huber delta";
+    HuberDelta of "huber delta", AboveZero;
     /// PyTorch's default, 1.
     DEFAULT = 1.0;
     /// Checks delta.
@@ -47,7 +47,7 @@ impl Huber {
 
 impl LossUnit for Huber {
     type Targets = Values;
-    const LINK: LinkFunction = LinkFunction::Identity;
+    const PREDICTIONS: PredictionKind = PredictionKind::Values;
 
     fn plain(self, z: &[f64], values: MatrixView<'_>, row: usize) -> f64 {
         mean(z, values.at(row), |z, t| self.of(z - t))

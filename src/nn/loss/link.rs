@@ -18,6 +18,8 @@ pub(crate) enum LinkFunction {
     Logistic,
     /// The predictions are rates, e^z.
     Exponential,
+    /// The first half of the predictions are values, the second half variances, e^z.
+    Normals,
 }
 
 impl LinkFunction {
@@ -33,6 +35,11 @@ impl LinkFunction {
             Self::Identity => z.to_vec(),
             Self::Logistic => z.iter().map(|z| 1.0 / (1.0 + libm::exp(-z))).collect(),
             Self::Exponential => z.iter().map(|&z| libm::exp(z)).collect(),
+            Self::Normals => {
+                let (means, log_variances) = z.split_at(z.len() / 2);
+                let variances = log_variances.iter().map(|&l| libm::exp(l));
+                means.iter().copied().chain(variances).collect()
+            }
         }
     }
 
@@ -40,7 +47,7 @@ impl LinkFunction {
     pub fn gives_probabilities(self) -> bool {
         match self {
             Self::Softmax | Self::Logistic => true,
-            Self::Identity | Self::Exponential => false,
+            Self::Identity | Self::Exponential | Self::Normals => false,
         }
     }
 
@@ -48,7 +55,7 @@ impl LinkFunction {
     pub fn overflows(self) -> bool {
         match self {
             Self::Softmax | Self::Identity | Self::Logistic => false,
-            Self::Exponential => true,
+            Self::Exponential | Self::Normals => true,
         }
     }
 
@@ -75,13 +82,8 @@ impl LinkFunction {
                     }
                 }
             }
-            Self::Exponential => {
-                for row in 0..z.rows() {
-                    for n in 0..z.panels() {
-                        exponential(l, width, n, z.at_mut(n, row));
-                    }
-                }
-            }
+            Self::Exponential => exponentials(l, 0, width, z),
+            Self::Normals => exponentials(l, width / 2, width, z),
         }
         for row in 0..z.rows() {
             for (n, to) in out.lines_mut(row).chunks_mut(VECTORS).enumerate() {
@@ -101,7 +103,7 @@ impl LinkFunction {
         let term = |p: f64| if p == 0.0 { 0.0 } else { -p * libm::log(p) };
         match self {
             Self::Softmax => Some(p.map(term).sum()),
-            Self::Identity | Self::Exponential => None,
+            Self::Identity | Self::Exponential | Self::Normals => None,
             Self::Logistic => Some(p.map(|p| term(p) + term(1.0 - p)).sum()),
         }
     }
@@ -183,11 +185,19 @@ pub(super) fn logistic<L: Lanes>(l: L, width: usize, n: usize, z: &Panel) -> Pan
     y
 }
 
-/// Replaces z by e^z in panel `n` of one row.
+/// Replaces z by e^z, from output `first` on.
 #[inline(always)]
-fn exponential<L: Lanes>(l: L, width: usize, n: usize, z: &mut Panel) {
-    for c in 0..vectors(width, n) {
-        let [x] = load_from(l, z, c);
-        store_to(l, [math::exp(l, x)], z, c);
+fn exponentials<L: Lanes>(l: L, first: usize, width: usize, z: &mut Panels) {
+    for row in 0..z.rows() {
+        for n in first / PANEL..z.panels() {
+            for c in 0..vectors(width, n) {
+                let [x] = load_from(l, z.at(n, row), c);
+                // How many lanes come before the first output.
+                let before = first.saturating_sub(n * PANEL + c * LANES).min(LANES);
+                let replaced = ((u32::from(u16::MAX) << before) & u32::from(u16::MAX)) as u16;
+                let y = l.select(replaced, math::exp(l, x), x);
+                store_to(l, [y], z.at_mut(n, row), c);
+            }
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Poisson's negative log-likelihood, for N counts.
 
 use super::{
-    link::LinkFunction,
+    predictions::PredictionKind,
     targets::Values,
     unit::{LossUnit, each_output, mean, per_output},
 };
@@ -13,7 +13,7 @@ pub(super) struct Poisson;
 
 impl LossUnit for Poisson {
     type Targets = Values;
-    const LINK: LinkFunction = LinkFunction::Exponential;
+    const PREDICTIONS: PredictionKind = PredictionKind::Rates;
     // Negative counts have no likelihood.
     const LEAST_TARGET: f32 = 0.0;
 

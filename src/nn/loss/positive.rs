@@ -2,7 +2,8 @@
 
 use super::{
     binary::bit_loss,
-    link::{LinkFunction, logistic},
+    link::logistic,
+    predictions::PredictionKind,
     targets::Binary,
     unit::{LossUnit, per_output},
 };
@@ -29,7 +30,7 @@ impl<'a> PositiveWeights<'a> {
 
 impl LossUnit for PositiveWeights<'_> {
     type Targets = Binary;
-    const LINK: LinkFunction = LinkFunction::Logistic;
+    const PREDICTIONS: PredictionKind = PredictionKind::Bits;
 
     fn plain(self, z: &[f64], bits: MatrixView<'_>, row: usize) -> f64 {
         let each = z.iter().zip(bits.at(row)).zip(self.weights);

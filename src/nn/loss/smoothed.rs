@@ -1,10 +1,6 @@
 //! Softmax cross-entropy with label smoothing.
 
-use super::{
-    link::{LinkFunction, softmax},
-    targets::Classes,
-    unit::LossUnit,
-};
+use super::{link::softmax, predictions::PredictionKind, targets::Classes, unit::LossUnit};
 use crate::{
     simd::Lanes,
     thin::{PANEL, Panels},
@@ -37,7 +33,7 @@ impl<'a> SmoothedSoftmax<'a> {
 
 impl LossUnit for SmoothedSoftmax<'_> {
     type Targets = Classes;
-    const LINK: LinkFunction = LinkFunction::Softmax;
+    const PREDICTIONS: PredictionKind = PredictionKind::Classes;
     const MIN_OUTPUTS: usize = 2;
 
     fn plain(self, z: &[f64], classes: &[u32], row: usize) -> f64 {

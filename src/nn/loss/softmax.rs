@@ -1,10 +1,6 @@
 //! Softmax cross-entropy, for one class out of N.
 
-use super::{
-    link::{LinkFunction, softmax},
-    targets::Classes,
-    unit::LossUnit,
-};
+use super::{link::softmax, predictions::PredictionKind, targets::Classes, unit::LossUnit};
 use crate::{
     simd::Lanes,
     thin::{PANEL, Panels},
@@ -16,7 +12,7 @@ pub(super) struct SoftmaxCrossEntropy;
 
 impl LossUnit for SoftmaxCrossEntropy {
     type Targets = Classes;
-    const LINK: LinkFunction = LinkFunction::Softmax;
+    const PREDICTIONS: PredictionKind = PredictionKind::Classes;
     // A softmax over one output is always 1.
     const MIN_OUTPUTS: usize = 2;
 

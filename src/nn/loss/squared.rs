@@ -1,7 +1,7 @@
 //! Squared error, for N values.
 
 use super::{
-    link::LinkFunction,
+    predictions::PredictionKind,
     targets::Values,
     unit::{LossUnit, each_output, mean, per_output},
 };
@@ -13,7 +13,7 @@ pub(super) struct SquaredError;
 
 impl LossUnit for SquaredError {
     type Targets = Values;
-    const LINK: LinkFunction = LinkFunction::Identity;
+    const PREDICTIONS: PredictionKind = PredictionKind::Values;
 
     fn plain(self, z: &[f64], values: MatrixView<'_>, row: usize) -> f64 {
         mean(z, values.at(row), |z, t| (z - t) * (z - t))

@@ -26,7 +26,7 @@ use crate::{
 pub enum Targets<'a> {
     /// A class below N per row.
     Classes(&'a [u32]),
-    /// N finite values per row; for Poisson's loss they are at least 0.
+    /// N finite values per row, or N over the [outputs per target](Loss::outputs_per_target); for Poisson's loss they are at least 0.
     Values(MatrixView<'a>),
     /// N numbers from 0 to 1, usually 0 or 1, per row.
     Binary(MatrixView<'a>),
@@ -154,7 +154,7 @@ impl Targets<'_> {
         if let Self::Values(t) = self
             && loss.target_kind() == TargetKind::Values
             && loss.least_target() == f32::NEG_INFINITY
-            && t.columns() == outputs
+            && t.columns() == loss.targets(outputs)?
             && t.all_finite()
         {
             return Ok(()); // One pass over all rows, which need no look of their own.
@@ -185,7 +185,7 @@ impl Targets<'_> {
                 }
             }
             Self::Values(t) => {
-                same_size("columns of the targets", outputs, t.columns())?;
+                same_size("columns of the targets", loss.targets(outputs)?, t.columns())?;
                 if let Some(column) = t.at(row).iter().position(|t| !t.is_finite()) {
                     let value = t.at(row)[column];
                     return Err(Error::NonFinite { what: "target", row, column, value });
@@ -197,7 +197,7 @@ impl Targets<'_> {
                 }
             }
             Self::Binary(t) => {
-                same_size("columns of the targets", outputs, t.columns())?;
+                same_size("columns of the targets", loss.targets(outputs)?, t.columns())?;
                 let bad = |t: &f32| !(0.0..=1.0).contains(t);
                 if let Some(column) = t.at(row).iter().position(bad) {
                     let (value, expected) = (t.at(row)[column], "a number from 0 to 1");

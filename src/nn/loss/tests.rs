@@ -23,12 +23,13 @@ fn numbers(seed: u64, n: usize) -> Vec<f32> {
 fn losses_gradients_and_links_equal_their_formulas_in_every_panel() {
     on_each_isa(|isa| {
         let huber = [0.1, 3.0].map(|delta| Loss::Huber(HuberDelta::new(delta).unwrap()));
-        for &loss in Loss::ALL.iter().chain(&huber) {
-            for width in [1, 2, 15, 16, 17, 63, 64, 65, 128, 130, 200] {
-                let rows = 3;
+        let beta = Loss::GaussianNll(GaussianBeta::new(0.5).unwrap());
+        for &loss in Loss::ALL.iter().chain(&huber).chain(&[beta]) {
+            for columns in [1, 2, 15, 16, 17, 63, 64, 65, 128, 130, 200] {
+                let (rows, width) = (3, columns * loss.outputs_per_target());
                 let z: Vec<f32> = numbers(1, rows * width).iter().map(|z| 8.0 * z - 4.0).collect();
-                let t = numbers(2, rows * width);
-                let view = MatrixView::new(&t, rows, width).unwrap();
+                let t = numbers(2, rows * columns);
+                let view = MatrixView::new(&t, rows, columns).unwrap();
                 let classes: Vec<u32> = [0, width / 2, width - 1].map(|c| c as u32).to_vec();
                 let targets = match loss.target_kind() {
                     TargetKind::Classes => Targets::Classes(&classes),
@@ -176,6 +177,7 @@ fn values_and_gradients_match_pytorch() {
     on_each_isa(|isa| {
         for Recorded { loss, z, targets, value, gradient } in &oracle.losses {
             let (rows, width) = (z.len(), z[0].len());
+            let columns = loss.targets(width).unwrap();
             let (mut classes, mut numbers) = (Vec::new(), Vec::new());
             if loss.target_kind() == TargetKind::Classes {
                 classes = serde_json::from_value::<Vec<u32>>(targets.clone()).unwrap();
@@ -186,10 +188,10 @@ fn values_and_gradients_match_pytorch() {
             let targets = match loss.target_kind() {
                 TargetKind::Classes => Targets::Classes(&classes),
                 TargetKind::Values => {
-                    Targets::Values(MatrixView::new(&numbers, rows, width).unwrap())
+                    Targets::Values(MatrixView::new(&numbers, rows, columns).unwrap())
                 }
                 TargetKind::Binary => {
-                    Targets::Binary(MatrixView::new(&numbers, rows, width).unwrap())
+                    Targets::Binary(MatrixView::new(&numbers, rows, columns).unwrap())
                 }
             };
             targets.check(*loss, width, rows).unwrap();
@@ -202,7 +204,10 @@ fn values_and_gradients_match_pytorch() {
                 .unwrap();
             let mean = losses.iter().map(|&loss| f64::from(loss)).sum::<f64>() / rows as f64;
             // In f32, a few roundings and the exponentials' 3 ULP.
-            assert!((mean - value).abs() <= 1e-6 * value, "{isa} {loss}: {mean}, not {value}");
+            assert!(
+                (mean - value).abs() <= 1e-6 * value.abs(),
+                "{isa} {loss}: {mean}, not {value}"
+            );
             for (row, want) in gradient.iter().enumerate() {
                 for (n, want) in want.iter().enumerate() {
                     let got = f64::from(panels.get(row, n));
@@ -247,6 +252,58 @@ fn a_rate_that_overflows_makes_the_loss_infinite() {
             Loss::Poisson.gradient(isa, targets, 1, 1, &mut panels, &mut losses).unwrap();
             assert_eq!(losses[0].is_finite(), is_finite, "{z}");
             assert_eq!(panels.get(0, 0).is_finite(), is_finite, "{z}");
+        }
+    });
+}
+
+#[test]
+fn beta_is_from_0_to_1_and_outputs_are_pairs() {
+    for text in ["gaussian_nll(-0.5)", "gaussian_nll(1.5)", "gaussian_nll(NaN)"] {
+        let error = text.parse::<Loss>().unwrap_err().to_string();
+        let words = "gaussian_nll beta ";
+        assert!(
+            error.starts_with(words) && error.ends_with("expected a number from 0 to 1"),
+            "{error}"
+        );
+    }
+    let plain = Loss::GaussianNll(GaussianBeta::DEFAULT);
+    for text in ["gaussian_nll", "gaussian_nll(0)", "gaussian_nll(-0)"] {
+        assert_eq!(text.parse::<Loss>().unwrap(), plain);
+    }
+    assert_eq!(plain.to_string(), "gaussian_nll(0)");
+    for (outputs, fits) in [(1, false), (2, true), (3, false), (66, true)] {
+        assert_eq!(plain.check_outputs(outputs).is_ok(), fits);
+    }
+    let t = [0.5; 4];
+    let targets = |columns| Targets::Values(MatrixView::new(&t, 4 / columns, columns).unwrap());
+    assert!(targets(2).check(plain, 4, 2).is_ok());
+    let error = targets(1).check(plain, 3, 4).unwrap_err().to_string();
+    assert_eq!(error, "gaussian_nll with 3 outputs: expected 2 for each target");
+    let error = targets(4).check(plain, 4, 1).unwrap_err().to_string();
+    assert_eq!(error, "columns of the targets: expected 2, got 4");
+}
+
+/// A log-variance below that of the smallest f32, and targets that are met exactly.
+#[test]
+fn precision_that_overflows_makes_the_loss_infinite() {
+    on_each_isa(|isa| {
+        for (m, l, is_finite) in [
+            (1.0, -80.0, true),
+            (1.0, -100.0, false),
+            (0.0, -100.0, true),
+            (0.0, -1e4, false),
+            (1.0, 1e4, true),
+        ] {
+            let t = [0.0];
+            let targets = Targets::Values(MatrixView::new(&t, 1, 1).unwrap());
+            let mut panels = Panels::with_capacity(1, 2).unwrap();
+            panels.at_mut(0, 0)[..2].copy_from_slice(&[m, l]);
+            let mut losses = [0.0];
+            let loss = Loss::GaussianNll(GaussianBeta::DEFAULT);
+            loss.gradient(isa.supported(), targets, 2, 1, &mut panels, &mut losses).unwrap();
+            assert_eq!(losses[0].is_finite(), is_finite, "{m} {l}: {}", losses[0]);
+            let finite = [0, 1].map(|n| panels.get(0, n).is_finite());
+            assert_eq!(finite, [is_finite; 2], "{m} {l}");
         }
     });
 }

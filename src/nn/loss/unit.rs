@@ -1,6 +1,6 @@
 //! What a loss states, and the kernel of its gradient.
 
-use super::{link::LinkFunction, targets::Kind};
+use super::{predictions::PredictionKind, targets::Kind};
 use crate::{
     simd::{Kernel, Lanes},
     tensor::MatrixView,
@@ -12,14 +12,19 @@ pub(super) trait LossUnit: Copy {
     /// The kind of targets it takes.
     type Targets: Kind;
 
-    /// How z becomes predictions.
-    const LINK: LinkFunction;
+    /// What predictions are, and so how z becomes predictions.
+    const PREDICTIONS: PredictionKind;
 
     /// The fewest outputs that it makes sense for.
     const MIN_OUTPUTS: usize = 1;
 
     /// The least target, if its targets are values.
     const LEAST_TARGET: f32 = f32::NEG_INFINITY;
+
+    /// How many outputs a target has.
+    fn outputs_per_target(self) -> usize {
+        1
+    }
 
     /// The loss of row `row` in its simplest form, in f64.
     fn plain(self, z: &[f64], targets: <Self::Targets as Kind>::Of<'_>, row: usize) -> f64;

@@ -23,7 +23,8 @@ fn numbers(seed: u64, n: usize) -> Vec<f32> {
 
 fn network(activation: Activation, loss: Loss) -> PlainNetwork {
     let hidden = |mlp: crate::nn::MlpBuilder, width| mlp.hidden(width, activation, Keep::ONE);
-    let mlp = hidden(hidden(Mlp::builder(4), 6), 5).output(3, loss).seed(4);
+    let mlp =
+        hidden(hidden(Mlp::builder(4), 6), 5).output(3 * loss.outputs_per_target(), loss).seed(4);
     let mut mlp = mlp.build().unwrap();
     for layer in 0..3 {
         let outputs = mlp.bias(layer).unwrap().len();

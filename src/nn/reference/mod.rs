@@ -121,6 +121,9 @@ pub fn loss(loss: Loss, z: &[Near], targets: Targets<'_>, row: usize) -> (Near, 
             let dz = rates.iter().zip(&t).map(|(&rate, &t)| (rate - t) * over_outputs);
             return (sum * over_outputs, dz.collect());
         }
+        if let Loss::GaussianNll(beta) = loss {
+            return gaussian(z, &t, beta.get().into());
+        }
         let d: Vec<Near> = z.iter().zip(t).map(|(&z, t)| z - t).collect();
         if let Loss::Huber(delta) = loss {
             // sum h(z - t) / N, and z - t, but within delta of 0, / N.
@@ -140,6 +143,25 @@ pub fn loss(loss: Loss, z: &[Near], targets: Targets<'_>, row: usize) -> (Near, 
     let dz = |(&z, &t): (&Near, &Near)| (value(Activation::Logistic, z) - t) * over_outputs;
     let losses = Near::sum(z.iter().zip(&t).map(bit)) * over_outputs;
     (losses, z.iter().zip(&t).map(dz).collect())
+}
+
+/// For each target, `w (l + d² / v) / 2`, `w d / v` and `w (1 - d² / v) / 2`, with d = m - t, v = e^l
+/// and w = v^beta, over the number of targets.
+fn gaussian(z: &[Near], t: &[Near], beta: f64) -> (Near, Vec<Near>) {
+    let (means, log_variances) = z.split_at(t.len());
+    let half = Near::exact(0.5);
+    let over_targets = Near::exact(1.0 / t.len() as f64).rounded(1.0);
+    let (mut losses, mut by_mean, mut by_log_variance) = (Vec::new(), Vec::new(), Vec::new());
+    for ((&m, &l), &t) in means.iter().zip(log_variances).zip(t) {
+        let (d, precision) = (m - t, (Near::ZERO - l).increasing(f64::exp));
+        let weight = l.increasing(|l| (beta * l).exp());
+        let square = d * d * precision;
+        losses.push(weight * half * Near::sum([l, square].into_iter()));
+        by_mean.push(weight * d * precision * over_targets);
+        by_log_variance.push(weight * half * (Near::exact(1.0) - square) * over_targets);
+    }
+    by_mean.append(&mut by_log_variance);
+    (Near::sum(losses.into_iter()) * over_targets, by_mean)
 }
 
 /// d² / 2 if |d| <= delta, else delta (|d| - delta / 2).

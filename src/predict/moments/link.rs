@@ -74,8 +74,13 @@ impl Link {
     /// mean entropy. `number` and `weight` are those of the row's mask.
     pub fn moments(&mut self, isa: Supported, number: usize, weight: f64) -> f64 {
         match (self.function, &self.draws) {
-            (LinkFunction::Identity, _) => self.identity(),
-            (LinkFunction::Exponential, _) => self.rates(),
+            (LinkFunction::Identity, _) => self.identity(0..self.mean.len()),
+            (LinkFunction::Exponential, _) => self.rates(0..self.mean.len()),
+            (LinkFunction::Normals, _) => {
+                let targets = self.mean.len() / 2;
+                self.identity(0..targets);
+                self.rates(targets..2 * targets)
+            }
             (LinkFunction::Logistic, _) => self.bits(),
             (LinkFunction::Softmax, None) => self.two_classes(),
             (LinkFunction::Softmax, Some(_)) => {
@@ -85,10 +90,11 @@ impl Link {
         }
     }
 
-    fn identity(&mut self) -> f64 {
-        let [z, s] = &self.z;
-        let to = self.mean.iter_mut().zip(self.variance.iter_mut());
-        for ((mean, variance), (&z, &s)) in to.zip(z.iter().zip(s.iter())) {
+    /// The logits of some outputs.
+    fn identity(&mut self, outputs: Range<usize>) -> f64 {
+        for output in outputs {
+            let (z, s) = (self.z[0][output], self.z[1][output]);
+            let (mean, variance) = (&mut self.mean[output], &mut self.variance[output]);
             *mean = z;
             *variance = if z.is_finite() { s * s } else { f64::NAN };
         }
@@ -97,10 +103,10 @@ impl Link {
 
     /// e^z of a normal z, a log-normal distribution: the mean is e^(m + s²/2), and the variance is
     /// that squared, times e^(s²) - 1.
-    fn rates(&mut self) -> f64 {
-        let [z, s] = &self.z;
-        let to = self.mean.iter_mut().zip(self.variance.iter_mut());
-        for ((mean, variance), (&z, &s)) in to.zip(z.iter().zip(s.iter())) {
+    fn rates(&mut self, outputs: Range<usize>) -> f64 {
+        for output in outputs {
+            let (z, s) = (self.z[0][output], self.z[1][output]);
+            let (mean, variance) = (&mut self.mean[output], &mut self.variance[output]);
             *mean = libm::exp(z + 0.5 * s * s);
             let relative = libm::sqrt(libm::expm1(s * s));
             // The product of the deviations may be finite where that of the squares is not.

@@ -292,9 +292,10 @@ fn gather(
     let from = &flow.lists[start.site];
     moments.add_rows(context, start, true, from, tallies)?;
     moments.add_rows(context, start, false, from, tallies)?;
-    for (row, answer) in tallies.estimates().iter().enumerate() {
-        context.gate_predictions(link, row, answer.mean())?;
-        context.gate_predictions(link, row, answer.variance().unwrap_or(&[]))?;
+    for row in 0..rows {
+        for moments in tallies.moments(row) {
+            context.gate_predictions(link, row, moments)?;
+        }
     }
     Ok(())
 }
@@ -318,12 +319,13 @@ pub(super) fn logits<'w>(
     gather(context, batch, LinkFunction::Identity, workspace)?;
     let Workspace { predictions, moments, tallies, .. } = workspace;
     let variances = &mut Moments::of(moments, context.network.mlp, predictions.rows())?.variances;
-    for (row, answer) in tallies.estimates().iter().enumerate() {
-        for (to, &z) in predictions.at_mut(row).iter_mut().zip(answer.mean()) {
+    for row in 0..batch.rows() {
+        let [means, squares] = tallies.moments(row);
+        for (to, &z) in predictions.at_mut(row).iter_mut().zip(means) {
             *to = z as f32;
         }
         let to = variances.at_mut(row).iter_mut();
-        for (column, (to, &v)) in to.zip(answer.variance().unwrap_or(&[])).enumerate() {
+        for (column, (to, &v)) in to.zip(squares).enumerate() {
             *to = v as f32;
             // The square of a finite deviation may overflow.
             if context.finite && !to.is_finite() {

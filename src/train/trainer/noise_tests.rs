@@ -27,7 +27,7 @@ fn network([input, first, second]: [Noise; 3], activation: Activation, loss: Los
         .input_noise(input)
         .hidden(9, activation, first)
         .hidden(7, activation, second)
-        .output(3, loss)
+        .output(3 * loss.outputs_per_target(), loss)
         .seed(4)
         .build()
         .unwrap();

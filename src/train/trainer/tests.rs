@@ -238,7 +238,7 @@ fn small(activation: Activation, loss: Loss, sparse: bool) -> Mlp {
         .input_noise(Keep::new(0.8).unwrap())
         .hidden(9, activation, Keep::HALF)
         .hidden(7, activation, Keep::new(0.7).unwrap())
-        .output(3, loss)
+        .output(3 * loss.outputs_per_target(), loss)
         .seed(4);
     let builder = if sparse { builder.sparse_input() } else { builder };
     let mut mlp = builder.build().unwrap();

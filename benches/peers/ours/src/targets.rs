@@ -13,7 +13,7 @@ pub enum Owned {
     /// A class per row.
     Classes(Vec<u32>),
     /// Real values or bits, so many per row.
-    Numbers { values: Vec<f32>, outputs: usize, kind: TargetKind },
+    Numbers { values: Vec<f32>, targets: usize, kind: TargetKind },
 }
 
 impl Owned {
@@ -21,7 +21,7 @@ impl Owned {
     pub fn read(path: &Path, mlp: &Mlp) -> Outcome<Self> {
         Ok(match mlp.loss().target_kind() {
             TargetKind::Classes => Self::Classes(files::integers(path)?),
-            kind => Self::Numbers { values: files::floats(path)?, outputs: mlp.outputs(), kind },
+            kind => Self::Numbers { values: files::floats(path)?, targets: mlp.targets(), kind },
         })
     }
 
@@ -29,7 +29,7 @@ impl Owned {
     pub fn rows(&self) -> usize {
         match self {
             Self::Classes(classes) => classes.len(),
-            Self::Numbers { values, outputs, .. } => values.len() / outputs,
+            Self::Numbers { values, targets, .. } => values.len() / targets,
         }
     }
 
@@ -37,9 +37,9 @@ impl Owned {
     pub fn of(&self, first: usize, rows: usize) -> Outcome<Targets<'_>> {
         Ok(match self {
             Self::Classes(classes) => Targets::Classes(&classes[first..][..rows]),
-            Self::Numbers { values, outputs, kind } => {
-                let values = &values[first * outputs..][..rows * outputs];
-                let values = MatrixView::new(values, rows, *outputs)?;
+            Self::Numbers { values, targets, kind } => {
+                let values = &values[first * targets..][..rows * targets];
+                let values = MatrixView::new(values, rows, *targets)?;
                 match kind {
                     TargetKind::Binary => Targets::Binary(values),
                     _ => Targets::Values(values),
