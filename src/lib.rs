@@ -106,6 +106,11 @@ pub mod prelude;
 #[doc = include_str!("../docs/FROM_PYTORCH.md")]
 struct FromPytorch;
 
+/// Compiles and runs the programs of the guide to training.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/TRAINING.md")]
+struct Training;
+
 pub use dropout::Dropout;
 pub use error::Error;
 pub use noise::Noise;

@@ -752,7 +752,7 @@ pub fn onnx() -> Vec<Hostile> {
                 .with_node(4, node("Softmax", &["m"], "s"))
                 .with_node(5, node("Tanh", &["s"], "y"))
                 .file(),
-            "comes after the last softmax",
+            "comes after the output function",
         ),
         hostile(
             "bad-leaky",

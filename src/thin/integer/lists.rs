@@ -170,15 +170,15 @@ fn largest<L: Lanes>(l: L, row: &[Panel]) -> f32 {
     for x in row {
         let x: [L::F; VECTORS] = load(l, x);
         for ((most, sum), x) in most.iter_mut().zip(&mut sums).zip(x) {
-            // A comparison with NaN is false, and 0 times infinity or NaN is NaN.
+            // 0 times infinity or NaN is NaN.
             *sum = l.mul_add(x, zero, *sum);
             let x = l.words_as_floats(l.and(l.floats_as_words(x), magnitude));
-            *most = l.select(l.less(*most, x), x, *most);
+            *most = l.at_least(*most, x);
         }
     }
     let [mut max, mut sum] = [zero; 2];
     for (most, of) in most.into_iter().zip(sums) {
-        max = l.select(l.less(max, most), most, max);
+        max = l.at_least(max, most);
         sum = l.add(sum, of);
     }
     let mut line = [0.0; LANES];
