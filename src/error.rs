@@ -128,11 +128,11 @@ pub enum Error {
         /// What its numbers must be.
         expected: &'static str,
     },
-    /// A number that an [`Activation`](crate::nn::Activation) or a [`Loss`](crate::nn::Loss) cannot
-    /// have.
+    /// A number that an [`Activation`](crate::nn::Activation), a [`Loss`](crate::nn::Loss) or a
+    /// [`Temperature`](crate::nn::Temperature) cannot have.
     #[error("{parameter} {value}: expected {expected}")]
     Parameter {
-        /// Which number, of which activation or loss.
+        /// Which number, and of which activation or loss.
         parameter: &'static str,
         /// The number as it was given.
         value: String,
@@ -167,6 +167,15 @@ pub enum Error {
     SavedSigma {
         /// Its standard deviation.
         sigma: f64,
+    },
+    /// A temperature in a file that saving does not write.
+    #[error(
+        "temperature {temperature}: expected a number other than 1 that single precision can hold \
+         exactly, or none for 1"
+    )]
+    SavedTemperature {
+        /// The temperature.
+        temperature: f64,
     },
     /// Noise other than dropout where only dropout has a meaning.
     #[error(
@@ -418,6 +427,24 @@ pub enum Error {
         metric: &'static str,
         /// Why there is no such figure.
         reason: String,
+    },
+    /// A network that cannot have a decision threshold.
+    #[error(
+        "a decision threshold for {outputs} outputs with loss {loss}: expected two classes or one bit"
+    )]
+    ThresholdOutputs {
+        /// The network's loss.
+        loss: &'static str,
+        /// The number of its outputs.
+        outputs: usize,
+    },
+    /// No temperature can be fitted to these rows.
+    #[error("no temperature: {reason}: expected {expected}")]
+    NoTemperature {
+        /// Why there is none.
+        reason: &'static str,
+        /// What the rows must be like.
+        expected: &'static str,
     },
     /// A metric of a network whose targets it does not fit.
     #[error("metric {metric} does not support loss {loss}, which takes targets of kind `{kind}`")]

@@ -1,4 +1,7 @@
-//! `thinnet calibration` measures how well predicted probabilities match the observed accuracy.
+//! `thinnet calibration` measures how well predicted probabilities match the observed accuracy, and
+//! fits the temperature with which they do.
+
+mod fit;
 
 use std::path::PathBuf;
 
@@ -7,13 +10,15 @@ use comfy_table::Table;
 use serde::Serialize;
 use thinnet::{
     data::{Batch, Dataset},
-    metrics::{Calibration, CalibrationBin},
-    predict::{Estimate, Method, Predictor, Workspace},
+    metrics::{Aim, Calibration, CalibrationBin},
+    predict::{Estimate, Method, Predictor, Workspace, evaluate},
     tensor::MatrixView,
 };
 
+use fit::{Changes, Chosen, Fitted};
+
 use crate::{
-    console,
+    console::{self, usage},
     machine::Machine,
     memory,
     method::{Sampling, SeededMethod},
@@ -21,7 +26,8 @@ use crate::{
     numbers,
     outputs::{self, Format},
     picture::{Curve, Panel, Weight, draw},
-    probes, recipe, table,
+    probes::{self, Probe},
+    recipe, table,
 };
 
 /// The text at the end of the help.
@@ -29,6 +35,21 @@ const EXAMPLES: &str = "\
 Examples:
   thinnet calibration --model digits.safetensors
   thinnet calibration --model mnist.safetensors --data mnist --samples 200 --plot reliability.svg
+  thinnet calibration --model digits.safetensors --fit --out calibrated.safetensors
+  thinnet calibration --model fraud.safetensors --data held --fit --threshold 1:50 --out new.safetensors
+
+--fit finds the temperature T with the lowest log loss of softmax(z / T) on these rows, where z are the
+outputs of the full network before the softmax. The network must not have been trained on them. The
+model in --out has the temperature, and all commands that predict with it apply it: mc divides the
+outputs of each thinned network. Apart from rounding, weight scaling predicts the same classes as
+before. Log loss and calibration error are printed before and after, then the tables for the network
+with the temperature.
+
+--threshold chooses, for a network with two classes, the probability of class 1 above which these rows
+are best classified as 1: those with the largest F1 of class 1, or with the lowest cost if class 1 for a
+row of class 0 costs 1, and class 0 for a row of class 1 costs 50. The model keeps it, and it decides the
+predicted class wherever one is printed, and the error, precision, recall and F1. It does not affect
+probabilities, nor what is computed from them: log loss, calibration error, entropy, ROC-AUC.
 
 The rows are sorted into bins of equal width by the probability of the predicted class (the
 confidence). If a network is calibrated, the accuracy in each bin equals the bin's mean confidence.
@@ -60,6 +81,16 @@ pub struct Arguments {
     bins: usize,
     #[command(flatten)]
     sampling: Sampling,
+    /// Fit the temperature, by which the outputs before the softmax are divided, to these rows
+    #[arg(long)]
+    fit: bool,
+    /// Choose the probability above which the answer is class 1: AIM is f1, or the costs of a false
+    /// positive and of a false negative, such as 1:50
+    #[arg(long, value_name = "AIM")]
+    threshold: Option<Aim>,
+    /// Save the model with the temperature and the threshold in this file
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
     /// Draw the reliability diagram into this file (SVG)
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
@@ -115,22 +146,31 @@ fn wilson(part: f64, n: usize) -> [f64; 2] {
 /// The parts of a row's answer that are used here.
 #[derive(Clone, Copy, Debug)]
 struct Answer {
+    /// The class that is decided for.
     class: usize,
-    /// The probability of the class.
+    /// The most probable class, which is another one if a threshold says so.
+    most_probable: usize,
+    /// The probability of the most probable class.
     probability: f64,
     entropy: f64,
     mutual_information: Option<f64>,
+    /// The probability of the label, if the row is one of the data.
+    of_label: Option<f64>,
 }
 
 impl Answer {
-    fn of(estimate: Estimate<'_>) -> anyhow::Result<Self> {
+    fn of(estimate: Estimate<'_>, label: Option<u32>) -> anyhow::Result<Self> {
         let class = estimate.class().zip(estimate.entropy());
         let (class, entropy) = class.context("the outputs of the network are not classes")?;
+        let p = estimate.mean();
+        let most_probable = (1..p.len()).fold(0, |best, i| if p[i] > p[best] { i } else { best });
         Ok(Self {
             class,
-            probability: estimate.mean()[class],
+            most_probable,
+            probability: p[most_probable],
             entropy,
             mutual_information: estimate.mutual_information(),
+            of_label: label.map(|label| p[label as usize]),
         })
     }
 }
@@ -149,6 +189,7 @@ struct Means {
 struct Findings {
     method: &'static str,
     test_error: f64,
+    log_loss: f64,
     expected_calibration_error: f64,
     bins: Vec<Bin>,
     /// The means over the data, and over each kind of altered rows.
@@ -162,55 +203,81 @@ struct Findings {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let machine = &arguments.machine;
     let plot = arguments.plot.clone().map(|path| (Format::Svg, ("--plot", path)));
-    let [plot] = outputs::open_given(&arguments.model_and_data.files(), [plot])?;
-    let (model, test) = arguments.model_and_data.read()?;
-    let predictor = Predictor::from_model(model)?.with_isa(machine.isa)?;
-    let rows = test.rows();
-    let max_rows = recipe::EVALUATION_BATCH.min(rows);
-    let mut workspace = predictor.workspace(max_rows)?;
+    let out = arguments.out.clone().map(|path| (Format::Safetensors, ("--out", path)));
+    let [plot, out] = outputs::open_given(&arguments.model_and_data.files(), [plot, out])?;
+    if out.is_some() && !arguments.fit && arguments.threshold.is_none() {
+        return Err(usage("--out saves what --fit and --threshold find: expected one of them"));
+    }
+    let (mut model, test) = arguments.model_and_data.read()?;
     let probes = probes::of(&test)?;
     let [scale, moments] =
         [Method::WeightScaling, Method::Moments].map(SeededMethod::without_samples);
     let methods = [scale, arguments.sampling.seeded()?, moments];
-    let findings = machine.pool()?.install(|| {
-        let mut predict = |method, x| predict_all(method, &predictor, x, rows, &mut workspace);
-        let mut findings = Vec::new();
-        for method in methods {
-            let answers = predict(method, test.inputs())?;
-            let mut means = vec![Means::of("data", &answers)];
-            for (name, x) in &probes {
-                let answers = predict(method, x.view());
-                let answers =
-                    answers.map_err(|error| anyhow::anyhow!("altered rows ({name}): {error}"))?;
-                means.push(Means::of(name, &answers));
+    let measure = |predictor: &Predictor, probes: &[Probe]| {
+        let mut workspace = predictor.workspace(recipe::EVALUATION_BATCH.min(test.rows()))?;
+        let found = methods.iter().map(|&method| {
+            Findings::of(method, predictor, &test, probes, arguments.bins, &mut workspace)
+        });
+        found.collect::<anyhow::Result<Vec<_>>>()
+    };
+    let (changes, findings) = machine.pool()?.install(|| {
+        let mut changes = Changes::default();
+        if arguments.fit {
+            let predictor = Predictor::from_model(model.clone())?.with_isa(machine.isa)?;
+            let fitted = Fitted::new(&predictor, &test, &measure(&predictor, &[])?)?;
+            let had_threshold = model.network().threshold().is_some();
+            model.set_temperature(fitted.temperature)?;
+            if had_threshold && model.network().threshold().is_none() {
+                machine.remark(
+                    "the model's threshold was one of other probabilities, and is removed: --threshold \
+                     chooses one\n",
+                );
             }
-            findings.push(Findings::of(method, &answers, &test, arguments.bins, means)?);
+            changes.temperature = Some(fitted);
         }
-        anyhow::Ok(findings)
+        if let Some(aim) = arguments.threshold {
+            let predictor = Predictor::from_model(model.clone())?.with_isa(machine.isa)?;
+            let chosen = Chosen::new(&predictor, &test, aim)?;
+            model.set_threshold(Some(chosen.threshold))?;
+            changes.threshold = Some(chosen);
+        }
+        if let Some(out) = &out {
+            out.save(|path| model.save(path))?;
+        }
+        let predictor = Predictor::from_model(model)?.with_isa(machine.isa)?;
+        anyhow::Ok((changes, measure(&predictor, &probes)?))
     })?;
     if let Some(plot) = &plot {
         plot.write(diagram(&findings)?.as_bytes())?;
     }
     console::results(&if arguments.json {
-        serde_json::to_string_pretty(&findings)? + "\n"
+        let text = if changes.any() {
+            serde_json::to_string_pretty(&changes.results(&findings))
+        } else {
+            serde_json::to_string_pretty(&findings)
+        };
+        text? + "\n"
     } else {
+        let changes = changes.text(&findings);
         let few = findings.iter().flat_map(|found| &found.bins).any(Bin::is_few);
         let note = if few { format!("\n* fewer than {FEW} rows") } else { String::new() };
-        format!("{}{note}\n\n{}\n", reliability(&findings), means(&findings))
+        format!("{changes}{}{note}\n\n{}\n", reliability(&findings), means(&findings))
     })
 }
 
+/// Predicts all rows. `labels` are theirs, or none.
 fn predict_all(
     method: SeededMethod,
     predictor: &Predictor,
     x: MatrixView<'_>,
-    rows: usize,
+    labels: &[u32],
     workspace: &mut Workspace,
 ) -> anyhow::Result<Vec<Answer>> {
-    let mut answers = memory::reserve("answers", rows)?;
+    let mut answers = memory::reserve("answers", x.rows())?;
     for batch in Batch::dense(x).chunks(recipe::EVALUATION_BATCH)? {
         for estimate in method.answers(predictor, &batch, workspace)? {
-            answers.push(Answer::of(estimate)?);
+            let label = labels.get(answers.len()).copied();
+            answers.push(Answer::of(estimate, label)?);
         }
     }
     Ok(answers)
@@ -233,23 +300,41 @@ impl Means {
 }
 
 impl Findings {
+    /// Measures a method on the data, and on the altered rows `probes`.
     fn of(
         method: SeededMethod,
-        answers: &[Answer],
+        predictor: &Predictor,
         data: &Dataset,
+        probes: &[Probe],
         bins: usize,
-        means: Vec<Means>,
+        workspace: &mut Workspace,
     ) -> anyhow::Result<Self> {
+        let answers = predict_all(method, predictor, data.inputs(), data.labels()?, workspace)?;
+        let mut means = vec![Means::of("data", &answers)];
+        for (name, x) in probes {
+            let answers = predict_all(method, predictor, x.view(), &[], workspace);
+            let answers =
+                answers.map_err(|error| anyhow::anyhow!("altered rows ({name}): {error}"))?;
+            means.push(Means::of(name, &answers));
+        }
+        let log_loss = if method.has_uncertainty() {
+            let losses = answers.iter().filter_map(|answer| answer.of_label).map(|p| -p.ln());
+            losses.sum::<f64>() / answers.len().max(1) as f64
+        } else {
+            // From the logits: a probability may round to 0.
+            evaluate(predictor, data, workspace)?.loss
+        };
         let mut calibration = Calibration::new(bins)?;
         let mut wrong = 0;
         for (answer, &label) in answers.iter().zip(data.labels()?) {
-            let right = answer.class == label as usize;
+            let right = answer.most_probable == label as usize;
             calibration.add(answer.probability, right, 1.0)?;
-            wrong += usize::from(!right);
+            wrong += usize::from(answer.class != label as usize);
         }
         Ok(Self {
             method: method.name(),
             test_error: wrong as f64 / answers.len().max(1) as f64,
+            log_loss,
             expected_calibration_error: calibration.error()?,
             bins: calibration.bins().map(Bin::from).collect(),
             means,
@@ -297,6 +382,7 @@ fn means(findings: &[Findings]) -> Table {
         "method",
         "rows",
         "test error, %",
+        "log loss",
         "expected calibration error, %",
         "mean confidence, %",
         "mean entropy",
@@ -310,6 +396,7 @@ fn means(findings: &[Findings]) -> Table {
                 found.method.to_owned(),
                 means.rows.to_owned(),
                 of_data(found.test_error),
+                if i == 0 { format!("{:.4}", found.log_loss) } else { String::new() },
                 of_data(found.expected_calibration_error),
                 percent(means.confidence),
                 format!("{:.4}", means.entropy),

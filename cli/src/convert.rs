@@ -10,7 +10,7 @@ use thinnet::{
         torch::{self, Sequential, StateDictSpec},
     },
     files,
-    nn::{Activation, Loss, Mlp, Scaling},
+    nn::{Activation, Loss, Mlp, Scaling, Temperature},
 };
 
 use crate::{
@@ -167,8 +167,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         output.save(|path| torch::save(&network, scaling, path))?;
         // The module fits only weights scaled for inverted dropout.
         let module = (scaling == Scaling::Inverted).then(|| Sequential::from(&network));
-        let how = module.map(|module| format!("PyTorch        {module}\n"));
-        (format!("a state dict, weights {}", scaled(scaling)), how)
+        let module = module.map(|module| format!("PyTorch        {module}\n"));
+        // A module has no temperature of its own.
+        let temperature = Some(network.temperature())
+            .filter(|&temperature| temperature != Temperature::ONE)
+            .map(|temperature| {
+                format!("temperature    the last layer is divided by {temperature}\n")
+            });
+        let how = temperature.into_iter().chain(module).collect::<String>();
+        (format!("a state dict, weights {}", scaled(scaling)), Some(how))
     } else {
         output.save(|path| network.save(path))?;
         ("a model".to_owned(), None)

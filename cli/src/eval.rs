@@ -58,6 +58,9 @@ struct Results {
     test_error: f64,
     baseline: Baseline,
     loss: f64,
+    /// The decision threshold of the network, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    threshold: Option<f64>,
     metrics: BTreeMap<String, Measured>,
     /// `[label][predicted]`
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -125,6 +128,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(warning) = baseline.warning(evaluation.wrong.len()) {
         console::remark(&warning);
     }
+    let threshold = predictor.network().threshold();
     let (rows, wrong, test_error) =
         (evaluation.rows, evaluation.wrong.len(), error_rate(&evaluation));
     console::results(&if arguments.json {
@@ -134,6 +138,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             test_error,
             baseline,
             loss: evaluation.loss,
+            threshold,
             metrics: measured.into_iter().collect(),
             confusion_matrix,
             digest: predictor.network().digest(),
@@ -141,9 +146,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         serde_json::to_string_pretty(&results)? + "\n"
     } else {
         let (error, baseline) = (percent(test_error), baseline.text());
+        let threshold = threshold.map_or(String::new(), |threshold| {
+            format!("threshold      {threshold:.6} of class 1's probability\n")
+        });
         format!(
             "rows           {rows}\nwrong          {wrong}\ntest error     {error}\n\
-             baseline       {baseline}\nloss           {:.6}\n\n{}{}",
+             baseline       {baseline}\nloss           {:.6}\n{threshold}\n{}{}",
             evaluation.loss,
             text(&measured),
             confusion_matrix.map_or(String::new(), |matrix| confusion(&matrix)),

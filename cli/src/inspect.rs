@@ -69,6 +69,11 @@ struct Inspection {
     scaling: Option<Scaling>,
     /// `None` if an ONNX graph does not state it.
     loss: Option<&'static str>,
+    /// By which the logits are divided: 1 if none was set.
+    temperature: f32,
+    /// Of two classes: the probability of class 1 above which it is the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    threshold: Option<f64>,
     layers: Vec<Layer>,
     parameters: usize,
     digest: String,
@@ -219,6 +224,8 @@ impl Inspection {
             integer_weights: false,
             scaling: None,
             loss: Some(mlp.loss().name()),
+            temperature: mlp.temperature().get(),
+            threshold: mlp.threshold(),
             layers: mlp.noises().into_iter().enumerate().map(layer).collect(),
             parameters: mlp.parameters(),
             digest: mlp.digest(),
@@ -266,6 +273,12 @@ impl Inspection {
             line("weights", &format_args!("{}{digest}", scaled(scaling)));
         }
         line("loss", &self.loss.unwrap_or("not stated (choose one with thinnet convert --loss)"));
+        if self.temperature != 1.0 {
+            line("temperature", &self.temperature);
+        }
+        if let Some(threshold) = self.threshold {
+            line("threshold", &format_args!("{threshold:.6}"));
+        }
         line("parameters", &self.parameters);
         line("digest", &self.digest);
         if let Some(training) = &self.training {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    nn::{IntegerMlp, Mlp},
+    nn::{IntegerMlp, Mlp, Temperature},
 };
 
 /// A model from a file, for programs that use models with f32 weights as well as those with 8-bit
@@ -82,6 +82,39 @@ impl Model {
         match self {
             Self::F32(mlp) => mlp,
             Self::Integer(integer) => integer.network(),
+        }
+    }
+
+    /// Sets the temperature of its predictions.
+    ///
+    /// # Errors
+    /// As for [`Mlp::set_temperature`].
+    pub fn set_temperature(&mut self, temperature: Temperature) -> Result<(), Error> {
+        match self {
+            Self::F32(mlp) => mlp.set_temperature(temperature),
+            Self::Integer(integer) => integer.set_temperature(temperature),
+        }
+    }
+
+    /// Sets its decision threshold.
+    ///
+    /// # Errors
+    /// As for [`Mlp::set_threshold`].
+    pub fn set_threshold(&mut self, threshold: Option<f64>) -> Result<(), Error> {
+        match self {
+            Self::F32(mlp) => mlp.set_threshold(threshold),
+            Self::Integer(integer) => integer.set_threshold(threshold),
+        }
+    }
+
+    /// Saves the model as a file of its kind.
+    ///
+    /// # Errors
+    /// As for [`Mlp::save`] and [`IntegerMlp::save`].
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        match self {
+            Self::F32(mlp) => mlp.save(path),
+            Self::Integer(integer) => integer.save(path),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     error::Error,
     mask,
-    nn::{Activation, Loss, Mlp, MlpBuilder, Scaling},
+    nn::{Activation, Loss, Mlp, MlpBuilder, Scaling, Temperature, check_threshold},
     noise::Noise,
     rate::Keep,
     sigma::Sigma,
@@ -28,6 +28,11 @@ struct Metadata {
     loss: Loss,
     mask_format: u32,
     scaling: Scaling,
+    /// Absent if it is 1. It is exactly an f32.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    threshold: Option<f64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -89,6 +94,17 @@ impl TryFrom<SavedNoise> for Noise {
     }
 }
 
+/// The temperature in a file, of which each has only one spelling, so that the same model gives the
+/// same bytes.
+fn temperature(saved: Option<f64>) -> Result<Temperature, Error> {
+    let Some(saved) = saved else { return Ok(Temperature::ONE) };
+    let temperature = Temperature::new(saved)?;
+    if temperature == Temperature::ONE || f64::from(temperature.get()) != saved {
+        return Err(Error::SavedTemperature { temperature: saved });
+    }
+    Ok(temperature)
+}
+
 /// A multilayer perceptron without its parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Metadata", into = "Metadata")]
@@ -101,6 +117,8 @@ pub(crate) struct Architecture {
     outputs: usize,
     loss: Loss,
     scaling: Scaling,
+    temperature: Temperature,
+    threshold: Option<f64>,
 }
 
 impl From<&Mlp> for Architecture {
@@ -114,14 +132,17 @@ impl From<&Mlp> for Architecture {
             outputs: mlp.outputs(),
             loss: mlp.loss,
             scaling: Scaling::Inverted,
+            temperature: mlp.temperature(),
+            // One spelling of 0.
+            threshold: mlp.threshold().map(|threshold| threshold + 0.0),
         }
     }
 }
 
 impl From<Architecture> for Metadata {
     fn from(said: Architecture) -> Self {
-        let Architecture { inputs, input_noise, sparse_input, hidden, outputs, loss, scaling } =
-            said;
+        let Architecture { inputs, input_noise, sparse_input, hidden, outputs, loss, .. } = said;
+        let Architecture { scaling, temperature, threshold, .. } = said;
         let output = (outputs, Activation::Identity, Noise::None);
         let layer = |(width, activation, noise): (usize, Activation, Noise)| Layer::Dense {
             activation,
@@ -135,6 +156,8 @@ impl From<Architecture> for Metadata {
             loss,
             mask_format: mask::FORMAT,
             scaling,
+            temperature: (temperature != Temperature::ONE).then(|| temperature.get().into()),
+            threshold,
         }
     }
 }
@@ -143,7 +166,7 @@ impl TryFrom<Metadata> for Architecture {
     type Error = Error;
 
     fn try_from(metadata: Metadata) -> Result<Self, Error> {
-        let Metadata { input, layers, loss, scaling, .. } = metadata;
+        let Metadata { input, layers, loss, scaling, temperature: saved, threshold, .. } = metadata;
         let layer = |Layer::Dense { activation, noise, width }| {
             Ok((width, activation, Noise::try_from(noise)?))
         };
@@ -153,8 +176,20 @@ impl TryFrom<Metadata> for Architecture {
             return Err(Error::OutputLayer { activation: activation.to_string(), noise });
         }
         let (input_noise, sparse_input) = (Noise::try_from(input.noise)?, input.sparse);
-        let inputs = input.width;
-        Ok(Self { inputs, input_noise, sparse_input, hidden, outputs, loss, scaling })
+        let (inputs, temperature) = (input.width, temperature(saved)?);
+        temperature.check(loss)?;
+        threshold.map_or(Ok(()), |threshold| check_threshold(loss, outputs, threshold))?;
+        Ok(Self {
+            inputs,
+            input_noise,
+            sparse_input,
+            hidden,
+            outputs,
+            loss,
+            scaling,
+            temperature,
+            threshold,
+        })
     }
 }
 
@@ -229,7 +264,14 @@ impl Architecture {
         for (width, activation, noise) in &self.hidden {
             text += &format!("-{width} {activation} ({})", described(*noise));
         }
-        text + &format!("-{} {}", self.outputs, self.loss)
+        text += &format!("-{} {}", self.outputs, self.loss);
+        if self.temperature != Temperature::ONE {
+            text += &format!(", temperature {}", self.temperature);
+        }
+        if let Some(threshold) = self.threshold {
+            text += &format!(", threshold {threshold}");
+        }
+        text
     }
 
     /// The loss.
@@ -251,6 +293,29 @@ impl Architecture {
             hidden: hidden.map(|&(width, unit, _)| (width, unit, Noise::None)).collect(),
             ..self.clone()
         }
+    }
+
+    /// The temperature of the predictions.
+    pub fn temperature(&self) -> Temperature {
+        self.temperature
+    }
+
+    /// The decision threshold.
+    pub fn threshold(&self) -> Option<f64> {
+        self.threshold
+    }
+
+    /// The same architecture without the temperature, which the parameters include.
+    pub fn without_temperature(self) -> Self {
+        Self { temperature: Temperature::ONE, ..self }
+    }
+
+    /// Refuses a temperature in a kind of file that saving does not give any.
+    pub fn check_no_temperature(&self, file: &Reader<'_>, why: &str) -> Result<(), Error> {
+        if self.temperature == Temperature::ONE {
+            return Ok(());
+        }
+        Err(file.refuse(format!("temperature {}: expected none, because {why}", self.temperature)))
     }
 
     /// The same architecture with weights scaled in another way.
@@ -284,7 +349,15 @@ impl Architecture {
         self.check_tensors(file, "")
     }
 
-    /// A builder for the network.
+    /// The network with all parameters 0.
+    pub fn zeroed(&self) -> Result<Mlp, Error> {
+        let mut mlp = self.builder().build_zeroed()?;
+        mlp.set_temperature(self.temperature)?;
+        mlp.set_threshold(self.threshold)?;
+        Ok(mlp)
+    }
+
+    /// A builder for the network, which does not have its temperature and its threshold.
     pub fn builder(&self) -> MlpBuilder {
         let mut builder = Mlp::builder(self.inputs).input_noise(self.input_noise);
         if self.sparse_input {

@@ -128,7 +128,7 @@ pub(super) fn network(file: Reader<'_>, verify: Verify) -> Result<IntegerMlp, Er
     let Metadata { architecture, .. } = file.metadata(KEY, expected)?;
     check_tensors(&architecture, &file)?;
     let (depth, widths) = (architecture.depth(), architecture.widths());
-    let mut mlp = architecture.builder().build_zeroed()?;
+    let mut mlp = architecture.zeroed()?;
     let mut layers = reserve("layers", depth)?;
     for pair in widths.windows(2) {
         layers.push(IntegerLayer::zeroed(pair[0], pair[1])?);

@@ -22,7 +22,8 @@
 //! thinnet             {"format": 2, "input": {"noise": NOISE, "sparse": false, "width": 784},
 //!                      "layers": [{"activation": "relu", "kind": "dense", "noise": NOISE,
 //!                      "width": 1024}, ...], "loss": "softmax_cross_entropy",
-//!                      "mask_format": 1, "scaling": "inverted"}
+//!                      "mask_format": 1, "scaling": "inverted", "temperature": 1.5,
+//!                      "threshold": 0.25}
 //! NOISE               {"kind": "none"} or {"keep_k": 32768, "kind": "bernoulli"}, keep rate k/65536
 //! thinnet.integer     {"architecture": as above, "definition": 1}
 //! thinnet.checkpoint  {"architecture": as above, "optimiser": {"kind": "sgd",
@@ -31,7 +32,8 @@
 //! ```
 //!
 //! If the learning rate in force is not the schedule's, `position` also has `learning_rate`:
-//! `{"factor": 0.5, "kind": "scaled"}` or `{"kind": "fixed", "rate": 0.01}`.
+//! `{"factor": 0.5, "kind": "scaled"}` or `{"kind": "fixed", "rate": 0.01}`. A `temperature` of 1 is
+//! left out, as is `threshold` if there is none; a checkpoint has neither.
 //!
 //! The last layer is the output. The value of each of these keys is a JSON object as a string,
 //! with sorted keys, so the same model gives the same bytes; unknown fields are refused. `definition`

@@ -75,7 +75,7 @@ pub(super) fn network(file: Reader<'_>, verify: Verify) -> Result<Mlp, Error> {
     let architecture: Architecture = file.metadata(KEY, expected)?;
     file.check_count(2 * architecture.depth())?;
     architecture.check_network(&file)?;
-    let mut mlp = architecture.builder().build_zeroed()?;
+    let mut mlp = architecture.zeroed()?;
     file.load(loaded_network(&mut mlp), &[ElementType::F32], verify)?;
     Ok(mlp)
 }

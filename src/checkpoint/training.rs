@@ -202,6 +202,12 @@ impl<'a> Saved<'a> {
             .check(|reason| file.refuse(reason))?;
         let Metadata { architecture, optimiser, position } = file.metadata(KEY, expected)?;
         let allowed = optimiser.check().map_err(|reason| file.refuse(reason))?;
+        architecture.check_no_temperature(&file, "a network in training has a temperature of 1")?;
+        if let Some(threshold) = architecture.threshold() {
+            return Err(file.refuse(format!(
+                "decision threshold {threshold}: expected none, because a network in training has none"
+            )));
+        }
         if position.step > MAX_STEPS {
             let step = position.step;
             return Err(file.refuse(format!("step {step}: expected at most {MAX_STEPS}")));
@@ -284,7 +290,7 @@ impl<'a> Saved<'a> {
     /// state is checked and discarded.
     pub fn into_network(self, verify: Verify) -> Result<Mlp, Error> {
         let Self { file, architecture, optimiser, allowed, position } = self;
-        let mut mlp = architecture.builder().build_zeroed()?;
+        let mut mlp = architecture.zeroed()?;
         let factors = mlp.layers.iter().map(|layer| nothing_pending(layer.weights.outputs()));
         let mut factors = factors.collect::<Result<Vec<_>, Error>>()?;
         let mut tensors = loaded_network(&mut mlp);

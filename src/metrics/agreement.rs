@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use super::{
     Average, Figure, Measure,
     prior::{Prior, add_all, sums},
-    row::{Outcome, Outputs, Row, is_one, most_probable},
+    row::{Outcome, Outputs, Row, is_one},
     sum::ExactSum,
 };
 use crate::{error::Error, nn::TargetKind};
@@ -150,7 +150,7 @@ impl<F: Fraction> Measure for Agreement<F> {
     fn add(&mut self, row: &Row<'_>) {
         match row.outcome {
             Outcome::Class { probabilities, label } => {
-                let class = most_probable(probabilities);
+                let class = row.predicted(probabilities);
                 self.predicted[class].add(row.weight);
                 if class == label as usize {
                     self.hits[class].add(row.weight);
@@ -158,7 +158,7 @@ impl<F: Fraction> Measure for Agreement<F> {
             }
             Outcome::Bits { probabilities, bits } => {
                 for (bit, (&p, &t)) in probabilities.iter().zip(bits).enumerate() {
-                    if is_one(p) {
+                    if row.predicts(p) {
                         self.predicted[bit].add(row.weight);
                         self.hits[bit].add(if is_one(t) { row.weight } else { 0.0 });
                     }

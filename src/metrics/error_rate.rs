@@ -3,7 +3,7 @@
 use super::{
     Figure, Measure,
     prior::Prior,
-    row::{Outcome, Outputs, Row, is_one, most_probable},
+    row::{Outcome, Outputs, Row, is_one},
     sum::ExactSum,
 };
 use crate::{error::Error, nn::TargetKind};
@@ -27,11 +27,11 @@ impl Measure for ErrorRate {
     fn add(&mut self, row: &Row<'_>) {
         let wrong = match row.outcome {
             Outcome::Class { probabilities, label } => {
-                usize::from(most_probable(probabilities) != label as usize)
+                usize::from(row.predicted(probabilities) != label as usize)
             }
             Outcome::Bits { probabilities, bits } => {
                 let pairs = probabilities.iter().zip(bits);
-                pairs.filter(|&(&p, &t)| is_one(p) != is_one(t)).count()
+                pairs.filter(|&(&p, &t)| row.predicts(p) != is_one(t)).count()
             }
             Outcome::Values { .. } => 0,
         };

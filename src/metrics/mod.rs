@@ -68,7 +68,7 @@ use prior::Prior;
 pub use ranking::{average_precision, roc_auc};
 pub use row::Row;
 pub(crate) use row::is_one;
-use row::{Outcome, Outputs, most_probable};
+use row::{Outcome, Outputs};
 pub(crate) use sum::ExactSum;
 pub use threshold::{Aim, Threshold, threshold};
 
@@ -192,7 +192,7 @@ impl Metrics {
         if let (Some(matrix), Outcome::Class { probabilities, label }) =
             (&mut self.confusion, row.outcome)
         {
-            matrix.count(label, most_probable(probabilities), row.weight);
+            matrix.count(label, row.predicted(probabilities), row.weight);
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     error::{Error, check_weight, same_size},
-    nn::{Loss, PredictionKind, TargetKind, Targets},
+    nn::{Decision, Loss, PredictionKind, TargetKind, Targets},
 };
 
 /// Probabilities of classes may add up to as little less or more than 1: a softmax in single
@@ -28,6 +28,8 @@ pub struct Row<'a> {
     pub(super) weight: f64,
     /// The row's log loss, if the caller knows it.
     pub(super) loss: Option<f64>,
+    /// The probability above which the answer is yes, if it is not the most probable one.
+    threshold: Option<f64>,
 }
 
 /// Predictions and targets of each kind.
@@ -101,7 +103,7 @@ impl<'a> Row<'a> {
     }
 
     fn new(outcome: Outcome<'a>) -> Self {
-        Self { outcome, weight: 1.0, loss: None }
+        Self { outcome, weight: 1.0, loss: None, threshold: None }
     }
 
     /// Sets the weight, 1 by default: a row of weight 3 counts like three copies of it, and one of
@@ -116,6 +118,24 @@ impl<'a> Row<'a> {
     #[must_use]
     pub fn log_loss(self, loss: f64) -> Self {
         Self { loss: Some(loss), ..self }
+    }
+
+    /// Sets the [decision threshold](crate::nn::Mlp::set_threshold) of two classes, or of bits:
+    /// class 1, or a bit, is predicted if its probability is larger. By default, and with `None`, the
+    /// most probable class is predicted, and a bit whose probability is above 0.5.
+    #[must_use]
+    pub fn threshold(self, threshold: Option<f64>) -> Self {
+        Self { threshold, ..self }
+    }
+
+    /// The class that is predicted with these probabilities.
+    pub(super) fn predicted(&self, probabilities: &[f64]) -> usize {
+        Decision(self.threshold).class(probabilities)
+    }
+
+    /// Whether a bit with this probability is predicted.
+    pub(super) fn predicts(&self, probability: f64) -> bool {
+        Decision(self.threshold).bit(probability)
     }
 }
 
@@ -152,7 +172,7 @@ impl Outputs {
         let number = |what, column, value, expected| {
             Err(Error::RowNumber { what, row, column, value, expected })
         };
-        let &Row { outcome, weight, loss } = given;
+        let &Row { outcome, weight, loss, threshold } = given;
         let (kind, predictions) = match outcome {
             Outcome::Class { probabilities, .. } => (TargetKind::Classes, probabilities),
             Outcome::Bits { probabilities, .. } => (TargetKind::Binary, probabilities),
@@ -164,6 +184,15 @@ impl Outputs {
         }
         same_size("predictions of a row", self.number, predictions.len())?;
         check_weight(weight, row)?;
+        if let Some(threshold) = threshold {
+            if !(self.is_two_classes() || kind == TargetKind::Binary) {
+                let (loss, outputs) = (self.loss.name(), self.number);
+                return Err(Error::ThresholdOutputs { loss, outputs });
+            }
+            if threshold.is_nan() {
+                return number("decision threshold", None, threshold, "a number");
+            }
+        }
         if let Some(loss) = loss.filter(|loss| loss.is_nan()) {
             return number("log loss", None, loss, "a number");
         }

@@ -1,18 +1,22 @@
 //! The threshold above which a score counts as a yes.
 
+use std::{fmt, str::FromStr};
+
 use serde::{Deserialize, Serialize};
 
 use super::ranking::{Case, Weights, cases, each_threshold};
 use crate::error::Error;
 
-/// What a threshold is chosen for.
+/// What a threshold is chosen for. As text, it is `f1` or the two costs, as in `1:50`.
 ///
 /// ```
 /// use thinnet::metrics::Aim;
 ///
 /// // A missed fraud costs as much as 50 false alarms.
 /// let aim = Aim::Cost { false_positive: 1.0, false_negative: 50.0 };
-/// assert_ne!(aim, Aim::F1);
+/// assert_eq!("1:50".parse::<Aim>()?, aim);
+/// assert_eq!("f1".parse::<Aim>()?, Aim::F1);
+/// # Ok::<(), thinnet::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -123,6 +127,38 @@ impl Candidate {
         // Between neighbouring floats, the mean is one of them.
         let middle = 0.5 * above + 0.5 * below;
         if middle < above { middle.max(below) } else { below }
+    }
+}
+
+impl fmt::Display for Aim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::F1 => f.write_str("f1"),
+            Self::Cost { false_positive, false_negative } => {
+                write!(f, "{false_positive}:{false_negative}")
+            }
+        }
+    }
+}
+
+impl FromStr for Aim {
+    type Err = Error;
+
+    /// Parses `f1`, or the costs of a false positive and of a false negative, as in `1:50`.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        if text == "f1" {
+            return Ok(Self::F1);
+        }
+        let cost =
+            |text: &str| text.parse().ok().filter(|cost: &f64| cost.is_finite() && *cost >= 0.0);
+        let costs = text.split_once(':').and_then(|(a, b)| Some((cost(a)?, cost(b)?)));
+        let (false_positive, false_negative) = costs.ok_or_else(|| {
+            let (parameter, value) = ("aim of a threshold", text.to_owned());
+            let expected =
+                "f1, or the costs of a false positive and of a false negative, as in 1:50";
+            Error::Parameter { parameter, value, expected }
+        })?;
+        Ok(Self::Cost { false_positive, false_negative })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, Serializer, ser::Error as _};
 
-use super::{Activation, Initialisation, Layer, Loss, Mlp};
+use super::{Activation, Initialisation, Layer, Loss, Mlp, Temperature};
 use crate::{error::Error, memory::reserve, noise::Noise};
 
 /// A builder for an [`Mlp`], layer by layer from the input: the hidden layers, then one output
@@ -198,7 +198,9 @@ impl MlpBuilder {
             layers.push(Layer::zeroed(inputs, width, activation, noise)?);
             inputs = width;
         }
-        Ok(Mlp { input_noise: self.input_noise, sparse_input: self.sparse_input, layers, loss })
+        let Self { input_noise, sparse_input, .. } = self;
+        let (temperature, threshold) = (Temperature::ONE, None);
+        Ok(Mlp { input_noise, sparse_input, layers, loss, temperature, threshold })
     }
 
     /// The output layer, if the network is valid.

@@ -111,7 +111,7 @@ impl PaperMlp {
     pub fn predict(&self, x: &[f64]) -> Result<Vec<f64>, Error> {
         let keeps = self.mlp.keeps();
         let network = PlainNetwork::from(&self.mlp);
-        Ok(self.mlp.loss.link(&network.logits_scaled(x, |site, _| keeps[site].get())?))
+        Ok(network.predictions(&network.logits_scaled(x, |site, _| keeps[site].get())?))
     }
 }
 

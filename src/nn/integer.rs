@@ -11,7 +11,7 @@ use std::fmt;
 
 pub(crate) use layer::{IntegerLayer, MAX_INPUTS, SCALES, rounded, scale_of};
 
-use super::Mlp;
+use super::{Mlp, Temperature};
 use crate::{abridged::Few, data::Batch, error::Error, memory::reserve};
 
 /// A network with weights of 8 bits, for predictions: a quarter of the memory of f32 weights, and
@@ -120,6 +120,22 @@ impl IntegerMlp {
     /// The same as a network of its own.
     pub fn into_network(self) -> Mlp {
         self.mlp
+    }
+
+    /// Sets the temperature of its predictions, like [`Mlp::set_temperature`].
+    ///
+    /// # Errors
+    /// As for [`Mlp::set_temperature`].
+    pub fn set_temperature(&mut self, temperature: Temperature) -> Result<(), Error> {
+        self.mlp.set_temperature(temperature)
+    }
+
+    /// Sets its decision threshold, like [`Mlp::set_threshold`].
+    ///
+    /// # Errors
+    /// As for [`Mlp::set_threshold`].
+    pub fn set_threshold(&mut self, threshold: Option<f64>) -> Result<(), Error> {
+        self.mlp.set_threshold(threshold)
     }
 
     /// The layers, the output layer last.

@@ -17,17 +17,16 @@ mod unit;
 
 use serde::{Deserialize, Serialize};
 
-use super::units::units;
+use super::{Temperature, units::units};
 use crate::{
     error::Error,
     named::{from_name, text_in_files},
     simd::Supported,
-    tensor::Matrix,
     thin::Panels,
 };
 pub use gaussian::GaussianBeta;
 pub use huber::HuberDelta;
-pub(crate) use link::LinkFunction;
+pub(crate) use link::{Link, LinkFunction};
 pub(crate) use positive::PositiveWeights;
 pub use predictions::PredictionKind;
 pub(crate) use smoothed::SmoothedSoftmax;
@@ -184,12 +183,12 @@ impl Loss {
         self.dispatch(Batch { isa, targets, width, rows, z, losses })
     }
 
-    /// Writes the predictions for the rows of `z` to `out`, and overwrites `z` with them.
-    pub(crate) fn predictions(self, isa: Supported, z: &mut Panels, out: &mut Matrix) {
-        self.link_function().predictions(isa, z, out);
+    /// How z becomes predictions at a temperature.
+    pub(super) fn link_at(self, temperature: Temperature) -> Link {
+        Link { function: self.link_function(), temperature }
     }
 
-    /// The predictions for one row's z, in f64.
+    /// The predictions for one row's z at a [`Temperature`] of 1, in f64.
     pub fn link(self, z: &[f64]) -> Vec<f64> {
         self.link_function().of(z)
     }

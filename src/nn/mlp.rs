@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Activation, Layer, Loss, MlpBuilder};
+use super::{Activation, Layer, Loss, MlpBuilder, Temperature};
 use crate::{
     abridged::Few,
     error::{Error, below, same_size},
@@ -41,17 +41,23 @@ pub struct Mlp {
     /// The layers, at least one; the last is the output layer.
     pub(crate) layers: Vec<Layer>,
     pub(crate) loss: Loss,
+    /// 1 if the predictions are not probabilities.
+    pub(super) temperature: Temperature,
+    /// Only if there are two classes or one bit.
+    pub(super) threshold: Option<f64>,
 }
 
 impl fmt::Debug for Mlp {
     /// Shows the first few layers, with their shapes and the first few numbers of each.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { input_noise, sparse_input, layers, loss } = self;
+        let Self { input_noise, sparse_input, layers, loss, temperature, threshold } = self;
         f.debug_struct("Mlp")
             .field("input_noise", input_noise)
             .field("sparse_input", sparse_input)
             .field("layers", &Few(layers.iter()))
             .field("loss", loss)
+            .field("temperature", temperature)
+            .field("threshold", threshold)
             .finish()
     }
 }
@@ -123,8 +129,8 @@ impl Mlp {
     pub fn try_clone(&self) -> Result<Self, Error> {
         let layers = self.layers.iter().map(Layer::try_clone);
         let layers = layers.collect::<Result<_, _>>()?;
-        let Self { input_noise, sparse_input, loss, .. } = *self;
-        Ok(Self { input_noise, sparse_input, layers, loss })
+        let Self { input_noise, sparse_input, loss, temperature, threshold, .. } = *self;
+        Ok(Self { input_noise, sparse_input, layers, loss, temperature, threshold })
     }
 
     /// The network with its weights multiplied by the pending factors in `states`.

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::{Activation, Loss, Mlp, Targets};
+use super::{Activation, Loss, Mlp, Targets, Temperature};
 use crate::{
     abridged::Few,
     error::{Error, same_size},
@@ -51,6 +51,8 @@ pub struct PlainNetwork {
     pub layers: Vec<PlainLayer>,
     /// The loss of the network it was made from.
     pub loss: Loss,
+    /// The temperature of the network it was made from.
+    pub temperature: Temperature,
 }
 
 impl fmt::Debug for PlainLayer {
@@ -70,6 +72,7 @@ impl fmt::Debug for PlainNetwork {
         f.debug_struct("PlainNetwork")
             .field("layers", &Few(self.layers.iter()))
             .field("loss", &self.loss)
+            .field("temperature", &self.temperature)
             .finish()
     }
 }
@@ -92,7 +95,7 @@ impl From<&Mlp> for PlainNetwork {
                 activation: layer.activation,
             })
             .collect();
-        Self { layers, loss: mlp.loss }
+        Self { layers, loss: mlp.loss, temperature: mlp.temperature }
     }
 }
 
@@ -144,7 +147,12 @@ impl PlainNetwork {
     /// # Errors
     /// The length of `x` is not the first layer's number of inputs.
     pub fn predict(&self, x: &[f64]) -> Result<Vec<f64>, Error> {
-        Ok(self.loss.link(&self.logits(x)?))
+        Ok(self.predictions(&self.logits(x)?))
+    }
+
+    /// The predictions for one row's logits.
+    pub(super) fn predictions(&self, logits: &[f64]) -> Vec<f64> {
+        self.loss.link_at(self.temperature).of(logits)
     }
 
     /// The loss of one row's logits.

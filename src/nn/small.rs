@@ -1,7 +1,7 @@
 //! The forward pass of a small network for predictions of few rows, as one kernel: the rows go
 //! through all layers one by one.
 
-use super::{Layer, LinkFunction, Mlp, activation::UnitVisitor};
+use super::{Layer, Link, Mlp, activation::UnitVisitor};
 use crate::{
     data::Batch,
     simd::{Kernel, Lanes, Supported},
@@ -45,7 +45,7 @@ impl Small {
         isa: Supported,
         mlp: &Mlp,
         batch: &Batch<'_>,
-        link: LinkFunction,
+        link: Link,
         z: &mut Panels,
         out: &mut Matrix,
     ) -> bool {
@@ -58,7 +58,7 @@ struct Predict<'a> {
     mlp: &'a Mlp,
     batch: &'a Batch<'a>,
     outputs: &'a mut [Outputs; 2],
-    link: LinkFunction,
+    link: Link,
     /// Memory for the logits.
     z: &'a mut Panels,
     out: &'a mut Matrix,

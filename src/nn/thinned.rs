@@ -110,7 +110,7 @@ impl ThinnedNetwork {
                 kept * libm::log(keep.get()) + (all - kept) * libm::log(1.0 - keep.get())
             })
             .sum();
-        let network = PlainNetwork { layers, loss: mlp.loss };
+        let network = PlainNetwork { layers, loss: mlp.loss, temperature: mlp.temperature };
         Ok(Self { masks, standing, network, log_probability })
     }
 
@@ -151,6 +151,6 @@ impl ThinnedNetwork {
     /// # Errors
     /// The length of `x` is not the whole network's number of inputs.
     pub fn predict(&self, x: &[f64]) -> Result<Vec<f64>, Error> {
-        Ok(self.network.loss.link(&self.logits(x)?))
+        Ok(self.network.predictions(&self.logits(x)?))
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     error::{Error, check_total_weight},
     memory::reserve,
     metrics::{ExactSum, Metrics, Row, is_one},
-    nn::Targets,
+    nn::{Decision, Targets},
     thin::Panels,
 };
 
@@ -42,8 +42,8 @@ pub struct Evaluation {
     /// The number of rows, at least one.
     pub rows: usize,
     /// The rows whose class, or at least one of whose bits, is wrong, ascending; none if the targets are
-    /// values. Of equally probable classes the first counts as the prediction, and a bit is 1 if its
-    /// probability is above 0.5.
+    /// values. Unless the network has a [decision threshold](crate::nn::Mlp::set_threshold), of equally probable
+    /// classes the first counts as the prediction, and a bit is 1 if its probability is above 0.5.
     pub wrong: Vec<usize>,
     /// The fraction of rows whose class is wrong, or of wrong bits, by weight; `None` if the targets
     /// are values.
@@ -68,9 +68,10 @@ impl fmt::Debug for Evaluation {
 /// Predicts every row of `data`, in batches as large as the workspace takes, and compares it with its
 /// targets. Rows count by their [weights](Dataset::with_weights).
 ///
-/// A row's loss is the training loss, without its weighting of classes or label smoothing, computed
-/// from the logits z; for classes as z_c - z_t - ln p_c with label t and most probable class c. So it
-/// is unbounded, whereas -ln p_t fails when p_t underflows.
+/// A row's loss is the training loss, without its weighting of classes or label smoothing, at the
+/// network's temperature T. It is computed from the logits z; for classes as (z_c - z_t) / T - ln p_c
+/// with label t and most probable class c. So it is unbounded, whereas -ln p_t fails when p_t
+/// underflows.
 ///
 /// # Errors
 /// There are no rows, or the sum of their weights is 0 or infinite; the data has a width or targets
@@ -118,6 +119,7 @@ pub fn evaluate_with<M: Network>(
     metrics: &mut Metrics,
     workspace: &mut Workspace,
 ) -> Result<Evaluation, Error> {
+    let threshold = predictor.raw().threshold();
     let kind = predictor.raw().loss().prediction_kind();
     let mut y_of_row = reserve("predictions of a row", predictor.raw().outputs())?;
     each_row(predictor, data, workspace, |y, row, loss| {
@@ -128,7 +130,7 @@ pub fn evaluate_with<M: Network>(
             Targets::Classes(_) | Targets::Binary(_) => measured.log_loss(loss),
             Targets::Values(_) => measured,
         };
-        metrics.add(&measured.weight(weight_of(data, row)))
+        metrics.add(&measured.weight(weight_of(data, row)).threshold(threshold))
     })
 }
 
@@ -153,6 +155,8 @@ fn each_row<M: Network>(
     let mlp = predictor.raw();
     let (rows, targets, loss) = (data.rows(), data.targets(), mlp.loss());
     targets.check(loss, mlp.outputs(), rows)?;
+    let temperature = f64::from(mlp.temperature().get());
+    let decision = Decision(mlp.threshold());
     if rows == 0 {
         return Err(Error::Zero { what: "rows of the data", expected: "at least one" });
     }
@@ -171,26 +175,29 @@ fn each_row<M: Network>(
         of_logits.clear();
         for i in 0..batch.rows() {
             of_logits.push(match targets {
-                Targets::Classes(labels) => below_largest(z, i, labels[first + i], mlp.outputs()),
+                Targets::Classes(labels) => {
+                    below_largest(z, i, labels[first + i], mlp.outputs()) / temperature
+                }
                 _ => {
                     z_of_row.clear();
-                    z_of_row.extend((0..mlp.outputs()).map(|n| f64::from(z.get(i, n))));
+                    z_of_row
+                        .extend((0..mlp.outputs()).map(|n| f64::from(z.get(i, n)) / temperature));
                     loss.plain(&z_of_row, targets, first + i)?
                 }
             });
         }
-        loss.predictions(predictor.isa, z, predictions);
+        mlp.link().predictions(predictor.isa, z, predictions);
         for (i, &of_logits) in of_logits.iter().enumerate() {
             let (number, y) = (first + i, predictions.at(i));
             predictor.context().gate_predictions(loss.link_function(), number, y)?;
             let (share, loss) = match targets {
                 Targets::Classes(labels) => {
-                    let class = most(y.len(), |class| y[class]);
+                    let top = most(y.len(), |class| y[class]);
                     // NaN matches no label.
-                    let right = class == labels[number] as usize && !y[class].is_nan();
-                    (f64::from(u8::from(!right)), of_logits - libm::log(y[class].into()))
+                    let right = decision.class(y) == labels[number] as usize && !y[top].is_nan();
+                    (f64::from(u8::from(!right)), of_logits - libm::log(y[top].into()))
                 }
-                Targets::Binary(bits) => (share_of_wrong(y, bits.at(number)), of_logits),
+                Targets::Binary(bits) => (share_of_wrong(decision, y, bits.at(number)), of_logits),
                 Targets::Values(_) => (0.0, of_logits),
             };
             if share > 0.0 {
@@ -219,8 +226,8 @@ fn below_largest(z: &Panels, row: usize, label: u32, classes: usize) -> f64 {
 }
 
 /// The fraction of bits that are wrong. NaN matches no bit.
-fn share_of_wrong(p: &[f32], bits: &[f32]) -> f64 {
-    let wrong = |&(&p, &t): &(&f32, &f32)| p.is_nan() || is_one(p) != is_one(t);
+fn share_of_wrong(decision: Decision, p: &[f32], bits: &[f32]) -> f64 {
+    let wrong = |&(&p, &t): &(&f32, &f32)| p.is_nan() || decision.bit(p.into()) != is_one(t);
     p.iter().zip(bits).filter(wrong).count() as f64 / p.len() as f64
 }
 

@@ -72,7 +72,8 @@ impl Estimates<'_> {
                 y.extend(noise.iter().zip(known).map(|(noise, variance)| noise + variance));
             }
             let measured = Row::of_predictions(kind, &y, targets, row);
-            metrics.add(&measured.weight(weights.map_or(1.0, |weights| weights[row])))?;
+            let weight = weights.map_or(1.0, |weights| weights[row]);
+            metrics.add(&measured.weight(weight).threshold(self.tallies.threshold))?;
         }
         Ok(())
     }

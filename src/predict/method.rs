@@ -86,9 +86,12 @@ impl<M: Network> Predictor<M> {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Prediction {
-    /// The most probable class, if the outputs are classes.
+    /// The class, if the outputs are classes: [`Estimate::class`](super::Estimate::class).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class: Option<usize>,
+    /// The bits, if the outputs are bits: [`Estimate::bits`](super::Estimate::bits).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bits: Option<Vec<bool>>,
     /// The mean of each output; for classes and bits, of its probability.
     #[serde(serialize_with = "finite_numbers")]
     pub mean: Vec<f64>,

@@ -22,6 +22,7 @@ mod rounded;
 #[cfg(test)]
 mod small_tests;
 mod tallies;
+mod temperature;
 mod uncertainty;
 
 pub use evaluate::{Evaluation, evaluate, evaluate_with};
@@ -42,7 +43,7 @@ use tallies::Tallies;
 use crate::{
     data::Batch,
     error::Error,
-    nn::{Flow, LinkFunction, Mlp, NetworkView, Rounded, Small},
+    nn::{Flow, Link, Mlp, NetworkView, Rounded, Small},
     simd::{Isa, Supported},
     tensor::{Matrix, MatrixView},
 };
@@ -207,7 +208,7 @@ impl<M: Network> Predictor<M> {
             predictions: Matrix::zeroed(max_rows, self.raw().outputs())?,
             samples: None,
             moments: None,
-            tallies: Tallies::new(self.raw().loss(), self.raw().outputs()),
+            tallies: Tallies::new(self.raw()),
         })
     }
 
@@ -223,7 +224,7 @@ impl<M: Network> Predictor<M> {
         batch: &Batch<'_>,
         workspace: &'w mut Workspace,
     ) -> Result<MatrixView<'w>, Error> {
-        self.outputs(batch, workspace, self.raw().loss().link_function())
+        self.outputs(batch, workspace, self.raw().link())
     }
 
     /// Like [`Self::predict`], but returns [`Estimates`], as the other methods do, with
@@ -252,7 +253,7 @@ impl<M: Network> Predictor<M> {
     ) -> Result<Estimates<'w>, Error> {
         self.predict(batch, workspace)?;
         let Workspace { predictions, tallies, .. } = workspace;
-        tallies.clear(self.raw().loss(), batch.rows(), predictions.rows(), 0)?;
+        tallies.clear(self.raw(), batch.rows(), predictions.rows(), 0)?;
         tallies.without_spread();
         for row in 0..batch.rows() {
             tallies.set_mean(row, predictions.at(row));
@@ -260,8 +261,8 @@ impl<M: Network> Predictor<M> {
         Ok(tallies.estimates())
     }
 
-    /// Computes the logits, that is the outputs before the loss's link, one row per input
-    /// row.
+    /// Computes the logits z, that is the outputs before the loss's link, one row per input
+    /// row. They are not divided by the network's [`Temperature`](crate::nn::Temperature).
     ///
     /// # Errors
     /// As for [`Self::predict`].
@@ -270,7 +271,7 @@ impl<M: Network> Predictor<M> {
         batch: &Batch<'_>,
         workspace: &'w mut Workspace,
     ) -> Result<MatrixView<'w>, Error> {
-        self.outputs(batch, workspace, LinkFunction::Identity)
+        self.outputs(batch, workspace, Link::LOGITS)
     }
 
     /// Samples thinned networks and returns the mean and variance of each row's
@@ -407,7 +408,7 @@ impl<M: Network> Predictor<M> {
         &self,
         batch: &Batch<'_>,
         workspace: &'w mut Workspace,
-        link: LinkFunction,
+        link: Link,
     ) -> Result<MatrixView<'w>, Error> {
         if !self.small(batch, workspace, link)? {
             self.forward(batch, workspace)?;
@@ -415,7 +416,7 @@ impl<M: Network> Predictor<M> {
             link.predictions(self.isa, &mut flow.z[self.raw().depth() - 1], predictions);
         }
         for row in 0..batch.rows() {
-            self.context().gate_predictions(link, row, workspace.predictions.at(row))?;
+            self.context().gate_predictions(link.function, row, workspace.predictions.at(row))?;
         }
         Ok(workspace.predictions.first_rows(batch.rows()))
     }
@@ -426,7 +427,7 @@ impl<M: Network> Predictor<M> {
         &self,
         batch: &Batch<'_>,
         workspace: &mut Workspace,
-        link: LinkFunction,
+        link: Link,
     ) -> Result<bool, Error> {
         let mlp = self.raw();
         let Workspace { flow, small: Some(small), predictions, .. } = workspace else {

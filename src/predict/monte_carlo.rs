@@ -275,7 +275,7 @@ impl Samples {
         self.flow.forward(pass, context.network, first..mlp.depth(), drawn, |_| ());
         context.gate(&self.flow, first..mlp.depth(), |pair| self.requests[pair])?;
         let logits = &mut self.flow.z[mlp.depth() - 1];
-        mlp.loss().predictions(pass.isa, logits, &mut self.predictions);
+        mlp.link().predictions(pass.isa, logits, &mut self.predictions);
         for (pair, &row) in self.requests.iter().enumerate() {
             context.gate_predictions(mlp.loss().link_function(), row, self.predictions.at(pair))?;
         }
@@ -308,7 +308,7 @@ pub(super) fn estimate<'w>(
     // Without noise there is only one network, so one sample.
     let most = if first.is_some() { settings.samples } else { 1 };
     let kept = if settings.keep_samples { most } else { 0 };
-    tallies.clear(mlp.loss(), rows, predictions.rows(), kept)?;
+    tallies.clear(mlp, rows, predictions.rows(), kept)?;
     if settings.tolerance.is_some() && !mlp.loss().link_function().gives_probabilities() {
         tallies.with_ranges(predictions.rows())?;
     }
@@ -323,7 +323,7 @@ pub(super) fn estimate<'w>(
     flow.forward_whole(pass, context.network, 0..alike);
     context.gate(flow, 0..alike, |row| row)?;
     let Some(first) = first else {
-        mlp.loss().predictions(pass.isa, &mut flow.z[mlp.depth() - 1], predictions);
+        mlp.link().predictions(pass.isa, &mut flow.z[mlp.depth() - 1], predictions);
         for row in 0..rows {
             context.gate_predictions(mlp.loss().link_function(), row, predictions.at(row))?;
             tallies.add(row, predictions.at(row));

@@ -3,7 +3,7 @@
 use super::uncertainty::Estimates;
 use crate::{
     error::Error,
-    nn::{Loss, PredictionKind},
+    nn::{Loss, Mlp, PredictionKind},
 };
 
 /// Imaginary samples, at the largest possible distance, that are added to the real ones:
@@ -19,6 +19,8 @@ const FEWEST_VALUES: usize = 64;
 #[derive(Clone, Debug)]
 pub(super) struct Tallies {
     pub loss: Loss,
+    /// The network's decision threshold.
+    pub threshold: Option<f64>,
     pub outputs: usize,
     /// The number of samples per row.
     pub counts: Vec<usize>,
@@ -40,10 +42,11 @@ pub(super) struct Tallies {
 }
 
 impl Tallies {
-    pub fn new(loss: Loss, outputs: usize) -> Self {
+    pub fn new(mlp: &Mlp) -> Self {
         Self {
-            loss,
-            outputs,
+            loss: mlp.loss(),
+            threshold: mlp.threshold(),
+            outputs: mlp.outputs(),
             counts: Vec::new(),
             mean: Vec::new(),
             squares: Vec::new(),
@@ -60,12 +63,13 @@ impl Tallies {
     /// allocated for `max_rows` rows.
     pub fn clear(
         &mut self,
-        loss: Loss,
+        mlp: &Mlp,
         rows: usize,
         max_rows: usize,
         each: usize,
     ) -> Result<(), Error> {
-        (self.loss, self.each, self.spread) = (loss, each, true);
+        (self.loss, self.threshold) = (mlp.loss(), mlp.threshold());
+        (self.each, self.spread) = (each, true);
         self.ranges.clear();
         let outputs = self.outputs;
         zeros(&mut self.counts, 0, [rows, 1], max_rows)?;

@@ -9,7 +9,7 @@ use crate::{
     abridged::Few,
     error::{Error, below},
     metrics::{check_precision, log_likelihood, normal_log_likelihood},
-    nn::{LinkFunction, Loss, PredictionKind},
+    nn::{Decision, LinkFunction, Loss, PredictionKind},
     tensor::MatrixView,
 };
 
@@ -100,6 +100,7 @@ pub struct Estimates<'w> {
 #[derive(Clone, Copy)]
 pub struct Estimate<'w> {
     loss: Loss,
+    threshold: Option<f64>,
     samples: usize,
     /// The number of predictions.
     outputs: usize,
@@ -175,6 +176,7 @@ impl<'w> Estimates<'w> {
         };
         Estimate {
             loss: tallies.loss,
+            threshold: tallies.threshold,
             samples,
             outputs,
             mean: &predictions[..means],
@@ -324,14 +326,42 @@ impl<'w> Estimate<'w> {
         Ok(variance[output])
     }
 
-    /// The class with the largest mean, the first of equal ones. None if the outputs are
-    /// not classes (only softmax cross-entropy has classes), or if a mean is NaN.
+    /// The class with the largest mean, the first of equal ones; if the network has a
+    /// [decision threshold](crate::nn::Mlp::set_threshold), class 1 if its mean is larger than
+    /// that, else class 0. None if the outputs are not classes (only softmax cross-entropy has
+    /// classes), or if a mean is NaN.
     pub fn class(&self) -> Option<usize> {
         let y = self.mean;
         if self.loss.link_function() != LinkFunction::Softmax || y.iter().any(|y| y.is_nan()) {
             return None;
         }
-        Some((1..y.len()).fold(0, |best, i| if y[i] > y[best] { i } else { best }))
+        Some(Decision(self.threshold).class(y))
+    }
+
+    /// Whether each bit is 1: whether its mean is larger than 0.5, or than the network's
+    /// [decision threshold](crate::nn::Mlp::set_threshold) if it has one. None if the outputs are
+    /// not bits (only binary cross-entropy has bits), or if a mean is NaN.
+    ///
+    /// ```
+    /// use thinnet::{data::Batch, nn::{Loss, Mlp}, predict::Predictor, tensor::MatrixView};
+    ///
+    /// let mut mlp = Mlp::builder(1).output(2, Loss::BinaryCrossEntropy).build()?;
+    /// mlp.set_weights(0, &[1.0, -1.0])?;
+    /// let predictor = Predictor::new(mlp);
+    /// let mut workspace = predictor.workspace(1)?;
+    /// let batch = Batch::dense(MatrixView::new(&[2.0], 1, 1)?);
+    /// let answer = predictor.weight_scaling(&batch, &mut workspace)?.row(0)?;
+    /// assert!(answer.bits().unwrap().eq([true, false]));
+    /// assert_eq!(answer.class(), None);
+    /// # Ok::<(), thinnet::Error>(())
+    /// ```
+    pub fn bits(&self) -> Option<impl ExactSizeIterator<Item = bool> + use<'w>> {
+        let y = self.mean;
+        if self.loss.link_function() != LinkFunction::Logistic || y.iter().any(|y| y.is_nan()) {
+            return None;
+        }
+        let decision = Decision(self.threshold);
+        Some(y.iter().map(move |&y| decision.bit(y)))
     }
 
     /// The predictive entropy in nats, that is the entropy of the mean probabilities: of
@@ -504,6 +534,7 @@ impl<'w> Estimate<'w> {
     pub fn to_prediction(&self) -> Prediction {
         Prediction {
             class: self.class(),
+            bits: self.bits().map(Iterator::collect),
             mean: self.mean.to_vec(),
             variance: self.variance().map(<[f64]>::to_vec),
             noise_variance: self.noise_variance().map(<[f64]>::to_vec),

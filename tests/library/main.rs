@@ -44,6 +44,8 @@ mod resume;
 mod rounding;
 mod settings;
 mod sharing;
+mod temperature;
 mod theory;
+mod threshold;
 mod weight_scaling;
 mod weights;

@@ -1,6 +1,7 @@
 //! The command as users and their machines treat it. `cargo test --test command kill` runs the tests
 //! of one file.
 
+mod calibration;
 mod convert;
 mod data;
 #[cfg(unix)]

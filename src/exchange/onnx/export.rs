@@ -8,7 +8,7 @@ use crate::{
     error::Error,
     files::write_atomically_with,
     memory::{ensure_room, reserve},
-    nn::{Activation, LinkFunction, Mlp},
+    nn::{Activation, LinkFunction, Mlp, Temperature},
     noise::Noise,
     rate::Keep,
 };
@@ -107,12 +107,13 @@ impl Export {
 /// | `layers.0.gemm` | W x + b |
 /// | `layers.0.relu`, `.leaky_relu`, `.sigmoid`, `.tanh`, `.gelu`, `.elu`, `.softplus` | the activation, unless it is the identity |
 /// | `layers.0.sigmoid`, `layers.0.silu` | for SiLU, the logistic of `layers.0.gemm` and the product of the two |
+/// | `layers.1.div` | z / T of the last layer, if the network's [`Temperature`] T is not 1; T is `layers.1.temperature` |
 /// | `input.dropout`, `layers.0.dropout` | with [`Export::dropout`]; the drop rate is `layers.0.dropout.ratio` |
 /// | `output` | f32 `[rows, outputs]`: probabilities, by `Softmax` or `Sigmoid`; for Poisson's loss rates, by `Exp`; for squared error, the values |
 ///
 /// Nodes have the names of their outputs, except that the last one, whose output is `output`, is
-/// named after its layer. The metadata contains the keep rates, the loss and whether the input is
-/// sparse, so that this library reads the same network, bit for bit. Equal networks give equal
+/// named after its layer. The metadata contains the keep rates, the loss, the temperature and whether
+/// the input is sparse, so that this library reads the same network, bit for bit. Equal networks give equal
 /// bytes.
 ///
 /// ```
@@ -204,6 +205,11 @@ fn graph<'m>(
     for (layer, keep) in keeps.iter().enumerate() {
         initialisers.extend(keep.map(|keep| ratio(layer, keep)));
     }
+    if network.temperature() != Temperature::ONE {
+        let name = temperature_name(network.depth() - 1);
+        let number = network.temperature().get().to_le_bytes();
+        initialisers.push(tensor(&name, FLOAT, &[]).bytes(9, number));
+    }
     let widths = network.widths();
     let mut inputs = vec![rows(INPUT, widths.first())];
     if keeps.iter().any(Option::is_some) {
@@ -289,6 +295,9 @@ fn nodes(network: &Architecture, keeps: &[Option<Keep>]) -> Vec<Node> {
         let name = |what: &str| format!("layers.{layer}.{what}");
         let transposed = attribute("transB", INT, Message::new().int(3, 1));
         chain.push("Gemm", name("gemm"), [name("weight"), name("bias")], transposed);
+        if layer == activations.len() && network.temperature() != Temperature::ONE {
+            chain.push("Div", name("div"), [temperature_name(layer)], none());
+        }
         match activations.get(layer) {
             Some(Activation::Relu) => chain.push("Relu", name("relu"), [], none()),
             Some(Activation::LeakyRelu(slope)) => {
@@ -342,6 +351,10 @@ fn dropout_name(layer: usize) -> String {
 
 fn ratio_name(layer: usize) -> String {
     format!("{}.ratio", dropout_name(layer))
+}
+
+fn temperature_name(layer: usize) -> String {
+    format!("layers.{layer}.temperature")
 }
 
 /// The drop rate of a layer's inputs. As an f32 it is exact, as is its difference from 1, so that

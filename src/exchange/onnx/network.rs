@@ -2,7 +2,7 @@
 
 use super::{
     constant::Operand,
-    elementwise::{Applied, broadcast},
+    elementwise::{Applied, Elementwise, broadcast},
     layer::{Layer, OfNode, Rounded, Sums},
     proto::{Node, short},
     report::{Report, Role},
@@ -14,7 +14,7 @@ use crate::{
     error::Error,
     exchange::{order::list, room, torch::default_loss},
     memory,
-    nn::{Activation, LinkFunction, Loss, Mlp, MlpBuilder, Scaling},
+    nn::{Activation, LinkFunction, Loss, Mlp, MlpBuilder, Scaling, Temperature},
     rate::Keep,
 };
 
@@ -359,7 +359,7 @@ impl<'a> Draft<'a> {
     /// The network. `asked` is its loss if the graph states none; if it states one, they have to
     /// be equal. `said` is the description that thinnet wrote.
     pub fn build(
-        &self,
+        &mut self,
         asked: Option<Loss>,
         said: Option<&Architecture>,
         report: &mut Report,
@@ -368,11 +368,14 @@ impl<'a> Draft<'a> {
         let outputs = self.layers.last().map_or(0, Layer::outputs);
         if let Some(said) = said {
             self.check_said(said).map_err(&refuse)?;
+            self.take_temperature(said.temperature(), report).map_err(&refuse)?;
         }
         let loss = self.loss(said.map(Architecture::loss), asked, outputs).map_err(&refuse)?;
         loss.check_outputs(outputs).map_err(|error| refuse(error.to_string()))?;
-        let builder = said.map_or_else(|| self.builder(outputs, loss), Architecture::builder);
-        let mut mlp = builder.build_zeroed()?;
+        let mut mlp = match said {
+            Some(said) => said.zeroed()?,
+            None => self.builder(outputs, loss).build_zeroed()?,
+        };
         let mut rounded = Rounded::default();
         for (layer, into) in self.layers.iter().zip(&mut mlp.layers) {
             let fill = layer.fill(into, &mut rounded);
@@ -421,6 +424,33 @@ impl<'a> Draft<'a> {
             return here("the loss", said.loss().to_string(), got);
         }
         Ok(())
+    }
+
+    /// Takes the division by the temperature, which is the last operation before the output
+    /// function, out of those that are folded into the last layer.
+    fn take_temperature(
+        &mut self,
+        temperature: Temperature,
+        report: &mut Report,
+    ) -> Result<(), String> {
+        if temperature == Temperature::ONE {
+            return Ok(());
+        }
+        if let Some(layer) = self.layers.last_mut()
+            && let Some(Applied { op: Elementwise::Divide(divisor), index, .. }) =
+                layer.after.last()
+            && divisor.one()? == Some(temperature.get().into())
+        {
+            report.set(*index, Role::Network, format!("temperature {temperature}"));
+            layer.after.pop();
+            return Ok(());
+        }
+        Err(format!(
+            "metadata `{}` states temperature {temperature}, but no Div by it comes before the graph's \
+             output function: expected the same (a program that changes the graph must remove this \
+             key)",
+            super::export::KEY
+        ))
     }
 
     /// How the graph turns the last layer's outputs into predictions.

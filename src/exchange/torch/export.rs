@@ -17,6 +17,10 @@ pub(in crate::exchange) const KEY: &str = "thinnet.torch";
 /// for [`StateDict::network`](super::StateDict::network). Weights in the paper's form (W / p) are
 /// rounded once, and do not fit `nn.Dropout`.
 ///
+/// A module has no [`Temperature`](crate::nn::Temperature) T. The weights and biases of the last layer
+/// are therefore divided by T, and rounded: the module's outputs are z / T, and their softmax or
+/// sigmoid is what the network predicts. Read again, the network has a temperature of 1.
+///
 /// # Errors
 /// A parameter is NaN or infinite, the memory cannot be allocated, or the file would be too large
 /// to be read again.
@@ -43,8 +47,14 @@ fn writer(mlp: &Mlp, scaling: Scaling) -> Result<Writer<'_>, Error> {
             Scaling::Paper => 1.0 / mlp.keep_below(index).get(),
             Scaling::Inverted => 1.0,
         };
-        tensors.push(Tensor::new(weight, vec![outputs, inputs], weights).times(factor));
-        tensors.push(Tensor::new(bias, vec![outputs], WriteFrom::Values(&layer.bias[..outputs])));
+        let is_last = index + 1 == mlp.depth();
+        let temperature = if is_last { mlp.temperature().get().into() } else { 1.0 };
+        let biases = WriteFrom::Values(&layer.bias[..outputs]);
+        tensors.extend([
+            Tensor::new(weight, vec![outputs, inputs], weights).times(factor / temperature),
+            Tensor::new(bias, vec![outputs], biases).times(1.0 / temperature),
+        ]);
     }
-    Writer::new(tensors, KEY, &Architecture::from(mlp).with_scaling(scaling))
+    let architecture = Architecture::from(mlp).with_scaling(scaling).without_temperature();
+    Writer::new(tensors, KEY, &architecture)
 }

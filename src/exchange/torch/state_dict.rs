@@ -171,6 +171,8 @@ impl<'a> StateDict<'a> {
         let file = &self.file;
         let architecture = self.architecture()?;
         file.check_count(2 * architecture.depth())?;
+        architecture
+            .check_no_temperature(file, "the parameters of a state dict include the temperature")?;
         let sequential = Sequential::new(
             &architecture.widths(),
             &architecture.keeps(),
@@ -183,7 +185,9 @@ impl<'a> StateDict<'a> {
             .map(|(pair, name)| Found { name, inputs: pair[0], outputs: pair[1], bias: true })
             .collect();
         found.iter().try_for_each(|layer| self.shapes(layer))?;
-        self.load(&found, architecture.scaling(), || architecture.builder())
+        let mut mlp = self.load(&found, architecture.scaling(), || architecture.builder())?;
+        mlp.set_threshold(architecture.threshold())?;
+        Ok(mlp)
     }
 
     /// The description in the metadata of a file that thinnet wrote.

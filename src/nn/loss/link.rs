@@ -2,12 +2,21 @@
 
 use crate::{
     mask::valid_bits,
+    nn::Temperature,
     simd::{Kernel, LANES, Lanes, Supported, math},
     tensor::Matrix,
     thin::{PANEL, Panel, Panels, VECTORS, load_from, store_to, vectors},
 };
 
-/// The function that turns z into predictions.
+/// How the logits z of a network become predictions: a function of z / T.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Link {
+    pub function: LinkFunction,
+    /// 1 if the predictions are values.
+    pub temperature: Temperature,
+}
+
+/// The function that turns z / T into predictions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LinkFunction {
     /// The predictions are the probabilities of the classes.
@@ -20,6 +29,36 @@ pub(crate) enum LinkFunction {
     Exponential,
     /// The first half of the predictions are values, the second half variances, e^z.
     Normals,
+}
+
+impl Link {
+    /// The logits themselves.
+    pub const LOGITS: Self =
+        Self { function: LinkFunction::Identity, temperature: Temperature::ONE };
+
+    /// The predictions for one row's z, in f64.
+    pub fn of(self, z: &[f64]) -> Vec<f64> {
+        let temperature = f64::from(self.temperature.get());
+        let z: Vec<f64> = z.iter().map(|z| z / temperature).collect();
+        self.function.of(&z)
+    }
+
+    /// Writes the predictions for the rows of `z` to `out`, and overwrites `z` with them.
+    pub fn predictions(self, isa: Supported, z: &mut Panels, out: &mut Matrix) {
+        isa.dispatch(Apply { link: self, z, out });
+    }
+
+    /// [`Self::predictions`] inside a kernel.
+    #[inline(always)]
+    pub fn apply<L: Lanes>(self, l: L, z: &mut Panels, out: &mut Matrix) {
+        let Self { function, temperature } = self;
+        if temperature != Temperature::ONE {
+            for row in 0..z.rows() {
+                divide(l, out.columns(), function, temperature.get(), z, row);
+            }
+        }
+        function.apply(l, z, out);
+    }
 }
 
 impl LinkFunction {
@@ -60,13 +99,8 @@ impl LinkFunction {
     }
 
     /// Writes the predictions for the rows of `z` to `out`, and overwrites `z` with them.
-    pub fn predictions(self, isa: Supported, z: &mut Panels, out: &mut Matrix) {
-        isa.dispatch(Link { function: self, z, out });
-    }
-
-    /// [`Self::predictions`] inside a kernel.
     #[inline(always)]
-    pub fn apply<L: Lanes>(self, l: L, z: &mut Panels, out: &mut Matrix) {
+    fn apply<L: Lanes>(self, l: L, z: &mut Panels, out: &mut Matrix) {
         let width = out.columns();
         match self {
             Self::Softmax => {
@@ -109,20 +143,20 @@ impl LinkFunction {
     }
 }
 
-/// Overwrites z with the predictions, and copies them to `out`.
-struct Link<'a> {
-    function: LinkFunction,
+/// [`Link::apply`] as a kernel.
+struct Apply<'a> {
+    link: Link,
     z: &'a mut Panels,
     out: &'a mut Matrix,
 }
 
-impl Kernel for Link<'_> {
+impl Kernel for Apply<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        let Self { function, z, out } = self;
-        function.apply(l, z, out);
+        let Self { link, z, out } = self;
+        link.apply(l, z, out);
     }
 }
 
@@ -132,10 +166,37 @@ fn valid(width: usize, n: usize, c: usize) -> u16 {
     (valid_bits(width, n) >> (c * LANES)) as u16
 }
 
-/// Computes the softmax of one row in place; returns its largest z and the sum of
-/// e^(z - largest). Outputs beyond the width become 0.
+/// Divides the logits of one row by T. Those of a softmax become (z - max z) / T, which has the same
+/// softmax and cannot overflow to infinity; a logistic of infinity is exact.
 #[inline(always)]
-pub(super) fn softmax<L: Lanes>(l: L, width: usize, z: &mut Panels, row: usize) -> (f32, f32) {
+fn divide<L: Lanes>(
+    l: L,
+    width: usize,
+    function: LinkFunction,
+    temperature: f32,
+    z: &mut Panels,
+    row: usize,
+) {
+    let zero = match function {
+        LinkFunction::Softmax => largest(l, width, z, row),
+        // Listed, so that the compiler asks for a new one.
+        LinkFunction::Identity
+        | LinkFunction::Logistic
+        | LinkFunction::Exponential
+        | LinkFunction::Normals => 0.0,
+    };
+    for n in 0..z.panels() {
+        for c in 0..vectors(width, n) {
+            let [z_of] = load_from(l, z.at(n, row), c);
+            let divided = l.div(l.sub(z_of, l.splat(zero)), l.splat(temperature));
+            store_to(l, [divided], z.at_mut(n, row), c);
+        }
+    }
+}
+
+/// The largest z of one row, or NaN if there is one.
+#[inline(always)]
+fn largest<L: Lanes>(l: L, width: usize, z: &Panels, row: usize) -> f32 {
     let mut most = l.splat(f32::NEG_INFINITY);
     for n in 0..z.panels() {
         for c in 0..vectors(width, n) {
@@ -148,7 +209,14 @@ pub(super) fn softmax<L: Lanes>(l: L, width: usize, z: &mut Panels, row: usize) 
     let mut lanes = [0.0; LANES];
     l.store(most, &mut lanes);
     let lanes = lanes.into_iter().take(width);
-    let top = lanes.fold(f32::NEG_INFINITY, |a, b| if a < b || b.is_nan() { b } else { a });
+    lanes.fold(f32::NEG_INFINITY, |a, b| if a < b || b.is_nan() { b } else { a })
+}
+
+/// Computes the softmax of one row in place; returns its largest z and the sum of
+/// e^(z - largest). Outputs beyond the width become 0.
+#[inline(always)]
+pub(super) fn softmax<L: Lanes>(l: L, width: usize, z: &mut Panels, row: usize) -> (f32, f32) {
+    let top = largest(l, width, z, row);
     let mut sum = l.splat(0.0);
     for n in 0..z.panels() {
         for c in 0..vectors(width, n) {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    nn::LinkFunction,
+    nn::{self, LinkFunction, Temperature},
     simd::Supported,
     tensor::AlignedBuffer,
     thin::{PANEL, Panels},
@@ -19,11 +19,11 @@ use crate::{
 /// many, use one share each.
 const HEAVY: f64 = 1.0 / 16.0;
 
-/// A link function, one row at a time.
+/// A link, one row at a time.
 #[derive(Clone, Debug)]
 pub(super) struct Link {
-    function: LinkFunction,
-    /// The mean and standard deviation of each of the row's logits.
+    of: nn::Link,
+    /// The mean and standard deviation of each of the row's logits, divided by the temperature.
     z: [AlignedBuffer<f64>; 2],
     /// Scratch memory for one draw.
     drawn: [AlignedBuffer<f64>; 2],
@@ -40,7 +40,7 @@ impl Link {
     pub fn new(outputs: usize) -> Result<Self, Error> {
         let zeros = || AlignedBuffer::zeroed(outputs);
         Ok(Self {
-            function: LinkFunction::Identity,
+            of: nn::Link::LOGITS,
             z: [zeros()?, zeros()?],
             drawn: [zeros()?, zeros()?],
             mean: zeros()?,
@@ -50,11 +50,11 @@ impl Link {
         })
     }
 
-    /// Switches to this function.
-    pub fn set_function(&mut self, function: LinkFunction) -> Result<(), Error> {
-        self.function = function;
+    /// Switches to this link.
+    pub fn set(&mut self, link: nn::Link) -> Result<(), Error> {
+        self.of = link;
         let classes = self.mean.len();
-        if function == LinkFunction::Softmax && classes != 2 && self.draws.is_none() {
+        if link.function == LinkFunction::Softmax && classes != 2 && self.draws.is_none() {
             self.draws = Some(Draws::new(classes)?);
         }
         Ok(())
@@ -68,12 +68,18 @@ impl Link {
             Some(deviations) => take(s, row, deviations),
             None => s.fill(0.0),
         }
+        let temperature = self.of.temperature;
+        if temperature != Temperature::ONE {
+            for number in z.iter_mut().chain(s.iter_mut()) {
+                *number /= f64::from(temperature.get());
+            }
+        }
     }
 
     /// Computes the moments of the predictions into `mean` and `variance` and returns the
     /// mean entropy. `number` and `weight` are those of the row's mask.
     pub fn moments(&mut self, isa: Supported, number: usize, weight: f64) -> f64 {
-        match (self.function, &self.draws) {
+        match (self.of.function, &self.draws) {
             (LinkFunction::Identity, _) => self.identity(0..self.mean.len()),
             (LinkFunction::Exponential, _) => self.rates(0..self.mean.len()),
             (LinkFunction::Normals, _) => {

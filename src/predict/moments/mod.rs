@@ -17,7 +17,7 @@ use crate::{
     data::Batch,
     error::Error,
     mask::{Mask, WORD, words_of},
-    nn::{Flow, LinkFunction, Mlp, NetworkView},
+    nn::{self, Flow, LinkFunction, Mlp, NetworkView},
     noise::Noise,
     pass::Pass,
     rate::Keep,
@@ -267,11 +267,11 @@ impl Moments {
 }
 
 /// Tallies the moments of the predictions for a batch that has been checked, through this
-/// link function.
+/// link.
 fn gather(
     context: Context<'_>,
     batch: &Batch<'_>,
-    link: LinkFunction,
+    link: nn::Link,
     workspace: &mut Workspace,
 ) -> Result<(), Error> {
     // Moments are those of the f32 weights.
@@ -281,11 +281,11 @@ fn gather(
     let Workspace { flow, predictions, moments, tallies, .. } = workspace;
     let (rows, max_rows) = (batch.rows(), predictions.rows());
     let moments = Moments::of(moments, mlp, max_rows)?;
-    moments.link.set_function(link)?;
+    moments.link.set(link)?;
     // A refused batch may have left pairs behind.
     moments.pairs.clear();
-    tallies.clear(mlp.loss(), rows, max_rows, 0)?;
-    let (start, pass) = (Start::of(mlp, link), context.pass(rows));
+    tallies.clear(mlp, rows, max_rows, 0)?;
+    let (start, pass) = (Start::of(mlp, link.function), context.pass(rows));
     flow.enter_whole(pass, network, rows, &|row| batch.at(row));
     flow.forward_whole(pass, network, 0..start.site);
     context.gate(flow, 0..start.site, |row| row)?;
@@ -294,7 +294,7 @@ fn gather(
     moments.add_rows(context, start, false, from, tallies)?;
     for row in 0..rows {
         for moments in tallies.moments(row) {
-            context.gate_predictions(link, row, moments)?;
+            context.gate_predictions(link.function, row, moments)?;
         }
     }
     Ok(())
@@ -306,7 +306,7 @@ pub(super) fn estimate<'w>(
     batch: &Batch<'_>,
     workspace: &'w mut Workspace,
 ) -> Result<Estimates<'w>, Error> {
-    gather(context, batch, context.network.mlp.loss().link_function(), workspace)?;
+    gather(context, batch, context.network.mlp.link(), workspace)?;
     Ok(workspace.tallies.estimates())
 }
 
@@ -316,7 +316,7 @@ pub(super) fn logits<'w>(
     batch: &Batch<'_>,
     workspace: &'w mut Workspace,
 ) -> Result<[MatrixView<'w>; 2], Error> {
-    gather(context, batch, LinkFunction::Identity, workspace)?;
+    gather(context, batch, nn::Link::LOGITS, workspace)?;
     let Workspace { predictions, moments, tallies, .. } = workspace;
     let variances = &mut Moments::of(moments, context.network.mlp, predictions.rows())?.variances;
     for row in 0..batch.rows() {

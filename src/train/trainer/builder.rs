@@ -10,7 +10,7 @@ use super::{
 use crate::{
     error::Error,
     memory::zeros,
-    nn::{Activation, Drawn, Flow, Layer, Mlp},
+    nn::{Activation, Drawn, Flow, Layer, Mlp, Temperature},
     noise::Noise,
     rate::Keep,
     simd::Isa,
@@ -294,15 +294,19 @@ impl TrainerBuilder {
         self.max_rows
     }
 
-    /// Builds the trainer, at step 0 and with the optimiser's initial state.
+    /// Builds the trainer, at step 0 and with the optimiser's initial state. The network's
+    /// [`Temperature`] becomes 1, and its [threshold](Mlp::set_threshold) is removed.
     ///
     /// # Errors
     /// A setting is out of range or does not fit the network's loss, parameters are NaN or infinite, or
     /// there is not enough memory.
     pub fn build(self) -> Result<Trainer, Error> {
-        let Self { mlp, updates, mut objective, max_rows, chunk, seed, isa, finite_inputs } = self;
+        let Self { mut mlp, updates, mut objective, max_rows, chunk, seed, isa, finite_inputs } =
+            self;
         updates.check(&mlp.keeps())?;
         objective.prepare(mlp.loss(), mlp.outputs())?;
+        mlp.set_temperature(Temperature::ONE)?;
+        mlp.set_threshold(None)?;
         for (index, layer) in mlp.layers.iter().enumerate() {
             layer.ensure_finite(index)?;
         }

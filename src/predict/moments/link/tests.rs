@@ -26,7 +26,8 @@ fn entropy(p: &[f64]) -> f64 {
 
 fn link(loss: Loss, z: &[f64], s: &[f64], weight: f64) -> Softmax {
     let mut link = Link::new(z.len()).unwrap();
-    link.set_function(loss.link_function()).unwrap();
+    let function = loss.link_function();
+    link.set(nn::Link { function, temperature: Temperature::ONE }).unwrap();
     link.z[0].copy_from_slice(z);
     link.z[1].copy_from_slice(s);
     let entropy = link.moments(Isa::detect().supported(), 3, weight);
