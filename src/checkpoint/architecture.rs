@@ -284,13 +284,16 @@ impl Architecture {
         self.scaling
     }
 
-    /// The same architecture without noise, and so with the same parameters.
-    pub fn without_noise(&self) -> Self {
+    /// The same architecture without noise, temperature and threshold, and so with the same
+    /// parameters.
+    pub fn of_parameters(&self) -> Self {
         let hidden = self.hidden.iter();
         Self {
             input_noise: Noise::None,
             sparse_input: false,
             hidden: hidden.map(|&(width, unit, _)| (width, unit, Noise::None)).collect(),
+            temperature: Temperature::ONE,
+            threshold: None,
             ..self.clone()
         }
     }

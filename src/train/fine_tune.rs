@@ -137,7 +137,7 @@ const RATE: &str = "learning rate";
 
 /// What differs between a file's network and this one, except for their parameters and noise.
 fn difference(saved: &Architecture, mlp: &Mlp) -> Option<String> {
-    let (saved, expected) = (saved.without_noise(), Architecture::from(mlp).without_noise());
+    let (saved, expected) = (saved.of_parameters(), Architecture::from(mlp).of_parameters());
     let differ = saved != expected;
     differ.then(|| format!("the network {}: expected {}", saved.describe(), expected.describe()))
 }

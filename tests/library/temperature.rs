@@ -402,7 +402,7 @@ fn temperatures_that_are_not_saved_are_refused() {
 
 #[test]
 fn a_trainer_starts_at_1() {
-    let (mlp, _) = saved();
+    let (mlp, model) = saved();
     let builder = || {
         let sgd = Sgd::new(Schedule::constant(0.1));
         Trainer::builder(mlp.clone(), sgd, 4)
@@ -412,6 +412,11 @@ fn a_trainer_starts_at_1() {
     let bytes = trainer.to_bytes(&Provenance::new(), "").unwrap();
     let (resumed, _) = builder().resume_from_bytes(&bytes, &Provenance::new()).unwrap();
     assert_eq!(resumed.into_network().temperature(), Temperature::ONE);
+    // Fine-tuning takes the parameters of a model, whatever its temperature.
+    let other = network(Loss::SoftmaxCrossEntropy, 3, 6, Keep::HALF, 0.5);
+    let other = Trainer::builder(other, Sgd::new(Schedule::constant(0.1)), 4);
+    let tuned = other.parameters_from_bytes(&model).unwrap().build().unwrap().into_network();
+    assert_eq!((tuned.digest(), tuned.temperature()), (mlp.digest(), Temperature::ONE));
     // No training saves one.
     let scaling = r#"\"scaling\":\"inverted\""#;
     let hot = with_header(&bytes, scaling, &format!(r#"{scaling},\"temperature\":2.0"#));
