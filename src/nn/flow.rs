@@ -145,10 +145,7 @@ impl Flow {
         row: &(impl Fn(usize) -> &'a [f32] + Sync),
     ) {
         if network.has_integers() {
-            let (width, noise) = (network.mlp.inputs(), integer::Noise::Nothing);
-            let of = Of::First(rows);
-            self.quads[0]
-                .fill(pass, &integer::Drawn { source: row, of, width, units: None, noise });
+            self.round_rows(pass, network, (row, Of::First(rows)), &Drawn::Nothing);
         } else {
             self.enter(pass, network.mlp, rows, InputBits::All, Gaps::Nothing, row);
         }
@@ -221,13 +218,22 @@ impl Flow {
                 self.quads[site].fill(pass, &*lists);
             }
         } else if site == 0 {
-            let (width, noise) = (network.mlp.inputs(), integer_noise(network, site, drawn));
-            let of = Of::These(of);
-            self.quads[0]
-                .fill(pass, &integer::Drawn { source: row, of, width, units: None, noise });
+            self.round_rows(pass, network, (row, Of::These(of)), drawn);
         } else {
             self.round_outputs(pass, network, site, Some((from, of)), drawn);
         }
+    }
+
+    /// Rounds rows of a batch, for a network with integer weights.
+    fn round_rows<'a>(
+        &mut self,
+        pass: Pass,
+        network: NetworkView<'_>,
+        (source, of): (&(impl Fn(usize) -> &'a [f32] + Sync), Of<'_>),
+        drawn: &Drawn,
+    ) {
+        let (width, noise) = (network.mlp.inputs(), integer_noise(network, 0, drawn));
+        self.quads[0].fill(pass, &integer::Drawn { source, of, width, units: None, noise });
     }
 
     /// If the network has integer weights, rounds the outputs below the site, which are those of this

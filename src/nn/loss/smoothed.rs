@@ -1,6 +1,11 @@
 //! Softmax cross-entropy with label smoothing.
 
-use super::{link::softmax, predictions::PredictionKind, targets::Classes, unit::LossUnit};
+use super::{
+    link::softmax,
+    predictions::PredictionKind,
+    targets::Classes,
+    unit::{LossUnit, log_sum_exp},
+};
 use crate::{
     simd::Lanes,
     thin::{PANEL, Panels},
@@ -39,9 +44,8 @@ impl LossUnit for SmoothedSoftmax<'_> {
     fn plain(self, z: &[f64], classes: &[u32], row: usize) -> f64 {
         let label = classes[row] as usize;
         let (of_label, of_each) = self.factors(label);
-        let most = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let sum: f64 = z.iter().map(|z| libm::exp(z - most)).sum();
-        let loss = |z: f64| libm::log(sum) + most - z;
+        let ln_sum = log_sum_exp(z);
+        let loss = |z: f64| ln_sum - z;
         let each = self.weights.iter().zip(z).map(|(weight, &z)| weight * loss(z));
         of_label * loss(z[label]) + of_each * each.sum::<f64>()
     }

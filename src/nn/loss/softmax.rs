@@ -1,6 +1,11 @@
 //! Softmax cross-entropy, for one class out of N.
 
-use super::{link::softmax, predictions::PredictionKind, targets::Classes, unit::LossUnit};
+use super::{
+    link::softmax,
+    predictions::PredictionKind,
+    targets::Classes,
+    unit::{LossUnit, log_sum_exp},
+};
 use crate::{
     simd::Lanes,
     thin::{PANEL, Panels},
@@ -17,9 +22,7 @@ impl LossUnit for SoftmaxCrossEntropy {
     const MIN_OUTPUTS: usize = 2;
 
     fn plain(self, z: &[f64], classes: &[u32], row: usize) -> f64 {
-        let most = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let sum: f64 = z.iter().map(|z| libm::exp(z - most)).sum();
-        libm::log(sum) + most - z[classes[row] as usize]
+        log_sum_exp(z) - z[classes[row] as usize]
     }
 
     /// ln(sum e^(z - top)) + top - z_t; (softmax(z) - onehot(t)) / B

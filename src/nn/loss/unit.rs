@@ -66,6 +66,13 @@ impl<U: LossUnit> Kernel for Gradient<'_, U> {
     }
 }
 
+/// ln sum e^z, in f64.
+pub(super) fn log_sum_exp(z: &[f64]) -> f64 {
+    let most = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = z.iter().map(|z| libm::exp(z - most)).sum();
+    libm::log(sum) + most
+}
+
 /// The mean over a row's outputs of the loss of an output z with target t, in f64.
 pub(super) fn mean(z: &[f64], t: &[f32], loss: impl Fn(f64, f64) -> f64) -> f64 {
     z.iter().zip(t).map(|(&z, &t)| loss(z, t.into())).sum::<f64>() / z.len() as f64
