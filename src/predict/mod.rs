@@ -415,8 +415,12 @@ impl<M: Network> Predictor<M> {
             let Workspace { flow, predictions, .. } = &mut *workspace;
             link.predictions(self.isa, &mut flow.z[self.raw().depth() - 1], predictions);
         }
-        for row in 0..batch.rows() {
-            self.context().gate_predictions(link.function, row, workspace.predictions.at(row))?;
+        // Decided once: with most links there is nothing to look for in the rows.
+        if link.function.overflows() {
+            let context = self.context();
+            for row in 0..batch.rows() {
+                context.gate_predictions(link.function, row, workspace.predictions.at(row))?;
+            }
         }
         Ok(workspace.predictions.first_rows(batch.rows()))
     }
