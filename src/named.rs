@@ -131,7 +131,7 @@ mod tests {
         checks(
             Initialisation::ALL,
             Initialisation::name,
-            "initialisation `Other`: expected one of he, glorot, paper",
+            "initialisation `Other`: expected one of he, glorot, fan_in, paper",
         );
         checks(Scaling::ALL, Scaling::name, "scaling `Other`: expected one of inverted, paper");
         checks(

@@ -9,9 +9,11 @@ mod table;
 
 use std::{path::PathBuf, time::Instant};
 
+use rayon::ThreadPoolBuilder;
 use thinnet::{
     Error,
     metrics::{Metric, Metrics},
+    nn::Initialisation,
     predict::evaluate_with,
     prelude::*,
     train::{EarlyStopping, Fit, Fitted},
@@ -23,6 +25,8 @@ const EPOCHS: usize = 60;
 fn main() -> Result<(), Error> {
     let folder = std::env::args_os().nth(1).map(PathBuf::from);
     let table = table::make()?;
+    // Outside a pool, everything would run on this thread.
+    let pool = ThreadPoolBuilder::new().build().expect("threads can be started");
     for seed in 0..10 {
         let (rest, test) = table.hold_out(4000, seed)?;
         let (train, validation) = rest.hold_out(2000, seed)?;
@@ -33,7 +37,7 @@ fn main() -> Result<(), Error> {
             continue;
         }
         let started = Instant::now();
-        let fitted = fit(&train, &validation, seed)?;
+        let fitted = pool.install(|| fit(&train, &validation, seed))?;
         let seconds = started.elapsed().as_secs_f64();
         let precision = average_precision(fitted.network, &test)?;
         let epoch = fitted.best_epoch.unwrap_or_default();
@@ -48,6 +52,7 @@ fn fit(train: &Dataset, validation: &Dataset, seed: u64) -> Result<Fitted, Error
         .hidden(256, Activation::Relu, keep)
         .hidden(256, Activation::Relu, keep)
         .output(2, Loss::SoftmaxCrossEntropy)
+        .initialisation(Initialisation::FanIn)
         .seed(seed)
         .build()?;
     let steps = (train.rows().div_ceil(BATCH) * EPOCHS) as u64;

@@ -85,7 +85,8 @@ pub struct Arguments {
     )]
     noise: NoiseKind,
     /// Initialisation of the weights: he, from N(0, 2/inputs); glorot, uniform in
-    /// ±sqrt(6/(inputs+outputs)); or paper, as in the authors' published code
+    /// ±sqrt(6/(inputs+outputs)); fan_in, uniform in ±1/sqrt(inputs), as PyTorch's nn.Linear; or
+    /// paper, as in the authors' published code
     #[arg(
         long, value_name = "NAME", default_value_t = Initialisation::He,
         value_parser = PossibleValuesParser::new(Initialisation::ALL.iter().map(|one| one.name()))

@@ -170,6 +170,7 @@ fn settings_reach_the_trainer() {
         &["--max-norm=1"],
         &["--max-norm-paper=1"],
         &["--initialisation=glorot"],
+        &["--initialisation=fan_in"],
         &["--initialisation=paper"],
         &["--activation=tanh"],
         &["--held-out=500"],
