@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use thinnet::{Error, prelude::*};
+use thinnet::{Error, prelude::*, train::Fit};
 
 const WIDTH: usize = 800;
 const BATCH: usize = 100;
@@ -31,13 +31,9 @@ fn train(
     let steps = epochs * digits.rows().div_ceil(BATCH) as u64;
     let sgd =
         Sgd::new(Schedule::Linear { from: 0.05, to: 0.0, steps }).momentum(Schedule::constant(0.9));
-    let mut trainer = Trainer::builder(mlp, sgd, BATCH).seed(seed).build()?;
-    for epoch in 0..epochs {
-        for (batch, targets) in &digits.batches(seed, epoch, BATCH)? {
-            trainer.step(&batch, targets)?;
-        }
-    }
-    Ok((trainer.into_network(), started.elapsed()))
+    let trainer = Trainer::builder(mlp, sgd, BATCH).seed(seed).build()?;
+    let fitted = Fit::new(digits).epochs(epochs as usize).shuffle_seed(seed).run(trainer)?;
+    Ok((fitted.network, started.elapsed()))
 }
 
 /// The share of test rows that the averaged probabilities of the networks get

@@ -1,6 +1,6 @@
 //! A first program: makes data, trains a network, saves it, loads it and predicts.
 
-use thinnet::{Error, prelude::*};
+use thinnet::{Error, prelude::*, train::Fit};
 
 fn main() -> Result<(), Error> {
     // A grid of 20 × 20 points between -1 and 1. Class 1 is the inside of a circle.
@@ -20,15 +20,11 @@ fn main() -> Result<(), Error> {
         .build()?;
     let sgd = Sgd::new(Schedule::constant(0.1)).momentum(Schedule::constant(0.9));
     // Batches have at most 32 rows; a row is one example.
-    let mut trainer = Trainer::builder(mlp, sgd, 32).seed(1).build()?;
-    for epoch in 0..100 {
-        // 32 rows at a time, in an order that depends on a seed (1) and the epoch.
-        for (batch, targets) in &data.batches(1, epoch, 32)? {
-            trainer.step(&batch, targets)?;
-        }
-    }
+    let trainer = Trainer::builder(mlp, sgd, 32).seed(1).build()?;
+    // 32 rows at a time, in an order that depends on a seed (1) and the epoch.
+    let fitted = Fit::new(&data).epochs(100).shuffle_seed(1).run(trainer)?;
     let path = std::env::temp_dir().join("thinnet-first.safetensors");
-    trainer.network()?.save(&path)?;
+    fitted.network.save(&path)?;
 
     // In practice this part is usually a program of its own, which only loads and predicts.
     let predictor = Predictor::new(Mlp::load(&path)?);

@@ -1,7 +1,7 @@
 //! The result of the demo in one sentence, whichever network was better.
 
 use crate::{
-    fit::{Fit, error_rate},
+    fit::{Trained, error_rate},
     progress::percent,
 };
 
@@ -32,7 +32,7 @@ impl Pairs {
 }
 
 /// Returns the sentence.
-pub fn sentence(without: &Fit, with: &Fit) -> String {
+pub fn sentence(without: &Trained, with: &Trained) -> String {
     let pairs = Pairs::count(&without.evaluation.wrong, &with.evaluation.wrong);
     let outcome = outcome(pairs, with.evaluation.rows);
     format!(

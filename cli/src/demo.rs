@@ -6,11 +6,12 @@ use comfy_table::Table;
 use thinnet::{
     Keep,
     nn::{Activation, Initialisation},
+    train::Provenance,
 };
 
 use crate::{
     comparison, console,
-    fit::{Fit, Fitting, error_rate},
+    fit::{Fitting, Trained, error_rate},
     machine::Machine,
     numbers::{self, counted},
     optimiser::Choice,
@@ -108,7 +109,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     // The two take turns, so that other load on the machine slows both equally.
     let (fits, verdict) = pool.install(|| {
         let mut progress = Progress::new("", "test", arguments.epochs, 2 * steps, machine.quiet);
-        let start = |plan| Fitting::new(plan, &train, &test, machine.isa);
+        let start = |plan| Fitting::new(plan, &train, &test, machine.isa, Provenance::new());
         let mut fittings = [start(&plans[0].1)?, start(&plans[1].1)?];
         for _ in 0..arguments.epochs {
             for (fitting, (name, _)) in fittings.iter_mut().zip(&plans) {
@@ -133,7 +134,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 /// Returns a table with a row per network.
-fn table(names: &[&str], fits: &[Fit]) -> Table {
+fn table(names: &[&str], fits: &[Trained]) -> Table {
     let header = ["network", "test error %", "median step ms", "active inputs %, layer by layer"];
     let mut table = table::new(header, &[0]);
     for (name, fit) in names.iter().zip(fits) {
@@ -150,7 +151,7 @@ fn table(names: &[&str], fits: &[Fit]) -> Table {
 }
 
 /// Returns both learning curves as the text of an SVG file.
-fn picture(names: &[&str], fits: &[Fit]) -> anyhow::Result<String> {
+fn picture(names: &[&str], fits: &[Trained]) -> anyhow::Result<String> {
     let curves =
         names.iter().zip(fits).map(|(name, fit)| Curve::test_error(name, &fit.curves)).collect();
     let panel = Panel { x: "epoch", y: "test error, %", note: "", curves };

@@ -2,21 +2,27 @@
 
 use thinnet::Error;
 
-/// The setting that holds the digest of the test data.
-pub const TEST_DATA: &str = "data for testing (SHA-256)";
-
-/// The setting that holds the digest of the training data.
-pub const TRAINING_DATA: &str = "data for training (SHA-256)";
-
 /// Names the options of a setting that differs, where its name is not itself an option.
 pub fn explain(error: Error) -> anyhow::Error {
     let Error::Resume { path: Some(path), what, saved, now } = &error else {
         return error.into();
     };
+    // The loop's names of what a flag sets.
+    for (setting, flag) in [
+        ("batch", "--batch"),
+        ("epochs", "--epochs"),
+        ("epochs between validations", "--evaluate-every"),
+    ] {
+        if what == setting {
+            let (path, saved, now) = (Some(path.clone()), saved.clone(), now.clone());
+            return Error::Resume { path, what: flag.to_owned(), saved, now }.into();
+        }
+    }
     let path = path.display();
     let (name, options) = match what.as_str() {
-        TEST_DATA | TRAINING_DATA => {
-            let set = if what == TEST_DATA { "test" } else { "training" };
+        // The validation set of the loop is the test set of the command.
+        "data for validation (SHA-256)" | "data for training (SHA-256)" => {
+            let set = if what.contains("validation") { "test" } else { "training" };
             return anyhow::anyhow!(
                 "{path}: the {set} data are not those of the saved run (SHA-256 {saved} then, {now} \
                  now): resume with the same --data and --labels"

@@ -1,31 +1,28 @@
-//! The training loop that `demo` and `train` share.
+//! The training run that `demo` and `train` share: the library's [`Fit`] with this program's settings,
+//! warnings and progress.
 
 use std::{path::Path, time::Instant};
 
 use thinnet::{
     Isa,
-    data::{Batches, Dataset},
-    predict::{Evaluation, Predictor, Workspace, evaluate},
-    train::{Provenance, Trainer, TrainerBuilder},
+    data::Dataset,
+    metrics::Metric,
+    predict::{Evaluation, Predictor, evaluate},
+    train::{Event, Fit, FitRun, Provenance, StepDone, Trainer, TrainerBuilder},
 };
 
 use crate::{
-    difference,
-    health::Health,
-    plan::Plan,
-    progress::Progress,
-    recipe,
-    run_state::{Epoch, RunState},
+    curves::Point, difference, health::Health, notes::Notes, plan::Plan, progress::Progress, recipe,
 };
 
 /// The result of a training run.
-pub struct Fit {
+pub struct Trained {
     /// The trained network.
     pub predictor: Predictor,
     /// Its errors on the test rows.
     pub evaluation: Evaluation,
     /// The learning curves; there is at least one epoch.
-    pub curves: Vec<Epoch>,
+    pub curves: Vec<Point>,
     /// Updates done.
     pub steps: u64,
     /// The step at which this process resumed the run, if it did.
@@ -38,7 +35,7 @@ pub struct Fit {
     pub seconds: f64,
 }
 
-impl Fit {
+impl Trained {
     /// Returns the median time of this process's steps in milliseconds, if it did any.
     pub fn step_ms_median(&self) -> Option<f64> {
         self.step_ms.get(self.step_ms.len() / 2).copied()
@@ -53,25 +50,19 @@ pub fn error_rate(evaluation: &Evaluation) -> f64 {
 /// A training run. It advances by one step per call, so that several runs can take turns, and a run
 /// can be saved and resumed at any step.
 pub struct Fitting<'a> {
-    plan: &'a Plan,
-    train: &'a Dataset,
     test: &'a Dataset,
     isa: Isa,
-    trainer: Trainer,
-    workspace: Workspace,
-    state: RunState,
+    run: FitRun<'a>,
+    notes: Notes,
     health: Health<'a>,
     resumed_at_step: Option<u64>,
-    /// The batches of the current epoch.
-    batches: Batches<'a>,
     /// The time of each step in milliseconds.
     times: Vec<f64>,
-    /// The latest evaluation, if this process has made one.
-    evaluation: Option<Evaluation>,
 }
 
 impl<'a> Fitting<'a> {
-    /// Starts a run on `train`, whose error is measured on `test`.
+    /// Starts a run on `train`, whose error is measured on `test`. `settings` are those that must be
+    /// the same when it is resumed, besides the plan's.
     ///
     /// # Errors
     /// The network cannot be allocated.
@@ -80,61 +71,38 @@ impl<'a> Fitting<'a> {
         train: &'a Dataset,
         test: &'a Dataset,
         isa: Isa,
+        settings: Provenance,
     ) -> anyhow::Result<Self> {
         let trainer = builder(plan, train, test, isa)?.build()?;
-        let state = RunState::new(plan.depth());
-        Self::with(plan, train, test, trainer, state)
+        let run = loop_of(plan, train, test, settings).start(trainer)?;
+        Ok(Self {
+            test,
+            isa,
+            run,
+            notes: Notes::new(plan.depth()),
+            health: Health::new(plan, train),
+            resumed_at_step: None,
+            times: Vec::new(),
+        })
     }
 
     /// Resumes the run in the checkpoint `path`.
     ///
     /// # Errors
-    /// Those of [`TrainerBuilder::resume`], and notes that such a run did not write.
+    /// Those of [`Fit::resume`], and notes that such a run did not write.
     pub fn resume(
         plan: &'a Plan,
         train: &'a Dataset,
         test: &'a Dataset,
         isa: Isa,
-        (path, settings): (&Path, &Provenance),
+        (path, settings): (&Path, Provenance),
     ) -> anyhow::Result<Self> {
         let builder = builder(plan, train, test, isa)?;
-        let (trainer, notes) = builder.resume(path, settings).map_err(difference::explain)?;
-        let state = RunState::from_notes(&notes, plan.depth(), path)?;
-        let (step, of_epoch) = (trainer.steps(), plan.steps_per_epoch(train.rows()));
-        let within = state.steps_of_epoch(step, of_epoch);
-        let done = state.curves.len();
-        anyhow::ensure!(
-            within.is_some() && step <= plan.steps(train.rows()),
-            "{}: step {step} does not fit {done} finished epochs of {of_epoch} steps: expected a \
-             checkpoint that `thinnet train` saved",
-            path.display()
-        );
-        let fitting = Self::with(plan, train, test, trainer, state)?;
-        Ok(Self { resumed_at_step: Some(step), ..fitting })
-    }
-
-    fn with(
-        plan: &'a Plan,
-        train: &'a Dataset,
-        test: &'a Dataset,
-        trainer: Trainer,
-        state: RunState,
-    ) -> anyhow::Result<Self> {
-        let max_tested = recipe::EVALUATION_BATCH.min(test.rows());
-        Ok(Self {
-            workspace: Predictor::new(trainer.network()?).workspace(max_tested)?,
-            isa: trainer.isa(),
-            plan,
-            train,
-            test,
-            batches: train.batches(plan.seed, state.curves.len() as u64, plan.batch)?,
-            trainer,
-            state,
-            health: Health::new(plan, train),
-            resumed_at_step: None,
-            times: Vec::new(),
-            evaluation: None,
-        })
+        let fit = loop_of(plan, train, test, settings);
+        let (run, notes) = fit.resume(builder, path).map_err(difference::explain)?;
+        let notes = Notes::parse(&notes, plan.depth(), path)?;
+        let (resumed_at_step, health) = (Some(run.trainer().steps()), Health::new(plan, train));
+        Ok(Self { test, isa, run, notes, health, resumed_at_step, times: Vec::new() })
     }
 
     /// Trains to the end of the current epoch. Call it inside the thread pool that it should run on.
@@ -142,8 +110,8 @@ impl<'a> Fitting<'a> {
     /// # Errors
     /// As [`Self::advance`].
     pub fn epoch(&mut self, progress: &mut Progress) -> anyhow::Result<()> {
-        let done = self.state.curves.len();
-        while self.state.curves.len() == done {
+        let done = self.run.history().epochs().len();
+        while !self.is_done() && self.run.history().epochs().len() == done {
             self.advance(progress)?;
         }
         Ok(())
@@ -153,107 +121,95 @@ impl<'a> Fitting<'a> {
     /// that it should run on, until [`Self::is_done`].
     ///
     /// # Errors
-    /// Those of [`Trainer::step`] and [`evaluate`], with advice if the loss or the parameters are no
-    /// longer finite.
+    /// Those of [`FitRun::advance`], with advice if the loss or the parameters are no longer finite.
     pub fn advance(&mut self, progress: &mut Progress) -> anyhow::Result<()> {
         let started = Instant::now();
-        let of_epoch = self.batches.len();
-        let within = self.state.steps_of_epoch(self.trainer.steps(), of_epoch);
-        match within.unwrap_or(of_epoch) {
-            step if step < of_epoch => self.step(step, progress)?,
-            _ => self.end_epoch(progress)?,
+        let event = self.run.advance().map_err(|error| self.health.explain(error))?;
+        let seconds = started.elapsed().as_secs_f64();
+        self.notes.seconds += seconds;
+        match event {
+            Some(Event::Step(done)) => self.after_step(done, seconds, progress),
+            Some(Event::Epoch(done)) => progress.epoch(done),
+            _ => {}
         }
-        self.state.seconds += started.elapsed().as_secs_f64();
         Ok(())
     }
 
-    /// Whether all epochs are done.
-    pub fn is_done(&self) -> bool {
-        self.state.curves.len() >= self.plan.epochs
-    }
-
-    /// Does step `step` of the current epoch.
-    fn step(&mut self, step: usize, progress: &mut Progress) -> anyhow::Result<()> {
-        let (plan, epoch) = (self.plan, self.state.curves.len());
-        let (steps, (batch, targets)) = (self.batches.len(), self.batches.batch(step)?);
-        let rows = batch.rows();
-        let clock = Instant::now();
-        let loss = self.trainer.step(&batch, targets);
-        self.times.push(clock.elapsed().as_secs_f64() * 1e3);
-        let loss = loss.map_err(|error| self.health.explain(error))?;
-        self.state.losses += f64::from(loss) * rows as f64;
+    /// Shows a step that took so many seconds, and warns of problems.
+    fn after_step(&mut self, done: StepDone, seconds: f64, progress: &mut Progress) {
+        let (trainer, StepDone { index, of_epoch, rows, loss, .. }) = (self.run.trainer(), done);
+        self.times.push(seconds * 1e3);
         progress.step(loss);
-        let first = (self.trainer.steps() == 1).then(|| self.health.after_first(loss)).flatten();
-        let silent = self.health.after((step, steps), rows, || self.trainer.densities().collect());
+        let first = (trainer.steps() == 1).then(|| self.health.after_first(loss)).flatten();
+        let densities = || trainer.densities().collect();
+        let silent = self.health.after((index, of_epoch), rows, densities);
         for warning in first.into_iter().chain(silent) {
             progress.warn(&warning);
         }
-        if epoch + 1 == plan.epochs {
-            for (sum, density) in self.state.densities.iter_mut().zip(self.trainer.densities()) {
-                *sum += density / steps as f64;
-            }
-        }
-        Ok(())
+        self.notes.add_step((index, of_epoch), trainer.densities());
     }
 
-    /// Adds a point to the learning curves and begins the next epoch.
-    fn end_epoch(&mut self, progress: &mut Progress) -> anyhow::Result<()> {
-        let epoch = self.state.curves.len() + 1;
-        let last = epoch == self.plan.epochs;
-        let mut test_error = None;
-        if last || epoch.is_multiple_of(self.plan.evaluate_every) {
-            let evaluation = self.evaluate()?;
-            test_error = Some(error_rate(&evaluation));
-            self.evaluation = Some(evaluation);
-        }
-        let train_loss = self.state.losses / self.train.rows() as f64;
-        let done = Epoch { epoch, train_loss, test_error };
-        self.state.losses = 0.0;
-        self.state.curves.push(done);
-        self.batches.shuffle(self.plan.seed, epoch as u64);
-        progress.epoch(&done);
-        Ok(())
+    /// Whether the run is over.
+    pub fn is_done(&self) -> bool {
+        self.run.is_done()
     }
 
-    /// Evaluates the current network.
-    fn evaluate(&mut self) -> anyhow::Result<Evaluation> {
-        self.trainer.ensure_finite().map_err(|error| self.health.explain(error))?;
-        let predictor = Predictor::new(self.trainer.network()?).with_isa(self.isa)?;
-        Ok(evaluate(&predictor, self.test, &mut self.workspace)?)
+    /// Returns the number of steps done.
+    pub fn steps(&self) -> u64 {
+        self.run.trainer().steps()
     }
 
-    /// Returns the trainer, to be saved.
-    pub fn trainer(&self) -> &Trainer {
-        &self.trainer
+    /// Returns the run, to be saved with the notes.
+    pub fn run(&self) -> &FitRun<'a> {
+        &self.run
     }
 
-    /// Returns the rest of what a checkpoint contains.
-    pub fn state(&self) -> &RunState {
-        &self.state
+    /// Returns the notes of a checkpoint.
+    ///
+    /// # Errors
+    /// Those of [`Notes::to_text`].
+    pub fn notes(&self) -> anyhow::Result<String> {
+        self.notes.to_text()
     }
 
     /// Returns the result, after the last epoch.
     ///
     /// # Errors
-    /// Those of [`evaluate`], if the run was resumed after its end.
-    pub fn finish(mut self) -> anyhow::Result<Fit> {
+    /// Those of [`FitRun::finish`] and [`evaluate`], with advice as in [`Self::advance`].
+    pub fn finish(mut self) -> anyhow::Result<Trained> {
+        let started = Instant::now();
         self.times.sort_by(f64::total_cmp);
-        let evaluation = match self.evaluation.take() {
-            Some(evaluation) => evaluation,
-            // The run was resumed after its end.
-            None => self.evaluate()?,
-        };
-        Ok(Fit {
-            steps: self.trainer.steps(),
-            resumed_at_step: self.resumed_at_step,
-            predictor: Predictor::new(self.trainer.into_network()).with_isa(self.isa)?,
+        let fitted = self.run.finish().map_err(|error| self.health.explain(error))?;
+        let predictor = Predictor::new(fitted.network).with_isa(self.isa)?;
+        let max_rows = recipe::EVALUATION_BATCH.min(self.test.rows());
+        let evaluation = evaluate(&predictor, self.test, &mut predictor.workspace(max_rows)?)?;
+        Ok(Trained {
+            predictor,
             evaluation,
-            curves: self.state.curves,
+            curves: fitted.history.epochs().iter().map(Point::of).collect(),
+            steps: fitted.steps,
+            resumed_at_step: self.resumed_at_step,
             step_ms: self.times,
-            densities: self.state.densities,
-            seconds: self.state.seconds,
+            densities: self.notes.densities,
+            seconds: self.notes.seconds + started.elapsed().as_secs_f64(),
         })
     }
+}
+
+/// Returns the loop of a plan.
+fn loop_of<'a>(
+    plan: &Plan,
+    train: &'a Dataset,
+    test: &'a Dataset,
+    settings: Provenance,
+) -> Fit<'a> {
+    Fit::new(train)
+        .validation(test)
+        .metrics(&[Metric::ErrorRate])
+        .evaluate_every(plan.evaluate_every)
+        .epochs(plan.epochs)
+        .shuffle_seed(plan.seed)
+        .settings(settings)
 }
 
 /// Returns the builder of a plan's trainer.

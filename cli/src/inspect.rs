@@ -9,8 +9,9 @@ use thinnet::{
     checkpoint::{self, Contents, TrainingState},
     exchange::{FileKind, torch::TensorInfo},
     mask,
+    metrics::Metric,
     nn::{Mlp, Scaling},
-    train::{LearningRate, describe_setting},
+    train::{Epoch, LearningRate, SavedFit, describe_setting},
 };
 
 use crate::{
@@ -18,10 +19,10 @@ use crate::{
     given::{self, Given, scaled},
     inputs,
     nodes::{Nodes, Refused},
+    notes::Notes,
     outputs,
     progress::percent,
     report::StoredKeep,
-    run_state::RunState,
     table,
     train::{HELD_OUT, NONE},
 };
@@ -287,10 +288,13 @@ impl Inspection {
             if let Some(rate) = &training.learning_rate {
                 line("learning rate", rate);
             }
-            // The notes are those of `thinnet train`.
-            if let Ok(state) = RunState::from_notes(notes, self.layers.len(), "".as_ref()) {
-                line("epochs done", &state.curves.len());
-                if let Some(error) = state.curves.iter().rev().find_map(|done| done.test_error) {
+            // The notes are those of the library's loop, and of `thinnet train` in them.
+            if let Some(saved) = SavedFit::from_notes(notes) {
+                let epochs = saved.history.epochs();
+                line("epochs done", &epochs.len());
+                let error = |done: &Epoch| done.figure(Metric::ErrorRate);
+                let own = Notes::parse(&saved.notes, self.layers.len(), "".as_ref());
+                if let (Ok(_), Some(error)) = (own, epochs.iter().rev().find_map(error)) {
                     let held_out = training.settings.get(HELD_OUT).is_some_and(|rows| rows != NONE);
                     let name = if held_out { "held-out error" } else { "test error" };
                     line(name, &percent(error));

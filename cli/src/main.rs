@@ -2,7 +2,7 @@
 //!
 //! Each subcommand has its own file: [`demo`], [`train`], [`eval`], [`predict`],
 //! [`calibration`], [`inspect`], [`convert`], [`quantize`], [`profile`], and [`manual`] for completions and manual
-//! pages. They share the training loop in [`fit`] and the default settings in [`recipe`]. Results go
+//! pages. They share the training run in [`fit`] and the default settings in [`recipe`]. Results go
 //! to stdout, progress and remarks to stderr. An error is one line. The exit code is 2 if the
 //! arguments are wrong; 130, 143 or 129 if a signal ended a run and its state was saved; and
 //! 1 for every other error. Only help is coloured, on terminals and unless `NO_COLOR` is set.
@@ -13,6 +13,7 @@ mod calibration;
 mod comparison;
 mod console;
 mod convert;
+mod curves;
 mod demo;
 mod difference;
 mod eval;
@@ -28,6 +29,7 @@ mod memory;
 mod method;
 mod model;
 mod nodes;
+mod notes;
 mod numbers;
 mod optimiser;
 mod outputs;
@@ -40,7 +42,6 @@ mod progress;
 mod quantize;
 mod recipe;
 mod report;
-mod run_state;
 mod signals;
 mod source;
 mod table;

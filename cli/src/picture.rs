@@ -2,7 +2,7 @@
 
 use plotters::prelude::*;
 
-use crate::run_state::Epoch;
+use crate::curves::Point;
 
 /// The width and the height in pixels of a panel without its legend.
 const PANEL: (u32, u32) = (640, 440);
@@ -91,8 +91,8 @@ impl Curve {
 
     /// The test error in percent, where it was measured. `name` names the network; it is empty if
     /// there is only one.
-    pub fn test_error(name: &str, epochs: &[Epoch]) -> Self {
-        let point = |epoch: &Epoch| Some((epoch.epoch as f64, 100.0 * epoch.test_error?));
+    pub fn test_error(name: &str, epochs: &[Point]) -> Self {
+        let point = |epoch: &Point| Some((epoch.epoch as f64, 100.0 * epoch.test_error?));
         let points: Vec<_> = epochs.iter().filter_map(point).collect();
         let label = match (name, points.last()) {
             ("", _) | (_, None) => String::new(),
@@ -110,8 +110,8 @@ impl Curve {
     }
 
     /// The mean loss of the thinned networks.
-    pub fn train_loss(epochs: &[Epoch]) -> Self {
-        let point = |epoch: &Epoch| (epoch.epoch as f64, epoch.train_loss);
+    pub fn train_loss(epochs: &[Point]) -> Self {
+        let point = |epoch: &Point| (epoch.epoch as f64, epoch.train_loss);
         Self::new(String::new(), epochs.iter().map(point).collect())
     }
 }

@@ -6,8 +6,9 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
+use thinnet::{metrics::Metric, train::Epoch};
 
-use crate::{console, run_state::Epoch};
+use crate::console;
 
 /// The time between updates of the bar's numbers.
 const REFRESH: Duration = Duration::from_millis(250);
@@ -103,7 +104,7 @@ impl Progress {
 
     /// Shows the end of an epoch.
     pub fn epoch(&mut self, done: &Epoch) {
-        self.last_error = done.test_error.or(self.last_error);
+        self.last_error = done.figure(Metric::ErrorRate).or(self.last_error);
         let last = done.epoch == self.epochs;
         match &self.shown {
             // One line remains when the bar is gone.
@@ -117,7 +118,7 @@ impl Progress {
     }
 
     fn line(&self, done: &Epoch) {
-        let error = done.test_error.map_or("not measured".to_owned(), percent);
+        let error = done.figure(Metric::ErrorRate).map_or("not measured".to_owned(), percent);
         let mut line = format!(
             "{}: epoch {} of {}, training loss {:.4}, {} error {error}",
             self.name, done.epoch, self.epochs, done.train_loss, self.set

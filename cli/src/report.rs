@@ -5,9 +5,9 @@ use thinnet::{Isa, Keep, Noise, mask};
 
 use crate::{
     baseline::Baseline,
-    fit::{Fit, error_rate},
+    curves::Point,
+    fit::{Trained, error_rate},
     plan::Plan,
-    run_state::Epoch,
 };
 
 /// The report of one run.
@@ -35,7 +35,7 @@ pub struct Report<'a> {
     pub steps: u64,
     /// The step at which this process resumed the run; `None` if it did all of it.
     pub resumed_at_step: Option<u64>,
-    /// The time of a step in milliseconds, without evaluations, over this process's steps only.
+    /// The time of a step in milliseconds, with its batch and without evaluations, over this process's steps only.
     pub step_ms: StepMs,
     /// The time of the whole run in seconds, with evaluations and without checkpoints. For a resumed
     /// run, this includes the earlier time that the checkpoint recorded.
@@ -56,7 +56,7 @@ pub struct Report<'a> {
     /// SHA-256 of the final parameters.
     pub digest: String,
     /// The training loss and the test error of each epoch.
-    pub curves: &'a [Epoch],
+    pub curves: &'a [Point],
 }
 
 /// The training and the test rows.
@@ -124,7 +124,7 @@ impl<'a> Report<'a> {
         data: Data,
         baseline: Baseline,
         plan: &'a Plan,
-        fit: &'a Fit,
+        fit: &'a Trained,
         (threads, isa): (usize, Isa),
     ) -> Self {
         let noise = Noises { input: plan.input_noise(), hidden: plan.hidden_noise() };

@@ -16,7 +16,7 @@ mod weights;
 pub use crate::optimiser::*;
 pub use averaging::Averaging;
 pub use fit::{
-    EarlyStopping, Ending, Epoch, Event, Fit, FitRun, Fitted, History, Plateau, StepDone,
+    EarlyStopping, Ending, Epoch, Event, Fit, FitRun, Fitted, History, Plateau, SavedFit, StepDone,
     Validation, Watched,
 };
 pub use max_norm::MaxNorm;

@@ -7,12 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use thinnet::{data::Dataset, files::WriteLock, train::Provenance};
+use thinnet::{files::WriteLock, train::Provenance};
 
 use super::{Arguments, resume_command::resume_command};
 use crate::{
     console::{Interrupted, usage},
-    difference,
     fit::Fitting,
     outputs::{Named, Output, are_same},
     plan::Plan,
@@ -86,24 +85,14 @@ pub const HELD_OUT: &str = "--held-out";
 pub const NONE: &str = "none";
 
 /// Returns the settings that must not change when a run is resumed, in addition to those of the
-/// trainer. An error names the first that differs, in the order of their names, so the flags come
-/// first, then the data, then the trainer's: with other flags the data may differ, and with other data
-/// the learning rate's schedule.
-pub fn settings(
-    plan: &Plan,
-    held_out: Option<usize>,
-    train: &Dataset,
-    test: &Dataset,
-) -> Provenance {
+/// trainer and the loop. An error names the first that differs, in the order of their names, so
+/// these flags come first: with other flags the data may differ. Of the others, batch, data and
+/// epochs come before the learning rate, whose schedule follows from them.
+pub fn settings(plan: &Plan, held_out: Option<usize>) -> Provenance {
     [
-        ("--batch", plan.batch.to_string()),
-        ("--epochs", plan.epochs.to_string()),
-        ("--evaluate-every", plan.evaluate_every.to_string()),
         (HELD_OUT, held_out.map_or(NONE.to_owned(), |rows| rows.to_string())),
         ("--initialisation", plan.initialisation.to_string()),
         ("--seed", plan.seed.to_string()),
-        (difference::TEST_DATA, test.fingerprint()),
-        (difference::TRAINING_DATA, train.fingerprint()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()
@@ -113,7 +102,6 @@ pub fn settings(
 pub struct Saver<'a> {
     file: &'a Output,
     every: u64,
-    settings: &'a Provenance,
     signals: Signals,
     /// The step of the last attempt.
     tried_at: Option<u64>,
@@ -125,13 +113,9 @@ impl<'a> Saver<'a> {
     ///
     /// # Errors
     /// The system's error.
-    pub fn new(
-        file: &'a Output,
-        every: Option<usize>,
-        settings: &'a Provenance,
-    ) -> anyhow::Result<Self> {
+    pub fn new(file: &'a Output, every: Option<usize>) -> anyhow::Result<Self> {
         let every = every.unwrap_or(recipe::CHECKPOINT_EVERY) as u64;
-        Ok(Self { file, every, settings, signals: Signals::watch()?, tried_at: None })
+        Ok(Self { file, every, signals: Signals::watch()?, tried_at: None })
     }
 
     /// To be called after each step and at the end of each epoch. Saves the state if a checkpoint is
@@ -141,7 +125,7 @@ impl<'a> Saver<'a> {
     /// [`Interrupted`] if a signal arrived and the checkpoint was saved. If it could not be saved after
     /// a signal, the error of saving.
     pub fn after(&mut self, fitting: &Fitting<'_>, progress: &Progress) -> anyhow::Result<()> {
-        let step = fitting.trainer().steps();
+        let step = fitting.steps();
         if let Some(signal) = self.signals.caught()
             && !fitting.is_done()
         {
@@ -173,7 +157,7 @@ impl<'a> Saver<'a> {
     /// # Errors
     /// The system's error. The previous checkpoint is then unchanged.
     pub fn save(&self, fitting: &Fitting<'_>) -> anyhow::Result<()> {
-        let notes = fitting.state().to_notes()?;
-        self.file.save(|path| fitting.trainer().save(path, self.settings, &notes))
+        let notes = fitting.notes()?;
+        self.file.save(|path| fitting.run().save(path, &notes))
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Arguments, checkpoints::Checkpoints};
 use crate::{
-    fit::Fit,
+    fit::Trained,
     outputs::{self, Format, Named, Output},
     picture::{Curve, Panel, draw},
     progress::percent,
@@ -54,7 +54,7 @@ impl Outputs {
     ///
     /// # Errors
     /// The system's errors, for all files that could not be written.
-    pub fn write(&self, report: &Report<'_>, fit: &Fit) -> anyhow::Result<()> {
+    pub fn write(&self, report: &Report<'_>, fit: &Trained) -> anyhow::Result<()> {
         let written = [
             self.model.as_ref().map(|file| file.save(|path| fit.predictor.network().save(path))),
             self.report.as_ref().map(|file| file.write(&report.to_bytes()?)),
@@ -79,7 +79,7 @@ impl Outputs {
 }
 
 /// Returns the learning curves as the text of an SVG file.
-fn picture(fit: &Fit, report: &Report<'_>) -> anyhow::Result<String> {
+fn picture(fit: &Trained, report: &Report<'_>) -> anyhow::Result<String> {
     let error = Curve::test_error("", &fit.curves);
     let loss = Curve::train_loss(&fit.curves);
     let name = if report.data.test_set == "test" { "test error, %" } else { "held-out error, %" };

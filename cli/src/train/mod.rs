@@ -15,7 +15,7 @@ use thinnet::data::Dataset;
 use crate::{
     baseline::Baseline,
     console,
-    fit::{Fit, Fitting},
+    fit::{Fitting, Trained},
     numbers::counted,
     plan::Plan,
     progress::{Progress, percent},
@@ -75,17 +75,16 @@ fn fit(
     train: &Dataset,
     test: &Dataset,
     checkpoints: Option<&Checkpoints>,
-) -> anyhow::Result<(Fit, anyhow::Result<()>)> {
+) -> anyhow::Result<(Trained, anyhow::Result<()>)> {
     let (machine, steps) = (&arguments.machine, plan.steps(train.rows()));
-    let settings =
-        checkpoints.map(|_| settings(plan, arguments.held_out, train, test)).unwrap_or_default();
+    let settings = settings(plan, arguments.held_out);
     let resumed = checkpoints.and_then(|checkpoints| checkpoints.resumed.as_deref());
     let mut fitting = match resumed {
-        None => Fitting::new(plan, train, test, machine.isa)?,
-        Some(file) => Fitting::resume(plan, train, test, machine.isa, (file, &settings))?,
+        None => Fitting::new(plan, train, test, machine.isa, settings)?,
+        Some(file) => Fitting::resume(plan, train, test, machine.isa, (file, settings))?,
     };
     if let Some(file) = resumed {
-        let (file, step) = (file.display(), fitting.trainer().steps());
+        let (file, step) = (file.display(), fitting.steps());
         machine.remark(&if fitting.is_done() {
             format!("the run in {file} is finished: only the outputs will be written")
         } else {
@@ -94,9 +93,9 @@ fn fit(
     }
     let mut progress =
         Progress::new("training", arguments.test_set(), plan.epochs, steps, machine.quiet);
-    progress.skip(fitting.trainer().steps());
+    progress.skip(fitting.steps());
     let mut saver = match checkpoints {
-        Some(open) => Some(Saver::new(&open.file, arguments.checkpoint_every, &settings)?),
+        Some(open) => Some(Saver::new(&open.file, arguments.checkpoint_every)?),
         None => None,
     };
     while !fitting.is_done() {
@@ -109,7 +108,7 @@ fn fit(
     Ok((fitting.finish()?, saved))
 }
 
-fn describe(arguments: &Arguments, train: &Dataset, test: &Dataset, fit: &Fit) -> Data {
+fn describe(arguments: &Arguments, train: &Dataset, test: &Dataset, fit: &Trained) -> Data {
     Data {
         source: arguments.data.to_string(),
         train_rows: train.rows(),

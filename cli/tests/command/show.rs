@@ -210,9 +210,9 @@ fn a_model_and_a_checkpoint_are_inspected() {
         );
     }
     let training = &checkpoint["training"];
-    assert_eq!((&training["step"], &training["settings"]["--batch"]), (&json!(63), &json!("128")));
+    assert_eq!((&training["step"], &training["settings"]["batch"]), (&json!(63), &json!("128")));
     assert_eq!(training["optimiser"], "sgd");
-    assert_eq!(training["notes"]["curves"].as_array().unwrap().len(), 1);
+    assert_eq!(training["notes"]["history"].as_array().unwrap().len(), 1);
 
     let text = succeeds(folder, &["inspect", "m"]);
     for part in ["model", "784-32-16-10", &digest, "0.800003 (52429/65536)", "25120"] {
@@ -225,7 +225,7 @@ fn a_model_and_a_checkpoint_are_inspected() {
         "step           63",
         "optimiser      sgd",
         "epochs done    1",
-        "--batch: 128",
+        "batch: 128",
         "0.0 in a straight line",
         &digest,
     ] {

@@ -12,6 +12,7 @@ mod watched;
 pub use early_stopping::EarlyStopping;
 pub use event::{Event, StepDone};
 pub use history::{Epoch, History, Validation};
+pub use notes::SavedFit;
 pub use plateau::Plateau;
 pub use run::{Ending, FitRun, Fitted};
 pub use settings::Fit;

@@ -31,6 +31,49 @@ pub(super) struct Notes {
     pub own: String,
 }
 
+/// What a checkpoint says about its run, besides what it says about the trainer.
+///
+/// ```
+/// use thinnet::{checkpoint::Contents, data::Dataset, prelude::*, train::{Fit, SavedFit}};
+///
+/// let data = Dataset::new(Matrix::from_rows(&[0.0, 1.0, 0.1, 0.9], 4, 1)?, vec![0, 1, 0, 1])?;
+/// let mlp = Mlp::builder(1).output(2, Loss::SoftmaxCrossEntropy).build()?;
+/// let trainer = Trainer::builder(mlp, Sgd::new(Schedule::constant(1.0)), 2).build()?;
+/// let mut run = Fit::new(&data).start(trainer)?;
+/// while run.history().epochs().len() < 3 {
+///     run.advance()?;
+/// }
+/// let contents = Contents::from_bytes(&run.to_bytes("a note")?)?;
+///
+/// let notes = contents.training.unwrap().notes;
+/// let saved = SavedFit::from_notes(&notes).unwrap();
+/// assert_eq!((saved.history.epochs().len(), saved.notes.as_str()), (3, "a note"));
+/// # Ok::<(), thinnet::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct SavedFit {
+    /// The finished epochs.
+    pub history: History,
+    /// With early stopping, the number of the epoch with the best figure so far, from 1.
+    pub best_epoch: Option<usize>,
+    /// What ended the run before all its steps were done, if anything did.
+    pub ending: Option<Ending>,
+    /// The caller's notes.
+    pub notes: String,
+}
+
+impl SavedFit {
+    /// Reads it from the notes of a checkpoint
+    /// ([`TrainingState::notes`](crate::checkpoint::TrainingState::notes)); `None` if they are not
+    /// those that [`FitRun::save`](super::FitRun::save) writes.
+    pub fn from_notes(notes: &str) -> Option<Self> {
+        let Notes { history, early_stopping, ended, own, .. } = serde_json::from_str(notes).ok()?;
+        let best_epoch = early_stopping.at.map(|(_, epoch)| epoch);
+        Some(Self { history, best_epoch, ending: ended, notes: own })
+    }
+}
+
 impl Notes {
     /// The text.
     pub fn to_text(&self) -> Result<String, Error> {

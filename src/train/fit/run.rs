@@ -333,6 +333,11 @@ impl<'a> FitRun<'a> {
         &self.state.history
     }
 
+    /// With early stopping, the number of the epoch with the best figure so far, from 1.
+    pub fn best_epoch(&self) -> Option<usize> {
+        self.state.early_stopping.at.map(|(_, epoch)| epoch)
+    }
+
     /// The number of steps of the run, if nothing ends it earlier.
     pub fn total_steps(&self) -> u64 {
         self.total
@@ -378,7 +383,7 @@ impl<'a> FitRun<'a> {
     /// The parameters are not finite; or there were validations, but the figure that early stopping
     /// watches was undefined or not finite each time.
     pub fn finish(self) -> Result<Fitted, Error> {
-        let best_epoch = self.state.early_stopping.at.map(|(_, epoch)| epoch);
+        let best_epoch = self.best_epoch();
         if let (Some(stopping), None, Some(reason)) =
             (self.fit.early_stopping, best_epoch, &self.state.undefined)
         {
