@@ -82,7 +82,7 @@ pub(crate) use model::KEY as MODEL_KEY;
 pub(crate) use reader::{Reader, Verify};
 pub(crate) use tensor::{ReadInto, Tensor, WriteFrom};
 pub(crate) use training::{
-    AVERAGING, Expect, KEY as CHECKPOINT_KEY, OptimiserRecord, Position, Saved,
+    AVERAGING, Expect, KEY as CHECKPOINT_KEY, OptimiserRecord, Position, Saved, TAIL_AVERAGING,
     writer as of_training,
 };
 pub(crate) use writer::{Writer, sorted_json};

@@ -31,8 +31,12 @@ const BEST: &str = "best.";
 /// The most updates that a run can have done, so that it can always do one more.
 const MAX_STEPS: u64 = u64::MAX / 2;
 
-/// The name of the setting of averaged parameters, which is present if there are some.
+/// The name of the setting of an exponential moving average of the parameters, if there is one.
 pub(crate) const AVERAGING: &str = "averaging";
+
+/// The name of the setting of a mean over the tail of the run, if there is one; what its rounding left
+/// is stored too.
+pub(crate) const TAIL_AVERAGING: &str = "tail averaging";
 
 /// The name of a layer's pending max-norm factors.
 fn pending(layer: usize) -> String {
@@ -96,8 +100,10 @@ impl OptimiserRecord {
 
 /// The numbers that are stored for each parameter besides it.
 fn states(optimiser: &Optimiser, settings: &BTreeMap<String, String>) -> Vec<StateInit> {
-    let average = settings.contains_key(AVERAGING).then(average::init);
-    optimiser.states(1.0).into_iter().chain(average).collect()
+    let tail = settings.contains_key(TAIL_AVERAGING);
+    let averaged = tail || settings.contains_key(AVERAGING);
+    let average = averaged.then(|| average::states(tail));
+    optimiser.states(1.0).into_iter().chain(average.into_iter().flatten()).collect()
 }
 
 /// The permitted numbers of an optimiser's state.
@@ -257,9 +263,9 @@ impl<'a> Saved<'a> {
         let step = self.position.step;
         let (factors, stepped, average) = match expect {
             Expect::SameRun { max_norm, averaged } => {
-                (allowed_factors(max_norm, step), step > 0, Some(averaged))
+                (allowed_factors(max_norm, step), Some(step > 0), Some(averaged))
             }
-            Expect::AnyRun { average } => (Allowed::Factors, true, average.then_some(true)),
+            Expect::AnyRun { average } => (Allowed::Factors, Some(true), average.then_some(true)),
         };
         let numbers = |moved, first, later| if moved { later } else { Allowed::Only(first) };
         let widths = mlp.widths();
@@ -271,13 +277,15 @@ impl<'a> Saved<'a> {
         }
         for (layer, state) in states.iter_mut().enumerate() {
             // Before the first step, all states have their first value.
-            let optimiser = state.optimiser.iter_mut().map(|state| (stepped, state));
-            let average = average.zip(state.average.as_mut());
-            for (moved, OptimiserState { init, weights, bias }) in optimiser.chain(average) {
-                let [weights, biases] = loaded(&prefix(init.name), layer, weights, bias);
-                let later = allowed_numbers(init);
-                tensors.push(weights.allowing(numbers(moved, init.weights, later)));
-                tensors.push(biases.allowing(numbers(moved, init.biases, later)));
+            let optimiser = stepped.map(|moved| (moved, &mut state.optimiser));
+            let average = average.map(|moved| (moved, &mut state.average));
+            for (moved, states) in optimiser.into_iter().chain(average) {
+                for OptimiserState { init, weights, bias } in states {
+                    let [weights, biases] = loaded(&prefix(init.name), layer, weights, bias);
+                    let later = allowed_numbers(init);
+                    tensors.push(weights.allowing(numbers(moved, init.weights, later)));
+                    tensors.push(biases.allowing(numbers(moved, init.biases, later)));
+                }
             }
             let outputs = widths[layer + 1];
             let to = ReadInto::Values(&mut state.pending[..outputs]);

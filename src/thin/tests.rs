@@ -844,7 +844,7 @@ struct Trained {
 
 impl Trained {
     fn new(inputs: usize, outputs: usize, w: &[f32], b: &[f32]) -> Self {
-        let state = LayerState::new(inputs, outputs, &[update::StateInit::zero("v")], None);
+        let state = LayerState::new(inputs, outputs, &[update::StateInit::zero("v")], &[]);
         Self { weights: tiles(w, inputs, outputs), bias: padded(b), state: state.unwrap() }
     }
 

@@ -68,19 +68,20 @@ pub(crate) struct OptimiserState {
 pub(crate) struct LayerState {
     /// The optimiser's state.
     pub optimiser: Vec<OptimiserState>,
-    /// The average of the parameters, if it is wanted.
-    pub average: Option<OptimiserState>,
+    /// The average of the parameters, if it is wanted: its [`average::states`].
+    pub average: Vec<OptimiserState>,
     /// s: the pending max-norm factor for the incoming weights of each unit.
     pub pending: AlignedBuffer<f32>,
 }
 
 impl LayerState {
-    /// The initial state, with nothing pending; `average` says whether parameters are averaged.
+    /// The initial state, with nothing pending; `average` are the numbers of the average, if there is
+    /// one.
     pub(crate) fn new(
         inputs: usize,
         outputs: usize,
         states: &[StateInit],
-        average: Option<StateInit>,
+        average: &[StateInit],
     ) -> Result<Self, Error> {
         let state = |init: StateInit| {
             let mut weights = Tiles::zeroed(inputs, outputs)?;
@@ -93,7 +94,7 @@ impl LayerState {
         };
         Ok(Self {
             optimiser: states.iter().copied().map(state).collect::<Result<_, Error>>()?,
-            average: average.map(state).transpose()?,
+            average: average.iter().copied().map(state).collect::<Result<_, Error>>()?,
             pending: nothing_pending(outputs)?,
         })
     }
@@ -236,8 +237,8 @@ pub(crate) fn layer<const N: usize, R: Rule<N>>(
     let LayerState { optimiser, average, pending } = to.state;
     let rate = options.average;
     // Where it would not move, it is neither read nor written.
-    let average = average.as_mut().filter(|_| rate > 0.0);
-    let (average, of_biases) = average.map(|to| (to.weights.runs_mut(), &mut to.bias)).unzip();
+    let average = average::split(average).filter(|_| rate > 0.0);
+    let (average, of_biases) = average.unzip();
     let states = &mut optimiser.as_chunks_mut::<N>().0[0];
     let pending = pending.as_chunks_mut().0;
     let squares = &mut to.squares[..to.weights.blocks() * to.weights.panels()];
@@ -245,8 +246,9 @@ pub(crate) fn layer<const N: usize, R: Rule<N>>(
     let of_weights = states.each_mut().map(|state| state.weights.runs_mut());
     let memory = ((to.weights.runs_mut(), of_weights, squares), average);
     visit::blocks(pass, operands, below, memory, &|b, ((w, state, squares), average)| {
-        if let Some(average) = average {
-            pass.dispatch(average::Weights { rate, w: w.data, s: pending, average: average.data });
+        if let Some((average, rest)) = average {
+            let (average, rest) = (average.data, rest.map(|rest| rest.data));
+            pass.dispatch(average::Weights { rate, w: w.data, s: pending, average, rest });
         }
         Step {
             rule: weight_rule,
@@ -258,8 +260,8 @@ pub(crate) fn layer<const N: usize, R: Rule<N>>(
             squares: squares.data,
         }
     });
-    if let Some(average) = of_biases {
-        pass.dispatch(average::Biases { rate, b: to.bias, average: average.as_chunks_mut().0 });
+    if let Some((average, rest)) = of_biases {
+        pass.dispatch(average::Biases { rate, b: to.bias, average, rest });
     }
     pass.dispatch(Biases {
         rule: bias_rule,

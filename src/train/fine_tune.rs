@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Trainer, TrainerBuilder};
 use crate::{
-    checkpoint::{self, AVERAGING, Architecture, Expect, Reader, Saved},
+    checkpoint::{self, AVERAGING, Architecture, Expect, Reader, Saved, TAIL_AVERAGING},
     error::Error,
     nn::Mlp,
 };
@@ -118,7 +118,8 @@ impl TrainerBuilder {
             rate.map_err(|error| saved.refuse(error.to_string()))?;
         }
         let (step, notes) = (saved.position.step, std::mem::take(&mut saved.position.notes));
-        let same_average = saved.optimiser.settings.get(AVERAGING) == settings.get(AVERAGING);
+        let same = |name| saved.optimiser.settings.get(name) == settings.get(name);
+        let same_average = [AVERAGING, TAIL_AVERAGING].into_iter().all(same);
         if trainer.updates().is_averaging(step) && !same_average {
             return Err(saved.refuse(format!(
                 "no such average of the first {step} updates: expected the checkpoint's averaging, or \

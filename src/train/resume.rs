@@ -38,7 +38,7 @@ pub fn describe_setting(name: &str, value: &str) -> String {
         "max-norm" => serde_json::from_str(value).map(|max_norm: Option<MaxNorm>| {
             max_norm.map_or_else(|| "none".to_owned(), |max_norm| max_norm.to_string())
         }),
-        checkpoint::AVERAGING => {
+        checkpoint::AVERAGING | checkpoint::TAIL_AVERAGING => {
             serde_json::from_str(value).map(|average: Averaging| average.to_string())
         }
         "arithmetic" if value == PRODUCT_ROUNDED => {

@@ -2,11 +2,13 @@
 
 use super::{Averaging, MaxNorm, Provenance};
 use crate::{
-    checkpoint::AVERAGING,
     error::Error,
     optimiser::{LearningRate, Optimiser, RuleVisitor},
     rate::Keep,
-    thin::update::{StateInit, StepOptions},
+    thin::{
+        average,
+        update::{StateInit, StepOptions},
+    },
 };
 
 /// The settings of a trainer's updates, and the learning rate in force.
@@ -59,6 +61,11 @@ impl Updates {
             // Before the step, the parameters are those after t updates.
             average: self.average.map_or(0.0, |average| average.rate(t)),
         }
+    }
+
+    /// The numbers of the average of each parameter, if there is one.
+    pub fn average_states(&self) -> Vec<StateInit> {
+        self.average.map(|average| average::states(average.keeps_rest())).unwrap_or_default()
     }
 
     /// Whether a step needs the complete gradient before it changes anything.
@@ -123,7 +130,7 @@ impl Updates {
             ("paper's rates".to_owned(), json(serde_json::to_string(&self.paper_rates))?),
         ]);
         if let Some(average) = self.average {
-            settings.insert(AVERAGING.to_owned(), json(serde_json::to_string(&average))?);
+            settings.insert(average.setting().to_owned(), json(serde_json::to_string(&average))?);
         }
         let l1 = Some(self.l1).filter(|&l1| l1 > 0.0);
         for (name, value) in [

@@ -125,12 +125,19 @@ fn averages_that_saving_could_not_have_written_are_refused() {
     resume(&not_yet, from(4)).unwrap();
     for (what, other, words) in [
         (
-            r#",\"average\"]"#,
+            r#",\"average\",\"average_rest\"]"#,
             "]",
-            r#"states ["velocity"] of the optimiser: expected ["velocity", "average"]"#,
+            r#"states ["velocity"] of the optimiser: expected ["velocity", "average", "average_rest"]"#,
         ),
-        (r#"\"averaging\""#, r#"\"averages\""#, r#"expected ["velocity"]"#),
+        (r#",\"average_rest\"]"#, "]", r#"expected ["velocity", "average", "average_rest"]"#),
+        (r#"\"tail averaging\""#, r#"\"averages\""#, r#"expected ["velocity"]"#),
+        (r#"\"tail averaging\""#, r#"\"averaging\""#, r#"expected ["velocity", "average"]"#),
         ("average.layers.1.bias", "averaged.layers.1.bias", "average.layers.1.bias"),
+        (
+            "average_rest.layers.0.weight",
+            "averaged.layers.0.weight",
+            "average_rest.layers.0.weight",
+        ),
         // A file that claims an earlier step.
         (r#"\"from\\\":3"#, r#"\"from\\\":4"#, "average.layers"),
     ] {

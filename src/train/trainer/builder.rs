@@ -15,7 +15,7 @@ use crate::{
     rate::Keep,
     simd::Isa,
     tensor::AlignedBuffer,
-    thin::{Activity, LayerState, Tiles, average},
+    thin::{Activity, LayerState, Tiles},
 };
 
 /// The number of rows that go through the network together. A larger batch goes in chunks of about
@@ -320,8 +320,7 @@ impl TrainerBuilder {
         let flow = Flow::with_capacity(&mlp, rows)?;
         let state = |(layer, keep): (&Layer, Keep)| {
             let (inputs, outputs) = (layer.weights.inputs(), layer.weights.outputs());
-            let average = updates.average.map(|_| average::init());
-            LayerState::new(inputs, outputs, &updates.states(keep), average)
+            LayerState::new(inputs, outputs, &updates.states(keep), &updates.average_states())
         };
         let states = mlp.layers.iter().zip(mlp.keeps()).map(state).collect::<Result<_, Error>>()?;
         let drawn = mlp
