@@ -178,7 +178,8 @@ pub(crate) enum Expect {
     /// What the same run would have left; `max_norm` says whether its weights are bounded, `averaged`
     /// whether its average has moved.
     SameRun { max_norm: bool, averaged: bool },
-    /// What any run of the same optimiser could have left; `average` says whether to read its average.
+    /// What any run of the same optimiser could have left. Before the first step that is nothing, and
+    /// its state is not read; `average` says whether to read its average.
     AnyRun { average: bool },
 }
 
@@ -265,7 +266,9 @@ impl<'a> Saved<'a> {
             Expect::SameRun { max_norm, averaged } => {
                 (allowed_factors(max_norm, step), Some(step > 0), Some(averaged))
             }
-            Expect::AnyRun { average } => (Allowed::Factors, Some(true), average.then_some(true)),
+            Expect::AnyRun { average } => {
+                (Allowed::Factors, (step > 0).then_some(true), average.then_some(true))
+            }
         };
         let numbers = |moved, first, later| if moved { later } else { Allowed::Only(first) };
         let widths = mlp.widths();

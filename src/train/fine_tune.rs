@@ -69,6 +69,10 @@ impl TrainerBuilder {
     /// finish a run with; this is the one to fine-tune with. With the same settings both give the
     /// same bits.
     ///
+    /// Before the first step, the optimiser's state is not something learned, such as the first value
+    /// of Adagrad's accumulator: it is this builder's then. Of a checkpoint with the best parameters of a
+    /// run with [`EarlyStopping`](super::EarlyStopping), those of the last step are taken.
+    ///
     /// The number of steps goes on, so that masks are not repeated if the seed is the same, and
     /// Adam's moments are corrected for the steps they have seen. Schedules count it too:
     /// [`Schedule::starting_at`](super::Schedule::starting_at) makes one begin here. The learning

@@ -6,7 +6,9 @@ use thinnet::{
     data::Batch,
     nn::{Activation, IntegerMlp, Loss, Mlp, MlpBuilder},
     tensor::MatrixView,
-    train::{Adam, AdamW, Averaging, MaxNorm, Optimiser, Schedule, Sgd, Trainer, TrainerBuilder},
+    train::{
+        Adagrad, Adam, AdamW, Averaging, MaxNorm, Optimiser, Schedule, Sgd, Trainer, TrainerBuilder,
+    },
 };
 
 use crate::{
@@ -129,6 +131,35 @@ fn an_average_goes_on_or_starts_later() {
     let (mut resumed, _) = averaging(same).continue_from_bytes(&saved).unwrap();
     assert_eq!(step(&mut resumed), step(&mut unbroken));
     assert_eq!(bytes(&resumed), bytes(&unbroken));
+}
+
+/// Before the first update, the optimiser's state is what the settings say, not something learned.
+#[test]
+fn at_step_0_the_state_is_that_of_the_new_settings() {
+    let adagrad = |first| Adagrad::new(Schedule::constant(0.1)).initial_accumulator(first);
+    let saved = bytes(&trained(with(adagrad(0.25)), 0));
+    let others: [&dyn Fn() -> TrainerBuilder; 3] = [
+        &|| with(adagrad(4.0)),
+        &|| with(adagrad(0.0)),
+        // For the paper's weights, the accumulator of weights is another one.
+        &|| with(adagrad(0.25)).paper_rates(),
+    ];
+    for other in others {
+        let (mut tuned, _) = other().continue_from_bytes(&saved).unwrap();
+        let mut fresh = other().build().unwrap();
+        assert!(bytes(&tuned) == bytes(&fresh));
+        assert_eq!(step(&mut tuned), step(&mut fresh));
+        assert!(bytes(&tuned) == bytes(&fresh));
+    }
+    // Later, it is the state of the run.
+    let one = trained(with(adagrad(0.25)), 1);
+    let (tuned, _) = with(adagrad(4.0)).continue_from_bytes(&bytes(&one)).unwrap();
+    let (same, _) = with(adagrad(0.25)).continue_from_bytes(&bytes(&one)).unwrap();
+    let [tuned, same] = [tuned, same].map(|mut trainer| {
+        step(&mut trainer);
+        digest(&trainer)
+    });
+    assert_eq!(tuned, same);
 }
 
 #[test]
