@@ -452,6 +452,11 @@ impl Trainer {
         Predictor::in_training(self, self.isa, self.finite_inputs)
     }
 
+    /// The same for another network of the same shape.
+    pub(super) fn predictor_of<'m>(&self, mlp: &'m Mlp) -> Predictor<&'m Mlp> {
+        Predictor::in_training(mlp, self.isa, self.finite_inputs)
+    }
+
     /// A copy of the network with its parameters averaged over the steps so far, the last included.
     /// Before the first update that counts, it is a copy of the network as it is now.
     ///

@@ -9,11 +9,11 @@ use thinnet::{
     mask::{Domain, Streams},
     metrics::Metric,
     nn::{Activation, Loss, Mlp},
-    predict::evaluate,
+    predict::{Predictor, evaluate},
     tensor::Matrix,
     train::{
-        Adam, EarlyStopping, Ending, Event, Fit, FitRun, MaxNorm, Plateau, Provenance, Schedule,
-        Trainer, TrainerBuilder, Watched,
+        Adam, Averaging, EarlyStopping, Ending, Event, Fit, FitRun, MaxNorm, Plateau, Provenance,
+        Schedule, Trainer, TrainerBuilder, Watched,
     },
 };
 
@@ -188,6 +188,54 @@ fn early_stopping_restores_the_best_parameters() {
         assert_eq!((networks.len(), fitted.best_epoch), (end, Some(best + 1)), "{watched}");
         assert_eq!(fitted.network.digest(), networks[best].1);
         assert_ne!(fitted.network.digest(), networks.last().unwrap().1);
+    }
+}
+
+/// What is validated and kept is what is published: the averaged network.
+#[test]
+fn with_an_average_it_is_the_averaged_network_that_is_validated_and_kept() {
+    let (train, validation) = (data(1, 45), data(2, 60));
+    for average in [Averaging::exponential(0.8), Averaging::tail(15)] {
+        let trainer = || builder().average(average).build().unwrap();
+        let fit = Fit::new(&train).validation(&validation).metrics(&[Metric::RocAuc]).epochs(12);
+        let mut networks = Vec::new();
+        let watch = |run: &FitRun<'_>, event: Event<'_>| {
+            if let Event::Epoch(done) = event {
+                let averaged = run.trainer().averaged_network().unwrap();
+                let loss = done.validation.as_ref().unwrap().loss;
+                networks.push((averaged, run.trainer().network().unwrap(), loss));
+            }
+            ControlFlow::Continue(())
+        };
+        let fitted = fit.clone().run_with(trainer(), watch).unwrap();
+        let mut apart = 0;
+        for (averaged, raw, loss) in &networks {
+            let predictor = Predictor::new(averaged.try_clone().unwrap()).with_isa(isa()).unwrap();
+            let mut workspace = predictor.workspace(60).unwrap();
+            let found = evaluate(&predictor, &validation, &mut workspace).unwrap();
+            assert_eq!(found.loss, *loss);
+            apart += usize::from(averaged.digest() != raw.digest());
+        }
+        // The tail begins in the third epoch.
+        assert!(apart >= 10, "{apart}");
+        let (last, ..) = networks.last().unwrap();
+        assert_eq!(fitted.network.digest(), last.digest());
+
+        // Also by early stopping, and after an interruption.
+        let stopping = EarlyStopping::new(Watched::Loss, 20).unwrap();
+        let fit = fit.early_stopping(stopping);
+        let fitted = fit.clone().run(trainer()).unwrap();
+        let losses = fitted.history.epochs().iter().map(|e| e.validation.as_ref().unwrap().loss);
+        let best = losses.enumerate().min_by(|a, b| a.1.total_cmp(&b.1)).unwrap().0;
+        assert_eq!(fitted.best_epoch, Some(best + 1));
+        assert_eq!(fitted.network.digest(), networks[best].0.digest());
+        let mut run = fit.clone().start(trainer()).unwrap();
+        for _ in 0..40 {
+            run.advance().unwrap();
+        }
+        let saved = run.to_bytes("").unwrap();
+        let (resumed, _) = fit.resume_from_bytes(builder().average(average), &saved).unwrap();
+        assert_eq!(end(resumed).finish().unwrap().network.digest(), fitted.network.digest());
     }
 }
 

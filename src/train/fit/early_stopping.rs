@@ -17,6 +17,9 @@ use crate::error::Error;
 /// checkpoint, which has 8 bytes per parameter without them with SGD or Adagrad, and 12 with Adam or
 /// AdamW.
 ///
+/// With [`TrainerBuilder::average`](crate::train::TrainerBuilder::average), the figure watched is that of
+/// the averaged network, and the copy is one of it.
+///
 /// With max-norm, the figure of the copy can differ from the one watched by rounding: see
 /// [`Trainer::predictor`](crate::train::Trainer::predictor).
 ///

@@ -75,7 +75,8 @@ impl Epoch {
     }
 }
 
-/// What was measured on the validation set, with the whole network in place of thinned ones.
+/// What was measured on the validation set, with the whole network in place of thinned ones; if
+/// parameters are averaged, with the averaged network.
 ///
 /// [`History`] has an example.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -41,7 +41,8 @@ pub enum Ending {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Fitted {
-    /// The network: with early stopping, with the best parameters.
+    /// The network: with early stopping, with the best parameters. With
+    /// [`TrainerBuilder::average`](crate::train::TrainerBuilder::average), it is an averaged one.
     pub network: Mlp,
     /// What was measured.
     pub history: History,
@@ -232,8 +233,9 @@ impl<'a> FitRun<'a> {
         if let Some(rows) = self.fit.validation
             && (last || epoch.is_multiple_of(self.fit.evaluate_every))
         {
-            let (measured, undefined) = self.validate(rows)?;
-            self.decide(epoch, &measured, undefined)?;
+            let averaged = self.averaged()?;
+            let (measured, undefined) = self.validate(rows, averaged.as_ref())?;
+            self.decide(epoch, &measured, undefined, averaged)?;
             done.validation = Some(measured);
         }
         self.state.history.push(done);
@@ -242,18 +244,27 @@ impl<'a> FitRun<'a> {
         Ok(())
     }
 
-    /// Measures the network on the validation set. Also returns why the figure that early stopping
+    /// Measures the network on the validation set, `averaged` if it is given. Also returns why the figure that early stopping
     /// watches is undefined, if it is.
-    fn validate(&mut self, rows: &Dataset) -> Result<(Validation, Option<String>), Error> {
+    fn validate(
+        &mut self,
+        rows: &Dataset,
+        averaged: Option<&Mlp>,
+    ) -> Result<(Validation, Option<String>), Error> {
         self.trainer.ensure_finite()?;
-        let predictor = self.trainer.predictor();
         let workspace = match &mut self.workspace {
             Some(workspace) => workspace,
-            none => none.insert(predictor.workspace(EVALUATED)?),
+            none => none.insert(self.trainer.predictor().workspace(EVALUATED)?),
         };
         let network = self.trainer.raw().0;
         let mut metrics = Metrics::new(&self.metrics, network.loss(), network.outputs())?;
-        let found = evaluate_with(&predictor, rows, &mut metrics, workspace)?;
+        let found = match averaged {
+            Some(mlp) => {
+                let predictor = self.trainer.predictor_of(mlp);
+                evaluate_with(&predictor, rows, &mut metrics, workspace)?
+            }
+            None => evaluate_with(&self.trainer.predictor(), rows, &mut metrics, workspace)?,
+        };
         let watched = self.fit.early_stopping.map(|stopping| stopping.watched);
         let (mut figures, mut undefined) = (Vec::new(), None);
         for (metric, figure) in metrics.figures() {
@@ -279,11 +290,12 @@ impl<'a> FitRun<'a> {
         epoch: usize,
         measured: &Validation,
         undefined: Option<String>,
+        averaged: Option<Mlp>,
     ) -> Result<(), Error> {
         if let Some(stopping) = self.fit.early_stopping {
             let (watched, mut best) = (stopping.watched, self.state.early_stopping);
             if best.take(watched, stopping.least_change, watched.of(measured), epoch) {
-                self.best = Some(self.trainer.network()?);
+                self.best = Some(averaged.map_or_else(|| self.trainer.network(), Ok)?);
             }
             self.state.early_stopping = best;
             self.state.undefined = undefined;
@@ -301,6 +313,12 @@ impl<'a> FitRun<'a> {
             self.state.plateau = best;
         }
         Ok(())
+    }
+
+    /// The averaged network, if the trainer averages.
+    fn averaged(&self) -> Result<Option<Mlp>, Error> {
+        let averages = self.trainer.updates().average.is_some();
+        averages.then(|| self.trainer.averaged_network()).transpose()
     }
 
     /// Ends the run where it is. A checkpoint saved afterwards is that of a run that has ended: to
@@ -377,12 +395,13 @@ impl<'a> FitRun<'a> {
         self.trainer.checkpoint(provenance, &state.to_text()?, self.best.as_ref())
     }
 
-    /// The result. With early stopping, the network has the best parameters.
+    /// The result. With early stopping, the network has the best parameters; with
+    /// [`TrainerBuilder::average`](crate::train::TrainerBuilder::average), averaged ones.
     ///
     /// # Errors
     /// The parameters are not finite; or there were validations, but the figure that early stopping
     /// watches was undefined or not finite each time.
-    pub fn finish(self) -> Result<Fitted, Error> {
+    pub fn finish(mut self) -> Result<Fitted, Error> {
         let best_epoch = self.best_epoch();
         if let (Some(stopping), None, Some(reason)) =
             (self.fit.early_stopping, best_epoch, &self.state.undefined)
@@ -396,11 +415,14 @@ impl<'a> FitRun<'a> {
         }
         let complete = if self.is_done() { Ending::Complete } else { Ending::Stopped };
         let (steps, ending) = (self.trainer.steps(), self.state.ended.unwrap_or(complete));
-        let network = match self.best {
+        let network = match self.best.take() {
             Some(best) => best,
             None => {
                 self.trainer.ensure_finite()?;
-                self.trainer.into_network()
+                match self.averaged()? {
+                    Some(averaged) => averaged,
+                    None => self.trainer.into_network(),
+                }
             }
         };
         Ok(Fitted { network, history: self.state.history, steps, ending, best_epoch })

@@ -86,6 +86,10 @@ impl<'a> Fit<'a> {
 
     /// Measures the loss on these rows at the end of each epoch, with the whole network where it is
     /// ([`Trainer::predictor`]). [`Dataset::hold_out`] chooses such rows at random.
+    ///
+    /// With [`TrainerBuilder::average`] it is the averaged network ([`Trainer::averaged_network`]) that
+    /// is measured, that [`EarlyStopping`] watches and keeps, and that the run ends with. It is a copy,
+    /// made for each validation.
     #[must_use]
     pub fn validation(self, validation: &'a Dataset) -> Self {
         Self { validation: Some(validation), ..self }

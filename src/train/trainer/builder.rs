@@ -259,7 +259,8 @@ impl TrainerBuilder {
     }
 
     /// Averages the parameters over the steps: see [`Averaging`] and
-    /// [`Trainer::averaged_network`].
+    /// [`Trainer::averaged_network`]. In a run of [`Fit`](crate::train::Fit), it is the averaged network
+    /// that is validated, kept and returned.
     #[must_use]
     pub fn average(mut self, average: Averaging) -> Self {
         self.updates.average = Some(average);
