@@ -1,6 +1,9 @@
 //! Saving and resuming a training run.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use super::{Averaging, MaxNorm, Schedule, Trainer, TrainerBuilder};
 use crate::{
@@ -132,9 +135,10 @@ impl TrainerBuilder {
     /// continues as if it had not been interrupted, bit for bit.
     ///
     /// # Errors
-    /// The file cannot be read or is not a checkpoint, or the checkpoint has a different
-    /// architecture or different settings, in which case the error gives names and values. Also as
-    /// for [`Self::build`].
+    /// The file cannot be read or is not a checkpoint; the checkpoint has a different architecture or
+    /// different settings, in which case the error gives names and values; or it has the best
+    /// parameters of a run with [`EarlyStopping`](super::EarlyStopping), which
+    /// [`Fit::resume`](super::Fit::resume) continues. Also as for [`Self::build`].
     pub fn resume(
         self,
         path: impl AsRef<Path>,
@@ -161,12 +165,15 @@ impl TrainerBuilder {
         settings: &Provenance,
     ) -> Result<(Trainer, String), Error> {
         let path = file.path().map(Path::to_owned);
-        let (trainer, notes, best) = self.resume_from(file, settings)?;
-        if best.is_some() {
-            let reason = "the checkpoint of a run that keeps its best parameters: expected \
-                          Fit::resume, which reads them";
-            return Err(Error::format(path.as_deref(), reason));
+        let saved = Saved::open(file)?;
+        if saved.position.best {
+            let reason = "the checkpoint of a run of Fit that keeps its best parameters: expected \
+                          Fit::resume, which reads them (or TrainerBuilder::continue_from, to \
+                          fine-tune from the last parameters)";
+            let error = saved.refuse(reason.to_owned());
+            return Err(saved.verify().err().unwrap_or(error));
         }
+        let (trainer, notes, _) = self.resume_saved(path, saved, settings)?;
         Ok((trainer, notes))
     }
 
@@ -177,7 +184,15 @@ impl TrainerBuilder {
         settings: &Provenance,
     ) -> Result<(Trainer, String, Option<Mlp>), Error> {
         let path = file.path().map(Path::to_owned);
-        let mut saved = Saved::open(file)?;
+        self.resume_saved(path, Saved::open(file)?, settings)
+    }
+
+    fn resume_saved(
+        self,
+        path: Option<PathBuf>,
+        mut saved: Saved<'_>,
+        settings: &Provenance,
+    ) -> Result<(Trainer, String, Option<Mlp>), Error> {
         let mut trainer = self.build()?;
         let now = join(trainer.own_settings()?, settings)?;
         let differs = |what: &str, saved: &str, now: &str| Error::Resume {

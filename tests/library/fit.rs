@@ -317,10 +317,15 @@ fn the_best_parameters_are_in_the_checkpoint_and_make_it_larger() {
     let contents = Contents::from_bytes(&best).unwrap();
     assert_eq!(contents.network, Contents::from_bytes(&without).unwrap().network);
 
-    // They are not silently lost.
-    let settings = settings_of(&best);
-    let error = builder().resume_from_bytes(&best, &settings).unwrap_err().to_string();
-    assert!(error.contains("Fit::resume"), "{error}");
+    // They are not silently lost, whatever else differs.
+    for settings in [settings_of(&best), Provenance::new()] {
+        let error = builder().resume_from_bytes(&best, &settings).unwrap_err().to_string();
+        assert!(error.contains("Fit::resume"), "{error}");
+    }
+    // Fine-tuning goes on from the last parameters.
+    let (tuned, _) = builder().continue_from_bytes(&best).unwrap();
+    let (last, _) = builder().continue_from_bytes(&without).unwrap();
+    assert_eq!(tuned.network().unwrap().digest(), last.network().unwrap().digest());
     assert!(builder().resume_from_bytes(&without, &settings_of(&without)).is_ok());
 }
 
