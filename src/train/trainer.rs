@@ -212,8 +212,19 @@ impl Trainer {
         targets: Targets<'_>,
         done: &mut dyn FnMut(Part),
     ) -> Result<f32, Error> {
+        Ok(self.step_weighted(batch, targets, done)?.0)
+    }
+
+    /// Like [`Self::step_watched`], but also returns the sum of the weights of the rows, with those of
+    /// their classes, up to a factor that is the same in all steps.
+    pub(super) fn step_weighted(
+        &mut self,
+        batch: &Batch<'_>,
+        targets: Targets<'_>,
+        done: &mut dyn FnMut(Part),
+    ) -> Result<(f32, f64), Error> {
         let complete = self.updates.needs_complete_gradient();
-        let loss = self.each_chunk(batch, targets, done, |trainer, chunk, done| {
+        let found = self.each_chunk(batch, targets, done, |trainer, chunk, done| {
             if chunk.last && !complete {
                 trainer.update(chunk, done);
             } else {
@@ -225,7 +236,7 @@ impl Trainer {
         if complete {
             self.update_by_complete_gradient(self.chunk_of(batch.rows()), done)?;
         }
-        Ok(loss)
+        Ok(found)
     }
 
     /// The loss and its gradient with respect to every layer's parameters, under the masks of the
@@ -239,7 +250,7 @@ impl Trainer {
         targets: Targets<'_>,
     ) -> Result<(f32, Vec<LayerGradient>), Error> {
         let mut gradients = gradients_of(&self.mlp)?;
-        let loss = self.each_chunk(batch, targets, &mut |_| (), |trainer, chunk, done| {
+        let (loss, _) = self.each_chunk(batch, targets, &mut |_| (), |trainer, chunk, done| {
             trainer.collect(chunk, &mut gradients, done);
         })?;
         Ok((loss, self.with_biases(gradients)?))
@@ -255,14 +266,15 @@ impl Trainer {
     }
 
     /// Runs the forward pass of each chunk of the batch, and `backward` after it. Returns the mean
-    /// loss of the batch, which is finite when `backward` is called for the last chunk.
+    /// loss of the batch, which is finite when `backward` is called for the last chunk, and the sum of
+    /// the weights of its rows.
     fn each_chunk(
         &mut self,
         batch: &Batch<'_>,
         targets: Targets<'_>,
         done: &mut dyn FnMut(Part),
         mut backward: impl FnMut(&mut Self, Chunk, &mut dyn FnMut(Part)),
-    ) -> Result<f32, Error> {
+    ) -> Result<(f32, f64), Error> {
         let weights = self.check(batch, targets)?;
         self.backward.prepare()?;
         self.backward.clear();
@@ -291,7 +303,7 @@ impl Trainer {
             backward(self, chunk, done);
             first = next;
         }
-        Ok((sum / weights.total()) as f32)
+        Ok(((sum / weights.total()) as f32, weights.total()))
     }
 
     /// Checks that all parameters are finite. The next step would check this first; this is for

@@ -8,7 +8,7 @@ use thinnet::{
     data::Dataset,
     mask::{Domain, Streams},
     metrics::Metric,
-    nn::{Activation, Loss, Mlp},
+    nn::{Activation, Loss, Mlp, Targets},
     predict::{Predictor, evaluate},
     tensor::Matrix,
     train::{
@@ -236,6 +236,35 @@ fn with_an_average_it_is_the_averaged_network_that_is_validated_and_kept() {
         let saved = run.to_bytes("").unwrap();
         let (resumed, _) = fit.resume_from_bytes(builder().average(average), &saved).unwrap();
         assert_eq!(end(resumed).finish().unwrap().network.digest(), fitted.network.digest());
+    }
+}
+
+/// The mean of an epoch is sum w L / sum w over its rows, with the weights of rows and classes that
+/// the losses of the steps have.
+#[test]
+fn the_loss_of_an_epoch_is_weighted_like_that_of_its_steps() {
+    let weights: Vec<f64> = (0..45).map(|row| f64::from(1 + row % 4)).collect();
+    let train = data(1, 45).with_weights(weights).unwrap();
+    let validation = data(2, 60);
+    let classes = [0.5, 7.0];
+    for smoothing in [0.0, 0.1] {
+        let settings = builder().class_weights(classes.to_vec()).label_smoothing(smoothing);
+        let fit = Fit::new(&train).validation(&validation).shuffle_seed(3).epochs(2);
+        let fitted = fit.run(settings.clone().build().unwrap()).unwrap();
+        let mut by_hand = settings.build().unwrap();
+        for (epoch, done) in fitted.history.epochs().iter().enumerate() {
+            let (mut sum, mut total) = (0.0, 0.0);
+            for (batch, targets) in &train.batches(3, epoch as u64, 8).unwrap() {
+                let Targets::Classes(labels) = targets else { unreachable!("classes") };
+                let of_rows = batch.weights().unwrap().iter().zip(labels);
+                let weight: f64 = of_rows.map(|(w, &label)| w * classes[label as usize]).sum();
+                sum += f64::from(by_hand.step(&batch, targets).unwrap()) * weight;
+                total += weight;
+            }
+            // The sums are the same, up to a factor that the weights of all classes may share.
+            let want = sum / total;
+            assert!((done.train_loss - want).abs() <= 1e-12 * want, "{} {want}", done.train_loss);
+        }
     }
 }
 

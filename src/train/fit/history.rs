@@ -59,8 +59,8 @@ pub struct Epoch {
     pub steps: u64,
     /// The learning rate of its last step.
     pub learning_rate: f64,
-    /// The mean loss of its thinned networks over the rows, by weight, each before the update that
-    /// its batch led to.
+    /// The mean loss of its thinned networks over the rows, sum w L / sum w with the weights of rows and
+    /// classes, each before the update that its batch led to.
     pub train_loss: f64,
     /// What was measured on the validation set at its end, if that was due.
     pub validation: Option<Validation>,

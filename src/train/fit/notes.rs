@@ -15,7 +15,8 @@ pub(super) struct Notes {
     pub first_step: u64,
     /// The finished epochs.
     pub history: History,
-    /// The sum of the losses over the rows of the current epoch, each times its weight.
+    /// The sum of the losses over the rows of the current epoch, each times the weight of its row and
+    /// class.
     pub losses: f64,
     /// The sum of those weights.
     pub weight: f64,

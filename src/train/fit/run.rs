@@ -211,8 +211,7 @@ impl<'a> FitRun<'a> {
     fn step(&mut self, index: usize) -> Result<StepDone, Error> {
         let (batch, targets) = self.batches.batch(index)?;
         let rows = batch.rows();
-        let weight = batch.weights().map_or(rows as f64, |weights| weights.iter().sum());
-        let loss = self.trainer.step(&batch, targets)?;
+        let (loss, weight) = self.trainer.step_weighted(&batch, targets, &mut |_| ())?;
         self.state.losses += f64::from(loss) * weight;
         self.state.weight += weight;
         let (epoch, of_epoch) = (self.epochs_done() + 1, self.batches.len());
