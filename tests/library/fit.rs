@@ -20,7 +20,7 @@ use thinnet::{
 use crate::backend::isa;
 
 /// Rows whose class can be learned in part: a fifth of the labels are random.
-fn data(seed: u64, rows: usize) -> Dataset {
+pub fn data(seed: u64, rows: usize) -> Dataset {
     let streams = Streams::new(seed, Domain::Other, 0, 0);
     let mut number = 0;
     let mut next = || {
@@ -67,7 +67,7 @@ fn everything<'a>(train: &'a Dataset, validation: &'a Dataset) -> Fit<'a> {
         .epochs(40)
 }
 
-fn end(mut run: FitRun<'_>) -> FitRun<'_> {
+pub fn end(mut run: FitRun<'_>) -> FitRun<'_> {
     while run.advance().unwrap().is_some() {}
     run
 }

@@ -12,6 +12,7 @@ mod cases;
 mod debug;
 #[cfg(feature = "digits")]
 mod determinism;
+mod everything;
 mod exchange;
 #[cfg(unix)]
 mod files;
