@@ -23,20 +23,45 @@ fn leaky(slope: f32) -> Activation {
     Activation::LeakyRelu(NegativeSlope::new(slope).unwrap())
 }
 
-/// The losses of networks that a graph can hold.
-fn exported() -> Vec<Loss> {
-    let normal = |loss: &&Loss| loss.prediction_kind() == PredictionKind::Normals;
-    Loss::ALL.iter().filter(|loss| !normal(loss)).copied().collect()
-}
-
+/// The means are those of the graph, and the variances e^z: changes of the mask, which is 1, 1, 0, 0,
+/// or of what the node chooses from are refused.
 #[test]
-fn means_and_variances_are_refused() {
-    let loss = Loss::GaussianNll(GaussianBeta::DEFAULT);
-    let mlp = Mlp::builder(3).output(4, loss).build().unwrap();
-    let error = onnx::to_bytes(&mlp, &Export::new()).unwrap_err().to_string();
-    let words = "loss gaussian_nll: expected one that has the same link function for all outputs \
-                 (ONNX graphs of means and variances are not supported)";
-    assert_eq!(error, words);
+fn means_and_variances_are_chosen_by_a_mask() {
+    let loss = Loss::GaussianNll(GaussianBeta::new(0.5).unwrap());
+    let mlp = Mlp::builder(3).hidden(5, Activation::Relu, Keep::HALF).output(4, loss);
+    let mlp = mlp.seed(2).build().unwrap();
+    comes_back(&mlp, true);
+    let bytes = onnx::to_bytes(&mlp, &Export::new()).unwrap();
+    let without_metadata = |bytes: &[u8]| {
+        let mut bytes = bytes.to_vec();
+        let at = bytes.windows(12).rposition(|window| window == b"thinnet.onnx").unwrap();
+        bytes[at] = b'T';
+        onnx::Model::from_bytes(bytes)
+    };
+    let model = without_metadata(&bytes);
+    let import = model.import(None).unwrap();
+    let plain = Loss::GaussianNll(GaussianBeta::DEFAULT);
+    assert_eq!(import.loss, Some(plain));
+    let network = model.network(None).unwrap();
+    assert_eq!((network.loss(), network.digest()), (plain, mlp.digest()));
+    assert_eq!(model.network(Some(loss)).unwrap().loss(), loss);
+    assert!(model.network(Some(Loss::Poisson)).is_err());
+
+    let mask = b"layers.1.is_mean\x4a\x04\x01\x01\x00\x00";
+    let at = bytes.windows(mask.len()).position(|window| window == mask).unwrap() + mask.len() - 4;
+    for other in [[1, 1, 1, 0], [1, 0, 0, 0], [0, 0, 1, 1], [0; 4], [1; 4], [1, 2, 0, 0]] {
+        let mut changed = bytes.clone();
+        changed[at..at + 4].copy_from_slice(&other);
+        let error = without_metadata(&changed).network(None).unwrap_err().to_string();
+        assert!(error.contains("Where") && error.contains("chooses between values"), "{error}");
+    }
+    // From e^z first.
+    let inputs = b"\x0a\x0dlayers.1.gemm\x0a\x0clayers.1.exp";
+    let at = bytes.windows(inputs.len()).position(|window| window == inputs).unwrap();
+    let mut changed = bytes.clone();
+    changed[at..at + inputs.len()].copy_from_slice(b"\x0a\x0clayers.1.exp\x0a\x0dlayers.1.gemm");
+    let error = without_metadata(&changed).network(None).unwrap_err().to_string();
+    assert!(error.contains("chooses between values"), "{error}");
 }
 
 fn keep(k: u32) -> Keep {
@@ -220,10 +245,11 @@ fn graph(mlp: &Mlp, export: &Export) -> Graph {
 #[test]
 fn every_activation_and_loss_has_its_node() {
     for &activation in &[Activation::ALL, &[leaky(1.0), leaky(2.5)]].concat() {
-        for loss in exported() {
+        for &loss in Loss::ALL {
+            let outputs = 4 * loss.outputs_per_target();
             let mlp = Mlp::builder(70)
                 .hidden(3, activation, Keep::HALF)
-                .output(4, loss)
+                .output(outputs, loss)
                 .seed(1)
                 .build()
                 .unwrap();
@@ -247,7 +273,7 @@ fn every_activation_and_loss_has_its_node() {
             let of_loss = match loss {
                 Loss::SoftmaxCrossEntropy => Some(("Softmax", "softmax", " axis=1")),
                 Loss::BinaryCrossEntropy => Some(("Sigmoid", "sigmoid", "")),
-                Loss::Poisson => Some(("Exp", "exp", "")),
+                Loss::Poisson | Loss::GaussianNll(_) => Some(("Exp", "exp", "")),
                 _ => None,
             };
             let gemm = |layer: usize, from: &str, to: &str| {
@@ -271,11 +297,17 @@ fn every_activation_and_loss_has_its_node() {
             let to = if of_loss.is_some() { "layers.1.gemm" } else { "output" };
             expected.push(gemm(1, &hidden, to));
             if let Some((op, name, attribute)) = of_loss {
-                let node = format!("layers.1.{name}: {op}(layers.1.gemm){attribute} -> output");
-                expected.push(node);
+                let normal = loss.prediction_kind() == PredictionKind::Normals;
+                let to = if normal { "layers.1.exp" } else { "output" };
+                expected.push(format!("layers.1.{name}: {op}(layers.1.gemm){attribute} -> {to}"));
+                if normal {
+                    let inputs = "layers.1.is_mean, layers.1.gemm, layers.1.exp";
+                    expected.push(format!("layers.1.normals: Where({inputs}) -> output"));
+                }
             }
             assert_eq!(found.nodes, expected);
-            for (layer, (inputs, outputs)) in [(70, 3), (3, 4)].into_iter().enumerate() {
+            for (layer, (inputs, outputs)) in [(70, 3), (3, outputs as u64)].into_iter().enumerate()
+            {
                 let (shape, numbers) = &found.tensors[&format!("layers.{layer}.weight")];
                 assert_eq!(
                     (&shape[..], numbers),
@@ -284,7 +316,8 @@ fn every_activation_and_loss_has_its_node() {
                 let (shape, numbers) = &found.tensors[&format!("layers.{layer}.bias")];
                 assert_eq!((&shape[..], &numbers[..]), (&[outputs][..], mlp.bias(layer).unwrap()));
             }
-            assert_eq!(found.tensors.len(), 4);
+            let masks = found.tensors.keys().filter(|name| name.ends_with("is_mean")).count();
+            assert_eq!(found.tensors.len(), 4 + masks);
             assert_eq!(found.metadata["loss"], loss.to_string());
             assert_eq!(found.metadata["layers"][0]["activation"], activation.to_string());
             let noise = json!({"keep_k": 32768, "kind": "bernoulli"});
@@ -403,7 +436,7 @@ proptest! {
     fn networks_come_back_bit_for_bit(
         (inputs, input_keep, sparse) in (1usize..80, any_keep(), any::<bool>()),
         hidden in prop::collection::vec((1usize..80, any_activation(), any_keep()), 0..5),
-        (outputs, loss) in (2usize..70, prop::sample::select(exported())),
+        (outputs, loss) in (2usize..70, prop::sample::select(Loss::ALL)),
         seed: u64,
         odd in prop::sample::select(vec![-0.0, 1e-45, f32::MAX, f32::MIN, 0.1]),
     ) {
@@ -414,6 +447,7 @@ proptest! {
         for (width, activation, keep) in hidden {
             builder = builder.hidden(width, activation, keep);
         }
+        let outputs = outputs.next_multiple_of(loss.outputs_per_target());
         let mut mlp = builder.output(outputs, loss).seed(seed).build().unwrap();
         for layer in 0..mlp.depth() {
             let mut biases = mlp.bias(layer).unwrap().to_vec();
@@ -534,9 +568,9 @@ impl Draws {
             };
             builder = builder.hidden(self.between(1, 200) as usize, activation, self.keep());
         }
-        let losses = exported();
-        let loss = losses[self.between(0, losses.len() as u64 - 1) as usize];
+        let loss = Loss::ALL[self.between(0, Loss::ALL.len() as u64 - 1) as usize];
         let outputs = outputs.max(if loss == Loss::SoftmaxCrossEntropy { 2 } else { 1 });
+        let outputs = outputs.next_multiple_of(loss.outputs_per_target());
         let mut mlp = builder.output(outputs, loss).seed(self.bits()).build().unwrap();
         for layer in 0..mlp.depth() {
             let biases: Vec<_> = mlp.bias(layer).unwrap().iter().map(|_| self.signed()).collect();

@@ -201,6 +201,26 @@ impl<'a> Constant<'a> {
         Ok(floats)
     }
 
+    /// Whether it is a tensor of so many booleans, of which the first half are true and the others false.
+    pub fn is_true_in_first_half(&self, count: usize) -> Result<bool, String> {
+        let Known::Tensor(tensor) = &self.value else { return Ok(false) };
+        if tensor.kind != kind::BOOL || tensor.shape() != [count] || !count.is_multiple_of(2) {
+            return Ok(false);
+        }
+        let elsewhere = match &tensor.external {
+            Some(external) => Some(self.store.read(external, tensor.size()?)?),
+            None => None,
+        };
+        let bytes = match (elsewhere.as_deref(), tensor.data) {
+            (Some(bytes), _) | (None, Some((9, bytes))) => bytes,
+            // As varints, which take a byte each.
+            (None, Some((5, bytes))) => bytes,
+            (None, _) => return Ok(false),
+        };
+        let (first, second) = bytes.split_at(bytes.len() / 2);
+        Ok(bytes.len() == count && first.iter().all(|&x| x == 1) && second.iter().all(|&x| x == 0))
+    }
+
     /// A number or a tensor of floats.
     pub fn operand(&self) -> Result<Operand<'a>, String> {
         match self.value {

@@ -109,7 +109,8 @@ impl Export {
 /// | `layers.0.sigmoid`, `layers.0.silu` | for SiLU, the logistic of `layers.0.gemm` and the product of the two |
 /// | `layers.1.div` | z / T of the last layer, if the network's [`Temperature`] T is not 1; T is `layers.1.temperature` |
 /// | `input.dropout`, `layers.0.dropout` | with [`Export::dropout`]; the drop rate is `layers.0.dropout.ratio` |
-/// | `output` | f32 `[rows, outputs]`: probabilities, by `Softmax` or `Sigmoid`; for Poisson's loss rates, by `Exp`; for squared error, the values |
+/// | `output` | f32 `[rows, outputs]`: probabilities, by `Softmax` or `Sigmoid`; for Poisson's loss rates, by `Exp`; for `gaussian_nll`, means and variances; otherwise the values |
+/// | `layers.1.exp`, `layers.1.is_mean` | for `gaussian_nll`, e^z of all outputs, and which of them are means: `Where` takes the means from z and the variances from e^z |
 ///
 /// Nodes have the names of their outputs, except that the last one, whose output is `output`, is
 /// named after its layer. The metadata contains the keep rates, the loss, the temperature and whether
@@ -154,7 +155,8 @@ pub fn save(mlp: &Mlp, export: &Export, path: impl AsRef<Path>) -> Result<(), Er
 }
 
 fn of_network<'m>(mlp: &'m Mlp, export: &Export) -> Result<Message<'m>, Error> {
-    ensure_room("ONNX graph", MAX_BYTES_OF_LAYER.saturating_mul(mlp.depth()))?;
+    let layers = MAX_BYTES_OF_LAYER.saturating_mul(mlp.depth());
+    ensure_room("ONNX graph", layers.saturating_add(mlp.outputs()))?;
     model(&Architecture::from(mlp), checkpoint::saved_network(mlp), export)
 }
 
@@ -164,11 +166,6 @@ fn model<'m>(
     parameters: Vec<Tensor<WriteFrom<'m>>>,
     export: &Export,
 ) -> Result<Message<'m>, Error> {
-    if network.loss().link_function() == LinkFunction::Normals {
-        let expected = "one that has the same link function for all outputs (ONNX graphs of means and \
-                        variances are not supported)";
-        return Err(Error::LossKind { loss: network.loss().name(), expected });
-    }
     let is_gelu = |f: &Activation| matches!(f, Activation::Gelu | Activation::GeluTanh);
     let has_gelu = network.activations().iter().any(is_gelu);
     let (opset, ir_version) = if has_gelu { WITH_GELU } else { (OPSET, IR_VERSION) };
@@ -211,6 +208,12 @@ fn graph<'m>(
         initialisers.push(tensor(&name, FLOAT, &[]).bytes(9, number));
     }
     let widths = network.widths();
+    if network.loss().link_function() == LinkFunction::Normals {
+        let outputs = widths.last().copied().unwrap_or_default();
+        let is_mean: Vec<u8> = (0..outputs).map(|output| u8::from(output < outputs / 2)).collect();
+        let name = is_mean_name(network.depth() - 1);
+        initialisers.push(tensor(&name, BOOL, &[outputs]).bytes(9, is_mean));
+    }
     let mut inputs = vec![rows(INPUT, widths.first())];
     if keeps.iter().any(Option::is_some) {
         initialisers.push(tensor(TRAINING_MODE, BOOL, &[]).bytes(9, [0]));
@@ -330,8 +333,16 @@ fn nodes(network: &Architecture, keeps: &[Option<Keep>]) -> Vec<Node> {
                 }
                 LinkFunction::Logistic => chain.push("Sigmoid", name("sigmoid"), [], none()),
                 LinkFunction::Exponential => chain.push("Exp", name("exp"), [], none()),
-                // `model` refuses the halves of normal distributions.
-                LinkFunction::Identity | LinkFunction::Normals => {}
+                LinkFunction::Normals => {
+                    let means = chain.value.clone();
+                    chain.push("Exp", name("exp"), [], none());
+                    let name = name("normals");
+                    let variances = std::mem::replace(&mut chain.value, name.clone());
+                    let inputs = vec![is_mean_name(layer), means, variances];
+                    let (operator, output) = ("Where", name.clone());
+                    chain.nodes.push(Node { operator, name, inputs, output, attribute: none() });
+                }
+                LinkFunction::Identity => {}
             },
         }
     }
@@ -355,6 +366,10 @@ fn ratio_name(layer: usize) -> String {
 
 fn temperature_name(layer: usize) -> String {
     format!("layers.{layer}.temperature")
+}
+
+fn is_mean_name(layer: usize) -> String {
+    format!("layers.{layer}.is_mean")
 }
 
 /// The drop rate of a layer's inputs. As an f32 it is exact, as is its difference from 1, so that

@@ -41,7 +41,9 @@
 //!   to floats.
 //!
 //! A final `Softmax` or `LogSoftmax` (or `Log` after a `Softmax`) means softmax cross-entropy,
-//! a final `Sigmoid` binary cross-entropy, and a final `Exp` Poisson's loss. scikit-learn's converter ends with p and 1 - p if
+//! a final `Sigmoid` binary cross-entropy, and a final `Exp` Poisson's loss; a `Where` that takes the
+//! first half of the last layer's outputs z and the second half of `Exp` of z means the negative
+//! log-likelihood of normal distributions. scikit-learn's converter ends with p and 1 - p if
 //! there are two classes: that is a softmax over 0 and the logit of p. Otherwise the loss is the
 //! one that the caller asks for; by default it is softmax cross-entropy for two outputs or more,
 //! and squared error for one.

@@ -14,7 +14,7 @@ use crate::{
     error::Error,
     exchange::{order::list, room, torch::default_loss},
     memory,
-    nn::{Activation, LinkFunction, Loss, Mlp, MlpBuilder, Scaling, Temperature},
+    nn::{Activation, GaussianBeta, LinkFunction, Loss, Mlp, MlpBuilder, Scaling, Temperature},
     rate::Keep,
 };
 
@@ -33,6 +33,8 @@ pub(super) struct Draft<'a> {
     is_log: bool,
     /// Whether the last step was 1 - p of a logistic output.
     is_complement: bool,
+    /// The index of the last step's node, if it was e^z of the last layer's outputs.
+    exponential: Option<usize>,
     /// The number of steps so far.
     position: usize,
     /// The size of the file in bytes.
@@ -48,6 +50,7 @@ impl<'a> Draft<'a> {
             loss: None,
             is_log: false,
             is_complement: false,
+            exponential: None,
             position: 0,
             size,
         }
@@ -63,6 +66,11 @@ impl<'a> Draft<'a> {
         self.is_complement
     }
 
+    /// Whether the last step was e^z of the last layer's outputs.
+    pub fn is_exponential(&self) -> bool {
+        self.exponential.is_some()
+    }
+
     /// Takes the next step, and returns the row after it.
     pub fn take(
         &mut self,
@@ -73,10 +81,13 @@ impl<'a> Draft<'a> {
         report: &mut Report,
     ) -> Result<Row, String> {
         self.position += 1;
-        if self.loss.is_some() && !matches!(step, Step::Reshape(_) | Step::Nothing(_) | Step::Log) {
+        let may_follow =
+            matches!(step, Step::Reshape(_) | Step::Nothing(_) | Step::Log | Step::Normals);
+        if self.loss.is_some() && !may_follow {
             return Err("comes after the output function".to_owned());
         }
         self.is_complement = false;
+        let exponential = self.exponential.take();
         if let Some(fixed) = row.fixed
             && !step.is_of_any_rows(row)
         {
@@ -137,7 +148,16 @@ impl<'a> Draft<'a> {
             }
             Step::Exp => {
                 self.end(Loss::Poisson)?;
+                self.exponential = Some(index);
                 (Role::Network, output_function(Loss::Poisson))
+            }
+            Step::Normals => {
+                let loss = Loss::GaussianNll(GaussianBeta::DEFAULT);
+                let part = exponential
+                    .ok_or("expected it only directly after an Exp of the last layer")?;
+                report.set(part, Role::Network, output_function(loss));
+                self.loss = Some(loss);
+                (Role::Network, output_function(loss))
             }
             Step::Log => return Err("expected a Log only directly after a Softmax".to_owned()),
             Step::TwoClasses { complement_first } => {

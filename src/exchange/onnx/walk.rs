@@ -200,14 +200,19 @@ impl<'g, 'a> Walk<'g, 'a> {
             .next()
             .ok_or("none of its inputs depends on the graph's input: expected one that does")?;
         let second = rows.next();
-        // Only p and 1 - p may come together, and the step continues from the later one.
+        // Only p and 1 - p, or z and e^z, may come together, and the step continues from the later one.
         let (at, row, position) = match second {
             None => first,
             Some(second) => {
-                let two = node.is_standard() && node.op == "Concat" && rows.next().is_none();
+                let joins = match node.op {
+                    "Concat" => self.draft.is_complement(),
+                    "Where" => self.draft.is_exponential(),
+                    _ => false,
+                };
+                let two = joins && node.is_standard() && rows.next().is_none();
                 let (early, late) =
                     if first.2 < second.2 { (first, second) } else { (second, first) };
-                if !two || early.2 + 1 != late.2 || !self.draft.is_complement() {
+                if !two || early.2 + 1 != late.2 {
                     let names = node.inputs()?;
                     let (first, second) = (short(names[first.0]), short(names[second.0]));
                     return Err(format!(

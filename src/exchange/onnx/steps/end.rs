@@ -34,6 +34,21 @@ pub(super) fn concat<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
     }
 }
 
+/// The means of normal distributions from z, and their variances from e^z.
+pub(super) fn choose<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
+    call.attributes(&[])?;
+    if let ([Some(Value::Constant(is_mean)), Some(Value::Row { .. }), Some(Value::Row { .. })], 2) =
+        (call.inputs.values, call.at)
+        && let [Some(columns)] = call.row.dims[..]
+        && is_mean.is_true_in_first_half(columns)?
+    {
+        return Ok(Step::Normals);
+    }
+    let reason = "chooses between values: expected the first half of the columns of the last layer's \
+                  outputs z, which are means, and the second half of e^z, which are variances";
+    Err(reason.to_owned())
+}
+
 /// The probabilities as a map from the names of the classes.
 pub(super) fn zip_map<'a>(call: &Call<'a, '_>) -> Result<Step<'a>, String> {
     call.check_inputs(1)?;

@@ -42,6 +42,8 @@ pub(super) enum Step<'a> {
     Log,
     /// e^x, after the last layer.
     Exp,
+    /// Means, and variances from the exponentials of the step before it.
+    Normals,
     /// p and 1 - p as two columns.
     TwoClasses { complement_first: bool },
     /// Nothing, and why.
@@ -58,7 +60,7 @@ impl Step<'_> {
             Self::Reshape(other) => other.dims == row.dims,
             // It fails for another number of columns.
             Self::Linear(_) => row.dims.len() == 1,
-            Self::Softmax { .. } | Self::Log | Self::TwoClasses { .. } => false,
+            Self::Softmax { .. } | Self::Log | Self::Normals | Self::TwoClasses { .. } => false,
         }
     }
 }
@@ -119,6 +121,7 @@ const OPERATORS: &[Operator] = &[
     Operator::moves("Identity", |call| call.plain(Step::Nothing("passes the row on"))),
     Operator::moves("Cast", shape::cast),
     Operator::computes("Concat", end::concat),
+    Operator::computes("Where", end::choose),
 ];
 
 /// The operators of scikit-learn's converter, of the domain `ai.onnx.ml`.
