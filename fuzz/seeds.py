@@ -59,9 +59,12 @@ def npy_of(header, elements, version=1, length=None):
 
 # The names in Activation::ALL and in Loss::ALL.
 ACTIVATIONS = "relu leaky_relu logistic tanh identity silu gelu gelu_tanh elu softplus".split()
-LOSSES = "softmax_cross_entropy squared_error binary_cross_entropy huber poisson gaussian_nll".split()
+LOSSES = (
+    "softmax_cross_entropy squared_error binary_cross_entropy huber poisson gaussian_nll quantile"
+).split()
 RELU, _, LOGISTIC, TANH, IDENTITY = range(5)
 CLASSES, VALUES, BITS, HUBER = range(4)
+QUANTILE = 6
 ALL, HALF, FIRST, THREE_QUARTERS, RARE, NEARLY_ALL = ([kind] for kind in range(6))
 # Gaussian noise, and the sigma's place in the list.
 GAUSSIAN, STRONG = [6, 0], [6, 3]
@@ -98,8 +101,8 @@ def training(
     data = bytes([31 if wide else 0, width(inputs), *input_noise, sparse, len(hidden)])
     for units, activation, noise in hidden:
         data += bytes([width(units), activation, *noise])
-    # Huber's delta, the default.
-    data += bytes([outputs - 1, loss]) + (b"\0" if loss == HUBER else b"")
+    # Huber's delta or the levels of quantiles, the default.
+    data += bytes([outputs - 1, loss]) + (b"\0" if loss in (HUBER, QUANTILE) else b"")
     data += bytes([0, factor]) + biases + rate + momentum
     data += bytes([nesterov, decay]) + max_norm + bytes([paper, steps - 1])
     data += b"" if wide else bytes([rows - 1])

@@ -145,7 +145,7 @@ mod tests {
             Loss::name,
             "loss `Other`: expected one of softmax_cross_entropy, squared_error, \
              binary_cross_entropy, huber, huber(DELTA), poisson, \
-             gaussian_nll, gaussian_nll(BETA)",
+             gaussian_nll, gaussian_nll(BETA), quantile, quantile(LEVEL,LEVEL,...)",
         );
         checks(
             Metric::ALL,
@@ -154,7 +154,8 @@ mod tests {
              top_k_accuracy(K), log_loss, brier, calibration_error, calibration_error(BINS), \
              precision, precision(CLASS|macro|weighted|micro), recall, \
              recall(CLASS|macro|weighted|micro), f1, f1(CLASS|macro|weighted|micro), roc_auc, \
-             average_precision, rmse, mae, r2, poisson_deviance, gaussian_nll",
+             average_precision, rmse, mae, r2, poisson_deviance, gaussian_nll, \
+             pinball_loss, quantile_coverage",
         );
         checks(
             Isa::ALL,

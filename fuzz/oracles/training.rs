@@ -14,8 +14,8 @@ use thinnet::{
     data::Batch,
     mask::{Domain, Streams},
     nn::{
-        Activation, GaussianBeta, HuberDelta, Initialisation, Loss, Mlp, TargetKind, Targets,
-        ThinnedNetwork,
+        Activation, GaussianBeta, HuberDelta, Initialisation, Loss, Mlp, QuantileLevels,
+        TargetKind, Targets, ThinnedNetwork,
     },
     tensor::MatrixView,
     train::{
@@ -187,6 +187,10 @@ impl<'a> Arbitrary<'a> for Case {
             }
             Loss::GaussianNll(_) => {
                 Loss::GaussianNll(GaussianBeta::new(*u.choose(&[0.0, 0.5, 1.0])?).unwrap())
+            }
+            Loss::Quantile(_) => {
+                let all: [&[f32]; 4] = [&[0.1, 0.5, 0.9], &[0.5], &[1e-30, 0.25], &[0.05, 0.95]];
+                Loss::Quantile(QuantileLevels::new(u.choose(&all)?).unwrap())
             }
             loss => loss,
         };

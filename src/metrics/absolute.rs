@@ -12,13 +12,15 @@ use crate::{error::Error, nn::TargetKind};
 /// The sum of w times the absolute errors of a row, and all targets, for the baseline.
 #[derive(Clone, Debug)]
 pub(super) struct Mae {
+    outputs: Outputs,
     errors: ExactSum,
     targets: Collected,
 }
 
 impl Mae {
     pub fn new(outputs: Outputs) -> Result<Self, Error> {
-        Ok(Self { errors: ExactSum::default(), targets: Collected::new(outputs.number) })
+        let targets = Collected::new(outputs.number);
+        Ok(Self { outputs, errors: ExactSum::default(), targets })
     }
 }
 
@@ -32,7 +34,7 @@ impl Measure for Mae {
 
     fn add(&mut self, row: &Row<'_>) {
         if let Outcome::Values { means, values, .. } = row.outcome {
-            for (&y, &t) in means.iter().zip(values) {
+            for (&y, &t) in self.outputs.points(means).iter().zip(values) {
                 self.errors.add_product(row.weight, (f64::from(t) - y).abs());
             }
             self.targets.add(values, row.weight);

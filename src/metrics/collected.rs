@@ -1,7 +1,7 @@
 //! The targets of all rows, for baselines that need the mean before the first distance.
 
 use super::prior::Prior;
-use crate::{error::Error, metrics::sum::ExactSum};
+use crate::{error::Error, memory::reserve, metrics::sum::ExactSum};
 
 /// Targets and weights in the order of the rows.
 #[derive(Clone, Debug)]
@@ -39,6 +39,32 @@ impl Collected {
     pub fn merge(&mut self, other: &Self) {
         self.targets.extend(&other.targets);
         self.weights.extend(&other.weights);
+    }
+
+    /// The quantiles of each output's targets as `[levels][outputs]`, for ascending levels: of level q
+    /// the least target t for which the weight of the targets up to t is at least q times that of all.
+    pub fn quantiles(&self, prior: &Prior, levels: &[f32]) -> Result<Vec<f64>, Error> {
+        let mut found = reserve("quantiles of targets", levels.len() * self.outputs)?;
+        found.resize(levels.len() * self.outputs, 0.0);
+        let mut sorted: Vec<(f32, f64)> = reserve("targets", self.rows())?;
+        for output in 0..self.outputs {
+            let targets = self.targets.iter().skip(output).step_by(self.outputs);
+            sorted.clear();
+            sorted.extend(targets.copied().zip(self.weights.iter().copied()));
+            sorted.sort_unstable_by(|(a, _), (b, _)| a.total_cmp(b));
+            let mut rest = sorted.iter();
+            let (mut target, mut weight) = (0.0, ExactSum::default());
+            for (place, &level) in levels.iter().enumerate() {
+                while weight.value() < f64::from(level) * prior.weight()
+                    && let Some(&(next, of_next)) = rest.next()
+                {
+                    target = next;
+                    weight.add(of_next);
+                }
+                found[place * self.outputs + output] = target.into();
+            }
+        }
+        Ok(found)
     }
 
     /// The sum over rows and outputs of w times a function of the target, the mean of its output, and

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Average, Figure, Measure, absolute, agreement, brier, calibration, error_rate, gaussian,
-    log_loss, poisson,
+    log_loss, pinball, poisson,
     prior::Prior,
-    ranking,
+    quantile_coverage, ranking,
     row::{Outputs, Row},
     squared, top_k,
 };
@@ -174,10 +174,16 @@ metrics! {
     /// | `Mae` | values | mean abs(t - y), averaged over outputs | mean of targets |
     /// | `R2` | values | 1 - sum (t - y)² / sum (t - mean t)², averaged over outputs | 0, the mean of targets |
     /// | `GaussianNll` | values, for `gaussian_nll` | (ln 2 pi v + (t - y)² / v) / 2 with variance v, averaged over targets | mean and variance of targets |
+    /// | `PinballLoss` | values, for `quantile` | the loss, max(q (t - y), (q - 1) (t - y)), averaged over levels q and targets | quantiles of targets |
+    /// | `QuantileCoverage` | values, for `quantile` with two levels or more | whether t is from the lowest to the highest quantile, averaged over targets | quantiles of targets |
     /// | `PoissonDeviance` | counts, for Poisson's loss | 2 (t ln(t / y) - t + y), averaged over outputs | mean of targets |
     ///
     /// The baselines are computed from the targets of the same rows. Of equal probabilities, the
-    /// first class is the prediction, and a bit is 1 if its probability is above 0.5. These are
+    /// first class is the prediction, and a bit is 1 if its probability is above 0.5. The quantile of
+    /// level q of the targets is the least one that a fraction q of them is at most. The coverage is
+    /// right if it is the difference of the two levels, and too large above it; quantiles that have
+    /// crossed cover nothing. For `quantile`, y is the median for the metrics of values, which need
+    /// the level 0.5. These are
     /// scikit-learn's definitions, with four differences: a probability of 0 for the label has an
     /// infinite log loss, not one of 36; among equal probabilities, top-k prefers the first classes,
     /// not the last; a rate of 0 has an infinite deviance, or 0 if the count is 0, and is not an
@@ -235,6 +241,10 @@ metrics! {
         PoissonDeviance = "poisson_deviance" in poisson,
         /// The negative log-likelihood of values with predicted means and variances, in nats.
         GaussianNll = "gaussian_nll" in gaussian,
+        /// The quantile loss.
+        PinballLoss = "pinball_loss" in pinball,
+        /// The fraction of targets between the lowest and the highest predicted quantile.
+        QuantileCoverage = "quantile_coverage" in quantile_coverage,
     }
 }
 text_in_files!(Metric);
@@ -264,12 +274,23 @@ impl Metric {
         const VALUES: &[Metric] = &[Metric::Rmse, Metric::Mae, Metric::R2];
         const COUNTS: &[Metric] = &[Metric::PoissonDeviance, Metric::Rmse, Metric::Mae, Metric::R2];
         const NORMALS: &[Metric] = &[Metric::GaussianNll, Metric::Rmse, Metric::Mae, Metric::R2];
+        const QUANTILES: &[Metric] = &[Metric::PinballLoss, Metric::QuantileCoverage];
+        const WITH_MEDIAN: &[Metric] =
+            &[Metric::PinballLoss, Metric::QuantileCoverage, Metric::Mae];
+        const ONE_QUANTILE: &[Metric] = &[Metric::PinballLoss];
+        const MEDIAN: &[Metric] = &[Metric::PinballLoss, Metric::Mae];
         match loss {
             Loss::SoftmaxCrossEntropy if outputs > 2 => CLASSES,
             Loss::SoftmaxCrossEntropy | Loss::BinaryCrossEntropy => BINARY,
             Loss::SquaredError | Loss::Huber(_) => VALUES,
             Loss::Poisson => COUNTS,
             Loss::GaussianNll(_) => NORMALS,
+            Loss::Quantile(levels) => match (levels.as_slice().len(), levels.median()) {
+                (1, None) => ONE_QUANTILE,
+                (1, Some(_)) => MEDIAN,
+                (_, None) => QUANTILES,
+                (_, Some(_)) => WITH_MEDIAN,
+            },
         }
     }
 }

@@ -43,8 +43,10 @@ mod gaussian;
 mod likelihood;
 mod log_loss;
 mod metric;
+mod pinball;
 mod poisson;
 mod prior;
+mod quantile_coverage;
 mod ranking;
 mod row;
 mod squared;
@@ -68,7 +70,7 @@ use prior::Prior;
 pub use ranking::{average_precision, roc_auc};
 pub use row::Row;
 pub(crate) use row::is_one;
-use row::{Outcome, Outputs};
+use row::{Outcome, Outputs, first_point};
 pub(crate) use sum::ExactSum;
 pub use threshold::{Aim, Threshold, threshold};
 
@@ -138,6 +140,10 @@ impl Metrics {
         let mut running = reserve("metrics", metrics.len())?;
         let mut only_bits = false;
         for &metric in metrics {
+            if first_point(loss).is_none() && metric.supports(Loss::SquaredError) {
+                let expected = "one with the level 0.5, the median, for metrics of values";
+                return Err(Error::LossKind { loss: loss.name(), expected });
+            }
             if !metric.supports(loss) {
                 let (metric, loss, kind) = (metric.to_string(), loss.name(), outputs.kind());
                 return Err(Error::MetricKind { metric, loss, kind: kind.name() });
@@ -289,7 +295,7 @@ trait Measure: Sized {
 
     /// Whether it has figures for networks with this loss.
     fn supports(loss: Loss) -> bool {
-        Self::KINDS.contains(&loss.target_kind())
+        Self::KINDS.contains(&loss.target_kind()) && first_point(loss).is_some()
     }
 
     /// Makes room for more rows, if it keeps them.

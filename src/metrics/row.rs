@@ -43,7 +43,8 @@ pub(super) enum Outcome<'a> {
         probabilities: &'a [f64],
         bits: &'a [f32],
     },
-    /// `variances` is empty if they are not normal distributions.
+    /// `means` are all quantiles if quantiles are predicted. `variances` is empty if they are not normal
+    /// distributions.
     Values {
         means: &'a [f64],
         variances: &'a [f64],
@@ -62,7 +63,8 @@ impl<'a> Row<'a> {
         Self::new(Outcome::Bits { probabilities, bits })
     }
 
-    /// A row with N values: the predictions, and the values.
+    /// A row with N values: the predictions, and the values. If quantiles are predicted, those are the N
+    /// quantiles of the lowest level, then those of the next.
     pub fn values(means: &'a [f64], values: &'a [f32]) -> Self {
         Self::new(Outcome::Values { means, variances: &[], values })
     }
@@ -152,6 +154,22 @@ impl Outputs {
         self.loss.target_kind()
     }
 
+    /// The levels of the quantiles that are predicted; none if they are not quantiles.
+    pub fn levels(&self) -> &[f32] {
+        if let Loss::Quantile(levels) = &self.loss { levels.as_slice() } else { &[] }
+    }
+
+    /// How many predictions a row has, apart from variances.
+    pub fn predictions(self) -> usize {
+        self.number * self.levels().len().max(1)
+    }
+
+    /// Of a row's predictions, those that a value is expected to be near, from the first target's on.
+    pub fn points(self, predictions: &[f64]) -> &[f64] {
+        let first = first_point(self.loss).unwrap_or(0) * self.number;
+        &predictions[first..]
+    }
+
     /// The yes-or-no questions that the outputs answer: one if there are two classes, whether a row
     /// is of class 1; otherwise one for each class or bit.
     pub fn questions(self) -> usize {
@@ -182,7 +200,7 @@ impl Outputs {
             let [expected, got] = [self.kind(), kind].map(TargetKind::name);
             return Err(Error::TargetKind { expected, got });
         }
-        same_size("predictions of a row", self.number, predictions.len())?;
+        same_size("predictions of a row", self.predictions(), predictions.len())?;
         check_weight(weight, row)?;
         if let Some(threshold) = threshold {
             if !(self.is_two_classes() || kind == TargetKind::Binary) {
@@ -250,6 +268,12 @@ impl Outputs {
         }
         Ok(())
     }
+}
+
+/// Which of a target's predictions its value is expected to be near: the first, or the median. `None` if
+/// quantiles are predicted, but not the median.
+pub(super) fn first_point(loss: Loss) -> Option<usize> {
+    if let Loss::Quantile(levels) = loss { levels.median() } else { Some(0) }
 }
 
 /// Checks the targets of a row of so many values.

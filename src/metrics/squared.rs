@@ -52,13 +52,14 @@ pub(super) type R2 = Squared<Explained>;
 /// The sum of w times the squared error, for each output.
 #[derive(Clone, Debug)]
 pub(super) struct Squared<F> {
+    outputs: Outputs,
     errors: Vec<ExactSum>,
     figure: PhantomData<F>,
 }
 
 impl<F: OfSquares> Squared<F> {
     pub fn new(outputs: Outputs) -> Result<Self, Error> {
-        Ok(Self { errors: sums(outputs.number)?, figure: PhantomData })
+        Ok(Self { outputs, errors: sums(outputs.number)?, figure: PhantomData })
     }
 }
 
@@ -69,7 +70,8 @@ impl<F: OfSquares> Measure for Squared<F> {
 
     fn add(&mut self, row: &Row<'_>) {
         if let Outcome::Values { means, values, .. } = row.outcome {
-            for (errors, (&y, &t)) in self.errors.iter_mut().zip(means.iter().zip(values)) {
+            let points = self.outputs.points(means);
+            for (errors, (&y, &t)) in self.errors.iter_mut().zip(points.iter().zip(values)) {
                 let distance = f64::from(t) - y;
                 errors.add_product(row.weight, distance * distance);
             }

@@ -8,6 +8,7 @@ mod link;
 mod poisson;
 mod positive;
 mod predictions;
+mod quantile;
 mod smoothed;
 mod softmax;
 mod squared;
@@ -29,6 +30,8 @@ pub use huber::HuberDelta;
 pub(crate) use link::{Link, LinkFunction};
 pub(crate) use positive::PositiveWeights;
 pub use predictions::PredictionKind;
+pub use quantile::QuantileLevels;
+pub(crate) use quantile::pinball;
 pub(crate) use smoothed::SmoothedSoftmax;
 use targets::{Kind, of_kind};
 pub use targets::{TargetKind, Targets};
@@ -46,13 +49,13 @@ units! {
     /// | `BinaryCrossEntropy` | bits | sum (max(z, 0) - z t + ln(1 + e^-abs(z))) / N | (logistic(z) - t) / (B N) | logistic |
     /// | `Huber(a)` | values | sum h(d) / N, with h(d) = d² / 2 if abs(d) <= a, else a (abs(d) - a / 2) | max(-a, min(d, a)) / (B N) | identity |
     /// | `Poisson` | counts | sum (e^z - t z) / N | (e^z - t) / (B N) | exponential |
-    ///
     /// | `GaussianNll(b)` | D = N / 2 values | sum v^b (l + d² / v) / (2 D) | see below | identity, exponential |
+    /// | `Quantile(q)` | D = N / Q values | sum max(-q d, (1 - q) d) / N | -q / (B N) if z < t, (1 - q) / (B N) if z > t, 0 if z = t | identity |
     ///
     /// These are PyTorch's `cross_entropy`, `mse_loss`, `binary_cross_entropy_with_logits`,
     /// `huber_loss`, `poisson_nll_loss` and `gaussian_nll_loss` with their default arguments: a mean
     /// over all outputs. For Poisson's loss z is the logarithm of the rate. Terms that depend on the
-    /// targets alone, ln t! and ln 2 pi, are left out. So the last two losses can be negative.
+    /// targets alone, ln t! and ln 2 pi, are left out. So these two losses can be negative.
     ///
     /// The outputs of `GaussianNll` are the means m of all targets, then the logarithms l of their
     /// variances v = e^l, so that every output is a valid one (Kendall and Gal 2017, section 3.1);
@@ -60,8 +63,16 @@ units! {
     /// all, l falls until the loss is not finite, which is an error. The factor v^b counts as a
     /// constant: the gradient is v^b d / (v B D) for a mean, and v^b (1 - d² / v) / (2 B D) for l.
     ///
+    /// `Quantile` is the quantile loss or pinball loss (Koenker and Bassett 1978; scikit-learn's
+    /// `mean_pinball_loss`) of Q levels q. The outputs are the quantiles of the lowest level for all
+    /// targets, then those of the next level. Nothing keeps the quantiles of a target in ascending
+    /// order: the outputs are the predictions, as in scikit-learn. Sorting those of each target gives
+    /// quantiles that do not cross, and which are at least as close to the true ones (Chernozhukov et
+    /// al. 2010).
+    ///
     /// In files and on the command line, a loss is written as its name. `huber(0.5)` includes
-    /// delta; without it, delta is PyTorch's default, 1.
+    /// delta; without it, delta is PyTorch's default, 1. `quantile(0.1,0.5,0.9)` includes the levels,
+    /// and these are the default.
     ///
     /// ```
     /// use thinnet::nn::{Loss, Mlp};
@@ -92,6 +103,8 @@ units! {
         /// mean and the variance: negative log-likelihood (Nix and Weigend 1994), weighted with the
         /// predicted variance to the power of beta (Seitzer et al. 2022).
         GaussianNll(beta: GaussianBeta) = "gaussian_nll" also "gaussian_nll(BETA)" in gaussian,
+        /// For N / Q real values, of each of which the network predicts Q quantiles.
+        Quantile(levels: QuantileLevels) = "quantile" also "quantile(LEVEL,LEVEL,...)" in quantile,
     }
 
     /// All losses, each with its default number.

@@ -46,8 +46,10 @@ pub use init::Initialisation;
 pub use integer::IntegerMlp;
 pub(crate) use integer::{IntegerLayer, MAX_INPUTS, SCALES};
 pub(crate) use layer::Layer;
-pub use loss::{GaussianBeta, HuberDelta, Loss, PredictionKind, TargetKind, Targets};
-pub(crate) use loss::{Link, LinkFunction, PositiveWeights, SmoothedSoftmax, TrainedLoss};
+pub use loss::{
+    GaussianBeta, HuberDelta, Loss, PredictionKind, QuantileLevels, TargetKind, Targets,
+};
+pub(crate) use loss::{Link, LinkFunction, PositiveWeights, SmoothedSoftmax, TrainedLoss, pinball};
 pub use mlp::Mlp;
 pub use plain::{PlainLayer, PlainNetwork};
 pub(crate) use rounded::Rounded;

@@ -1,9 +1,8 @@
 //! The number in the name of an activation or a loss, as in `leaky_relu(0.2)`.
 
-/// A name and its number, and the number's text, if this is how the text is made up.
-pub(super) fn split(text: &str) -> Option<(&str, f32, &str)> {
-    let (name, number) = text.strip_suffix(')')?.split_once('(')?;
-    Some((name, number.parse().ok()?, number))
+/// A name and the text in parentheses after it, if this is how the text is made up.
+pub(super) fn split(text: &str) -> Option<(&str, &str)> {
+    text.strip_suffix(')')?.split_once('(')
 }
 
 /// The numbers that a parameter can be.
@@ -76,11 +75,11 @@ macro_rules! parameter {
                 self.0
             }
 
-            /// Checks a number that was written as `text`.
-            pub(in crate::nn) fn written(number: f32, text: &str) -> Result<Self, $crate::error::Error> {
+            /// Checks a number that was written as `text`; `None` if it is not a number.
+            pub(in crate::nn) fn written(text: &str) -> Option<Result<Self, $crate::error::Error>> {
                 // The error quotes the text: as an f32, 1e39 is infinite and 1e-50 is 0.
                 let expected = $crate::nn::parameter::Range::$range.written();
-                Self::checked(number, expected, || text.to_owned())
+                Some(Self::checked(text.parse().ok()?, expected, || text.to_owned()))
             }
 
             fn checked(
@@ -94,6 +93,18 @@ macro_rules! parameter {
                 }
                 let (parameter, value) = ($what, text());
                 Err($crate::error::Error::Parameter { parameter, value, expected })
+            }
+        }
+
+        impl From<$type> for f32 {
+            fn from(number: $type) -> Self {
+                number.get()
+            }
+        }
+
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
             }
         }
     };

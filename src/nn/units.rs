@@ -4,9 +4,10 @@
 /// `FromStr`, and a trait for code that is generic over the unit of a value, which `dispatch` runs.
 ///
 /// A line `Variant = "name" in module` says that `module` contains the unit, a type with the name
-/// of the variant. `Variant(field: Number)` has a number, which is written after the name in
-/// parentheses: the unit has it in `field`, and `parameter!` generates its type. `also` gives the
-/// form of that text, for messages.
+/// of the variant. `Variant(field: Number)` has a number, or several, which are written after the name
+/// in parentheses: the unit has it in `field`, into which the number converts. `parameter!` generates
+/// the type of a number; another type needs `DEFAULT`, `Display` and `written`, which reads what
+/// `Display` writes. `also` gives the form of that text, for messages.
 macro_rules! units {
     (
         $(#[$about:meta])*
@@ -50,7 +51,7 @@ macro_rules! units {
                 match self {
                     $(
                         Self::$unit $(($field))? => {
-                            visitor.visit($module::$unit $({ $field: $field.get() })?)
+                            visitor.visit($module::$unit $({ $field: $field.into() })?)
                         }
                     )+
                 }
@@ -61,7 +62,7 @@ macro_rules! units {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.name())?;
                 match self {
-                    $($(Self::$unit($field) => write!(f, "({})", $field.get()),)?)+
+                    $($(Self::$unit($field) => write!(f, "({})", $field),)?)+
                     _ => Ok(()),
                 }
             }
@@ -71,14 +72,15 @@ macro_rules! units {
             type Err = $crate::error::Error;
 
             fn from_str(text: &str) -> Result<Self, $crate::error::Error> {
-                match $crate::nn::parameter::split(text) {
+                let written = match $crate::nn::parameter::split(text) {
                     $($(
-                        Some(($name, number, text)) => {
-                            $number::written(number, text).map(Self::$unit)
+                        Some(($name, text)) => {
+                            $number::written(text).map(|number| number.map(Self::$unit))
                         }
                     )?)+
-                    _ => Self::from_name(text),
-                }
+                    _ => None,
+                };
+                written.unwrap_or_else(|| Self::from_name(text))
             }
         }
     };

@@ -60,7 +60,7 @@ fn loss(kind: &str) -> Loss {
         "values" => Loss::SquaredError,
         "counts" => Loss::Poisson,
         "normals" => Loss::GaussianNll(GaussianBeta::DEFAULT),
-        _ => panic!("{kind}"),
+        quantiles => quantiles.parse().unwrap(),
     }
 }
 
@@ -448,6 +448,49 @@ fn rows_that_make_no_sense_are_refused_and_change_nothing() {
         assert!(error.starts_with(words), "{error}");
         assert_eq!(bits(&normals), figure);
     }
+    let mut quantiles = Metrics::new(
+        &[Metric::PinballLoss, Metric::QuantileCoverage, Metric::Rmse, Metric::Mae, Metric::R2],
+        "quantile".parse().unwrap(),
+        6,
+    );
+    let quantiles = quantiles.as_mut().unwrap();
+    // Both targets are covered, at an end.
+    quantiles.add(&Row::values(&[0.0, 0.5, 0.5, 1.0, 1.0, 2.0], &[1.0, 0.5])).unwrap();
+    assert_eq!(quantiles.figure(Metric::QuantileCoverage).unwrap().value, 1.0);
+    assert_eq!(quantiles.figure(Metric::Mae).unwrap().value, 0.5);
+    let figure = bits(quantiles);
+    for (row, words) in [
+        (Row::values(&[0.5; 2], &[1.0; 2]), "predictions of a row: expected 6, got 2"),
+        (Row::values(&[0.5; 6], &[1.0; 6]), "values of a row: expected 2, got 6"),
+        (Row::normals(&[0.5; 6], &[1.0; 2], &[1.0; 2]), "variances of a row: expected 0, got 2"),
+        (
+            Row::values(&[0.5, 0.5, 0.5, 0.5, 0.5, f64::NAN], &[1.0; 2]),
+            "prediction at row 1, column 5: expected a finite number",
+        ),
+    ] {
+        let error = quantiles.add(&row).unwrap_err().to_string();
+        assert!(error.starts_with(words), "{error}");
+        assert_eq!(bits(quantiles), figure);
+    }
+    for (metric, loss) in [
+        (Metric::Mae, "quantile(0.1,0.9)"),
+        (Metric::R2, "quantile(0.4)"),
+        (Metric::QuantileCoverage, "quantile(0.5)"),
+        (Metric::PinballLoss, "squared_error"),
+        (Metric::GaussianNll, "quantile"),
+        (Metric::PoissonDeviance, "quantile"),
+    ] {
+        let refused = Metrics::new(&[metric], loss.parse().unwrap(), 6);
+        let no_median = matches!(metric, Metric::Mae | Metric::R2);
+        match refused.unwrap_err() {
+            Error::LossKind { expected, .. } => {
+                assert_eq!(expected, "one with the level 0.5, the median, for metrics of values");
+                assert!(no_median, "{metric} {loss}");
+            }
+            error => assert!(matches!(error, Error::MetricKind { .. }) && !no_median, "{error}"),
+        }
+    }
+    assert!(Metrics::new(&[], "quantile".parse().unwrap(), 5).is_err());
     let loss = Loss::GaussianNll(GaussianBeta::DEFAULT);
     assert!(Metrics::new(&[], loss, 3).is_err());
     let error = values.clone().add(&Row::normals(&[0.5; 2], &[1.0; 2], &[1.0; 2])).unwrap_err();

@@ -57,6 +57,11 @@ fn names_and_numbers_come_back() {
     assert_eq!(serde_json::from_str::<Isa>("\"auto\"").unwrap(), Isa::detect());
     refused::<Activation>("\"step\"", "activation `step`: expected one of relu");
     refused::<Activation>("\"leaky_relu(0)\"", "leaky_relu slope 0: expected");
+    comes_back(
+        "quantile(0.05,0.333,0.95)".parse::<Loss>().unwrap(),
+        "\"quantile(0.05,0.333,0.95)\"",
+    );
+    refused::<Loss>("\"quantile(0.5,0.1)\"", "quantile levels 0.5, 0.1: expected each larger");
     refused::<Loss>("\"hinge\"", "loss `hinge`: expected one of softmax_cross_entropy");
     refused::<Initialisation>("\"zero\"", "unknown variant `zero`, expected one of `he`");
     refused::<Split>("\"all\"", "unknown variant `all`");

@@ -24,8 +24,8 @@ from scipy.stats import norm
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import (
     accuracy_score, average_precision_score, brier_score_loss, confusion_matrix, f1_score,
-    hamming_loss, log_loss, mean_absolute_error, mean_poisson_deviance, precision_score, r2_score,
-    recall_score, roc_auc_score, root_mean_squared_error, top_k_accuracy_score, zero_one_loss)
+    hamming_loss, log_loss, mean_absolute_error, mean_pinball_loss, mean_poisson_deviance,
+    precision_score, r2_score, recall_score, roc_auc_score, root_mean_squared_error, top_k_accuracy_score, zero_one_loss)
 from sklearn.preprocessing import label_binarize
 
 AVERAGES = ["macro", "weighted", "micro"]
@@ -154,6 +154,32 @@ def of_normals(t, y, w, _):
     }
 
 
+def levels_of(kind):
+    """The levels of `quantile(...)`, in float32."""
+    return [float(np.float32(level)) for level in kind[len("quantile("):-1].split(",")]
+
+
+def of_quantiles(kind):
+    """Predictions are the quantiles of the first level, then of the next."""
+    levels = levels_of(kind)
+
+    def of(t, y, w, _):
+        quantiles = np.split(y, len(levels), axis=1)
+        covered = (quantiles[0] <= t) & (t <= quantiles[-1])
+        figures = {
+            "pinball_loss": lambda: np.mean(
+                [mean_pinball_loss(t, of_level, alpha=level, sample_weight=w)
+                 for level, of_level in zip(levels, quantiles)]),
+        }
+        if len(levels) > 1:
+            figures["quantile_coverage"] = lambda: np.average(covered.mean(axis=1), weights=w)
+        if 0.5 in levels:
+            figures |= of_values(t, quantiles[levels.index(0.5)], w, None)
+        return figures
+
+    return of
+
+
 def baselines(kind, t, outputs, w):
     """Constant predictions: of the majority, of the prior probabilities or the means, and none."""
     rows = len(t)
@@ -166,6 +192,9 @@ def baselines(kind, t, outputs, w):
         majority = (share > 0.5).astype(float)
     if kind == "normals":
         share = np.concatenate([share, np.average((t - share) ** 2, axis=0, weights=w)])
+        majority = share
+    if kind.startswith("quantile"):
+        share = np.quantile(t, levels_of(kind), axis=0, weights=w, method="inverted_cdf").ravel()
         majority = share
     return constant(majority), constant(share), constant(np.zeros(outputs))
 
@@ -194,7 +223,8 @@ def case(name, kind, targets, predictions, weights=None):
     used = np.full(len(targets), True) if w is None else w > 0
     t, p, w = targets[used], predictions[used], None if w is None else w[used]
     of = {"classes": of_classes, "binary": of_bits, "values": of_values, "counts": of_counts,
-          "normals": of_normals}[kind]
+          "normals": of_normals}.get(kind)
+    of = of or of_quantiles(kind)
     figures = {metric: [defined(figure), None] for metric, figure in of(t, p, w, p).items()}
     majority, share, none = baselines(kind, t, p.shape[1], w)
     by_prior = {"log_loss", "brier", "rmse", "mae", "r2", "poisson_deviance", "gaussian_nll"}
@@ -205,6 +235,10 @@ def case(name, kind, targets, predictions, weights=None):
             figures[metric][1] = defined((of_share if prior else of_majority)[metric])
         else:
             figures[metric][1] = 0.0
+    if kind.startswith("quantile") and "mae" in figures:
+        mean = np.tile(np.average(t, axis=0, weights=w), (len(t), 1))
+        for metric, figure in of_values(t, mean, w, None).items():
+            figures[metric][1] = defined(figure)
     recorded = {"name": name, "kind": kind, "outputs": p.shape[1], "targets": targets.tolist(),
                 "predictions": predictions.tolist(), "weights": weights, "figures": figures}
     if kind == "classes":
@@ -310,7 +344,19 @@ def all_cases():
                                  ", wide weights": wide(30)}.items():
                 cases.append(case(f"normals, {outputs} targets, offset {offset}{weighting}",
                                   "normals", t.tolist(), y, w))
+    for kind in ["quantile(0.1,0.5,0.9)", "quantile(0.05,0.3,0.95)", "quantile(0.5)", "quantile(0.75)"]:
+        for outputs in [1, 3]:
+            for weighting in ["", ", whole weights", ", wide weights"]:
+                w = {"": None, ", whole weights": whole(30), ", wide weights": wide(30)}[weighting]
+                t = np.round(16 * g.normal(0, 1, (30, outputs))) / 16
+                # Some are equal to the target, and some cross.
+                y = np.hstack([t + np.round(4 * g.normal(2 * level - 1, 0.4, t.shape)) / 4
+                               for level in levels_of(kind)])
+                cases.append(case(f"{kind}, {outputs} targets{weighting}", kind, t.tolist(), y, w))
     cases += [
+        case("equal values, quantiles", "quantile(0.1,0.5,0.9)", [[0.5]] * 3,
+             [[0.25, 0.5, 0.75], [0.5, 0.5, 0.5], [0.75, 0.5, 0.25]]),
+        case("one value, quantiles", "quantile(0.1,0.5,0.9)", [[1.0]], [[1.0, 1.25, 1.5]]),
         case("equal counts", "counts", [[3.0]] * 3, [[3.0], [2.5], [4.0]]),
         case("equal values", "normals", [[0.5]] * 3, [[0.5, 0.25], [0.25, 1.0], [1.0, 4.0]]),
         case("one normal distribution", "normals", [[1.0]], [[1.5, 0.5]]),

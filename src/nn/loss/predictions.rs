@@ -12,6 +12,12 @@ use super::link::LinkFunction;
 /// | `Values` | `squared_error`, `huber` | D values | the same D values | |
 /// | `Rates` | `poisson` | D logarithms of rates | D rates, e^z | the rates: a Poisson distribution's variance is its mean |
 /// | `Normals` | `gaussian_nll` | D means, then D logarithms of variances | D means, then D variances | the variances |
+/// | `Quantiles` | `quantile` | D quantiles of the lowest level, then D of the next | the same | |
+///
+/// Quantiles are returned as the network has them: those of a target are not in ascending order where
+/// they cross. Over thinned networks, the mean of each quantile is an average of quantiles, not the
+/// quantile of their mixture, and its variance is what the networks disagree about. They state no
+/// variance of the noise.
 ///
 /// [`Predictor::predict`](crate::predict::Predictor::predict) and
 /// [`Estimate::sample`](crate::predict::Estimate::sample) return such rows;
@@ -40,6 +46,8 @@ pub enum PredictionKind {
     Rates,
     /// The means and the variances of normal distributions.
     Normals,
+    /// Quantiles of values.
+    Quantiles,
 }
 
 impl PredictionKind {
@@ -48,7 +56,7 @@ impl PredictionKind {
         match self {
             Self::Classes => LinkFunction::Softmax,
             Self::Bits => LinkFunction::Logistic,
-            Self::Values => LinkFunction::Identity,
+            Self::Values | Self::Quantiles => LinkFunction::Identity,
             Self::Rates => LinkFunction::Exponential,
             Self::Normals => LinkFunction::Normals,
         }

@@ -24,7 +24,9 @@ fn losses_gradients_and_links_equal_their_formulas_in_every_panel() {
     on_each_isa(|isa| {
         let huber = [0.1, 3.0].map(|delta| Loss::Huber(HuberDelta::new(delta).unwrap()));
         let beta = Loss::GaussianNll(GaussianBeta::new(0.5).unwrap());
-        for &loss in Loss::ALL.iter().chain(&huber).chain(&[beta]) {
+        let quantiles = ["quantile(0.75)", "quantile(0.01,0.05,0.25,0.95)"];
+        let quantiles = quantiles.map(|text| text.parse::<Loss>().unwrap());
+        for &loss in Loss::ALL.iter().chain(&huber).chain(&[beta]).chain(&quantiles) {
             for columns in [1, 2, 15, 16, 17, 63, 64, 65, 128, 130, 200] {
                 let (rows, width) = (3, columns * loss.outputs_per_target());
                 let z: Vec<f32> = numbers(1, rows * width).iter().map(|z| 8.0 * z - 4.0).collect();
@@ -181,14 +183,19 @@ struct Recorded {
     gradient: Vec<Vec<f64>>,
 }
 
+/// PyTorch has no quantile loss: `quantile_loss.py` next to the other program uses scikit-learn.
 #[test]
-fn values_and_gradients_match_pytorch() {
-    let text = include_str!("../../../tests/oracle/pytorch_losses.json");
-    let oracle: Oracle = serde_json::from_str(text).unwrap();
-    let has = |loss: &Loss| oracle.losses.iter().any(|recorded| recorded.loss == *loss);
+fn values_and_gradients_match_pytorch_and_scikit_learn() {
+    let texts = [
+        include_str!("../../../tests/oracle/pytorch_losses.json"),
+        include_str!("../../../tests/oracle/quantile_loss.json"),
+    ];
+    let read = |text: &str| serde_json::from_str::<Oracle>(text).unwrap().losses;
+    let losses: Vec<Recorded> = texts.into_iter().flat_map(read).collect();
+    let has = |loss: &Loss| losses.iter().any(|recorded| recorded.loss == *loss);
     assert!(Loss::ALL.iter().all(has));
     on_each_isa(|isa| {
-        for Recorded { loss, z, targets, value, gradient } in &oracle.losses {
+        for Recorded { loss, z, targets, value, gradient } in &losses {
             let (rows, width) = (z.len(), z[0].len());
             let columns = loss.targets(width).unwrap();
             let (mut classes, mut numbers) = (Vec::new(), Vec::new());
@@ -317,6 +324,86 @@ fn precision_that_overflows_makes_the_loss_infinite() {
             assert_eq!(losses[0].is_finite(), is_finite, "{m} {l}: {}", losses[0]);
             let finite = [0, 1].map(|n| panels.get(0, n).is_finite());
             assert_eq!(finite, [is_finite; 2], "{m} {l}");
+        }
+    });
+}
+
+#[test]
+fn quantile_levels_ascend_between_0_and_1() {
+    let too_many = format!(
+        "quantile({})",
+        (1..=17).map(|i| format!("{},", i as f32 / 20.0)).collect::<String>()
+    );
+    let too_many = too_many.replace(",)", ")");
+    for (text, words) in [
+        (
+            "quantile(0)",
+            "quantile level 0: expected a number above 0 and below 1 in single precision",
+        ),
+        ("quantile(0.5,1)", "quantile level 1: expected a number above 0 and below 1"),
+        ("quantile(0.5,-0.5)", "quantile level -0.5: expected"),
+        ("quantile(NaN)", "quantile level NaN: expected"),
+        ("quantile(1e-50)", "quantile level 1e-50: expected"),
+        ("quantile(0.99999999)", "quantile level 0.99999999: expected"),
+        (
+            "quantile(0.1,0.9,0.5)",
+            "quantile levels 0.9, 0.5: expected each larger than the one before",
+        ),
+        ("quantile(0.1,0.10000000001)", "quantile levels 0.1, 0.10000000001: expected each larger"),
+        (&too_many, "number of quantile levels 17: expected 1 to 16 levels"),
+        ("quantile()", "loss `quantile()`: expected one of"),
+        ("quantile(0.5,)", "loss `quantile(0.5,)`: expected one of"),
+        ("quantile(half)", "loss `quantile(half)`: expected one of"),
+    ] {
+        let error = text.parse::<Loss>().unwrap_err().to_string();
+        assert!(error.starts_with(words), "{error}");
+    }
+    for (levels, words) in [
+        (&[][..], "number of quantile levels 0: expected 1 to 16 levels"),
+        (&[0.5; 17], "number of quantile levels 17: expected 1 to 16 levels"),
+        (&[0.5, 1.0], "quantile level 1: expected a number above 0 and below 1"),
+        (&[f32::NAN], "quantile level NaN: expected a number above 0 and below 1"),
+        (&[0.5, 0.5], "quantile levels 0.5, 0.5: expected each larger than the one before"),
+    ] {
+        assert_eq!(QuantileLevels::new(levels).unwrap_err().to_string(), words);
+    }
+    assert_eq!("quantile".parse::<Loss>().unwrap(), Loss::Quantile(QuantileLevels::DEFAULT));
+    // Neighbours, the ends of the range, and as many as there can be.
+    let most: Vec<f32> = (1..=16).map(|i| i as f32 / 17.0).collect();
+    for levels in [&[0.1f32, 0.1f32.next_up()][..], &[1e-45, 1.0f32.next_down()], &[0.5], &most] {
+        let levels = QuantileLevels::new(levels).unwrap();
+        let loss = Loss::Quantile(levels);
+        assert_eq!(loss.to_string().parse::<Loss>().unwrap(), loss);
+        assert_eq!(loss.outputs_per_target(), levels.as_slice().len());
+    }
+    let loss = Loss::Quantile(QuantileLevels::DEFAULT);
+    for (outputs, fits) in [(1, false), (3, true), (4, false), (66, true)] {
+        assert_eq!(loss.check_outputs(outputs).is_ok(), fits);
+    }
+}
+
+/// Where a target is met exactly the gradient is 0, which is between the slopes of either side.
+#[test]
+fn a_quantile_that_is_met_is_left_there() {
+    on_each_isa(|isa| {
+        let loss: Loss = "quantile(0.25,0.75)".parse().unwrap();
+        let t = [1.5, -2.0];
+        let targets = Targets::Values(MatrixView::new(&t, 1, 2).unwrap());
+        let run = |z: [f32; 4]| {
+            let mut panels = Panels::with_capacity(1, 4).unwrap();
+            panels.at_mut(0, 0)[..4].copy_from_slice(&z);
+            let mut losses = [f32::NAN];
+            loss.gradient(isa.supported(), targets, 4, 1, &mut panels, &mut losses).unwrap();
+            (losses[0], [0, 1, 2, 3].map(|n| panels.get(0, n)))
+        };
+        assert_eq!(run([1.5, -2.0, 1.5, -2.0]), (0.0, [0.0; 4]));
+        // 0.75 * 1 above the first, 0.75 * 2 below the second.
+        let (of_row, dz) = run([2.5, -2.0, 1.5, -4.0]);
+        assert_eq!((of_row, dz), ((0.75 + 1.5) / 4.0, [0.75 / 4.0, 0.0, 0.0, -0.75 / 4.0]));
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let (of_row, dz) = run([1.0, 2.0, bad, 3.0]);
+            assert!(!of_row.is_finite(), "{bad}");
+            assert_eq!(dz[2].is_nan(), bad.is_nan());
         }
     });
 }

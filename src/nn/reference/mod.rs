@@ -124,6 +124,9 @@ pub fn loss(loss: Loss, z: &[Near], targets: Targets<'_>, row: usize) -> (Near, 
         if let Loss::GaussianNll(beta) = loss {
             return gaussian(z, &t, beta.get().into());
         }
+        if let Loss::Quantile(levels) = loss {
+            return quantile(z, &t, levels.as_slice());
+        }
         let d: Vec<Near> = z.iter().zip(t).map(|(&z, t)| z - t).collect();
         if let Loss::Huber(delta) = loss {
             // sum h(z - t) / N, and z - t, but within delta of 0, / N.
@@ -162,6 +165,32 @@ fn gaussian(z: &[Near], t: &[Near], beta: f64) -> (Near, Vec<Near>) {
     }
     by_mean.append(&mut by_log_variance);
     (Near::sum(losses.into_iter()) * over_targets, by_mean)
+}
+
+/// For each level q and target, q d if d > 0, else (q - 1) d, with d = t - z, and the derivative with
+/// respect to z, over the number of outputs.
+fn quantile(z: &[Near], t: &[Near], levels: &[f32]) -> (Near, Vec<Near>) {
+    let over_outputs = Near::exact(1.0 / z.len() as f64).rounded(1.0);
+    let (mut losses, mut dz) = (Vec::new(), Vec::new());
+    for (&level, z) in levels.iter().zip(z.chunks(t.len())) {
+        let level = f64::from(level);
+        for (&z, &t) in z.iter().zip(t) {
+            let d = t - z;
+            let above = d.increasing(|d| level * d.max(0.0));
+            let below = (z - t).increasing(|d| (1.0 - level) * d.max(0.0));
+            losses.push(Near::sum([above, below].into_iter()));
+            let (low, high) = d.ends();
+            let slope = if low > 0.0 {
+                Near::exact(-level)
+            } else if high < 0.0 {
+                Near::exact(1.0 - level)
+            } else {
+                Near::between(-level, 1.0 - level)
+            };
+            dz.push((slope * over_outputs).rounded(1.0));
+        }
+    }
+    (Near::sum(losses.into_iter()) * over_outputs, dz)
 }
 
 /// d² / 2 if |d| <= delta, else delta (|d| - delta / 2).
