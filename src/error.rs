@@ -241,6 +241,14 @@ pub enum Error {
         /// How many outputs the layer has.
         outputs: usize,
     },
+    /// A sparsity penalty with something that it does not support.
+    #[error("a sparsity penalty with {what}: expected {expected}")]
+    Sparsity {
+        /// What it does not support.
+        what: String,
+        /// What it needs.
+        expected: &'static str,
+    },
     /// An operation needs a network with another loss.
     #[error("loss {loss}: expected {expected}")]
     LossKind {
@@ -935,6 +943,10 @@ mod tests {
             (
                 Error::OutputsPerTarget { loss: "gaussian_nll", per_target: 2, outputs: 3 },
                 "gaussian_nll with 3 outputs: expected 2 for each target",
+            ),
+            (
+                Error::Sparsity { what: "weights of rows".to_owned(), expected: "none" },
+                "a sparsity penalty with weights of rows: expected none",
             ),
             (
                 Error::LossKind {

@@ -90,6 +90,24 @@ fn steps_and_predictions_allocate_nothing_after_the_first() {
         }
     };
     assert_eq!(count(epoch), 0, "over the batches of an epoch");
+    // With a sparsity penalty, in place of weights of rows.
+    let mlp = Mlp::builder(784)
+        .hidden(300, Activation::Logistic, Keep::HALF)
+        .output(10, Loss::SoftmaxCrossEntropy)
+        .build()
+        .unwrap();
+    let trainer = Trainer::builder(mlp, Sgd::new(Schedule::constant(0.1)), 400);
+    let mut trainer = trainer.sparsity(0.05, 0.1).with_isa(isa()).unwrap().build().unwrap();
+    let mut run = |rows: usize| {
+        let batch = Batch::dense(digits.inputs().subrows(0..rows).unwrap());
+        trainer.step(&batch, Targets::Classes(&digits.labels().unwrap()[..rows])).unwrap();
+    };
+    run(400);
+    assert_eq!(count(|| (0..3).for_each(|_| run(400))), 0, "with a sparsity penalty");
+    pool.install(|| {
+        run(300);
+        assert_eq!(count(|| (0..3).for_each(|_| run(300))), 0, "with a sparsity penalty in a pool");
+    });
     let [dropout, gaussian] = [Noise::from(Keep::HALF), Sigma::from(Keep::HALF).into()];
     for (sparse, noise) in [(false, dropout), (true, dropout), (false, gaussian)] {
         let mut builder = Mlp::builder(784)

@@ -49,6 +49,7 @@ mod outer;
 mod panels;
 mod path;
 pub(crate) mod row;
+pub(crate) mod sparsity;
 mod tiles;
 pub(crate) mod update;
 pub(crate) mod visit;

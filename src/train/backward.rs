@@ -15,6 +15,7 @@ use crate::{
     thin::{
         ByInput, Kept, LayerState, PANEL, Panel, Panels, ProductPath, Tiles, Unit,
         backward::BelowUnit,
+        sparsity::{self, Sparsity},
         update::{self, Parameters, Rule, StepOptions, Sum},
         visit::{LayerBelow, Operands},
     },
@@ -140,6 +141,23 @@ impl Backward {
         let weights = &mlp.layers[index].weights;
         let (activation, backward) = self.layer(pass, mlp, flow, index);
         activation.dispatch(Collect { backward, weights, pending, to });
+    }
+
+    /// Adds the gradient of the sparsity penalty of the units below layer `index`, of which the first has
+    /// none, to that of their sums and biases.
+    pub fn add_sparsity(
+        &mut self,
+        pass: Pass,
+        sparsity: Sparsity,
+        keep: Keep,
+        flow: &mut Flow,
+        index: usize,
+    ) {
+        let below = flow.z[..index].last_mut().zip(self.bias_gradients[..index].last_mut());
+        if let Some((dz, biases)) = below {
+            let biases = biases.as_chunks_mut().0;
+            sparsity::add_gradient(pass, sparsity, keep, &flow.lists[index], dz, biases);
+        }
     }
 
     /// The bias gradient of layer `index`, padded to whole panels with zeros.

@@ -1,4 +1,5 @@
-//! What a step minimises: the loss, with weights of classes or bits and label smoothing.
+//! What a step minimises: the loss, with weights of classes or bits and label smoothing, and a sparsity
+//! penalty.
 
 use std::fmt;
 
@@ -7,7 +8,9 @@ use crate::{
     abridged::Few,
     error::{Error, same_size},
     memory::{ensure_room, reserve},
-    nn::{Loss, PositiveWeights, SmoothedSoftmax, TrainedLoss},
+    nn::{Activation, Loss, Mlp, PositiveWeights, SmoothedSoftmax, TrainedLoss},
+    noise::Noise,
+    thin::sparsity::Sparsity,
 };
 
 /// The settings of the loss of a step. With the default ones it is the network's loss.
@@ -16,6 +19,8 @@ pub(super) struct Objective {
     pub class_weights: Option<Vec<f64>>,
     pub positive_weights: Option<Vec<f64>>,
     pub label_smoothing: f64,
+    /// The penalty of hidden units that are active on average; its beta is 0 for none.
+    pub sparsity: Sparsity,
     /// The weights of the classes relative to the largest, if labels are smoothed; else none. They enter
     /// [`Self::loss`], and single precision would not hold tiny ones.
     smoothed: Vec<f64>,
@@ -30,6 +35,7 @@ impl fmt::Debug for Objective {
             .field("class_weights", &of_classes)
             .field("positive_weights", &of_positive)
             .field("label_smoothing", &self.label_smoothing)
+            .field("sparsity", &self.sparsity)
             .finish_non_exhaustive()
     }
 }
@@ -76,6 +82,44 @@ impl Objective {
         Ok(())
     }
 
+    /// Checks that a network can have the sparsity penalty, if there is one.
+    pub fn check_sparsity(&self, mlp: &Mlp) -> Result<(), Error> {
+        let Sparsity { rho, beta } = self.sparsity;
+        let out_of_range = |what, value, expected| Err(Error::OutOfRange { what, value, expected });
+        if !(beta >= 0.0 && beta.is_finite()) {
+            let what = "factor beta of the sparsity penalty";
+            return out_of_range(what, beta, "a finite number of at least 0");
+        }
+        if !self.is_sparse() {
+            return Ok(());
+        }
+        if !(rho > 0.0 && rho < 1.0) {
+            let what = "mean activation rho of the sparsity penalty";
+            return out_of_range(what, rho, "a number above 0 and below 1");
+        }
+        let expected = "logistic units in every hidden layer, of which there is at least one";
+        let activations = mlp.activations();
+        if activations.is_empty() {
+            return Err(Error::Sparsity { what: "no hidden layer".to_owned(), expected });
+        }
+        let other = |&activation: &Activation| activation != Activation::Logistic;
+        if let Some(layer) = activations.iter().position(other) {
+            let what = format!("{} units in layer {layer}", activations[layer]);
+            return Err(Error::Sparsity { what, expected });
+        }
+        Noise::ensure_dropout("a sparsity penalty", mlp.noises())?;
+        if self.class_weights.is_some() {
+            let what = "weights of classes".to_owned();
+            return Err(Error::Sparsity { what, expected: "none" });
+        }
+        Ok(())
+    }
+
+    /// Whether there is a sparsity penalty.
+    pub fn is_sparse(&self) -> bool {
+        self.sparsity.beta > 0.0
+    }
+
     /// What the gradient of a step is of.
     pub fn loss(&self, loss: Loss) -> TrainedLoss<'_> {
         if let Some(weights) = &self.positive_weights {
@@ -117,6 +161,10 @@ impl Objective {
         }
         if self.label_smoothing > 0.0 {
             settings.insert("label smoothing".to_owned(), self.label_smoothing.to_string());
+        }
+        if self.is_sparse() {
+            let Sparsity { rho, beta } = self.sparsity;
+            settings.insert("sparsity".to_owned(), format!("rho {rho}, beta {beta}"));
         }
         Ok(settings)
     }

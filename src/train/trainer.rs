@@ -329,6 +329,10 @@ impl Trainer {
         at_most("rows of a batch", self.max_rows, rows)?;
         self.flow.check(&self.mlp, self.chunk_of(rows))?;
         batch.check(self.mlp.inputs(), self.finite_inputs)?;
+        if self.objective.is_sparse() && batch.weights().is_some() {
+            let what = "weights of rows".to_owned();
+            return Err(Error::Sparsity { what, expected: "none" });
+        }
         targets.check(self.mlp.loss(), self.mlp.outputs(), rows)?;
         RowWeights::of(batch, targets, &self.objective)
     }
@@ -400,6 +404,7 @@ impl Trainer {
             if self.backward.update(pass, mlp, flow, index, step) {
                 self.overflowed = Some((index, self.step));
             }
+            self.add_sparsity(pass, index);
             done(Part::Backward(index));
         }
         self.step += 1;
@@ -413,7 +418,17 @@ impl Trainer {
             let (mlp, flow) = (&self.mlp, &mut self.flow);
             let pending = self.states[index].pending.as_chunks().0;
             self.backward.collect(pass, mlp, flow, index, pending, Sum { g, add: !chunk.first });
+            self.add_sparsity(pass, index);
             done(Part::Backward(index));
+        }
+    }
+
+    /// Adds the gradient of the sparsity penalty to that of the layer below layer `index`, if there are
+    /// both. All rows of the batch are one chunk.
+    fn add_sparsity(&mut self, pass: Pass, index: usize) {
+        if self.objective.is_sparse() && index > 0 {
+            let keep = self.mlp.keep_below(index);
+            self.backward.add_sparsity(pass, self.objective.sparsity, keep, &mut self.flow, index);
         }
     }
 

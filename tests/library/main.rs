@@ -45,6 +45,7 @@ mod resume;
 mod rounding;
 mod settings;
 mod sharing;
+mod sparsity;
 mod temperature;
 mod theory;
 mod threshold;

@@ -15,7 +15,7 @@ use crate::{
     rate::Keep,
     simd::Isa,
     tensor::AlignedBuffer,
-    thin::{Activity, LayerState, Tiles},
+    thin::{Activity, LayerState, Tiles, sparsity::Sparsity},
 };
 
 /// The number of rows that go through the network together. A larger batch goes in chunks of about
@@ -185,6 +185,55 @@ impl TrainerBuilder {
         self
     }
 
+    /// Adds a penalty that keeps hidden units inactive most of the time, as sparse autoencoders use it
+    /// (Ng 2011, "Sparse autoencoder", CS294A lecture notes, section 3):
+    ///
+    /// ```text
+    /// beta sum_j KL(rho, rho_j),  KL(rho, r) = rho ln(rho / r) + (1 - rho) ln((1 - rho) / (1 - r))
+    /// ```
+    ///
+    /// over all hidden units j, with rho_j the mean activation y of unit j over the rows of the batch. With
+    /// dropout, it is the mean over the rows in which the unit is kept, without the scale 1/p: what
+    /// a unit says when it is asked; a unit that is dropped in all rows has no term. `rho` is the mean
+    /// that is wanted, such as 0.05, and `beta` = 0, the default, is no penalty.
+    ///
+    /// The gradient of a step and of [`Trainer::gradients`] includes the penalty's; the losses that
+    /// training reports do not include the penalty. It needs the means over the whole batch before the
+    /// backward pass, so that a large batch does not go through the network in chunks: memory grows
+    /// with the batch. It adds two passes over the active hidden units.
+    ///
+    /// ```
+    /// use thinnet::{
+    ///     Keep, data::Batch, nn::{Activation, Loss, Mlp, Targets}, tensor::MatrixView,
+    ///     train::{Adam, Schedule, Trainer},
+    /// };
+    ///
+    /// // An autoencoder of four patterns.
+    /// let mlp = Mlp::builder(4)
+    ///     .hidden(8, Activation::Logistic, Keep::ONE)
+    ///     .output(4, Loss::SquaredError)
+    ///     .build()?;
+    /// let adam = Adam::new(Schedule::constant(0.05));
+    /// let mut trainer = Trainer::builder(mlp, adam, 4).sparsity(0.1, 0.01).build()?;
+    /// let mut x = [0.0; 16];
+    /// (0..4).for_each(|row| x[5 * row] = 1.0);
+    /// let x = MatrixView::new(&x, 4, 4)?;
+    /// for _ in 0..300 {
+    ///     trainer.step(&Batch::dense(x), Targets::Values(x))?;
+    /// }
+    /// # Ok::<(), thinnet::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Self::build`] fails if `rho` is not above 0 and below 1, `beta` is negative or not finite, a hidden
+    /// layer has units other than logistic ones, a site has Gaussian noise, or classes have weights;
+    /// a step fails if its rows have weights.
+    #[must_use]
+    pub fn sparsity(mut self, rho: f64, beta: f64) -> Self {
+        self.objective.sparsity = Sparsity { rho, beta };
+        self
+    }
+
     /// Scales the gradient down to the norm `c` where its norm is larger, as PyTorch's
     /// `clip_grad_norm_` does: all parameters together, biases included, coupled weight decay not. The
     /// factor is min(1, c / (norm + 1e-6)). The norm is computed in double precision, in an order that
@@ -304,8 +353,11 @@ impl TrainerBuilder {
     pub fn build(self) -> Result<Trainer, Error> {
         let Self { mut mlp, updates, mut objective, max_rows, chunk, seed, isa, finite_inputs } =
             self;
+        // The means of the units are those of the whole batch.
+        let chunk = if objective.is_sparse() { chunk.max(max_rows) } else { chunk };
         updates.check(&mlp.keeps())?;
         objective.prepare(mlp.loss(), mlp.outputs())?;
+        objective.check_sparsity(&mlp)?;
         mlp.set_temperature(Temperature::ONE)?;
         mlp.set_threshold(None)?;
         for (index, layer) in mlp.layers.iter().enumerate() {
