@@ -190,6 +190,31 @@ pub enum Error {
         /// Its noise.
         noise: Noise,
     },
+    /// Maxout units with too few or too many pieces.
+    #[error("{pieces} pieces of a maxout unit: expected from 2 to 256")]
+    Pieces {
+        /// The number of pieces that was given.
+        pieces: usize,
+    },
+    /// Maxout units with an activation.
+    #[error("maxout units with the activation {activation}: expected identity, or no pieces")]
+    MaxoutActivation {
+        /// The activation.
+        activation: String,
+    },
+    /// A network has maxout units where they are not supported.
+    #[error(
+        "hidden layer {layer} has maxout units of {pieces} pieces, which {what} does not support (layer 0 \
+         is the first)"
+    )]
+    Maxout {
+        /// What does not support them.
+        what: &'static str,
+        /// The hidden layer.
+        layer: usize,
+        /// The number of pieces of its units.
+        pieces: usize,
+    },
     /// Both a keep rate and a drop rate are given for the same units.
     #[error(
         "both a keep rate ({keep}) and a drop rate ({drop}) are given: expected only one of the two"

@@ -166,4 +166,32 @@ fn steps_and_predictions_allocate_nothing_after_the_first() {
             assert_eq!(count(|| run(20, &rows)), 0, "in a pool");
         });
     }
+    for noise in [dropout, gaussian] {
+        let mlp = Mlp::builder(784).hidden_maxout(240, 5, noise).hidden_maxout(100, 2, noise);
+        let mlp = mlp.output(10, Loss::SoftmaxCrossEntropy).build().unwrap();
+        let predictor = Predictor::new(mlp.clone()).with_isa(isa()).unwrap();
+        let mut workspace = predictor.workspace(128).unwrap();
+        let trainer = Trainer::builder(mlp, Sgd::new(Schedule::constant(0.01)), 128);
+        let mut trainer = trainer.with_isa(isa()).unwrap().build().unwrap();
+        let rows: Vec<u32> = (0..128).collect();
+        let ids: Vec<u64> = (0..16).collect();
+        let samples = MonteCarlo::new(20).unwrap();
+        let mut run = || {
+            for _ in 0..5 {
+                let batch = Batch::gather(digits.inputs(), &rows).unwrap();
+                let classes = Targets::Classes(&digits.labels().unwrap()[..128]);
+                trainer.step(&batch, classes).unwrap();
+                predictor.predict(&batch, &mut workspace).unwrap();
+                let batch = Batch::gather(digits.inputs(), &rows[..16]).unwrap();
+                let seeds = Seeds::Numbered { base: 1, ids: &ids };
+                predictor.monte_carlo(&batch, &samples, seeds, &mut workspace).unwrap();
+            }
+        };
+        run();
+        assert_eq!(count(&mut run), 0, "maxout units, on the calling thread");
+        pool.install(|| {
+            run();
+            assert_eq!(count(&mut run), 0, "maxout units, in a pool");
+        });
+    }
 }

@@ -1,5 +1,7 @@
 //! A network without its parameters, as described in the metadata.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -10,7 +12,7 @@ use super::{
 use crate::{
     error::Error,
     mask,
-    nn::{Activation, Loss, Mlp, MlpBuilder, Scaling, Temperature, check_threshold},
+    nn::{Activation, Loss, Mlp, MlpBuilder, Scaling, Temperature, check_pieces, check_threshold},
     noise::Noise,
     rate::Keep,
     sigma::Sigma,
@@ -47,7 +49,18 @@ struct Input {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 enum Layer {
-    Dense { activation: Activation, noise: SavedNoise, width: usize },
+    Dense {
+        activation: Activation,
+        noise: SavedNoise,
+        width: usize,
+    },
+    /// A hidden layer of `width` units, each the maximum of `pieces` outputs, from 2 to 256. Output
+    /// j `width` + i is piece j of unit i.
+    Maxout {
+        noise: SavedNoise,
+        pieces: usize,
+        width: usize,
+    },
 }
 
 /// What a dropout site does to its units in training.
@@ -105,6 +118,32 @@ fn temperature(saved: Option<f64>) -> Result<Temperature, Error> {
     Ok(temperature)
 }
 
+/// A hidden layer without its parameters.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Hidden {
+    width: usize,
+    unit: HiddenUnit,
+    noise: Noise,
+}
+
+/// What a unit of a hidden layer computes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum HiddenUnit {
+    Activation(Activation),
+    /// The maximum of so many pieces.
+    Maxout(usize),
+}
+
+impl Hidden {
+    /// The number of pieces of each unit.
+    fn pieces(self) -> usize {
+        match self.unit {
+            HiddenUnit::Activation(_) => 1,
+            HiddenUnit::Maxout(pieces) => pieces,
+        }
+    }
+}
+
 /// A multilayer perceptron without its parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Metadata", into = "Metadata")]
@@ -112,8 +151,7 @@ pub(crate) struct Architecture {
     inputs: usize,
     input_noise: Noise,
     sparse_input: bool,
-    /// Width, activation and noise of each hidden layer.
-    hidden: Vec<(usize, Activation, Noise)>,
+    hidden: Vec<Hidden>,
     outputs: usize,
     loss: Loss,
     scaling: Scaling,
@@ -121,14 +159,31 @@ pub(crate) struct Architecture {
     threshold: Option<f64>,
 }
 
+/// For example, `relu` or `maxout(5)`.
+impl fmt::Display for HiddenUnit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Activation(activation) => activation.fmt(f),
+            Self::Maxout(pieces) => write!(f, "maxout({pieces})"),
+        }
+    }
+}
+
 impl From<&Mlp> for Architecture {
     fn from(mlp: &Mlp) -> Self {
-        let hidden = mlp.layers[..mlp.depth() - 1].iter();
+        let hidden = mlp.layers[..mlp.depth() - 1].iter().map(|layer| Hidden {
+            width: layer.units(),
+            unit: match layer.pieces {
+                1 => HiddenUnit::Activation(layer.activation),
+                pieces => HiddenUnit::Maxout(pieces),
+            },
+            noise: layer.noise,
+        });
         Self {
             inputs: mlp.inputs(),
             input_noise: mlp.input_noise,
             sparse_input: mlp.sparse_input,
-            hidden: hidden.map(|l| (l.weights.outputs(), l.activation, l.noise)).collect(),
+            hidden: hidden.collect(),
             outputs: mlp.outputs(),
             loss: mlp.loss,
             scaling: Scaling::Inverted,
@@ -143,11 +198,14 @@ impl From<Architecture> for Metadata {
     fn from(said: Architecture) -> Self {
         let Architecture { inputs, input_noise, sparse_input, hidden, outputs, loss, .. } = said;
         let Architecture { scaling, temperature, threshold, .. } = said;
-        let output = (outputs, Activation::Identity, Noise::None);
-        let layer = |(width, activation, noise): (usize, Activation, Noise)| Layer::Dense {
-            activation,
-            noise: noise.into(),
-            width,
+        let unit = HiddenUnit::Activation(Activation::Identity);
+        let output = Hidden { width: outputs, unit, noise: Noise::None };
+        let layer = |Hidden { width, unit, noise }: Hidden| {
+            let noise = noise.into();
+            match unit {
+                HiddenUnit::Activation(activation) => Layer::Dense { activation, noise, width },
+                HiddenUnit::Maxout(pieces) => Layer::Maxout { noise, pieces, width },
+            }
         };
         Self {
             format: super::FORMAT,
@@ -167,13 +225,22 @@ impl TryFrom<Metadata> for Architecture {
 
     fn try_from(metadata: Metadata) -> Result<Self, Error> {
         let Metadata { input, layers, loss, scaling, temperature: saved, threshold, .. } = metadata;
-        let layer = |Layer::Dense { activation, noise, width }| {
-            Ok((width, activation, Noise::try_from(noise)?))
+        let layer = |layer| {
+            let (width, unit, noise) = match layer {
+                Layer::Dense { activation, noise, width } => {
+                    (width, HiddenUnit::Activation(activation), noise)
+                }
+                Layer::Maxout { noise, pieces, width } => {
+                    check_pieces(pieces)?;
+                    (width, HiddenUnit::Maxout(pieces), noise)
+                }
+            };
+            Ok(Hidden { width, unit, noise: noise.try_into()? })
         };
         let mut hidden = layers.into_iter().map(layer).collect::<Result<Vec<_>, Error>>()?;
-        let (outputs, activation, noise) = hidden.pop().ok_or(Error::NoLayers)?;
-        if activation != Activation::Identity || noise != Noise::None {
-            return Err(Error::OutputLayer { activation: activation.to_string(), noise });
+        let Hidden { width: outputs, unit, noise } = hidden.pop().ok_or(Error::NoLayers)?;
+        if unit != HiddenUnit::Activation(Activation::Identity) || noise != Noise::None {
+            return Err(Error::OutputLayer { activation: unit.to_string(), noise });
         }
         let (input_noise, sparse_input) = (Noise::try_from(input.noise)?, input.sparse);
         let (inputs, temperature) = (input.width, temperature(saved)?);
@@ -238,7 +305,7 @@ impl Architecture {
 
     /// The number of units in the input, each hidden layer and the output.
     pub fn widths(&self) -> Vec<usize> {
-        let hidden = self.hidden.iter().map(|(width, ..)| *width);
+        let hidden = self.hidden.iter().map(|layer| layer.width);
         [self.inputs].into_iter().chain(hidden).chain([self.outputs]).collect()
     }
 
@@ -249,20 +316,46 @@ impl Architecture {
 
     /// The noise on each layer's inputs.
     pub fn noises(&self) -> impl Iterator<Item = Noise> {
-        [self.input_noise].into_iter().chain(self.hidden.iter().map(|(.., noise)| *noise))
+        [self.input_noise].into_iter().chain(self.hidden.iter().map(|layer| layer.noise))
     }
 
-    /// The activations of the hidden layers.
+    /// The activations of the hidden layers; in a maxout layer, the identity.
     pub fn activations(&self) -> Vec<Activation> {
-        self.hidden.iter().map(|(_, activation, _)| *activation).collect()
+        let activation = |layer: &Hidden| match layer.unit {
+            HiddenUnit::Activation(activation) => activation,
+            HiddenUnit::Maxout(_) => Activation::Identity,
+        };
+        self.hidden.iter().map(activation).collect()
+    }
+
+    /// The numbers of pieces of the units of the hidden layers.
+    pub fn pieces(&self) -> Vec<usize> {
+        self.hidden.iter().map(|layer| layer.pieces()).collect()
+    }
+
+    /// The shape of each layer's weights, `[outputs, inputs]`. A number that is too large for any
+    /// memory is the largest one.
+    pub fn shapes(&self) -> Vec<[usize; 2]> {
+        let pieces = self.pieces().into_iter().chain([1]);
+        let of_layer =
+            |(pair, pieces): (&[usize], usize)| [pair[1].saturating_mul(pieces), pair[0]];
+        self.widths().windows(2).zip(pieces).map(of_layer).collect()
+    }
+
+    /// Refuses maxout units, which `what` does not support.
+    pub fn ensure_no_maxout(&self, what: &'static str) -> Result<(), Error> {
+        match self.pieces().into_iter().enumerate().find(|(_, pieces)| *pieces > 1) {
+            Some((layer, pieces)) => Err(Error::Maxout { what, layer, pieces }),
+            None => Ok(()),
+        }
     }
 
     /// A one-line summary.
     pub fn describe(&self) -> String {
         let sparse = if self.sparse_input { ", sparse" } else { "" };
         let mut text = format!("{} ({}{sparse})", self.inputs, described(self.input_noise));
-        for (width, activation, noise) in &self.hidden {
-            text += &format!("-{width} {activation} ({})", described(*noise));
+        for Hidden { width, unit, noise } in &self.hidden {
+            text += &format!("-{width} {unit} ({})", described(*noise));
         }
         text += &format!("-{} {}", self.outputs, self.loss);
         if self.temperature != Temperature::ONE {
@@ -291,7 +384,7 @@ impl Architecture {
         Self {
             input_noise: Noise::None,
             sparse_input: false,
-            hidden: hidden.map(|&(width, unit, _)| (width, unit, Noise::None)).collect(),
+            hidden: hidden.map(|&layer| Hidden { noise: Noise::None, ..layer }).collect(),
             temperature: Temperature::ONE,
             threshold: None,
             ..self.clone()
@@ -329,10 +422,10 @@ impl Architecture {
     /// Checks, before memory is allocated, that the file has parameters of this shape, or optimiser
     /// state of this shape, under names that start with `prefix`.
     pub fn check_tensors(&self, file: &Reader<'_>, prefix: &str) -> Result<(), Error> {
-        for (layer, pair) in self.widths().windows(2).enumerate() {
+        for (layer, shape) in self.shapes().iter().enumerate() {
             let [weight, bias] = names(prefix, layer);
-            file.find(&weight, &[pair[1], pair[0]], &[ElementType::F32])?;
-            file.find(&bias, &pair[1..], &[ElementType::F32])?;
+            file.find(&weight, shape, &[ElementType::F32])?;
+            file.find(&bias, &shape[..1], &[ElementType::F32])?;
         }
         Ok(())
     }
@@ -366,8 +459,11 @@ impl Architecture {
         if self.sparse_input {
             builder = builder.sparse_input();
         }
-        for &(width, activation, noise) in &self.hidden {
-            builder = builder.hidden(width, activation, noise);
+        for &Hidden { width, unit, noise } in &self.hidden {
+            builder = match unit {
+                HiddenUnit::Activation(activation) => builder.hidden(width, activation, noise),
+                HiddenUnit::Maxout(pieces) => builder.hidden_maxout(width, pieces, noise),
+            };
         }
         builder.output(self.outputs, self.loss)
     }

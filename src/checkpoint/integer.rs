@@ -15,7 +15,7 @@ use super::{
 use crate::{
     error::Error,
     memory::reserve,
-    nn::{IntegerLayer, IntegerMlp, MAX_INPUTS},
+    nn::{IntegerLayer, IntegerMlp, MAX_INPUTS, WITH_8_BITS},
 };
 
 /// The metadata key.
@@ -162,6 +162,7 @@ pub(super) fn network(file: Reader<'_>, verify: Verify) -> Result<IntegerMlp, Er
 /// Checks, before memory is allocated, that the file has all tensors of such a network and no others.
 fn check_tensors(architecture: &Architecture, file: &Reader<'_>) -> Result<(), Error> {
     architecture.check_form(file)?;
+    architecture.ensure_no_maxout(WITH_8_BITS).map_err(|error| file.refuse(error.to_string()))?;
     // Weights, scales, biases, and for all but the output layer the order.
     let depth = architecture.depth();
     file.check_count(4 * depth - 1)?;

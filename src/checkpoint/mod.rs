@@ -24,6 +24,8 @@
 //!                      "width": 1024}, ...], "loss": "softmax_cross_entropy",
 //!                      "mask_format": 1, "scaling": "inverted", "temperature": 1.5,
 //!                      "threshold": 0.25}
+//!                     A layer of maxout units is {"kind": "maxout", "noise": NOISE, "pieces": 5,
+//!                     "width": 240}
 //! NOISE               {"kind": "none"} or {"keep_k": 32768, "kind": "bernoulli"}, keep rate k/65536
 //! thinnet.integer     {"architecture": as above, "definition": 1}
 //! thinnet.checkpoint  {"architecture": as above, "optimiser": {"kind": "sgd",
@@ -34,6 +36,9 @@
 //! If the learning rate in force is not the schedule's, `position` also has `learning_rate`:
 //! `{"factor": 0.5, "kind": "scaled"}` or `{"kind": "fixed", "rate": 0.01}`. A `temperature` of 1 is
 //! left out, as is `threshold` if there is none; a checkpoint has neither.
+//!
+//! Of a maxout layer, `width` is the number of units, and the tensors have `pieces` times as many
+//! outputs: output j `width` + i is piece j of unit i. Versions of thinnet without maxout units refuse it.
 //!
 //! The last layer is the output. The value of each of these keys is a JSON object as a string,
 //! with sorted keys, so the same model gives the same bytes; unknown fields are refused. `definition`

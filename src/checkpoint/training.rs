@@ -229,8 +229,8 @@ impl<'a> Saved<'a> {
         for state in &optimiser.states {
             architecture.check_tensors(&file, &prefix(state))?;
         }
-        for (layer, &width) in architecture.widths()[1..].iter().enumerate() {
-            file.find(&pending(layer), &[width], &[ElementType::F32])?;
+        for (layer, shape) in architecture.shapes().iter().enumerate() {
+            file.find(&pending(layer), &shape[..1], &[ElementType::F32])?;
         }
         Ok(Self { file, architecture, optimiser, allowed, position })
     }
@@ -271,7 +271,7 @@ impl<'a> Saved<'a> {
             }
         };
         let numbers = |moved, first, later| if moved { later } else { Allowed::Only(first) };
-        let widths = mlp.widths();
+        let outputs: Vec<_> = mlp.layers.iter().map(|layer| layer.weights.outputs()).collect();
         let mut tensors = loaded_network(mlp);
         if let Some(best) = best {
             for (layer, kept) in best.layers.iter_mut().enumerate() {
@@ -290,7 +290,7 @@ impl<'a> Saved<'a> {
                     tensors.push(biases.allowing(numbers(moved, init.biases, later)));
                 }
             }
-            let outputs = widths[layer + 1];
+            let outputs = outputs[layer];
             let to = ReadInto::Values(&mut state.pending[..outputs]);
             tensors.push(Tensor::new(pending(layer), vec![outputs], to).allowing(factors));
         }
@@ -305,10 +305,9 @@ impl<'a> Saved<'a> {
         let factors = mlp.layers.iter().map(|layer| nothing_pending(layer.weights.outputs()));
         let mut factors = factors.collect::<Result<Vec<_>, Error>>()?;
         let mut tensors = loaded_network(&mut mlp);
-        for (layer, (factors, pair)) in
-            factors.iter_mut().zip(architecture.widths().windows(2)).enumerate()
+        for (layer, (factors, [outputs, inputs])) in
+            factors.iter_mut().zip(architecture.shapes()).enumerate()
         {
-            let (inputs, outputs) = (pair[0], pair[1]);
             let states = optimiser.states.iter().map(|state| prefix(state)).zip(allowed.clone());
             let best = position.best.then(|| (BEST.to_owned(), Allowed::Finite));
             for (prefix, allowed) in states.chain(best) {

@@ -16,22 +16,30 @@ const NUMBERS_PER_UNIT: usize = 5;
 /// The numbers for each input while operations are folded into a layer, in f32: four f64.
 const NUMBERS_PER_INPUT: usize = 8;
 
-/// Refuses a network of these widths that is too large for a file of `file` bytes. Network and
-/// file then take at most 4 times the size of the file plus 48 MiB; the rest of the 64 MiB is for
-/// what the readers need meanwhile.
+/// [`check_shapes`] for a network of these widths.
 pub(super) fn check(widths: &[usize], file: usize) -> Result<(), String> {
+    let shapes: Vec<_> = widths.windows(2).map(|pair| [pair[1], pair[0]]).collect();
+    check_shapes(&shapes, file)
+}
+
+/// Refuses a network of layers of these shapes, `[outputs, inputs]`, that is too large for a file of
+/// `file` bytes. Network and file then take at most 4 times the size of the file plus 48 MiB; the rest
+/// of the 64 MiB is for what the readers need meanwhile.
+pub(super) fn check_shapes(shapes: &[[usize; 2]], file: usize) -> Result<(), String> {
     let most = file.saturating_mul(BYTES_PER_FILE_BYTE).saturating_add(BASE_BYTES);
     let padded = |width: usize| width.checked_next_multiple_of(64).unwrap_or(usize::MAX);
-    let bytes = widths.windows(2).fold(0_usize, |sum, pair| {
+    let bytes = shapes.iter().fold(0_usize, |sum, &[outputs, inputs]| {
         let weights =
-            padded(pair[0]).saturating_add(NUMBERS_PER_UNIT).saturating_mul(padded(pair[1]));
-        let numbers = weights.saturating_add(pair[0].saturating_mul(NUMBERS_PER_INPUT));
+            padded(inputs).saturating_add(NUMBERS_PER_UNIT).saturating_mul(padded(outputs));
+        let numbers = weights.saturating_add(inputs.saturating_mul(NUMBERS_PER_INPUT));
         sum.saturating_add(numbers.saturating_mul(size_of::<f32>()))
     });
     if bytes <= most {
         return Ok(());
     }
-    let widths: Vec<_> = widths.iter().map(usize::to_string).collect();
+    let inputs = shapes.first().map(|[_, inputs]| inputs);
+    let widths = inputs.into_iter().chain(shapes.iter().map(|[outputs, _]| outputs));
+    let widths: Vec<_> = widths.map(usize::to_string).collect();
     let widths = list(&widths);
     Err(format!(
         "layers of {widths} units take {bytes} bytes of memory (padded to multiples of 64): \

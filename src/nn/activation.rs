@@ -23,6 +23,7 @@ use crate::{
     thin::Unit,
 };
 pub use elu::EluAlpha;
+pub(super) use identity::Identity;
 pub use leaky_relu::NegativeSlope;
 
 units! {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize, Serializer, ser::Error as _};
 
 use super::{Activation, Initialisation, Layer, Loss, Mlp, Temperature};
-use crate::{error::Error, memory::reserve, noise::Noise};
+use crate::{error::Error, memory::reserve, noise::Noise, thin::maxout::MAX_PIECES};
 
 /// A builder for an [`Mlp`], layer by layer from the input: the hidden layers, then one output
 /// layer. The other calls may come at any point; if two set the same thing, the later one wins.
@@ -57,8 +57,27 @@ fn refuse_late<S: Serializer>(late: &Option<String>, _: S) -> Result<S::Ok, S::E
 #[serde(deny_unknown_fields)]
 struct Hidden {
     width: usize,
+    /// Only in a maxout layer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pieces: Option<usize>,
     activation: Activation,
     noise: Noise,
+}
+
+impl Hidden {
+    fn check_pieces(&self) -> Result<(), Error> {
+        let Some(pieces) = self.pieces else { return Ok(()) };
+        check_pieces(pieces)?;
+        match self.activation {
+            Activation::Identity => Ok(()),
+            activation => Err(Error::MaxoutActivation { activation: activation.to_string() }),
+        }
+    }
+}
+
+/// Checks the number of pieces of a maxout unit.
+pub(crate) fn check_pieces(pieces: usize) -> Result<(), Error> {
+    if (2..=MAX_PIECES).contains(&pieces) { Ok(()) } else { Err(Error::Pieces { pieces }) }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -145,7 +164,40 @@ impl MlpBuilder {
     pub fn hidden(self, width: usize, activation: Activation, noise: impl Into<Noise>) -> Self {
         let noise = noise.into().simplest();
         let mut layers = self.layer(|| format!("`hidden` of {width} units"));
-        layers.hidden.push(Hidden { width, activation, noise });
+        layers.hidden.push(Hidden { width, pieces: None, activation, noise });
+        layers
+    }
+
+    /// Adds a hidden layer of maxout units (Goodfellow et al. 2013), with the number of units, the
+    /// number k of linear pieces of each, from 2 to 256, and the noise on the units' outputs, for which
+    /// a keep rate stands for dropout. Unit i is
+    ///
+    /// - h_i = max over j = 0 .. k - 1 of z_ij, with z_ij = w_ij x + b_ij
+    ///
+    /// and the gradient of h_i goes to the first piece with the largest z. Noise is drawn for units, not
+    /// for pieces.
+    ///
+    /// The layer has the parameters of a layer of k times `units` units. Row j `units` + i of its
+    /// weights is piece j of unit i. Max-norm bounds the weights of each piece.
+    ///
+    /// ```
+    /// use thinnet::{Keep, nn::{Loss, Mlp}};
+    ///
+    /// let mlp = Mlp::builder(1).hidden_maxout(1, 2, Keep::ONE).output(1, Loss::SquaredError);
+    /// let mut mlp = mlp.build()?;
+    /// // max(x, -x) = |x|
+    /// mlp.set_weights(0, &[1.0, -1.0])?;
+    /// mlp.set_weights(1, &[1.0])?;
+    /// let plain = thinnet::nn::PlainNetwork::from(&mlp);
+    /// assert_eq!(plain.predict(&[-3.0])?, [3.0]);
+    /// assert_eq!((mlp.widths(), mlp.pieces()), (vec![1, 1, 1], vec![2]));
+    /// # Ok::<(), thinnet::Error>(())
+    /// ```
+    #[must_use]
+    pub fn hidden_maxout(self, units: usize, pieces: usize, noise: impl Into<Noise>) -> Self {
+        let (width, noise, activation) = (units, noise.into().simplest(), Activation::Identity);
+        let mut layers = self.layer(|| format!("`hidden_maxout` of {width} units"));
+        layers.hidden.push(Hidden { width, pieces: Some(pieces), activation, noise });
         layers
     }
 
@@ -176,7 +228,7 @@ impl MlpBuilder {
     ///
     /// # Errors
     /// There is no output layer, or a layer after it; the input or a layer has no units, or a
-    /// softmax is over a single unit; a sparse input has noise other than dropout; or there is not
+    /// softmax is over a single unit; maxout units have fewer than 2 or more than 256 pieces; a sparse input has noise other than dropout; or there is not
     /// enough memory for the weights.
     pub fn build(self) -> Result<Mlp, Error> {
         let (initialisation, seed) = (self.initialisation, self.seed);
@@ -191,11 +243,13 @@ impl MlpBuilder {
     /// Builds the network with all parameters 0, for callers that fill them in.
     pub(crate) fn build_zeroed(self) -> Result<Mlp, Error> {
         let Output { width, loss } = *self.check()?;
-        let output = Hidden { width, activation: Activation::Identity, noise: Noise::None };
+        let activation = Activation::Identity;
+        let output = Hidden { width, pieces: None, activation, noise: Noise::None };
         let mut inputs = self.inputs;
         let mut layers = reserve("layers", self.hidden.len() + 1)?;
-        for Hidden { width, activation, noise } in self.hidden.into_iter().chain([output]) {
-            layers.push(Layer::zeroed(inputs, width, activation, noise)?);
+        for layer in self.hidden.into_iter().chain([output]) {
+            let Hidden { width, pieces, activation, noise } = layer;
+            layers.push(Layer::zeroed(inputs, width, pieces.unwrap_or(1), activation, noise)?);
             inputs = width;
         }
         let Self { input_noise, sparse_input, .. } = self;
@@ -214,6 +268,9 @@ impl MlpBuilder {
         }
         if self.hidden.iter().map(|hidden| hidden.width).chain([output.width]).any(|n| n == 0) {
             return Err(Error::Zero { what: "layer width", expected: "at least one unit" });
+        }
+        for hidden in &self.hidden {
+            hidden.check_pieces()?;
         }
         if self.sparse_input {
             Noise::ensure_dropout("a sparse input", [self.input_noise])?;

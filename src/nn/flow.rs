@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{
-    Drawn, Mlp, NetworkView,
+    Drawn, Layer, Mlp, NetworkView,
     view::{LayerInputs, LayerWeights},
 };
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
     thin::{
         Gaps, InputBits, Lists, Panels, ThinningBits,
         integer::{self, Of, QuadLists},
+        maxout::Maxima,
         noise,
     },
 };
@@ -28,6 +29,8 @@ pub(crate) struct Flow {
     quads: Vec<QuadLists>,
     /// z of each layer; for the output layer these are the logits.
     pub z: Vec<Panels>,
+    /// The units of each maxout layer.
+    pub maxima: Vec<Option<Maxima>>,
     capacity: usize,
     /// The number of units of the input and of each layer.
     widths: Vec<usize>,
@@ -37,11 +40,16 @@ impl Flow {
     pub fn with_capacity(mlp: &Mlp, rows: usize) -> Result<Self, Error> {
         let widths = mlp.widths();
         let lists = widths[..mlp.depth()].iter().map(|&width| Lists::with_capacity(rows, width));
-        let z = widths[1..].iter().map(|&width| Panels::with_capacity(rows, width));
+        let z = mlp.layers.iter().map(|l| Panels::with_capacity(rows, l.weights.outputs()));
+        let maxima = |layer: &Layer| {
+            let maxima = || Maxima::with_capacity(rows, layer.units(), layer.pieces);
+            (layer.pieces > 1).then(maxima).transpose()
+        };
         let quads = widths[..mlp.depth()].iter().map(|&width| QuadLists::with_capacity(0, width));
         Ok(Self {
             lists: lists.collect::<Result<_, _>>()?,
             z: z.collect::<Result<_, _>>()?,
+            maxima: mlp.layers.iter().map(maxima).collect::<Result<_, Error>>()?,
             quads: quads.collect::<Result<_, _>>()?,
             capacity: rows,
             widths,
@@ -82,7 +90,11 @@ impl Flow {
         same("layers", self.z.len(), mlp.depth())?;
         same("inputs", self.widths[0], mlp.inputs())?;
         for (&width, layer) in self.widths[1..].iter().zip(&mlp.layers) {
-            same("units in one of the layers", width, layer.weights.outputs())?;
+            same("units in one of the layers", width, layer.units())?;
+        }
+        for (maxima, layer) in self.maxima.iter().zip(&mlp.layers) {
+            let pieces = maxima.as_ref().map_or(1, Maxima::pieces);
+            same("pieces of the units of one of the layers", pieces, layer.pieces)?;
         }
         at_most("rows of a batch", self.capacity, rows)
     }
@@ -107,6 +119,8 @@ impl Flow {
                 if layer == last {
                     Error::NonFinite { what: "logit", row, column: unit, value }
                 } else {
+                    // In a maxout layer, the sum is that of a piece.
+                    let unit = unit % self.widths[layer + 1];
                     Error::NonFiniteSum { what: "sum", row, layer, unit, value }
                 }
             })?;
@@ -191,6 +205,7 @@ impl Flow {
             if index == last {
                 layer.output(pass, x, z);
             } else {
+                let z = (z, self.maxima[index].as_mut());
                 layer.forward(pass, x, drawn(index + 1), z, &mut above[0]);
             }
             done(index);

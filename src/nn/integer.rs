@@ -9,6 +9,9 @@ mod tests;
 
 use std::fmt;
 
+/// What has no maxout units, in errors.
+pub(crate) const WITH_8_BITS: &str = "a network with 8-bit weights";
+
 pub(crate) use layer::{IntegerLayer, MAX_INPUTS, SCALES, rounded, scale_of};
 
 use super::{Mlp, Temperature};
@@ -91,8 +94,10 @@ impl IntegerMlp {
     /// # Errors
     /// A weight or bias is not finite, or a weight is so large that its 8-bit value times the scale
     /// would not be; a layer has more than 133,144 inputs; the batch does not have the network's
-    /// number of columns, or has a number that is not finite; or there is not enough memory.
+    /// number of columns, or has a number that is not finite; the network has maxout units; or there is
+    /// not enough memory.
     pub fn new(mlp: &Mlp, calibration: &Batch<'_>) -> Result<Self, Error> {
+        mlp.ensure_no_maxout(WITH_8_BITS, 0..mlp.depth())?;
         calibration.check(mlp.inputs(), true)?;
         let mut layers = reserve("layers", mlp.depth())?;
         for (index, layer) in mlp.layers.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! The multilayer perceptron.
 
-use std::fmt;
+use std::{fmt, ops::Range};
 
 use super::{Activation, Layer, Loss, MlpBuilder, Temperature};
 use crate::{
@@ -71,7 +71,7 @@ impl Mlp {
     /// The number of units of the input, of each hidden layer and of the output.
     pub fn widths(&self) -> Vec<usize> {
         let inputs = self.layers.first().map(|layer| layer.weights.inputs());
-        inputs.into_iter().chain(self.layers.iter().map(|layer| layer.weights.outputs())).collect()
+        inputs.into_iter().chain(self.layers.iter().map(Layer::units)).collect()
     }
 
     /// The number of input units.
@@ -146,6 +146,24 @@ impl Mlp {
         self.layers[..self.depth() - 1].iter().map(|layer| layer.activation).collect()
     }
 
+    /// The number of linear pieces of the units of each hidden layer: 1, or more in a [maxout
+    /// layer](MlpBuilder::hidden_maxout).
+    pub fn pieces(&self) -> Vec<usize> {
+        self.layers[..self.depth() - 1].iter().map(|layer| layer.pieces).collect()
+    }
+
+    /// Refuses maxout units in the given layers; `what` does not support them.
+    pub(crate) fn ensure_no_maxout(
+        &self,
+        what: &'static str,
+        layers: Range<usize>,
+    ) -> Result<(), Error> {
+        match layers.map(|layer| (layer, self.layers[layer].pieces)).find(|(_, k)| *k > 1) {
+            Some((layer, pieces)) => Err(Error::Maxout { what, layer, pieces }),
+            None => Ok(()),
+        }
+    }
+
     /// The loss.
     #[inline]
     pub fn loss(&self) -> Loss {
@@ -162,7 +180,8 @@ impl Mlp {
         self.layers.iter().map(|l| (l.weights.inputs() + 1) * l.weights.outputs()).sum()
     }
 
-    /// The weights of a layer, row-major `[outputs][inputs]` as in PyTorch's `nn.Linear`.
+    /// The weights of a layer, row-major `[outputs][inputs]` as in PyTorch's `nn.Linear`. In a [maxout
+    /// layer](MlpBuilder::hidden_maxout) each piece of each unit is an output.
     ///
     /// # Errors
     /// There is no such layer, or not enough memory.
@@ -171,7 +190,7 @@ impl Mlp {
         self.layers[layer].weights.to_rows()
     }
 
-    /// The biases of a layer.
+    /// The biases of a layer, one per output.
     ///
     /// # Errors
     /// There is no such layer.
@@ -193,7 +212,7 @@ impl Mlp {
     /// Replaces the biases of a layer.
     ///
     /// # Errors
-    /// There is no such layer, or it has a different number of units.
+    /// There is no such layer, or it has a different number of outputs.
     pub fn set_bias(&mut self, layer: usize, bias: &[f32]) -> Result<(), Error> {
         below("layer", self.depth(), layer)?;
         let layer = &mut self.layers[layer];

@@ -37,6 +37,7 @@ use crate::{
 pub(crate) use activation::UnitVisitor;
 pub use activation::{Activation, EluAlpha, NegativeSlope};
 pub use builder::MlpBuilder;
+pub(crate) use builder::check_pieces;
 pub(crate) use convention::max_norm_from_paper;
 pub use convention::{PaperMlp, Scaling};
 pub(crate) use drawn::Drawn;
@@ -44,7 +45,7 @@ pub use ensemble::Ensemble;
 pub(crate) use flow::Flow;
 pub use init::Initialisation;
 pub use integer::IntegerMlp;
-pub(crate) use integer::{IntegerLayer, MAX_INPUTS, SCALES};
+pub(crate) use integer::{IntegerLayer, MAX_INPUTS, SCALES, WITH_8_BITS};
 pub(crate) use layer::Layer;
 pub use loss::{
     GaussianBeta, HuberDelta, Loss, PredictionKind, QuantileLevels, TargetKind, Targets,

@@ -31,6 +31,10 @@ pub struct PlainLayer {
     pub bias: Vec<f64>,
     /// f in y = f(W x + b).
     pub activation: Activation,
+    /// The number of linear pieces of each unit: 1, or in a [maxout
+    /// layer](super::MlpBuilder::hidden_maxout) k. Then y_i = f(max over j of z_(j m + i)), with z = W x + b
+    /// and m the number of units.
+    pub pieces: usize,
 }
 
 /// A self-contained network without dropout that runs one row at a time, in f64.
@@ -62,6 +66,7 @@ impl fmt::Debug for PlainLayer {
             .field("weights", &Few(self.weights.iter().map(|row| Few(row.iter()))))
             .field("bias", &Few(self.bias.iter()))
             .field("activation", &self.activation)
+            .field("pieces", &self.pieces)
             .finish()
     }
 }
@@ -74,6 +79,24 @@ impl fmt::Debug for PlainNetwork {
             .field("loss", &self.loss)
             .field("temperature", &self.temperature)
             .finish()
+    }
+}
+
+impl PlainLayer {
+    /// The output with the largest z of each unit, and of several the first: unit i has outputs i,
+    /// i + m and so on, with m the number of units. NaN is larger than any number.
+    ///
+    /// # Errors
+    /// The number of outputs is not a multiple of the number of pieces.
+    pub(crate) fn winners(&self, z: &[f64]) -> Result<Vec<usize>, Error> {
+        let units = z.len().checked_div(self.pieces).unwrap_or(0);
+        same_size("outputs of a layer", units * self.pieces, z.len())?;
+        let winner = |unit: usize| {
+            let larger = |z: f64, than: f64| z > than || z.is_nan() && !than.is_nan();
+            let pieces = (unit..z.len()).step_by(units);
+            pieces.fold(unit, |best, next| if larger(z[next], z[best]) { next } else { best })
+        };
+        Ok((0..units).map(winner).collect())
     }
 }
 
@@ -93,6 +116,7 @@ impl From<&Mlp> for PlainNetwork {
                     .collect(),
                 bias: layer.bias[..layer.weights.outputs()].iter().map(|&b| f64::from(b)).collect(),
                 activation: layer.activation,
+                pieces: layer.pieces,
             })
             .collect();
         Self { layers, loss: mlp.loss, temperature: mlp.temperature }
@@ -129,15 +153,14 @@ impl PlainNetwork {
                 // A dropped unit is zero, whatever its value was.
                 *x = if factor == 0.0 { 0.0 } else { *x * factor };
             }
-            x = layer
+            let z: Vec<f64> = layer
                 .weights
                 .iter()
                 .zip(&layer.bias)
-                .map(|(w, b)| {
-                    let z = b + w.iter().zip(&x).map(|(w, x)| w * x).sum::<f64>();
-                    layer.activation.value(z)
-                })
+                .map(|(w, b)| b + w.iter().zip(&x).map(|(w, x)| w * x).sum::<f64>())
                 .collect();
+            let winners = layer.winners(&z)?.into_iter();
+            x = winners.map(|winner| layer.activation.value(z[winner])).collect();
         }
         Ok(x)
     }

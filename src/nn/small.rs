@@ -24,8 +24,12 @@ pub(crate) struct Small {
 }
 
 impl Small {
-    /// The memory for a network, if it is small: if this path is the fastest for at least one row.
+    /// The memory for a network, if it is small: if this path is the fastest for at least one row. It
+    /// has no maxout units.
     pub fn new(mlp: &Mlp) -> Option<Box<Self>> {
+        if mlp.layers.iter().any(|layer| layer.pieces > 1) {
+            return None;
+        }
         let widest =
             mlp.layers.iter().map(|layer| layer.weights.inputs().max(layer.weights.outputs()));
         let rows = rows_one_by_one(widest.max().unwrap_or(0), mlp.parameters());

@@ -90,7 +90,12 @@ impl ThinnedNetwork {
             .enumerate()
             .map(|(index, layer)| {
                 let scale = 1.0 / mlp.keep_below(index).get();
-                let (inputs, outputs) = (&standing[index], &standing[index + 1]);
+                let (inputs, units) = (&standing[index], &standing[index + 1]);
+                // All pieces of the units that stand.
+                let m = layer.weights.len() / layer.pieces;
+                let pieces = 0..layer.pieces;
+                let outputs: Vec<_> =
+                    pieces.flat_map(|j| units.iter().map(move |&n| j * m + n)).collect();
                 PlainLayer {
                     weights: outputs
                         .iter()
@@ -98,6 +103,7 @@ impl ThinnedNetwork {
                         .collect(),
                     bias: outputs.iter().map(|&n| layer.bias[n]).collect(),
                     activation: layer.activation,
+                    pieces: layer.pieces,
                 }
             })
             .collect();

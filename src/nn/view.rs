@@ -1,6 +1,9 @@
 //! Views of a network and its layers, as used in a forward pass.
 
-use super::{Drawn, Layer, Mlp, Rounded, activation::UnitVisitor};
+use super::{
+    Drawn, Layer, Mlp, Rounded,
+    activation::{Identity, UnitVisitor},
+};
 use crate::{
     mask::Mask,
     noise::Noise,
@@ -10,6 +13,7 @@ use crate::{
         Bf16, Element, LayerState, Lists, Panel, Panels, Slope, Tiles, Unit,
         forward::{self, Epilogue, Floats, Scale, Weights},
         integer::{self, Integers, QuadLists, QuadTiles},
+        maxout::{self, Maxima},
         moments::{self, Deviations, Inputs},
         noise::{self, LeavesSlope},
     },
@@ -103,15 +107,19 @@ impl<'a> LayerView<'a> {
     /// The forward pass of a hidden layer, from its inputs to the lists of the next layer. `drawn`
     /// is for its outputs; if it is nothing, they are neither dropped nor scaled. `z` is left as
     /// described in [`forward::hidden`]. With integer weights, the outputs are left in `z` instead,
-    /// without what was drawn for them: see [`integer::hidden`].
+    /// without what was drawn for them: see [`integer::hidden`]. In a maxout layer, which has no integer
+    /// weights, `z` is left complete, and the maxima as `z` otherwise.
     pub fn forward(
         self,
         pass: Pass,
         x: LayerInputs<'_>,
         drawn: &Drawn,
-        z: &mut Panels,
+        (z, maxima): (&mut Panels, Option<&mut Maxima>),
         out: &mut Lists,
     ) {
+        if let Some(maxima) = maxima {
+            return self.forward_maxout(pass, x, drawn, (z, maxima), out);
+        }
         match self.weights {
             LayerWeights::Floats(w) => {
                 self.forward_floats(pass, Floats { w, x: x.lists }, drawn, z, out);
@@ -143,6 +151,31 @@ impl<'a> LayerView<'a> {
         self.layer.activation.dispatch(hidden);
         if let Some(factors) = factors {
             noise::multiply(pass, factors, out, self.backward.then_some(z));
+        }
+    }
+
+    /// [`Self::forward`] for a maxout layer.
+    fn forward_maxout(
+        self,
+        pass: Pass,
+        x: LayerInputs<'_>,
+        drawn: &Drawn,
+        (z, maxima): (&mut Panels, &mut Maxima),
+        out: &mut Lists,
+    ) {
+        self.output(pass, x, z);
+        let (mask, factors) = (drawn.mask(), drawn.factors());
+        let keep = if mask.is_some() { self.layer.noise.keep() } else { Keep::ONE };
+        let (width, backward) = (self.layer.units(), self.backward);
+        if backward && factors.is_some() {
+            let epilogue = Epilogue { unit: LeavesSlope(Identity), width, keep, mask, backward };
+            maxout::hidden(pass, z, &epilogue, maxima, out);
+        } else {
+            let epilogue = Epilogue { unit: Identity, width, keep, mask, backward };
+            maxout::hidden(pass, z, &epilogue, maxima, out);
+        }
+        if let Some(factors) = factors {
+            noise::multiply(pass, factors, out, backward.then_some(maxima.values_mut()));
         }
     }
 

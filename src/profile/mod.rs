@@ -253,7 +253,7 @@ impl Log {
         let density = |layer: usize| self.activity[layer].density / steps as f64;
         let mut dense = 0.0;
         let mut layer = |index: usize| {
-            let (inputs, outputs) = (widths[index], widths[index + 1]);
+            let (inputs, outputs) = (widths[index], mlp.layers[index].weights.outputs());
             let weights = inputs as f64 * outputs as f64;
             let product = 2.0 * rows as f64 * weights;
             let down = if index == 0 { product } else { 2.0 * product };

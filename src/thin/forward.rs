@@ -187,13 +187,13 @@ pub(crate) struct Epilogue<'a, U> {
 /// A panel for an epilogue.
 pub(crate) struct FinishPanel<'a> {
     /// The layer's bias and pending factors.
-    scale: Scale<'a>,
+    pub(super) scale: Scale<'a>,
     /// The panel's index.
-    n: usize,
+    pub(super) n: usize,
     /// One panel per row.
-    sums: &'a mut [Panel],
+    pub(super) sums: &'a mut [Panel],
     /// Where the outputs go.
-    out: ListRuns<'a>,
+    pub(super) out: ListRuns<'a>,
 }
 
 /// An [`Epilogue`] as a trait object. It is called once per panel, so that the pass over the tiles

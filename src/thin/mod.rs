@@ -20,6 +20,7 @@
 //! [`dense`] has the products of a block whose inputs are all active in every row, and [`outer`]
 //! products 2 and 3 of a layer of at most 16 outputs.
 //! [`row`] has product 1 of a single row without lists, for predictions of small networks.
+//! [`maxout`] has the maxima of units with several linear pieces.
 //! [`moments`] propagates a mean and a standard deviation through product 1 instead.
 //!
 //! Although z is defined with b and s, the panels hold the sums alone, from product 1 until
@@ -43,6 +44,7 @@ pub(crate) mod forward;
 pub(crate) mod gradient;
 pub(crate) mod integer;
 mod lists;
+pub(crate) mod maxout;
 pub(crate) mod moments;
 pub(crate) mod noise;
 mod outer;

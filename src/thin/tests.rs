@@ -176,6 +176,7 @@ fn plain_layer(w: &[f32], s: &[f32], b: &[f32]) -> PlainLayer {
         weights: w.chunks_exact(w.len() / s.len()).zip(s).map(unit).collect(),
         bias: b.iter().map(|&b| b.into()).collect(),
         activation: Activation::Identity,
+        pieces: 1,
     }
 }
 

@@ -15,6 +15,7 @@ use crate::{
     thin::{
         ByInput, Kept, LayerState, PANEL, Panel, Panels, ProductPath, Tiles, Unit,
         backward::BelowUnit,
+        maxout::{self, Maxima},
         sparsity::{self, Sparsity},
         update::{self, Parameters, Rule, StepOptions, Sum},
         visit::{LayerBelow, Operands},
@@ -88,12 +89,14 @@ impl Backward {
     ) -> bool {
         let (activation, backward) = self.layer(pass, mlp, flow, index);
         let layer = &mut mlp.layers[index];
-        activation.dispatch(Update {
+        let overflowed = activation.dispatch(Update {
             backward,
             step,
             weights: &mut layer.weights,
             bias: layer.bias.as_chunks_mut().0,
-        })
+        });
+        self.spread(pass, flow, index);
+        overflowed
     }
 
     /// Updates layer `index` by the gradient in `step`, to which no further rows are added, and by
@@ -141,6 +144,18 @@ impl Backward {
         let weights = &mlp.layers[index].weights;
         let (activation, backward) = self.layer(pass, mlp, flow, index);
         activation.dispatch(Collect { backward, weights, pending, to });
+        self.spread(pass, flow, index);
+    }
+
+    /// If the layer below layer `index` is a maxout layer, computes the gradient of its z and biases from
+    /// that of its units.
+    fn spread(&mut self, pass: Pass, flow: &mut Flow, index: usize) {
+        let Some(below) = index.checked_sub(1) else { return };
+        if let Some(maxima) = &flow.maxima[below] {
+            maxout::spread(pass, maxima, &mut flow.z[below]);
+            let to = self.bias_gradient_mut(below);
+            update::bias_gradient(pass.isa, &flow.z[below], to);
+        }
     }
 
     /// Adds the gradient of the sparsity penalty of the units below layer `index`, of which the first has
@@ -187,6 +202,9 @@ impl Backward {
         }
         let (low, high) = flow.z.split_at_mut(index);
         let below = low.last_mut().zip(gradients_below.last_mut());
+        let below = below.map(|(dz, gradient)| (dz, gradient.as_chunks_mut().0));
+        let maxima = index.checked_sub(1).and_then(|below| flow.maxima[below].as_mut());
+        let below = maxima.map(Maxima::gradients_mut).or(below);
         // If there is no layer below, its activation is not used.
         let layer = &mlp.layers[index.saturating_sub(1)];
         let backward = LayerBackward {
@@ -199,7 +217,7 @@ impl Backward {
                 by_input: &self.by_input,
             },
             noise: layer.noise,
-            below: below.map(|(dz, gradient)| (dz, gradient.as_chunks_mut().0)),
+            below,
             bias_gradient: gradients[0].as_chunks().0,
             squares: self.squares.as_chunks_mut().0,
         };
@@ -213,7 +231,7 @@ struct LayerBackward<'a> {
     operands: Operands<'a>,
     /// The noise on the outputs of the layer below.
     noise: Noise,
-    /// dz and the bias gradient of the layer below.
+    /// dz and the bias gradient of the layer below; in a maxout layer, those of its units.
     below: Option<(&'a mut Panels, &'a mut [Panel])>,
     bias_gradient: &'a [Panel],
     squares: &'a mut [Panel],

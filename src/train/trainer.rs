@@ -655,6 +655,8 @@ mod average_tests;
 #[cfg(test)]
 mod chunk_tests;
 #[cfg(test)]
+mod maxout_tests;
+#[cfg(test)]
 mod noise_tests;
 #[cfg(test)]
 mod optimiser_tests;

@@ -28,6 +28,7 @@ mod integer_models;
 mod integer_predictions;
 mod learning_rate;
 mod masks;
+mod maxout;
 mod metrics;
 mod models;
 #[cfg(feature = "digits")]

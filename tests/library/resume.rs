@@ -249,7 +249,7 @@ fn a_step_beyond_the_maximum_is_refused() {
 }
 
 /// The file with another text in its header.
-fn altered(bytes: &[u8], text: &str, other: &str) -> Vec<u8> {
+pub fn altered(bytes: &[u8], text: &str, other: &str) -> Vec<u8> {
     let n = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let header = std::str::from_utf8(&bytes[8..8 + n]).unwrap();
     assert!(header.contains(text), "{header}");

@@ -166,6 +166,7 @@ fn model<'m>(
     parameters: Vec<Tensor<WriteFrom<'m>>>,
     export: &Export,
 ) -> Result<Message<'m>, Error> {
+    network.ensure_no_maxout("an ONNX graph")?;
     let is_gelu = |f: &Activation| matches!(f, Activation::Gelu | Activation::GeluTanh);
     let has_gelu = network.activations().iter().any(is_gelu);
     let (opset, ir_version) = if has_gelu { WITH_GELU } else { (OPSET, IR_VERSION) };

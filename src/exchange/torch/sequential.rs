@@ -36,25 +36,43 @@ enum Module {
     LeakyRelu(NegativeSlope),
     GeluTanh,
     Elu(EluAlpha),
+    /// The three modules of a maxout layer: `[rows][pieces * units]` becomes `[rows][pieces][units]`,
+    /// then `[rows][1][units]`, then `[rows][units]`.
+    Unflatten(usize, usize),
+    MaxPool(usize),
+    Flatten,
 }
 
 impl From<&Mlp> for Sequential {
     fn from(mlp: &Mlp) -> Self {
         let widths = mlp.widths();
-        Self::new(&widths, &mlp.keeps(), &mlp.activations())
+        Self::new(&widths, &mlp.keeps(), &mlp.activations(), &mlp.pieces())
     }
 }
 
 impl Sequential {
     /// The modules of a network with these widths, keep rates of each layer's inputs, and
-    /// activations of the hidden layers.
-    pub(super) fn new(widths: &[usize], keeps: &[Keep], activations: &[Activation]) -> Self {
+    /// activations and numbers of pieces of the hidden layers.
+    pub(super) fn new(
+        widths: &[usize],
+        keeps: &[Keep],
+        activations: &[Activation],
+        pieces: &[usize],
+    ) -> Self {
         let mut modules = Vec::new();
         for (layer, (pair, keep)) in widths.windows(2).zip(keeps).enumerate() {
             if keep.drops() {
                 modules.push(Module::Dropout(*keep));
             }
-            modules.push(Module::Linear(pair[0], pair[1]));
+            let (units, pieces) = (pair[1], pieces.get(layer).copied().unwrap_or(1));
+            modules.push(Module::Linear(pair[0], units.saturating_mul(pieces)));
+            if pieces > 1 {
+                modules.extend([
+                    Module::Unflatten(pieces, units),
+                    Module::MaxPool(pieces),
+                    Module::Flatten,
+                ]);
+            }
             modules.extend(activations.get(layer).copied().and_then(module));
         }
         Self { modules }
@@ -98,6 +116,11 @@ impl fmt::Display for Sequential {
                 Module::LeakyRelu(slope) => write!(f, "nn.LeakyReLU({})", slope.get())?,
                 Module::GeluTanh => f.write_str("nn.GELU(approximate='tanh')")?,
                 Module::Elu(alpha) => write!(f, "nn.ELU({})", alpha.get())?,
+                Module::Unflatten(pieces, units) => {
+                    write!(f, "nn.Unflatten(1, ({pieces}, {units}))")?;
+                }
+                Module::MaxPool(pieces) => write!(f, "nn.MaxPool2d(({pieces}, 1))")?,
+                Module::Flatten => f.write_str("nn.Flatten()")?,
             }
         }
         f.write_str(")")
@@ -121,7 +144,7 @@ mod tests {
     fn modules_are_counted_as_pytorch_does() {
         let keeps = [Keep::new(0.8).unwrap(), Keep::ONE, Keep::HALF];
         let activations = [Activation::Tanh, Activation::Identity];
-        let sequential = Sequential::new(&[3, 5, 7, 2], &keeps, &activations);
+        let sequential = Sequential::new(&[3, 5, 7, 2], &keeps, &activations, &[1, 1]);
         assert_eq!(
             sequential.to_string(),
             "nn.Sequential(nn.Dropout(0.2), nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 7), \

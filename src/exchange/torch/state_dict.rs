@@ -177,12 +177,11 @@ impl<'a> StateDict<'a> {
             &architecture.widths(),
             &architecture.keeps(),
             &architecture.activations(),
+            &architecture.pieces(),
         );
-        let found: Vec<_> = architecture
-            .widths()
-            .windows(2)
-            .zip(sequential.names())
-            .map(|(pair, name)| Found { name, inputs: pair[0], outputs: pair[1], bias: true })
+        let layers = architecture.shapes().into_iter().zip(sequential.names());
+        let found: Vec<_> = layers
+            .map(|([outputs, inputs], name)| Found { name, inputs, outputs, bias: true })
             .collect();
         found.iter().try_for_each(|layer| self.shapes(layer))?;
         let mut mlp = self.load(&found, architecture.scaling(), || architecture.builder())?;
@@ -325,10 +324,8 @@ impl<'a> StateDict<'a> {
         builder: impl FnOnce() -> MlpBuilder,
     ) -> Result<Mlp, Error> {
         let file = self.file;
-        let inputs = found.first().map(|layer| layer.inputs);
-        let widths: Vec<_> =
-            inputs.into_iter().chain(found.iter().map(|layer| layer.outputs)).collect();
-        room::check(&widths, file.size()).map_err(|reason| file.refuse(reason))?;
+        let shapes: Vec<_> = found.iter().map(|layer| [layer.outputs, layer.inputs]).collect();
+        room::check_shapes(&shapes, file.size()).map_err(|reason| file.refuse(reason))?;
         let mut mlp = builder().build_zeroed()?;
         let keeps = mlp.keeps();
         let mut tensors = Vec::with_capacity(2 * found.len());

@@ -7,7 +7,7 @@ use crate::{
 
 /// [`Activation::Identity`](super::Activation::Identity)
 #[derive(Clone, Copy)]
-pub(super) struct Identity;
+pub(in crate::nn) struct Identity;
 
 impl Unit for Identity {
     type Slope = Self;

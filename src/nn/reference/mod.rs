@@ -87,6 +87,32 @@ pub fn derivative(f: Activation, z: Near, y: Near) -> Near {
     }
 }
 
+/// The largest of the `pieces` z of each unit, and the derivative of it with respect to each z: 1, 0, or
+/// the range between them if in the engine another piece can have the largest z.
+fn maxout(z: &[Near], pieces: usize) -> (Vec<Near>, Vec<Near>) {
+    let units = z.len() / pieces;
+    let of_unit = |n: usize| z.iter().skip(n % units).step_by(units);
+    let maximum = |unit: usize| {
+        let ends = of_unit(unit).map(|z| z.ends());
+        let most = |a: (f64, f64), b: (f64, f64)| (a.0.max(b.0), a.1.max(b.1));
+        let (low, high) = ends.reduce(most).expect("at least one piece");
+        let known = of_unit(unit).all(|z| z.is_known());
+        if known { Near::between(low, high) } else { Near::UNKNOWN }
+    };
+    let derivative = |n: usize| {
+        let (low, high) = z[n].ends();
+        let rivals = || of_unit(n).enumerate().filter(|&(j, _)| j != n / units);
+        if rivals().any(|(_, rival)| rival.ends().0 > high) {
+            Near::ZERO
+        } else if rivals().all(|(_, rival)| rival.ends().1 < low) {
+            Near::exact(1.0)
+        } else {
+            Near::between(0.0, 1.0)
+        }
+    };
+    ((0..units).map(maximum).collect(), (0..z.len()).map(derivative).collect())
+}
+
 /// 1 if z > 0, else `below`; the range between them if the engine's z can have either sign or be
 /// rounded to 0.
 fn step(z: Near, below: f64) -> Near {
@@ -255,6 +281,12 @@ pub fn gradients(
             h[l].push(y.iter().zip(&factors[row][l]).map(|(&y, &m)| y * m).collect());
             z.push(affine(layer, &h[l][row]));
             let f = layer.activation;
+            if layer.pieces > 1 {
+                let (maxima, winners) = maxout(&z[l], layer.pieces);
+                y = maxima;
+                slopes.push(winners);
+                continue;
+            }
             y = z[l].iter().map(|&z| value(f, z)).collect();
             slopes.push(z[l].iter().zip(&y).map(|(&z, &y)| derivative(f, z, y)).collect());
         }
@@ -264,8 +296,10 @@ pub fn gradients(
         dz[depth - 1].push(dloss.iter().map(|&d| d * over_rows).collect());
         for l in (1..depth).rev() {
             let dh = transposed(&network.layers[l], &dz[l][row]);
-            let dy = dh.iter().zip(&factors[row][l]).map(|(&dh, &m)| dh * m);
-            dz[l - 1].push(dy.zip(&slopes[l - 1]).map(|(dy, &slope)| dy * slope).collect());
+            let dy: Vec<_> = dh.iter().zip(&factors[row][l]).map(|(&dh, &m)| dh * m).collect();
+            // Each piece of a unit has the gradient of the unit, times its own slope.
+            let dy = dy.iter().cycle().zip(&slopes[l - 1]);
+            dz[l - 1].push(dy.map(|(&dy, &slope)| dy * slope).collect());
         }
     }
     let layer = |(dz, h): (&Rows, &Rows)| (weight_gradient(dz, h), bias_gradient(dz));

@@ -280,12 +280,17 @@ fn gather(
     let mlp = network.mlp;
     let Workspace { flow, predictions, moments, tallies, .. } = workspace;
     let (rows, max_rows) = (batch.rows(), predictions.rows());
+    let start = Start::of(mlp, link.function);
+    mlp.ensure_no_maxout(
+        "moment propagation above the first dropout site",
+        start.site..mlp.depth(),
+    )?;
     let moments = Moments::of(moments, mlp, max_rows)?;
     moments.link.set(link)?;
     // A refused batch may have left pairs behind.
     moments.pairs.clear();
     tallies.clear(mlp, rows, max_rows, 0)?;
-    let (start, pass) = (Start::of(mlp, link.function), context.pass(rows));
+    let pass = context.pass(rows);
     flow.enter_whole(pass, network, rows, &|row| batch.at(row));
     flow.forward_whole(pass, network, 0..start.site);
     context.gate(flow, 0..start.site, |row| row)?;

@@ -58,13 +58,13 @@ impl Trainer {
     }
 }
 
-fn close(got: f32, want: f64, what: &str) {
+pub(super) fn close(got: f32, want: f64, what: &str) {
     let error = (f64::from(got) - want).abs();
     assert!(error <= CLOSE * (1.0 + want.abs()), "{what}: got {got}, want {want}");
 }
 
 /// Compares the gradients of a layer, relative to the largest.
-fn all_close(got: &[f32], want: &[f64], what: &str) {
+pub(super) fn all_close(got: &[f32], want: &[f64], what: &str) {
     assert_eq!(got.len(), want.len());
     let size = want.iter().fold(0.0f64, |most, x| most.max(x.abs()));
     for (i, (&got, &want)) in got.iter().zip(want).enumerate() {
