@@ -212,7 +212,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let probes = probes::of(&test)?;
     let [scale, moments] =
         [Method::WeightScaling, Method::Moments].map(SeededMethod::without_samples);
-    let methods = [scale, arguments.sampling.seeded()?, moments];
+    let mut methods = vec![scale, arguments.sampling.seeded()?];
+    // Moments do not go through maxout units.
+    if model.network().pieces().iter().all(|&pieces| pieces == 1) {
+        methods.push(moments);
+    } else {
+        machine
+            .remark("the network has maxout units: without moments, which do not support them\n");
+    }
     let measure = |predictor: &Predictor, probes: &[Probe]| {
         let mut workspace = predictor.workspace(recipe::EVALUATION_BATCH.min(test.rows()))?;
         let found = methods.iter().map(|&method| {

@@ -61,6 +61,7 @@ impl Arguments {
         Plan {
             hidden: recipe::HIDDEN.to_vec(),
             activation: Activation::Relu,
+            maxout: None,
             noise: NoiseKind::Bernoulli,
             input_keep,
             hidden_keep,

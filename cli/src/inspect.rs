@@ -203,14 +203,19 @@ fn refused(bytes: u64, nodes: Nodes, error: &Error, json: bool) -> anyhow::Resul
 impl Inspection {
     fn new(kind: &'static str, bytes: u64, mlp: &Mlp, training: Option<TrainingState>) -> Self {
         let widths = mlp.widths();
-        let activations = mlp.activations();
+        let (activations, pieces) = (mlp.activations(), mlp.pieces());
+        let pieces_of = |layer: usize| pieces.get(layer).copied().unwrap_or(1);
+        let unit = |layer: usize| match pieces_of(layer) {
+            1 => activations.get(layer).map(ToString::to_string),
+            pieces => Some(format!("maxout({pieces})")),
+        };
         let layer = |(index, noise): (usize, Noise)| Layer {
             inputs: widths[index],
             outputs: widths[index + 1],
-            activation: activations.get(index).map(ToString::to_string),
+            activation: unit(index),
             keep: StoredKeep::from(noise.keep()),
             noise,
-            parameters: (widths[index] + 1) * widths[index + 1],
+            parameters: (widths[index] + 1) * widths[index + 1] * pieces_of(index),
         };
         let has_format = kind != "ONNX graph";
         Self {

@@ -105,6 +105,14 @@ pub fn count(most: usize) -> impl Fn(&str) -> Result<usize, String> + Clone + Se
     }
 }
 
+/// Parses the number of pieces of a maxout unit.
+pub fn pieces(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(pieces) if (2..=256).contains(&pieces) => Ok(pieces),
+        _ => Err("expected a whole number from 2 to 256".to_owned()),
+    }
+}
+
 /// Parses a seed: any unsigned number of 64 bits.
 pub fn seed(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("expected a whole number from 0 to {}", u64::MAX))

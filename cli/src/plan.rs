@@ -50,8 +50,11 @@ impl NoiseKind {
 pub struct Plan {
     /// Units of each hidden layer.
     pub hidden: Vec<usize>,
-    /// Their activation.
+    /// Their activation; the identity if they are maxout units.
     pub activation: Activation,
+    /// The number of linear pieces of each, if they are maxout units.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maxout: Option<usize>,
     /// The kind of noise.
     pub noise: NoiseKind,
     /// Keep rate of the inputs.
@@ -121,7 +124,10 @@ impl Plan {
     pub fn network(&self, inputs: usize, classes: usize) -> Result<Mlp, Error> {
         let mut mlp = Mlp::builder(inputs).input_noise(self.input_noise());
         for &width in &self.hidden {
-            mlp = mlp.hidden(width, self.activation, self.hidden_noise());
+            mlp = match self.maxout {
+                Some(pieces) => mlp.hidden_maxout(width, pieces, self.hidden_noise()),
+                None => mlp.hidden(width, self.activation, self.hidden_noise()),
+            };
         }
         mlp.output(classes, Loss::SoftmaxCrossEntropy)
             .initialisation(self.initialisation)

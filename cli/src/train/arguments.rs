@@ -72,6 +72,13 @@ pub struct Arguments {
         help_heading = "Network",
     )]
     activation: Activation,
+    /// Make the hidden units maxout units, each the maximum of K linear pieces, from 2 to 256. --hidden
+    /// is then the number of units, which have K times as many weights
+    #[arg(
+        long, value_name = "K", value_parser = numbers::pieces,
+        conflicts_with = "activation", help_heading = "Network",
+    )]
+    maxout: Option<usize>,
     /// Keep rate of the inputs: above 0 and at most 1 (no dropout)
     #[arg(long, value_name = "P", default_value = recipe::KEEP_INPUT, help_heading = "Network")]
     keep_input: Keep,
@@ -220,7 +227,8 @@ impl Arguments {
         };
         Ok(Plan {
             hidden: self.hidden.0.clone(),
-            activation: self.activation,
+            activation: if self.maxout.is_some() { Activation::Identity } else { self.activation },
+            maxout: self.maxout,
             noise: self.noise,
             input_keep: self.keep_input,
             hidden_keep: self.keep,

@@ -362,3 +362,30 @@ fn a_closed_pipe_is_not_an_error() {
         program::survives_a_closed_pipe(folder.path(), arguments);
     }
 }
+
+#[test]
+fn maxout_units_are_trained_shown_and_refused_where_they_have_no_meaning() {
+    let folder = TempDir::new().unwrap();
+    let folder = folder.path();
+    let train = ["train", "--hidden=20", "--maxout=3", "--epochs=1", "--out=m", "-q"];
+    succeeds(folder, &train);
+    let inspection: Value =
+        serde_json::from_str(&succeeds(folder, &["inspect", "m", "--json"])).unwrap();
+    assert_eq!(inspection["layers"][0]["activation"], "maxout(3)");
+    assert_eq!(inspection["layers"][0]["outputs"], 20);
+    assert_eq!(inspection["layers"][0]["parameters"], 785 * 60);
+    assert_eq!(inspection["parameters"], 785 * 60 + 21 * 10);
+    assert!(succeeds(folder, &["inspect", "m"]).contains("maxout(3)"));
+    succeeds(folder, &["predict", "--model=m", "--samples=10", "--limit=5"]);
+    let findings: Value = serde_json::from_str(&succeeds(
+        folder,
+        &["calibration", "--model=m", "--samples=10", "--limit=200", "--json", "-q"],
+    ))
+    .unwrap();
+    assert_eq!(findings.as_array().unwrap().len(), 2);
+    succeeds(folder, &["convert", "m", "m.safetensors"]);
+    let line = fails(folder, &["predict", "--model=m", "--method=moments"], 1);
+    assert!(line.contains("maxout units of 3 pieces, which moment propagation"), "{line}");
+    let line = fails(folder, &["convert", "m", "m.onnx"], 1);
+    assert!(line.contains("maxout units of 3 pieces, which an ONNX graph"), "{line}");
+}

@@ -173,6 +173,7 @@ fn settings_reach_the_trainer() {
         &["--initialisation=fan_in"],
         &["--initialisation=paper"],
         &["--activation=tanh"],
+        &["--maxout=3"],
         &["--held-out=500"],
     ] {
         let other = report(folder.path(), settings);
@@ -365,6 +366,9 @@ fn wrong_arguments_give_one_line_that_names_them() {
         (&["train", "--isa", "sse9"], "--isa <NAME>' [possible values: auto"),
         (&["train", "--activation", "step"], "relu"),
         (&["train", "--activation", "leaky_relu(0)"], "leaky_relu slope 0"),
+        (&["train", "--maxout", "1"], "expected a whole number from 2 to 256"),
+        (&["train", "--maxout", "257"], "expected a whole number from 2 to 256"),
+        (&["train", "--maxout", "2", "--activation", "tanh"], "cannot be used with"),
         (&["train", "--schedule", "stairs"], "cosine"),
         (&["train", "--learning-rate", "-1"], "--learning-rate <X>'"),
         (
