@@ -347,7 +347,7 @@ fn the_demo_compares_two_networks() {
 
 #[test]
 fn wrong_arguments_give_one_line_that_names_them() {
-    let cases: [(&[&str], &str); 41] = [
+    let cases: [(&[&str], &str); 44] = [
         (&["trian"], "'trian'"),
         (&["train", "--epoch", "3"], "'--epochs'"),
         (&["train", "--keep", "0"], "--keep <P>': keep rate 0: expected"),
