@@ -430,7 +430,8 @@ fn diagram(findings: &[Findings]) -> anyhow::Result<String> {
     let note = format!(
         "Area of a circle: number of rows; hollow: fewer than {FEW}. Bars: 95 % intervals (Wilson)."
     );
-    let panel = Panel { x: "mean confidence, %", y: "accuracy, %", note: &note, curves };
+    let panel =
+        Panel { x: "mean confidence, %", y: "accuracy, %", note: &note, mark: None, curves };
     draw("Reliability: accuracy against confidence", &[panel])
 }
 

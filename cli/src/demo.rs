@@ -11,7 +11,7 @@ use thinnet::{
 
 use crate::{
     comparison, console,
-    fit::{Fitting, Trained, error_rate},
+    fit::{Fitting, Rows, Trained, error_rate},
     machine::Machine,
     numbers::{self, counted},
     optimiser::Choice,
@@ -22,6 +22,7 @@ use crate::{
     recipe,
     source::Data,
     table,
+    watch::Watch,
 };
 
 /// The text at the end of the help.
@@ -78,6 +79,7 @@ impl Arguments {
             max_norm: None,
             seed: self.seed,
             evaluate_every: 1,
+            watch: Watch::default(),
         }
     }
 }
@@ -110,7 +112,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     // The two take turns, so that other load on the machine slows both equally.
     let (fits, verdict) = pool.install(|| {
         let mut progress = Progress::new("", "test", arguments.epochs, 2 * steps, machine.quiet);
-        let start = |plan| Fitting::new(plan, &train, &test, machine.isa, Provenance::new());
+        let rows = Rows { train: &train, validation: None, test: &test };
+        let start = |plan| Fitting::new(plan, rows, machine.isa, Provenance::new());
         let mut fittings = [start(&plans[0].1)?, start(&plans[1].1)?];
         for _ in 0..arguments.epochs {
             for (fitting, (name, _)) in fittings.iter_mut().zip(&plans) {
@@ -155,6 +158,6 @@ fn table(names: &[&str], fits: &[Trained]) -> Table {
 fn picture(names: &[&str], fits: &[Trained]) -> anyhow::Result<String> {
     let curves =
         names.iter().zip(fits).map(|(name, fit)| Curve::test_error(name, &fit.curves)).collect();
-    let panel = Panel { x: "epoch", y: "test error, %", note: "", curves };
+    let panel = Panel { x: "epoch", y: "test error, %", note: "", mark: None, curves };
     draw("The same network without and with dropout", &[panel])
 }

@@ -2,8 +2,12 @@
 
 use thinnet::Error;
 
-/// Names the options of a setting that differs, where its name is not itself an option.
-pub fn explain(error: Error) -> anyhow::Error {
+/// The setting that holds the digest of the test data, if there are also validation data.
+pub const TEST_DATA: &str = "data for testing (SHA-256)";
+
+/// Names the options of a setting that differs, where its name is not itself an option. The loop's
+/// validation set is called `measured` by the command.
+pub fn explain(error: Error, measured: &str) -> anyhow::Error {
     let Error::Resume { path: Some(path), what, saved, now } = &error else {
         return error.into();
     };
@@ -12,6 +16,9 @@ pub fn explain(error: Error) -> anyhow::Error {
         ("batch", "--batch"),
         ("epochs", "--epochs"),
         ("epochs between validations", "--evaluate-every"),
+        ("metrics", "--metrics"),
+        ("early stopping", "--early-stopping"),
+        ("plateau", "--plateau"),
     ] {
         if what == setting {
             let (path, saved, now) = (Some(path.clone()), saved.clone(), now.clone());
@@ -20,12 +27,15 @@ pub fn explain(error: Error) -> anyhow::Error {
     }
     let path = path.display();
     let (name, options) = match what.as_str() {
-        // The validation set of the loop is the test set of the command.
-        "data for validation (SHA-256)" | "data for training (SHA-256)" => {
-            let set = if what.contains("validation") { "test" } else { "training" };
+        "data for validation (SHA-256)" | "data for training (SHA-256)" | TEST_DATA => {
+            let set = match what.as_str() {
+                TEST_DATA => "test",
+                "data for training (SHA-256)" => "training",
+                _ => measured,
+            };
             return anyhow::anyhow!(
                 "{path}: the {set} data are not those of the saved run (SHA-256 {saved} then, {now} \
-                 now): resume with the same --data and --labels"
+                 now): resume with the same --data, --labels and --validation"
             );
         }
         "arithmetic" => {

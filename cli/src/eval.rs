@@ -4,14 +4,20 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use thinnet::{
-    Error,
-    metrics::{Figure, Metric, Metrics},
+    metrics::{Metric, Metrics},
     predict::{Predictor, evaluate_with},
 };
 
 use crate::{
-    baseline::Baseline, console, fit::error_rate, machine::Machine, model::ModelAndData, outputs,
-    progress::percent, recipe, table,
+    baseline::Baseline,
+    console,
+    fit::error_rate,
+    machine::Machine,
+    measured::{self, Measured},
+    model::ModelAndData,
+    outputs,
+    progress::percent,
+    recipe, table,
 };
 
 /// The text at the end of the help.
@@ -68,35 +74,6 @@ struct Results {
     digest: String,
 }
 
-/// A metric of the test set.
-#[derive(Debug, Serialize)]
-struct Measured {
-    value: Option<f64>,
-    baseline: Option<f64>,
-    /// The constant prediction that the baseline is of.
-    baseline_of: &'static str,
-    /// Why there is no value.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    undefined: Option<String>,
-}
-
-impl Measured {
-    /// Makes it of a figure, which may be undefined.
-    fn new(metric: Metric, figure: Result<Figure, Error>) -> Result<Self, Error> {
-        let baseline_of = metric.baseline();
-        match figure {
-            Ok(Figure { value, baseline, .. }) => {
-                Ok(Self { value: Some(value), baseline, baseline_of, undefined: None })
-            }
-            Err(error @ Error::UndefinedMetric { .. }) => {
-                let undefined = Some(error.to_string());
-                Ok(Self { value: None, baseline: None, baseline_of, undefined })
-            }
-            Err(error) => Err(error),
-        }
-    }
-}
-
 /// Runs `thinnet eval`.
 ///
 /// # Errors
@@ -116,10 +93,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let pool = arguments.machine.pool()?;
     let evaluation =
         pool.install(|| evaluate_with(&predictor, &test, &mut metrics, &mut workspace))?;
-    let mut measured = Vec::new();
-    for (metric, figure) in metrics.figures() {
-        measured.push((metric.to_string(), Measured::new(metric, figure)?));
-    }
+    let measured = Measured::all(&metrics)?;
     // All rows have weight 1, so these are whole numbers.
     let confusion_matrix: Option<Vec<Vec<u64>>> = metrics
         .confusion()
@@ -153,29 +127,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             "rows           {rows}\nwrong          {wrong}\ntest error     {error}\n\
              baseline       {baseline}\nloss           {:.6}\n{threshold}\n{}{}",
             evaluation.loss,
-            text(&measured),
+            measured::text(&measured),
             confusion_matrix.map_or(String::new(), |matrix| confusion(&matrix)),
         )
     })
-}
-
-/// Returns the table of the metrics, and below it the reasons for those that are undefined.
-fn text(measured: &[(String, Measured)]) -> String {
-    let mut table = table::new(["metric", "value", "baseline", "baseline of"], &[0, 3]);
-    let number = |value: f64| format!("{value:.6}");
-    let mut reasons = String::new();
-    for (metric, Measured { value, baseline, baseline_of, undefined }) in measured {
-        table.add_row([
-            metric.clone(),
-            value.map_or("undefined".to_owned(), number),
-            baseline.map_or(String::new(), number),
-            (*baseline_of).to_owned(),
-        ]);
-        if let Some(reason) = undefined {
-            reasons += &format!("{reason}\n");
-        }
-    }
-    format!("{table}\n{reasons}")
 }
 
 /// Returns the confusion matrix as a table, with a column for each predicted class.

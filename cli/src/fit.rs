@@ -6,14 +6,26 @@ use std::{path::Path, time::Instant};
 use thinnet::{
     Isa,
     data::Dataset,
-    metrics::Metric,
-    predict::{Evaluation, Predictor, evaluate},
-    train::{Event, Fit, FitRun, Provenance, StepDone, Trainer, TrainerBuilder},
+    metrics::Metrics,
+    predict::{Evaluation, Predictor, evaluate_with},
+    train::{Ending, Event, Fit, FitRun, Provenance, StepDone, Trainer, TrainerBuilder},
 };
 
 use crate::{
-    curves::Point, difference, health::Health, notes::Notes, plan::Plan, progress::Progress, recipe,
+    curves::Point, difference, health::Health, measured::Measured, notes::Notes, plan::Plan,
+    progress::Progress, recipe,
 };
+
+/// The rows of a run.
+#[derive(Clone, Copy)]
+pub struct Rows<'a> {
+    /// Those that it trains on.
+    pub train: &'a Dataset,
+    /// Those that are measured after each epoch, if they are not the test rows.
+    pub validation: Option<&'a Dataset>,
+    /// Those that the trained network is measured on.
+    pub test: &'a Dataset,
+}
 
 /// The result of a training run.
 pub struct Trained {
@@ -21,6 +33,12 @@ pub struct Trained {
     pub predictor: Predictor,
     /// Its errors on the test rows.
     pub evaluation: Evaluation,
+    /// Its other metrics on them.
+    pub metrics: Vec<(String, Measured)>,
+    /// What ended the run.
+    pub ending: Ending,
+    /// With early stopping, the number of the epoch that the network is of, from 1.
+    pub best_epoch: Option<usize>,
     /// The learning curves; there is at least one epoch.
     pub curves: Vec<Point>,
     /// Updates done.
@@ -50,7 +68,8 @@ pub fn error_rate(evaluation: &Evaluation) -> f64 {
 /// A training run. It advances by one step per call, so that several runs can take turns, and a run
 /// can be saved and resumed at any step.
 pub struct Fitting<'a> {
-    test: &'a Dataset,
+    plan: &'a Plan,
+    rows: Rows<'a>,
     isa: Isa,
     run: FitRun<'a>,
     notes: Notes,
@@ -61,29 +80,21 @@ pub struct Fitting<'a> {
 }
 
 impl<'a> Fitting<'a> {
-    /// Starts a run on `train`, whose error is measured on `test`. `settings` are those that must be
-    /// the same when it is resumed, besides the plan's.
+    /// Starts a run. `settings` are those that must be the same when it is resumed, besides the
+    /// plan's.
     ///
     /// # Errors
-    /// The network cannot be allocated.
+    /// The network cannot be allocated, or does not have a metric that is wanted.
     pub fn new(
         plan: &'a Plan,
-        train: &'a Dataset,
-        test: &'a Dataset,
+        rows: Rows<'a>,
         isa: Isa,
         settings: Provenance,
     ) -> anyhow::Result<Self> {
-        let trainer = builder(plan, train, test, isa)?.build()?;
-        let run = loop_of(plan, train, test, settings).start(trainer)?;
-        Ok(Self {
-            test,
-            isa,
-            run,
-            notes: Notes::new(plan.depth()),
-            health: Health::new(plan, train),
-            resumed_at_step: None,
-            times: Vec::new(),
-        })
+        let trainer = builder(plan, rows.train, rows.test, isa)?.build()?;
+        let fit = loop_of(plan, rows, settings)?;
+        let (run, notes) = (fit.start(trainer)?, Notes::new(plan.depth()));
+        Ok(Self::with(plan, rows, isa, run, notes))
     }
 
     /// Resumes the run in the checkpoint `path`.
@@ -92,17 +103,24 @@ impl<'a> Fitting<'a> {
     /// Those of [`Fit::resume`], and notes that such a run did not write.
     pub fn resume(
         plan: &'a Plan,
-        train: &'a Dataset,
-        test: &'a Dataset,
+        rows: Rows<'a>,
         isa: Isa,
         (path, settings): (&Path, Provenance),
     ) -> anyhow::Result<Self> {
-        let builder = builder(plan, train, test, isa)?;
-        let fit = loop_of(plan, train, test, settings);
-        let (run, notes) = fit.resume(builder, path).map_err(difference::explain)?;
-        let notes = Notes::parse(&notes, plan.depth(), path)?;
-        let (resumed_at_step, health) = (Some(run.trainer().steps()), Health::new(plan, train));
-        Ok(Self { test, isa, run, notes, health, resumed_at_step, times: Vec::new() })
+        let builder = builder(plan, rows.train, rows.test, isa)?;
+        let measured = if rows.validation.is_some() { "validation" } else { "test" };
+        let explain = |error| difference::explain(error, measured);
+        let fit = loop_of(plan, rows, settings)?;
+        let (run, notes) = fit.resume(builder, path).map_err(explain)?;
+        let numbers = [plan.depth(), run.history().epochs().len()];
+        let notes = Notes::parse(&notes, numbers, path)?;
+        let resumed_at_step = Some(run.trainer().steps());
+        Ok(Self { resumed_at_step, ..Self::with(plan, rows, isa, run, notes) })
+    }
+
+    fn with(plan: &'a Plan, rows: Rows<'a>, isa: Isa, run: FitRun<'a>, notes: Notes) -> Self {
+        let health = Health::new(plan, rows.train);
+        Self { plan, rows, isa, run, notes, health, resumed_at_step: None, times: Vec::new() }
     }
 
     /// Trains to the end of the current epoch. Call it inside the thread pool that it should run on.
@@ -129,7 +147,11 @@ impl<'a> Fitting<'a> {
         self.notes.seconds += seconds;
         match event {
             Some(Event::Step(done)) => self.after_step(done, seconds, progress),
-            Some(Event::Epoch(done)) => progress.epoch(done),
+            Some(Event::Epoch(done)) => {
+                self.notes.ends.push(self.notes.seconds);
+                let done = done.clone();
+                progress.epoch(&done, self.run.is_done());
+            }
             _ => {}
         }
         Ok(())
@@ -159,6 +181,18 @@ impl<'a> Fitting<'a> {
         self.run.trainer().steps()
     }
 
+    /// Returns the learning curves so far.
+    pub fn curves(&self) -> Vec<Point> {
+        let has_validation = self.rows.validation.is_some();
+        let epochs = self.run.history().epochs().iter();
+        epochs.map(|epoch| Point::of(epoch, has_validation)).collect()
+    }
+
+    /// Returns the time in seconds at the end of each finished epoch.
+    pub fn ends(&self) -> &[f64] {
+        &self.notes.ends
+    }
+
     /// Returns the run, to be saved with the notes.
     pub fn run(&self) -> &FitRun<'a> {
         &self.run
@@ -175,18 +209,25 @@ impl<'a> Fitting<'a> {
     /// Returns the result, after the last epoch.
     ///
     /// # Errors
-    /// Those of [`FitRun::finish`] and [`evaluate`], with advice as in [`Self::advance`].
+    /// Those of [`FitRun::finish`] and [`evaluate_with`], with advice as in [`Self::advance`].
     pub fn finish(mut self) -> anyhow::Result<Trained> {
         let started = Instant::now();
         self.times.sort_by(f64::total_cmp);
+        let curves = self.curves();
         let fitted = self.run.finish().map_err(|error| self.health.explain(error))?;
+        let (loss, outputs) = (fitted.network.loss(), fitted.network.outputs());
+        let mut metrics = Metrics::new(&self.plan.watch.metrics, loss, outputs)?;
         let predictor = Predictor::new(fitted.network).with_isa(self.isa)?;
-        let max_rows = recipe::EVALUATION_BATCH.min(self.test.rows());
-        let evaluation = evaluate(&predictor, self.test, &mut predictor.workspace(max_rows)?)?;
+        let test = self.rows.test;
+        let mut workspace = predictor.workspace(recipe::EVALUATION_BATCH.min(test.rows()))?;
+        let evaluation = evaluate_with(&predictor, test, &mut metrics, &mut workspace)?;
         Ok(Trained {
             predictor,
             evaluation,
-            curves: fitted.history.epochs().iter().map(Point::of).collect(),
+            metrics: Measured::all(&metrics)?,
+            ending: fitted.ending,
+            best_epoch: fitted.best_epoch,
+            curves,
             steps: fitted.steps,
             resumed_at_step: self.resumed_at_step,
             step_ms: self.times,
@@ -197,19 +238,22 @@ impl<'a> Fitting<'a> {
 }
 
 /// Returns the loop of a plan.
-fn loop_of<'a>(
-    plan: &Plan,
-    train: &'a Dataset,
-    test: &'a Dataset,
-    settings: Provenance,
-) -> Fit<'a> {
-    Fit::new(train)
-        .validation(test)
-        .metrics(&[Metric::ErrorRate])
+fn loop_of<'a>(plan: &Plan, rows: Rows<'a>, settings: Provenance) -> anyhow::Result<Fit<'a>> {
+    let watch = &plan.watch;
+    let mut fit = Fit::new(rows.train)
+        .validation(rows.validation.unwrap_or(rows.test))
+        .metrics(&watch.measured())
         .evaluate_every(plan.evaluate_every)
         .epochs(plan.epochs)
         .shuffle_seed(plan.seed)
-        .settings(settings)
+        .settings(settings);
+    if let Some(stopping) = watch.early_stopping {
+        fit = fit.early_stopping(stopping.setting()?);
+    }
+    if let Some(plateau) = watch.plateau {
+        fit = fit.plateau(plateau.setting()?);
+    }
+    Ok(fit)
 }
 
 /// Returns the builder of a plan's trainer.
@@ -221,6 +265,7 @@ fn builder(
 ) -> anyhow::Result<TrainerBuilder> {
     let rows = train.rows();
     let mlp = plan.network(train.inputs().columns(), train.classes().max(test.classes()))?;
+    plan.watch.check(mlp.loss(), mlp.outputs())?;
     let mut trainer = Trainer::builder(mlp, plan.optimiser(rows), plan.batch.min(rows));
     if let Some(max_norm) = plan.max_norm {
         trainer = trainer.max_norm(max_norm);

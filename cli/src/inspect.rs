@@ -24,7 +24,7 @@ use crate::{
     progress::percent,
     report::StoredKeep,
     table,
-    train::{HELD_OUT, NONE},
+    train::{HELD_OUT, NONE, VALIDATION},
 };
 
 /// The text at the end of the help.
@@ -298,11 +298,19 @@ impl Inspection {
                 let epochs = saved.history.epochs();
                 line("epochs done", &epochs.len());
                 let error = |done: &Epoch| done.figure(Metric::ErrorRate);
-                let own = Notes::parse(&saved.notes, self.layers.len(), "".as_ref());
+                let own =
+                    Notes::parse(&saved.notes, [self.layers.len(), epochs.len()], "".as_ref());
                 if let (Ok(_), Some(error)) = (own, epochs.iter().rev().find_map(error)) {
                     let held_out = training.settings.get(HELD_OUT).is_some_and(|rows| rows != NONE);
-                    let name = if held_out { "held-out error" } else { "test error" };
-                    line(name, &percent(error));
+                    if training.settings.contains_key(VALIDATION) {
+                        line("validation", &format_args!("{} wrong", percent(error)));
+                    } else {
+                        let name = if held_out { "held-out error" } else { "test error" };
+                        line(name, &percent(error));
+                    }
+                }
+                if let Some(best) = saved.best_epoch {
+                    line("best epoch", &best);
                 }
             }
             for (name, value) in &training.settings {

@@ -25,6 +25,7 @@ mod inputs;
 mod inspect;
 mod machine;
 mod manual;
+mod measured;
 mod memory;
 mod method;
 mod model;
@@ -46,6 +47,7 @@ mod signals;
 mod source;
 mod table;
 mod train;
+mod watch;
 
 use std::process::ExitCode;
 

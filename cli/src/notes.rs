@@ -14,12 +14,14 @@ pub struct Notes {
     pub densities: Vec<f64>,
     /// The time of training and evaluation in seconds.
     pub seconds: f64,
+    /// The same at the end of each finished epoch.
+    pub ends: Vec<f64>,
 }
 
 impl Notes {
     /// The notes before the first step of a network with so many layers.
     pub fn new(layers: usize) -> Self {
-        Self { densities: vec![0.0; layers], seconds: 0.0 }
+        Self { densities: vec![0.0; layers], seconds: 0.0, ends: Vec::new() }
     }
 
     /// Adds the densities of step `step` of an epoch of `of_epoch` steps.
@@ -44,11 +46,12 @@ impl Notes {
         Ok(serde_json::to_string(self)?)
     }
 
-    /// Parses the text; `path` names the file in errors.
+    /// Parses the text, for a network with so many layers after so many epochs; `path` names the file
+    /// in errors.
     ///
     /// # Errors
     /// This program did not write the notes.
-    pub fn parse(text: &str, layers: usize, path: &Path) -> Result<Self, Error> {
+    pub fn parse(text: &str, [layers, epochs]: [usize; 2], path: &Path) -> Result<Self, Error> {
         let refuse = |reason: String| Error::Format {
             path: Some(path.to_owned()),
             reason: format!("the state of `thinnet train` in it cannot be read: {reason}"),
@@ -61,6 +64,10 @@ impl Notes {
             return Err(refuse(format!(
                 "{got} fractions of active inputs: expected {layers}, one per layer"
             )));
+        }
+        if notes.ends.len() != epochs {
+            let got = notes.ends.len();
+            return Err(refuse(format!("{got} times: expected {epochs}, one per finished epoch")));
         }
         Ok(notes)
     }
@@ -77,8 +84,9 @@ mod tests {
         for i in 1..2000 {
             notes.densities[i as usize % 3] += 1.0 / (3.0 + f64::from(i).sqrt());
             notes.seconds += 1e-9 / f64::from(i);
+            notes.ends = vec![notes.seconds; 2];
             let text = notes.to_text().unwrap();
-            assert_eq!(Notes::parse(&text, 3, "c".as_ref()).unwrap(), notes);
+            assert_eq!(Notes::parse(&text, [3, 2], "c".as_ref()).unwrap(), notes);
         }
     }
 
@@ -98,10 +106,11 @@ mod tests {
         for (text, words) in [
             ("", "thinnet train"),
             ("epoch 3", "thinnet train"),
-            (r#"{"densities":[0.5],"seconds":0}"#, "expected 3"),
-            (r#"{"densities":[0,0,0],"seconds":0,"x":1}"#, "`x`"),
+            (r#"{"densities":[0.5],"seconds":0,"ends":[0]}"#, "expected 3"),
+            (r#"{"densities":[0,0,0],"seconds":0,"ends":[]}"#, "0 times: expected 1"),
+            (r#"{"densities":[0,0,0],"seconds":0,"ends":[0],"x":1}"#, "`x`"),
         ] {
-            let message = Notes::parse(text, 3, "c".as_ref()).unwrap_err().to_string();
+            let message = Notes::parse(text, [3, 1], "c".as_ref()).unwrap_err().to_string();
             assert!(message.starts_with("c: ") && message.contains(words), "{message}");
         }
     }

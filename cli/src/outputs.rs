@@ -25,6 +25,8 @@ pub enum Format {
     Onnx,
     /// Reports.
     Json,
+    /// Logs.
+    JsonLines,
     /// Pictures.
     Svg,
 }
@@ -35,6 +37,7 @@ const ENDINGS: &[(&str, &[&str])] = &[
     ("safetensors", &["safetensors"]),
     ("JSON", &["json"]),
     ("SVG", &["svg"]),
+    ("JSON Lines", &["jsonl", "ndjson"]),
     ("ONNX", &["onnx"]),
     ("ONNX Runtime's own format", &["ort"]),
     ("PyTorch's own format", &["pt", "pth", "pt2", "bin", "torch", "torchscript"]),
@@ -60,6 +63,7 @@ impl Format {
             Self::Safetensors => ("safetensors", "safetensors"),
             Self::Onnx => ("ONNX", "onnx"),
             Self::Json => ("JSON", "json"),
+            Self::JsonLines => ("JSON Lines", "jsonl"),
             Self::Svg => ("SVG", "svg"),
         }
     }
@@ -255,6 +259,11 @@ impl Output {
     /// Returns the path as the user wrote it.
     pub fn given(&self) -> &Path {
         &self.given
+    }
+
+    /// Returns the system's error with the flag.
+    pub fn failed(&self, error: std::io::Error) -> anyhow::Error {
+        self.explain(Error::io(&self.given, error))
     }
 
     fn explain(&self, error: Error) -> anyhow::Error {

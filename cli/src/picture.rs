@@ -11,6 +11,9 @@ const PANEL: (u32, u32) = (640, 440);
 const COLOURS: [RGBColor; 4] =
     [RGBColor(0, 114, 178), RGBColor(213, 94, 0), RGBColor(0, 158, 115), RGBColor(120, 120, 120)];
 
+/// The colour of the line that marks an epoch.
+const MARK: RGBColor = RGBColor(60, 60, 60);
+
 /// The height of a line of the legend in pixels.
 const LEGEND_LINE: i32 = 20;
 
@@ -56,6 +59,8 @@ pub struct Panel<'a> {
     pub y: &'a str,
     /// The last line of the legend; may be empty.
     pub note: &'a str,
+    /// The epoch whose network was kept, which a line marks.
+    pub mark: Option<usize>,
     /// The curves, at most as many as there are colours.
     pub curves: Vec<Curve>,
 }
@@ -68,7 +73,8 @@ impl Panel<'_> {
 
     /// The height of the legend in pixels.
     fn legend_height(&self) -> i32 {
-        LEGEND_LINE * (self.labelled().count() + usize::from(!self.note.is_empty())) as i32
+        let others = usize::from(!self.note.is_empty()) + usize::from(self.mark.is_some());
+        LEGEND_LINE * (self.labelled().count() + others) as i32
     }
 }
 
@@ -89,16 +95,22 @@ impl Curve {
         Self { label, points, marks: Marks::Bins(weights) }
     }
 
-    /// The test error in percent, where it was measured. `name` names the network; it is empty if
-    /// there is only one.
+    /// The test error of a network in percent, where it was measured.
     pub fn test_error(name: &str, epochs: &[Point]) -> Self {
-        let point = |epoch: &Point| Some((epoch.epoch as f64, 100.0 * epoch.test_error?));
-        let points: Vec<_> = epochs.iter().filter_map(point).collect();
-        let label = match (name, points.last()) {
-            ("", _) | (_, None) => String::new(),
-            (name, Some((_, end))) => format!("{name}: {end:.2} % at the end"),
-        };
-        Self::new(label, points)
+        let error = |point: &Point| Some(100.0 * point.test_error?);
+        let curve = Self::over_epochs(String::new(), epochs, error);
+        let end = curve.points.last().map(|(_, end)| format!("{name}: {end:.2} % at the end"));
+        Self { label: end.unwrap_or_default(), ..curve }
+    }
+
+    /// A figure over the epochs in which it was measured.
+    pub fn over_epochs(
+        label: String,
+        epochs: &[Point],
+        figure: impl Fn(&Point) -> Option<f64>,
+    ) -> Self {
+        let point = |epoch: &Point| Some((epoch.epoch as f64, figure(epoch)?));
+        Self::new(label, epochs.iter().filter_map(point).collect())
     }
 
     /// The rows of each point, if the marks show them.
@@ -107,12 +119,6 @@ impl Curve {
             Marks::Bins(weights) => weights,
             Marks::None | Marks::Dots => &[],
         }
-    }
-
-    /// The mean loss of the thinned networks.
-    pub fn train_loss(epochs: &[Point]) -> Self {
-        let point = |epoch: &Point| (epoch.epoch as f64, epoch.train_loss);
-        Self::new(String::new(), epochs.iter().map(point).collect())
     }
 }
 
@@ -157,12 +163,13 @@ fn draw_panel(
     draw_legend(&legend, panel)?;
     let points = || panel.curves.iter().flat_map(|curve| &curve.points);
     let last = points().fold(1.0, |last: f64, point| last.max(point.0));
-    let top = points().fold(f64::MIN_POSITIVE, |top: f64, point| top.max(point.1));
+    let top = 1.05 * points().fold(f64::MIN_POSITIVE, |top: f64, point| top.max(point.1));
+    let bottom = 1.05 * points().fold(0.0, |bottom: f64, point| bottom.min(point.1));
     let mut chart = ChartBuilder::on(&axes)
         .margin(12)
         .x_label_area_size(42)
         .y_label_area_size(58)
-        .build_cartesian_2d(0.0..last, 0.0..1.05 * top)?;
+        .build_cartesian_2d(0.0..last, bottom..top)?;
     chart
         .configure_mesh()
         .x_desc(panel.x)
@@ -174,6 +181,10 @@ fn draw_panel(
         .axis_desc_style(("sans-serif", 15))
         .light_line_style(TRANSPARENT)
         .draw()?;
+    if let Some(epoch) = panel.mark {
+        let line = [(epoch as f64, bottom), (epoch as f64, top)];
+        chart.draw_series([PathElement::new(line, MARK.stroke_width(1))])?;
+    }
     let max_rows = panel.curves.iter().flat_map(Curve::weights).map(|weight| weight.rows).max();
     for (curve, colour) in panel.curves.iter().zip(COLOURS) {
         let width = if curve.weights().is_empty() { 2 } else { 1 };
@@ -213,6 +224,13 @@ fn draw_legend(
         area.draw(&Text::new(curve.label.clone(), (102, y + 2), ("sans-serif", 15)))?;
         y += LEGEND_LINE;
     }
+    if let Some(epoch) = panel.mark {
+        let stroke = [(82, y + 1), (82, y + 17)];
+        area.draw(&PathElement::new(stroke, MARK.stroke_width(1)))?;
+        let text = format!("the network of epoch {epoch} was kept");
+        area.draw(&Text::new(text, (102, y + 2), ("sans-serif", 15)))?;
+        y += LEGEND_LINE;
+    }
     if !panel.note.is_empty() {
         area.draw(&Text::new(panel.note.to_owned(), (70, y + 3), ("sans-serif", 13)))?;
     }
@@ -239,7 +257,8 @@ mod tests {
         let bins = Curve::bins("bins".to_owned(), points);
         let middle = Curve::bins("middle".to_owned(), [((50.0, 50.0), weight(400))]);
         let curves = vec![bins, middle, Curve::line("line", vec![(0.0, 0.0), (100.0, 100.0)])];
-        let svg = draw("title", &[Panel { x: "x", y: "y", note: "note", curves }]).unwrap();
+        let svg =
+            draw("title", &[Panel { x: "x", y: "y", note: "note", mark: None, curves }]).unwrap();
 
         // Each circle is drawn as its inside and its edge; with few rows, the inside is white.
         let mut radii = numbers(&svg, "circle", "r");
@@ -257,6 +276,40 @@ mod tests {
             let at = contents.iter().position(|&text| text == label).unwrap();
             let bottom = texts[at] + f64::from(LEGEND_LINE);
             assert!(circles.iter().all(|&y| y - MAX_RADIUS > bottom - 1.0), "{label}: {circles:?}");
+        }
+    }
+
+    #[test]
+    fn the_epoch_that_was_kept_is_marked_across_the_whole_height() {
+        let points = |factor: f64| (1..=4).map(|x| (f64::from(x), factor * f64::from(x))).collect();
+        let panel = |mark, factor| {
+            let curves = vec![Curve::new("loss".to_owned(), points(factor))];
+            draw("title", &[Panel { x: "epoch", y: "y", note: "", mark, curves }]).unwrap()
+        };
+        // Some figures can be below 0.
+        for factor in [1.0, -1.0] {
+            let (marked, without) = (panel(Some(3), factor), panel(None, factor));
+            let text = "the network of epoch 3 was kept";
+            assert!(marked.contains(text) && !without.contains("was kept"));
+            let colour = "stroke=\"#3C3C3C\"";
+            assert!(!without.contains(colour));
+            let lines: Vec<_> =
+                marked.split("<polyline").skip(1).filter(|tag| tag.contains(colour)).collect();
+            assert_eq!(lines.len(), 2, "one in the legend, one in the chart");
+            let ends: Vec<Vec<f64>> = lines[1]
+                .split("points=\"")
+                .nth(1)
+                .and_then(|rest| rest.split('"').next())
+                .unwrap()
+                .split_whitespace()
+                .map(|point| point.split(',').map(|number| number.parse().unwrap()).collect())
+                .collect();
+            let dots = numbers(&marked, "circle", "cx");
+            assert!(ends.iter().all(|end| end[0] == dots[2]), "{ends:?} {dots:?}");
+            let heights = numbers(&marked, "circle", "cy");
+            for y in heights {
+                assert!(ends[0][1].min(ends[1][1]) <= y && y <= ends[0][1].max(ends[1][1]));
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use thinnet::{
     train::{MaxNorm, Optimiser, Schedule},
 };
 
-use crate::optimiser::Choice;
+use crate::{optimiser::Choice, watch::Watch};
 
 /// How the learning rate changes from step to step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
@@ -80,6 +80,9 @@ pub struct Plan {
     pub seed: u64,
     /// Epochs between evaluations; the last epoch is always evaluated.
     pub evaluate_every: usize,
+    /// The validation rows, and what is measured on them.
+    #[serde(flatten)]
+    pub watch: Watch,
 }
 
 impl Plan {

@@ -20,7 +20,7 @@ const LINES: usize = 10;
 pub struct Progress {
     /// The name of the run, in a word or two.
     name: String,
-    /// The set on which the error is measured: `test` or `held-out`.
+    /// The set on which the error is measured: `test`, `held-out` or `validation`.
     set: &'static str,
     epochs: usize,
     shown: Shown,
@@ -102,10 +102,9 @@ impl Progress {
         }
     }
 
-    /// Shows the end of an epoch.
-    pub fn epoch(&mut self, done: &Epoch) {
+    /// Shows the end of an epoch, which may be the last.
+    pub fn epoch(&mut self, done: &Epoch, last: bool) {
         self.last_error = done.figure(Metric::ErrorRate).or(self.last_error);
-        let last = done.epoch == self.epochs;
         match &self.shown {
             // One line remains when the bar is gone.
             Shown::Bar(bar) if last => bar.suspend(|| self.line(done)),

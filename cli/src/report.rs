@@ -1,12 +1,15 @@
 //! The report of a run: its settings and its results, written as JSON.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
-use thinnet::{Isa, Keep, Noise, mask};
+use thinnet::{Isa, Keep, Noise, mask, train::Ending};
 
 use crate::{
     baseline::Baseline,
     curves::Point,
     fit::{Trained, error_rate},
+    measured::Measured,
     plan::Plan,
 };
 
@@ -27,6 +30,12 @@ pub struct Report<'a> {
     pub test_wrong: usize,
     /// The error of always predicting the most frequent class of the training rows.
     pub baseline: Baseline,
+    /// What `--metrics` asks for, on the test rows.
+    pub metrics: BTreeMap<&'a str, &'a Measured>,
+    /// What ended the run: `complete` or `early_stopping`.
+    pub ending: Ending,
+    /// With early stopping, the epoch that the network is of, from 1.
+    pub best_epoch: Option<usize>,
     /// The mean loss of the final network on the test rows.
     pub test_loss: f64,
     /// The mean loss of the thinned networks in the last epoch.
@@ -55,7 +64,7 @@ pub struct Report<'a> {
     pub densities: &'a [f64],
     /// SHA-256 of the final parameters.
     pub digest: String,
-    /// The training loss and the test error of each epoch.
+    /// What was measured in each epoch.
     pub curves: &'a [Point],
 }
 
@@ -66,6 +75,8 @@ pub struct Data {
     pub source: String,
     /// The number of training rows.
     pub train_rows: usize,
+    /// The number of validation rows, if there are some.
+    pub validation_rows: Option<usize>,
     /// The number of rows on which the test error was measured.
     pub test_rows: usize,
     /// Where those came from: `test`, or `held_out` if they are training rows.
@@ -137,6 +148,9 @@ impl<'a> Report<'a> {
             test_error: error_rate(&fit.evaluation),
             test_wrong: fit.evaluation.wrong.len(),
             baseline,
+            metrics: fit.metrics.iter().map(|(name, found)| (name.as_str(), found)).collect(),
+            ending: fit.ending,
+            best_epoch: fit.best_epoch,
             test_loss: fit.evaluation.loss,
             train_loss: fit.curves.last().map_or(f64::NAN, |last| last.train_loss),
             steps: fit.steps,

@@ -16,6 +16,7 @@ use crate::{
     console::{self, usage},
     inputs::{self, Input},
     outputs::Named,
+    watch::{Given, ValidationRows},
 };
 
 /// This many classes are always allowed, however few labels occur.
@@ -263,6 +264,43 @@ impl Data {
         }
         Ok(())
     }
+}
+
+/// Returns the rows to train on and the validation rows: rows held out of `train`, drawn by `seed`, or
+/// the test set of a folder.
+///
+/// # Errors
+/// As for [`ValidationRows::of`]; or there is no such folder, its files are malformed, or its
+/// rows do not fit the others.
+pub fn validation_rows(
+    rows: &ValidationRows,
+    train: Dataset,
+    test: &Dataset,
+    seed: u64,
+) -> anyhow::Result<(Dataset, Dataset)> {
+    let folder = match rows.of(train.rows())? {
+        Given::HeldOut(held_out) => return Ok(train.hold_out(held_out, seed)?),
+        Given::Folder(folder) => folder,
+    };
+    anyhow::ensure!(
+        folder.is_dir(),
+        "--validation {rows}: no such folder: expected a folder of IDX or NPY files, a share above 0 \
+         and below 1, or a number of rows"
+    );
+    let found = Dataset::from_folder(folder, Split::Test)?;
+    anyhow::ensure!(found.rows() > 0, "--validation {rows}: the test set has no rows");
+    let [columns, expected] = [&found, &train].map(|data| data.inputs().columns());
+    anyhow::ensure!(
+        columns == expected,
+        "--validation {rows}: its rows have {columns} columns, but the training rows have {expected}"
+    );
+    let (classes, of_others) = (found.classes(), train.classes().max(test.classes()));
+    anyhow::ensure!(
+        classes <= of_others,
+        "--validation {rows}: label {}: expected a label below {of_others}, as in the training rows",
+        classes - 1
+    );
+    Ok((train, found))
 }
 
 /// Returns the reason why a path is not a folder of data.

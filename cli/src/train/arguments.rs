@@ -17,6 +17,7 @@ use crate::{
     plan::{LrSchedule, NoiseKind, Plan},
     recipe,
     source::Data,
+    watch::Watch,
 };
 
 /// The text at the end of the help.
@@ -34,6 +35,8 @@ Examples:
     thinnet train --noise gaussian
   With Adam:
     thinnet train --optimiser adam --learning-rate 0.0005 --no-max-norm
+  With a tenth of the training rows for validation, until their loss no longer improves:
+    thinnet train --validation 0.1 --early-stopping loss:5 --epochs 100 --metrics log_loss,f1
   A long training run that survives a crash, and how to resume it:
     thinnet train --epochs 500 --out m.safetensors --checkpoint run.ckpt
     thinnet train --epochs 500 --out m.safetensors --resume run.ckpt
@@ -114,13 +117,13 @@ pub struct Arguments {
         value_parser = numbers::count(numbers::MAX_BATCH), help_heading = "Training",
     )]
     batch: usize,
-    /// Random seed for the weights, the dropout masks, the order of the rows and the choice of held-out rows
+    /// Random seed for the weights, the dropout masks, the order of the rows and the choice of held-out and validation rows
     #[arg(
         long, value_name = "S", default_value_t = recipe::SEED, value_parser = numbers::seed,
         help_heading = "Training",
     )]
     seed: u64,
-    /// Measure the error every N epochs, from 1 to 1000000, and always after the last
+    /// Measure the error, or validate, every N epochs, from 1 to 1000000, and always after the last
     #[arg(
         long, value_name = "N", default_value_t = 1,
         value_parser = numbers::count(numbers::MAX_EPOCHS), help_heading = "Training",
@@ -130,7 +133,7 @@ pub struct Arguments {
     /// Optimiser
     #[arg(
         long, value_name = "NAME", default_value = "sgd", value_parser = optimiser::parser(),
-        help_heading = "Optimiser",
+        visible_alias = "optimizer", help_heading = "Optimiser",
     )]
     optimiser: Optimiser,
     #[arg(
@@ -176,6 +179,10 @@ pub struct Arguments {
     #[arg(long, group = "bound", help_heading = "Optimiser")]
     no_max_norm: bool,
 
+    /// Validation, and when to stop.
+    #[command(flatten)]
+    pub watch: Watch,
+
     /// Write the network to this file (safetensors)
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub out: Option<PathBuf>,
@@ -185,6 +192,11 @@ pub struct Arguments {
     /// Draw the learning curves into this file (SVG)
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub plot: Option<PathBuf>,
+    /// Write a line for each epoch to this file (JSON Lines), as it ends. The file is replaced; a resumed
+    /// run begins it with the epochs that its checkpoint contains, so that none is missing or there
+    /// twice
+    #[arg(long, value_name = "FILE.jsonl", help_heading = "Output")]
+    pub log: Option<PathBuf>,
 
     /// Save the state of the run to this file during training, so that it can be resumed after
     /// Ctrl-C, SIGTERM, SIGHUP or a crash. An existing file is not overwritten unless it is the one
@@ -241,11 +253,17 @@ impl Arguments {
             max_norm,
             seed: self.seed,
             evaluate_every: self.evaluate_every,
+            watch: self.watch.clone(),
         })
     }
 
-    /// Returns the name of the set on which the error is measured.
+    /// Returns the name of the set on which the trained network is measured.
     pub fn test_set(&self) -> &'static str {
         if self.held_out.is_some() { "held-out" } else { "test" }
+    }
+
+    /// Returns the name of the set that is measured after each epoch.
+    pub fn measured_set(&self) -> &'static str {
+        if self.watch.validation.is_some() { "validation" } else { self.test_set() }
     }
 }

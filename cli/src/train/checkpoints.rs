@@ -7,17 +7,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use thinnet::{files::WriteLock, train::Provenance};
+use thinnet::{data::Dataset, files::WriteLock, train::Provenance};
 
 use super::{Arguments, resume_command::resume_command};
 use crate::{
     console::{Interrupted, usage},
+    difference,
     fit::Fitting,
     outputs::{Named, Output, are_same},
     plan::Plan,
     progress::Progress,
     recipe,
     signals::Signals,
+    watch::ValidationRows,
 };
 
 /// The checkpoints that a run is resumed from and saved to.
@@ -81,21 +83,33 @@ impl Checkpoints {
 /// The name of the setting that tells how many rows are held out.
 pub const HELD_OUT: &str = "--held-out";
 
-/// Its value if there are none.
+/// The name of the setting that tells where the validation rows are from, if there are some.
+pub const VALIDATION: &str = "--validation";
+
+/// The value of [`HELD_OUT`] if there are none.
 pub const NONE: &str = "none";
 
 /// Returns the settings that must not change when a run is resumed, in addition to those of the
 /// trainer and the loop. An error names the first that differs, in the order of their names, so
 /// these flags come first: with other flags the data may differ. Of the others, batch, data and
 /// epochs come before the learning rate, whose schedule follows from them.
-pub fn settings(plan: &Plan, held_out: Option<usize>) -> Provenance {
-    [
+pub fn settings(plan: &Plan, held_out: Option<usize>, test: &Dataset) -> Provenance {
+    let mut settings: Provenance = [
         (HELD_OUT, held_out.map_or(NONE.to_owned(), |rows| rows.to_string())),
         ("--initialisation", plan.initialisation.to_string()),
         ("--seed", plan.seed.to_string()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
-    .into()
+    .into();
+    if let Some(rows) = &plan.watch.validation {
+        let rows = match rows {
+            ValidationRows::Folder(_) => "a folder".to_owned(),
+            rows => rows.to_string(),
+        };
+        settings.insert(VALIDATION.to_owned(), rows);
+        settings.insert(difference::TEST_DATA.to_owned(), test.fingerprint());
+    }
+    settings
 }
 
 /// Saves the state of a run.

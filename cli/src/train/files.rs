@@ -2,13 +2,21 @@
 
 use std::path::Path;
 
+use thinnet::{
+    data::{Dataset, Split},
+    metrics::Metric,
+    train::Watched,
+};
+
 use super::{Arguments, checkpoints::Checkpoints};
 use crate::{
+    curves::Point,
     fit::Trained,
     outputs::{self, Format, Named, Output},
     picture::{Curve, Panel, draw},
     progress::percent,
     report::Report,
+    watch::ValidationRows,
 };
 
 /// The files that are written at the end.
@@ -19,6 +27,8 @@ pub struct Outputs {
     pub report: Option<Output>,
     /// The learning curves.
     pub plot: Option<Output>,
+    /// The log, which is written during the run.
+    pub log: Option<Output>,
 }
 
 impl Outputs {
@@ -28,6 +38,10 @@ impl Outputs {
     /// Those of [`outputs::open_given`] and [`Checkpoints::open`].
     pub fn open(arguments: &Arguments) -> anyhow::Result<(Self, Option<Checkpoints>)> {
         let mut reads = arguments.data.files();
+        if let Some(ValidationRows::Folder(folder)) = &arguments.watch.validation {
+            let names = Dataset::file_names(Split::Test);
+            reads.extend(names.into_iter().map(|name| ("--validation", folder.join(name))));
+        }
         let checkpoint = Checkpoints::file(arguments)?;
         if let Some(resumed) = &arguments.resume
             // The checkpoint is the only file that may be both read and written.
@@ -36,18 +50,19 @@ impl Outputs {
             reads.push(("--resume", resumed.clone()));
         }
         let file = |format, flag, path: &Option<_>| Some((format, (flag, path.clone()?)));
-        let [checkpoint, model, report, plot] = outputs::open_given(
+        let [checkpoint, model, report, plot, log] = outputs::open_given(
             &reads,
             [
                 checkpoint.map(|named: Named| (Format::Safetensors, named)),
                 file(Format::Safetensors, "--out", &arguments.out),
                 file(Format::Json, "--report", &arguments.report),
                 file(Format::Svg, "--plot", &arguments.plot),
+                file(Format::JsonLines, "--log", &arguments.log),
             ],
         )?;
         let resumed = arguments.resume.as_deref();
         let checkpoints = checkpoint.map(|file| Checkpoints::open(resumed, file)).transpose()?;
-        Ok((Self { model, report, plot }, checkpoints))
+        Ok((Self { model, report, plot, log }, checkpoints))
     }
 
     /// Writes all of them. If one cannot be written, the others still are.
@@ -72,19 +87,55 @@ impl Outputs {
 
     /// Returns the names and paths of the outputs that were requested.
     pub fn list(&self) -> impl Iterator<Item = (&'static str, &Path)> {
-        [("model", &self.model), ("report", &self.report), ("curves", &self.plot)]
-            .into_iter()
-            .filter_map(|(name, output)| Some((name, output.as_ref()?.given())))
+        [
+            ("model", &self.model),
+            ("report", &self.report),
+            ("curves", &self.plot),
+            ("log", &self.log),
+        ]
+        .into_iter()
+        .filter_map(|(name, output)| Some((name, output.as_ref()?.given())))
     }
 }
 
-/// Returns the learning curves as the text of an SVG file.
+/// Returns the learning curves as the text of an SVG file: what the run is about, and the losses.
 fn picture(fit: &Trained, report: &Report<'_>) -> anyhow::Result<String> {
-    let error = Curve::test_error("", &fit.curves);
-    let loss = Curve::train_loss(&fit.curves);
-    let name = if report.data.test_set == "test" { "test error, %" } else { "held-out error, %" };
+    let set = match (&report.data.validation_rows, report.data.test_set) {
+        (Some(_), _) => "validation",
+        (None, "test") => "test",
+        _ => "held-out",
+    };
+    let watched = Some(report.settings.watch.main()).filter(|&watched| watched != Watched::Loss);
+    let watched = watched.unwrap_or(Metric::ErrorRate.into());
+    let is_error = watched == Metric::ErrorRate.into();
+    let y = if is_error { format!("{set} error, %") } else { format!("{set} {watched}") };
+    let figure = |point: &Point| match &point.validation {
+        Some(figures) => figures.get(watched).map(|y| if is_error { 100.0 * y } else { y }),
+        None => point.test_error.map(|error| 100.0 * error),
+    };
+    let measured_loss = |point: &Point| match &point.validation {
+        Some(figures) => Some(figures.loss),
+        None => point.test_loss,
+    };
+    let losses = vec![
+        Curve::over_epochs("training, thinned networks".to_owned(), &fit.curves, |point| {
+            Some(point.train_loss)
+        }),
+        Curve::over_epochs(format!("{set}, whole network"), &fit.curves, measured_loss),
+    ];
     let end = percent(report.test_error);
-    let title = format!("thinnet train: {end} wrong after {} updates", report.steps);
-    let panel = |y, curve| Panel { x: "epoch", y, note: "", curves: vec![curve] };
-    draw(&title, &[panel(name, error), panel("training loss", loss)])
+    let when = match fit.best_epoch {
+        Some(epoch) => format!("with the network of epoch {epoch}"),
+        None => format!("after {} updates", report.steps),
+    };
+    let title = format!("thinnet train: {end} wrong {when}");
+    let mark = fit.best_epoch;
+    let figures = vec![Curve::over_epochs(String::new(), &fit.curves, figure)];
+    draw(
+        &title,
+        &[
+            Panel { x: "epoch", y: &y, note: "", mark, curves: figures },
+            Panel { x: "epoch", y: "loss", note: "", mark, curves: losses },
+        ],
+    )
 }

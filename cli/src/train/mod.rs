@@ -3,26 +3,31 @@
 mod arguments;
 mod checkpoints;
 mod files;
+mod log;
 mod resume_command;
 
 pub use arguments::Arguments;
-pub use checkpoints::{HELD_OUT, NONE};
+pub use checkpoints::{HELD_OUT, NONE, VALIDATION};
 
 use std::fmt::Write;
 
-use thinnet::data::Dataset;
+use thinnet::{data::Dataset, train::Ending};
 
 use crate::{
     baseline::Baseline,
     console,
-    fit::{Fitting, Trained},
+    fit::{Fitting, Rows, Trained},
+    measured,
     numbers::counted,
+    outputs::Output,
     plan::Plan,
     progress::{Progress, percent},
     report::{Data, Report, StepMs},
+    source,
 };
 use checkpoints::{Checkpoints, Saver, settings};
 use files::Outputs;
+use log::Log;
 
 /// Runs `thinnet train`.
 ///
@@ -34,11 +39,20 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (outputs, checkpoints) = Outputs::open(arguments)?;
     let (train, test) =
         arguments.data.read_pair(arguments.held_out.map(|rows| (rows, plan.seed)))?;
+    let (train, validation) = match &arguments.watch.validation {
+        Some(rows) => {
+            let (train, validation) = source::validation_rows(rows, train, &test, plan.seed)?;
+            (train, Some(validation))
+        }
+        None => (train, None),
+    };
+    let rows = Rows { train: &train, validation: validation.as_ref(), test: &test };
     let pool = machine.pool()?;
     let (threads, isa) = (machine.threads(), machine.isa);
     machine.remark(&format!(
-        "{} training and {} {} rows of {} inputs; {}, {isa}",
+        "{} training{} and {} {} rows of {} inputs; {}, {isa}",
         train.rows(),
+        rows.validation.map_or(String::new(), |rows| format!(", {} validation", rows.rows())),
         test.rows(),
         arguments.test_set(),
         train.inputs().columns(),
@@ -49,39 +63,44 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
 
     let (fit, saved) =
-        pool.install(|| fit(arguments, &plan, &train, &test, checkpoints.as_ref()))?;
-    let data = describe(arguments, &train, &test, &fit);
+        pool.install(|| fit(arguments, &plan, rows, checkpoints.as_ref(), outputs.log.as_ref()))?;
+    let data = describe(arguments, rows, &fit);
     let baseline = Baseline::new(&train, &test)?;
     let report = Report::new(data, baseline, &plan, &fit, (threads, isa));
     if let Some(warning) = baseline.warning(report.test_wrong) {
         console::remark(&warning);
     }
     let written = outputs.write(&report, &fit);
-    let mut text = results(arguments, &report);
+    let mut text = results(arguments, &report, &fit);
     if written.is_ok() {
         for (name, path) in outputs.list() {
             line(&mut text, name, path.display());
         }
+    }
+    if !fit.metrics.is_empty() {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "\n{}", measured::text(&fit.metrics));
     }
     // The results are shown even if a file could not be written.
     let shown = console::results(&text);
     saved.and(written).and(shown)
 }
 
-/// Trains. Returns the result, and whether the final checkpoint could be saved.
+/// Trains. Returns the result, and whether the final checkpoint and the log could be written.
 fn fit(
     arguments: &Arguments,
     plan: &Plan,
-    train: &Dataset,
-    test: &Dataset,
+    rows: Rows<'_>,
     checkpoints: Option<&Checkpoints>,
+    log: Option<&Output>,
 ) -> anyhow::Result<(Trained, anyhow::Result<()>)> {
-    let (machine, steps) = (&arguments.machine, plan.steps(train.rows()));
-    let settings = settings(plan, arguments.held_out);
+    let (machine, steps) = (&arguments.machine, plan.steps(rows.train.rows()));
+    let settings = checkpoints.map(|_| settings(plan, arguments.held_out, rows.test));
+    let settings = settings.unwrap_or_default();
     let resumed = checkpoints.and_then(|checkpoints| checkpoints.resumed.as_deref());
     let mut fitting = match resumed {
-        None => Fitting::new(plan, train, test, machine.isa, settings)?,
-        Some(file) => Fitting::resume(plan, train, test, machine.isa, (file, settings))?,
+        None => Fitting::new(plan, rows, machine.isa, settings)?,
+        Some(file) => Fitting::resume(plan, rows, machine.isa, (file, settings))?,
     };
     if let Some(file) = resumed {
         let (file, step) = (file.display(), fitting.steps());
@@ -92,35 +111,41 @@ fn fit(
         });
     }
     let mut progress =
-        Progress::new("training", arguments.test_set(), plan.epochs, steps, machine.quiet);
+        Progress::new("training", arguments.measured_set(), plan.epochs, steps, machine.quiet);
     progress.skip(fitting.steps());
     let mut saver = match checkpoints {
         Some(open) => Some(Saver::new(&open.file, arguments.checkpoint_every)?),
         None => None,
     };
+    let mut log = log.map(|file| Log::begin(file, &fitting)).transpose()?;
     while !fitting.is_done() {
         fitting.advance(&mut progress)?;
+        if let Some(log) = &mut log {
+            log.after(&fitting, &progress)?;
+        }
         if let Some(saver) = &mut saver {
             saver.after(&fitting, &progress)?;
         }
     }
     let saved = saver.map_or(Ok(()), |saver| saver.save(&fitting));
-    Ok((fitting.finish()?, saved))
+    let logged = log.map_or(Ok(()), |log| log.finish(&fitting));
+    Ok((fitting.finish()?, saved.and(logged)))
 }
 
-fn describe(arguments: &Arguments, train: &Dataset, test: &Dataset, fit: &Trained) -> Data {
+fn describe(arguments: &Arguments, rows: Rows<'_>, fit: &Trained) -> Data {
     Data {
         source: arguments.data.to_string(),
-        train_rows: train.rows(),
-        test_rows: test.rows(),
+        train_rows: rows.train.rows(),
+        validation_rows: rows.validation.map(Dataset::rows),
+        test_rows: rows.test.rows(),
         test_set: if arguments.held_out.is_some() { "held_out" } else { "test" },
-        inputs: train.inputs().columns(),
+        inputs: rows.train.inputs().columns(),
         classes: fit.predictor.network().outputs(),
     }
 }
 
 /// Returns the text for stdout.
-fn results(arguments: &Arguments, report: &Report<'_>) -> String {
+fn results(arguments: &Arguments, report: &Report<'_>, fit: &Trained) -> String {
     let mut text = String::new();
     let (wrong, rows) = (report.test_wrong, report.data.test_rows);
     let name = format!("{} error", arguments.test_set());
@@ -130,6 +155,23 @@ fn results(arguments: &Arguments, report: &Report<'_>) -> String {
         format_args!("{} ({wrong} of {rows} wrong)", percent(report.test_error)),
     );
     line(&mut text, "baseline", report.baseline.text());
+    let epochs = fit.curves.len();
+    let kept = fit.best_epoch.unwrap_or(epochs);
+    let kept_point = fit.curves.iter().find(|point| point.epoch == kept);
+    if let Some(figures) = kept_point.and_then(|point| point.validation.as_ref()) {
+        let which = if fit.best_epoch.is_some() { ", whose network was kept" } else { "" };
+        let figures = figures.text();
+        line(&mut text, "validation", format_args!("{figures} after epoch {kept}{which}"));
+    }
+    if fit.ending == Ending::EarlyStopping {
+        let watched = report.settings.watch.main();
+        let all = report.settings.epochs;
+        line(
+            &mut text,
+            "ended early",
+            format_args!("after {epochs} of {all} epochs, because {watched} no longer improved"),
+        );
+    }
     line(&mut text, "training loss", format_args!("{:.6}", report.train_loss));
     line(&mut text, "updates", format_args!("{} in {:.1} s", report.steps, report.seconds));
     if let StepMs { median: Some(median), min: Some(min) } = report.step_ms {

@@ -18,4 +18,7 @@ mod quantize;
 mod refused_saves;
 mod resume;
 mod show;
+mod training_page;
 mod usage;
+#[cfg(unix)]
+mod validation;

@@ -122,7 +122,7 @@ fn no_output_of_a_run_is_also_its_input() {
         ("npy", "hard_train"),
         ("npy", "dangling"),
     ] {
-        for flag in ["--out", "--report", "--plot", "--checkpoint"] {
+        for flag in ["--out", "--report", "--plot", "--log", "--checkpoint"] {
             given.refuses(&["train", "--data", data, flag, file], [flag, "--data"]);
         }
     }
@@ -139,7 +139,7 @@ fn no_output_of_a_run_is_also_its_input() {
 #[test]
 fn no_file_is_written_twice() {
     let given = Given::new();
-    let flags = ["--out", "--report", "--plot", "--checkpoint"];
+    let flags = ["--out", "--report", "--plot", "--log", "--checkpoint"];
     for (first, second) in [("z", "z"), ("z", "idx/../z"), ("new", "to_new"), ("X.npy", "hard")] {
         for (i, one) in flags.iter().enumerate() {
             for other in &flags[i + 1..] {
@@ -262,6 +262,7 @@ fn a_name_with_the_ending_of_another_format_is_refused() {
         (["train", "--report=r.csv"], "such as r.json"),
         (["train", "--report=r.svg"], "such as r.json"),
         (["train", "--plot=curves.png"], "such as curves.svg"),
+        (["train", "--log=curves.csv"], "such as curves.jsonl"),
         (["train", "--plot=curves.safetensors"], "such as curves.svg"),
         (["demo", "--plot=p.pdf"], "such as p.svg"),
     ] {
