@@ -22,6 +22,7 @@ use crate::{
     recipe,
     source::Data,
     table,
+    train::Objective,
     watch::Watch,
 };
 
@@ -76,6 +77,7 @@ impl Arguments {
                 nesterov: false,
                 weight_decay: recipe::WEIGHT_DECAY,
             },
+            objective: Objective::default(),
             max_norm: None,
             seed: self.seed,
             evaluate_every: 1,

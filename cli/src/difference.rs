@@ -49,8 +49,16 @@ pub fn explain(error: Error, measured: &str) -> anyhow::Error {
                  resume with {other}"
             );
         }
-        "network" => ("network", "--data, --hidden, --activation, --keep-input and --keep"),
-        "learning rate" => ("learning rate", "--learning-rate and --schedule"),
+        "network" => {
+            ("network", "--data, --hidden, --activation, --maxout, --keep-input and --keep")
+        }
+        "learning rate" => ("learning rate", "--learning-rate, --schedule and --warmup"),
+        "class weights" => ("weights of the classes", "--class-weight"),
+        "label smoothing" => ("label smoothing", "--label-smoothing"),
+        "l1 penalty" => ("L1 penalty", "--l1"),
+        "clip by norm" => ("bound on the norm of the gradient", "--clip-norm"),
+        "averaging" | "tail averaging" => ("average of the parameters", "--average"),
+        "clip by value" => ("bound on elements of the gradient", "--clip-value"),
         "momentum" => ("momentum", "--momentum and --schedule"),
         "paper's rates" => ("scaling of learning rates as in the paper", "--schedule"),
         "max-norm" => ("max-norm", "--max-norm, --max-norm-paper or --no-max-norm"),

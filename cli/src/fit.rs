@@ -263,12 +263,13 @@ fn builder(
     test: &Dataset,
     isa: Isa,
 ) -> anyhow::Result<TrainerBuilder> {
-    let rows = train.rows();
-    let mlp = plan.network(train.inputs().columns(), train.classes().max(test.classes()))?;
+    let (rows, classes) = (train.rows(), train.classes().max(test.classes()));
+    let mlp = plan.network(train.inputs().columns(), classes)?;
     plan.watch.check(mlp.loss(), mlp.outputs())?;
     let mut trainer = Trainer::builder(mlp, plan.optimiser(rows), plan.batch.min(rows));
     if let Some(max_norm) = plan.max_norm {
         trainer = trainer.max_norm(max_norm);
     }
+    trainer = plan.objective.apply(trainer, train, classes)?;
     Ok(trainer.seed(plan.seed).with_isa(isa)?)
 }

@@ -91,6 +91,16 @@ pub fn momentum(text: &str) -> Result<f64, String> {
     number(text, "a number of at least 0 and below 1", |x| (0.0..1.0).contains(&x))
 }
 
+/// Parses a fraction below 1.
+pub fn fraction(text: &str) -> Result<f64, String> {
+    momentum(text)
+}
+
+/// Parses a bound on gradients.
+pub fn bound(text: &str) -> Result<f64, String> {
+    epsilon(text)
+}
+
 /// Parses what an optimiser adds to a divisor.
 pub fn epsilon(text: &str) -> Result<f64, String> {
     let least = f64::from(f32::MIN_POSITIVE);

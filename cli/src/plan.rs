@@ -7,7 +7,7 @@ use thinnet::{
     train::{MaxNorm, Optimiser, Schedule},
 };
 
-use crate::{optimiser::Choice, watch::Watch};
+use crate::{optimiser::Choice, train::Objective, watch::Watch};
 
 /// How the learning rate changes from step to step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
@@ -74,6 +74,9 @@ pub struct Plan {
     /// The optimiser and its other settings.
     #[serde(flatten)]
     pub optimiser: Choice,
+    /// The options with any optimiser.
+    #[serde(flatten)]
+    pub objective: Objective,
     /// Bound on the norm of the weights into a unit.
     pub max_norm: Option<MaxNorm>,
     /// Random seed for the weights, the masks, the order of the rows and the choice of held-out rows.
@@ -105,7 +108,7 @@ impl Plan {
             LrSchedule::Cosine => Schedule::Cosine { from, to, steps },
             LrSchedule::Paper => Schedule::paper_learning_rate(from),
         };
-        self.optimiser.with(rate)
+        self.optimiser.with(self.objective.warmed_up(rate))
     }
 
     /// Returns the number of layers with weights.

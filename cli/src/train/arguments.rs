@@ -9,6 +9,7 @@ use thinnet::{
     train::{MaxNorm, Optimiser},
 };
 
+use super::Objective;
 use crate::{
     help::listed,
     machine::Machine,
@@ -157,6 +158,9 @@ pub struct Arguments {
     /// The options of the optimisers.
     #[command(flatten)]
     options: optimiser::Options,
+    /// The options with any optimiser.
+    #[command(flatten)]
+    pub objective: Objective,
     #[arg(
         long, value_name = "C", group = "bound",
         value_parser = numbers::norm,
@@ -250,6 +254,7 @@ impl Arguments {
             learning_rate: self.learning_rate.unwrap_or(optimiser.learning_rate()),
             schedule: self.schedule,
             optimiser,
+            objective: self.objective.clone(),
             max_norm,
             seed: self.seed,
             evaluate_every: self.evaluate_every,

@@ -42,6 +42,7 @@ impl Outputs {
             let names = Dataset::file_names(Split::Test);
             reads.extend(names.into_iter().map(|name| ("--validation", folder.join(name))));
         }
+        reads.extend(arguments.objective.files());
         let checkpoint = Checkpoints::file(arguments)?;
         if let Some(resumed) = &arguments.resume
             // The checkpoint is the only file that may be both read and written.

@@ -4,10 +4,12 @@ mod arguments;
 mod checkpoints;
 mod files;
 mod log;
+mod objective;
 mod resume_command;
 
 pub use arguments::Arguments;
 pub use checkpoints::{HELD_OUT, NONE, VALIDATION};
+pub use objective::Objective;
 
 use std::fmt::Write;
 

@@ -10,6 +10,7 @@ mod interrupt;
 mod kill;
 mod measures;
 mod noise;
+mod objective;
 #[cfg(unix)]
 mod outputs;
 mod program;
