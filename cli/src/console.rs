@@ -73,7 +73,7 @@ pub fn failed(error: &anyhow::Error) -> ExitCode {
 }
 
 /// Returns clap's message in one line, without `error:`, the usage and the pointer to the help.
-fn one_line(message: &str) -> String {
+pub fn one_line(message: &str) -> String {
     let paragraphs = message.trim().split("\n\n").filter(|paragraph| {
         !paragraph.starts_with("Usage:") && !paragraph.starts_with("For more information")
     });

@@ -51,7 +51,7 @@ mod watch;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use arguments::{Arguments, Command};
 
@@ -64,7 +64,8 @@ fn main() -> ExitCode {
 
 /// Parses the arguments and runs their subcommand.
 fn run() -> anyhow::Result<()> {
-    let arguments = Arguments::try_parse()?;
+    let words = train::expanded(std::env::args_os().collect(), Arguments::command())?;
+    let arguments = Arguments::try_parse_from(words)?;
     match arguments.command {
         None => demo::run(&arguments.demo),
         Some(Command::Demo(arguments)) => demo::run(&arguments),

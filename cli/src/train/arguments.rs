@@ -36,6 +36,8 @@ Examples:
     thinnet train --noise gaussian
   With Adam:
     thinnet train --optimiser adam --learning-rate 0.0005 --no-max-norm
+  With the flags in a file, and another number of epochs:
+    thinnet train --config run.toml --epochs 50
   With a tenth of the training rows for validation, until their loss no longer improves:
     thinnet train --validation 0.1 --early-stopping loss:5 --epochs 100 --metrics log_loss,f1
   A long training run that survives a crash, and how to resume it:
@@ -50,6 +52,11 @@ A keep rate is the probability that a unit is kept: PyTorch's Dropout(0.2) is 0.
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{EXAMPLES}\n{}", recipe::PAPER))]
 pub struct Arguments {
+    /// Read flags from this TOML file, with their names as keys: epochs = 20, hidden = [512, 512],
+    /// nesterov = true. A flag of the command line replaces the same flag in the file, and those that it
+    /// cannot be used with
+    #[arg(long, value_name = "FILE.toml")]
+    pub config: Option<PathBuf>,
     /// The rows.
     #[command(flatten)]
     pub data: Data,

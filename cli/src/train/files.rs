@@ -43,6 +43,7 @@ impl Outputs {
             reads.extend(names.into_iter().map(|name| ("--validation", folder.join(name))));
         }
         reads.extend(arguments.objective.files());
+        reads.extend(arguments.config.clone().map(|file| ("--config", file)));
         let checkpoint = Checkpoints::file(arguments)?;
         if let Some(resumed) = &arguments.resume
             // The checkpoint is the only file that may be both read and written.

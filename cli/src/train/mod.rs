@@ -2,6 +2,7 @@
 
 mod arguments;
 mod checkpoints;
+mod config;
 mod files;
 mod log;
 mod objective;
@@ -9,6 +10,7 @@ mod resume_command;
 
 pub use arguments::Arguments;
 pub use checkpoints::{HELD_OUT, NONE, VALIDATION};
+pub use config::expanded;
 pub use objective::Objective;
 
 use std::fmt::Write;

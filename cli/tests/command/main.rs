@@ -2,6 +2,7 @@
 //! of one file.
 
 mod calibration;
+mod config;
 mod convert;
 mod data;
 #[cfg(unix)]

@@ -1,0 +1,179 @@
+//! `thinnet train --config FILE.toml`: flags in a file. Its keys are their names without the dashes.
+//!
+//! The flags of the file become words of the command line, so that each has one definition and one check.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{Arg, ArgAction, ArgMatches, Command, error::ErrorKind, parser::ValueSource};
+use thinnet::files::read_if;
+use toml::de::{DeTable, DeValue};
+
+use crate::{
+    console::{one_line, usage},
+    inputs,
+};
+
+/// The subcommand, the second word of the command line.
+const SUBCOMMAND: &str = "train";
+
+/// The id of the argument that names the file.
+const CONFIG: &str = "config";
+
+/// The largest file.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// Returns the command line `words` with the flags of the file that `--config` names, if it does. A flag
+/// of the command line replaces the same flag in the file, and those that it cannot be used with.
+///
+/// # Errors
+/// The file cannot be read, or a flag in it is unknown or has a value that is refused; the error names the
+/// line.
+pub fn expanded(mut words: Vec<OsString>, mut command: Command) -> anyhow::Result<Vec<OsString>> {
+    command.build();
+    // A mistake in the command line is reported later, with the flags of the file.
+    let lenient = command.clone().ignore_errors(true).try_get_matches_from(&words);
+    let Ok(matches) = lenient else { return Ok(words) };
+    let (Some(given), Some(train)) =
+        (matches.subcommand_matches(SUBCOMMAND), command.find_subcommand(SUBCOMMAND))
+    else {
+        return Ok(words);
+    };
+    let Some(path) = given.get_one::<PathBuf>(CONFIG) else { return Ok(words) };
+    let name = format!("--config {}", path.display());
+    let expected = "a TOML file with a line `flag = value` for each flag";
+    let bytes = read_if(path, MAX_BYTES, |_| Ok(()))
+        .map_err(|error| inputs::explain(&[(name.clone(), path, expected)], error))?;
+    let text = str::from_utf8(&bytes)
+        .map_err(|_| anyhow::anyhow!("{name}: not UTF-8 text: expected {expected}"))?;
+    let refuse = |at: usize, reason: &str| {
+        let line = text.get(..at).unwrap_or_default().matches('\n').count() + 1;
+        usage(format!("{name}: line {line}: {reason}"))
+    };
+    let table = DeTable::parse(text)
+        .map_err(|error| refuse(error.span().map_or(0, |span| span.start), error.message()))?;
+    let mut entries: Vec<_> = table.get_ref().iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    let (mut all, mut wanted) = (Vec::new(), Vec::new());
+    for (key, value) in entries {
+        let refuse = |reason: String| refuse(key.span().start, &reason);
+        let key = key.get_ref();
+        let argument = find(train, key).ok_or_else(|| refuse(unknown(&command, key)))?;
+        let word = word(key, argument, value.get_ref()).map_err(refuse)?;
+        let Some(word) = word else { continue };
+        if let Err(error) = parse(&command, [&word])
+            // What is missing may be elsewhere.
+            && error.kind() != ErrorKind::MissingRequiredArgument
+        {
+            return Err(refuse(one_line(&error.to_string())));
+        }
+        if !is_replaced(train, given, argument) {
+            wanted.push(OsString::from(&word));
+        }
+        all.push(word);
+    }
+    if let Err(error) = parse(&command, &all)
+        && error.kind() == ErrorKind::ArgumentConflict
+    {
+        return Err(usage(format!("{name}: {}", one_line(&error.to_string()))));
+    }
+    words.splice(2..2, wanted);
+    Ok(words)
+}
+
+/// Parses these words after the subcommand.
+fn parse<'a>(
+    command: &Command,
+    words: impl IntoIterator<Item = &'a String>,
+) -> Result<ArgMatches, clap::Error> {
+    let start = [command.get_name(), SUBCOMMAND].map(String::from);
+    command.clone().try_get_matches_from(start.into_iter().chain(words.into_iter().cloned()))
+}
+
+/// Returns the flag with this name.
+fn find<'a>(train: &'a Command, key: &str) -> Option<&'a Arg> {
+    train.get_arguments().find(|argument| {
+        let names = argument.get_long_and_visible_aliases().unwrap_or_default();
+        let action = argument.get_action();
+        let is_setting = action.takes_values() || matches!(action, ArgAction::SetTrue);
+        names.contains(&key) && is_setting && argument.get_id() != CONFIG
+    })
+}
+
+/// Returns why a key is refused that is no flag, with clap's suggestion if it has one.
+fn unknown(command: &Command, key: &str) -> String {
+    let error = parse(command, [&format!("--{key}=")]).err();
+    let error = error.filter(|error| error.kind() == ErrorKind::UnknownArgument);
+    match error {
+        Some(error) => one_line(&error.to_string()),
+        None => format!("`{key}` cannot be in this file: expected another flag of `thinnet train`"),
+    }
+}
+
+/// Returns the word that sets a flag; none if the file says that it is not set.
+fn word(key: &str, argument: &Arg, value: &DeValue<'_>) -> Result<Option<String>, String> {
+    match (argument.get_action().takes_values(), value) {
+        (false, DeValue::Boolean(is_set)) => Ok(is_set.then(|| format!("--{key}"))),
+        (false, _) => Err(format!("`{key}` is {}: expected true or false", kind(value))),
+        (true, DeValue::Array(values)) => {
+            let values = values.iter().map(|value| text(value.get_ref()));
+            let values = values.collect::<Option<Vec<_>>>().ok_or_else(|| {
+                format!("`{key}` is a list of other things: expected numbers or strings in it")
+            })?;
+            Ok(Some(format!("--{key}={}", values.join(","))))
+        }
+        (true, value) => match text(value) {
+            Some(text) => Ok(Some(format!("--{key}={text}"))),
+            None => Err(format!(
+                "`{key}` is {}: expected a number, a string, or a list of these",
+                kind(value)
+            )),
+        },
+    }
+}
+
+/// Returns the text of a number or a string.
+fn text(value: &DeValue<'_>) -> Option<String> {
+    match value {
+        DeValue::String(text) => Some(text.to_string()),
+        DeValue::Integer(number) => {
+            Some(i128::from_str_radix(number.as_str(), number.radix()).ok()?.to_string())
+        }
+        DeValue::Float(number) => Some(format!("{:?}", number.as_str().parse::<f64>().ok()?)),
+        _ => None,
+    }
+}
+
+/// The kind of a value, in words.
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) | DeValue::Float(_) => "a number",
+        DeValue::Boolean(true) => "true",
+        DeValue::Boolean(false) => "false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a section",
+    }
+}
+
+/// Whether the command line has a flag that takes the place of `argument`: itself, or one that it cannot
+/// be used with.
+fn is_replaced(train: &Command, given: &ArgMatches, argument: &Arg) -> bool {
+    let is_given =
+        |one: &&Arg| given.value_source(one.get_id().as_str()) == Some(ValueSource::CommandLine);
+    train.get_arguments().filter(is_given).any(|other| {
+        let names = |one: &Arg, other: &Arg| {
+            train.get_arg_conflicts_with(one).iter().any(|arg| arg.get_id() == other.get_id())
+        };
+        let share_a_choice = || {
+            train.get_groups().any(|group| {
+                let is_in = |arg: &Arg| group.get_args().any(|id| id == arg.get_id());
+                !group.clone().is_multiple() && is_in(argument) && is_in(other)
+            })
+        };
+        argument.get_id() == other.get_id()
+            || names(argument, other)
+            || names(other, argument)
+            || share_a_choice()
+    })
+}
