@@ -1,10 +1,10 @@
 //! A run that is killed at any moment (SIGKILL) and resumed, again and again, ends with the same
 //! result as an uninterrupted one.
 //!
-//! The short form is part of `cargo test`. The long form takes a minute or two and prints its figures:
+//! The short forms are part of `cargo test`. The long forms take a minute or two and print their figures:
 //!
 //! ```sh
-//! cargo test --release --test command -- --ignored --nocapture two_hundred_kills
+//! cargo test --release --test command -- --ignored --nocapture kills
 //! ```
 
 use std::{
@@ -37,6 +37,26 @@ const TRAINING: [&str; 7] = [
     "--report=report.json",
 ];
 
+/// Every option that has a state in the checkpoint or changes a step.
+const EVERYTHING: [&str; 16] = [
+    "--optimiser=adam",
+    "--noise=gaussian",
+    "--class-weight=balanced",
+    "--label-smoothing=0.1",
+    "--l1=1e-6",
+    "--warmup=20",
+    "--clip-norm=1",
+    "--clip-value=0.01",
+    "--average=ema:0.9",
+    "--max-norm=3",
+    "--validation=0.2",
+    "--early-stopping=loss:2",
+    "--plateau=error_rate:1:0.5",
+    "--metrics=error_rate,log_loss",
+    "--learning-rate=0.003",
+    "--schedule=cosine",
+];
+
 /// A run is killed within this fraction of the time that an uninterrupted run takes.
 const MAX_FRACTION: f64 = 0.6;
 
@@ -56,11 +76,12 @@ struct Figures {
     in_an_epoch: u64,
 }
 
-/// The run with a checkpoint, or resumed from it.
-fn start(folder: &Path, every: u32) -> Child {
+/// The run with these options and a checkpoint, or resumed from it.
+fn start(folder: &Path, options: &[&str], every: u32) -> Child {
     let resume = folder.join("checkpoint").exists();
     thinnet(folder)
         .args(TRAINING)
+        .args(options)
         .args([if resume { "--resume" } else { "--checkpoint" }, "checkpoint"])
         .arg(format!("--checkpoint-every={every}"))
         .stdout(Stdio::null())
@@ -83,15 +104,15 @@ fn ends(child: Child, folder: &Path) -> Value {
     same.map(|name| report[name].clone()).to_vec().into()
 }
 
-/// Kills runs `kills` times at moments that `seed` chooses.
-fn kill(kills: u64, seed: u64) -> Figures {
+/// Kills runs with these options `kills` times at moments that `seed` chooses.
+fn kill(options: &[&str], kills: u64, seed: u64) -> Figures {
     let moments = Streams::new(seed, Domain::Other, 0, 0);
     let mut figures = Figures::default();
     // The expected results, and the time that an uninterrupted run takes.
     let unbroken = INTERVALS.map(|every| {
         let folder = TempDir::new().unwrap();
         let clock = Instant::now();
-        (every, ends(start(folder.path(), every), folder.path()), clock.elapsed())
+        (every, ends(start(folder.path(), options, every), folder.path()), clock.elapsed())
     });
     let expected = &unbroken[0].1;
     assert!(unbroken.iter().all(|(_, found, _)| found == expected), "saves change nothing");
@@ -100,7 +121,7 @@ fn kill(kills: u64, seed: u64) -> Figures {
         let folder = TempDir::new().unwrap();
         let mut last_step = None;
         let found = loop {
-            let child = start(folder.path(), every);
+            let child = start(folder.path(), options, every);
             if figures.kills == kills {
                 break ends(child, folder.path());
             }
@@ -155,7 +176,7 @@ fn check(folder: &Path, last_step: &mut Option<u64>, figures: &mut Figures) {
 
 #[test]
 fn a_killed_run_ends_like_an_uninterrupted_one() {
-    let figures = kill(20, 1);
+    let figures = kill(&[], 20, 1);
     eprintln!("{figures:?}");
     assert!(figures.kills >= 20 && figures.with_progress > 0);
 }
@@ -164,7 +185,22 @@ fn a_killed_run_ends_like_an_uninterrupted_one() {
 #[ignore = "a minute or two"]
 fn two_hundred_kills() {
     let clock = Instant::now();
-    let figures = kill(240, 2);
+    let figures = kill(&[], 240, 2);
     eprintln!("{figures:?} in {:.0?}", clock.elapsed());
     assert!(figures.kills >= 200 && figures.in_an_epoch > 0);
+}
+
+#[test]
+fn a_killed_run_with_every_option_ends_like_an_uninterrupted_one() {
+    let figures = kill(&EVERYTHING, 6, 3);
+    assert!(figures.kills >= 6 && figures.with_progress > 0, "{figures:?}");
+}
+
+#[test]
+#[ignore = "a minute or two"]
+fn a_hundred_kills_with_every_option() {
+    let clock = Instant::now();
+    let figures = kill(&EVERYTHING, 120, 4);
+    eprintln!("{figures:?} in {:.0?}", clock.elapsed());
+    assert!(figures.kills >= 100 && figures.with_progress > 0);
 }

@@ -29,13 +29,16 @@ fn write(folder: &Path) {
     npy::write_labels(folder.join("y.npy"), &labels).unwrap();
 }
 
-/// Each `thinnet` line of the page's `sh` blocks succeeds, in order, in one folder.
+/// Each `thinnet` line of the page's `sh` blocks succeeds, in order, in one folder, with its
+/// TOML block as run.toml.
 #[test]
 fn every_command_line_of_the_page_succeeds() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/TRAINING.md");
     let page = fs::read_to_string(page).unwrap();
     let folder = TempDir::new().unwrap();
     write(folder.path());
+    let settings = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
+    fs::write(folder.path().join("run.toml"), settings.expect("a block of TOML")).unwrap();
     let mut lines = 0;
     for block in page.split("```sh\n").skip(1) {
         let block = block.split("```").next().unwrap().replace("\\\n", " ");
