@@ -9,7 +9,6 @@ use thinnet::{
         onnx::{self, Export},
         torch::{self, Sequential, StateDictSpec},
     },
-    files,
     nn::{Activation, Loss, Mlp, Scaling, Temperature},
 };
 
@@ -229,15 +228,12 @@ impl Arguments {
 /// Reads the description of a network in TOML.
 fn read_spec(file: &Path) -> anyhow::Result<StateDictSpec> {
     let name = file.display();
-    let bytes = files::read_if(file, MAX_TOML_BYTES, |_| Ok(())).map_err(|error| {
-        inputs::explain(&[(format!("--architecture {name}"), file, "a TOML file")], error)
-    })?;
+    let input = (format!("--architecture {name}"), file, "a TOML file");
+    let bytes = inputs::read(input, MAX_TOML_BYTES)?;
     let text = String::from_utf8(bytes)
         .map_err(|_| anyhow::anyhow!("{name} is not UTF-8 text: expected TOML"))?;
     toml::from_str(&text).map_err(|error| {
-        let start = error.span().map_or(0, |span| span.start);
-        let before = text.get(..start).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
+        let line = inputs::line_of(&text, error.span().map_or(0, |span| span.start));
         let text = text.lines().nth(line - 1).unwrap_or_default().trim();
         // In the words of TOML, not in those of this program's parser.
         let message = error

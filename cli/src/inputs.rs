@@ -2,7 +2,7 @@
 
 use std::{io::ErrorKind, path::Path};
 
-use thinnet::Error;
+use thinnet::{Error, files::read_if};
 
 /// An argument that names a file: how messages show it, the path, and what the file should be.
 pub type Input<'a> = (String, &'a Path, &'a str);
@@ -21,6 +21,19 @@ pub fn explain(files: &[Input<'_>], error: Error) -> anyhow::Error {
         ErrorKind::IsADirectory => anyhow::anyhow!("{name}: a folder: expected {expected}"),
         _ => anyhow::anyhow!("{name}: {source}"),
     }
+}
+
+/// Reads a file of at most `most` bytes.
+///
+/// # Errors
+/// Those of [`read_if`], as [`explain`] words them.
+pub fn read(input: Input<'_>, most: u64) -> anyhow::Result<Vec<u8>> {
+    read_if(input.1, most, |_| Ok(())).map_err(|error| explain(&[input], error))
+}
+
+/// Returns the number of the line, from 1, that contains byte `at` of a text.
+pub fn line_of(text: &str, at: usize) -> usize {
+    text.get(..at).unwrap_or_default().matches('\n').count() + 1
 }
 
 #[cfg(test)]

@@ -86,23 +86,14 @@ pub fn norm(text: &str) -> Result<f64, String> {
     number(text, "a number from 1e-15 to 3.4e38", |x| (1e-15..f64::INFINITY).contains(&x))
 }
 
-/// Parses a momentum: at least 0 and below 1.
-pub fn momentum(text: &str) -> Result<f64, String> {
+/// Parses a number of at least 0 and below 1, such as a momentum or a decay rate.
+pub fn fraction(text: &str) -> Result<f64, String> {
     number(text, "a number of at least 0 and below 1", |x| (0.0..1.0).contains(&x))
 }
 
-/// Parses a fraction below 1.
-pub fn fraction(text: &str) -> Result<f64, String> {
-    momentum(text)
-}
-
-/// Parses a bound on gradients.
-pub fn bound(text: &str) -> Result<f64, String> {
-    epsilon(text)
-}
-
-/// Parses what an optimiser adds to a divisor.
-pub fn epsilon(text: &str) -> Result<f64, String> {
+/// Parses a number from the smallest normal f32 on: a bound on gradients, or what an optimiser adds to
+/// a divisor.
+pub fn above_zero(text: &str) -> Result<f64, String> {
     let least = f64::from(f32::MIN_POSITIVE);
     number(text, "a number from 1.2e-38 to 3.4e38", |x| (least..f64::INFINITY).contains(&x))
 }
@@ -152,10 +143,10 @@ mod tests {
         }
         for text in ["", "NaN", "inf", "-inf", "-1", "-1e-50", "1e39", "1e400", "0x1", "1,5"] {
             assert!(at_least_zero(text).is_err(), "{text}");
-            assert!(momentum(text).is_err() && norm(text).is_err());
+            assert!(fraction(text).is_err() && norm(text).is_err());
         }
         assert!(norm("1e-14").is_ok() && norm("1e-16").is_err() && norm("0").is_err());
-        assert!(momentum("0.99").is_ok() && momentum("0.999999999999").is_err());
+        assert!(fraction("0.99").is_ok() && fraction("0.999999999999").is_err());
     }
 
     #[test]

@@ -74,7 +74,7 @@ impl Choice {
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub struct Options {
     #[arg(
-        long, value_name = "X", value_parser = numbers::momentum, help_heading = "Optimiser",
+        long, value_name = "X", value_parser = numbers::fraction, help_heading = "Optimiser",
         help = format!(
             "sgd: momentum; `--schedule paper` sets its own [default: {}]",
             recipe::MOMENTUM
@@ -85,7 +85,7 @@ pub struct Options {
     #[arg(long, help_heading = "Optimiser")]
     nesterov: bool,
     #[arg(
-        long, value_name = "X", value_parser = numbers::momentum, help_heading = "Optimiser",
+        long, value_name = "X", value_parser = numbers::fraction, help_heading = "Optimiser",
         help = format!(
             "adam, adamw: decay rate of the mean of gradients [default: {}]",
             recipe::BETA1
@@ -93,7 +93,7 @@ pub struct Options {
     )]
     beta1: Option<f64>,
     #[arg(
-        long, value_name = "X", value_parser = numbers::momentum, help_heading = "Optimiser",
+        long, value_name = "X", value_parser = numbers::fraction, help_heading = "Optimiser",
         help = format!(
             "adam, adamw: decay rate of the mean of squared gradients [default: {}]",
             recipe::BETA2
@@ -101,7 +101,7 @@ pub struct Options {
     )]
     beta2: Option<f64>,
     #[arg(
-        long, value_name = "X", value_parser = numbers::epsilon, help_heading = "Optimiser",
+        long, value_name = "X", value_parser = numbers::above_zero, help_heading = "Optimiser",
         help = format!(
             "adam, adamw, adagrad: added to the root that divides the step [default: {:?}, and {:?} \
              for adagrad]",

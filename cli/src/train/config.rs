@@ -5,7 +5,6 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, error::ErrorKind, parser::ValueSource};
-use thinnet::files::read_if;
 use toml::de::{DeTable, DeValue};
 
 use crate::{
@@ -41,13 +40,11 @@ pub fn expanded(mut words: Vec<OsString>, mut command: Command) -> anyhow::Resul
     let Some(path) = given.get_one::<PathBuf>(CONFIG) else { return Ok(words) };
     let name = format!("--config {}", path.display());
     let expected = "a TOML file with a line `flag = value` for each flag";
-    let bytes = read_if(path, MAX_BYTES, |_| Ok(()))
-        .map_err(|error| inputs::explain(&[(name.clone(), path, expected)], error))?;
+    let bytes = inputs::read((name.clone(), path, expected), MAX_BYTES)?;
     let text = str::from_utf8(&bytes)
         .map_err(|_| anyhow::anyhow!("{name}: not UTF-8 text: expected {expected}"))?;
     let refuse = |at: usize, reason: &str| {
-        let line = text.get(..at).unwrap_or_default().matches('\n').count() + 1;
-        usage(format!("{name}: line {line}: {reason}"))
+        usage(format!("{name}: line {}: {reason}", inputs::line_of(text, at)))
     };
     let table = DeTable::parse(text)
         .map_err(|error| refuse(error.span().map_or(0, |span| span.start), error.message()))?;

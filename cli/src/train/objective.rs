@@ -6,7 +6,6 @@ use std::{ffi::OsString, fmt, path::PathBuf};
 use serde::Serialize;
 use thinnet::{
     data::Dataset,
-    files::read_if,
     train::{Averaging, Schedule, TrainerBuilder},
 };
 
@@ -44,10 +43,10 @@ pub struct Objective {
     )]
     warmup: Option<usize>,
     /// Scale the gradient down to this Euclidean norm where its norm is larger
-    #[arg(long, value_name = "X", value_parser = numbers::bound, help_heading = "Optimiser")]
+    #[arg(long, value_name = "X", value_parser = numbers::above_zero, help_heading = "Optimiser")]
     clip_norm: Option<f64>,
     /// Limit each element of the gradient to the range from -X to X
-    #[arg(long, value_name = "X", value_parser = numbers::bound, help_heading = "Optimiser")]
+    #[arg(long, value_name = "X", value_parser = numbers::above_zero, help_heading = "Optimiser")]
     clip_value: Option<f64>,
     /// Validate and save an average of the parameters over the steps instead of the last ones: ema:0.999,
     /// an exponential moving average with this decay, or tail:5000, the mean of all after so many
@@ -117,8 +116,7 @@ impl ClassWeight {
             return Ok(weights);
         };
         let (name, expected) = (format!("--class-weight {self}"), "a text file of numbers");
-        let bytes = read_if(path, MAX_BYTES, |_| Ok(()))
-            .map_err(|error| inputs::explain(&[(name.clone(), path, expected)], error))?;
+        let bytes = inputs::read((name.clone(), path, expected), MAX_BYTES)?;
         let text = str::from_utf8(&bytes);
         let text = text.map_err(|_| anyhow::anyhow!("{name}: not text: expected {expected}"))?;
         let mut weights = Vec::new();
