@@ -175,9 +175,12 @@ impl Dataset {
     /// # Errors
     /// There are no such files, or as for [`Self::from_npy_files`].
     pub fn from_npy_folder(folder: impl AsRef<Path>, split: Split) -> Result<Self, Error> {
-        let folder = folder.as_ref();
+        Self::from_npy_folder_of(folder.as_ref(), split, TargetKind::Classes)
+    }
+
+    fn from_npy_folder_of(folder: &Path, split: Split, kind: TargetKind) -> Result<Self, Error> {
         let find = |what| find(folder, &format!("NPY {what}"), &npy_names(split, what));
-        Self::from_npy_files(find("images")?, find("labels")?)
+        Self::from_npy_targets(find("images")?, find("labels")?, kind)
     }
 
     /// Reads a folder of either kind: as [`Self::from_idx_folder`] does, or, if it has no IDX
@@ -186,13 +189,36 @@ impl Dataset {
     /// # Errors
     /// The folder has files of neither kind, or as for the kind that it has.
     pub fn from_folder(folder: impl AsRef<Path>, split: Split) -> Result<Self, Error> {
+        Self::from_folder_targets(folder, split, TargetKind::Classes)
+    }
+
+    /// Like [`Self::from_folder`], but reads targets of any kind, as [`Self::from_npy_targets`] does from
+    /// NPY files. The labels of IDX files become numbers, as in [`OwnedTargets::into_kind`].
+    ///
+    /// # Errors
+    /// As for [`Self::from_folder`] and for these.
+    pub fn from_folder_targets(
+        folder: impl AsRef<Path>,
+        split: Split,
+        kind: TargetKind,
+    ) -> Result<Self, Error> {
         let folder = folder.as_ref();
         let [idx, npy] = [idx_names, npy_names].map(|names| names(split, "images"));
         if find(folder, "IDX images", &idx).is_ok() {
-            return Self::from_idx_folder(folder, split);
+            let data = Self::from_idx_folder(folder, split)?.into_kind(kind);
+            return data.map_err(|error| Error::format(folder, error.to_string()));
         }
         find(folder, "IDX images or NPY images", &[idx, npy].concat())?;
-        Self::from_npy_folder(folder, split)
+        Self::from_npy_folder_of(folder, split, kind)
+    }
+
+    /// The same rows with [targets of a kind](OwnedTargets::into_kind).
+    ///
+    /// # Errors
+    /// As for [`OwnedTargets::into_kind`].
+    pub fn into_kind(self, kind: TargetKind) -> Result<Self, Error> {
+        let classes = if kind == TargetKind::Classes { self.classes } else { 0 };
+        Ok(Self { targets: self.targets.into_kind(kind)?, classes, ..self })
     }
 
     /// The names of the files, of both kinds, that [`Self::from_folder`] looks for.

@@ -82,6 +82,43 @@ impl OwnedTargets {
         }
     }
 
+    /// The targets as those of a kind: classes become values or bits, one per row, of the same numbers.
+    ///
+    /// ```
+    /// use thinnet::{data::OwnedTargets, nn::TargetKind};
+    ///
+    /// let bits = OwnedTargets::from(vec![1, 0, 1]).into_kind(TargetKind::Binary)?;
+    /// assert_eq!(bits.view().kind(), TargetKind::Binary);
+    /// assert!(OwnedTargets::from(vec![1, 2]).into_kind(TargetKind::Binary).is_err());
+    /// # Ok::<(), thinnet::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A class that is to be a bit is not 0 or 1; values or bits are to be of another kind; or there is not
+    /// enough memory.
+    pub fn into_kind(self, kind: TargetKind) -> Result<Self, Error> {
+        let current = self.view().kind();
+        let Self::Classes(classes) = &self else {
+            return if current == kind { Ok(self) } else { Err(self.of_another_kind(kind)) };
+        };
+        let to: fn(Matrix) -> Self = match kind {
+            TargetKind::Classes => return Ok(self),
+            TargetKind::Values => Self::Values,
+            TargetKind::Binary => {
+                if let Some(row) = classes.iter().position(|&class| class > 1) {
+                    let (value, expected) = (classes[row] as f32, "0 or 1");
+                    return Err(Error::Target { row, column: 0, value, expected });
+                }
+                Self::Binary
+            }
+        };
+        let mut numbers = Matrix::zeroed(classes.len(), 1)?;
+        for (row, &class) in classes.iter().enumerate() {
+            numbers.at_mut(row)[0] = class as f32;
+        }
+        Ok(to(numbers))
+    }
+
     fn of_another_kind(&self, expected: TargetKind) -> Error {
         let got = self.view().kind().name();
         Error::DataKind { expected: expected.name(), got }
@@ -144,4 +181,55 @@ pub(super) fn copy_rows(
         copy.at_mut(to).copy_from_slice(from.at(row));
     }
     Ok(copy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Dataset, Split};
+
+    #[test]
+    fn labels_of_idx_files_become_numbers() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let images = [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 255, 0, 0, 51];
+        std::fs::write(at("train-images-idx3-ubyte"), images).unwrap();
+        let write = |labels: [u8; 2]| {
+            let bytes = [&[0, 0, 8, 1, 0, 0, 0, 2][..], &labels].concat();
+            std::fs::write(at("train-labels-idx1-ubyte"), bytes).unwrap();
+        };
+        let read = |kind| Dataset::from_folder_targets(folder.path(), Split::Train, kind);
+        write([1, 0]);
+        let bits = OwnedTargets::Binary(Matrix::from_rows(&[1.0, 0.0], 2, 1).unwrap());
+        let data = read(TargetKind::Binary).unwrap();
+        assert_eq!((data.image_shape(), data.classes()), (Some([1, 2]), 0));
+        assert!(data.into_parts().1 == bits);
+        assert_eq!(read(TargetKind::Classes).unwrap().labels().unwrap(), [1, 0]);
+        write([1, 7]);
+        let values = OwnedTargets::Values(Matrix::from_rows(&[1.0, 7.0], 2, 1).unwrap());
+        assert!(read(TargetKind::Values).unwrap().into_parts().1 == values);
+        let error = read(TargetKind::Binary).unwrap_err().to_string();
+        let words = "target 7 at row 1, column 0: expected 0 or 1";
+        assert_eq!(error, format!("{}: {words}", folder.path().display()));
+    }
+
+    #[test]
+    fn classes_become_numbers_and_nothing_else_changes_its_kind() {
+        let classes = || OwnedTargets::from(vec![0, 1, 1]);
+        let numbers = || Matrix::from_rows(&[0.0, 1.0, 1.0], 3, 1).unwrap();
+        let [values, bits] = [OwnedTargets::Values(numbers()), OwnedTargets::Binary(numbers())];
+        assert!(classes().into_kind(TargetKind::Classes).unwrap() == classes());
+        assert!(classes().into_kind(TargetKind::Values).unwrap() == values);
+        assert!(classes().into_kind(TargetKind::Binary).unwrap() == bits);
+        for targets in [values, bits] {
+            let own = targets.view().kind();
+            assert!(targets.clone().into_kind(own).unwrap() == targets);
+            for other in [TargetKind::Classes, TargetKind::Values, TargetKind::Binary] {
+                let changed = targets.clone().into_kind(other);
+                assert_eq!(changed.is_ok(), other == own, "{own:?} to {other:?}");
+            }
+        }
+        let error = OwnedTargets::from(vec![1, 0, 7]).into_kind(TargetKind::Binary).unwrap_err();
+        assert_eq!(error.to_string(), "target 7 at row 2, column 0: expected 0 or 1");
+    }
 }
