@@ -54,11 +54,11 @@ fn negatives(argument: Arg) -> Arg {
 pub enum Command {
     /// Train the same network with and without dropout, and compare the two
     Demo(demo::Arguments),
-    /// Train a network on labelled rows, and save it
+    /// Train a network on rows with labels or other targets, and save it
     Train(Box<train::Arguments>),
     /// Measure the error of a saved network on a test set
     Eval(eval::Arguments),
-    /// Classify each row of a data set with a saved network
+    /// Predict the class or the other targets of each row of a data set with a saved network
     Predict(predict::Arguments),
     /// Measure how well predicted probabilities match the observed accuracy
     Calibration(calibration::Arguments),

@@ -208,7 +208,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if out.is_some() && !arguments.fit && arguments.threshold.is_none() {
         return Err(usage("--out saves what --fit and --threshold find: expected one of them"));
     }
-    let (mut model, test) = arguments.model_and_data.read()?;
+    let (mut model, test) = arguments.model_and_data.read_classifier()?;
     let probes = probes::of(&test)?;
     let [scale, moments] =
         [Method::WeightScaling, Method::Moments].map(SeededMethod::without_samples);

@@ -16,7 +16,7 @@ use crate::{
     console::{self, usage},
     given::{self, Given, scaled},
     help::listed,
-    inputs,
+    inputs, loss,
     outputs::{self, Format, Output},
     recipe::PAPER,
 };
@@ -81,7 +81,7 @@ pub struct Arguments {
     scaling: Option<Scaling>,
     /// The loss, if IN does not state it [default: softmax_cross_entropy; squared_error if there is
     /// one output]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = loss::loss)]
     loss: Option<Loss>,
     /// Add Dropout nodes to an ONNX graph, for Monte-Carlo predictions in other runtimes
     #[arg(long)]

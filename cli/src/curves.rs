@@ -24,6 +24,9 @@ pub struct Point {
     pub test_error: Option<f64>,
     /// The mean loss of the test rows, likewise.
     pub test_loss: Option<f64>,
+    /// The metrics of the test rows beside the error, likewise, if there are some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_metrics: Option<BTreeMap<String, Option<f64>>>,
     /// The figures of the validation rows, if there are such rows and they were measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation: Option<Figures>,
@@ -40,8 +43,7 @@ pub struct Figures {
 
 impl Figures {
     fn of(measured: &Validation) -> Self {
-        let named = |&(metric, figure): &(Metric, _)| (metric.to_string(), figure);
-        Self { loss: measured.loss, metrics: measured.figures.iter().map(named).collect() }
+        Self { loss: measured.loss, metrics: named(measured.figures.iter()) }
     }
 
     /// Returns a figure.
@@ -63,12 +65,22 @@ impl Figures {
     }
 }
 
+/// Returns figures by the names of the metrics.
+fn named<'a>(
+    figures: impl Iterator<Item = &'a (Metric, Option<f64>)>,
+) -> BTreeMap<String, Option<f64>> {
+    figures.map(|(metric, figure)| (metric.to_string(), *figure)).collect()
+}
+
 impl Point {
     /// The point of an epoch of a run with or without validation rows. Without them, the library's
     /// validation set is the test set.
     pub fn of(epoch: &Epoch, has_validation: bool) -> Self {
         let measured = epoch.validation.as_ref();
         let of_test = measured.filter(|_| !has_validation);
+        let others = of_test.map(|measured| {
+            named(measured.figures.iter().filter(|(metric, _)| *metric != Metric::ErrorRate))
+        });
         Self {
             epoch: epoch.epoch,
             steps: epoch.steps,
@@ -76,6 +88,7 @@ impl Point {
             train_loss: epoch.train_loss,
             test_error: of_test.and_then(|_| epoch.figure(Metric::ErrorRate)),
             test_loss: of_test.map(|measured| measured.loss),
+            test_metrics: others.filter(|metrics| !metrics.is_empty()),
             validation: measured.filter(|_| has_validation).map(Figures::of),
         }
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use comfy_table::Table;
 use thinnet::{
     Keep,
-    nn::{Activation, Initialisation},
+    nn::{Activation, Initialisation, Loss},
     train::Provenance,
 };
 
@@ -78,6 +78,7 @@ impl Arguments {
                 weight_decay: recipe::WEIGHT_DECAY,
             },
             objective: Objective::default(),
+            loss: Loss::SoftmaxCrossEntropy,
             max_norm: None,
             seed: self.seed,
             evaluate_every: 1,
@@ -94,7 +95,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let machine = &arguments.machine;
     let plot = (Format::Svg, ("--plot", arguments.plot.clone()));
     let [plot] = outputs::open(&[], [plot])?;
-    let (train, test) = Data::digits().read_pair(None)?;
+    let (train, test) = Data::digits().read_pair(Loss::SoftmaxCrossEntropy, None)?;
     let pool = machine.pool()?;
     let plans = [
         ("no dropout", arguments.plan(Keep::ONE, Keep::ONE)),

@@ -35,7 +35,7 @@ pub fn explain(error: Error, measured: &str) -> anyhow::Error {
             };
             return anyhow::anyhow!(
                 "{path}: the {set} data are not those of the saved run (SHA-256 {saved} then, {now} \
-                 now): resume with the same --data, --labels and --validation"
+                 now): resume with the same --data, --labels, --targets and --validation"
             );
         }
         "arithmetic" => {
@@ -50,7 +50,7 @@ pub fn explain(error: Error, measured: &str) -> anyhow::Error {
             );
         }
         "network" => {
-            ("network", "--data, --hidden, --activation, --maxout, --keep-input and --keep")
+            ("network", "--data, --loss, --hidden, --activation, --maxout, --keep-input and --keep")
         }
         "learning rate" => ("learning rate", "--learning-rate, --schedule and --warmup"),
         "class weights" => ("weights of the classes", "--class-weight"),

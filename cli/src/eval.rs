@@ -12,6 +12,7 @@ use crate::{
     baseline::Baseline,
     console,
     fit::error_rate,
+    loss,
     machine::Machine,
     measured::{self, Measured},
     model::ModelAndData,
@@ -28,14 +29,17 @@ Examples:
   thinnet eval --model digits.safetensors --metrics 'top_k_accuracy(2),f1(macro),recall(9)'
 
 Each metric is printed beside its baseline, the figure of a constant prediction: the most frequent
-class, or the share of each class as its probability. An error of 2 % is no success if 2 % of the
+class, the share of each class as its probability, or the mean or quantiles of the targets. An error of 2 % is no success if 2 % of the
 rows belong to the rarer class. A figure that these rows do not have, such as the recall of a class
 without rows, is printed as undefined, with the reason.
 
 Metrics for classes: error_rate, accuracy, top_k_accuracy(K), log_loss, brier,
 calibration_error(BINS), precision, recall, f1, roc_auc, average_precision. With two classes,
 precision, recall and f1 are those of class 1; with more, they are the mean over all classes. In
-parentheses they take the number of a class, macro, weighted or micro.";
+parentheses they take the number of a class, macro, weighted or micro.
+For bits (binary_cross_entropy): the same without top_k_accuracy.
+For values: rmse, mae, r2 (for quantile those of the median); for gaussian_nll also gaussian_nll; for
+poisson also poisson_deviance; for quantile pinball_loss and quantile_coverage.";
 
 /// The arguments of `thinnet eval`.
 #[derive(Debug, clap::Args)]
@@ -43,7 +47,7 @@ parentheses they take the number of a class, macro, weighted or micro.";
 pub struct Arguments {
     #[command(flatten)]
     model_and_data: ModelAndData,
-    /// The metrics to print, separated by commas [default: the usual ones for the number of classes]
+    /// The metrics to print, separated by commas [default: the usual ones for the loss]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     metrics: Option<Vec<Metric>>,
     /// Also print the confusion matrix: for each class, how many of its rows were predicted as each
@@ -60,9 +64,8 @@ pub struct Arguments {
 #[derive(Debug, Serialize)]
 struct Results {
     rows: usize,
-    wrong: usize,
-    test_error: f64,
-    baseline: Baseline,
+    #[serde(flatten)]
+    classes: Option<OfClasses>,
     loss: f64,
     /// The decision threshold of the network, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,6 +77,14 @@ struct Results {
     digest: String,
 }
 
+/// What only classes have.
+#[derive(Debug, Serialize)]
+struct OfClasses {
+    wrong: usize,
+    test_error: f64,
+    baseline: Baseline,
+}
+
 /// Runs `thinnet eval`.
 ///
 /// # Errors
@@ -81,12 +92,13 @@ struct Results {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let [] = outputs::open(&arguments.model_and_data.files(), [])?;
     let (model, test) = arguments.model_and_data.read()?;
-    let (loss, classes) = (model.network().loss(), model.network().outputs());
-    let wanted = arguments.metrics.as_deref().unwrap_or(Metric::usual(loss, classes));
-    let mut metrics = Metrics::new(wanted, loss, classes)
+    let (loss, outputs) = (model.network().loss(), model.network().outputs());
+    let wanted = arguments.metrics.as_deref().unwrap_or(Metric::usual(loss, outputs));
+    let mut metrics = Metrics::new(wanted, loss, outputs)
         .map_err(|error| anyhow::anyhow!("--metrics: {error}"))?;
     if arguments.confusion {
-        metrics = metrics.with_confusion()?;
+        metrics =
+            metrics.with_confusion().map_err(|error| anyhow::anyhow!("--confusion: {error}"))?;
     }
     let predictor = Predictor::from_model(model)?.with_isa(arguments.machine.isa)?;
     let mut workspace = predictor.workspace(recipe::EVALUATION_BATCH.min(test.rows()))?;
@@ -98,19 +110,24 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let confusion_matrix: Option<Vec<Vec<u64>>> = metrics
         .confusion()
         .map(|matrix| matrix.rows().map(|row| row.map(|rows| rows as u64).collect()).collect());
-    let baseline = Baseline::new(&test, &test)?;
-    if let Some(warning) = baseline.warning(evaluation.wrong.len()) {
+    let classes = if loss::has_classes(loss) {
+        let (wrong, test_error) = (evaluation.wrong.len(), error_rate(&evaluation));
+        Some(OfClasses { wrong, test_error, baseline: Baseline::new(&test, &test)? })
+    } else {
+        None
+    };
+    let warning = match &classes {
+        Some(classes) => classes.baseline.warning(classes.wrong),
+        None => measured::warning(&measured),
+    };
+    if let Some(warning) = warning {
         console::remark(&warning);
     }
-    let threshold = predictor.network().threshold();
-    let (rows, wrong, test_error) =
-        (evaluation.rows, evaluation.wrong.len(), error_rate(&evaluation));
+    let (threshold, rows) = (predictor.network().threshold(), evaluation.rows);
     console::results(&if arguments.json {
         let results = Results {
             rows,
-            wrong,
-            test_error,
-            baseline,
+            classes,
             loss: evaluation.loss,
             threshold,
             metrics: measured.into_iter().collect(),
@@ -119,13 +136,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         };
         serde_json::to_string_pretty(&results)? + "\n"
     } else {
-        let (error, baseline) = (percent(test_error), baseline.text());
+        let errors = classes.map_or(String::new(), |OfClasses { wrong, test_error, baseline }| {
+            let (error, baseline) = (percent(test_error), baseline.text());
+            format!("wrong          {wrong}\ntest error     {error}\nbaseline       {baseline}\n")
+        });
         let threshold = threshold.map_or(String::new(), |threshold| {
             format!("threshold      {threshold:.6} of class 1's probability\n")
         });
         format!(
-            "rows           {rows}\nwrong          {wrong}\ntest error     {error}\n\
-             baseline       {baseline}\nloss           {:.6}\n{threshold}\n{}{}",
+            "rows           {rows}\n{errors}loss           {:.6}\n{threshold}\n{}{}",
             evaluation.loss,
             measured::text(&measured),
             confusion_matrix.map_or(String::new(), |matrix| confusion(&matrix)),

@@ -12,7 +12,7 @@ use thinnet::{
 };
 
 use crate::{
-    curves::Point, difference, health::Health, measured::Measured, notes::Notes, plan::Plan,
+    curves::Point, difference, health::Health, loss, measured::Measured, notes::Notes, plan::Plan,
     progress::Progress, recipe,
 };
 
@@ -33,7 +33,7 @@ pub struct Trained {
     pub predictor: Predictor,
     /// Its errors on the test rows.
     pub evaluation: Evaluation,
-    /// Its other metrics on them.
+    /// Its other metrics on them; unless they have classes, the headline of the loss comes first.
     pub metrics: Vec<(String, Measured)>,
     /// What ended the run.
     pub ending: Ending,
@@ -60,7 +60,7 @@ impl Trained {
     }
 }
 
-/// Returns the fraction of rows that are wrong. The command's rows have classes, and no weights.
+/// Returns the fraction of rows that are wrong, of rows that have classes, and no weights.
 pub fn error_rate(evaluation: &Evaluation) -> f64 {
     evaluation.wrong.len() as f64 / evaluation.rows as f64
 }
@@ -216,7 +216,7 @@ impl<'a> Fitting<'a> {
         let curves = self.curves();
         let fitted = self.run.finish().map_err(|error| self.health.explain(error))?;
         let (loss, outputs) = (fitted.network.loss(), fitted.network.outputs());
-        let mut metrics = Metrics::new(&self.plan.watch.metrics, loss, outputs)?;
+        let mut metrics = Metrics::new(&self.plan.watch.at_the_end(loss, outputs), loss, outputs)?;
         let predictor = Predictor::new(fitted.network).with_isa(self.isa)?;
         let test = self.rows.test;
         let mut workspace = predictor.workspace(recipe::EVALUATION_BATCH.min(test.rows()))?;
@@ -242,7 +242,7 @@ fn loop_of<'a>(plan: &Plan, rows: Rows<'a>, settings: Provenance) -> anyhow::Res
     let watch = &plan.watch;
     let mut fit = Fit::new(rows.train)
         .validation(rows.validation.unwrap_or(rows.test))
-        .metrics(&watch.measured())
+        .metrics(&watch.measured(plan.loss))
         .evaluate_every(plan.evaluate_every)
         .epochs(plan.epochs)
         .shuffle_seed(plan.seed)
@@ -263,13 +263,13 @@ fn builder(
     test: &Dataset,
     isa: Isa,
 ) -> anyhow::Result<TrainerBuilder> {
-    let (rows, classes) = (train.rows(), train.classes().max(test.classes()));
-    let mlp = plan.network(train.inputs().columns(), classes)?;
+    let (rows, outputs) = (train.rows(), loss::outputs(plan.loss, train, test));
+    let mlp = plan.network(train.inputs().columns(), outputs)?;
     plan.watch.check(mlp.loss(), mlp.outputs())?;
     let mut trainer = Trainer::builder(mlp, plan.optimiser(rows), plan.batch.min(rows));
     if let Some(max_norm) = plan.max_norm {
         trainer = trainer.max_norm(max_norm);
     }
-    trainer = plan.objective.apply(trainer, train, classes)?;
+    trainer = plan.objective.apply(trainer, train, outputs)?;
     Ok(trainer.seed(plan.seed).with_isa(isa)?)
 }

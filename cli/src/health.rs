@@ -1,8 +1,12 @@
 //! Warnings and advice for a run that goes badly.
 
-use thinnet::{Error, data::Dataset};
+use thinnet::{
+    Error,
+    data::Dataset,
+    nn::{Loss, Targets},
+};
 
-use crate::plan::Plan;
+use crate::{loss::has_classes, plan::Plan};
 
 /// Steps between two checks of the units.
 const STEPS_BETWEEN_CHECKS: usize = 10;
@@ -17,6 +21,9 @@ const MIN_UNIT_ROWS: usize = 1000;
 /// Absolute inputs above this are the first suspect.
 const LARGE_INPUT: f32 = 10.0;
 
+/// Targets above this are the next suspect: the first gradients grow with them.
+const LARGE_TARGET: f32 = 10.0;
+
 /// No learning rate suits absolute inputs above this: gradients grow with their square.
 const MAX_TRAINABLE_INPUT: f32 = 1e6;
 
@@ -27,11 +34,39 @@ const MAX_FIRST_LOSS: f64 = 10.0;
 /// Watches a run.
 pub struct Health<'a> {
     plan: &'a Plan,
-    /// The loss of equal probabilities for all classes.
-    chance_loss: f64,
+    /// The loss of equal probabilities for all classes, if there are classes.
+    chance_loss: Option<f64>,
+    /// What is wrong with the targets, if they are large.
+    large_targets: Option<String>,
     /// The largest absolute input and its column.
     largest: (f32, usize),
     silence: Silence,
+}
+
+/// Returns the largest absolute number and its column.
+fn largest<'a>(rows: impl Iterator<Item = &'a [f32]>) -> (f32, usize) {
+    let mut largest = (0.0, 0);
+    for row in rows {
+        for (column, x) in row.iter().enumerate() {
+            if x.abs() > largest.0 {
+                largest = (x.abs(), column);
+            }
+        }
+    }
+    largest
+}
+
+/// Returns the advice to scale the targets, if they are values that are far from the outputs of an untrained
+/// network. Counts cannot be scaled.
+pub fn large_targets(loss: Loss, train: &Dataset) -> Option<String> {
+    let Targets::Values(values) = train.targets() else { return None };
+    let (target, column) = largest(values.iter());
+    (target > LARGE_TARGET && loss != Loss::Poisson).then(|| {
+        format!(
+            "the targets reach {target:?} (column {column}): scale them, for example to mean 0 and standard \
+             deviation 1"
+        )
+    })
 }
 
 /// Consecutive checks that found all units of a hidden layer inactive.
@@ -47,28 +82,22 @@ struct Silence {
 impl<'a> Health<'a> {
     /// Watches a run of `plan` on these rows.
     pub fn new(plan: &'a Plan, train: &Dataset) -> Self {
-        let mut largest = (0.0, 0);
-        for row in 0..train.rows() {
-            let row = train.inputs().row(row).unwrap_or_default();
-            for (column, x) in row.iter().enumerate() {
-                if x.abs() > largest.0 {
-                    largest = (x.abs(), column);
-                }
-            }
-        }
-        let chance_loss = (train.classes().max(2) as f64).ln();
-        Self { plan, chance_loss, largest, silence: Silence::default() }
+        let largest = largest(train.inputs().iter());
+        let chance_loss = has_classes(plan.loss).then(|| (train.classes().max(2) as f64).ln());
+        let large_targets = large_targets(plan.loss, train);
+        Self { plan, chance_loss, large_targets, largest, silence: Silence::default() }
     }
 
     /// To be called after the first step of the run, with the mean loss of its batch. Returns a
     /// warning if large inputs make this loss far larger than that of a guess.
     pub fn after_first(&self, loss: f32) -> Option<String> {
-        let is_large = f64::from(loss) > MAX_FIRST_LOSS * self.chance_loss;
+        let chance_loss = self.chance_loss?;
+        let is_large = f64::from(loss) > MAX_FIRST_LOSS * chance_loss;
         (is_large && self.has_large_inputs()).then(|| {
             format!(
                 "warning: the loss of the first batch is {loss:?}, far above the {:.2} that equal \
                  probabilities for all classes would give, because {}",
-                self.chance_loss,
+                chance_loss,
                 self.scaling()
             )
         })
@@ -137,12 +166,23 @@ impl<'a> Health<'a> {
                      (both numbered from 0)"
                 ),
             ),
+            // The rows are finite: their readers refuse others.
+            Error::NonFinite { .. } | Error::NonFiniteSum { .. } => {
+                (false, format!("{diverged}: {error}"))
+            }
             _ => return error.into(),
         };
         anyhow::anyhow!("{cause}; {}", self.advice(is_first))
     }
 
     fn advice(&self, is_first: bool) -> String {
+        if let Some(scaling) = self.large_targets.clone().filter(|_| !self.has_large_inputs()) {
+            return if is_first {
+                scaling
+            } else {
+                format!("{scaling}, or try {}", self.smaller_rate())
+            };
+        }
         match (self.has_large_inputs(), is_first) {
             (true, false) if self.largest.0 <= MAX_TRAINABLE_INPUT => {
                 format!("{}, or try {}", self.scaling(), self.smaller_rate())
@@ -183,7 +223,7 @@ impl<'a> Health<'a> {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use thinnet::tensor::Matrix;
+    use thinnet::{data::OwnedTargets, tensor::Matrix};
 
     use super::*;
 
@@ -256,6 +296,28 @@ mod tests {
         );
         assert_eq!(warned(5000.0, 3.0), None);
         assert_eq!(warned(1.0, 490.0), None);
+    }
+
+    #[test]
+    fn large_targets_are_suspected_after_large_inputs() {
+        let plan =
+            Train::parse_from(["train", "--loss", "squared_error"]).arguments.plan().unwrap();
+        let advice = |input: f32, target: f32, is_first| {
+            let inputs = Matrix::from_rows(&[input, 0.0], 2, 1).unwrap();
+            let targets = OwnedTargets::Values(Matrix::from_rows(&[0.0, -target], 2, 1).unwrap());
+            let health = Health::new(&plan, &Dataset::new(inputs, targets).unwrap());
+            assert_eq!(health.after_first(1e9), None, "the loss of a guess is not known");
+            health.advice(is_first)
+        };
+        assert_eq!(advice(1.0, 9.0, false), "try a --learning-rate below 0.1");
+        let scaling = "the targets reach 5000.0 (column 0): scale them, for example to mean 0 and \
+                       standard deviation 1";
+        assert_eq!(advice(1.0, 5000.0, true), scaling);
+        assert_eq!(
+            advice(1.0, 5000.0, false),
+            format!("{scaling}, or try a --learning-rate below 0.1")
+        );
+        assert!(advice(5000.0, 5000.0, false).starts_with("the inputs reach"));
     }
 
     #[test]

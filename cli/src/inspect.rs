@@ -69,7 +69,7 @@ struct Inspection {
     /// The form of the weights in the file, if either form is possible.
     scaling: Option<Scaling>,
     /// `None` if an ONNX graph does not state it.
-    loss: Option<&'static str>,
+    loss: Option<String>,
     /// By which the logits are divided: 1 if none was set.
     temperature: f32,
     /// Of two classes: the probability of class 1 above which it is the answer.
@@ -229,7 +229,7 @@ impl Inspection {
             sparse_input: mlp.sparse_input(),
             integer_weights: false,
             scaling: None,
-            loss: Some(mlp.loss().name()),
+            loss: Some(mlp.loss().to_string()),
             temperature: mlp.temperature().get(),
             threshold: mlp.threshold(),
             layers: mlp.noises().into_iter().enumerate().map(layer).collect(),
@@ -278,7 +278,8 @@ impl Inspection {
             };
             line("weights", &format_args!("{}{digest}", scaled(scaling)));
         }
-        line("loss", &self.loss.unwrap_or("not stated (choose one with thinnet convert --loss)"));
+        let unknown = "not stated (choose one with thinnet convert --loss)";
+        line("loss", &self.loss.as_deref().unwrap_or(unknown));
         if self.temperature != 1.0 {
             line("temperature", &self.temperature);
         }

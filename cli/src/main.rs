@@ -23,6 +23,7 @@ mod health;
 mod help;
 mod inputs;
 mod inspect;
+mod loss;
 mod machine;
 mod manual;
 mod measured;

@@ -47,6 +47,35 @@ impl Measured {
     }
 }
 
+impl Measured {
+    /// Returns the value in words.
+    pub fn value_text(&self) -> String {
+        self.value.map_or("undefined".to_owned(), |value| format!("{value:.6}"))
+    }
+
+    /// Returns the baseline in words, with what it is of.
+    pub fn baseline_text(&self) -> String {
+        let baseline = self.baseline.map_or("undefined".to_owned(), |value| format!("{value:.6}"));
+        format!("{baseline} ({})", self.baseline_of)
+    }
+}
+
+/// Returns a warning if the first metric is no better than its baseline.
+pub fn warning(measured: &[(String, Measured)]) -> Option<String> {
+    let (name, Measured { value, baseline, baseline_of, .. }) = measured.first()?;
+    let (value, baseline) = ((*value)?, (*baseline)?);
+    let metric: Metric = name.parse().ok()?;
+    let is_better = if metric.larger_is_better() { value > baseline } else { value < baseline };
+    // Without any error there is nothing to improve.
+    let is_best = !metric.larger_is_better() && value == 0.0;
+    (!is_better && !is_best).then(|| {
+        format!(
+            "warning: the network is no better than a constant prediction: {name} {value:.6}, and \
+             {baseline:.6} with the {baseline_of}"
+        )
+    })
+}
+
 /// Returns the table of the metrics, and below it the reasons for those that are undefined.
 pub fn text(measured: &[(String, Measured)]) -> String {
     let mut table = table::new(["metric", "value", "baseline", "baseline of"], &[0, 3]);

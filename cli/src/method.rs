@@ -45,8 +45,8 @@ pub struct Sampling {
         ),
     )]
     samples: Option<usize>,
-    /// Stop sampling a row once the standard error of every class probability is at most T, which is
-    /// checked after every 16 samples
+    /// Stop sampling a row once the standard error of every class probability, or other prediction, is at
+    /// most T, which is checked after every 16 samples
     #[arg(long, value_name = "T", value_parser = numbers::at_least_zero)]
     tolerance: Option<f64>,
     /// Random seed for the thinned networks; those of a row depend only on it and on the row's number

@@ -1,17 +1,17 @@
-//! A saved classifier and the rows that it classifies.
+//! A saved network and the rows that it predicts.
 
 use std::path::PathBuf;
 
 use thinnet::{
     Error,
     checkpoint::Model,
-    data::{Dataset, Split},
+    data::{Dataset, OwnedTargets, Split},
     exchange::FileKind,
-    nn::{Loss, Mlp},
+    nn::{Loss, Mlp, Targets},
     tensor::Matrix,
 };
 
-use crate::{inputs, numbers, outputs::Named, source::Data};
+use crate::{inputs, loss, numbers, outputs::Named, source::Data};
 
 /// The arguments that name them.
 #[derive(Debug, clap::Args)]
@@ -37,11 +37,11 @@ impl ModelAndData {
     /// Reads the model and the test set, and checks that they fit.
     ///
     /// # Errors
-    /// A file cannot be read, the network has another loss, or it does not fit the data.
+    /// A file cannot be read, or the network does not fit the data.
     pub fn read(&self) -> anyhow::Result<(Model, Dataset)> {
         let model = self.read_model()?;
-        let test = self.data.read(Split::Test)?;
-        self.check(model.network(), test.inputs().columns(), test.labels()?)?;
+        let test = self.data.read(Split::Test, model.network().loss())?;
+        self.check(model.network(), test.inputs().columns(), Some(test.targets()))?;
         Ok((
             model,
             match self.limit {
@@ -51,34 +51,43 @@ impl ModelAndData {
         ))
     }
 
-    /// Like [`Self::read`], for rows that may have no labels. Also returns the number of rows to
+    /// Like [`Self::read`], for a command that is about classes.
+    ///
+    /// # Errors
+    /// Those of [`Self::read`], or the network has another loss.
+    pub fn read_classifier(&self) -> anyhow::Result<(Model, Dataset)> {
+        let (model, test) = self.read()?;
+        let of_model = model.network().loss();
+        anyhow::ensure!(
+            loss::has_classes(of_model),
+            "--model {}: the network has the loss {}: expected {} (one class per row)",
+            self.model.display(),
+            of_model.name(),
+            Loss::SoftmaxCrossEntropy.name()
+        );
+        Ok((model, test))
+    }
+
+    /// Like [`Self::read`], for rows that may have no targets. Also returns the number of rows to
     /// predict, which `--limit` may reduce.
     ///
     /// # Errors
     /// Those of [`Self::read`].
-    pub fn read_rows(&self) -> anyhow::Result<(Model, Matrix, Option<Vec<u32>>, usize)> {
+    pub fn read_rows(&self) -> anyhow::Result<(Model, Matrix, Option<OwnedTargets>, usize)> {
         let model = self.read_model()?;
-        let (rows, labels) = self.data.read_rows(Split::Test)?;
-        self.check(model.network(), rows.columns(), labels.as_deref().unwrap_or_default())?;
+        let (rows, targets) = self.data.read_rows(Split::Test, model.network().loss())?;
+        let view = targets.as_ref().map(OwnedTargets::view);
+        self.check(model.network(), rows.columns(), view)?;
         let limit = rows.rows().min(self.limit.unwrap_or(usize::MAX));
-        Ok((model, rows, labels, limit))
+        Ok((model, rows, targets, limit))
     }
 
     fn read_model(&self) -> anyhow::Result<Model> {
-        let model = Model::load(&self.model).map_err(|error| self.explain(error))?;
-        let loss = model.network().loss();
-        anyhow::ensure!(
-            loss == Loss::SoftmaxCrossEntropy,
-            "--model {}: the network has the loss {}: expected {} (one class per row)",
-            self.model.display(),
-            loss.name(),
-            Loss::SoftmaxCrossEntropy.name()
-        );
-        Ok(model)
+        Model::load(&self.model).map_err(|error| self.explain(error))
     }
 
-    /// Checks that the network fits rows of so many columns with these labels.
-    fn check(&self, mlp: &Mlp, columns: usize, labels: &[u32]) -> anyhow::Result<()> {
+    /// Checks that the network fits rows of so many columns with these targets.
+    fn check(&self, mlp: &Mlp, columns: usize, targets: Option<Targets<'_>>) -> anyhow::Result<()> {
         anyhow::ensure!(
             mlp.inputs() == columns,
             "--model {}: the network has {} inputs, but the rows of --data {} have {columns} columns",
@@ -86,6 +95,22 @@ impl ModelAndData {
             mlp.inputs(),
             self.data,
         );
+        let labels = match targets {
+            Some(Targets::Classes(labels)) => labels,
+            Some(Targets::Values(targets) | Targets::Binary(targets)) => {
+                anyhow::ensure!(
+                    targets.columns() == mlp.targets(),
+                    "{}: the rows have {} each, but --model {} predicts {} (loss {})",
+                    self.data.answers_name(),
+                    numbers::counted(targets.columns(), "target"),
+                    self.model.display(),
+                    mlp.targets(),
+                    mlp.loss(),
+                );
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
         let classes = mlp.outputs();
         if let Some(row) = labels.iter().position(|&label| label as usize >= classes) {
             anyhow::bail!(

@@ -77,6 +77,8 @@ pub struct Plan {
     /// The options with any optimiser.
     #[serde(flatten)]
     pub objective: Objective,
+    /// The loss.
+    pub loss: Loss,
     /// Bound on the norm of the weights into a unit.
     pub max_norm: Option<MaxNorm>,
     /// Random seed for the weights, the masks, the order of the rows and the choice of held-out rows.
@@ -127,7 +129,7 @@ impl Plan {
     }
 
     /// Builds the untrained network.
-    pub fn network(&self, inputs: usize, classes: usize) -> Result<Mlp, Error> {
+    pub fn network(&self, inputs: usize, outputs: usize) -> Result<Mlp, Error> {
         let mut mlp = Mlp::builder(inputs).input_noise(self.input_noise());
         for &width in &self.hidden {
             mlp = match self.maxout {
@@ -135,9 +137,6 @@ impl Plan {
                 None => mlp.hidden(width, self.activation, self.hidden_noise()),
             };
         }
-        mlp.output(classes, Loss::SoftmaxCrossEntropy)
-            .initialisation(self.initialisation)
-            .seed(self.seed)
-            .build()
+        mlp.output(outputs, self.loss).initialisation(self.initialisation).seed(self.seed).build()
     }
 }

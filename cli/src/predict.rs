@@ -1,17 +1,20 @@
-//! `thinnet predict` classifies each row of a data set with a saved network.
+//! `thinnet predict` predicts the target of each row of a data set with a saved network.
+
+mod values;
 
 use std::fmt::Write;
 
 use anyhow::Context;
 use serde::Serialize;
 use thinnet::{
-    data::Batch,
+    data::{Batch, OwnedTargets},
     predict::{Estimates, Predictor},
 };
 
 use crate::{
-    console, machine::Machine, method::MethodArguments, model::ModelAndData, outputs, recipe,
+    console, loss, machine::Machine, method::MethodArguments, model::ModelAndData, outputs, recipe,
 };
+use values::Predicted;
 
 /// The text at the end of the help.
 const EXAMPLES: &str = "\
@@ -24,12 +27,20 @@ Examples:
   List the rows that the thinned networks disagree about most:
     thinnet predict --model digits.safetensors --samples 100 | sort -grk6 | head
 
-Each line has, separated by tabs, the row's number (from 0), its label (- if there is none), the
+If the network has classes, each line has, separated by tabs, the row's number (from 0), its label (- if there is none), the
 predicted class and its probability. With --method mc or moments, these are followed by the entropy
 of the class probabilities and by the mutual information, which measures how much the thinned
 networks disagree (both in nats; one sample has no mutual information, which is then - or null); with
 mc, also by the number of samples. The probabilities of all classes come last, in order of class. With
---json, each line is an object with the same values. If --data is a folder, its test set is used. A row
+--json, each line is an object with the same values.
+
+For other networks, the first line has the names of the columns: row; target (- if there is none); mean,
+the predicted value (for a count, its mean), or probability, that the bit is 1, or the quantiles by
+their levels, such as quantile_0.1. With --method mc or moments, model_std is the standard deviation over
+the thinned networks. noise_std is that of the target's noise, if the network states it (gaussian_nll and
+poisson), and total_std, with mc or moments, that of both together. For bits, these methods also give
+entropy and mutual_information, summed over the bits. If a row has several targets, their columns are
+numbered from 0. With --json, each line is an object of these names, with an array for the targets. If --data is a folder, its test set is used. A row
 whose prediction is not finite is an error.";
 
 /// The arguments of `thinnet predict`.
@@ -80,26 +91,30 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let machine = &arguments.machine;
     let method = arguments.method.seeded()?;
     let [] = outputs::open(&arguments.model_and_data.files(), [])?;
-    let (model, inputs, labels, rows) = arguments.model_and_data.read_rows()?;
+    let (model, inputs, targets, rows) = arguments.model_and_data.read_rows()?;
     let predictor = Predictor::from_model(model)?.with_isa(machine.isa)?;
     let max_rows = recipe::EVALUATION_BATCH.min(rows);
     let mut workspace = predictor.workspace(max_rows)?;
+    let predicted = Predicted::from(predictor.network());
+    let has_classes = loss::has_classes(predictor.network().loss());
     machine.pool()?.install(|| {
         let first = Batch::dense(inputs.view().subrows(0..rows)?);
         for batch in first.chunks(max_rows)? {
             let answers = method.answers(&predictor, &batch, &mut workspace)?;
-            console::results(&lines(
-                batch.first_row(),
-                labels.as_deref(),
-                (answers, method.has_uncertainty()),
-                arguments.json,
-            )?)?;
+            let (first, targets) = (batch.first_row(), targets.as_ref());
+            let answers = (answers, method.has_uncertainty());
+            console::results(&if has_classes {
+                let labels = targets.map(OwnedTargets::classes).transpose()?;
+                lines(first, labels, answers, arguments.json)?
+            } else {
+                values::lines(first, predicted, targets, answers, arguments.json)?
+            })?;
         }
         Ok(())
     })
 }
 
-/// Returns a line for each answer; the first answer is about row `first`.
+/// Returns a line for each answer of a network with classes; the first answer is about row `first`.
 fn lines(
     first: u64,
     labels: Option<&[u32]>,

@@ -23,12 +23,14 @@ pub struct Progress {
     /// The set on which the error is measured: `test`, `held-out` or `validation`.
     set: &'static str,
     epochs: usize,
+    /// The figure that is shown.
+    metric: Metric,
     shown: Shown,
     /// When the numbers were last updated. `steps` and `losses` (a sum) count from then.
     since: Instant,
     steps: u32,
     losses: f64,
-    last_error: Option<f64>,
+    last: Option<f64>,
 }
 
 /// The form in which progress is shown.
@@ -55,13 +57,20 @@ impl Progress {
             Shown::Lines
         };
         let (since, name) = (Instant::now(), name.to_owned());
-        Self { name, set, epochs, shown, since, steps: 0, losses: 0.0, last_error: None }
+        let metric = Metric::ErrorRate;
+        Self { name, set, epochs, metric, shown, since, steps: 0, losses: 0.0, last: None }
+    }
+
+    /// Shows this figure instead of the error.
+    pub fn of(mut self, metric: Metric) -> Self {
+        self.metric = metric;
+        self
     }
 
     /// Switches to another run.
     pub fn turn(&mut self, name: &str) {
         name.clone_into(&mut self.name);
-        self.last_error = None;
+        self.last = None;
         if let Shown::Bar(bar) = &self.shown {
             bar.set_prefix(self.name.clone());
         }
@@ -93,10 +102,12 @@ impl Progress {
             let elapsed = self.since.elapsed();
             if elapsed >= REFRESH {
                 let loss = self.losses / f64::from(self.steps);
-                let error =
-                    self.last_error.map_or(String::new(), |error| percent(error) + " wrong  ");
+                let last = self.last.map_or(String::new(), |figure| match self.metric {
+                    Metric::ErrorRate => percent(figure) + " wrong  ",
+                    metric => format!("{metric} {figure:.4}  "),
+                });
                 let rate = f64::from(self.steps) / elapsed.as_secs_f64();
-                bar.set_message(format!("{error}loss {loss:.4}  {rate:.0} steps/s"));
+                bar.set_message(format!("{last}loss {loss:.4}  {rate:.0} steps/s"));
                 self.restart();
             }
         }
@@ -104,7 +115,7 @@ impl Progress {
 
     /// Shows the end of an epoch, which may be the last.
     pub fn epoch(&mut self, done: &Epoch, last: bool) {
-        self.last_error = done.figure(Metric::ErrorRate).or(self.last_error);
+        self.last = done.figure(self.metric).or(self.last);
         match &self.shown {
             // One line remains when the bar is gone.
             Shown::Bar(bar) if last => bar.suspend(|| self.line(done)),
@@ -117,9 +128,15 @@ impl Progress {
     }
 
     fn line(&self, done: &Epoch) {
-        let error = done.figure(Metric::ErrorRate).map_or("not measured".to_owned(), percent);
+        let figure = match (self.metric, done.figure(self.metric)) {
+            (Metric::ErrorRate, error) => {
+                format!("error {}", error.map_or("not measured".to_owned(), percent))
+            }
+            (metric, None) => format!("{metric} not measured"),
+            (metric, Some(figure)) => format!("{metric} {figure:.4}"),
+        };
         let mut line = format!(
-            "{}: epoch {} of {}, training loss {:.4}, {} error {error}",
+            "{}: epoch {} of {}, training loss {:.4}, {} {figure}",
             self.name, done.epoch, self.epochs, done.train_loss, self.set
         );
         if matches!(self.shown, Shown::Lines) {

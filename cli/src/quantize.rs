@@ -78,7 +78,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         model.display()
     );
     let mlp = contents.network;
-    let (rows, _) = data.read_rows(Split::Train)?;
+    let (rows, _) = data.read_rows(Split::Train, mlp.loss())?;
     anyhow::ensure!(
         mlp.inputs() == rows.columns(),
         "MODEL {}: the network has {} inputs, but the rows of --data {data} have {} columns",

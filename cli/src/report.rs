@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use thinnet::{Isa, Keep, Noise, mask, train::Ending};
+use thinnet::{Error, Isa, Keep, Noise, data::Dataset, mask, train::Ending};
 
 use crate::{
     baseline::Baseline,
     curves::Point,
     fit::{Trained, error_rate},
+    loss,
     measured::Measured,
     plan::Plan,
 };
@@ -24,13 +25,11 @@ pub struct Report<'a> {
     pub data: Data,
     /// All settings of the run.
     pub settings: &'a Plan,
-    /// The fraction of the test rows that the final network gets wrong.
-    pub test_error: f64,
-    /// The number of these rows.
-    pub test_wrong: usize,
-    /// The error of always predicting the most frequent class of the training rows.
-    pub baseline: Baseline,
-    /// What `--metrics` asks for, on the test rows.
+    /// What only classes have.
+    #[serde(flatten)]
+    pub classes: Option<OfClasses>,
+    /// What `--metrics` asks for, on the test rows; unless they have classes, also the headline of the
+    /// loss, or else all its usual metrics.
     pub metrics: BTreeMap<&'a str, &'a Measured>,
     /// What ended the run: `complete` or `early_stopping`.
     pub ending: Ending,
@@ -68,6 +67,31 @@ pub struct Report<'a> {
     pub curves: &'a [Point],
 }
 
+/// The error of a network whose targets are classes.
+#[derive(Debug, Serialize)]
+pub struct OfClasses {
+    /// The fraction of the test rows that the final network gets wrong.
+    pub test_error: f64,
+    /// The number of these rows.
+    pub test_wrong: usize,
+    /// The error of always predicting the most frequent class of the training rows.
+    pub baseline: Baseline,
+}
+
+impl OfClasses {
+    /// Returns that of a trained network; `None` if it has another loss.
+    ///
+    /// # Errors
+    /// The counts of the classes cannot be allocated.
+    pub fn of(fit: &Trained, train: &Dataset, test: &Dataset) -> Result<Option<Self>, Error> {
+        if !loss::has_classes(fit.predictor.network().loss()) {
+            return Ok(None);
+        }
+        let (test_error, test_wrong) = (error_rate(&fit.evaluation), fit.evaluation.wrong.len());
+        Ok(Some(Self { test_error, test_wrong, baseline: Baseline::new(train, test)? }))
+    }
+}
+
 /// The training and the test rows.
 #[derive(Debug, Serialize)]
 pub struct Data {
@@ -83,8 +107,12 @@ pub struct Data {
     pub test_set: &'static str,
     /// Columns of a row.
     pub inputs: usize,
-    /// The number of classes of the network.
-    pub classes: usize,
+    /// The number of classes of the network, if it has classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub classes: Option<usize>,
+    /// The number of targets of a row, if they are not classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub targets: Option<usize>,
 }
 
 /// The time of a step in milliseconds; `None` if this process did no step.
@@ -133,7 +161,7 @@ impl<'a> Report<'a> {
     /// Returns the report of a run of `plan` with the result `fit`.
     pub fn new(
         data: Data,
-        baseline: Baseline,
+        classes: Option<OfClasses>,
         plan: &'a Plan,
         fit: &'a Trained,
         (threads, isa): (usize, Isa),
@@ -145,9 +173,7 @@ impl<'a> Report<'a> {
             mask_format: mask::FORMAT,
             data,
             settings: plan,
-            test_error: error_rate(&fit.evaluation),
-            test_wrong: fit.evaluation.wrong.len(),
-            baseline,
+            classes,
             metrics: fit.metrics.iter().map(|(name, found)| (name.as_str(), found)).collect(),
             ending: fit.ending,
             best_epoch: fit.best_epoch,

@@ -8,13 +8,15 @@ use std::{
 };
 
 use thinnet::{
-    data::{Dataset, Split, npy},
+    data::{Dataset, OwnedTargets, Split, npy},
+    nn::Loss,
     tensor::Matrix,
 };
 
 use crate::{
     console::{self, usage},
     inputs::{self, Input},
+    loss,
     outputs::Named,
     watch::{Given, ValidationRows},
 };
@@ -70,8 +72,8 @@ impl fmt::Display for Source {
 /// The arguments that name the rows.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Data {
-    /// Rows and their labels: a folder with MNIST's IDX files (plain or .gz), or with x_train.npy,
-    /// y_train.npy, x_test.npy and y_test.npy; a .npy file of rows, with --labels; or `digits`, 10,000
+    /// Rows and their labels or other targets: a folder with MNIST's IDX files (plain or .gz), or with x_train.npy,
+    /// y_train.npy, x_test.npy and y_test.npy; a .npy file of rows, with --labels or --targets; or `digits`, 10,000
     /// MNIST digits built into this program. Bytes are divided by 255; other numbers are used unchanged
     #[arg(long = "data", value_name = "DIR|FILE.npy|digits", default_value = "digits")]
     source: Source,
@@ -79,6 +81,10 @@ pub struct Data {
     /// except by `thinnet predict` and `thinnet quantize`
     #[arg(long, value_name = "FILE.npy")]
     labels: Option<PathBuf>,
+    /// With --data FILE.npy: a second .npy file with the targets of a network whose loss is not
+    /// softmax: a number per row, or a row of numbers. They are not scaled
+    #[arg(long, value_name = "FILE.npy", conflicts_with = "labels")]
+    targets: Option<PathBuf>,
 }
 
 impl fmt::Display for Data {
@@ -90,7 +96,7 @@ impl fmt::Display for Data {
 impl Data {
     /// Returns the digits built into this program.
     pub fn digits() -> Self {
-        Self { source: Source::Digits, labels: None }
+        Self { source: Source::Digits, labels: None, targets: None }
     }
 
     /// Returns the files that are read. For a folder, these are all the files that a data set may
@@ -105,93 +111,121 @@ impl Data {
             let names = sets.into_iter().flat_map(Dataset::file_names);
             files.extend(names.map(|name| ("--data", path.join(name))));
         }
-        files.extend(self.labels.clone().map(|path| ("--labels", path)));
+        files.extend(self.answers().map(|(flag, path)| (flag, path.to_owned())));
         files
+    }
+
+    /// Returns the second file, with the flag that names it.
+    fn answers(&self) -> Option<(&'static str, &Path)> {
+        let labels = self.labels.as_deref().map(|path| ("--labels", path));
+        labels.or(self.targets.as_deref().map(|path| ("--targets", path)))
     }
 
     fn array<'a>(&self, path: &'a Path) -> Input<'a> {
         (format!("--data {self}"), path, "a .npy file of rows")
     }
 
-    /// Returns the argument that the labels are from, for messages.
-    fn labels_name(&self) -> String {
-        match &self.labels {
-            Some(labels) => format!("--labels {}", labels.display()),
+    /// Returns the argument that the labels or other targets are from, for messages.
+    pub fn answers_name(&self) -> String {
+        match self.answers() {
+            Some((flag, path)) => format!("{flag} {}", path.display()),
             None => format!("--data {self}"),
         }
     }
 
     /// Returns the argument and the row that a label is from, for messages.
     pub fn label_name(&self, split: Split, row: usize) -> String {
-        let set = match (&self.labels, split) {
+        let set = match (self.answers(), split) {
             // One file serves as either set.
             (Some(_), _) => "",
             (None, Split::Test) => "test ",
             (None, _) => "training ",
         };
-        format!("{}: {set}row {row}", self.labels_name())
+        format!("{}: {set}row {row}", self.answers_name())
     }
 
-    /// Reads one of the two sets. Two NPY files serve as either.
+    /// Reads one of the two sets, with targets for this loss. Two NPY files serve as either.
     ///
     /// # Errors
-    /// There is no such folder, its files are malformed, or they have no rows.
-    pub fn read(&self, split: Split) -> anyhow::Result<Dataset> {
-        let data = match (&self.source, &self.labels) {
-            (Source::Array(rows), Some(labels)) => {
-                if let Some(reason) = no_array(labels, "a .npy file of labels") {
-                    anyhow::bail!("--labels {}: {reason}", labels.display());
+    /// There is no such folder, its files are malformed, they have no rows, or the loss cannot have
+    /// the targets.
+    pub fn read(&self, split: Split, loss: Loss) -> anyhow::Result<Dataset> {
+        let kind = loss.target_kind();
+        let data = match (&self.source, self.answers()) {
+            (Source::Array(rows), Some((flag, path))) => {
+                let expected = match flag {
+                    "--labels" => "a .npy file of labels",
+                    _ => "a .npy file of targets",
+                };
+                if let Some(reason) = no_array(path, expected) {
+                    anyhow::bail!("{}: {reason}", self.answers_name());
                 }
-                Dataset::from_npy_files(rows, labels).map_err(|error| {
-                    let labels_are =
-                        (self.labels_name(), labels.as_path(), "a .npy file of labels");
-                    inputs::explain(&[self.array(rows), labels_are], error)
+                Dataset::from_npy_targets(rows, path, kind).map_err(|error| {
+                    inputs::explain(
+                        &[self.array(rows), (self.answers_name(), path, expected)],
+                        error,
+                    )
                 })?
             }
             (Source::Array(_), None) => {
-                return Err(usage(format!(
-                    "--data {self}: expected --labels FILE.npy too, with a label for each row"
-                )));
+                let expected = if loss::has_classes(loss) {
+                    "--labels FILE.npy too, with a label for each row"
+                } else {
+                    "--targets FILE.npy too, with the targets of each row"
+                };
+                return Err(usage(format!("--data {self}: expected {expected}")));
             }
             (Source::Folder(folder), _) if !folder.is_dir() => {
                 anyhow::bail!("--data {self}: {}", no_folder(folder));
             }
-            (Source::Digits, Some(labels)) => {
+            (Source::Digits, Some((flag, _))) => {
                 return Err(usage(format!(
-                    "--labels {}: cannot be used with the built-in digits: expected --data FILE.npy \
-                     with the rows that these labels belong to",
-                    labels.display()
+                    "{}: cannot be used with the built-in digits: expected --data FILE.npy with the rows \
+                     that these {} belong to",
+                    self.answers_name(),
+                    &flag[2..]
                 )));
             }
-            (Source::Folder(_), Some(labels)) => {
+            (Source::Folder(_), Some((flag, _))) => {
                 return Err(usage(format!(
-                    "--labels {}: cannot be used with --data {self}, which has its own labels: \
-                     expected no --labels, or --data FILE.npy",
-                    labels.display()
+                    "{}: cannot be used with --data {self}, which has its own {}: expected no {flag}, or \
+                     --data FILE.npy",
+                    self.answers_name(),
+                    &flag[2..]
                 )));
             }
-            (Source::Digits, None) => Dataset::digits(split)?,
-            (Source::Folder(folder), None) => Dataset::from_folder(folder, split)?,
+            (Source::Digits, None) => Dataset::digits(split)?.into_kind(kind).map_err(|error| {
+                anyhow::anyhow!("--data {self}: {error} (loss {})", loss.name())
+            })?,
+            (Source::Folder(folder), None) => Dataset::from_folder_targets(folder, split, kind)?,
         };
         let name = if split == Split::Train { "training" } else { "test" };
         anyhow::ensure!(data.rows() > 0, "--data {self}: the {name} set has no rows");
+        loss::check(loss, &data, || match self.answers() {
+            Some(_) => self.answers_name(),
+            None => format!("--data {self}: the {name} set"),
+        })?;
         Ok(data)
     }
 
-    /// Reads the rows of one of the two sets, and their labels if there are any: an NPY file needs
-    /// none.
+    /// Reads the rows of one of the two sets, and their targets for this loss if there are any: an NPY
+    /// file needs none.
     ///
     /// # Errors
     /// Those of [`Self::read`].
-    pub fn read_rows(&self, split: Split) -> anyhow::Result<(Matrix, Option<Vec<u32>>)> {
-        if let (Source::Array(path), None) = (&self.source, &self.labels) {
+    pub fn read_rows(
+        &self,
+        split: Split,
+        loss: Loss,
+    ) -> anyhow::Result<(Matrix, Option<OwnedTargets>)> {
+        if let (Source::Array(path), None) = (&self.source, self.answers()) {
             let rows = npy::read_inputs(path)
                 .map_err(|error| inputs::explain(&[self.array(path)], error))?;
             anyhow::ensure!(rows.rows() > 0, "--data {self}: the array has no rows");
             return Ok((rows, None));
         }
-        let (rows, targets, _) = self.read(split)?.into_parts();
-        Ok((rows, Some(targets.into_classes()?)))
+        let (rows, targets, _) = self.read(split, loss)?.into_parts();
+        Ok((rows, Some(targets)))
     }
 
     /// Reads the rows to train on and the rows to measure the error on. These are the training and
@@ -199,14 +233,18 @@ impl Data {
     /// and the held-out rows ([`Dataset::hold_out`]). In that case the test set is not read.
     ///
     /// # Errors
-    /// Those of [`Self::read`]; the sets have different widths; all training rows, or more, are held
-    /// out; or an NPY file is given without held-out rows.
-    pub fn read_pair(&self, held_out: Option<(usize, u64)>) -> anyhow::Result<(Dataset, Dataset)> {
-        let train = self.read(Split::Train)?;
+    /// Those of [`Self::read`]; the sets have different widths or numbers of targets; all training rows,
+    /// or more, are held out; or an NPY file is given without held-out rows.
+    pub fn read_pair(
+        &self,
+        loss: Loss,
+        held_out: Option<(usize, u64)>,
+    ) -> anyhow::Result<(Dataset, Dataset)> {
+        let train = self.read(Split::Train, loss)?;
         anyhow::ensure!(
-            train.classes() > 1,
+            train.classes() > 1 || !loss::has_classes(loss),
             "{}: every training row has label 0: expected at least two classes",
-            self.labels_name()
+            self.answers_name()
         );
         if let Some((held_out, seed)) = held_out {
             let rows = train.rows();
@@ -215,7 +253,7 @@ impl Data {
                     "--held-out {held_out}: expected fewer than the {rows} training rows"
                 )));
             }
-            self.check_classes(&train, &train)?;
+            self.check_classes(loss, &train, &train)?;
             return Ok(train.hold_out(held_out, seed)?);
         }
         if let Source::Array(_) = self.source {
@@ -223,20 +261,26 @@ impl Data {
                 "--data {self} has no test set: expected --held-out N too, or a folder with both sets"
             )));
         }
-        let test = self.read(Split::Test)?;
+        let test = self.read(Split::Test, loss)?;
         let (columns, of_test) = (train.inputs().columns(), test.inputs().columns());
         anyhow::ensure!(
             columns == of_test,
             "--data {self}: the test rows have {of_test} columns, but the training rows have {columns}"
         );
-        self.check_classes(&train, &test)?;
+        let name = format!("--data {self}: the test rows");
+        loss::check_columns((&name, &test), ("the training rows", &train))?;
+        self.check_classes(loss, &train, &test)?;
         Ok((train, test))
     }
 
     /// Refuses labels that are unlikely to be classes: the network gets an output for each number up
     /// to the largest label, so one wrong label could make it huge. Prints a warning about classes
     /// without a training row.
-    fn check_classes(&self, train: &Dataset, test: &Dataset) -> anyhow::Result<()> {
+    /// Targets that are not classes are not its concern.
+    fn check_classes(&self, loss: Loss, train: &Dataset, test: &Dataset) -> anyhow::Result<()> {
+        if !loss::has_classes(loss) {
+            return Ok(());
+        }
         let larger = if test.classes() > train.classes() { test } else { train };
         let classes = larger.classes();
         let counts = train.class_counts()?;
@@ -258,7 +302,7 @@ impl Data {
             console::remark(&format!(
                 "warning: {}: {empty} of {classes} classes {} no training row; the first is class \
                  {first} (classes are numbered from 0)",
-                self.labels_name(),
+                self.answers_name(),
                 if empty == 1 { "has" } else { "have" }
             ));
         }
@@ -274,8 +318,8 @@ impl Data {
 /// rows do not fit the others.
 pub fn validation_rows(
     rows: &ValidationRows,
-    train: Dataset,
-    test: &Dataset,
+    loss: Loss,
+    (train, test): (Dataset, &Dataset),
     seed: u64,
 ) -> anyhow::Result<(Dataset, Dataset)> {
     let folder = match rows.of(train.rows())? {
@@ -287,18 +331,21 @@ pub fn validation_rows(
         "--validation {rows}: no such folder: expected a folder of IDX or NPY files, a share above 0 \
          and below 1, or a number of rows"
     );
-    let found = Dataset::from_folder(folder, Split::Test)?;
+    let found = Dataset::from_folder_targets(folder, Split::Test, loss.target_kind())?;
     anyhow::ensure!(found.rows() > 0, "--validation {rows}: the test set has no rows");
+    loss::check(loss, &found, || format!("--validation {rows}"))?;
     let [columns, expected] = [&found, &train].map(|data| data.inputs().columns());
     anyhow::ensure!(
         columns == expected,
         "--validation {rows}: its rows have {columns} columns, but the training rows have {expected}"
     );
+    let name = format!("--validation {rows}: its rows");
+    loss::check_columns((&name, &found), ("the training rows", &train))?;
     let (classes, of_others) = (found.classes(), train.classes().max(test.classes()));
     anyhow::ensure!(
         classes <= of_others,
         "--validation {rows}: label {}: expected a label below {of_others}, as in the training rows",
-        classes - 1
+        classes.saturating_sub(1)
     );
     Ok((train, found))
 }

@@ -10,11 +10,11 @@ use serde::{Serialize, Serializer};
 use thinnet::{
     Error,
     metrics::{Metric, Metrics},
-    nn::Loss,
+    nn::{Loss, TargetKind},
     train::{EarlyStopping, Watched},
 };
 
-use crate::{console::usage, numbers};
+use crate::{console::usage, loss, numbers};
 
 /// The patience of `--early-stopping`, unless another is given.
 const STOPPING_PATIENCE: usize = 10;
@@ -29,8 +29,8 @@ const PLATEAU_FACTOR: f64 = 0.1;
 #[derive(Clone, Debug, Default, Serialize, clap::Args)]
 pub struct Watch {
     /// Validate on rows of their own: a share of the training rows, above 0 and below 1, such as 0.1; a
-    /// number of them; or the test set of another folder. Training rows are drawn at random, from each
-    /// class in proportion to its size. The test set is then only measured at the end
+    /// number of them; or the test set of another folder. Training rows are drawn at random; if they have
+    /// classes, or one bit each, from each class in proportion to its size. The test set is then only measured at the end
     #[arg(long, value_name = "SHARE|N|DIR", help_heading = "Validation")]
     pub validation: Option<ValidationRows>,
     #[arg(
@@ -80,25 +80,45 @@ impl Watch {
         Ok(())
     }
 
-    /// Returns the metrics that the loop measures: the error, and those that were asked for if there are
-    /// validation rows.
-    pub fn measured(&self) -> Vec<Metric> {
-        let mut measured = vec![Metric::ErrorRate];
+    /// Returns the metrics that the loop measures: the error of classes or bits or the usual metrics of
+    /// values, and those that were asked for if there are validation rows.
+    pub fn measured(&self, loss: Loss) -> Vec<Metric> {
+        let measured = match loss.target_kind() {
+            TargetKind::Values => Metric::usual(loss, 1).to_vec(),
+            _ => vec![Metric::ErrorRate],
+        };
         let wanted = self.validation.iter().flat_map(|_| &self.metrics);
-        for &metric in wanted {
-            if !measured.contains(&metric) {
-                measured.push(metric);
-            }
-        }
-        measured
+        united(measured, wanted)
     }
 
-    /// Returns the figure that the run is about: that of early stopping, of a plateau, or the error.
-    pub fn main(&self) -> Watched {
+    /// Returns the metrics of the trained network: those that were asked for. Unless there are classes,
+    /// whose error is stated anyway, the headline of the loss comes first, or all its usual metrics.
+    pub fn at_the_end(&self, loss: Loss, outputs: usize) -> Vec<Metric> {
+        let first = match (loss::has_classes(loss), self.metrics.is_empty()) {
+            (true, _) => Vec::new(),
+            (false, true) => Metric::usual(loss, outputs).to_vec(),
+            (false, false) => vec![loss::headline(loss)],
+        };
+        united(first, &self.metrics)
+    }
+
+    /// Returns the figure that the run is about: that of early stopping, of a plateau, or the headline of
+    /// the loss.
+    pub fn main(&self, loss: Loss) -> Watched {
         let stopping = self.early_stopping.map(|stopping| stopping.watched);
         let plateau = self.plateau.map(|plateau| plateau.watched);
-        stopping.or(plateau).unwrap_or(Watched::Metric(Metric::ErrorRate))
+        stopping.or(plateau).unwrap_or(loss::headline(loss).into())
     }
+}
+
+/// Adds the metrics that are not there yet.
+fn united<'a>(mut all: Vec<Metric>, more: impl IntoIterator<Item = &'a Metric>) -> Vec<Metric> {
+    for metric in more {
+        if !all.contains(metric) {
+            all.push(*metric);
+        }
+    }
+    all
 }
 
 /// The value of `--validation`.

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use thinnet::{
     Keep,
-    nn::{Activation, Initialisation},
+    nn::{Activation, Initialisation, Loss},
     train::{MaxNorm, Optimiser},
 };
 
 use super::Objective;
 use crate::{
     help::listed,
+    loss,
     machine::Machine,
     numbers::{self, Widths},
     optimiser,
@@ -38,6 +39,8 @@ Examples:
     thinnet train --optimiser adam --learning-rate 0.0005 --no-max-norm
   With the flags in a file, and another number of epochs:
     thinnet train --config run.toml --epochs 50
+  Numbers instead of classes, with a mean and a variance for each:
+    thinnet train --data rows.npy --targets values.npy --held-out 1000 --loss gaussian-nll
   With a tenth of the training rows for validation, until their loss no longer improves:
     thinnet train --validation 0.1 --early-stopping loss:5 --epochs 100 --metrics log_loss,f1
   A long training run that survives a crash, and how to resume it:
@@ -165,6 +168,16 @@ pub struct Arguments {
     /// The options of the optimisers.
     #[command(flatten)]
     options: optimiser::Options,
+    #[arg(
+        long, value_name = "NAME[:SETTING]", default_value = loss::USUAL, value_parser = loss::loss,
+        help = format!(
+            "Loss, from which the kind of targets and the number of outputs follow: {}. A number in \
+             parentheses is the default: write huber:0.5 or quantile:0.05,0.95 for others",
+            listed(Loss::ALL)
+        ),
+        help_heading = "Objective",
+    )]
+    pub loss: Loss,
     /// The options with any optimiser.
     #[command(flatten)]
     pub objective: Objective,
@@ -238,9 +251,11 @@ impl Arguments {
     /// Returns the plan of the run.
     ///
     /// # Errors
-    /// An option is given that the optimiser does not have, or that the schedule does not allow.
+    /// An option is given that the optimiser or the loss does not have, or that the schedule does not
+    /// allow.
     pub fn plan(&self) -> anyhow::Result<Plan> {
         let optimiser = self.options.choose(&self.optimiser, self.schedule)?;
+        self.objective.check(self.loss)?;
         let max_norm = match (self.no_max_norm, self.max_norm) {
             (true, _) => None,
             (false, Some(c)) => Some(MaxNorm::Engine(c)),
@@ -262,6 +277,7 @@ impl Arguments {
             schedule: self.schedule,
             optimiser,
             objective: self.objective.clone(),
+            loss: self.loss,
             max_norm,
             seed: self.seed,
             evaluate_every: self.evaluate_every,

@@ -12,6 +12,7 @@ use super::{Arguments, checkpoints::Checkpoints};
 use crate::{
     curves::Point,
     fit::Trained,
+    loss,
     outputs::{self, Format, Named, Output},
     picture::{Curve, Panel, draw},
     progress::percent,
@@ -107,13 +108,15 @@ fn picture(fit: &Trained, report: &Report<'_>) -> anyhow::Result<String> {
         (None, "test") => "test",
         _ => "held-out",
     };
-    let watched = Some(report.settings.watch.main()).filter(|&watched| watched != Watched::Loss);
-    let watched = watched.unwrap_or(Metric::ErrorRate.into());
+    let (watch, loss) = (&report.settings.watch, report.settings.loss);
+    let watched = Some(watch.main(loss)).filter(|&watched| watched != Watched::Loss);
+    let watched = watched.unwrap_or(loss::headline(loss).into());
     let is_error = watched == Metric::ErrorRate.into();
     let y = if is_error { format!("{set} error, %") } else { format!("{set} {watched}") };
     let figure = |point: &Point| match &point.validation {
         Some(figures) => figures.get(watched).map(|y| if is_error { 100.0 * y } else { y }),
-        None => point.test_error.map(|error| 100.0 * error),
+        None if is_error => point.test_error.map(|error| 100.0 * error),
+        None => point.test_metrics.as_ref()?.get(&watched.to_string()).copied().flatten(),
     };
     let measured_loss = |point: &Point| match &point.validation {
         Some(figures) => Some(figures.loss),
@@ -125,12 +128,16 @@ fn picture(fit: &Trained, report: &Report<'_>) -> anyhow::Result<String> {
         }),
         Curve::over_epochs(format!("{set}, whole network"), &fit.curves, measured_loss),
     ];
-    let end = percent(report.test_error);
+    let end = match (&report.classes, fit.metrics.first()) {
+        (Some(classes), _) => format!("{} wrong", percent(classes.test_error)),
+        (None, Some((metric, measured))) => format!("{metric} {}", measured.value_text()),
+        (None, None) => loss.to_string(),
+    };
     let when = match fit.best_epoch {
         Some(epoch) => format!("with the network of epoch {epoch}"),
         None => format!("after {} updates", report.steps),
     };
-    let title = format!("thinnet train: {end} wrong {when}");
+    let title = format!("thinnet train: {end} {when}");
     let mark = fit.best_epoch;
     let figures = vec![Curve::over_epochs(String::new(), &fit.curves, figure)];
     draw(

@@ -18,15 +18,14 @@ use std::fmt::Write;
 use thinnet::{data::Dataset, train::Ending};
 
 use crate::{
-    baseline::Baseline,
     console,
     fit::{Fitting, Rows, Trained},
-    measured,
+    health, loss, measured,
     numbers::counted,
     outputs::Output,
     plan::Plan,
     progress::{Progress, percent},
-    report::{Data, Report, StepMs},
+    report::{Data, OfClasses, Report, StepMs},
     source,
 };
 use checkpoints::{Checkpoints, Saver, settings};
@@ -41,11 +40,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let machine = &arguments.machine;
     let plan = arguments.plan()?;
     let (outputs, checkpoints) = Outputs::open(arguments)?;
-    let (train, test) =
-        arguments.data.read_pair(arguments.held_out.map(|rows| (rows, plan.seed)))?;
+    let (loss, held_out) = (plan.loss, arguments.held_out.map(|rows| (rows, plan.seed)));
+    let (train, test) = arguments.data.read_pair(loss, held_out)?;
     let (train, validation) = match &arguments.watch.validation {
         Some(rows) => {
-            let (train, validation) = source::validation_rows(rows, train, &test, plan.seed)?;
+            let (train, validation) =
+                source::validation_rows(rows, loss, (train, &test), plan.seed)?;
             (train, Some(validation))
         }
         None => (train, None),
@@ -69,9 +69,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (fit, saved) =
         pool.install(|| fit(arguments, &plan, rows, checkpoints.as_ref(), outputs.log.as_ref()))?;
     let data = describe(arguments, rows, &fit);
-    let baseline = Baseline::new(&train, &test)?;
-    let report = Report::new(data, baseline, &plan, &fit, (threads, isa));
-    if let Some(warning) = baseline.warning(report.test_wrong) {
+    let classes = OfClasses::of(&fit, &train, &test)?;
+    let report = Report::new(data, classes, &plan, &fit, (threads, isa));
+    let warning = match &report.classes {
+        Some(classes) => classes.baseline.warning(classes.test_wrong),
+        None => measured::warning(&fit.metrics).map(|warning| {
+            let advice = health::large_targets(loss, &train);
+            advice.map_or(warning.clone(), |advice| format!("{warning}; {advice}"))
+        }),
+    };
+    if let Some(warning) = warning {
         console::remark(&warning);
     }
     let written = outputs.write(&report, &fit);
@@ -115,7 +122,8 @@ fn fit(
         });
     }
     let mut progress =
-        Progress::new("training", arguments.measured_set(), plan.epochs, steps, machine.quiet);
+        Progress::new("training", arguments.measured_set(), plan.epochs, steps, machine.quiet)
+            .of(loss::headline(plan.loss));
     progress.skip(fitting.steps());
     let mut saver = match checkpoints {
         Some(open) => Some(Saver::new(&open.file, arguments.checkpoint_every)?),
@@ -137,6 +145,8 @@ fn fit(
 }
 
 fn describe(arguments: &Arguments, rows: Rows<'_>, fit: &Trained) -> Data {
+    let network = fit.predictor.network();
+    let has_classes = loss::has_classes(network.loss());
     Data {
         source: arguments.data.to_string(),
         train_rows: rows.train.rows(),
@@ -144,21 +154,28 @@ fn describe(arguments: &Arguments, rows: Rows<'_>, fit: &Trained) -> Data {
         test_rows: rows.test.rows(),
         test_set: if arguments.held_out.is_some() { "held_out" } else { "test" },
         inputs: rows.train.inputs().columns(),
-        classes: fit.predictor.network().outputs(),
+        classes: has_classes.then_some(network.outputs()),
+        targets: (!has_classes).then_some(network.targets()),
     }
 }
 
 /// Returns the text for stdout.
 fn results(arguments: &Arguments, report: &Report<'_>, fit: &Trained) -> String {
     let mut text = String::new();
-    let (wrong, rows) = (report.test_wrong, report.data.test_rows);
-    let name = format!("{} error", arguments.test_set());
-    line(
-        &mut text,
-        &name,
-        format_args!("{} ({wrong} of {rows} wrong)", percent(report.test_error)),
-    );
-    line(&mut text, "baseline", report.baseline.text());
+    match (&report.classes, fit.metrics.first()) {
+        (Some(OfClasses { test_error, test_wrong, baseline }), _) => {
+            let name = format!("{} error", arguments.test_set());
+            let (error, rows) = (percent(*test_error), report.data.test_rows);
+            line(&mut text, &name, format_args!("{error} ({test_wrong} of {rows} wrong)"));
+            line(&mut text, "baseline", baseline.text());
+        }
+        (None, Some((metric, measured))) => {
+            let value = measured.value_text();
+            line(&mut text, arguments.test_set(), format_args!("{metric} {value}"));
+            line(&mut text, "baseline", measured.baseline_text());
+        }
+        (None, None) => {}
+    }
     let epochs = fit.curves.len();
     let kept = fit.best_epoch.unwrap_or(epochs);
     let kept_point = fit.curves.iter().find(|point| point.epoch == kept);
@@ -168,7 +185,7 @@ fn results(arguments: &Arguments, report: &Report<'_>, fit: &Trained) -> String 
         line(&mut text, "validation", format_args!("{figures} after epoch {kept}{which}"));
     }
     if fit.ending == Ending::EarlyStopping {
-        let watched = report.settings.watch.main();
+        let watched = report.settings.watch.main(report.settings.loss);
         let all = report.settings.epochs;
         line(
             &mut text,

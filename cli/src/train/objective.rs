@@ -6,10 +6,11 @@ use std::{ffi::OsString, fmt, path::PathBuf};
 use serde::Serialize;
 use thinnet::{
     data::Dataset,
+    nn::Loss,
     train::{Averaging, Schedule, TrainerBuilder},
 };
 
-use crate::{inputs, numbers, outputs::Named};
+use crate::{console::usage, inputs, loss, numbers, outputs::Named};
 
 /// The largest file of weights.
 const MAX_BYTES: u64 = 16 << 20;
@@ -146,6 +147,26 @@ impl Objective {
             Some(ClassWeight::File(path)) => vec![("--class-weight", path.clone())],
             _ => Vec::new(),
         }
+    }
+
+    /// Refuses the options that only a loss for classes has.
+    ///
+    /// # Errors
+    /// One of them is given, and the loss is another.
+    pub fn check(&self, loss: Loss) -> anyhow::Result<()> {
+        for (flag, is_given) in [
+            ("--class-weight", self.class_weight.is_some()),
+            ("--label-smoothing", self.label_smoothing != 0.0),
+        ] {
+            if is_given && !loss::has_classes(loss) {
+                return Err(usage(format!(
+                    "{flag}: cannot be used with --loss {loss}: expected the loss {}, whose targets are \
+                     classes",
+                    Loss::SoftmaxCrossEntropy
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Returns the learning rate after the warm-up that is wanted.

@@ -9,6 +9,7 @@ mod data;
 mod interrupt;
 #[cfg(unix)]
 mod kill;
+mod loss;
 mod measures;
 mod noise;
 mod objective;

@@ -11,11 +11,11 @@ use thinnet::{
 
 use crate::program::run;
 
-/// The table that the page speaks of: 600 rows, one in five of class 1.
+/// The table that the page speaks of: 600 rows, one in five of class 1; and two values for each.
 fn write(folder: &Path) {
     const COLUMNS: usize = 6;
     let streams = Streams::new(1, Domain::Other, 0, 0);
-    let (mut rows, mut labels) = (Vec::new(), Vec::new());
+    let (mut rows, mut labels, mut values) = (Vec::new(), Vec::new(), Vec::new());
     for row in 0..600 {
         let label = u32::from(row % 5 == 0);
         labels.push(label);
@@ -24,6 +24,11 @@ fn write(folder: &Path) {
             rows.push(bits as f32 / (1 << 23) as f32 - 1.0 + 0.7 * label as f32);
         }
     }
+    for row in rows.chunks(COLUMNS) {
+        values.extend([row[0] - row[1] * row[2], row[3] + row[4]]);
+    }
+    let values = Matrix::from_rows(&values, 600, 2).unwrap();
+    npy::write_matrix(folder.join("values.npy"), values.view()).unwrap();
     let rows = Matrix::from_rows(&rows, 600, COLUMNS).unwrap();
     npy::write_matrix(folder.join("x.npy"), rows.view()).unwrap();
     npy::write_labels(folder.join("y.npy"), &labels).unwrap();
@@ -53,7 +58,7 @@ fn every_command_line_of_the_page_succeeds() {
         }
     }
     assert!(lines >= 5, "{lines}");
-    for file in ["rows.safetensors", "curves.svg", "log.jsonl"] {
+    for file in ["rows.safetensors", "curves.svg", "log.jsonl", "values.safetensors"] {
         assert!(folder.path().join(file).exists(), "{file}");
     }
 }
