@@ -35,8 +35,8 @@ mc, also by the number of samples. The probabilities of all classes come last, i
 --json, each line is an object with the same values.
 
 For other networks, the first line has the names of the columns: row; target (- if there is none); mean,
-the predicted value (for a count, its mean), or probability, that the bit is 1, or the quantiles by
-their levels, such as quantile_0.1. With --method mc or moments, model_std is the standard deviation over
+the predicted value (for a count, its mean), or bit and probability, that the bit is 1, or the quantiles
+by their levels, such as quantile_0.1. With --method mc or moments, model_std is the standard deviation over
 the thinned networks. noise_std is that of the target's noise, if the network states it (gaussian_nll and
 poisson), and total_std, with mc or moments, that of both together. For bits, these methods also give
 entropy and mutual_information, summed over the bits. If a row has several targets, their columns are

@@ -84,6 +84,10 @@ impl Row {
         let part = |numbers: &'_ [f64], kind: usize| -> Vec<f64> {
             numbers.iter().skip(kind * targets).take(targets).copied().collect()
         };
+        if let Some(bits) = answer.bits() {
+            let number = |is_one| Some(f64::from(u8::from(is_one)));
+            add("bit", Numbers::Each(bits.map(number).collect()));
+        }
         for (kind, [name, _]) in kinds.iter().enumerate() {
             add(name, each(Some(&part(answer.mean(), kind)), |mean| mean));
         }

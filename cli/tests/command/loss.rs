@@ -77,8 +77,8 @@ const TRAINING: [&str; 12] = [
 const LOSSES: [(&str, &str, &str, &str); 9] = [
     ("squared_error", "values", "rmse", "mean_0 mean_1"),
     ("huber:0.5", "value", "rmse", "mean"),
-    ("binary-cross-entropy", "bit", "error_rate", "probability"),
-    ("binary_cross_entropy", "bits", "error_rate", "probability_0 probability_1"),
+    ("binary-cross-entropy", "bit", "error_rate", "bit probability"),
+    ("binary_cross_entropy", "bits", "error_rate", "bit_0 bit_1 probability_0 probability_1"),
     ("poisson", "counts", "poisson_deviance", "mean noise_std"),
     ("gaussian-nll", "value", "gaussian_nll", "mean noise_std"),
     ("gaussian_nll(0.5)", "values", "gaussian_nll", "mean_0 mean_1 noise_std_0 noise_std_1"),
@@ -109,9 +109,10 @@ fn figure(metric: &str, loss: &str, targets: usize, lines: &[Vec<f64>]) -> f64 {
         };
         match metric {
             "rmse" => mean(pairs(1).map(|(t, y)| (t - y).powi(2))).sqrt(),
-            "error_rate" => {
-                mean(pairs(1).map(|(t, p)| f64::from(u8::from((p > 0.5) != (t > 0.5)))))
-            }
+            "error_rate" => mean(pairs(1).zip(pairs(2)).map(|((t, bit), (_, p))| {
+                assert_eq!(bit, f64::from(u8::from(p > 0.5)));
+                f64::from(u8::from(bit != t))
+            })),
             "poisson_deviance" => mean(pairs(1).map(|(t, y)| {
                 let log = if t > 0.0 { t * (t / y).ln() } else { 0.0 };
                 2.0 * (log - t + y)
