@@ -139,6 +139,10 @@ impl Row {
         let _ = write!(text, "{}", self.number);
         for number in self.columns.iter().flat_map(|(_, numbers)| numbers.slice()) {
             let _ = match number {
+                // A count or a bit.
+                Some(number) if number.fract() == 0.0 && number.abs() < 1e6 => {
+                    write!(text, "\t{number:.0}")
+                }
                 // `{:?}` prints 1e30 as 1e30, not as 31 digits.
                 Some(number) => write!(text, "\t{:?}", *number as f32),
                 None => write!(text, "\t-"),

@@ -195,6 +195,9 @@ fn every_loss_learns_and_its_predictions_have_the_figures_that_are_printed() {
             .map(|line| line.split('\t').skip(1).map(|number| number.parse().unwrap()).collect())
             .collect();
         assert_eq!(lines.len(), 100);
+        // Bits and counts are whole numbers.
+        let is_whole = !rows.lines().next().unwrap().split('\t').nth(1).unwrap().contains('.');
+        assert_eq!(is_whole, ["bit", "bits", "counts"].contains(&targets), "{rows}");
         let found = figure(metric, loss, number, &lines);
         assert!((found - value).abs() < ROUNDING * (1.0 + value.abs()), "{loss}: {found}, {value}");
         uncertainty(folder, &data, loss, &lines);
