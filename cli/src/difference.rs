@@ -54,6 +54,7 @@ pub fn explain(error: Error, measured: &str) -> anyhow::Error {
         }
         "learning rate" => ("learning rate", "--learning-rate, --schedule and --warmup"),
         "class weights" => ("weights of the classes", "--class-weight"),
+        "positive weights" => ("weights of ones", "--positive-weight"),
         "label smoothing" => ("label smoothing", "--label-smoothing"),
         "l1 penalty" => ("L1 penalty", "--l1"),
         "clip by norm" => ("bound on the norm of the gradient", "--clip-norm"),

@@ -6,6 +6,7 @@ mod config;
 mod files;
 mod log;
 mod objective;
+mod positive;
 mod resume_command;
 
 pub use arguments::Arguments;

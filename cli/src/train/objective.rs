@@ -10,7 +10,8 @@ use thinnet::{
     train::{Averaging, Schedule, TrainerBuilder},
 };
 
-use crate::{console::usage, inputs, loss, numbers, outputs::Named};
+use super::positive::PositiveWeight;
+use crate::{console::usage, inputs, numbers, outputs::Named};
 
 /// The largest file of weights.
 const MAX_BYTES: u64 = 16 << 20;
@@ -23,6 +24,11 @@ pub struct Objective {
     /// by spaces, commas or line breaks
     #[arg(long, value_name = "balanced|FILE", help_heading = "Objective")]
     class_weight: Option<ClassWeight>,
+    /// Multiply the loss of the ones of each bit by a number, or with balanced by the number of its zeros
+    /// divided by that of its ones (--loss binary-cross-entropy only)
+    #[arg(long, value_name = "balanced|X", help_heading = "Objective")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    positive_weight: Option<PositiveWeight>,
     /// Smooth the labels: the target is 1 - X for the label, and X divided by the number of classes more
     /// for every class. At least 0 and below 1
     #[arg(
@@ -149,20 +155,20 @@ impl Objective {
         }
     }
 
-    /// Refuses the options that only a loss for classes has.
+    /// Refuses the options that only another loss has.
     ///
     /// # Errors
     /// One of them is given, and the loss is another.
     pub fn check(&self, loss: Loss) -> anyhow::Result<()> {
-        for (flag, is_given) in [
-            ("--class-weight", self.class_weight.is_some()),
-            ("--label-smoothing", self.label_smoothing != 0.0),
+        let (classes, bits) = (Loss::SoftmaxCrossEntropy, Loss::BinaryCrossEntropy);
+        for (flag, is_given, needed) in [
+            ("--class-weight", self.class_weight.is_some(), classes),
+            ("--label-smoothing", self.label_smoothing != 0.0, classes),
+            ("--positive-weight", self.positive_weight.is_some(), bits),
         ] {
-            if is_given && !loss::has_classes(loss) {
+            if is_given && loss != needed {
                 return Err(usage(format!(
-                    "{flag}: cannot be used with --loss {loss}: expected the loss {}, whose targets are \
-                     classes",
-                    Loss::SoftmaxCrossEntropy
+                    "{flag}: cannot be used with --loss {loss}: expected --loss {needed}"
                 )));
             }
         }
@@ -177,19 +183,22 @@ impl Objective {
         }
     }
 
-    /// Gives a trainer the other options, for these training rows and so many classes. Its checkpoints
-    /// contain them, the weights of the classes as numbers.
+    /// Gives a trainer the other options, for these training rows and so many outputs. Its checkpoints
+    /// contain them, the weights of classes and of ones as numbers.
     ///
     /// # Errors
-    /// The weights of the classes cannot be read.
+    /// The weights of the classes cannot be read, or those of ones cannot be balanced.
     pub fn apply(
         &self,
         mut trainer: TrainerBuilder,
         train: &Dataset,
-        classes: usize,
+        outputs: usize,
     ) -> anyhow::Result<TrainerBuilder> {
         if let Some(weight) = &self.class_weight {
-            trainer = trainer.class_weights(weight.of(train, classes)?);
+            trainer = trainer.class_weights(weight.of(train, outputs)?);
+        }
+        if let Some(weight) = self.positive_weight {
+            trainer = trainer.positive_weights(weight.of(train, outputs)?);
         }
         if let Some(c) = self.clip_norm {
             trainer = trainer.clip_norm(c);

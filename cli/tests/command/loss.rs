@@ -412,10 +412,16 @@ fn options_that_do_not_fit_the_loss_are_refused_by_name() {
     for (more, words, code) in [
         (
             &["--loss=huber", "--label-smoothing=0.1"][..],
-            "--label-smoothing: cannot be used with --loss huber(1): expected the loss softmax_cross",
+            "--label-smoothing: cannot be used with --loss huber(1): expected --loss softmax_cross",
             2,
         ),
         (&["--loss=poisson", "--class-weight=balanced"], "--class-weight: cannot be used with", 2),
+        (
+            &["--loss=huber", "--positive-weight=2"],
+            "--positive-weight: cannot be used with --loss huber(1): expected --loss binary_cross",
+            2,
+        ),
+        (&["--loss=binary-cross-entropy", "--positive-weight=0"], "or balanced", 2),
         (&["--loss=huber", "--metrics=f1"], "--metrics: ", 1),
         (&["--loss=huber", "--validation=9", "--early-stopping=f1"], "--early-stopping: ", 1),
         (&["--loss=huber", "--validation=9", "--plateau=error_rate"], "--plateau: ", 1),
@@ -447,6 +453,37 @@ fn options_that_do_not_fit_the_loss_are_refused_by_name() {
         let line = fails(folder, &[&["train", "--loss=huber", out], data].concat(), 2);
         assert!(line.contains("--out") && line.contains("value"), "{line}");
         assert!(fs::read(folder.join("value.npy")).unwrap() == before);
+    }
+}
+
+#[test]
+fn rare_bits_can_be_weighted() {
+    let folder = TempDir::new().unwrap();
+    let folder = folder.path();
+    write(folder);
+    // Of 300 rows, 60 are ones.
+    let rare: Vec<u32> = (0..300).map(|row| u32::from(row % 5 == 0)).collect();
+    npy::write_labels(folder.join("rare.npy"), &rare).unwrap();
+    let digest = |more: &[&str]| {
+        let data = ["--data=x.npy", "--targets=rare.npy", "--held-out=50"];
+        let loss = ["--loss=binary-cross-entropy", "--metrics=recall"];
+        let arguments = [&TRAINING[..], &data, &loss, more].concat();
+        assert!(run(folder, &arguments).status.success());
+        let report = report(folder);
+        (report["digest"].clone(), report["metrics"]["recall"]["value"].as_f64().unwrap())
+    };
+    let (plain, recall) = digest(&[]);
+    let (balanced, recall_of_balanced) = digest(&["--positive-weight=balanced", "--checkpoint=c"]);
+    // 50 ones and 200 zeros are left: held-out rows are drawn from both in proportion.
+    assert_eq!(report(folder)["settings"]["positive_weight"], "balanced");
+    assert_eq!(digest(&["--positive-weight=4"]).0, balanced);
+    assert!(balanced != plain && recall_of_balanced > recall, "{recall_of_balanced}, {recall}");
+    assert_eq!(digest(&["--positive-weight=4", "--resume=c"]).0, balanced);
+    for other in [&["--positive-weight=5"][..], &[]] {
+        let data = ["--data=x.npy", "--targets=rare.npy", "--held-out=50", "--metrics=recall"];
+        let loss = ["--loss=binary-cross-entropy", "--resume=c"];
+        let line = fails(folder, &[&TRAINING[..], &data, &loss, other].concat(), 1);
+        assert!(line.contains("resume with the same --positive-weight"), "{line}");
     }
 }
 
