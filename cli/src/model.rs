@@ -101,7 +101,7 @@ impl ModelAndData {
                 anyhow::ensure!(
                     targets.columns() == mlp.targets(),
                     "{}: the rows have {} each, but --model {} predicts {} (loss {})",
-                    self.data.answers_name(),
+                    self.data.targets_name(),
                     numbers::counted(targets.columns(), "target"),
                     self.model.display(),
                     mlp.targets(),

@@ -72,9 +72,10 @@ impl fmt::Display for Source {
 /// The arguments that name the rows.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Data {
-    /// Rows and their labels or other targets: a folder with MNIST's IDX files (plain or .gz), or with x_train.npy,
-    /// y_train.npy, x_test.npy and y_test.npy; a .npy file of rows, with --labels or --targets; or `digits`, 10,000
-    /// MNIST digits built into this program. Bytes are divided by 255; other numbers are used unchanged
+    /// Rows and their labels or other targets: a folder with MNIST's IDX files (plain or .gz), or with
+    /// x_train.npy, y_train.npy, x_test.npy and y_test.npy; a .npy file of rows, with --labels or
+    /// --targets; or `digits`, 10,000 MNIST digits built into this program. Bytes of the rows are divided
+    /// by 255; other numbers are used unchanged
     #[arg(long = "data", value_name = "DIR|FILE.npy|digits", default_value = "digits")]
     source: Source,
     /// With --data FILE.npy: a second .npy file with one class number (from 0) per row. Required,
@@ -111,12 +112,12 @@ impl Data {
             let names = sets.into_iter().flat_map(Dataset::file_names);
             files.extend(names.map(|name| ("--data", path.join(name))));
         }
-        files.extend(self.answers().map(|(flag, path)| (flag, path.to_owned())));
+        files.extend(self.targets_file().map(|(flag, path)| (flag, path.to_owned())));
         files
     }
 
     /// Returns the second file, with the flag that names it.
-    fn answers(&self) -> Option<(&'static str, &Path)> {
+    fn targets_file(&self) -> Option<(&'static str, &Path)> {
         let labels = self.labels.as_deref().map(|path| ("--labels", path));
         labels.or(self.targets.as_deref().map(|path| ("--targets", path)))
     }
@@ -126,8 +127,8 @@ impl Data {
     }
 
     /// Returns the argument that the labels or other targets are from, for messages.
-    pub fn answers_name(&self) -> String {
-        match self.answers() {
+    pub fn targets_name(&self) -> String {
+        match self.targets_file() {
             Some((flag, path)) => format!("{flag} {}", path.display()),
             None => format!("--data {self}"),
         }
@@ -135,13 +136,13 @@ impl Data {
 
     /// Returns the argument and the row that a label is from, for messages.
     pub fn label_name(&self, split: Split, row: usize) -> String {
-        let set = match (self.answers(), split) {
+        let set = match (self.targets_file(), split) {
             // One file serves as either set.
             (Some(_), _) => "",
             (None, Split::Test) => "test ",
             (None, _) => "training ",
         };
-        format!("{}: {set}row {row}", self.answers_name())
+        format!("{}: {set}row {row}", self.targets_name())
     }
 
     /// Reads one of the two sets, with targets for this loss. Two NPY files serve as either.
@@ -151,18 +152,18 @@ impl Data {
     /// the targets.
     pub fn read(&self, split: Split, loss: Loss) -> anyhow::Result<Dataset> {
         let kind = loss.target_kind();
-        let data = match (&self.source, self.answers()) {
+        let data = match (&self.source, self.targets_file()) {
             (Source::Array(rows), Some((flag, path))) => {
                 let expected = match flag {
                     "--labels" => "a .npy file of labels",
                     _ => "a .npy file of targets",
                 };
                 if let Some(reason) = no_array(path, expected) {
-                    anyhow::bail!("{}: {reason}", self.answers_name());
+                    anyhow::bail!("{}: {reason}", self.targets_name());
                 }
                 Dataset::from_npy_targets(rows, path, kind).map_err(|error| {
                     inputs::explain(
-                        &[self.array(rows), (self.answers_name(), path, expected)],
+                        &[self.array(rows), (self.targets_name(), path, expected)],
                         error,
                     )
                 })?
@@ -182,7 +183,7 @@ impl Data {
                 return Err(usage(format!(
                     "{}: cannot be used with the built-in digits: expected --data FILE.npy with the rows \
                      that these {} belong to",
-                    self.answers_name(),
+                    self.targets_name(),
                     &flag[2..]
                 )));
             }
@@ -190,7 +191,7 @@ impl Data {
                 return Err(usage(format!(
                     "{}: cannot be used with --data {self}, which has its own {}: expected no {flag}, or \
                      --data FILE.npy",
-                    self.answers_name(),
+                    self.targets_name(),
                     &flag[2..]
                 )));
             }
@@ -201,8 +202,8 @@ impl Data {
         };
         let name = if split == Split::Train { "training" } else { "test" };
         anyhow::ensure!(data.rows() > 0, "--data {self}: the {name} set has no rows");
-        loss::check(loss, &data, || match self.answers() {
-            Some(_) => self.answers_name(),
+        loss::check(loss, &data, || match self.targets_file() {
+            Some(_) => self.targets_name(),
             None => format!("--data {self}: the {name} set"),
         })?;
         Ok(data)
@@ -218,7 +219,7 @@ impl Data {
         split: Split,
         loss: Loss,
     ) -> anyhow::Result<(Matrix, Option<OwnedTargets>)> {
-        if let (Source::Array(path), None) = (&self.source, self.answers()) {
+        if let (Source::Array(path), None) = (&self.source, self.targets_file()) {
             let rows = npy::read_inputs(path)
                 .map_err(|error| inputs::explain(&[self.array(path)], error))?;
             anyhow::ensure!(rows.rows() > 0, "--data {self}: the array has no rows");
@@ -244,7 +245,7 @@ impl Data {
         anyhow::ensure!(
             train.classes() > 1 || !loss::has_classes(loss),
             "{}: every training row has label 0: expected at least two classes",
-            self.answers_name()
+            self.targets_name()
         );
         if let Some((held_out, seed)) = held_out {
             let rows = train.rows();
@@ -302,7 +303,7 @@ impl Data {
             console::remark(&format!(
                 "warning: {}: {empty} of {classes} classes {} no training row; the first is class \
                  {first} (classes are numbered from 0)",
-                self.answers_name(),
+                self.targets_name(),
                 if empty == 1 { "has" } else { "have" }
             ));
         }
