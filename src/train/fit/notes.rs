@@ -70,7 +70,7 @@ impl SavedFit {
     /// those that [`FitRun::save`](super::FitRun::save) writes.
     pub fn from_notes(notes: &str) -> Option<Self> {
         let Notes { history, early_stopping, ended, own, .. } = serde_json::from_str(notes).ok()?;
-        let best_epoch = early_stopping.at.map(|(_, epoch)| epoch);
+        let best_epoch = early_stopping.epoch();
         Some(Self { history, best_epoch, ending: ended, notes: own })
     }
 }
@@ -126,8 +126,8 @@ impl Notes {
             let weight = notes.weight;
             return refuse(format!("losses of rows of weight {weight:?} in the epoch"));
         }
-        for Best { at, waited } in [notes.early_stopping, notes.plateau] {
-            let best = at.map_or(0, |(_, epoch)| epoch);
+        for watched in [notes.early_stopping, notes.plateau] {
+            let (best, waited) = (watched.epoch().unwrap_or(0), watched.waited);
             if best > finished || waited > finished {
                 return refuse(format!(
                     "a best epoch {best} and {waited} validations since, after {finished} epochs"

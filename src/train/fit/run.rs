@@ -352,7 +352,7 @@ impl<'a> FitRun<'a> {
 
     /// With early stopping, the number of the epoch with the best figure so far, from 1.
     pub fn best_epoch(&self) -> Option<usize> {
-        self.state.early_stopping.at.map(|(_, epoch)| epoch)
+        self.state.early_stopping.epoch()
     }
 
     /// The number of steps of the run, if nothing ends it earlier.

@@ -82,6 +82,11 @@ pub(super) struct Best {
 }
 
 impl Best {
+    /// The number of the epoch with the best figure, from 1.
+    pub fn epoch(self) -> Option<usize> {
+        self.at.map(|(_, epoch)| epoch)
+    }
+
     /// Takes the figure of an epoch. Returns whether it is better than the best so far by more than
     /// `least_change`; without a figure it is not.
     pub fn take(
