@@ -8,6 +8,7 @@ use std::{
 };
 
 use thinnet::{
+    Error,
     data::{Dataset, OwnedTargets, Split, npy},
     nn::Loss,
     tensor::Matrix,
@@ -162,10 +163,14 @@ impl Data {
                     anyhow::bail!("{}: {reason}", self.targets_name());
                 }
                 Dataset::from_npy_targets(rows, path, kind).map_err(|error| {
-                    inputs::explain(
-                        &[self.array(rows), (self.targets_name(), path, expected)],
-                        error,
-                    )
+                    let is_of_targets =
+                        matches!(&error, Error::Format { path: Some(of), .. } if of == path);
+                    let files = [self.array(rows), (self.targets_name(), path, expected)];
+                    let error = inputs::explain(&files, error);
+                    if flag == "--targets" && loss::has_classes(loss) && is_of_targets {
+                        return anyhow::anyhow!("{error} (--loss names a loss for other targets)");
+                    }
+                    error
                 })?
             }
             (Source::Array(_), None) => {

@@ -381,7 +381,11 @@ fn targets_that_the_loss_cannot_have_are_refused_with_row_and_value() {
             "huber",
             "short.npy: 12 rows of targets: expected 300, one for each row of x.npy",
         ),
-        ("value.npy", "softmax", "value.npy: shape [300, 1]: expected one dimension of labels"),
+        (
+            "value.npy",
+            "softmax",
+            "value.npy: shape [300, 1]: expected one dimension of labels (--loss names a loss for other targets)",
+        ),
         ("gone.npy", "huber", "--targets gone.npy: no such file: expected a .npy file of targets"),
         ("table.csv", "huber", "--targets table.csv: tables cannot be read"),
     ] {
