@@ -28,6 +28,9 @@ const MAX_BYTES: u64 = 1 << 20;
 /// The file cannot be read, or a flag in it is unknown or has a value that is refused; the error names the
 /// line.
 pub fn expanded(mut words: Vec<OsString>, mut command: Command) -> anyhow::Result<Vec<OsString>> {
+    if words.get(1).is_none_or(|word| word != SUBCOMMAND) {
+        return Ok(words);
+    }
     command.build();
     // A mistake in the command line is reported later, with the flags of the file.
     let lenient = command.clone().ignore_errors(true).try_get_matches_from(&words);
