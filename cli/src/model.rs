@@ -39,7 +39,10 @@ impl ModelAndData {
     /// # Errors
     /// A file cannot be read, or the network does not fit the data.
     pub fn read(&self) -> anyhow::Result<(Model, Dataset)> {
-        let model = self.read_model()?;
+        self.with_test_set(self.read_model()?)
+    }
+
+    fn with_test_set(&self, model: Model) -> anyhow::Result<(Model, Dataset)> {
         let test = self.data.read(Split::Test, model.network().loss())?;
         self.check(model.network(), test.inputs().columns(), Some(test.targets()))?;
         Ok((
@@ -56,7 +59,7 @@ impl ModelAndData {
     /// # Errors
     /// Those of [`Self::read`], or the network has another loss.
     pub fn read_classifier(&self) -> anyhow::Result<(Model, Dataset)> {
-        let (model, test) = self.read()?;
+        let model = self.read_model()?;
         let of_model = model.network().loss();
         anyhow::ensure!(
             loss::has_classes(of_model),
@@ -65,7 +68,7 @@ impl ModelAndData {
             of_model.name(),
             Loss::SoftmaxCrossEntropy.name()
         );
-        Ok((model, test))
+        self.with_test_set(model)
     }
 
     /// Like [`Self::read`], for rows that may have no targets. Also returns the number of rows to

@@ -571,11 +571,14 @@ fn labels_are_numbers_for_a_regression_and_other_commands_know_the_loss() {
     assert!(text.lines().nth(2).unwrap().starts_with("1\t-\t-\t"), "{text}");
     let json = succeeds(folder, &["predict", "--model=m", "--data=x.npy", "--limit=3", "--json"]);
     assert!(json.starts_with("{\"row\":0,\"quantile_0.25\":["), "{json}");
-    let line = fails(folder, &["calibration", "--model=m", "--data=values"], 1);
-    assert!(
-        line.contains("--model m: the network has the loss quantile: expected softmax"),
-        "{line}"
-    );
+    // The network is refused before its data is read.
+    for data in ["--data=values", "--data=nowhere"] {
+        let line = fails(folder, &["calibration", "--model=m", data], 1);
+        assert!(
+            line.contains("--model m: the network has the loss quantile: expected softmax"),
+            "{line}"
+        );
+    }
     let line = fails(folder, &["eval", "--model=m", "--data=values", "--confusion"], 1);
     assert!(line.contains("--confusion: ") && line.contains("quantile"), "{line}");
     let line = fails(folder, &["eval", "--model=m", "--data=values", "--metrics=f1"], 1);
