@@ -29,9 +29,9 @@ Examples:
   thinnet eval --model digits.safetensors --metrics 'top_k_accuracy(2),f1(macro),recall(9)'
 
 Each metric is printed beside its baseline, the figure of a constant prediction: the most frequent
-class, the share of each class as its probability, or the mean or quantiles of the targets. An error of 2 % is no success if 2 % of the
-rows belong to the rarer class. A figure that these rows do not have, such as the recall of a class
-without rows, is printed as undefined, with the reason.
+class, the share of each class as its probability, or the mean or quantiles of the targets. An error
+of 2 % is no success if 2 % of the rows belong to the rarer class. A figure that these rows do not
+have, such as the recall of a class without rows, is printed as undefined, with the reason.
 
 Metrics for classes: error_rate, accuracy, top_k_accuracy(K), log_loss, brier,
 calibration_error(BINS), precision, recall, f1, roc_auc, average_precision. With two classes,

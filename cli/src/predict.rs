@@ -27,21 +27,22 @@ Examples:
   List the rows that the thinned networks disagree about most:
     thinnet predict --model digits.safetensors --samples 100 | sort -grk6 | head
 
-If the network has classes, each line has, separated by tabs, the row's number (from 0), its label (- if there is none), the
-predicted class and its probability. With --method mc or moments, these are followed by the entropy
-of the class probabilities and by the mutual information, which measures how much the thinned
-networks disagree (both in nats; one sample has no mutual information, which is then - or null); with
-mc, also by the number of samples. The probabilities of all classes come last, in order of class. With
---json, each line is an object with the same values.
+If the network has classes, each line has, separated by tabs, the row's number (from 0), its label
+(- if there is none), the predicted class and its probability. With --method mc or moments, these
+are followed by the entropy of the class probabilities and by the mutual information, which measures
+how much the thinned networks disagree (both in nats; one sample has no mutual information, which is
+then - or null); with mc, also by the number of samples. The probabilities of all classes come last,
+in order of class. With --json, each line is an object with the same values.
 
-For other networks, the first line has the names of the columns: row; target (- if there is none); mean,
-the predicted value (for a count, its mean), or bit and probability, that the bit is 1, or the quantiles
-by their levels, such as quantile_0.1. With --method mc or moments, model_std is the standard deviation over
-the thinned networks. noise_std is that of the target's noise, if the network states it (gaussian_nll and
-poisson), and total_std, with mc or moments, that of both together. For bits, these methods also give
-entropy and mutual_information, summed over the bits. If a row has several targets, their columns are
-numbered from 0. With --json, each line is an object of these names, with an array for the targets. If --data is a folder, its test set is used. A row
-whose prediction is not finite is an error.";
+For other networks, the first line has the names of the columns: row; target (- if there is none);
+mean, the predicted value (for a count, its mean), or bit and probability, that the bit is 1, or the
+quantiles by their levels, such as quantile_0.1. With --method mc or moments, model_std is the
+standard deviation over the thinned networks. noise_std is that of the target's noise, if the
+network states it (gaussian_nll and poisson), and total_std, with mc or moments, that of both
+together. For bits, these methods also give entropy and mutual_information, summed over the bits. If
+a row has several targets, their columns are numbered from 0. With --json, each line is an object of
+these names, with an array for the targets. If --data is a folder, its test set is used. A row whose
+prediction is not finite is an error.";
 
 /// The arguments of `thinnet predict`.
 #[derive(Debug, clap::Args)]
@@ -107,7 +108,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 let labels = targets.map(OwnedTargets::classes).transpose()?;
                 lines(first, labels, answers, arguments.json)?
             } else {
-                values::lines(first, predicted, targets, answers, arguments.json)?
+                values::lines(first, &predicted, targets, answers, arguments.json)?
             })?;
         }
         Ok(())

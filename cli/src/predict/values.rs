@@ -9,16 +9,28 @@ use thinnet::{
     predict::{Estimate, Estimates},
 };
 
-/// What a network predicts: its loss, and the number of targets of a row.
-#[derive(Clone, Copy)]
+/// What a network predicts.
 pub struct Predicted {
-    loss: Loss,
+    kind: PredictionKind,
+    /// The number of targets of a row.
     targets: usize,
+    /// The names of the predictions, of which there are so many for each target, and those of their
+    /// standard deviations.
+    names: Vec<[String; 2]>,
 }
 
 impl From<&Mlp> for Predicted {
     fn from(mlp: &Mlp) -> Self {
-        Self { loss: mlp.loss(), targets: mlp.targets() }
+        let names = match mlp.loss() {
+            Loss::Quantile(levels) => levels
+                .as_slice()
+                .iter()
+                .map(|level| [format!("quantile_{level}"), format!("model_std_{level}")])
+                .collect(),
+            Loss::BinaryCrossEntropy => vec![["probability", "model_std"].map(str::to_owned)],
+            _ => vec![["mean", "model_std"].map(str::to_owned)],
+        };
+        Self { kind: mlp.loss().prediction_kind(), targets: mlp.targets(), names }
     }
 }
 
@@ -40,23 +52,24 @@ impl Numbers {
 }
 
 /// The columns of a row, in order, with their names.
-struct Row {
+struct Row<'a> {
     number: u64,
-    columns: Vec<(String, Numbers)>,
+    columns: Vec<(&'a str, Numbers)>,
     samples: Option<usize>,
 }
 
-impl Row {
+impl<'a> Row<'a> {
     /// Returns that of an answer. The target is among the columns if it is known, or if `always`.
     fn new(
         number: u64,
-        Predicted { loss, targets }: Predicted,
+        predicted: &'a Predicted,
         target: Option<&[f32]>,
         (answer, has_uncertainty): (&Estimate<'_>, bool),
         always: bool,
     ) -> Self {
+        let &Predicted { kind, targets, ref names } = predicted;
         let mut columns = Vec::new();
-        let mut add = |name: &str, numbers: Numbers| columns.push((name.to_owned(), numbers));
+        let mut add = |name: &'a str, numbers: Numbers| columns.push((name, numbers));
         let each = |numbers: Option<&[f64]>, of: fn(f64) -> f64| {
             Numbers::Each(match numbers {
                 Some(numbers) => numbers.iter().map(|&number| Some(of(number))).collect(),
@@ -68,32 +81,19 @@ impl Row {
         } else if always {
             add("target", Numbers::Each(vec![None; targets]));
         }
-        // The names of the predictions, of which there are so many for each target.
-        let levels = match loss {
-            Loss::Quantile(levels) => levels.as_slice().to_vec(),
-            _ => Vec::new(),
-        };
-        let kinds: Vec<[String; 2]> = match loss.prediction_kind() {
-            PredictionKind::Quantiles => levels
-                .iter()
-                .map(|level| [format!("quantile_{level}"), format!("model_std_{level}")])
-                .collect(),
-            PredictionKind::Bits => vec![["probability", "model_std"].map(str::to_owned)],
-            _ => vec![["mean", "model_std"].map(str::to_owned)],
-        };
-        let part = |numbers: &'_ [f64], kind: usize| -> Vec<f64> {
-            numbers.iter().skip(kind * targets).take(targets).copied().collect()
+        let part = |numbers: &[f64], i: usize| -> Vec<f64> {
+            numbers.iter().skip(i * targets).take(targets).copied().collect()
         };
         if let Some(bits) = answer.bits() {
             let number = |is_one| Some(f64::from(u8::from(is_one)));
             add("bit", Numbers::Each(bits.map(number).collect()));
         }
-        for (kind, [name, _]) in kinds.iter().enumerate() {
-            add(name, each(Some(&part(answer.mean(), kind)), |mean| mean));
+        for (i, [name, _]) in names.iter().enumerate() {
+            add(name, each(Some(&part(answer.mean(), i)), |mean| mean));
         }
         if has_uncertainty {
-            for (kind, [_, name]) in kinds.iter().enumerate() {
-                let variances = answer.variance().map(|variances| part(variances, kind));
+            for (i, [_, name]) in names.iter().enumerate() {
+                let variances = answer.variance().map(|variances| part(variances, i));
                 add(name, each(variances.as_deref(), f64::sqrt));
             }
         }
@@ -104,7 +104,7 @@ impl Row {
                 add("total_std", Numbers::Each(total.map(|total| total.map(f64::sqrt)).collect()));
             }
         }
-        if has_uncertainty && loss.prediction_kind() == PredictionKind::Bits {
+        if has_uncertainty && kind == PredictionKind::Bits {
             add("entropy", Numbers::One(answer.entropy()));
             add("mutual_information", Numbers::One(answer.mutual_information()));
         }
@@ -155,7 +155,7 @@ impl Row {
     }
 }
 
-impl Serialize for Row {
+impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("row", &self.number)?;
@@ -183,7 +183,7 @@ impl Serialize for Row {
 /// Serialisation fails, which these types do not let happen.
 pub fn lines(
     first: u64,
-    predicted: Predicted,
+    predicted: &Predicted,
     targets: Option<&OwnedTargets>,
     (answers, has_uncertainty): (Estimates<'_>, bool),
     json: bool,
