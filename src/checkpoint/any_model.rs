@@ -107,6 +107,17 @@ impl Model {
         }
     }
 
+    /// Sets its notes.
+    ///
+    /// # Errors
+    /// As for [`Mlp::set_notes`].
+    pub fn set_notes(&mut self, text: &str) -> Result<(), Error> {
+        match self {
+            Self::F32(mlp) => mlp.set_notes(text),
+            Self::Integer(integer) => integer.set_notes(text),
+        }
+    }
+
     /// Saves the model as a file of its kind.
     ///
     /// # Errors

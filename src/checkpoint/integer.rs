@@ -103,7 +103,7 @@ fn writer(integer: &IntegerMlp) -> Result<Writer<'_>, Error> {
         }
     }
     let metadata = Metadata { architecture: mlp.into(), definition: DEFINITION };
-    Writer::new(tensors, KEY, &metadata)
+    Writer::new(tensors, KEY, &metadata, mlp.notes())
 }
 
 /// The network in a model file.
@@ -129,6 +129,7 @@ pub(super) fn network(file: Reader<'_>, verify: Verify) -> Result<IntegerMlp, Er
     check_tensors(&architecture, &file)?;
     let (depth, widths) = (architecture.depth(), architecture.widths());
     let mut mlp = architecture.zeroed()?;
+    mlp.set_notes(file.notes()?)?;
     let mut layers = reserve("layers", depth)?;
     for pair in widths.windows(2) {
         layers.push(IntegerLayer::zeroed(pair[0], pair[1])?);

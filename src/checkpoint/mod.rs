@@ -37,6 +37,10 @@
 //! `{"factor": 0.5, "kind": "scaled"}` or `{"kind": "fixed", "rate": 0.01}`. A `temperature` of 1 is
 //! left out, as is `threshold` if there is none; a checkpoint has neither.
 //!
+//! The metadata key `thinnet.notes`, after these keys, holds the network's
+//! [notes](crate::nn::Mlp::set_notes) as text, from 1 to 32,768 bytes. It is left out if there are none;
+//! a checkpoint has its own notes in its position.
+//!
 //! Of a maxout layer, `width` is the number of units, and the tensors have `pieces` times as many
 //! outputs: output j `width` + i is piece j of unit i. Versions of thinnet without maxout units refuse it.
 //!
@@ -70,6 +74,7 @@ mod floats;
 mod header;
 mod integer;
 mod model;
+mod notes;
 mod reader;
 mod tensor;
 mod training;
@@ -84,6 +89,7 @@ pub(crate) use floats::FloatType;
 pub(crate) use header::{begins as header_begins, looks_whole};
 pub(crate) use integer::KEY as INTEGER_KEY;
 pub(crate) use model::KEY as MODEL_KEY;
+pub(crate) use notes::{NOTES, checked_notes};
 pub(crate) use reader::{Reader, Verify};
 pub(crate) use tensor::{ReadInto, Tensor, WriteFrom};
 pub(crate) use training::{

@@ -57,7 +57,7 @@ impl Mlp {
 }
 
 fn writer(mlp: &Mlp) -> Result<Writer<'_>, Error> {
-    Writer::new(saved_network(mlp), KEY, &Architecture::from(mlp))
+    Writer::new(saved_network(mlp), KEY, &Architecture::from(mlp), mlp.notes())
 }
 
 /// The network in a model file.
@@ -76,6 +76,7 @@ pub(super) fn network(file: Reader<'_>, verify: Verify) -> Result<Mlp, Error> {
     file.check_count(2 * architecture.depth())?;
     architecture.check_network(&file)?;
     let mut mlp = architecture.zeroed()?;
+    mlp.set_notes(file.notes()?)?;
     file.load(loaded_network(&mut mlp), &[ElementType::F32], verify)?;
     Ok(mlp)
 }

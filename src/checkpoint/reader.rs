@@ -14,6 +14,7 @@ use super::{
     digest::{self, Running},
     elements::ElementType,
     header::{Entry, Header, LONGEST, begins},
+    notes::{NOTES, checked_notes},
     tensor::{AT_ONCE, ReadInto, Tensor},
 };
 use crate::{
@@ -161,6 +162,11 @@ impl<'a> Reader<'a> {
             .ok_or_else(|| self.refuse(format!("no metadata key `{key}`: expected {expected}")))?;
         serde_json::from_str(json)
             .map_err(|e| self.refuse(format!("metadata `{key}`: {}", cut(e.to_string()))))
+    }
+
+    /// The network's notes; empty if there are none.
+    pub fn notes(&self) -> Result<&str, Error> {
+        checked_notes(self.header.metadata(NOTES)).map_err(|reason| self.refuse(reason))
     }
 
     /// Checks that the file has as many tensors as it should.

@@ -1,4 +1,4 @@
-//! Writing files: safetensors with one metadata key and a digest.
+//! Writing files: safetensors with a description, notes and a digest in the metadata.
 
 use std::{
     io::{Cursor, Seek, SeekFrom, Write},
@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{
     digest::{BLANK, PLACE, Running, START},
     header::{LONGEST, MAX_TENSORS},
+    notes::NOTES,
     tensor::{Tensor, WriteFrom},
 };
 use crate::{
@@ -27,11 +28,13 @@ pub(crate) struct Writer<'m> {
 }
 
 impl<'m> Writer<'m> {
-    /// A file with these tensors, and metadata under this key.
+    /// A file with these tensors, metadata under this key, and the network's notes unless they are
+    /// empty.
     pub fn new(
         mut tensors: Vec<Tensor<WriteFrom<'m>>>,
         key: &str,
         metadata: &impl Serialize,
+        notes: &str,
     ) -> Result<Self, Error> {
         if tensors.len() > MAX_TENSORS {
             let n = tensors.len();
@@ -42,9 +45,14 @@ impl<'m> Writer<'m> {
             b.element().size().cmp(&a.element().size()).then_with(|| a.name.cmp(&b.name))
         });
         let metadata = sorted_json(metadata)?;
-        ensure_room("the header", metadata.len().saturating_mul(4))?;
+        let room = metadata.len().saturating_add(2 * notes.len());
+        ensure_room("the header", room.saturating_mul(4))?;
         let (key, metadata) = (text(&key)?, text(&metadata)?);
-        let mut header = format!("{START}{BLANK}\",{key}:{metadata}}}");
+        let mut header = format!("{START}{BLANK}\",{key}:{metadata}");
+        if !notes.is_empty() {
+            header += &format!(",{}:{}", text(NOTES)?, text(notes)?);
+        }
+        header.push('}');
         let mut end = 0;
         for tensor in &tensors {
             let from = end;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, Serializer, ser::Error as _};
 
-use super::{Activation, Initialisation, Layer, Loss, Mlp, Temperature};
+use super::{Activation, Initialisation, Layer, Loss, Mlp, Notes, Temperature};
 use crate::{error::Error, memory::reserve, noise::Noise, thin::maxout::MAX_PIECES};
 
 /// A builder for an [`Mlp`], layer by layer from the input: the hidden layers, then one output
@@ -253,8 +253,8 @@ impl MlpBuilder {
             inputs = width;
         }
         let Self { input_noise, sparse_input, .. } = self;
-        let (temperature, threshold) = (Temperature::ONE, None);
-        Ok(Mlp { input_noise, sparse_input, layers, loss, temperature, threshold })
+        let (temperature, threshold, notes) = (Temperature::ONE, None, Notes::default());
+        Ok(Mlp { input_noise, sparse_input, layers, loss, temperature, threshold, notes })
     }
 
     /// The output layer, if the network is valid.

@@ -143,6 +143,14 @@ impl IntegerMlp {
         self.mlp.set_threshold(threshold)
     }
 
+    /// Sets its notes, like [`Mlp::set_notes`]. [`Self::new`] takes over those of the network.
+    ///
+    /// # Errors
+    /// As for [`Mlp::set_notes`].
+    pub fn set_notes(&mut self, text: &str) -> Result<(), Error> {
+        self.mlp.set_notes(text)
+    }
+
     /// The layers, the output layer last.
     pub(crate) fn layers(&self) -> &[IntegerLayer] {
         &self.layers

@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::Range};
 
-use super::{Activation, Layer, Loss, MlpBuilder, Temperature};
+use super::{Activation, Layer, Loss, MlpBuilder, Notes, Temperature};
 use crate::{
     abridged::Few,
     error::{Error, below, same_size},
@@ -45,12 +45,13 @@ pub struct Mlp {
     pub(super) temperature: Temperature,
     /// Only if there are two classes or one bit.
     pub(super) threshold: Option<f64>,
+    pub(super) notes: Notes,
 }
 
 impl fmt::Debug for Mlp {
     /// Shows the first few layers, with their shapes and the first few numbers of each.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { input_noise, sparse_input, layers, loss, temperature, threshold } = self;
+        let Self { input_noise, sparse_input, layers, loss, temperature, threshold, notes } = self;
         f.debug_struct("Mlp")
             .field("input_noise", input_noise)
             .field("sparse_input", sparse_input)
@@ -58,6 +59,7 @@ impl fmt::Debug for Mlp {
             .field("loss", loss)
             .field("temperature", temperature)
             .field("threshold", threshold)
+            .field("notes", notes)
             .finish()
     }
 }
@@ -130,7 +132,8 @@ impl Mlp {
         let layers = self.layers.iter().map(Layer::try_clone);
         let layers = layers.collect::<Result<_, _>>()?;
         let Self { input_noise, sparse_input, loss, temperature, threshold, .. } = *self;
-        Ok(Self { input_noise, sparse_input, layers, loss, temperature, threshold })
+        let notes = self.notes.clone();
+        Ok(Self { input_noise, sparse_input, layers, loss, temperature, threshold, notes })
     }
 
     /// The network with its weights multiplied by the pending factors in `states`.

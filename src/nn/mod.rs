@@ -15,6 +15,7 @@ pub(crate) mod integer;
 mod layer;
 mod loss;
 mod mlp;
+mod notes;
 mod parameter;
 mod plain;
 #[cfg(test)]
@@ -52,6 +53,8 @@ pub use loss::{
 };
 pub(crate) use loss::{Link, LinkFunction, PositiveWeights, SmoothedSoftmax, TrainedLoss, pinball};
 pub use mlp::Mlp;
+pub use notes::MAX_NOTES;
+pub(crate) use notes::Notes;
 pub use plain::{PlainLayer, PlainNetwork};
 pub(crate) use rounded::Rounded;
 pub(crate) use small::Small;

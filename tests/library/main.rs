@@ -35,6 +35,7 @@ mod models;
 mod moments;
 mod monte_carlo;
 mod normals;
+mod notes;
 mod npy;
 mod objective;
 mod onnx_graphs;

@@ -4,7 +4,7 @@ use std::{io::Write, path::Path};
 
 use super::{message::Message, proto::MAX_OF_GRAPH};
 use crate::{
-    checkpoint::{self, Architecture, Tensor, WriteFrom},
+    checkpoint::{self, Architecture, NOTES, Tensor, WriteFrom},
     error::Error,
     files::write_atomically_with,
     memory::{ensure_room, reserve},
@@ -157,12 +157,14 @@ pub fn save(mlp: &Mlp, export: &Export, path: impl AsRef<Path>) -> Result<(), Er
 fn of_network<'m>(mlp: &'m Mlp, export: &Export) -> Result<Message<'m>, Error> {
     let layers = MAX_BYTES_OF_LAYER.saturating_mul(mlp.depth());
     ensure_room("ONNX graph", layers.saturating_add(mlp.outputs()))?;
-    model(&Architecture::from(mlp), checkpoint::saved_network(mlp), export)
+    let network = (&Architecture::from(mlp), mlp.notes());
+    model(network, checkpoint::saved_network(mlp), export)
 }
 
-/// `ModelProto` of a network. `parameters` are the weights and biases of each layer in turn.
+/// `ModelProto` of a network with these notes. `parameters` are the weights and biases of each layer in
+/// turn.
 fn model<'m>(
-    network: &Architecture,
+    (network, notes): (&Architecture, &'m str),
     parameters: Vec<Tensor<WriteFrom<'m>>>,
     export: &Export,
 ) -> Result<Message<'m>, Error> {
@@ -172,13 +174,16 @@ fn model<'m>(
     let (opset, ir_version) = if has_gelu { WITH_GELU } else { (OPSET, IR_VERSION) };
     let opset = Message::new().int(2, opset.into());
     let metadata = Message::new().bytes(1, KEY).bytes(2, checkpoint::sorted_json(network)?);
-    let model = Message::new()
+    let mut model = Message::new()
         .int(1, ir_version)
         .bytes(2, "thinnet")
         .bytes(3, env!("CARGO_PKG_VERSION"))
         .message(7, graph(network, parameters, export)?)
         .message(8, opset)
         .message(14, metadata);
+    if !notes.is_empty() {
+        model = model.message(14, Message::new().bytes(1, NOTES).bytes(2, notes));
+    }
     if model.size() > MAX_BYTES {
         let (what, why) = ("the ONNX file", "the limit of protocol buffers");
         return Err(Error::FileTooLarge { what, size: model.size(), most: MAX_BYTES, why });
@@ -437,7 +442,7 @@ mod tests {
                 Tensor::new(bias, vec![pair[1]], WriteFrom::Values(&[])),
             ]
         });
-        model(&network, tensors.collect(), &Export::new())
+        model((&network, ""), tensors.collect(), &Export::new())
     }
 
     /// The largest file of at most 2^31 - 1 bytes, and one weight more.

@@ -22,6 +22,8 @@ pub(super) struct Graph<'a> {
     pub nodes: Vec<Node<'a>>,
     /// The description of the network that thinnet wrote.
     pub metadata: Option<&'a str>,
+    /// The network's notes.
+    pub notes: Option<&'a str>,
     /// The index of the node that computes a value, and which of its outputs it is.
     makers: HashMap<&'a str, (usize, usize)>,
     initialisers: HashMap<&'a str, Tensor<'a>>,
@@ -72,8 +74,8 @@ impl<'a> Graph<'a> {
                 }
             }
         }
-        let Model { nodes, inputs, outputs, metadata, .. } = model;
-        Ok(Self { opset, nodes, metadata, makers, initialisers, inputs, outputs, store })
+        let Model { nodes, inputs, outputs, metadata, notes, .. } = model;
+        Ok(Self { opset, nodes, metadata, notes, makers, initialisers, inputs, outputs, store })
     }
 
     /// The output of the network: the only one, the only one of floats, or the only one of a

@@ -98,7 +98,7 @@ use self::{
 };
 use crate::{
     abridged::Few,
-    checkpoint::{Architecture, Versions},
+    checkpoint::{Architecture, Versions, checked_notes},
     error::Error,
     files,
     memory::ensure_room,
@@ -230,7 +230,8 @@ impl<'a> Model<'a> {
             Ok(said) => {
                 let stated = said.as_ref().map(Architecture::loss).or(walk.draft.stated_loss());
                 let refuse = |reason| self.refuse(reason);
-                (walk.draft.build(loss, said.as_ref(), &mut walk.report, refuse), stated)
+                let built = walk.draft.build(loss, said.as_ref(), &mut walk.report, refuse);
+                (built.and_then(|mlp| self.with_notes(mlp, graph.notes)), stated)
             }
         };
         Ok(Import { network, loss: stated, report: walk.report })
@@ -253,6 +254,12 @@ impl<'a> Model<'a> {
 
     fn graph<'m>(&self, model: proto::Model<'m>, store: &'m Store<'m>) -> Result<Graph<'m>, Error> {
         Graph::new(model, store).map_err(|reason| self.refuse(reason))
+    }
+
+    /// The network with the notes in the file.
+    fn with_notes(&self, mut mlp: Mlp, notes: Option<&str>) -> Result<Mlp, Error> {
+        mlp.set_notes(checked_notes(notes).map_err(|reason| self.refuse(reason))?)?;
+        Ok(mlp)
     }
 
     /// The description of the network that thinnet wrote.

@@ -56,5 +56,5 @@ fn writer(mlp: &Mlp, scaling: Scaling) -> Result<Writer<'_>, Error> {
         ]);
     }
     let architecture = Architecture::from(mlp).with_scaling(scaling).without_temperature();
-    Writer::new(tensors, KEY, &architecture)
+    Writer::new(tensors, KEY, &architecture, mlp.notes())
 }

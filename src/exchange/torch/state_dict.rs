@@ -184,8 +184,10 @@ impl<'a> StateDict<'a> {
             .map(|([outputs, inputs], name)| Found { name, inputs, outputs, bias: true })
             .collect();
         found.iter().try_for_each(|layer| self.shapes(layer))?;
+        let notes = file.notes()?.to_owned();
         let mut mlp = self.load(&found, architecture.scaling(), || architecture.builder())?;
         mlp.set_threshold(architecture.threshold())?;
+        mlp.set_notes(&notes)?;
         Ok(mlp)
     }
 

@@ -345,7 +345,8 @@ impl TrainerBuilder {
     }
 
     /// Builds the trainer, at step 0 and with the optimiser's initial state. The network's
-    /// [`Temperature`] becomes 1, and its [threshold](Mlp::set_threshold) is removed.
+    /// [`Temperature`] becomes 1, and its [threshold](Mlp::set_threshold) and its
+    /// [notes](Mlp::set_notes) are removed.
     ///
     /// # Errors
     /// A setting is out of range or does not fit the network's loss, parameters are NaN or infinite, or
@@ -360,6 +361,7 @@ impl TrainerBuilder {
         objective.check_sparsity(&mlp)?;
         mlp.set_temperature(Temperature::ONE)?;
         mlp.set_threshold(None)?;
+        mlp.set_notes("")?;
         for (index, layer) in mlp.layers.iter().enumerate() {
             layer.ensure_finite(index)?;
         }

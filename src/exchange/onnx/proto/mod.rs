@@ -13,7 +13,7 @@ use super::{
     export::KEY,
     wire::{Fields, Value},
 };
-use crate::memory;
+use crate::{checkpoint::NOTES, memory};
 
 pub(super) use attribute::Attributes;
 pub(super) use node::Node;
@@ -72,6 +72,8 @@ pub(super) struct Model<'a> {
     pub outputs: Vec<ValueInfo<'a>>,
     /// The description of the network that thinnet wrote.
     pub metadata: Option<&'a str>,
+    /// The network's notes.
+    pub notes: Option<&'a str>,
 }
 
 impl<'a> Model<'a> {
@@ -116,12 +118,14 @@ impl<'a> Model<'a> {
     /// An entry of `metadata_props`.
     fn metadata(&mut self, message: &'a [u8]) -> Result<(), String> {
         let (key, text) = entry(message, "metadata_props")?;
-        if key != KEY.as_bytes() {
-            return Ok(());
-        }
-        let text = Value::Bytes(text).text("the metadata of thinnet")?;
-        if self.metadata.replace(text).is_some() {
-            return Err(format!("metadata `{KEY}` twice: expected it once"));
+        for (name, place) in [(KEY, &mut self.metadata), (NOTES, &mut self.notes)] {
+            if key != name.as_bytes() {
+                continue;
+            }
+            let text = Value::Bytes(text).text("the metadata of thinnet")?;
+            if place.replace(text).is_some() {
+                return Err(format!("metadata `{name}` twice: expected it once"));
+            }
         }
         Ok(())
     }
