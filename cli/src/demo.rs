@@ -22,7 +22,7 @@ use crate::{
     recipe,
     source::Data,
     table,
-    train::Objective,
+    train::{Objective, RowWeights},
     watch::Watch,
 };
 
@@ -95,7 +95,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let machine = &arguments.machine;
     let plot = (Format::Svg, ("--plot", arguments.plot.clone()));
     let [plot] = outputs::open(&[], [plot])?;
-    let (train, test) = Data::digits().read_pair(Loss::SoftmaxCrossEntropy, None)?;
+    let (train, test) = Data::digits().read_pair(Loss::SoftmaxCrossEntropy, None, &RowWeights::default())?;
     let pool = machine.pool()?;
     let plans = [
         ("no dropout", arguments.plan(Keep::ONE, Keep::ONE)),

@@ -19,6 +19,7 @@ use crate::{
     inputs::{self, Input},
     loss,
     outputs::Named,
+    train::RowWeights,
     watch::{Given, ValidationRows},
 };
 
@@ -234,7 +235,8 @@ impl Data {
         Ok((rows, Some(targets)))
     }
 
-    /// Reads the rows to train on and the rows to measure the error on. These are the training and
+    /// Reads the rows to train on, with their weights, and the rows to measure the error on, without
+    /// weights. These are the training and
     /// the test set; or, given a number of held-out rows and a seed, the rest of the training set
     /// and the held-out rows ([`Dataset::hold_out`]). In that case the test set is not read.
     ///
@@ -245,8 +247,9 @@ impl Data {
         &self,
         loss: Loss,
         held_out: Option<(usize, u64)>,
+        row_weights: &RowWeights,
     ) -> anyhow::Result<(Dataset, Dataset)> {
-        let train = self.read(Split::Train, loss)?;
+        let train = row_weights.of(self.read(Split::Train, loss)?)?;
         anyhow::ensure!(
             train.classes() > 1 || !loss::has_classes(loss),
             "{}: every training row has label 0: expected at least two classes",
@@ -260,7 +263,8 @@ impl Data {
                 )));
             }
             self.check_classes(loss, &train, &train)?;
-            return Ok(train.hold_out(held_out, seed)?);
+            let (train, held_out) = train.hold_out(held_out, seed)?;
+            return Ok((train, held_out.without_weights()));
         }
         if let Source::Array(_) = self.source {
             return Err(usage(format!(

@@ -111,6 +111,13 @@ impl Dataset {
         Ok(Self { weights: Some(weights), ..self })
     }
 
+    /// The same rows without weights, so that each counts once: for example held-out rows, if only
+    /// training is to be weighted.
+    #[must_use]
+    pub fn without_weights(self) -> Self {
+        Self { weights: None, ..self }
+    }
+
     /// Reads images and labels from IDX files, plain or gzipped; bytes become x / 255.
     ///
     /// # Errors

@@ -238,6 +238,23 @@ pub fn read_labels(path: impl AsRef<Path>) -> Result<Vec<u32>, Error> {
     Opened::new(Source::open(path.as_ref())?)?.labels()
 }
 
+/// Reads a file with one number per row, such as the [weights](super::Dataset::with_weights) of a data
+/// set. The numbers are not scaled and may be NaN or infinite; integers above 2^53 are rounded.
+///
+/// ```no_run
+/// use thinnet::data::{Dataset, Split, npy};
+///
+/// let data = Dataset::from_npy_folder("folder", Split::Train)?;
+/// let data = data.with_weights(npy::read_numbers("folder/weights.npy")?)?;
+/// # Ok::<(), thinnet::Error>(())
+/// ```
+///
+/// # Errors
+/// As for [`Npy::read`]; or the array does not have exactly one dimension.
+pub fn read_numbers(path: impl AsRef<Path>) -> Result<Vec<f64>, Error> {
+    Opened::new(Source::open(path.as_ref())?)?.numbers("numbers", |_, number| Ok(number))
+}
+
 /// Reads the targets of `rows` rows, which the file `inputs` has. Another number of targets is refused
 /// before they are read.
 pub(super) fn read_targets_of(
@@ -349,15 +366,8 @@ impl<'a> Opened<'a> {
         Ok(matrix)
     }
 
-    fn labels(mut self) -> Result<Vec<u32>, Error> {
-        let count = self.count()?;
-        let Header { dtype, big_endian, ref dimensions, .. } = self.header;
-        if dimensions.len() != 1 {
-            let shape = format!("shape {dimensions:?}: expected one dimension of labels");
-            return Err(self.source.refuse(shape));
-        }
-        let labels = self.source.numbers("labels", count, dtype.size(), |row, bytes| {
-            let label = dtype.number(word(bytes, big_endian));
+    fn labels(self) -> Result<Vec<u32>, Error> {
+        self.numbers("labels", |row, label| {
             if (0.0..=f64::from(u32::MAX)).contains(&label) && label.fract() == 0.0 {
                 return Ok(label as u32);
             }
@@ -367,9 +377,26 @@ impl<'a> Opened<'a> {
                 "label {label} at row {row}: expected a whole number from 0 to {}",
                 u32::MAX
             ))
+        })
+    }
+
+    /// Each element of an array of one dimension, converted together with its index.
+    fn numbers<T>(
+        mut self,
+        what: &'static str,
+        convert: impl Fn(usize, f64) -> Result<T, String>,
+    ) -> Result<Vec<T>, Error> {
+        let count = self.count()?;
+        let Header { dtype, big_endian, ref dimensions, .. } = self.header;
+        if dimensions.len() != 1 {
+            let shape = format!("shape {dimensions:?}: expected one dimension of {what}");
+            return Err(self.source.refuse(shape));
+        }
+        let numbers = self.source.numbers(what, count, dtype.size(), |row, bytes| {
+            convert(row, dtype.number(word(bytes, big_endian)))
         })?;
         self.end()?;
-        Ok(labels)
+        Ok(numbers)
     }
 }
 

@@ -8,11 +8,13 @@ mod log;
 mod objective;
 mod positive;
 mod resume_command;
+mod row_weights;
 
 pub use arguments::Arguments;
 pub use checkpoints::{HELD_OUT, NONE, VALIDATION};
 pub use config::expanded;
 pub use objective::Objective;
+pub use row_weights::RowWeights;
 
 use std::fmt::Write;
 
@@ -42,7 +44,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let plan = arguments.plan()?;
     let (outputs, checkpoints) = Outputs::open(arguments)?;
     let (loss, held_out) = (plan.loss, arguments.held_out.map(|rows| (rows, plan.seed)));
-    let (train, test) = arguments.data.read_pair(loss, held_out)?;
+    let (train, test) = arguments.data.read_pair(loss, held_out, &arguments.objective.row_weights)?;
     let (train, validation) = match &arguments.watch.validation {
         Some(rows) => {
             let (train, validation) =

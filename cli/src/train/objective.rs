@@ -10,7 +10,7 @@ use thinnet::{
     train::{Averaging, Schedule, TrainerBuilder},
 };
 
-use super::positive::PositiveWeight;
+use super::{RowWeights, positive::PositiveWeight};
 use crate::{console::usage, inputs, numbers, outputs::Named};
 
 /// The largest file of weights.
@@ -24,6 +24,10 @@ pub struct Objective {
     /// by spaces, commas or line breaks
     #[arg(long, value_name = "balanced|FILE", help_heading = "Objective")]
     class_weight: Option<ClassWeight>,
+    /// The weights of the training rows.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub row_weights: RowWeights,
     /// Multiply the loss of the ones of each bit by a number, or with balanced by the number of its zeros
     /// divided by that of its ones (--loss binary-cross-entropy only)
     #[arg(long, value_name = "balanced|X", help_heading = "Objective")]
@@ -149,10 +153,12 @@ impl ClassWeight {
 impl Objective {
     /// Returns the files that are read, with the flags that name them.
     pub fn files(&self) -> Vec<Named> {
-        match &self.class_weight {
-            Some(ClassWeight::File(path)) => vec![("--class-weight", path.clone())],
-            _ => Vec::new(),
-        }
+        let of_classes = match &self.class_weight {
+            Some(ClassWeight::File(path)) => Some(("--class-weight", path.clone())),
+            _ => None,
+        };
+        let of_rows = self.row_weights.file.clone().map(|path| ("--row-weights", path));
+        of_classes.into_iter().chain(of_rows).collect()
     }
 
     /// Refuses the options that only another loss has.

@@ -18,6 +18,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use thinnet::{
     checkpoint::Contents,
+    data::npy,
     mask::{Domain, Streams},
 };
 
@@ -38,10 +39,11 @@ const TRAINING: [&str; 7] = [
 ];
 
 /// Every option that has a state in the checkpoint or changes a step.
-const EVERYTHING: [&str; 16] = [
+const EVERYTHING: [&str; 17] = [
     "--optimiser=adam",
     "--noise=gaussian",
     "--class-weight=balanced",
+    "--row-weights=weights.npy",
     "--label-smoothing=0.1",
     "--l1=1e-6",
     "--warmup=20",
@@ -76,6 +78,14 @@ struct Figures {
     in_an_epoch: u64,
 }
 
+/// A folder with weights for the 8,000 training rows.
+fn folder() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let weights: Vec<u32> = (0..8000).map(|row| row % 5).collect();
+    npy::write_labels(folder.path().join("weights.npy"), &weights).unwrap();
+    folder
+}
+
 /// The run with these options and a checkpoint, or resumed from it.
 fn start(folder: &Path, options: &[&str], every: u32) -> Child {
     let resume = folder.join("checkpoint").exists();
@@ -97,7 +107,7 @@ fn ends(child: Child, folder: &Path) -> Value {
     let mut names: Vec<_> =
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
-    assert_eq!(names, ["checkpoint", "report.json"], "nothing is left over");
+    assert_eq!(names, ["checkpoint", "report.json", "weights.npy"], "nothing is left over");
     let report: Value =
         serde_json::from_slice(&fs::read(folder.join("report.json")).unwrap()).unwrap();
     let same = ["digest", "curves", "densities", "steps", "test_loss", "test_wrong", "settings"];
@@ -110,7 +120,7 @@ fn kill(options: &[&str], kills: u64, seed: u64) -> Figures {
     let mut figures = Figures::default();
     // The expected results, and the time that an uninterrupted run takes.
     let unbroken = INTERVALS.map(|every| {
-        let folder = TempDir::new().unwrap();
+        let folder = folder();
         let clock = Instant::now();
         (every, ends(start(folder.path(), options, every), folder.path()), clock.elapsed())
     });
@@ -118,7 +128,7 @@ fn kill(options: &[&str], kills: u64, seed: u64) -> Figures {
     assert!(unbroken.iter().all(|(_, found, _)| found == expected), "saves change nothing");
     while figures.kills < kills {
         let (every, _, time) = unbroken[figures.finished as usize % INTERVALS.len()];
-        let folder = TempDir::new().unwrap();
+        let folder = folder();
         let mut last_step = None;
         let found = loop {
             let child = start(folder.path(), options, every);

@@ -20,6 +20,7 @@ mod quantize;
 #[cfg(unix)]
 mod refused_saves;
 mod resume;
+mod row_weights;
 mod show;
 mod training_page;
 mod usage;
