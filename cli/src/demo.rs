@@ -83,6 +83,7 @@ impl Arguments {
             seed: self.seed,
             evaluate_every: 1,
             watch: Watch::default(),
+            notes: String::new(),
         }
     }
 }
@@ -95,7 +96,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let machine = &arguments.machine;
     let plot = (Format::Svg, ("--plot", arguments.plot.clone()));
     let [plot] = outputs::open(&[], [plot])?;
-    let (train, test) = Data::digits().read_pair(Loss::SoftmaxCrossEntropy, None, &RowWeights::default())?;
+    let (train, test) =
+        Data::digits().read_pair(Loss::SoftmaxCrossEntropy, None, &RowWeights::default())?;
     let pool = machine.pool()?;
     let plans = [
         ("no dropout", arguments.plan(Keep::ONE, Keep::ONE)),

@@ -214,7 +214,8 @@ impl<'a> Fitting<'a> {
         let started = Instant::now();
         self.times.sort_by(f64::total_cmp);
         let curves = self.curves();
-        let fitted = self.run.finish().map_err(|error| self.health.explain(error))?;
+        let mut fitted = self.run.finish().map_err(|error| self.health.explain(error))?;
+        fitted.network.set_notes(&self.plan.notes)?;
         let (loss, outputs) = (fitted.network.loss(), fitted.network.outputs());
         let mut metrics = Metrics::new(&self.plan.watch.at_the_end(loss, outputs), loss, outputs)?;
         let predictor = Predictor::new(fitted.network).with_isa(self.isa)?;

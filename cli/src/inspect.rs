@@ -33,6 +33,7 @@ Examples:
   thinnet inspect digits.safetensors
   thinnet inspect run.ckpt --json
   thinnet inspect network.onnx
+  thinnet inspect digits.safetensors --notes > run.toml && thinnet train --config run.toml
 
 If a state dict does not describe its network, its tensors are listed. For an ONNX graph, the role of
 each node in the network is listed. If the graph is refused, the node that caused it is marked and the
@@ -51,6 +52,10 @@ pub struct Arguments {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    /// Print only the notes of the network. Those of a network that `thinnet train` saved are the settings
+    /// of the run, in the form of --config
+    #[arg(long, conflicts_with = "json")]
+    notes: bool,
 }
 
 /// The contents of a file as `--json` prints them.
@@ -75,6 +80,9 @@ struct Inspection {
     /// Of two classes: the probability of class 1 above which it is the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     threshold: Option<f64>,
+    /// The notes of the network.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    notes: String,
     layers: Vec<Layer>,
     parameters: usize,
     digest: String,
@@ -143,12 +151,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut says_loss = true;
     let mut integer_weights = false;
     let mut nodes = None;
+    let without_notes = || anyhow::anyhow!("FILE {}: no notes of a network", file.display());
     let (kind, network, training) = match given.kind() {
         FileKind::Onnx => {
             let import = given.graph(None)?;
             let report = Nodes::from(import.report);
             let network = match import.network {
                 Ok(network) => network,
+                Err(error) if arguments.notes => return Err(error.into()),
                 Err(error) => {
                     refused(bytes, report, &error, arguments.json)?;
                     return Err(error.into());
@@ -162,6 +172,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             scaling = given.scaling()?;
             ("state dict", given.network(None)?, None)
         }
+        FileKind::StateDict if arguments.notes => return Err(without_notes()),
         FileKind::StateDict => {
             let tensors = Tensors::new(bytes, given.tensors()?);
             return console::results(&if arguments.json {
@@ -176,6 +187,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             (if training.is_some() { "checkpoint" } else { "model" }, network, training)
         }
     };
+    if arguments.notes {
+        return match network.notes() {
+            "" => Err(without_notes()),
+            notes => console::results(notes),
+        };
+    }
     let notes = training.as_ref().map(|training| training.notes.clone());
     let mut inspection = Inspection::new(kind, bytes, &network, training);
     inspection.integer_weights = integer_weights;
@@ -232,6 +249,7 @@ impl Inspection {
             loss: Some(mlp.loss().to_string()),
             temperature: mlp.temperature().get(),
             threshold: mlp.threshold(),
+            notes: mlp.notes().to_owned(),
             layers: mlp.noises().into_iter().enumerate().map(layer).collect(),
             parameters: mlp.parameters(),
             digest: mlp.digest(),
@@ -322,6 +340,9 @@ impl Inspection {
         if let Some(nodes) = &self.nodes {
             text += &nodes.text();
         }
+        if !self.notes.is_empty() {
+            text += &format!("\nnotes\n{}\n", printable(self.notes.trim_end()));
+        }
         text
     }
 
@@ -346,6 +367,19 @@ impl Inspection {
         }
         table
     }
+}
+
+/// Returns text with its control characters, which could change a terminal, as escape sequences.
+fn printable(text: &str) -> String {
+    let mut shown = String::new();
+    for character in text.chars() {
+        match character {
+            '\n' => shown.push(character),
+            _ if character.is_control() => shown.extend(character.escape_default()),
+            _ => shown.push(character),
+        }
+    }
+    shown
 }
 
 impl Tensors {

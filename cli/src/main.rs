@@ -52,7 +52,7 @@ mod watch;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches};
 
 use arguments::{Arguments, Command};
 
@@ -66,11 +66,13 @@ fn main() -> ExitCode {
 /// Parses the arguments and runs their subcommand.
 fn run() -> anyhow::Result<()> {
     let words = train::expanded(std::env::args_os().collect(), Arguments::command())?;
-    let arguments = Arguments::try_parse_from(words)?;
+    let matches = Arguments::command().try_get_matches_from(words)?;
+    let arguments = Arguments::from_arg_matches(&matches)?;
+    let given = matches.subcommand().map_or(&matches, |(_, given)| given);
     match arguments.command {
         None => demo::run(&arguments.demo),
         Some(Command::Demo(arguments)) => demo::run(&arguments),
-        Some(Command::Train(arguments)) => train::run(&arguments),
+        Some(Command::Train(arguments)) => train::run(&arguments, given),
         Some(Command::Eval(arguments)) => eval::run(&arguments),
         Some(Command::Predict(arguments)) => predict::run(&arguments),
         Some(Command::Calibration(arguments)) => calibration::run(&arguments),

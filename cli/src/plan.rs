@@ -88,6 +88,9 @@ pub struct Plan {
     /// The validation rows, and what is measured on them.
     #[serde(flatten)]
     pub watch: Watch,
+    /// The notes of the trained network.
+    #[serde(skip)]
+    pub notes: String,
 }
 
 impl Plan {

@@ -207,7 +207,9 @@ pub struct Arguments {
     #[command(flatten)]
     pub watch: Watch,
 
-    /// Write the network to this file (safetensors)
+    /// Write the network to this file (safetensors). It also contains the settings of the run, as text in
+    /// the form of --config: with the paths of data files as they were given, and without the flags about
+    /// outputs, checkpoints and the machine. `thinnet inspect --notes` prints them
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub out: Option<PathBuf>,
     /// Write settings, errors, times and curves to this file (JSON)
@@ -282,6 +284,7 @@ impl Arguments {
             seed: self.seed,
             evaluate_every: self.evaluate_every,
             watch: self.watch.clone(),
+            notes: String::new(),
         })
     }
 

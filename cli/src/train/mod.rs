@@ -18,6 +18,7 @@ pub use row_weights::RowWeights;
 
 use std::fmt::Write;
 
+use clap::{ArgMatches, CommandFactory};
 use thinnet::{data::Dataset, train::Ending};
 
 use crate::{
@@ -32,19 +33,29 @@ use crate::{
     source,
 };
 use checkpoints::{Checkpoints, Saver, settings};
+use config::written;
 use files::Outputs;
 use log::Log;
 
-/// Runs `thinnet train`.
+/// Runs `thinnet train` with the arguments that were `given`.
 ///
 /// # Errors
 /// An output cannot be written, the data cannot be read, or training diverges.
-pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+pub fn run(arguments: &Arguments, given: &ArgMatches) -> anyhow::Result<()> {
     let machine = &arguments.machine;
-    let plan = arguments.plan()?;
+    let mut plan = arguments.plan()?;
     let (outputs, checkpoints) = Outputs::open(arguments)?;
+    if outputs.model.is_some() {
+        match written(crate::arguments::Arguments::command(), given, &plan, machine.isa) {
+            Ok(settings) => plan.notes = settings,
+            Err(error) => {
+                console::remark(&format!("warning: the settings will not be in the model: {error}"))
+            }
+        }
+    }
     let (loss, held_out) = (plan.loss, arguments.held_out.map(|rows| (rows, plan.seed)));
-    let (train, test) = arguments.data.read_pair(loss, held_out, &arguments.objective.row_weights)?;
+    let (train, test) =
+        arguments.data.read_pair(loss, held_out, &arguments.objective.row_weights)?;
     let (train, validation) = match &arguments.watch.validation {
         Some(rows) => {
             let (train, validation) =

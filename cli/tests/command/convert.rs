@@ -321,6 +321,10 @@ fn a_checkpoint_is_exported_with_pending_factors_applied() {
         folder,
         &["train", "--hidden=8", "--epochs=1", "--out=m", "--checkpoint=c", "-q", "--threads=1"],
     );
+    // Only the model has the settings of the run.
+    let mut mlp = Mlp::load(folder.join("m")).unwrap();
+    mlp.set_notes("").unwrap();
+    mlp.save(folder.join("m")).unwrap();
     succeeds(folder, &["convert", "c", "of_c"]);
     succeeds(folder, &["convert", "m", "of_m"]);
     assert_eq!(fs::read(folder.join("of_c")).unwrap(), fs::read(folder.join("of_m")).unwrap());

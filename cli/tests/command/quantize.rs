@@ -51,9 +51,14 @@ fn a_model_is_rounded_for_rows_of_the_training_set() {
     let batch = Batch::gather(train.inputs(), &chosen).unwrap();
     assert_eq!(integer, IntegerMlp::new(&mlp, &batch).unwrap());
 
-    // A checkpoint has the same network, and the same model gives the same bytes.
+    // A checkpoint has the same network, but not the settings of the run as its notes.
     quantize(folder, &["c", "--out=of_c", "--rows=100"]);
-    assert_eq!(fs::read(folder.join("of_c")).unwrap(), fs::read(folder.join("q")).unwrap());
+    let mut without_notes = integer.clone();
+    without_notes.set_notes("").unwrap();
+    assert_eq!(IntegerMlp::load(folder.join("of_c")).unwrap(), without_notes);
+    // The same model gives the same bytes.
+    quantize(folder, &["m", "--out=again", "--rows=100"]);
+    assert_eq!(fs::read(folder.join("again")).unwrap(), fs::read(folder.join("q")).unwrap());
     let text = quantize(folder, &["m", "--out=all"]);
     assert!(text.contains("made for 2048 training rows"), "{text}");
 }

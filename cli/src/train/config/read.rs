@@ -1,22 +1,17 @@
-//! `thinnet train --config FILE.toml`: flags in a file. Its keys are their names without the dashes.
+//! Reads the file of `thinnet train --config FILE.toml`.
 //!
 //! The flags of the file become words of the command line, so that each has one definition and one check.
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{Arg, ArgAction, ArgMatches, Command, error::ErrorKind, parser::ValueSource};
+use clap::{Arg, ArgMatches, Command, error::ErrorKind};
 use toml::de::{DeTable, DeValue};
 
+use super::{CONFIG, SUBCOMMAND, is_replaced, is_setting};
 use crate::{
     console::{one_line, usage},
     inputs,
 };
-
-/// The subcommand, the second word of the command line.
-const SUBCOMMAND: &str = "train";
-
-/// The id of the argument that names the file.
-const CONFIG: &str = "config";
 
 /// The largest file.
 const MAX_BYTES: u64 = 1 << 20;
@@ -93,9 +88,7 @@ fn parse<'a>(
 fn find<'a>(train: &'a Command, key: &str) -> Option<&'a Arg> {
     train.get_arguments().find(|argument| {
         let names = argument.get_long_and_visible_aliases().unwrap_or_default();
-        let action = argument.get_action();
-        let is_setting = action.takes_values() || matches!(action, ArgAction::SetTrue);
-        names.contains(&key) && is_setting && argument.get_id() != CONFIG
+        names.contains(&key) && is_setting(argument)
     })
 }
 
@@ -154,26 +147,4 @@ fn kind(value: &DeValue<'_>) -> &'static str {
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a section",
     }
-}
-
-/// Whether the command line has a flag that takes the place of `argument`: itself, or one that it cannot
-/// be used with.
-fn is_replaced(train: &Command, given: &ArgMatches, argument: &Arg) -> bool {
-    let is_given =
-        |one: &&Arg| given.value_source(one.get_id().as_str()) == Some(ValueSource::CommandLine);
-    train.get_arguments().filter(is_given).any(|other| {
-        let names = |one: &Arg, other: &Arg| {
-            train.get_arg_conflicts_with(one).iter().any(|arg| arg.get_id() == other.get_id())
-        };
-        let share_a_choice = || {
-            train.get_groups().any(|group| {
-                let is_in = |arg: &Arg| group.get_args().any(|id| id == arg.get_id());
-                !group.clone().is_multiple() && is_in(argument) && is_in(other)
-            })
-        };
-        argument.get_id() == other.get_id()
-            || names(argument, other)
-            || names(other, argument)
-            || share_a_choice()
-    })
 }
