@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{noise::Noise, simd::Isa};
+use crate::{metrics::Metric, noise::Noise, simd::Isa};
 
 /// What can go wrong, with one variant per cause. Each message names the offending value and what was
 /// expected.
@@ -572,6 +572,15 @@ pub enum Error {
         name: String,
         /// The known names, separated by commas.
         expected: &'static str,
+    },
+    /// A metric of which neither larger nor smaller figures are better cannot be watched.
+    #[error(
+        "{metric} cannot be watched, because neither larger nor smaller figures are better: expected loss \
+         or another metric"
+    )]
+    Unwatchable {
+        /// The metric.
+        metric: Metric,
     },
     /// The operating system refused to read or write.
     #[error("{}: {source}", path.display())]

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use thinnet::{
     Error,
-    metrics::{Figure, Metric, Metrics},
+    metrics::{Better, Figure, Metric, Metrics},
 };
 
 use crate::table;
@@ -65,10 +65,13 @@ pub fn warning(measured: &[(String, Measured)]) -> Option<String> {
     let (name, Measured { value, baseline, baseline_of, .. }) = measured.first()?;
     let (value, baseline) = ((*value)?, (*baseline)?);
     let metric: Metric = name.parse().ok()?;
-    let is_better = if metric.larger_is_better() { value > baseline } else { value < baseline };
-    // Without any error there is nothing to improve.
-    let is_best = !metric.larger_is_better() && value == 0.0;
-    (!is_better && !is_best).then(|| {
+    let is_better = match metric.better() {
+        Better::Larger => value > baseline,
+        // Without any error there is nothing to improve.
+        Better::Smaller => value < baseline || value == 0.0,
+        _ => true,
+    };
+    (!is_better).then(|| {
         format!(
             "warning: the network is no better than a constant prediction: {name} {value:.6}, and \
              {baseline:.6} with the {baseline_of}"

@@ -204,6 +204,10 @@ impl Stopping {
     pub fn setting(self) -> Result<EarlyStopping, Error> {
         EarlyStopping::new(self.watched, self.patience)
     }
+
+    fn checked(self) -> Result<Self, String> {
+        self.setting().map(|_| self).map_err(|error| error.to_string())
+    }
 }
 
 impl FromStr for Stopping {
@@ -214,7 +218,7 @@ impl FromStr for Stopping {
         let watched = watched(parts.next())?;
         let patience = patience(parts.next(), STOPPING_PATIENCE)?;
         match parts.next() {
-            None => Ok(Self { watched, patience }),
+            None => Self { watched, patience }.checked(),
             Some(_) => Err("expected METRIC or METRIC:N".to_owned()),
         }
     }
@@ -243,6 +247,10 @@ impl Plateau {
     pub fn setting(self) -> Result<thinnet::train::Plateau, Error> {
         thinnet::train::Plateau::new(self.watched, self.patience, self.factor)
     }
+
+    fn checked(self) -> Result<Self, String> {
+        self.setting().map(|_| self).map_err(|error| error.to_string())
+    }
 }
 
 impl FromStr for Plateau {
@@ -258,7 +266,7 @@ impl FromStr for Plateau {
         };
         let factor = factor.ok_or("the factor: expected a number above 0 and below 1")?;
         match parts.next() {
-            None => Ok(Self { watched, patience, factor }),
+            None => Self { watched, patience, factor }.checked(),
             Some(_) => Err("expected METRIC, METRIC:N or METRIC:N:FACTOR".to_owned()),
         }
     }
@@ -317,6 +325,19 @@ mod tests {
         for text in ["45", "0.001", "0.999"] {
             let error = parse(text).unwrap().of(45).unwrap_err().to_string();
             assert!(error.contains(text) && error.contains("45 training rows"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_figure_that_is_best_in_between_is_refused() {
+        for error in [
+            "quantile_coverage:3".parse::<Stopping>().unwrap_err(),
+            "quantile_coverage".parse::<Plateau>().unwrap_err(),
+        ] {
+            assert!(
+                error.contains("quantile_coverage") && error.contains("expected loss"),
+                "{error}"
+            );
         }
     }
 

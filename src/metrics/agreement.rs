@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use super::{
-    Average, Figure, Measure,
+    Average, Better, Figure, Measure,
     prior::{Prior, add_all, sums},
     row::{Outcome, Outputs, Row, is_one},
     sum::ExactSum,
@@ -145,7 +145,7 @@ impl<F: Fraction> Agreement<F> {
 impl<F: Fraction> Measure for Agreement<F> {
     const KINDS: &'static [TargetKind] = &[TargetKind::Classes, TargetKind::Binary];
     const BASELINE: &'static str = "majority class";
-    const LARGER_IS_BETTER: bool = true;
+    const BETTER: Better = Better::Larger;
 
     fn add(&mut self, row: &Row<'_>) {
         match row.outcome {

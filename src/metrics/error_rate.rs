@@ -1,7 +1,7 @@
 //! The error rate and the accuracy.
 
 use super::{
-    Figure, Measure,
+    Better, Figure, Measure,
     prior::Prior,
     row::{Outcome, Outputs, Row, is_one},
     sum::ExactSum,
@@ -70,7 +70,7 @@ impl Accuracy {
 impl Measure for Accuracy {
     const KINDS: &'static [TargetKind] = ErrorRate::KINDS;
     const BASELINE: &'static str = ErrorRate::BASELINE;
-    const LARGER_IS_BETTER: bool = true;
+    const BETTER: Better = Better::Larger;
 
     fn add(&mut self, row: &Row<'_>) {
         self.0.add(row);

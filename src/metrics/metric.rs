@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Average, Figure, Measure, absolute, agreement, brier, calibration, error_rate, gaussian,
-    log_loss, pinball, poisson,
+    Average, Better, Figure, Measure, absolute, agreement, brier, calibration, error_rate,
+    gaussian, log_loss, pinball, poisson,
     prior::Prior,
     quantile_coverage, ranking,
     row::{Outputs, Row},
@@ -61,10 +61,10 @@ macro_rules! metrics {
                 }
             }
 
-            /// Whether a larger figure is better.
-            pub const fn larger_is_better(self) -> bool {
+            /// Which of two figures is better.
+            pub const fn better(self) -> Better {
                 match self {
-                    $(Self::$metric { .. } => <$module::$metric as Measure>::LARGER_IS_BETTER,)+
+                    $(Self::$metric { .. } => <$module::$metric as Measure>::BETTER,)+
                 }
             }
 
@@ -197,7 +197,6 @@ metrics! {
     ///
     /// assert_eq!("top_k_accuracy(3)".parse::<Metric>()?, Metric::TopKAccuracy(3));
     /// assert_eq!(Metric::usual(Loss::SquaredError, 1), [Metric::Rmse, Metric::Mae, Metric::R2]);
-    /// assert!(Metric::R2.larger_is_better() && !Metric::Rmse.larger_is_better());
     /// assert!(Metric::Rmse.supports(Loss::Poisson) && !Metric::Rmse.supports(Loss::BinaryCrossEntropy));
     /// # Ok::<(), thinnet::Error>(())
     /// ```

@@ -33,6 +33,7 @@
 mod absolute;
 mod agreement;
 mod average;
+mod better;
 mod brier;
 mod calibration;
 mod collected;
@@ -59,6 +60,7 @@ use std::fmt;
 use serde::Serialize;
 
 pub use average::Average;
+pub use better::Better;
 pub use calibration::{Calibration, CalibrationBin};
 pub use confusion::ConfusionMatrix;
 pub use coverage::IntervalCoverage;
@@ -288,8 +290,8 @@ trait Measure: Sized {
     const KINDS: &'static [TargetKind];
     /// The constant prediction that its baseline is of.
     const BASELINE: &'static str;
-    /// Whether more is better.
-    const LARGER_IS_BETTER: bool = false;
+    /// Which figures are better.
+    const BETTER: Better = Better::Smaller;
     /// Whether bits must be 0 or 1.
     const ONLY_BITS: bool = true;
 

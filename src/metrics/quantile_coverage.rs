@@ -1,7 +1,7 @@
 //! How often targets lie between their lowest and their highest predicted quantile.
 
 use super::{
-    Figure, Measure,
+    Better, Figure, Measure,
     collected::Collected,
     prior::Prior,
     row::{Outcome, Outputs, Row},
@@ -37,7 +37,7 @@ fn covers(quantiles: &[f64], targets: usize, target: usize, t: f64) -> bool {
 impl Measure for QuantileCoverage {
     const KINDS: &'static [TargetKind] = &[TargetKind::Values];
     const BASELINE: &'static str = "quantiles of targets";
-    const LARGER_IS_BETTER: bool = true;
+    const BETTER: Better = Better::Neither;
 
     fn supports(loss: Loss) -> bool {
         matches!(loss, Loss::Quantile(levels) if levels.as_slice().len() > 1)

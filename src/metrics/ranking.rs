@@ -4,7 +4,7 @@
 use std::marker::PhantomData;
 
 use super::{
-    Figure, Measure,
+    Better, Figure, Measure,
     prior::Prior,
     row::{Outcome, Outputs, Row, is_one},
     sum::ExactSum,
@@ -234,7 +234,7 @@ impl<S: Statistic> Ranking<S> {
 impl<S: Statistic> Measure for Ranking<S> {
     const KINDS: &'static [TargetKind] = &[TargetKind::Classes, TargetKind::Binary];
     const BASELINE: &'static str = "scores without information";
-    const LARGER_IS_BETTER: bool = true;
+    const BETTER: Better = Better::Larger;
 
     fn reserve(&mut self, rows: usize) -> Result<(), Error> {
         let shape = [self.weights.len() + rows, self.outputs.questions()];

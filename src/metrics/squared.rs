@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use super::{
-    Figure, Measure,
+    Better, Figure, Measure,
     prior::{Prior, add_all, sums},
     row::{Outcome, Outputs, Row},
     sum::ExactSum,
@@ -12,7 +12,7 @@ use crate::{error::Error, nn::TargetKind};
 
 /// A figure of an output, made from sums of squares.
 pub(super) trait OfSquares: Clone + std::fmt::Debug + 'static {
-    const LARGER_IS_BETTER: bool;
+    const BETTER: Better;
     /// The figure, given the sum of squared errors, that of the squared distances from the mean of
     /// the targets, and the weight of all rows.
     fn of(errors: f64, distances: f64, weight: f64, output: usize) -> Result<f64, Error>;
@@ -23,7 +23,7 @@ pub(super) trait OfSquares: Clone + std::fmt::Debug + 'static {
 pub(super) struct RootOfMean;
 
 impl OfSquares for RootOfMean {
-    const LARGER_IS_BETTER: bool = false;
+    const BETTER: Better = Better::Smaller;
 
     fn of(errors: f64, _: f64, weight: f64, _: usize) -> Result<f64, Error> {
         Ok((errors / weight).sqrt())
@@ -35,7 +35,7 @@ impl OfSquares for RootOfMean {
 pub(super) struct Explained;
 
 impl OfSquares for Explained {
-    const LARGER_IS_BETTER: bool = true;
+    const BETTER: Better = Better::Larger;
 
     fn of(errors: f64, distances: f64, _: f64, output: usize) -> Result<f64, Error> {
         if distances == 0.0 {
@@ -66,7 +66,7 @@ impl<F: OfSquares> Squared<F> {
 impl<F: OfSquares> Measure for Squared<F> {
     const KINDS: &'static [TargetKind] = &[TargetKind::Values];
     const BASELINE: &'static str = "mean of targets";
-    const LARGER_IS_BETTER: bool = F::LARGER_IS_BETTER;
+    const BETTER: Better = F::BETTER;
 
     fn add(&mut self, row: &Row<'_>) {
         if let Outcome::Values { means, values, .. } = row.outcome {

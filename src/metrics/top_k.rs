@@ -1,7 +1,7 @@
 //! The accuracy of the k most probable classes.
 
 use super::{
-    Figure, Measure,
+    Better, Figure, Measure,
     prior::Prior,
     row::{Outcome, Outputs, Row},
     sum::ExactSum,
@@ -30,7 +30,7 @@ impl TopKAccuracy {
 impl Measure for TopKAccuracy {
     const KINDS: &'static [TargetKind] = &[TargetKind::Classes];
     const BASELINE: &'static str = "k most frequent classes";
-    const LARGER_IS_BETTER: bool = true;
+    const BETTER: Better = Better::Larger;
 
     fn add(&mut self, row: &Row<'_>) {
         let Outcome::Class { probabilities, label } = row.outcome else { return };

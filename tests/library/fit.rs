@@ -7,7 +7,7 @@ use thinnet::{
     checkpoint::Contents,
     data::Dataset,
     mask::{Domain, Streams},
-    metrics::Metric,
+    metrics::{Better, Metric},
     nn::{Activation, Loss, Mlp, Targets},
     predict::{Predictor, evaluate},
     tensor::Matrix,
@@ -151,6 +151,22 @@ fn a_run_resumed_at_any_point_ends_like_an_unbroken_one() {
     assert_eq!(chain.finish().unwrap().network.digest(), unbroken.network.digest());
 }
 
+/// At a coverage of 1 the intervals are too wide.
+#[test]
+fn a_figure_that_is_best_in_between_is_not_watched() {
+    for error in [
+        EarlyStopping::new(Metric::QuantileCoverage, 5).unwrap_err(),
+        Plateau::new(Metric::QuantileCoverage, 5, 0.1).unwrap_err(),
+    ] {
+        let error = error.to_string();
+        assert!(error.contains("quantile_coverage") && error.contains("expected loss"), "{error}");
+    }
+    for metric in Metric::ALL {
+        let can = EarlyStopping::new(*metric, 5).is_ok() && Plateau::new(*metric, 5, 0.1).is_ok();
+        assert_eq!(can, metric.better() != Better::Neither, "{metric}");
+    }
+}
+
 #[test]
 fn early_stopping_restores_the_best_parameters() {
     let (train, validation) = (data(1, 45), data(2, 60));
@@ -174,7 +190,7 @@ fn early_stopping_restores_the_best_parameters() {
             })
             .unwrap();
         // The same decisions by hand.
-        let sign = if watched.larger_is_better() { -1.0 } else { 1.0 };
+        let sign = if watched.better() == Better::Larger { -1.0 } else { 1.0 };
         let mut best = 0;
         let mut end = networks.len();
         for (epoch, (figure, _)) in networks.iter().enumerate() {

@@ -49,10 +49,11 @@ impl EarlyStopping {
     /// Early stopping by the loss or a metric, which is then measured too.
     ///
     /// # Errors
-    /// `patience` is 0.
+    /// `patience` is 0, or of two figures [neither](crate::metrics::Better::Neither) is better.
     pub fn new(watched: impl Into<Watched>, patience: usize) -> Result<Self, Error> {
+        let watched: Watched = watched.into();
         Ok(Self {
-            watched: watched.into(),
+            watched: watched.checked()?,
             patience: super::plateau::checked_patience(patience)?,
             least_change: 0.0,
         })

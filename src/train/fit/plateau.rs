@@ -39,14 +39,16 @@ impl Plateau {
     /// too, does not improve for `patience` validations.
     ///
     /// # Errors
-    /// `patience` is 0, or `factor` is not above 0 and below 1.
+    /// `patience` is 0, `factor` is not above 0 and below 1, or of two figures
+    /// [neither](crate::metrics::Better::Neither) is better.
     pub fn new(watched: impl Into<Watched>, patience: usize, factor: f64) -> Result<Self, Error> {
         if !(factor > 0.0 && factor < 1.0) {
             let (what, expected) = ("factor of the learning rate", "a number above 0 and below 1");
             return Err(Error::OutOfRange { what, value: factor, expected });
         }
         let patience = checked_patience(patience)?;
-        Ok(Self { watched: watched.into(), patience, factor, least_change: 0.0 })
+        let watched: Watched = watched.into();
+        Ok(Self { watched: watched.checked()?, patience, factor, least_change: 0.0 })
     }
 
     /// Sets by how much a figure has to be better than the best so far, in its own unit: 0 by

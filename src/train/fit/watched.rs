@@ -5,18 +5,22 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use super::Validation;
-use crate::{error::Error, metrics::Metric, named::text_in_files};
+use crate::{
+    error::Error,
+    metrics::{Better, Metric},
+    named::text_in_files,
+};
 
 /// A figure of the validation set that decisions are based on.
 ///
 /// As text it is `loss` or the name of a metric.
 ///
 /// ```
-/// use thinnet::{metrics::Metric, train::Watched};
+/// use thinnet::{metrics::{Better, Metric}, train::Watched};
 ///
 /// assert_eq!("loss".parse::<Watched>()?, Watched::Loss);
 /// assert_eq!("roc_auc".parse::<Watched>()?, Watched::from(Metric::RocAuc));
-/// assert!(Watched::from(Metric::RocAuc).larger_is_better() && !Watched::Loss.larger_is_better());
+/// assert_eq!(Watched::from(Metric::RocAuc).better(), Better::Larger);
 /// # Ok::<(), thinnet::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -54,11 +58,21 @@ impl FromStr for Watched {
 }
 
 impl Watched {
-    /// Whether a larger figure is better.
-    pub const fn larger_is_better(self) -> bool {
+    /// Which of two figures is better.
+    pub const fn better(self) -> Better {
         match self {
-            Self::Loss => false,
-            Self::Metric(metric) => metric.larger_is_better(),
+            Self::Loss => Better::Smaller,
+            Self::Metric(metric) => metric.better(),
+        }
+    }
+
+    /// Itself, if one of two figures is better, so that a rule can watch it.
+    pub(super) fn checked(self) -> Result<Self, Error> {
+        match self {
+            Self::Metric(metric) if self.better() == Better::Neither => {
+                Err(Error::Unwatchable { metric })
+            }
+            _ => Ok(self),
         }
     }
 
@@ -98,8 +112,11 @@ impl Best {
     ) -> bool {
         let better = figure.is_some_and(|figure| match self.at {
             None => true,
-            Some((best, _)) if watched.larger_is_better() => figure > best + least_change,
-            Some((best, _)) => figure < best - least_change,
+            Some((best, _)) => match watched.better() {
+                Better::Larger => figure > best + least_change,
+                Better::Smaller => figure < best - least_change,
+                Better::Neither => false,
+            },
         });
         if better {
             *self = Self { at: figure.map(|figure| (figure, epoch)), waited: 0 };
