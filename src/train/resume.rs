@@ -177,14 +177,20 @@ impl TrainerBuilder {
         Ok((trainer, notes))
     }
 
-    /// The trainer, the caller's notes, and the best parameters so far if they are kept.
+    /// The trainer, the caller's notes, and the best parameters so far if they are kept. `check` may
+    /// refuse the notes, before any setting is compared.
     pub(super) fn resume_from(
         self,
         file: Reader<'_>,
         settings: &Provenance,
+        check: impl FnOnce(&str) -> Result<(), Error>,
     ) -> Result<(Trainer, String, Option<Mlp>), Error> {
         let path = file.path().map(Path::to_owned);
-        self.resume_saved(path, Saved::open(file)?, settings)
+        let saved = Saved::open(file)?;
+        if let Err(error) = check(&saved.position.notes) {
+            return Err(saved.verify().err().unwrap_or(error));
+        }
+        self.resume_saved(path, saved, settings)
     }
 
     fn resume_saved(

@@ -405,6 +405,13 @@ fn other_settings_and_foreign_notes_are_refused() {
         assert!(error.contains(word), "{error}");
     }
 
+    // Not the first setting that it lacks.
+    for own in ["", "epoch 3", "[]"] {
+        let bytes = trainer().to_bytes(&Provenance::new(), own).unwrap();
+        let error = fit.clone().resume_from_bytes(builder(), &bytes).unwrap_err().to_string();
+        assert!(error.contains("the state of the run cannot be read"), "{error}");
+    }
+
     let notes = Contents::from_bytes(&bytes).unwrap().training.unwrap().notes;
     let settings = settings_of(&bytes);
     for (from, to, word) in [

@@ -75,29 +75,36 @@ impl SavedFit {
     }
 }
 
+/// An error about the notes of a file.
+fn refused(path: Option<&Path>, reason: &str) -> Error {
+    Error::format(path, format!("{reason}: expected a checkpoint that FitRun::save wrote"))
+}
+
 impl Notes {
     /// The text.
     pub fn to_text(&self) -> Result<String, Error> {
         serde_json::to_string(self).map_err(|error| Error::Metadata { reason: error.to_string() })
     }
 
-    /// Parses the text and checks it; `path` names the file in errors. `of_epoch` are the steps of
-    /// an epoch, `total` those of the run, `step` those that the trainer has done, and `best` says
-    /// whether the checkpoint has best parameters.
-    pub fn parse(
+    /// Parses the text; `path` names the file in errors.
+    pub fn parse(text: &str, path: Option<&Path>) -> Result<Self, Error> {
+        serde_json::from_str(text).map_err(|error| {
+            let resumes = "TrainerBuilder::resume resumes one that Trainer::save wrote";
+            refused(path, &format!("the state of the run cannot be read: {error} ({resumes})"))
+        })
+    }
+
+    /// Parses the text and checks it. `of_epoch` are the steps of an epoch, `total` those of the run,
+    /// `step` those that the trainer has done, and `best` says whether the checkpoint has best
+    /// parameters.
+    pub fn checked(
         text: &str,
         path: Option<&Path>,
         [of_epoch, total, step]: [u64; 3],
         best: bool,
     ) -> Result<Self, Error> {
-        let refuse = |reason: String| {
-            let reason = format!("{reason}: expected a checkpoint that FitRun::save wrote");
-            Err(Error::format(path, reason))
-        };
-        let notes: Self = match serde_json::from_str(text) {
-            Ok(notes) => notes,
-            Err(error) => return refuse(format!("the state of the run cannot be read: {error}")),
-        };
+        let notes = Self::parse(text, path)?;
+        let refuse = |reason: String| Err(refused(path, &reason));
         let epochs = notes.history.epochs();
         let finished = epochs.len();
         let end_of = |epoch: usize| of_epoch.saturating_mul(epoch as u64).min(total);

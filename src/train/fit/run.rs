@@ -130,7 +130,7 @@ impl<'a> FitRun<'a> {
     ) -> Result<(Self, String), Error> {
         let mut run = Self::with(fit, trainer, Notes::default())?;
         let numbers = [run.batches.len() as u64, run.total, run.trainer.steps()];
-        run.state = Notes::parse(notes, path, numbers, best.is_some())?;
+        run.state = Notes::checked(notes, path, numbers, best.is_some())?;
         run.batches.shuffle(run.fit.seed, run.epochs_done() as u64);
         let own = std::mem::take(&mut run.state.own);
         Ok((Self { best, provenance: provenance.into(), ..run }, own))

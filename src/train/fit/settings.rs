@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, ops::ControlFlow, path::Path};
 
-use super::{EarlyStopping, Event, FitRun, Fitted, Plateau, Watched, run::Parts};
+use super::{EarlyStopping, Event, FitRun, Fitted, Plateau, Watched, notes::Notes, run::Parts};
 use crate::{
     checkpoint::Reader,
     data::Dataset,
@@ -244,7 +244,9 @@ impl<'a> Fit<'a> {
     ) -> Result<(FitRun<'a>, String), Error> {
         let path = file.path().map(Path::to_owned);
         let provenance = self.provenance(self.batch_of(trainer.max_rows()))?;
-        let (trainer, notes, best) = trainer.resume_from(file, &provenance)?;
+        // First of all, because the settings of another file differ in many ways.
+        let check = |notes: &str| Notes::parse(notes, path.as_deref()).map(drop);
+        let (trainer, notes, best) = trainer.resume_from(file, &provenance, check)?;
         FitRun::resumed(self, Parts { trainer, best, provenance }, &notes, path.as_deref())
     }
 
