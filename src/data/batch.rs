@@ -5,7 +5,8 @@ use std::fmt;
 use crate::{
     abridged::Few,
     error::{Error, below, check_weights, same_size},
-    tensor::{MatrixView, all_finite},
+    tensor::MatrixView,
+    thin::InputRows,
 };
 
 /// Some rows of inputs. The first row's index in the global batch selects the rows' mask streams,
@@ -23,8 +24,7 @@ use crate::{
 /// ```
 #[derive(Clone, Copy)]
 pub struct Batch<'a> {
-    rows: MatrixView<'a>,
-    chosen: Option<&'a [u32]>,
+    rows: InputRows<'a>,
     first_row: u64,
     weights: Option<&'a [f64]>,
 }
@@ -32,10 +32,10 @@ pub struct Batch<'a> {
 impl fmt::Debug for Batch<'_> {
     /// The first few numbers of the first few rows.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rows, chosen, first_row, weights } = self;
+        let Self { rows, first_row, weights } = self;
         f.debug_struct("Batch")
             .field("rows", rows)
-            .field("chosen", &chosen.map(|chosen| Few(chosen.iter())))
+            .field("chosen", &rows.chosen())
             .field("first_row", first_row)
             .field("weights", &weights.map(|weights| Few(weights.iter())))
             .finish()
@@ -46,7 +46,7 @@ impl<'a> Batch<'a> {
     /// All rows of a dense matrix.
     #[inline]
     pub fn dense(rows: MatrixView<'a>) -> Self {
-        Self { rows, chosen: None, first_row: 0, weights: None }
+        Self { rows: rows.into(), first_row: 0, weights: None }
     }
 
     /// The rows of a dense matrix whose indices are in `chosen`, in that order; nothing is copied.
@@ -66,7 +66,7 @@ impl<'a> Batch<'a> {
         chosen: &'a [u32],
         weights: Option<&'a [f64]>,
     ) -> Self {
-        Self { rows, chosen: Some(chosen), first_row: 0, weights }
+        Self { rows: InputRows::from(rows).choose(chosen), first_row: 0, weights }
     }
 
     /// The same rows, starting at row `first_row` of the global batch (0 by default). Row 2^64 - 1
@@ -131,17 +131,14 @@ impl<'a> Batch<'a> {
             let range = first..rows.min(first.saturating_add(size));
             let first_row = self.first_row.wrapping_add(first as u64);
             let weights = self.weights.map(|weights| &weights[range.clone()]);
-            match self.chosen {
-                Some(chosen) => Self { chosen: Some(&chosen[range]), first_row, weights, ..self },
-                None => Self { rows: self.rows.part(range), first_row, weights, ..self },
-            }
+            Self { rows: self.rows.part(range), first_row, weights }
         }))
     }
 
     /// The number of rows.
     #[inline]
     pub fn rows(&self) -> usize {
-        self.chosen.map_or(self.rows.rows(), <[u32]>::len)
+        self.rows.rows()
     }
 
     /// The number of columns.
@@ -155,35 +152,27 @@ impl<'a> Batch<'a> {
         self.first_row
     }
 
-    /// A row that is known to exist.
+    /// The rows as the products take them.
     #[inline]
-    pub(crate) fn at(&self, row: usize) -> &'a [f32] {
-        self.rows.at(self.chosen.map_or(row, |chosen| chosen[row] as usize))
+    pub(crate) fn inputs(&self) -> InputRows<'a> {
+        self.rows
     }
 
     /// Checks that the batch suits a network with `inputs` inputs.
     #[inline]
     pub(crate) fn check(&self, inputs: usize, finite: bool) -> Result<(), Error> {
         same_size("columns of a batch", inputs, self.columns())?;
-        if finite && (self.chosen.is_some() || !self.rows.all_finite()) {
-            for row in 0..self.rows() {
-                let x = self.at(row);
-                // Search for the element only if there is one.
-                if !all_finite(x)
-                    && let Some(column) = x.iter().position(|x| !x.is_finite())
-                {
-                    let value = x[column];
-                    return Err(Error::NonFinite { what: "input", row, column, value });
-                }
-            }
-        }
-        Ok(())
+        if finite { self.rows.check_finite() } else { Ok(()) }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn at<'a>(batch: &Batch<'a>, row: usize) -> &'a [f32] {
+        batch.inputs().dense().unwrap().at(row)
+    }
 
     #[test]
     fn parts_are_the_rows_in_their_order_with_their_indices() {
@@ -209,7 +198,7 @@ mod tests {
                         let weight =
                             |batch: &Batch<'_>, row: usize| batch.weights().map(|w| w[row]);
                         assert_eq!(weight(&part, of_part), weight(&whole, row));
-                        assert_eq!(part.at(of_part), whole.at(row));
+                        assert_eq!(at(&part, of_part), at(&whole, row));
                         row += 1;
                     }
                 }

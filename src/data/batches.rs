@@ -278,7 +278,9 @@ mod tests {
                 let of_targets = (0..targets.rows()).map(|row| f64::from(target(row)) / 2.0);
                 assert!(weights.iter().copied().eq(of_targets), "{weights:?}");
             }
-            (0..batch.rows()).map(|row| (batch.at(row)[0] as u32 / 10, target(row))).collect()
+            (0..batch.rows())
+                .map(|row| (batch.inputs().dense().unwrap().at(row)[0] as u32 / 10, target(row)))
+                .collect()
         };
         batches.iter().map(of_batch).collect()
     }

@@ -12,10 +12,11 @@ use crate::{
     rate::Keep,
     simd::Supported,
     thin::{
-        Gaps, InputBits, Lists, Panels, ThinningBits,
+        Gaps, InputBits, InputRows, Lists, Panels, ThinningBits,
         integer::{self, Of, QuadLists},
         maxout::Maxima,
         noise,
+        rows::{Rows, RowsVisitor},
     },
 };
 
@@ -130,55 +131,47 @@ impl Flow {
 
     /// Fills the first layer's lists with the rows of the batch.
     #[inline]
-    pub fn enter<'a>(
+    pub fn enter(
         &mut self,
         pass: Pass,
         mlp: &Mlp,
-        rows: usize,
+        rows: InputRows<'_>,
         bits: InputBits<'_>,
         gaps: Gaps,
-        row: &(impl Fn(usize) -> &'a [f32] + Sync),
     ) {
         let keep = match bits {
             InputBits::All => Keep::ONE,
             InputBits::Mask(_) | InputBits::Sparse { .. } => mlp.keep_below(0),
         };
         if let Some(lists) = self.lists.first_mut() {
-            lists.set_rows(rows);
-            lists.fill(pass, keep, bits, gaps, row);
+            lists.set_rows(rows.rows());
+            rows.dispatch(Fill { lists, pass, keep, bits, gaps });
         }
     }
 
     /// Starts a pass with the rows of the batch as they are.
     #[inline]
-    pub fn enter_whole<'a>(
-        &mut self,
-        pass: Pass,
-        network: NetworkView<'_>,
-        rows: usize,
-        row: &(impl Fn(usize) -> &'a [f32] + Sync),
-    ) {
+    pub fn enter_whole(&mut self, pass: Pass, network: NetworkView<'_>, rows: InputRows<'_>) {
         if network.has_integers() {
-            self.round_rows(pass, network, (row, Of::First(rows)), &Drawn::Nothing);
+            self.round_rows(pass, network, (rows, Of::First(rows.rows())), &Drawn::Nothing);
         } else {
-            self.enter(pass, network.mlp, rows, InputBits::All, Gaps::Nothing, row);
+            self.enter(pass, network.mlp, rows, InputBits::All, Gaps::Nothing);
         }
     }
 
     /// Starts a pass that ends below the dropout site `site`, or above the last layer, with the rows
     /// of the batch as they are. Its results can be thinned: see [`Self::thin`].
-    pub fn enter_below<'a>(
+    pub fn enter_below(
         &mut self,
         pass: Pass,
         network: NetworkView<'_>,
         site: Option<usize>,
-        rows: usize,
-        row: &(impl Fn(usize) -> &'a [f32] + Sync),
+        rows: InputRows<'_>,
     ) {
         if site != Some(0) {
-            self.enter_whole(pass, network, rows, row);
+            self.enter_whole(pass, network, rows);
         } else if thins_lists(network, 0) {
-            self.enter(pass, network.mlp, rows, InputBits::All, Gaps::Nothing, row);
+            self.enter(pass, network.mlp, rows, InputBits::All, Gaps::Nothing);
         }
     }
 
@@ -215,12 +208,12 @@ impl Flow {
     /// Starts a pass at the dropout site `site`: row i is row `of[i]` of the batch that
     /// [`Self::enter_below`] has started `from` with, thinned by `bits` or multiplied by what was
     /// drawn.
-    pub fn thin<'a>(
+    pub fn thin(
         &mut self,
         pass: Pass,
         network: NetworkView<'_>,
         site: usize,
-        (from, row, of): (&Self, &(impl Fn(usize) -> &'a [f32] + Sync), &[usize]),
+        (from, rows, of): (&Self, InputRows<'_>, &[usize]),
         (bits, drawn): (ThinningBits<'_>, &Drawn),
     ) {
         if thins_lists(network, site) {
@@ -233,22 +226,22 @@ impl Flow {
                 self.quads[site].fill(pass, &*lists);
             }
         } else if site == 0 {
-            self.round_rows(pass, network, (row, Of::These(of)), drawn);
+            self.round_rows(pass, network, (rows, Of::These(of)), drawn);
         } else {
             self.round_outputs(pass, network, site, Some((from, of)), drawn);
         }
     }
 
     /// Rounds rows of a batch, for a network with integer weights.
-    fn round_rows<'a>(
+    fn round_rows(
         &mut self,
         pass: Pass,
         network: NetworkView<'_>,
-        (source, of): (&(impl Fn(usize) -> &'a [f32] + Sync), Of<'_>),
+        (rows, of): (InputRows<'_>, Of<'_>),
         drawn: &Drawn,
     ) {
         let (width, noise) = (network.mlp.inputs(), integer_noise(network, 0, drawn));
-        self.quads[0].fill(pass, &integer::Drawn { source, of, width, units: None, noise });
+        rows.dispatch(Round { quads: &mut self.quads[0], pass, of, width, noise });
     }
 
     /// If the network has integer weights, rounds the outputs below the site, which are those of this
@@ -274,6 +267,43 @@ impl Flow {
     /// Runs the forward pass through the given layers without noise.
     pub fn forward_whole(&mut self, pass: Pass, network: NetworkView<'_>, layers: Range<usize>) {
         self.forward(pass, network, layers, |_| &Drawn::Nothing, |_| ());
+    }
+}
+
+/// [`Lists::fill`] as a visitor of the rows.
+struct Fill<'a> {
+    lists: &'a mut Lists,
+    pass: Pass,
+    keep: Keep,
+    bits: InputBits<'a>,
+    gaps: Gaps,
+}
+
+impl RowsVisitor for Fill<'_> {
+    type Output = ();
+
+    #[inline]
+    fn visit<R: Rows>(self, rows: R) {
+        let Self { lists, pass, keep, bits, gaps } = self;
+        lists.fill(pass, keep, bits, gaps, rows);
+    }
+}
+
+/// [`QuadLists::fill`] as a visitor of the rows.
+struct Round<'a> {
+    quads: &'a mut QuadLists,
+    pass: Pass,
+    of: Of<'a>,
+    width: usize,
+    noise: integer::Noise<'a>,
+}
+
+impl RowsVisitor for Round<'_> {
+    type Output = ();
+
+    fn visit<R: Rows>(self, source: R) {
+        let Self { quads, pass, of, width, noise } = self;
+        quads.fill(pass, &integer::Drawn { source, of, width, units: None, noise });
     }
 }
 

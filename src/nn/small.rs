@@ -3,13 +3,13 @@
 
 use super::{Layer, Link, Mlp, activation::UnitVisitor};
 use crate::{
-    data::Batch,
     simd::{Kernel, Lanes, Supported},
-    tensor::Matrix,
+    tensor::{Matrix, MatrixView},
     thin::{
         Panels, Unit,
         forward::{Scale, Weights},
         row::{Outputs, Row, Watch, logits},
+        rows::Chosen,
         rows_one_by_one,
     },
 };
@@ -41,26 +41,26 @@ impl Small {
         rows <= self.rows
     }
 
-    /// Computes the logits of a batch whose width is the network's, with the bits of
+    /// Computes the logits of rows whose width is the network's, with the bits of
     /// [`Flow::forward_whole`](super::Flow::forward_whole), and applies `link` to them. Returns
     /// whether all inputs, sums and logits are finite.
     pub fn predict(
         &mut self,
         isa: Supported,
         mlp: &Mlp,
-        batch: &Batch<'_>,
+        rows: Chosen<'_, MatrixView<'_>>,
         link: Link,
         z: &mut Panels,
         out: &mut Matrix,
     ) -> bool {
-        z.set_rows(batch.rows());
-        isa.dispatch(Predict { mlp, batch, outputs: &mut self.outputs, link, z, out })
+        z.set_rows(rows.rows());
+        isa.dispatch(Predict { mlp, rows, outputs: &mut self.outputs, link, z, out })
     }
 }
 
 struct Predict<'a> {
     mlp: &'a Mlp,
-    batch: &'a Batch<'a>,
+    rows: Chosen<'a, MatrixView<'a>>,
     outputs: &'a mut [Outputs; 2],
     link: Link,
     /// Memory for the logits.
@@ -73,12 +73,12 @@ impl Kernel for Predict<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) -> bool {
-        let Self { mlp, batch, outputs: [below, above], link, z, out } = self;
+        let Self { mlp, rows, outputs: [below, above], link, z, out } = self;
         let (mut below, mut above) = (below, above);
         let Some((output, hidden)) = mlp.layers.split_last() else { return false };
         let (mut watch, output) = (Watch::new(l), parameters(output));
-        for row in 0..batch.rows() {
-            let x = Row::new(l, batch.at(row), &mut watch);
+        for row in 0..rows.rows() {
+            let x = Row::new(l, rows.at(row), &mut watch);
             let Some((first, hidden)) = hidden.split_first() else {
                 logits(l, output, x, z, row, &mut watch);
                 continue;

@@ -438,13 +438,14 @@ impl<M: Network> Predictor<M> {
             return Ok(false);
         };
         let replaced = self.rounded.is_some() || self.mlp.trainer().is_some();
+        let Some(rows) = batch.inputs().dense() else { return Ok(false) };
         if !small.suits(batch.rows()) || replaced {
             return Ok(false);
         }
         flow.check(mlp, batch.rows())?;
         batch.check(mlp.inputs(), false)?;
         let z = &mut flow.z[mlp.depth() - 1];
-        let finite = small.predict(self.isa, mlp, batch, link, z, predictions);
+        let finite = small.predict(self.isa, mlp, rows, link, z, predictions);
         Ok(finite || !self.finite_inputs)
     }
 
@@ -454,7 +455,7 @@ impl<M: Network> Predictor<M> {
         let (context, rows) = (self.context(), batch.rows());
         let (pass, layers) = (context.pass(rows), 0..self.raw().depth());
         let flow = &mut workspace.flow;
-        flow.enter_whole(pass, context.network, rows, &|row| batch.at(row));
+        flow.enter_whole(pass, context.network, batch.inputs());
         flow.forward_whole(pass, context.network, layers.clone());
         context.gate(flow, layers, |row| row)
     }

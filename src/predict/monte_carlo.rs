@@ -19,7 +19,7 @@ use crate::{
     nn::{Drawn, Flow, Mlp},
     noise::Noise,
     tensor::Matrix,
-    thin::ThinningBits,
+    thin::{InputRows, ThinningBits},
 };
 
 /// Rows per pass: as many as the products take at once.
@@ -249,11 +249,11 @@ impl Samples {
 
     /// Predicts with the thinned networks of this pass, from the first dropout site on. Below it is
     /// what the flow has, or the batch's rows.
-    fn pass<'a>(
+    fn pass(
         &mut self,
         context: Context<'_>,
         seeds: Seeds<'_>,
-        (from, row): (&Flow, &(impl Fn(usize) -> &'a [f32] + Sync)),
+        (from, rows): (&Flow, InputRows<'_>),
         first: usize,
     ) -> Result<(), Error> {
         let (mlp, pass) = (context.network.mlp, context.pass(self.requests.len()));
@@ -270,7 +270,7 @@ impl Samples {
         } else {
             self.drawn[first].mask().map_or(ThinningBits::All, ThinningBits::Mask)
         };
-        let (from, drawn) = ((from, row, &*self.requests), |site: usize| &self.drawn[site]);
+        let (from, drawn) = ((from, rows, &*self.requests), |site: usize| &self.drawn[site]);
         self.flow.thin(pass, context.network, first, from, (bits, drawn(first)));
         self.flow.forward(pass, context.network, first..mlp.depth(), drawn, |_| ());
         context.gate(&self.flow, first..mlp.depth(), |pair| self.requests[pair])?;
@@ -317,8 +317,7 @@ pub(super) fn estimate<'w>(
     }
 
     let pass = context.pass(rows);
-    let row = |row: usize| batch.at(row);
-    flow.enter_below(pass, context.network, first, rows, &row);
+    flow.enter_below(pass, context.network, first, batch.inputs());
     let alike = first.unwrap_or(mlp.depth());
     flow.forward_whole(pass, context.network, 0..alike);
     context.gate(flow, 0..alike, |row| row)?;
@@ -331,7 +330,7 @@ pub(super) fn estimate<'w>(
         return Ok(tallies.finish());
     };
     while samples.choose(settings, rows, tallies) {
-        samples.pass(context, seeds, (flow, &row), first)?;
+        samples.pass(context, seeds, (flow, batch.inputs()), first)?;
         for (i, &row) in samples.requests.iter().enumerate() {
             tallies.add(row, samples.predictions.at(i));
         }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::{
     PANEL,
     dense::{Full, Registers, pays, pays_with_zeros},
+    rows::Rows,
     units,
 };
 use crate::{
@@ -211,15 +212,13 @@ impl Lists {
     }
 
     /// Fills the lists from data rows: the elements that are non-zero and kept, times 1/p.
-    ///
-    /// `row(i)` is row i of the batch, `width` elements long.
-    pub(crate) fn fill<'a>(
+    pub(crate) fn fill(
         &mut self,
         pass: Pass,
         keep: Keep,
         bits: InputBits<'_>,
         gaps: Gaps,
-        row: &(impl Fn(usize) -> &'a [f32] + Sync),
+        from: impl Rows,
     ) {
         let (width, scale) = (self.width, keep.scale());
         let pads = gaps == Gaps::Zeros && pays_with_zeros(pass.dispatch(Registers));
@@ -231,7 +230,7 @@ impl Lists {
                     Runs { data: &mut *offsets.data, size: offsets.size },
                     Runs { data: &mut *values.data, size: values.size },
                 );
-                pass.dispatch(Fill { scale, bits, row, block, pad, lists });
+                pass.dispatch(Fill { scale, bits, from, block, pad, lists });
                 ends.data[rows] as usize
             };
             let (active, all) = (fill(None), rows * units);
@@ -446,53 +445,52 @@ pub(crate) enum Gaps {
 struct Fill<'a, R> {
     scale: f32,
     bits: InputBits<'a>,
-    row: &'a R,
+    from: R,
     block: usize,
     /// The units of the block, if each of them gets an entry.
     pad: Option<u64>,
     lists: ListRuns<'a>,
 }
 
-impl<'r, R: Fn(usize) -> &'r [f32]> Kernel for Fill<'_, R> {
+impl<R: Rows> Kernel for Fill<'_, R> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        let Self { scale, bits, row: row_of, block, pad, lists } = self;
+        let Self { scale, bits, from, block, pad, lists } = self;
         let rows = lists.0.size - 1;
         let mut to = ListWriter::new(lists);
         for row in 0..rows {
-            let from = &row_of(row)[block * PANEL..];
-            let (whole, rest) = from[..from.len().min(PANEL)].as_chunks();
-            let bits = bits.of(row, block);
-            for (c, x) in whole.iter().enumerate() {
-                push_kept(l, &mut to, (bits, pad), c, l.load(x), scale);
-            }
-            if !rest.is_empty() {
-                push_kept(l, &mut to, (bits, pad), whole.len(), l.load_first(rest), scale);
-            }
+            let entries = Entries { scale, bits: bits.of(row, block), pad };
+            from.push(l, row, block, entries, &mut to);
             to.end_of_row(row);
         }
     }
 }
 
-/// Appends those inputs of the block's vector `c` that are not zero and kept, times the scale, and
-/// zeros for the other units in `pad`.
-#[inline(always)]
-fn push_kept<L: Lanes>(
-    l: L,
-    to: &mut ListWriter<'_>,
-    (bits, pad): (BlockBits, Option<u64>),
-    c: usize,
-    x: L::F,
+/// Which inputs of one block of a row become entries.
+#[derive(Clone, Copy)]
+pub(crate) struct Entries {
+    /// 1/p
     scale: f32,
-) {
-    let zero = l.splat(0.0);
-    let present = l.less(x, zero) | l.less(zero, x) | l.is_nan(x);
-    let kept = (bits.kept(u64::from(present) << (c * LANES)) >> (c * LANES)) as u16;
-    let x = l.mul(x, l.splat(scale));
-    match pad {
-        None => to.push(l, c, kept, x),
-        Some(units) => to.push(l, c, (units >> (c * LANES)) as u16, l.keep(kept, x)),
+    bits: BlockBits,
+    /// The units of the block, if each of them gets an entry.
+    pad: Option<u64>,
+}
+
+impl Entries {
+    /// Appends those inputs of the block's vector `c` that are not zero and kept, times the scale, and
+    /// zeros for the other units in `pad`.
+    #[inline(always)]
+    pub(super) fn push<L: Lanes>(self, l: L, to: &mut ListWriter<'_>, c: usize, x: L::F) {
+        let Self { scale, bits, pad } = self;
+        let zero = l.splat(0.0);
+        let present = l.less(x, zero) | l.less(zero, x) | l.is_nan(x);
+        let kept = (bits.kept(u64::from(present) << (c * LANES)) >> (c * LANES)) as u16;
+        let x = l.mul(x, l.splat(scale));
+        match pad {
+            None => to.push(l, c, kept, x),
+            Some(units) => to.push(l, c, (units >> (c * LANES)) as u16, l.keep(kept, x)),
+        }
     }
 }

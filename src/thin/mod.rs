@@ -19,6 +19,7 @@
 //!
 //! [`dense`] has the products of a block whose inputs are all active in every row, and [`outer`]
 //! products 2 and 3 of a layer of at most 16 outputs.
+//! [`rows`] has the kinds of rows that the first layer's lists are filled from.
 //! [`row`] has product 1 of a single row without lists, for predictions of small networks.
 //! [`maxout`] has the maxima of units with several linear pieces.
 //! [`moments`] propagates a mean and a standard deviation through product 1 instead.
@@ -51,6 +52,7 @@ mod outer;
 mod panels;
 mod path;
 pub(crate) mod row;
+pub(crate) mod rows;
 pub(crate) mod sparsity;
 mod tiles;
 pub(crate) mod update;
@@ -63,6 +65,7 @@ pub(crate) use lists::{Activity, Gaps, InputBits, Lists, ThinningBits};
 pub(crate) use panels::Panels;
 pub use path::ProductPath;
 pub(crate) use path::rows_one_by_one;
+pub(crate) use rows::InputRows;
 pub(crate) use tiles::{Bf16, Element, Tiles};
 pub(crate) use update::LayerState;
 

@@ -12,7 +12,7 @@ use crate::{
     pass::Pass,
     rate::Keep,
     simd::{Isa, tests::on_each_isa},
-    tensor::AlignedBuffer,
+    tensor::{AlignedBuffer, MatrixView},
 };
 
 const SIZES: [usize; 8] = [1, 2, 15, 16, 17, 63, 65, 130];
@@ -70,7 +70,7 @@ fn filled(
 ) -> Lists {
     let mut lists = Lists::with_capacity(rows + 2, width).unwrap();
     lists.set_rows(rows);
-    lists.fill(serial(isa), keep, bits, gaps, &|row| &x[row * width..][..width]);
+    lists.fill(serial(isa), keep, bits, gaps, MatrixView::new(x, rows, width).unwrap());
     lists
 }
 

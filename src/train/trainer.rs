@@ -371,7 +371,7 @@ impl Trainer {
         };
         // Factors could make further entries 0.
         let gaps = if self.drawn[0].factors().is_some() { Gaps::Nothing } else { Gaps::Zeros };
-        self.flow.enter(pass, &self.mlp, rows, bits, gaps, &|row| batch.at(row));
+        self.flow.enter(pass, &self.mlp, batch.inputs(), bits, gaps);
         if let Some(factors) = self.drawn[0].factors() {
             noise::multiply(pass, factors, &mut self.flow.lists[0], None);
         }

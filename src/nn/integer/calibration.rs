@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     data::Batch,
-    error::Error,
+    error::{Error, at_most},
     memory::reserve,
     nn::Flow,
     pass::Pass,
@@ -39,11 +39,18 @@ impl IntegerMlp {
         }
         let isa = Isa::detect().supported();
         let mut flow = Flow::with_capacity(mlp, CHUNK.min(rows))?;
+        let mut chosen = reserve("rows of a batch", CHUNK.min(rows))?;
         for first in (0..rows).step_by(CHUNK) {
             let count = CHUNK.min(rows - first);
             let pass = Pass::of(isa, mlp.parameters(), count);
-            let row = |i: usize| calibration.at(spaced(first + i, rows, calibration.rows()));
-            flow.enter_whole(pass, mlp.into(), count, &row);
+            chosen.clear();
+            for i in first..first + count {
+                let row = calibration.inputs().index(spaced(i, rows, calibration.rows()));
+                let most = u32::MAX as usize;
+                at_most("index of a row of a batch", most, row)?;
+                chosen.push(row as u32);
+            }
+            flow.enter_whole(pass, mlp.into(), calibration.inputs().choose(&chosen));
             flow.forward_whole(pass, mlp.into(), hidden.clone());
             for (outputs, active) in flow.lists[1..].iter().zip(&mut active) {
                 set_active(outputs, first, active);

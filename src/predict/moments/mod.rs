@@ -291,7 +291,7 @@ fn gather(
     moments.pairs.clear();
     tallies.clear(mlp, rows, max_rows, 0)?;
     let pass = context.pass(rows);
-    flow.enter_whole(pass, network, rows, &|row| batch.at(row));
+    flow.enter_whole(pass, network, batch.inputs());
     flow.forward_whole(pass, network, 0..start.site);
     context.gate(flow, 0..start.site, |row| row)?;
     let from = &flow.lists[start.site];

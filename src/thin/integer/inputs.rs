@@ -4,7 +4,7 @@ use crate::{
     mask::{Factors, Mask},
     rate::Keep,
     simd::{LANES, Lanes},
-    thin::{Lists, PANEL, Panel, Panels, VECTORS, load_from, store_to},
+    thin::{Lists, PANEL, Panel, Panels, VECTORS, load_from, rows::Rows, store_to},
 };
 
 /// Rows of inputs.
@@ -48,16 +48,10 @@ impl Source for &Panels {
 }
 
 /// The rows of a batch.
-impl<'r, R: Fn(usize) -> &'r [f32] + Sync> Source for R {
+impl<R: Rows> Source for R {
     #[inline(always)]
     fn panel<L: Lanes>(&self, l: L, row: usize, n: usize) -> [L::F; VECTORS] {
-        let row = &self(row)[n * PANEL..];
-        if let Some(panel) = row.first_chunk() {
-            return load_from(l, panel, 0);
-        }
-        let mut panel = [0.0; PANEL];
-        panel[..row.len()].copy_from_slice(row);
-        load_from(l, &panel, 0)
+        Rows::panel(*self, l, row, n)
     }
 }
 

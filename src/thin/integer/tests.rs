@@ -6,6 +6,7 @@ use crate::{
     pass::Pass,
     rate::Keep,
     simd::{Isa, dots::Dotter, tests::on_each_isa},
+    tensor::MatrixView,
     thin::{
         Gaps, InputBits, Lists, Panels,
         forward::{self, Scale},
@@ -19,7 +20,8 @@ fn lists(pass: Pass, x: &[f32], rows: usize) -> Lists {
     let width = x.len() / rows;
     let mut lists = Lists::with_capacity(rows + 2, width).unwrap();
     lists.set_rows(rows);
-    lists.fill(pass, Keep::ONE, InputBits::All, Gaps::Nothing, &|row| &x[row * width..][..width]);
+    let x = MatrixView::new(x, rows, width).unwrap();
+    lists.fill(pass, Keep::ONE, InputBits::All, Gaps::Nothing, x);
     lists
 }
 

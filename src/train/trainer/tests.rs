@@ -372,9 +372,8 @@ fn left_in_place(isa: Isa) {
                         trainer.backward.prepare().unwrap();
                         trainer.draw(&batch).unwrap();
                         let drawn = InputBits::Mask(trainer.drawn[0].mask().unwrap());
-                        trainer.flow.enter(pass, &trainer.mlp, rows, drawn, Gaps::Zeros, &|row| {
-                            batch.at(row)
-                        });
+                        let inputs = batch.inputs();
+                        trainer.flow.enter(pass, &trainer.mlp, inputs, drawn, Gaps::Zeros);
                         let states = Some(&trainer.states[..]);
                         let view = NetworkView { states, backward: true, ..(&trainer.mlp).into() };
                         let drawn = |site: usize| &trainer.drawn[site];
