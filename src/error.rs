@@ -418,6 +418,41 @@ pub enum Error {
         /// What it must be.
         expected: &'static str,
     },
+    /// A sparse row ends before its start.
+    #[error(
+        "sparse row {row} starts at entry {start} and ends at entry {end}: expected an end \
+         at or after its start"
+    )]
+    SparseStarts {
+        /// The row, from 0.
+        row: usize,
+        /// Where it starts.
+        start: usize,
+        /// Where the next one starts.
+        end: usize,
+    },
+    /// The columns of a sparse row are not strictly ascending.
+    #[error(
+        "column {column} comes after column {before} in sparse row {row}: expected ascending columns"
+    )]
+    SparseOrder {
+        /// The row, from 0.
+        row: usize,
+        /// A column.
+        before: u32,
+        /// The column after it, which is not larger.
+        column: u32,
+    },
+    /// A column of a sparse row does not exist.
+    #[error("column {column} in sparse row {row}: expected a column below {columns}")]
+    SparseColumn {
+        /// The row, from 0.
+        row: usize,
+        /// The column.
+        column: u32,
+        /// The number of columns.
+        columns: usize,
+    },
     /// A number of a row that a metric cannot use.
     #[error("{what} at row {row}{}: expected {expected}, got {value:?}", column_text(*column))]
     RowNumber {

@@ -1,8 +1,9 @@
 //! Data sets: readers for IDX (also gzipped) and NPY files, the embedded digits, held-out rows, and
-//! batches in a seeded order.
+//! batches in a seeded order. Batches of dense or sparse rows.
 
 mod batch;
 mod batches;
+mod csr;
 mod dataset;
 #[cfg(feature = "digits")]
 mod digits;
@@ -16,6 +17,7 @@ mod targets;
 
 pub use batch::Batch;
 pub use batches::{BatchIter, Batches};
+pub use csr::CsrView;
 pub use dataset::{Dataset, MAX_CLASSES, Split};
 pub use shuffle::epoch_order;
 pub use source::MAX_ELEMENTS;

@@ -152,6 +152,9 @@ impl MlpBuilder {
     /// Declares the input sparse (bags of words, one-hot columns): its mask is drawn by random
     /// access, so the cost is proportional to the non-zeros. The mask bits differ from those of a
     /// dense input. Its noise can only be dropout.
+    ///
+    /// This concerns masks only. Rows that are stored sparsely
+    /// ([`Batch::csr`](crate::data::Batch::csr)) do not need it.
     #[must_use]
     pub fn sparse_input(mut self) -> Self {
         self.sparse_input = true;

@@ -344,6 +344,14 @@ impl<'a> ListWriter<'a> {
         self.at += mask.count_ones() as usize;
     }
 
+    /// Appends one entry.
+    #[inline(always)]
+    pub(super) fn push_one(&mut self, offset: u8, value: f32) {
+        self.offsets[self.at] = offset;
+        self.values[self.at] = value;
+        self.at += 1;
+    }
+
     /// Ends a row after all its vectors have been pushed.
     #[inline(always)]
     pub(crate) fn end_of_row(&mut self, row: usize) {
@@ -479,6 +487,21 @@ pub(crate) struct Entries {
 }
 
 impl Entries {
+    /// Whether every unit of the block gets an entry.
+    #[inline(always)]
+    pub(super) fn fills_gaps(self) -> bool {
+        self.pad.is_some()
+    }
+
+    /// Same as [`Self::push`] without gaps to fill, for one input with this offset in the block.
+    #[inline(always)]
+    pub(super) fn push_one(self, to: &mut ListWriter<'_>, offset: u8, x: f32) {
+        // NaN is not zero.
+        if x != 0.0 && self.bits.kept(1 << (offset % 64)) != 0 {
+            to.push_one(offset, x * self.scale);
+        }
+    }
+
     /// Appends those inputs of the block's vector `c` that are not zero and kept, times the scale, and
     /// zeros for the other units in `pad`.
     #[inline(always)]

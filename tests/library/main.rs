@@ -9,6 +9,7 @@ mod backend;
 #[cfg(feature = "digits")]
 mod bf16;
 mod cases;
+mod csr;
 mod debug;
 #[cfg(feature = "digits")]
 mod determinism;

@@ -1,7 +1,10 @@
 //! The rows of a batch, which are the inputs of the first layer. Each kind of rows has a file, which
 //! says how its numbers enter the lists.
 
+mod csr;
 mod dense;
+
+pub(crate) use csr::Csr;
 
 use std::{fmt, ops::Range};
 
@@ -47,12 +50,20 @@ pub(crate) struct InputRows<'a> {
 #[derive(Clone, Copy)]
 enum Kind<'a> {
     Dense(MatrixView<'a>),
+    Csr(Csr<'a>),
 }
 
 impl<'a> From<MatrixView<'a>> for InputRows<'a> {
     #[inline]
     fn from(rows: MatrixView<'a>) -> Self {
         Self { kind: Kind::Dense(rows), chosen: None }
+    }
+}
+
+impl<'a> From<Csr<'a>> for InputRows<'a> {
+    #[inline]
+    fn from(rows: Csr<'a>) -> Self {
+        Self { kind: Kind::Csr(rows), chosen: None }
     }
 }
 
@@ -72,6 +83,7 @@ impl<'a> InputRows<'a> {
         self.chosen.map_or(
             match self.kind {
                 Kind::Dense(rows) => rows.rows(),
+                Kind::Csr(rows) => rows.rows(),
             },
             <[u32]>::len,
         )
@@ -82,6 +94,7 @@ impl<'a> InputRows<'a> {
     pub(crate) fn columns(&self) -> usize {
         match self.kind {
             Kind::Dense(rows) => rows.columns(),
+            Kind::Csr(rows) => rows.width,
         }
     }
 
@@ -102,6 +115,7 @@ impl<'a> InputRows<'a> {
         }
         let kind = match self.kind {
             Kind::Dense(all) => Kind::Dense(all.part(rows)),
+            Kind::Csr(all) => Kind::Csr(all.part(rows)),
         };
         Self { kind, ..self }
     }
@@ -111,6 +125,7 @@ impl<'a> InputRows<'a> {
     pub(crate) fn dense(self) -> Option<Chosen<'a, MatrixView<'a>>> {
         match self.kind {
             Kind::Dense(rows) => Some(Chosen { rows, chosen: self.chosen }),
+            Kind::Csr(_) => None,
         }
     }
 
@@ -119,6 +134,7 @@ impl<'a> InputRows<'a> {
     pub(crate) fn dispatch<V: RowsVisitor>(self, visitor: V) -> V::Output {
         match self.kind {
             Kind::Dense(rows) => visitor.visit(Chosen { rows, chosen: self.chosen }),
+            Kind::Csr(rows) => visitor.visit(Chosen { rows, chosen: self.chosen }),
         }
     }
 
@@ -130,6 +146,7 @@ impl<'a> InputRows<'a> {
     pub(crate) fn check_finite(self) -> Result<(), Error> {
         match self.kind {
             Kind::Dense(rows) => Chosen { rows, chosen: self.chosen }.check_finite(self.rows()),
+            Kind::Csr(rows) => Chosen { rows, chosen: self.chosen }.check_finite(self.rows()),
         }
     }
 }
@@ -139,6 +156,7 @@ impl fmt::Debug for InputRows<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             Kind::Dense(rows) => rows.fmt(f),
+            Kind::Csr(rows) => rows.fmt(f),
         }
     }
 }
@@ -197,3 +215,6 @@ impl<R: Rows> Rows for Chosen<'_, R> {
         self.rows.panel(l, self.index(row), n)
     }
 }
+
+#[cfg(test)]
+mod tests;
