@@ -107,7 +107,7 @@ def training(
     data += bytes([nesterov, decay]) + max_norm + bytes([paper, steps - 1])
     data += b"" if wide else bytes([rows - 1])
     data += bytes([first_row]) + x + t + bytes([bad]) + struct.pack("<Q", 7)
-    # Kind, betas, epsilon, accumulator: SGD where the bytes end.
+    # Kind, betas, epsilon, accumulator, pieces, sparsity, average: SGD where the bytes end.
     return data + optimiser
 
 
@@ -224,6 +224,17 @@ def main():
     write("training", "adamw-bad-epsilon", training(9, relu, 3, CLASSES, optimiser=b"\2\0\4\0"))
     write("training", "adagrad-bad-accumulator", training(
         9, relu, 3, CLASSES, optimiser=b"\3\0\0\3"))
+    write("training", "maxout", training(65, relu, 10, CLASSES, optimiser=b"\0\0\0\0\1"))
+    write("training", "maxout-adam-bounded", training(
+        65, relu, 3, BITS, max_norm=b"\1", paper=1, rate=b"\7\2", optimiser=b"\1\0\0\0\2\0\1"))
+    write("training", "sharp-maxout", training(
+        2, [(2, RELU, ALL)], 1, VALUES, input_noise=ALL, rows=3, optimiser=b"\0\0\0\0\1"))
+    logistic = [(33, LOGISTIC, HALF)]
+    write("training", "sparsity", training(65, logistic, 3, BITS, optimiser=b"\0\0\0\0\0\1\1"))
+    write("training", "sparsity-huge", training(65, logistic, 3, BITS, optimiser=b"\0\0\0\0\0\2"))
+    write("training", "sparsity-refused", training(65, relu, 3, BITS, optimiser=b"\0\0\0\0\0\1"))
+    write("training", "average-tail", training(
+        65, relu, 3, CLASSES, steps=4, optimiser=b"\3\0\0\1\0\0\2"))
     write("training", "two-threads", training(
         400, [(390, RELU, HALF)], 10, CLASSES, max_norm=b"\1", steps=2, wide=True))
 

@@ -28,6 +28,9 @@ pub fn check(bytes: &[u8]) {
     let again = Mlp::from_bytes(&saved).unwrap();
     assert_eq!(again, mlp);
     assert_eq!(again.digest(), mlp.digest());
+    // Those parts of the network that a `PartialEq` could forget.
+    let parts = [&mlp, &again].map(|mlp| (mlp.temperature(), mlp.threshold(), mlp.notes()));
+    assert_eq!(parts[0], parts[1]);
     assert_eq!(again.to_bytes().unwrap(), saved);
     let (given, kept) =
         (file_contents::read(bytes, "thinnet"), file_contents::read(&saved, "thinnet"));

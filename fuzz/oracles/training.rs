@@ -3,7 +3,8 @@
 //! that are finite or reported; the first gradient is that of plain f64
 //! backpropagation with the rows' masks and noise, within a bound computed along
 //! with it; the first update is the optimiser's formula, bit for bit; max-norm
-//! holds; all fused instruction sets, and 1 and 2 threads, give the same bits.
+//! holds; all fused instruction sets, and 1 and 2 threads, give the same bits; an
+//! average of the parameters changes none of them.
 
 use std::sync::LazyLock;
 
@@ -19,8 +20,8 @@ use thinnet::{
     },
     tensor::MatrixView,
     train::{
-        Adagrad, Adam, AdamW, LayerGradient, MaxNorm, Optimiser, Provenance, RateChange, Schedule,
-        Sgd, Trainer, TrainerBuilder,
+        Adagrad, Adam, AdamW, Averaging, LayerGradient, MaxNorm, Optimiser, Provenance, RateChange,
+        Schedule, Sgd, Trainer, TrainerBuilder,
     },
 };
 
@@ -40,7 +41,7 @@ static POOL: LazyLock<ThreadPool> =
 
 /// Numbers drawn from a short list by position, so that few bytes make much
 /// data.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Pattern {
     values: Vec<f32>,
     /// How many of 8 are zero instead.
@@ -77,7 +78,7 @@ impl Pattern {
 }
 
 /// A network, an optimiser and data.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Case {
     /// Large enough for two threads.
     wide: bool,
@@ -107,6 +108,11 @@ pub struct Case {
     betas: [f64; 2],
     epsilon: f64,
     accumulator: f64,
+    /// Of each hidden unit; those with several are maxout units instead of what `hidden` says.
+    pieces: usize,
+    /// The mean that each hidden unit should have, and the penalty.
+    sparsity: Option<[f64; 2]>,
+    average: Option<Averaging>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -230,6 +236,13 @@ impl<'a> Arbitrary<'a> for Case {
             betas: *u.choose(&[[0.9, 0.999], [0.0, 0.0], [0.5, 0.99], [0.9, 0.999_999_999]])?,
             epsilon: *u.choose(&[1e-8, 1.0, 1e-37, 1e30, 0.0])?,
             accumulator: *u.choose(&[0.0, 0.1, 1e30, -1.0])?,
+            pieces: *u.choose(&[1, 2, 5])?,
+            sparsity: *u.choose(&[None, Some([0.05, 0.1]), Some([0.5, 1e30]), Some([0.0, 1.0])])?,
+            average: match u.int_in_range(0..=2u8)? {
+                1 => Some(Averaging::exponential(0.9)),
+                2 => Some(Averaging::tail(1)),
+                _ => None,
+            },
         })
     }
 }
@@ -252,7 +265,10 @@ impl Case {
             builder = builder.sparse_input();
         }
         for &(width, activation, noise) in &self.hidden {
-            builder = builder.hidden(width, activation, noise);
+            builder = match self.pieces {
+                1 => builder.hidden(width, activation, noise),
+                pieces => builder.hidden_maxout(width, pieces, noise),
+            };
         }
         let builder = builder.output(self.outputs, self.loss).seed(self.seed);
         let mut mlp = builder.initialisation(self.initialisation).build().unwrap();
@@ -296,6 +312,12 @@ impl Case {
         let mut builder = Trainer::builder(mlp.clone(), self.optimiser(), self.rows);
         if let Some(max_norm) = self.max_norm {
             builder = builder.max_norm(max_norm);
+        }
+        if let Some([rho, beta]) = self.sparsity {
+            builder = builder.sparsity(rho, beta);
+        }
+        if let Some(average) = self.average {
+            builder = builder.average(average);
         }
         let builder = if self.paper_rates { builder.paper_rates() } else { builder };
         builder.seed(self.seed).with_isa(isa).unwrap()
@@ -401,7 +423,8 @@ fn first_gradient(case: &Case, mlp: &Mlp) -> Option<Gradients> {
     let data = case.data(0);
     let (_, targets) = case.batch(&data);
     targets.check(case.loss, case.outputs, case.rows).ok()?;
-    if !data.x.iter().all(|x| x.is_finite()) {
+    // The twin does not know the penalty on the means of units.
+    if case.sparsity.is_some() || !data.x.iter().all(|x| x.is_finite()) {
         return None;
     }
     let x: Vec<&[f32]> = data.x.chunks_exact(case.inputs).collect();
@@ -531,6 +554,11 @@ pub fn check(case: Case) {
         }
         if isa != Isa::Portable {
             assert_eq!(fused.get_or_insert_with(|| alone.clone()), &alone, "{isa}");
+        }
+        if case.average.is_some() {
+            let without = Case { average: None, ..case.clone() };
+            let trainer = without.builder(&mlp, isa).build().unwrap();
+            assert_eq!(train(&without, trainer), alone, "{isa}: without the average");
         }
     }
 }
