@@ -134,6 +134,68 @@ impl fmt::Debug for CsrView<'_> {
     }
 }
 
+/// Sparse rows that are owned; see [`CsrView`].
+///
+/// ```
+/// use thinnet::data::{Batch, CsrMatrix};
+///
+/// let rows = CsrMatrix::new(vec![0, 1, 3], vec![1, 0, 3], vec![5.0, 7.0, 9.0], 4)?;
+/// assert_eq!((rows.rows(), rows.columns()), (2, 4));
+/// assert_eq!(Batch::csr(rows.view()).rows(), 2);
+/// # Ok::<(), thinnet::Error>(())
+/// ```
+#[derive(Clone, PartialEq)]
+pub struct CsrMatrix {
+    starts: Vec<usize>,
+    columns: Vec<u32>,
+    values: Vec<f32>,
+    width: usize,
+}
+
+impl CsrMatrix {
+    /// Rows in the form of [`CsrView::new`], with `columns` columns.
+    ///
+    /// # Errors
+    /// As for [`CsrView::new`].
+    pub fn new(
+        starts: Vec<usize>,
+        column_indices: Vec<u32>,
+        values: Vec<f32>,
+        columns: usize,
+    ) -> Result<Self, Error> {
+        CsrView::new(&starts, &column_indices, &values, columns)?;
+        Ok(Self { starts, columns: column_indices, values, width: columns })
+    }
+
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// The number of columns.
+    pub fn columns(&self) -> usize {
+        self.width
+    }
+
+    /// A view of all rows.
+    pub fn view(&self) -> CsrView<'_> {
+        let Self { starts, columns, values, width } = self;
+        CsrView { rows: Csr { starts, columns, values, width: *width } }
+    }
+
+    /// The starts, the column indices and the values, as given to [`Self::new`].
+    pub fn into_parts(self) -> (Vec<usize>, Vec<u32>, Vec<f32>) {
+        (self.starts, self.columns, self.values)
+    }
+}
+
+impl fmt::Debug for CsrMatrix {
+    /// Shows the same as [`CsrView`].
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.view().fmt(f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,4 +1,4 @@
-//! Data sets: readers for IDX (also gzipped) and NPY files, the embedded digits, held-out rows, and
+//! Data sets: readers for IDX, NPY and svmlight files, the embedded digits, held-out rows, and
 //! batches in a seeded order. Batches of dense or sparse rows.
 
 mod batch;
@@ -13,11 +13,12 @@ pub mod idx;
 pub mod npy;
 mod shuffle;
 mod source;
+pub mod svmlight;
 mod targets;
 
 pub use batch::Batch;
 pub use batches::{BatchIter, Batches};
-pub use csr::CsrView;
+pub use csr::{CsrMatrix, CsrView};
 pub use dataset::{Dataset, MAX_CLASSES, Split};
 pub use shuffle::epoch_order;
 pub use source::MAX_ELEMENTS;

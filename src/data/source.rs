@@ -140,6 +140,17 @@ impl<'a> Source<'a> {
         Ok(magic)
     }
 
+    /// Fills the start of `bytes`, and returns how much of it; 0 at the end.
+    pub fn some(&mut self, bytes: &mut [u8]) -> Result<usize, Error> {
+        loop {
+            match self.from.read(bytes) {
+                Ok(read) => return Ok(read),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.unreadable(error)),
+            }
+        }
+    }
+
     /// Fills `bytes`.
     pub fn exactly(&mut self, bytes: &mut [u8]) -> Result<(), Error> {
         let mut got = 0;

@@ -113,9 +113,9 @@ impl Export {
 /// | `layers.1.exp`, `layers.1.is_mean` | for `gaussian_nll`, e^z of all outputs, and which of them are means: `Where` takes the means from z and the variances from e^z |
 ///
 /// Nodes have the names of their outputs, except that the last one, whose output is `output`, is
-/// named after its layer. The metadata contains the keep rates, the loss, the temperature and whether
-/// the input is sparse, so that this library reads the same network, bit for bit. Equal networks give equal
-/// bytes.
+/// named after its layer. The metadata contains the keep rates, the loss, the temperature, whether
+/// the input is sparse, and the [notes](Mlp::set_notes), so that this library reads the same network, bit
+/// for bit. Equal networks give equal bytes.
 ///
 /// ```
 /// use thinnet::{Keep, exchange::onnx, nn::{Activation, Loss, Mlp}};

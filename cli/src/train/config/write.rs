@@ -27,16 +27,15 @@ pub fn written(
 ) -> anyhow::Result<String> {
     command.build();
     let train = command.find_subcommand(SUBCOMMAND);
+    let train = train.ok_or_else(|| anyhow::anyhow!("there is no subcommand {SUBCOMMAND}"))?;
     let plan = serde_json::to_value(plan)?;
     let mut text = format!(
         "# The settings of this run of thinnet train {}: flags, as --config reads them.\n",
         env!("CARGO_PKG_VERSION")
     );
-    for (train, argument) in train.iter().flat_map(|&train| {
-        train.get_arguments().filter(|one| is_setting(one)).map(move |one| (train, one))
-    }) {
+    for argument in train.get_arguments() {
         let heading = argument.get_help_heading().unwrap_or_default();
-        if OTHER_HEADINGS.contains(&heading) {
+        if !is_setting(argument) || OTHER_HEADINGS.contains(&heading) {
             continue;
         }
         let value = value(train, given, &plan, argument)?;
