@@ -327,10 +327,11 @@ impl Rows {
     fn finish(self, words: &Words<'_>) -> Result<SvmlightRows, Error> {
         let Self { settings, targets, starts, mut indices, values, has_zero, largest, .. } = self;
         let first = settings.first_index.unwrap_or(u32::from(!has_zero));
-        let least = largest.map_or(0, |largest| largest as usize + 1 - first as usize);
-        let columns = settings.columns.unwrap_or(least);
-        if least > columns {
-            let most = (columns + first as usize).saturating_sub(1);
+        let least = largest.map_or(0, |largest| u64::from(largest) + 1 - u64::from(first));
+        // Where numbers of columns have 32 bits, there can be one too many.
+        let columns = settings.columns.unwrap_or(usize::try_from(least).unwrap_or(usize::MAX));
+        if least > columns as u64 {
+            let most = (columns as u64 + u64::from(first)).saturating_sub(1);
             return Err(words.source.refuse(format!(
                 "index {}: expected at most {most}, because there are {columns} columns and the first has \
                  index {first}",
