@@ -177,20 +177,22 @@ impl TrainerBuilder {
         Ok((trainer, notes))
     }
 
-    /// The trainer, the caller's notes, and the best parameters so far if they are kept. `check` may
-    /// refuse the notes, before any setting is compared.
-    pub(super) fn resume_from(
+    /// The trainer, the caller's notes as `parse` returns them, and the best parameters so far if they
+    /// are kept. Notes that cannot be parsed are refused before any setting is compared.
+    pub(super) fn resume_from<T>(
         self,
         file: Reader<'_>,
         settings: &Provenance,
-        check: impl FnOnce(&str) -> Result<(), Error>,
-    ) -> Result<(Trainer, String, Option<Mlp>), Error> {
+        parse: impl FnOnce(&str) -> Result<T, Error>,
+    ) -> Result<(Trainer, T, Option<Mlp>), Error> {
         let path = file.path().map(Path::to_owned);
         let saved = Saved::open(file)?;
-        if let Err(error) = check(&saved.position.notes) {
-            return Err(saved.verify().err().unwrap_or(error));
-        }
-        self.resume_saved(path, saved, settings)
+        let notes = match parse(&saved.position.notes) {
+            Ok(notes) => notes,
+            Err(error) => return Err(saved.verify().err().unwrap_or(error)),
+        };
+        let (trainer, _, best) = self.resume_saved(path, saved, settings)?;
+        Ok((trainer, notes, best))
     }
 
     fn resume_saved(

@@ -94,16 +94,16 @@ impl Notes {
         })
     }
 
-    /// Parses the text and checks it. `of_epoch` are the steps of an epoch, `total` those of the run,
-    /// `step` those that the trainer has done, and `best` says whether the checkpoint has best
-    /// parameters.
-    pub fn checked(
-        text: &str,
+    /// Checks what was parsed; `path` names the file in errors. `of_epoch` are the steps of an epoch,
+    /// `total` those of the run, `step` those that the trainer has done, and `best` says whether the
+    /// checkpoint has best parameters.
+    pub fn check(
+        &self,
         path: Option<&Path>,
         [of_epoch, total, step]: [u64; 3],
         best: bool,
-    ) -> Result<Self, Error> {
-        let notes = Self::parse(text, path)?;
+    ) -> Result<(), Error> {
+        let notes = self;
         let refuse = |reason: String| Err(refused(path, &reason));
         let epochs = notes.history.epochs();
         let finished = epochs.len();
@@ -144,6 +144,6 @@ impl Notes {
         if best != notes.early_stopping.at.is_some() {
             return refuse("best parameters without their figure, or the reverse".to_owned());
         }
-        Ok(notes)
+        Ok(())
     }
 }

@@ -125,12 +125,12 @@ impl<'a> FitRun<'a> {
     pub(super) fn resumed(
         fit: Fit<'a>,
         Parts { trainer, best, provenance }: Parts,
-        notes: &str,
+        notes: Notes,
         path: Option<&Path>,
     ) -> Result<(Self, String), Error> {
-        let mut run = Self::with(fit, trainer, Notes::default())?;
+        let mut run = Self::with(fit, trainer, notes)?;
         let numbers = [run.batches.len() as u64, run.total, run.trainer.steps()];
-        run.state = Notes::checked(notes, path, numbers, best.is_some())?;
+        run.state.check(path, numbers, best.is_some())?;
         run.batches.shuffle(run.fit.seed, run.epochs_done() as u64);
         let own = std::mem::take(&mut run.state.own);
         Ok((Self { best, provenance: provenance.into(), ..run }, own))

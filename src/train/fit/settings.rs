@@ -245,9 +245,9 @@ impl<'a> Fit<'a> {
         let path = file.path().map(Path::to_owned);
         let provenance = self.provenance(self.batch_of(trainer.max_rows()))?;
         // First of all, because the settings of another file differ in many ways.
-        let check = |notes: &str| Notes::parse(notes, path.as_deref()).map(drop);
-        let (trainer, notes, best) = trainer.resume_from(file, &provenance, check)?;
-        FitRun::resumed(self, Parts { trainer, best, provenance }, &notes, path.as_deref())
+        let parse = |notes: &str| Notes::parse(notes, path.as_deref());
+        let (trainer, notes, best) = trainer.resume_from(file, &provenance, parse)?;
+        FitRun::resumed(self, Parts { trainer, best, provenance }, notes, path.as_deref())
     }
 
     /// The rows of a batch, with a trainer for so many rows.
