@@ -55,10 +55,7 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// There is no such row.
     pub fn gather(rows: MatrixView<'a>, chosen: &'a [u32]) -> Result<Self, Error> {
-        for &row in chosen {
-            below("row of a batch", rows.rows(), row as usize)?;
-        }
-        Ok(Self::chosen(rows, chosen, None))
+        Self::gather_rows(rows.into(), chosen)
     }
 
     /// All rows of a sparse matrix.
@@ -99,11 +96,14 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// There is no such row.
     pub fn gather_csr(rows: CsrView<'a>, chosen: &'a [u32]) -> Result<Self, Error> {
+        Self::gather_rows(rows.inner().into(), chosen)
+    }
+
+    fn gather_rows(rows: InputRows<'a>, chosen: &'a [u32]) -> Result<Self, Error> {
         for &row in chosen {
             below("row of a batch", rows.rows(), row as usize)?;
         }
-        let rows = InputRows::from(rows.inner()).choose(chosen);
-        Ok(Self { rows, first_row: 0, weights: None })
+        Ok(Self { rows: rows.choose(chosen), first_row: 0, weights: None })
     }
 
     /// Rows that are known to exist, with weights that have been checked.

@@ -227,8 +227,6 @@ struct Rows {
     values: Vec<f32>,
     /// Whether the current line has a target.
     in_row: bool,
-    has_zero: bool,
-    largest: Option<u32>,
 }
 
 impl Rows {
@@ -242,8 +240,6 @@ impl Rows {
             indices: Vec::new(),
             values: Vec::new(),
             in_row: false,
-            has_zero: false,
-            largest: None,
         })
     }
 
@@ -282,8 +278,6 @@ impl Rows {
         if self.values.len().is_power_of_two() {
             self.check_memory(words)?;
         }
-        self.has_zero |= index == 0;
-        self.largest = self.largest.max(Some(index));
         push("entries", &mut self.indices, index)?;
         push("entries", &mut self.values, value)
     }
@@ -325,8 +319,9 @@ impl Rows {
     }
 
     fn finish(self, words: &Words<'_>) -> Result<SvmlightRows, Error> {
-        let Self { settings, targets, starts, mut indices, values, has_zero, largest, .. } = self;
-        let first = settings.first_index.unwrap_or(u32::from(!has_zero));
+        let Self { settings, targets, starts, mut indices, values, .. } = self;
+        let largest = indices.iter().max().copied();
+        let first = settings.first_index.unwrap_or_else(|| u32::from(!indices.contains(&0)));
         let least = largest.map_or(0, |largest| u64::from(largest) + 1 - u64::from(first));
         // Where numbers of columns have 32 bits, there can be one too many.
         let columns = settings.columns.unwrap_or(usize::try_from(least).unwrap_or(usize::MAX));
