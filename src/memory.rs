@@ -33,6 +33,23 @@ pub(crate) fn push<T>(what: &'static str, elements: &mut Vec<T>, element: T) -> 
     Ok(())
 }
 
+/// Makes room for at least `len` elements in all; `what` names the elements in the error.
+pub(crate) fn at_least<T>(
+    what: &'static str,
+    elements: &mut Vec<T>,
+    len: usize,
+) -> Result<(), Error> {
+    let more = len.saturating_sub(elements.len());
+    elements.try_reserve(more).map_err(|_| Error::TooLarge { what, shape: [1, len] })
+}
+
+/// Appends an element for which there is room: see [`at_least`].
+#[inline(always)]
+pub(crate) fn push_within<T>(elements: &mut Vec<T>, element: T) {
+    debug_assert!(elements.len() < elements.capacity(), "no room was made for an element");
+    elements.push(element);
+}
+
 /// Checks that this many bytes can be allocated now. Called before parsing or writing
 /// text, which aborts if memory runs out.
 pub(crate) fn ensure_room(what: &'static str, bytes: usize) -> Result<(), Error> {

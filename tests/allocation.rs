@@ -13,15 +13,19 @@ use std::{
 use backend::isa;
 use thinnet::{
     Keep, Noise, Sigma,
-    data::{Batch, Batches, Dataset, Split},
+    data::{Batch, Batches, CsrMatrix, Dataset, Split},
     nn::{Activation, Loss, Mlp, Targets},
     predict::{MonteCarlo, Predictor, Seeds},
-    train::{Averaging, MaxNorm, Schedule, Sgd, Trainer},
+    train::{Adagrad, Averaging, MaxNorm, Schedule, Sgd, Trainer},
 };
 
 struct Counting;
 
 static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+/// The bytes that are allocated, by all threads, and the most so far.
+static BYTES: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
     /// Whether this thread's allocations are counted. Those of the test harness are not: after a
@@ -36,19 +40,31 @@ fn note() {
     }
 }
 
+fn grow(bytes: usize) {
+    MOST.fetch_max(BYTES.fetch_add(bytes, Ordering::Relaxed) + bytes, Ordering::Relaxed);
+}
+
+fn shrink(bytes: usize) {
+    BYTES.fetch_sub(bytes, Ordering::Relaxed);
+}
+
 // SAFETY: every call goes to the system's allocator as it came.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         note();
+        grow(layout.size());
         // SAFETY: the caller's promises are passed on.
         unsafe { System.alloc(layout) }
     }
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        shrink(layout.size());
         // SAFETY: the caller's promises are passed on.
         unsafe { System.dealloc(at, layout) }
     }
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         note();
+        grow(size);
+        shrink(layout.size());
         // SAFETY: the caller's promises are passed on.
         unsafe { System.realloc(at, layout, size) }
     }
@@ -62,6 +78,59 @@ fn count(f: impl FnOnce()) -> usize {
     let before = ALLOCATIONS.load(Ordering::Relaxed);
     f();
     ALLOCATIONS.load(Ordering::Relaxed) - before
+}
+
+/// Rows of which a few entries are stored: `rows` with `entries` each, in columns spread over all.
+fn sparse(seed: usize, rows: usize, entries: usize, columns: usize) -> CsrMatrix {
+    let column = |row: usize, entry: usize| {
+        let within = columns / entries;
+        (entry * within + (seed + 31 * row + 17 * entry * entry) % within) as u32
+    };
+    let starts = (0..=rows).map(|row| row * entries).collect();
+    let all = (0..rows).flat_map(|row| (0..entries).map(move |entry| column(row, entry)));
+    CsrMatrix::new(starts, all.collect(), vec![1.0; rows * entries], columns).unwrap()
+}
+
+/// Nothing is allocated after the first step and prediction, and before it only what is in proportion to
+/// the parameters and to the entries.
+fn sparse_rows_take_no_memory_by_their_width(pool: &rayon::ThreadPool) {
+    const COLUMNS: usize = 100_000;
+    const HIDDEN: usize = 64;
+    let batches = [1, 2, 3].map(|seed| sparse(seed, 128, 50, COLUMNS));
+    let targets = Targets::Classes(&[0; 128]);
+    MOST.store(BYTES.load(Ordering::Relaxed), Ordering::Relaxed);
+    let before = MOST.load(Ordering::Relaxed);
+    let mlp = Mlp::builder(COLUMNS)
+        .input_noise(Keep::new(0.8).unwrap())
+        .sparse_input()
+        .hidden(HIDDEN, Activation::Relu, Keep::HALF)
+        .output(10, Loss::SoftmaxCrossEntropy)
+        .build()
+        .unwrap();
+    let adagrad = Adagrad::new(Schedule::constant(0.1));
+    let mut trainer = Trainer::builder(mlp, adagrad, 128).with_isa(isa()).unwrap().build().unwrap();
+    let mut workspace = trainer.predictor().workspace(128).unwrap();
+    let ids: Vec<u64> = (0..128).collect();
+    let samples = MonteCarlo::new(20).unwrap();
+    let mut run = || {
+        for rows in &batches {
+            let batch = Batch::csr(rows.view());
+            trainer.step(&batch, targets).unwrap();
+            let predictor = trainer.predictor();
+            predictor.predict(&batch, &mut workspace).unwrap();
+            let seeds = Seeds::Numbered { base: 1, ids: &ids };
+            predictor.monte_carlo(&batch, &samples, seeds, &mut workspace).unwrap();
+        }
+    };
+    run();
+    assert_eq!(count(&mut run), 0, "sparse rows, on the calling thread");
+    pool.install(|| {
+        run();
+        assert_eq!(count(&mut run), 0, "sparse rows, in a pool");
+    });
+    let kept = 2 * 4 * COLUMNS * HIDDEN;
+    let most = MOST.load(Ordering::Relaxed) - before;
+    assert!(most < kept + kept / 10 + (8 << 20), "{most} bytes for {kept}");
 }
 
 /// One test only, so that no other counts at the same time.
@@ -166,6 +235,7 @@ fn steps_and_predictions_allocate_nothing_after_the_first() {
             assert_eq!(count(|| run(20, &rows)), 0, "in a pool");
         });
     }
+    sparse_rows_take_no_memory_by_their_width(&pool);
     for noise in [dropout, gaussian] {
         let mlp = Mlp::builder(784).hidden_maxout(240, 5, noise).hidden_maxout(100, 2, noise);
         let mlp = mlp.output(10, Loss::SoftmaxCrossEntropy).build().unwrap();

@@ -12,11 +12,12 @@ use crate::{
     rate::Keep,
     simd::Supported,
     thin::{
-        Gaps, InputBits, InputRows, Lists, Panels, ThinningBits,
+        Activity, Gaps, InputBits, InputRows, Lists, Panels, ThinningBits,
         integer::{self, Of, QuadLists},
         maxout::Maxima,
         noise,
-        rows::{Rows, RowsVisitor},
+        rows::{Chosen, Csr, Rows, RowsVisitor},
+        sparse::SparseRows,
     },
 };
 
@@ -24,8 +25,13 @@ use crate::{
 /// fixed on construction.
 #[derive(Clone, Debug)]
 pub(crate) struct Flow {
-    /// The input lists of each layer.
+    /// The input lists of each layer. The first layer's get memory when they are needed: see
+    /// [`Self::prepare`].
     pub lists: Vec<Lists>,
+    /// The first layer's inputs if they are sparse rows.
+    sparse: SparseRows,
+    /// Whether they are in this pass.
+    is_sparse: bool,
     /// The same, rounded to integers, if [`Self::prepare`] found that it is needed.
     quads: Vec<QuadLists>,
     /// z of each layer; for the output layer these are the logits.
@@ -40,7 +46,10 @@ pub(crate) struct Flow {
 impl Flow {
     pub fn with_capacity(mlp: &Mlp, rows: usize) -> Result<Self, Error> {
         let widths = mlp.widths();
-        let lists = widths[..mlp.depth()].iter().map(|&width| Lists::with_capacity(rows, width));
+        let lists = |(layer, &width): (usize, &usize)| {
+            Lists::with_capacity(if layer == 0 { 0 } else { rows }, width)
+        };
+        let lists = widths[..mlp.depth()].iter().enumerate().map(lists);
         let z = mlp.layers.iter().map(|l| Panels::with_capacity(rows, l.weights.outputs()));
         let maxima = |layer: &Layer| {
             let maxima = || Maxima::with_capacity(rows, layer.units(), layer.pieces);
@@ -52,17 +61,63 @@ impl Flow {
             z: z.collect::<Result<_, _>>()?,
             maxima: mlp.layers.iter().map(maxima).collect::<Result<_, Error>>()?,
             quads: quads.collect::<Result<_, _>>()?,
+            sparse: SparseRows::new(mlp.inputs()),
+            is_sparse: false,
             capacity: rows,
             widths,
         })
     }
 
-    /// Allocates what a pass through this network needs besides, if it has integer weights.
+    /// Allocates what a pass of these rows, all or some at a time, through this network needs besides.
     ///
     /// # Errors
     /// There is not enough memory.
     #[inline]
-    pub fn prepare(&mut self, network: NetworkView<'_>) -> Result<(), Error> {
+    pub fn prepare(
+        &mut self,
+        network: NetworkView<'_>,
+        inputs: InputRows<'_>,
+    ) -> Result<(), Error> {
+        match sparse_rows(network, inputs) {
+            Some(rows) => self.sparse.prepare(self.capacity, rows.lengths().sum())?,
+            None if thins_lists(network, 0) => self.prepare_lists()?,
+            None => (),
+        }
+        self.prepare_integers(network)
+    }
+
+    /// The same for a pass of so many rows that are [thinned](Self::thin) from those of a batch.
+    ///
+    /// # Errors
+    /// There is not enough memory.
+    pub fn prepare_thinned(
+        &mut self,
+        network: NetworkView<'_>,
+        site: usize,
+        inputs: InputRows<'_>,
+    ) -> Result<(), Error> {
+        if site == 0 {
+            match sparse_rows(network, inputs) {
+                Some(rows) => {
+                    let longest = rows.lengths().max().unwrap_or(0);
+                    self.sparse.prepare(self.capacity, self.capacity.saturating_mul(longest))?;
+                }
+                None if thins_lists(network, 0) => self.prepare_lists()?,
+                None => (),
+            }
+        }
+        self.prepare_integers(network)
+    }
+
+    /// Allocates the first layer's lists.
+    ///
+    /// # Errors
+    /// There is not enough memory.
+    pub fn prepare_lists(&mut self) -> Result<(), Error> {
+        self.lists.first_mut().map_or(Ok(()), |lists| lists.prepare(self.capacity))
+    }
+
+    fn prepare_integers(&mut self, network: NetworkView<'_>) -> Result<(), Error> {
         if network.has_integers() {
             for (quads, &width) in self.quads.iter_mut().zip(&self.widths) {
                 if quads.capacity() < self.capacity {
@@ -129,20 +184,44 @@ impl Flow {
         Ok(())
     }
 
-    /// Fills the first layer's lists with the rows of the batch.
+    /// Starts a pass with the rows of the batch, thinned by `bits`, or multiplied by what was drawn.
     #[inline]
     pub fn enter(
         &mut self,
         pass: Pass,
-        mlp: &Mlp,
+        network: NetworkView<'_>,
+        rows: InputRows<'_>,
+        (bits, drawn): (InputBits<'_>, &Drawn),
+    ) {
+        if let Some(rows) = sparse_rows(network, rows) {
+            self.is_sparse = true;
+            self.sparse.fill(keep_of(network, bits), bits, rows);
+            if let Some(factors) = drawn.factors() {
+                self.sparse.multiply(factors);
+            }
+            return;
+        }
+        // A factor could make an entry 0 in place of a missing one.
+        let factors = drawn.factors();
+        let gaps = if network.backward && factors.is_none() { Gaps::Zeros } else { Gaps::Nothing };
+        self.enter_lists(pass, network, rows, bits, gaps);
+        if let Some(factors) = factors {
+            noise::multiply(pass, factors, &mut self.lists[0], None);
+        }
+    }
+
+    /// The same, always with lists: see [`Self::prepare_lists`].
+    #[inline]
+    pub fn enter_lists(
+        &mut self,
+        pass: Pass,
+        network: NetworkView<'_>,
         rows: InputRows<'_>,
         bits: InputBits<'_>,
         gaps: Gaps,
     ) {
-        let keep = match bits {
-            InputBits::All => Keep::ONE,
-            InputBits::Mask(_) | InputBits::Sparse { .. } => mlp.keep_below(0),
-        };
+        self.is_sparse = false;
+        let keep = keep_of(network, bits);
         if let Some(lists) = self.lists.first_mut() {
             lists.set_rows(rows.rows());
             rows.dispatch(Fill { lists, pass, keep, bits, gaps });
@@ -155,7 +234,7 @@ impl Flow {
         if network.has_integers() {
             self.round_rows(pass, network, (rows, Of::First(rows.rows())), &Drawn::Nothing);
         } else {
-            self.enter(pass, network.mlp, rows, InputBits::All, Gaps::Nothing);
+            self.enter(pass, network, rows, (InputBits::All, &Drawn::Nothing));
         }
     }
 
@@ -168,10 +247,11 @@ impl Flow {
         site: Option<usize>,
         rows: InputRows<'_>,
     ) {
+        self.is_sparse = false;
         if site != Some(0) {
             self.enter_whole(pass, network, rows);
         } else if thins_lists(network, 0) {
-            self.enter(pass, network.mlp, rows, InputBits::All, Gaps::Nothing);
+            self.enter(pass, network, rows, (InputBits::All, &Drawn::Nothing));
         }
     }
 
@@ -193,7 +273,8 @@ impl Flow {
                 self.round_outputs(pass, network, index, None, drawn(index));
             }
             let (below, above) = self.lists.split_at_mut(index + 1);
-            let x = LayerInputs { lists: &below[index], quads: &self.quads[index] };
+            let sparse = (index == 0 && self.is_sparse).then_some(&self.sparse);
+            let x = LayerInputs { lists: &below[index], sparse, quads: &self.quads[index] };
             let z = &mut self.z[index];
             if index == last {
                 layer.output(pass, x, z);
@@ -216,9 +297,18 @@ impl Flow {
         (from, rows, of): (&Self, InputRows<'_>, &[usize]),
         (bits, drawn): (ThinningBits<'_>, &Drawn),
     ) {
-        if thins_lists(network, site) {
+        let keep = network.mlp.keep_below(site);
+        if site == 0 {
+            self.is_sparse = from.is_sparse;
+        }
+        if site == 0 && from.is_sparse {
+            self.sparse.thin(keep, &from.sparse, of, bits);
+            if let Some(factors) = drawn.factors() {
+                self.sparse.multiply(factors);
+            }
+        } else if thins_lists(network, site) {
             let lists = &mut self.lists[site];
-            lists.thin(pass, network.mlp.keep_below(site), &from.lists[site], of, bits);
+            lists.thin(pass, keep, &from.lists[site], of, bits);
             if let Some(factors) = drawn.factors() {
                 noise::multiply(pass, factors, lists, None);
             }
@@ -240,6 +330,7 @@ impl Flow {
         (rows, of): (InputRows<'_>, Of<'_>),
         drawn: &Drawn,
     ) {
+        self.is_sparse = false;
         let (width, noise) = (network.mlp.inputs(), integer_noise(network, 0, drawn));
         rows.dispatch(Round { quads: &mut self.quads[0], pass, of, width, noise });
     }
@@ -262,6 +353,19 @@ impl Flow {
         let (width, units) = (below.outputs(), Some(below.units()));
         let noise = integer_noise(network, site, drawn);
         self.quads[site].fill(pass, &integer::Drawn { source, of, width, units, noise });
+    }
+
+    /// The sparse rows that are the first layer's inputs in this pass, if they are sparse.
+    pub fn sparse_inputs(&self) -> Option<&SparseRows> {
+        self.is_sparse.then_some(&self.sparse)
+    }
+
+    /// How much of the inputs of layer `index` takes part in its products.
+    pub fn activity(&self, pass: Pass, index: usize) -> Activity {
+        match self.sparse_inputs() {
+            Some(rows) if index == 0 => Activity { density: rows.density(), dense_blocks: 0.0 },
+            _ => self.lists[index].activity(pass),
+        }
     }
 
     /// Runs the forward pass through the given layers without noise.
@@ -304,6 +408,21 @@ impl RowsVisitor for Round<'_> {
     fn visit<R: Rows>(self, source: R) {
         let Self { quads, pass, of, width, noise } = self;
         quads.fill(pass, &integer::Drawn { source, of, width, units: None, noise });
+    }
+}
+
+/// The rows, if they go through this network as sparse rows.
+#[inline]
+fn sparse_rows<'a>(network: NetworkView<'_>, rows: InputRows<'a>) -> Option<Chosen<'a, Csr<'a>>> {
+    if network.has_integers() { None } else { rows.csr() }
+}
+
+/// The keep rate of the inputs that these bits are for.
+#[inline]
+fn keep_of(network: NetworkView<'_>, bits: InputBits<'_>) -> Keep {
+    match bits {
+        InputBits::All => Keep::ONE,
+        InputBits::Mask(_) | InputBits::Sparse { .. } => network.mlp.keep_below(0),
     }
 }
 

@@ -11,11 +11,12 @@ use crate::{
     rate::Keep,
     thin::{
         Bf16, Element, LayerState, Lists, Panel, Panels, Slope, Tiles, Unit,
-        forward::{self, Epilogue, Floats, Scale, Weights},
+        forward::{self, Epilogue, Floats, Operands, Scale, Weights},
         integer::{self, Integers, QuadLists, QuadTiles},
         maxout::{self, Maxima},
         moments::{self, Deviations, Inputs},
         noise::{self, LeavesSlope},
+        sparse::{SparseRows, forward::SparseFloats},
     },
 };
 
@@ -75,8 +76,11 @@ pub(crate) enum LayerWeights<'a> {
 }
 
 /// The inputs of a layer.
+#[derive(Clone, Copy)]
 pub(crate) struct LayerInputs<'a> {
     pub lists: &'a Lists,
+    /// What counts instead if they are sparse rows.
+    pub sparse: Option<&'a SparseRows>,
     /// The same, rounded to integers, if the weights are.
     pub quads: &'a QuadLists,
 }
@@ -121,12 +125,8 @@ impl<'a> LayerView<'a> {
             return self.forward_maxout(pass, x, drawn, (z, maxima), out);
         }
         match self.weights {
-            LayerWeights::Floats(w) => {
-                self.forward_floats(pass, Floats { w, x: x.lists }, drawn, z, out);
-            }
-            LayerWeights::Bf16(w) => {
-                self.forward_floats(pass, Floats { w, x: x.lists }, drawn, z, out);
-            }
+            LayerWeights::Floats(w) => self.forward_floats(pass, w, x, drawn, z, out),
+            LayerWeights::Bf16(w) => self.forward_floats(pass, w, x, drawn, z, out),
             LayerWeights::Integers(w) => {
                 let operands = Integers { w, x: x.quads };
                 self.layer.activation.dispatch(HiddenIntegers { pass, operands, y: z });
@@ -137,7 +137,22 @@ impl<'a> LayerView<'a> {
     fn forward_floats<E: Element>(
         self,
         pass: Pass,
-        operands: Floats<'_, E>,
+        w: &Tiles<E>,
+        LayerInputs { lists, sparse, .. }: LayerInputs<'_>,
+        drawn: &Drawn,
+        z: &mut Panels,
+        out: &mut Lists,
+    ) {
+        match sparse {
+            Some(x) => self.forward_operands(pass, SparseFloats { w, x }, drawn, z, out),
+            None => self.forward_operands(pass, Floats { w, x: lists }, drawn, z, out),
+        }
+    }
+
+    fn forward_operands<O: Operands>(
+        self,
+        pass: Pass,
+        operands: O,
         drawn: &Drawn,
         z: &mut Panels,
         out: &mut Lists,
@@ -182,14 +197,26 @@ impl<'a> LayerView<'a> {
     /// The forward pass of the output layer, from its inputs to the logits.
     #[inline]
     pub fn output(self, pass: Pass, x: LayerInputs<'_>, z: &mut Panels) {
-        let LayerInputs { lists: x, quads } = x;
-        let scale = self.scale();
         match self.weights {
-            LayerWeights::Floats(w) => forward::output(pass, Floats { w, x }, scale, z),
-            LayerWeights::Bf16(w) => forward::output(pass, Floats { w, x }, scale, z),
+            LayerWeights::Floats(w) => self.output_floats(pass, w, x, z),
+            LayerWeights::Bf16(w) => self.output_floats(pass, w, x, z),
             LayerWeights::Integers(w) => {
-                forward::output(pass, Integers { w, x: quads }, scale, z);
+                forward::output(pass, Integers { w, x: x.quads }, self.scale(), z);
             }
+        }
+    }
+
+    #[inline]
+    fn output_floats<E: Element>(
+        self,
+        pass: Pass,
+        w: &Tiles<E>,
+        LayerInputs { lists, sparse, .. }: LayerInputs<'_>,
+        z: &mut Panels,
+    ) {
+        match sparse {
+            Some(x) => forward::output(pass, SparseFloats { w, x }, self.scale(), z),
+            None => forward::output(pass, Floats { w, x: lists }, self.scale(), z),
         }
     }
 
@@ -214,11 +241,11 @@ impl<'a> LayerView<'a> {
     }
 }
 
-/// [`LayerView::forward_floats`] as a visitor of the unit.
-struct Hidden<'a, E: Element> {
+/// [`LayerView::forward_operands`] as a visitor of the unit.
+struct Hidden<'a, O: Operands> {
     view: LayerView<'a>,
     pass: Pass,
-    operands: Floats<'a, E>,
+    operands: O,
     keep: Keep,
     mask: Option<&'a Mask>,
     /// Whether f'(z) is left in z's place even if it is a function of y.
@@ -227,7 +254,7 @@ struct Hidden<'a, E: Element> {
     out: &'a mut Lists,
 }
 
-impl<E: Element> UnitVisitor for Hidden<'_, E> {
+impl<O: Operands> UnitVisitor for Hidden<'_, O> {
     type Output = ();
 
     fn visit<U: Unit>(self, unit: U) {

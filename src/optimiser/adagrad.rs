@@ -123,6 +123,10 @@ impl Method for Adagrad {
         Rates::FINITE.check(rate)
     }
 
+    fn leaves_untouched(&self) -> bool {
+        self.weight_decay == 0.0
+    }
+
     fn rules<V: RuleVisitor>(&self, _: u64, rate: f64, p: f64, visitor: V) -> V::Output {
         let rule = |p: f64, decay: f64| Accumulator {
             learning_rate: (rate * p) as f32,

@@ -48,6 +48,11 @@ pub(crate) trait Method {
     /// Checks that training can use learning rates of at most `rate`.
     fn check_rate(&self, rate: f64) -> Result<(), Error>;
 
+    /// Whether its steps leave every bit of a weight with the gradient 0, and of its state, as it is.
+    fn leaves_untouched(&self) -> bool {
+        false
+    }
+
     /// Runs `visitor` with the rules of step `t`, counted from 0, for the learning rate `rate`,
     /// which need not be that of the schedule.
     fn rules<V: RuleVisitor>(&self, t: u64, rate: f64, p: f64, visitor: V) -> V::Output
@@ -162,6 +167,11 @@ impl Optimiser {
     /// Checks that training can use learning rates of at most `rate`.
     pub(crate) fn check_rate(&self, rate: f64) -> Result<(), Error> {
         self.method().check_rate(rate)
+    }
+
+    /// Whether its steps leave every bit of a weight with the gradient 0, and of its state, as it is.
+    pub(crate) fn leaves_untouched(&self) -> bool {
+        self.method().leaves_untouched()
     }
 
     /// Names and values of all settings, as stored in checkpoints: the fields of a settings file,

@@ -19,7 +19,8 @@ use crate::{
 /// - v <- μ v + g
 /// - w <- w - η v, or with Nesterov w <- w - η (g + μ v)
 ///
-/// as PyTorch's `SGD` does. v, the velocity, is 0 at first.
+/// as PyTorch's `SGD` does. v, the velocity, is 0 at first; if the momentum is 0 in all steps, it stays
+/// so.
 ///
 /// ```
 /// use thinnet::train::{Schedule, Sgd};
@@ -63,6 +64,10 @@ impl Sgd {
     pub fn momentum(mut self, momentum: Schedule) -> Self {
         self.momentum = momentum;
         self
+    }
+
+    fn has_no_momentum(&self) -> bool {
+        self.momentum == no_momentum()
     }
 
     /// Uses Nesterov momentum.
@@ -114,11 +119,16 @@ impl Method for Sgd {
         Rates::FINITE.check(rate)
     }
 
+    fn leaves_untouched(&self) -> bool {
+        self.has_no_momentum() && self.weight_decay == 0.0
+    }
+
     fn rules<V: RuleVisitor>(&self, t: u64, rate: f64, p: f64, visitor: V) -> V::Output {
-        let momentum = self.momentum.at(t) as f32;
+        let (momentum, plain) = (self.momentum.at(t) as f32, self.has_no_momentum());
         let rule = |rate: f64, decay: f64| Momentum {
             learning_rate: rate as f32,
             momentum,
+            plain,
             decay: decay as f32,
             nesterov: self.nesterov,
         };
@@ -131,6 +141,8 @@ impl Method for Sgd {
 struct Momentum {
     learning_rate: f32,
     momentum: f32,
+    /// Whether the momentum is 0 in all steps: then v is not needed, and left as it is.
+    plain: bool,
     decay: f32,
     nesterov: bool,
 }
@@ -140,9 +152,10 @@ impl Rule<1> for Momentum {
     fn step<L: Lanes>(self, l: L, g: L::F, w: L::F, [v]: [L::F; 1]) -> (L::F, [L::F; 1]) {
         let momentum = l.splat(self.momentum);
         let g = if self.decay == 0.0 { g } else { l.mul_add(l.splat(self.decay), w, g) };
-        let v = l.mul_add(momentum, v, g);
-        let direction = if self.nesterov { l.mul_add(momentum, v, g) } else { v };
-        (l.mul_add(l.splat(-self.learning_rate), direction, w), [v])
+        let new = l.mul_add(momentum, v, g);
+        let direction = if self.nesterov { l.mul_add(momentum, new, g) } else { new };
+        let kept = if self.plain { v } else { new };
+        (l.mul_add(l.splat(-self.learning_rate), direction, w), [kept])
     }
 }
 

@@ -399,7 +399,7 @@ impl<M: Network> Predictor<M> {
     /// Checks that the batch suits this network and fits the workspace.
     fn check(&self, batch: &Batch<'_>, workspace: &mut Workspace) -> Result<(), Error> {
         workspace.flow.check(self.raw(), batch.rows())?;
-        workspace.flow.prepare(self.context().network)?;
+        workspace.flow.prepare(self.context().network, batch.inputs())?;
         batch.check(self.raw().inputs(), self.finite_inputs)
     }
 

@@ -300,11 +300,13 @@ pub(super) fn estimate<'w>(
         None => samples.insert(Samples::new(mlp)?),
     };
     samples.flow.check(mlp, rows.min(PASS))?;
-    samples.flow.prepare(context.network)?;
     for (site, drawn) in samples.drawn.iter_mut().enumerate() {
         drawn.prepare(mlp.noise_below(site), PASS, mlp.layers[site].weights.inputs())?;
     }
     let first = (0..mlp.depth()).find(|&site| mlp.noise_below(site) != Noise::None);
+    if let Some(first) = first {
+        samples.flow.prepare_thinned(context.network, first, batch.inputs())?;
+    }
     // Without noise there is only one network, so one sample.
     let most = if first.is_some() { settings.samples } else { 1 };
     let kept = if settings.keep_samples { most } else { 0 };

@@ -4,6 +4,7 @@ use super::{
     Lists, PANEL, Panel, dense,
     lists::Block,
     outer::{RowBits, Spread},
+    sparse::SparseColumns,
 };
 use crate::{
     error::Error,
@@ -63,6 +64,18 @@ impl ByInput {
             }
         }
         self.lengths = next;
+    }
+
+    /// Takes over block `b` of the columns. The partial sums are unspecified afterwards.
+    pub(crate) fn take(&mut self, columns: &SparseColumns, b: usize) {
+        self.lengths = [0; PANEL];
+        for (input, entries) in columns.of_block(b) {
+            let to = &mut self.entries[input * self.capacity..];
+            for (to, &(row, value)) in to.iter_mut().zip(entries) {
+                *to = [row, value.to_bits()];
+            }
+            self.lengths[input] = entries.len() as u32;
+        }
     }
 
     /// A panel per row for the sums of a full block, and the partial sums of some rows.

@@ -89,6 +89,15 @@ impl Lists {
         })
     }
 
+    /// Allocates memory for `rows` rows if there is less.
+    pub(crate) fn prepare(&mut self, rows: usize) -> Result<(), Error> {
+        let room = rows.saturating_add(1).saturating_mul(PANEL);
+        if self.offsets.len() < room.saturating_mul(self.blocks()) {
+            *self = Self::with_capacity(rows, self.width)?;
+        }
+        Ok(())
+    }
+
     /// Sets the number of rows, all of which must be written again. The caller has checked
     /// that they fit the capacity.
     #[inline]
@@ -371,6 +380,12 @@ pub(crate) enum InputBits<'a> {
 }
 
 impl InputBits<'_> {
+    /// Whether an input of a row is kept.
+    #[inline(always)]
+    pub(super) fn keeps(self, row: usize, input: usize) -> bool {
+        self.of(row, input / PANEL).kept(1 << (input % PANEL)) != 0
+    }
+
     /// Those of one block of a row.
     #[inline(always)]
     fn of(self, row: usize, block: usize) -> BlockBits {
@@ -427,6 +442,12 @@ pub(crate) enum ThinningBits<'a> {
 }
 
 impl ThinningBits<'_> {
+    /// Whether a unit of a row is kept.
+    #[inline(always)]
+    pub(super) fn keeps(self, row: usize, unit: usize) -> bool {
+        self.kept(row, unit / PANEL, (unit % PANEL) as u8)
+    }
+
     #[inline(always)]
     fn kept(self, row: usize, block: usize, offset: u8) -> bool {
         match self {

@@ -20,6 +20,7 @@
 //! [`dense`] has the products of a block whose inputs are all active in every row, and [`outer`]
 //! products 2 and 3 of a layer of at most 16 outputs.
 //! [`rows`] has the kinds of rows that the first layer's lists are filled from.
+//! [`sparse`] has products 1 and 3 of a first layer whose inputs are sparse rows.
 //! [`row`] has product 1 of a single row without lists, for predictions of small networks.
 //! [`maxout`] has the maxima of units with several linear pieces.
 //! [`moments`] propagates a mean and a standard deviation through product 1 instead.
@@ -53,6 +54,7 @@ mod panels;
 mod path;
 pub(crate) mod row;
 pub(crate) mod rows;
+pub(crate) mod sparse;
 pub(crate) mod sparsity;
 mod tiles;
 pub(crate) mod update;
@@ -191,9 +193,9 @@ pub(crate) fn store_to<L: Lanes, const V: usize>(l: L, x: [L::F; V], panel: &mut
 /// Prefetches the first V cache lines of the weights of input `k` in tile `n`. The
 /// tile after a block's last one is the first of the next block.
 #[inline(always)]
-pub(crate) fn prefetch<L: Lanes, const V: usize>(l: L, tiles: &[Tile], n: usize, k: usize) {
-    let panel = tiles.as_ptr().wrapping_add(n).cast::<Panel>().wrapping_add(k);
-    for line in 0..V {
+pub(crate) fn prefetch<L: Lanes, E, const V: usize>(l: L, tiles: &[Tile<E>], n: usize, k: usize) {
+    let panel = tiles.as_ptr().wrapping_add(n).cast::<[E; PANEL]>().wrapping_add(k);
+    for line in 0..(V * size_of::<E>()).div_ceil(size_of::<f32>()) {
         l.prefetch(panel.cast::<f32>().wrapping_add(line * LANES));
     }
 }

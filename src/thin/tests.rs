@@ -291,7 +291,7 @@ fn the_gradients_equal_their_formulas() {
                         &tiles(&w, inputs, outputs),
                         s_padded.as_chunks().0,
                         visit::Operands {
-                            x: &lists,
+                            x: visit::Active::Lists(&lists),
                             dz: &dz_panels,
                             outputs,
                             path: ProductPath::of(rows, outputs),
@@ -448,7 +448,8 @@ fn first_layer(isa: Isa, x: &Lists, dz: &Panels, w: &Tiles) -> (Vec<u32>, Vec<u3
     forward::output(serial(isa), Floats { w, x }, scale, &mut z);
     let by_input = PerThread::new(ByInput::with_capacity(rows).unwrap());
     let path = ProductPath::of(rows, outputs);
-    let operands = visit::Operands { x, dz, outputs, path, by_input: &by_input };
+    let operands =
+        visit::Operands { x: visit::Active::Lists(x), dz, outputs, path, by_input: &by_input };
     let s = vec![[1.0; PANEL]; w.panels()];
     let mut g = Tiles::zeroed(w.inputs(), outputs).unwrap();
     update::collect(serial(isa), w, &s, operands, None, update::Sum { g: &mut g, add: false });
@@ -484,7 +485,13 @@ fn products(isa: Isa, x: &[f32], dz: &[f32], w: &Tiles, s: &[f32], rows: usize) 
     let dz = panels(dz, rows, outputs);
     let by_input = PerThread::new(ByInput::with_capacity(rows).unwrap());
     let path = ProductPath::of(rows, outputs);
-    let operands = visit::Operands { x: &x, dz: &dz, outputs, path, by_input: &by_input };
+    let operands = visit::Operands {
+        x: visit::Active::Lists(&x),
+        dz: &dz,
+        outputs,
+        path,
+        by_input: &by_input,
+    };
     let backward = |unit: &dyn backward::BelowUnit| {
         let slopes = numbers(35, rows * inputs, 1.0);
         let kept: Vec<f32> = slopes
@@ -625,8 +632,13 @@ fn a_kept_slope_gives_the_gradients_of_one_from_the_value() {
                     let s = vec![[1.0; PANEL]; 2];
                     let by_input = PerThread::new(ByInput::with_capacity(rows).unwrap());
                     let path = ProductPath::of(rows, outputs);
-                    let operands =
-                        visit::Operands { x: &got, dz: &dz, outputs, path, by_input: &by_input };
+                    let operands = visit::Operands {
+                        x: visit::Active::Lists(&got),
+                        dz: &dz,
+                        outputs,
+                        path,
+                        by_input: &by_input,
+                    };
                     let (mut kept, mut below) = (kept, same);
                     let mut bias = padded(&vec![0.0; width]);
                     let mut kept_bias = bias.clone();
@@ -860,7 +872,8 @@ impl Trained {
         let by_input = PerThread::new(ByInput::with_capacity(x.rows()).unwrap());
         let outputs = self.weights.outputs();
         let path = ProductPath::of(x.rows(), outputs);
-        let operands = visit::Operands { x, dz, outputs, path, by_input: &by_input };
+        let operands =
+            visit::Operands { x: visit::Active::Lists(x), dz, outputs, path, by_input: &by_input };
         let mut bias_gradient = padded(&vec![0.0; outputs]);
         update::bias_gradient(isa.supported(), dz, bias_gradient.as_chunks_mut().0);
         let tiles = self.weights.blocks() * self.weights.panels();

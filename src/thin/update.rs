@@ -159,9 +159,9 @@ impl<R: Rule<N>, const N: usize> GradientSink for Step<'_, R, N> {
         w: [L::F; V],
         g: [L::F; V],
     ) {
-        prefetch::<L, V>(l, self.w, n + 1, k);
+        prefetch::<L, _, V>(l, self.w, n + 1, k);
         for state in &self.state {
-            prefetch::<L, V>(l, state, n + 1, k);
+            prefetch::<L, _, V>(l, state, n + 1, k);
         }
         let state = self.state.each_mut().map(|state| &mut state[n][k]);
         step(l, (self.rule, self.bound), g, w, state, &mut self.w[n][k]);
@@ -185,7 +185,7 @@ impl<R: Rule<N>, const N: usize> GradientSink for Step<'_, R, N> {
 /// The optimiser step on the first V vectors of 64 parameters w. The elements of g are first limited
 /// to `bound` in size; NaN stays NaN.
 #[inline(always)]
-fn step<L: Lanes, R: Rule<N>, const V: usize, const N: usize>(
+pub(super) fn step<L: Lanes, R: Rule<N>, const V: usize, const N: usize>(
     l: L,
     (rule, bound): (R, f32),
     g: [L::F; V],
@@ -263,16 +263,25 @@ pub(crate) fn layer<const N: usize, R: Rule<N>>(
     if let Some((average, rest)) = of_biases {
         pass.dispatch(average::Biases { rate, b: to.bias, average, rest });
     }
-    pass.dispatch(Biases {
-        rule: bias_rule,
-        bound: options.clip_biases,
-        g: to.bias_gradient,
-        b: to.bias,
-        state: states.each_mut().map(|state| state.bias.as_chunks_mut().0),
-    });
+    let bound = options.clip_biases;
+    let finite = biases(pass, (bias_rule, bound), to.bias_gradient, to.bias, states);
     // A sum of squares overflows before the weights do.
     let suspect = project(to.weights, to.squares, options.max_norm, pending);
-    suspect && !to.weights.all_finite() || to.bias.iter().flatten().any(|b| !b.is_finite())
+    suspect && !to.weights.all_finite() || !finite
+}
+
+/// The optimiser step on the biases of a layer, whose gradient `g` is first limited to the bound.
+/// Returns whether they are finite.
+pub(super) fn biases<const N: usize, R: Rule<N>>(
+    pass: Pass,
+    (rule, bound): (R, f32),
+    g: &[Panel],
+    b: &mut [Panel],
+    states: &mut [OptimiserState; N],
+) -> bool {
+    let state = states.each_mut().map(|state| state.bias.as_chunks_mut().0);
+    pass.dispatch(Biases { rule, bound, g, b: &mut *b, state });
+    b.iter().flatten().all(|b| b.is_finite())
 }
 
 struct Biases<'a, R, const N: usize> {

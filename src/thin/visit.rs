@@ -6,7 +6,8 @@ use super::{
     dense::{self, Full, INPUTS, InputGradient, WeightGradient},
     load, outer,
     path::ProductPath,
-    vectors,
+    sparse::SparseColumns,
+    units, vectors,
 };
 use crate::{
     parallel::{Divide, PerThread, Runs},
@@ -37,11 +38,44 @@ pub(crate) trait GradientSink {
     fn end_of_tile<L: Lanes, const V: usize>(&mut self, l: L, n: usize, inputs: usize);
 }
 
+/// The active inputs of a layer.
+#[derive(Clone, Copy)]
+pub(crate) enum Active<'a> {
+    /// In lists.
+    Lists(&'a Lists),
+    /// Of sparse rows, by input. No layer is below.
+    Sparse(&'a SparseColumns),
+}
+
+impl<'a> Active<'a> {
+    fn rows(self) -> usize {
+        match self {
+            Self::Lists(lists) => lists.rows(),
+            Self::Sparse(columns) => columns.rows(),
+        }
+    }
+
+    fn width(self) -> usize {
+        match self {
+            Self::Lists(lists) => lists.width(),
+            Self::Sparse(columns) => columns.width(),
+        }
+    }
+
+    /// The lists, if this is what they are.
+    fn lists(self) -> Option<&'a Lists> {
+        match self {
+            Self::Lists(lists) => Some(lists),
+            Self::Sparse(_) => None,
+        }
+    }
+}
+
 /// The operands of products 2 and 3, except for the weights, which the sink holds.
 #[derive(Clone, Copy)]
 pub(crate) struct Operands<'a> {
     /// The layer's inputs.
-    pub x: &'a Lists,
+    pub x: Active<'a>,
     /// The gradient of its z.
     pub dz: &'a Panels,
     /// The number of outputs.
@@ -78,7 +112,10 @@ impl<S: GradientSink> Kernel for Visit<'_, S> {
 
     #[inline(always)]
     fn run<L: Lanes>(mut self, l: L) {
-        self.by_input.transpose(self.operands.x, self.b);
+        match self.operands.x {
+            Active::Lists(lists) => self.by_input.transpose(lists, self.b),
+            Active::Sparse(columns) => self.by_input.take(columns, self.b),
+        }
         if self.input_gradient {
             self.by_input.clear_parts();
         }
@@ -100,7 +137,7 @@ impl<S: GradientSink> Visit<'_, S> {
         let Self { b, operands: Operands { x, dz, .. }, by_input, input_gradient, sink } = self;
         let dz = dz.panel(n);
         // The padding inputs of the last block have no weights.
-        let inputs = x.units(*b);
+        let inputs = units(x.width(), *b);
         for k in 0..inputs {
             let mut g = match sink.before(n, k) {
                 Some(before) => load(l, before),
@@ -130,7 +167,7 @@ impl<S: GradientSink> Visit<'_, S> {
 /// value 0 would turn into +0.0. Only the first layer's lists have such entries: see
 /// [`Gaps::Zeros`](super::Gaps::Zeros).
 #[inline(always)]
-fn without_minus_zero<L: Lanes, const V: usize>(l: L, mut sums: [L::F; V]) -> [L::F; V] {
+pub(super) fn without_minus_zero<L: Lanes, const V: usize>(l: L, mut sums: [L::F; V]) -> [L::F; V] {
     for sum in &mut sums {
         *sum = l.add(*sum, l.splat(0.0));
     }
@@ -216,12 +253,13 @@ fn full_block<S: GradientSink>(
 fn narrow_block<S: GradientSink>(
     pass: Pass,
     b: usize,
+    x: &Lists,
     operands: Operands<'_>,
     by_input: &mut ByInput,
     below: Option<BlockBelow<'_>>,
     mut sink: S,
 ) {
-    let Operands { x, dz, outputs, .. } = operands;
+    let Operands { dz, outputs, .. } = operands;
     let (units, vectors, dz) = (x.units(b), vectors(x.width(), b), dz.panel(0));
     let (x, sums) = by_input.spread(x.block(b));
     let first_layer = below.is_none();
@@ -276,11 +314,13 @@ pub(crate) fn blocks<D: Divide, S: GradientSink>(
             let below = rates.zip(below).map(|((unit, keep), (dz, bias_gradient))| {
                 (unit, keep, dz.data, &mut bias_gradient.data[0])
             });
-            if operands.path == ProductPath::Narrow {
-                return narrow_block(pass, b, operands, by_input, below, sink);
-            }
-            if let Some(x) = operands.x.full(b).filter(|_| pays) {
-                return full_block(pass, x, operands, by_input, below, sink);
+            if let Some(x) = operands.x.lists() {
+                if operands.path == ProductPath::Narrow {
+                    return narrow_block(pass, b, x, operands, by_input, below, sink);
+                }
+                if let Some(x) = x.full(b).filter(|_| pays) {
+                    return full_block(pass, x, operands, by_input, below, sink);
+                }
             }
             let input_gradient = below.is_some();
             pass.dispatch(Visit { b, operands, by_input: &mut *by_input, input_gradient, sink });

@@ -13,12 +13,13 @@ use crate::{
     simd::Supported,
     tensor::AlignedBuffer,
     thin::{
-        ByInput, Kept, LayerState, PANEL, Panel, Panels, ProductPath, Tiles, Unit,
+        ByInput, InputRows, Kept, LayerState, PANEL, Panel, Panels, ProductPath, Tiles, Unit,
         backward::BelowUnit,
         maxout::{self, Maxima},
+        sparse::{self, SparseColumns},
         sparsity::{self, Sparsity},
         update::{self, Parameters, Rule, StepOptions, Sum},
-        visit::{LayerBelow, Operands},
+        visit::{Active, LayerBelow, Operands},
     },
 };
 
@@ -27,6 +28,8 @@ use crate::{
 pub(super) struct Backward {
     by_input: PerThread<ByInput>,
     rows: usize,
+    /// The first layer's inputs if they are sparse rows.
+    columns: SparseColumns,
     /// The bias gradient of each layer, padded to whole panels.
     bias_gradients: Vec<AlignedBuffer<f32>>,
     /// One panel per tile, for the layer with the most tiles.
@@ -53,13 +56,18 @@ impl Backward {
         Ok(Self {
             by_input: PerThread::new(ByInput::with_capacity(rows)?),
             rows,
+            columns: SparseColumns::default(),
             bias_gradients: bias_gradients.collect::<Result<_, _>>()?,
             squares: AlignedBuffer::zeroed(tiles.unwrap_or(0) * PANEL)?,
         })
     }
 
-    /// Allocates the memory that the thread pool of this call needs.
-    pub fn prepare(&mut self) -> Result<(), Error> {
+    /// Allocates the memory that the thread pool of this call and these rows, all or some at a time,
+    /// need.
+    pub fn prepare(&mut self, inputs: InputRows<'_>) -> Result<(), Error> {
+        if let Some(rows) = inputs.csr() {
+            self.columns.prepare(rows.lengths().sum())?;
+        }
         self.by_input.prepare(|| ByInput::with_capacity(self.rows))
     }
 
@@ -112,7 +120,7 @@ impl Backward {
         flow.lists[index].set_rows(0);
         let layer = &mut mlp.layers[index];
         let operands = Operands {
-            x: &flow.lists[index],
+            x: Active::Lists(&flow.lists[index]),
             dz: &flow.z[index],
             outputs: layer.weights.outputs(),
             path: ProductPath::FewRows,
@@ -196,10 +204,22 @@ impl Backward {
         index: usize,
     ) -> (Activation, LayerBackward<'a>) {
         let (gradients_below, gradients) = self.bias_gradients.split_at_mut(index);
-        // 0 times an infinite dz would be NaN. If dz is not finite, neither is its sum.
-        if flow.lists[index].is_padded() && !gradients[0].iter().all(|sum| sum.is_finite()) {
-            flow.lists[index].unpad();
-        }
+        let sparse = match flow.sparse_inputs() {
+            Some(rows) if index == 0 => {
+                self.columns.transpose(rows);
+                true
+            }
+            _ => {
+                // 0 times an infinite dz would be NaN. If dz is not finite, neither is its sum.
+                let lists = &mut flow.lists[index];
+                if lists.is_padded() && !gradients[0].iter().all(|sum| sum.is_finite()) {
+                    lists.unpad();
+                }
+                false
+            }
+        };
+        let x =
+            if sparse { Active::Sparse(&self.columns) } else { Active::Lists(&flow.lists[index]) };
         let (low, high) = flow.z.split_at_mut(index);
         let below = low.last_mut().zip(gradients_below.last_mut());
         let below = below.map(|(dz, gradient)| (dz, gradient.as_chunks_mut().0));
@@ -210,7 +230,7 @@ impl Backward {
         let backward = LayerBackward {
             pass,
             operands: Operands {
-                x: &flow.lists[index],
+                x,
                 dz: &high[0],
                 outputs: mlp.layers[index].weights.outputs(),
                 path: ProductPath::of(high[0].rows(), mlp.layers[index].weights.outputs()),
@@ -273,8 +293,15 @@ impl Update<'_> {
         let LayerBackward { pass, operands, bias_gradient, squares, .. } = backward;
         let LayerStep { updates, t, keep_of_inputs, state, before } = step;
         let options = updates.options(t, keep_of_inputs);
+        let columns = match operands.x {
+            Active::Sparse(columns) if updates.leaves_untouched() && before.is_none() => {
+                Some(columns)
+            }
+            _ => None,
+        };
         let to = Parameters { weights, bias, state, bias_gradient, before, squares };
-        updates.rules(t, keep_of_inputs, UpdateByRule { pass, options, operands, below, to })
+        let visitor = UpdateByRule { pass, options, columns, operands, below, to };
+        updates.rules(t, keep_of_inputs, visitor)
     }
 }
 
@@ -282,6 +309,8 @@ impl Update<'_> {
 struct UpdateByRule<'a> {
     pass: Pass,
     options: StepOptions,
+    /// The inputs, if the step leaves those without entries alone.
+    columns: Option<&'a SparseColumns>,
     operands: Operands<'a>,
     below: Option<LayerBelow<'a>>,
     to: Parameters<'a>,
@@ -291,8 +320,12 @@ impl RuleVisitor for UpdateByRule<'_> {
     type Output = bool;
 
     fn visit<const N: usize, R: Rule<N>>(self, weights: R, biases: R) -> bool {
-        let Self { pass, options, operands, below, to } = self;
-        update::layer(pass, [weights, biases], options, operands, below, to)
+        let Self { pass, options, columns, operands, below, to } = self;
+        let rules = [weights, biases];
+        match columns {
+            Some(x) => sparse::update::layer(pass, rules, options, (x, operands.dz), to),
+            None => update::layer(pass, rules, options, operands, below, to),
+        }
     }
 }
 

@@ -24,7 +24,7 @@ use crate::{
     predict::Predictor,
     simd::{Isa, Supported},
     tensor::AlignedBuffer,
-    thin::{Activity, Gaps, InputBits, LayerState, Tiles, average, noise, update::Sum},
+    thin::{Activity, InputBits, LayerState, Tiles, average, update::Sum},
 };
 
 /// Trains a network, one batch per call.
@@ -276,7 +276,8 @@ impl Trainer {
         mut backward: impl FnMut(&mut Self, Chunk, &mut dyn FnMut(Part)),
     ) -> Result<(f32, f64), Error> {
         let weights = self.check(batch, targets)?;
-        self.backward.prepare()?;
+        self.flow.prepare((&self.mlp).into(), batch.inputs())?;
+        self.backward.prepare(batch.inputs())?;
         self.backward.clear();
         self.activity.fill(Activity::default());
         done(Part::Check);
@@ -292,8 +293,8 @@ impl Trainer {
             let losses = &self.losses[..part.rows()];
             sum = weights.apply(&self.objective, first..next, dz, losses, sum);
             let (pass, weight) = (self.pass(part.rows()), part.rows() as f64 / rows as f64);
-            for (activity, lists) in self.activity.iter_mut().zip(&self.flow.lists) {
-                activity.add(lists.activity(pass), weight);
+            for (layer, activity) in self.activity.iter_mut().enumerate() {
+                activity.add(self.flow.activity(pass, layer), weight);
             }
             let loss = (sum / weights.total()) as f32;
             if chunk.last && !loss.is_finite() {
@@ -369,15 +370,10 @@ impl Trainer {
             },
             Drawn::Nothing | Drawn::Factors(_) => InputBits::All,
         };
-        // Factors could make further entries 0.
-        let gaps = if self.drawn[0].factors().is_some() { Gaps::Nothing } else { Gaps::Zeros };
-        self.flow.enter(pass, &self.mlp, batch.inputs(), bits, gaps);
-        if let Some(factors) = self.drawn[0].factors() {
-            noise::multiply(pass, factors, &mut self.flow.lists[0], None);
-        }
-        done(Part::Lists);
         let states = Some(&self.states[..]);
         let network = NetworkView { states, backward: true, ..(&self.mlp).into() };
+        self.flow.enter(pass, network, batch.inputs(), (bits, &self.drawn[0]));
+        done(Part::Lists);
         let drawn = |site: usize| &self.drawn[site];
         let part = |layer| done(Part::Forward(layer));
         self.flow.forward(pass, network, 0..self.mlp.depth(), drawn, part);

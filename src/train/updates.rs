@@ -73,6 +73,11 @@ impl Updates {
         self.clip_norm.is_some() || self.l1 > 0.0
     }
 
+    /// Whether a step leaves every bit of a weight with the gradient 0, and of its state, as it is.
+    pub fn leaves_untouched(&self) -> bool {
+        self.optimiser.leaves_untouched() && self.max_norm.is_none() && self.average.is_none()
+    }
+
     /// The factor of the sum of a layer's |w| in the penalty: in terms of w', it is that of |w'| = |w| / p.
     pub fn l1(&self, keep_of_inputs: Keep) -> f32 {
         (self.l1 / self.p(keep_of_inputs)) as f32

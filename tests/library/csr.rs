@@ -8,7 +8,7 @@ use thinnet::{
     nn::{Activation, Loss, Mlp, Targets},
     predict::{Estimates, MonteCarlo, Predictor, Seeds},
     tensor::MatrixView,
-    train::{MaxNorm, Optimiser, Trainer},
+    train::{Adagrad, Averaging, MaxNorm, Optimiser, Provenance, Schedule, Sgd, Trainer},
 };
 
 use crate::{backend, cases};
@@ -227,7 +227,7 @@ proptest! {
             let of_layers = gradients.iter().flat_map(|g| g.weights.iter().chain(&g.bias));
             let gradients: Vec<u32> = of_layers.map(|g| g.to_bits()).collect();
             let densities: Vec<u64> = trainer.densities().map(f64::to_bits).collect();
-            (losses, gradients, densities, trainer.network().unwrap().digest())
+            (losses, gradients, densities, checkpoint(&trainer))
         };
         let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
         let gathered = Batch::gather(x.dense(), &order).unwrap().starting_at(9);
@@ -259,6 +259,74 @@ proptest! {
             prop_assert!(want == got);
         }
     }
+}
+
+/// Everything that lasts beyond a step.
+fn checkpoint(trainer: &Trainer) -> Vec<u8> {
+    trainer.to_bytes(&Provenance::new(), "").unwrap()
+}
+
+/// Rows of a thousand columns and more touch few weights, which several threads update.
+#[test]
+fn few_of_many_columns_train_like_dense_rows() {
+    const WIDTH: usize = 9_000;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    let x = [1, 2].map(|seed| Both::new(seed, 60, WIDTH, 0.005));
+    let classes: Vec<u32> = (0..60).map(|row| row % 3).collect();
+    let targets = Targets::Classes(&classes);
+    let rate = Schedule::constant(0.1);
+    let optimisers: [Optimiser; 6] = [
+        Sgd::new(rate.clone()).into(),
+        Sgd::new(rate.clone()).nesterov().into(),
+        Sgd::new(rate.clone()).momentum(Schedule::constant(0.9)).into(),
+        Sgd::new(rate.clone()).weight_decay(0.01).into(),
+        Adagrad::new(rate.clone()).initial_accumulator(0.1).into(),
+        Adagrad::new(rate).weight_decay(0.01).into(),
+    ];
+    for (optimiser, sparse) in optimisers.iter().zip([false, true, false, false, true, true]) {
+        for (averaging, clip) in [(false, false), (true, false), (false, true)] {
+            let mlp = mlp(WIDTH, 70, Keep::HALF.into(), sparse, 1);
+            let run = |batch: fn(&Both) -> Batch<'_>| {
+                let mut builder = Trainer::builder(mlp.clone(), optimiser.clone(), 60).seed(3);
+                if averaging {
+                    builder = builder.average(Averaging::exponential(0.9));
+                }
+                if clip {
+                    builder = builder.clip_value(1e-3);
+                }
+                let mut trainer = builder.with_isa(backend::isa()).unwrap().build().unwrap();
+                for x in [&x[0], &x[1], &x[0]] {
+                    trainer.step(&batch(x), targets).unwrap();
+                }
+                checkpoint(&trainer)
+            };
+            let want = run(|x| Batch::dense(x.dense()));
+            assert!(pool.install(|| run(|x| Batch::csr(x.csr()))) == want, "{optimiser:?}");
+        }
+    }
+}
+
+/// As with dense rows.
+#[test]
+fn an_update_that_overflows_is_reported_with_its_layer() {
+    let x = Both::new(3, 6, 300, 0.1);
+    let mut trainer = Trainer::builder(
+        Mlp::builder(300).output(3, Loss::SoftmaxCrossEntropy).build().unwrap(),
+        Sgd::new(Schedule::constant(3e38)),
+        6,
+    )
+    .build()
+    .unwrap();
+    let targets = Targets::Classes(&[0, 1, 2, 0, 1, 2]);
+    let error = loop {
+        if let Err(error) = trainer.step(&Batch::csr(x.csr()), targets) {
+            break error;
+        }
+        assert!(trainer.steps() < 10);
+    };
+    let step = trainer.steps() - 1;
+    let Error::NonFiniteParameters { layer: 0, step: at } = error else { panic!("{error}") };
+    assert_eq!(at, step);
 }
 
 /// By row and column, whether the rows were chosen or not.

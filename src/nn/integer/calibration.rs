@@ -50,7 +50,9 @@ impl IntegerMlp {
                 at_most("index of a row of a batch", most, row)?;
                 chosen.push(row as u32);
             }
-            flow.enter_whole(pass, mlp.into(), calibration.inputs().choose(&chosen));
+            let inputs = calibration.inputs().choose(&chosen);
+            flow.prepare(mlp.into(), inputs)?;
+            flow.enter_whole(pass, mlp.into(), inputs);
             flow.forward_whole(pass, mlp.into(), hidden.clone());
             for (outputs, active) in flow.lists[1..].iter().zip(&mut active) {
                 set_active(outputs, first, active);

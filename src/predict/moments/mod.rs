@@ -23,7 +23,7 @@ use crate::{
     rate::Keep,
     tensor::{Matrix, MatrixView},
     thin::{
-        Lists, PANEL, Panels, ThinningBits,
+        Gaps, InputBits, Lists, PANEL, Panels, ThinningBits,
         moments::{Deviations, Inputs},
     },
 };
@@ -106,8 +106,11 @@ impl Moments {
 
     fn new(mlp: &Mlp, max_rows: usize) -> Result<Self, Error> {
         let widths = mlp.widths();
-        let deviations = widths[..mlp.depth()].iter();
-        let deviations = deviations.map(|&width| Deviations::with_capacity(PASS, width));
+        // Without noise below a site, its units have no deviations.
+        let first = Start::of(mlp, LinkFunction::Identity).site;
+        let deviations = widths[..mlp.depth()].iter().enumerate().map(|(site, &width)| {
+            Deviations::with_capacity(if site < first { 0 } else { PASS }, width)
+        });
         let z = widths[1..].iter().map(|&width| Panels::with_capacity(PASS, width));
         Ok(Self {
             flow: Flow::with_capacity(mlp, PASS)?,
@@ -291,7 +294,14 @@ fn gather(
     moments.pairs.clear();
     tallies.clear(mlp, rows, max_rows, 0)?;
     let pass = context.pass(rows);
-    flow.enter_whole(pass, network, batch.inputs());
+    if start.site == 0 {
+        flow.prepare_lists()?;
+        moments.flow.prepare_lists()?;
+        flow.enter_lists(pass, network, batch.inputs(), InputBits::All, Gaps::Nothing);
+    } else {
+        flow.prepare(network, batch.inputs())?;
+        flow.enter_whole(pass, network, batch.inputs());
+    }
     flow.forward_whole(pass, network, 0..start.site);
     context.gate(flow, 0..start.site, |row| row)?;
     let from = &flow.lists[start.site];

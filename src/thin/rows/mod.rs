@@ -129,6 +129,15 @@ impl<'a> InputRows<'a> {
         }
     }
 
+    /// The rows, if they are sparse.
+    #[inline]
+    pub(crate) fn csr(self) -> Option<Chosen<'a, Csr<'a>>> {
+        match self.kind {
+            Kind::Dense(_) => None,
+            Kind::Csr(rows) => Some(Chosen { rows, chosen: self.chosen }),
+        }
+    }
+
     /// Calls the visitor with the rows of this kind.
     #[inline]
     pub(crate) fn dispatch<V: RowsVisitor>(self, visitor: V) -> V::Output {
@@ -186,6 +195,25 @@ impl<'a> Chosen<'_, MatrixView<'a>> {
     #[inline(always)]
     pub(crate) fn at(&self, row: usize) -> &'a [f32] {
         self.rows.at(self.index(row))
+    }
+}
+
+impl<'a> Chosen<'_, Csr<'a>> {
+    /// The number of rows.
+    #[inline(always)]
+    pub(crate) fn rows(&self) -> usize {
+        self.chosen.map_or(self.rows.rows(), <[u32]>::len)
+    }
+
+    /// The columns and values of a row that is known to exist.
+    #[inline(always)]
+    pub(crate) fn at(&self, row: usize) -> (&'a [u32], &'a [f32]) {
+        self.rows.at(self.index(row))
+    }
+
+    /// The number of entries of each row.
+    pub(crate) fn lengths(&self) -> impl Iterator<Item = usize> {
+        (0..self.rows()).map(|row| self.at(row).0.len())
     }
 }
 

@@ -369,13 +369,14 @@ fn left_in_place(isa: Isa) {
                     let pass = Pass { isa: isa.supported(), parallel };
                     let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
                     pool.install(|| {
-                        trainer.backward.prepare().unwrap();
-                        trainer.draw(&batch).unwrap();
-                        let drawn = InputBits::Mask(trainer.drawn[0].mask().unwrap());
                         let inputs = batch.inputs();
-                        trainer.flow.enter(pass, &trainer.mlp, inputs, drawn, Gaps::Zeros);
+                        trainer.flow.prepare((&trainer.mlp).into(), inputs).unwrap();
+                        trainer.backward.prepare(inputs).unwrap();
+                        trainer.draw(&batch).unwrap();
                         let states = Some(&trainer.states[..]);
                         let view = NetworkView { states, backward: true, ..(&trainer.mlp).into() };
+                        let drawn = InputBits::Mask(trainer.drawn[0].mask().unwrap());
+                        trainer.flow.enter(pass, view, inputs, (drawn, &trainer.drawn[0]));
                         let drawn = |site: usize| &trainer.drawn[site];
                         let depth = trainer.mlp.depth();
                         let mut gradients = gradients_of(&trainer.mlp).unwrap();
