@@ -574,6 +574,15 @@ pub enum Error {
         /// The norm of its gradient.
         norm: f64,
     },
+    /// An optimiser that leaves out weights is used with a setting that needs all of them.
+    #[error(
+        "{optimiser} leaves out the weights of inputs that are 0, so it does not support max-norm, averages, \
+         an L1 penalty or a limit on the norm of the gradient"
+    )]
+    EveryWeight {
+        /// The optimiser's name.
+        optimiser: &'static str,
+    },
     /// The averaged network is wanted, but the trainer keeps no average.
     #[error("the parameters are not averaged: call `average` on the trainer's builder")]
     NotAveraged,
@@ -905,6 +914,11 @@ mod tests {
                 Error::NonFiniteGradient { step: 7, norm: f64::INFINITY },
                 "the norm of the gradient of step 7 is inf: expected a finite number (parameters \
                  unchanged)",
+            ),
+            (
+                Error::EveryWeight { optimiser: "sparse_adam" },
+                "sparse_adam leaves out the weights of inputs that are 0, so it does not support \
+                 max-norm, averages, an L1 penalty or a limit on the norm of the gradient",
             ),
             (
                 Error::NotAveraged,

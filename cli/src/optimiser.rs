@@ -2,7 +2,7 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
-use thinnet::train::{Adagrad, Adam, AdamW, Optimiser, Schedule, Sgd};
+use thinnet::train::{Adagrad, Adam, AdamW, Optimiser, Schedule, Sgd, SparseAdam};
 
 use crate::{console::usage, numbers, plan::LrSchedule, recipe};
 
@@ -33,6 +33,12 @@ pub enum Choice {
         initial_accumulator: f64,
         weight_decay: f64,
     },
+    #[serde(rename = "sparse_adam")]
+    SparseAdam {
+        beta1: f64,
+        beta2: f64,
+        epsilon: f64,
+    },
 }
 
 impl Choice {
@@ -40,7 +46,9 @@ impl Choice {
     pub fn learning_rate(self) -> f64 {
         match self {
             Self::Sgd { .. } => recipe::LEARNING_RATE,
-            Self::Adam { .. } | Self::AdamW { .. } => recipe::ADAM_LEARNING_RATE,
+            Self::Adam { .. } | Self::AdamW { .. } | Self::SparseAdam { .. } => {
+                recipe::ADAM_LEARNING_RATE
+            }
             Self::Adagrad { .. } => recipe::ADAGRAD_LEARNING_RATE,
         }
     }
@@ -66,6 +74,9 @@ impl Choice {
                 let adagrad = adagrad.initial_accumulator(initial_accumulator);
                 adagrad.weight_decay(weight_decay).into()
             }
+            Self::SparseAdam { beta1, beta2, epsilon } => {
+                SparseAdam::new(learning_rate).betas(beta1, beta2).epsilon(epsilon).into()
+            }
         }
     }
 }
@@ -87,7 +98,7 @@ pub struct Options {
     #[arg(
         long, value_name = "X", value_parser = numbers::fraction, help_heading = "Optimiser",
         help = format!(
-            "adam, adamw: decay rate of the mean of gradients [default: {}]",
+            "adam, adamw, sparse_adam: decay rate of the mean of gradients [default: {}]",
             recipe::BETA1
         ),
     )]
@@ -95,7 +106,7 @@ pub struct Options {
     #[arg(
         long, value_name = "X", value_parser = numbers::fraction, help_heading = "Optimiser",
         help = format!(
-            "adam, adamw: decay rate of the mean of squared gradients [default: {}]",
+            "adam, adamw, sparse_adam: decay rate of the mean of squared gradients [default: {}]",
             recipe::BETA2
         ),
     )]
@@ -103,8 +114,8 @@ pub struct Options {
     #[arg(
         long, value_name = "X", value_parser = numbers::above_zero, help_heading = "Optimiser",
         help = format!(
-            "adam, adamw, adagrad: added to the root that divides the step [default: {:?}, and {:?} \
-             for adagrad]",
+            "all but sgd: added to the root that divides the step [default: {:?}, and {:?} for \
+             adagrad]",
             recipe::ADAM_EPSILON,
             recipe::ADAGRAD_EPSILON
         ),
@@ -118,8 +129,8 @@ pub struct Options {
     #[arg(
         long, value_name = "X", value_parser = numbers::at_least_zero, help_heading = "Optimiser",
         help = format!(
-            "Weight decay, for the weights but not the biases; decoupled from the gradient in adamw \
-             [default: {}, and {} for adamw]",
+            "Weight decay, for the weights but not the biases; decoupled from the gradient in adamw, \
+             none in sparse_adam [default: {}, and {} for adamw]",
             recipe::WEIGHT_DECAY,
             recipe::ADAMW_WEIGHT_DECAY
         ),
@@ -157,6 +168,10 @@ impl Options {
                 initial_accumulator: initial_accumulator.unwrap_or(0.0),
                 weight_decay: decay(recipe::WEIGHT_DECAY),
             },
+            Optimiser::SparseAdam(_) => {
+                let (beta1, beta2) = of_adam();
+                Choice::SparseAdam { beta1, beta2, epsilon: adam_epsilon }
+            }
             other => anyhow::bail!("--optimiser {other} has no options here"),
         })
     }
@@ -168,10 +183,15 @@ impl Options {
         for (option, value, owners) in [
             ("--momentum", number(self.momentum), &["sgd"][..]),
             ("--nesterov", self.nesterov.then(String::new), &["sgd"]),
-            ("--beta1", number(self.beta1), &["adam", "adamw"]),
-            ("--beta2", number(self.beta2), &["adam", "adamw"]),
-            ("--epsilon", number(self.epsilon), &["adam", "adamw", "adagrad"]),
+            ("--beta1", number(self.beta1), &["adam", "adamw", "sparse_adam"]),
+            ("--beta2", number(self.beta2), &["adam", "adamw", "sparse_adam"]),
+            ("--epsilon", number(self.epsilon), &["adam", "adamw", "adagrad", "sparse_adam"]),
             ("--initial-accumulator", number(self.initial_accumulator), &["adagrad"]),
+            (
+                "--weight-decay",
+                number(self.weight_decay.filter(|&decay| decay > 0.0)),
+                &["sgd", "adam", "adamw", "adagrad"],
+            ),
         ] {
             if let Some(value) = value.filter(|_| !owners.contains(&name)) {
                 return Err(usage(format!(

@@ -16,7 +16,7 @@ use crate::{
         integer::{self, Of, QuadLists},
         maxout::Maxima,
         noise,
-        rows::{Chosen, Csr, Rows, RowsVisitor},
+        rows::{Rows, RowsVisitor},
         sparse::SparseRows,
     },
 };
@@ -32,6 +32,8 @@ pub(crate) struct Flow {
     sparse: SparseRows,
     /// Whether they are in this pass.
     is_sparse: bool,
+    /// Whether dense rows count as sparse ones too.
+    always_sparse: bool,
     /// The same, rounded to integers, if [`Self::prepare`] found that it is needed.
     quads: Vec<QuadLists>,
     /// z of each layer; for the output layer these are the logits.
@@ -63,6 +65,7 @@ impl Flow {
             quads: quads.collect::<Result<_, _>>()?,
             sparse: SparseRows::new(mlp.inputs()),
             is_sparse: false,
+            always_sparse: false,
             capacity: rows,
             widths,
         })
@@ -78,10 +81,10 @@ impl Flow {
         network: NetworkView<'_>,
         inputs: InputRows<'_>,
     ) -> Result<(), Error> {
-        match sparse_rows(network, inputs) {
-            Some(rows) => self.sparse.prepare(self.capacity, rows.lengths().sum())?,
-            None if thins_lists(network, 0) => self.prepare_lists()?,
-            None => (),
+        if self.takes_sparse(network, inputs) {
+            self.sparse.prepare(self.capacity, inputs.count().all)?;
+        } else if thins_lists(network, 0) {
+            self.prepare_lists()?;
         }
         self.prepare_integers(network)
     }
@@ -97,13 +100,11 @@ impl Flow {
         inputs: InputRows<'_>,
     ) -> Result<(), Error> {
         if site == 0 {
-            match sparse_rows(network, inputs) {
-                Some(rows) => {
-                    let longest = rows.lengths().max().unwrap_or(0);
-                    self.sparse.prepare(self.capacity, self.capacity.saturating_mul(longest))?;
-                }
-                None if thins_lists(network, 0) => self.prepare_lists()?,
-                None => (),
+            if self.takes_sparse(network, inputs) {
+                let longest = inputs.count().longest;
+                self.sparse.prepare(self.capacity, self.capacity.saturating_mul(longest))?;
+            } else if thins_lists(network, 0) {
+                self.prepare_lists()?;
             }
         }
         self.prepare_integers(network)
@@ -132,6 +133,17 @@ impl Flow {
     /// The same for predictions, which are refused if sums are not finite.
     pub fn watched(self) -> Self {
         Self { z: self.z.into_iter().map(Panels::watched).collect(), ..self }
+    }
+
+    /// The same, but dense rows count as sparse ones whose entries are the numbers other than 0.
+    pub fn always_sparse(self) -> Self {
+        Self { always_sparse: true, ..self }
+    }
+
+    /// Whether the rows go through this network as sparse rows.
+    #[inline]
+    pub fn takes_sparse(&self, network: NetworkView<'_>, rows: InputRows<'_>) -> bool {
+        (rows.is_sparse() || self.always_sparse) && !network.has_integers()
     }
 
     /// Checks that the network matches and that `rows` rows fit.
@@ -193,9 +205,10 @@ impl Flow {
         rows: InputRows<'_>,
         (bits, drawn): (InputBits<'_>, &Drawn),
     ) {
-        if let Some(rows) = sparse_rows(network, rows) {
+        if self.takes_sparse(network, rows) {
             self.is_sparse = true;
-            self.sparse.fill(keep_of(network, bits), bits, rows);
+            let keep = keep_of(network, bits);
+            rows.dispatch(FillSparse { to: &mut self.sparse, keep, bits, rows: rows.rows() });
             if let Some(factors) = drawn.factors() {
                 self.sparse.multiply(factors);
             }
@@ -411,10 +424,21 @@ impl RowsVisitor for Round<'_> {
     }
 }
 
-/// The rows, if they go through this network as sparse rows.
-#[inline]
-fn sparse_rows<'a>(network: NetworkView<'_>, rows: InputRows<'a>) -> Option<Chosen<'a, Csr<'a>>> {
-    if network.has_integers() { None } else { rows.csr() }
+/// [`SparseRows::fill`] as a visitor of the rows.
+struct FillSparse<'a> {
+    to: &'a mut SparseRows,
+    keep: Keep,
+    bits: InputBits<'a>,
+    rows: usize,
+}
+
+impl RowsVisitor for FillSparse<'_> {
+    type Output = ();
+
+    fn visit<R: Rows>(self, from: R) {
+        let Self { to, keep, bits, rows } = self;
+        to.fill(keep, bits, from, rows);
+    }
 }
 
 /// The keep rate of the inputs that these bits are for.

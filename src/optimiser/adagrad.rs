@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
-    Method, RuleVisitor, Schedule, checked,
+    Method, RuleVisitor, Schedule, Untouched, checked,
     gate::{self, Rates},
 };
 use crate::{
@@ -123,8 +123,8 @@ impl Method for Adagrad {
         Rates::FINITE.check(rate)
     }
 
-    fn leaves_untouched(&self) -> bool {
-        self.weight_decay == 0.0
+    fn untouched(&self) -> Untouched {
+        if self.weight_decay == 0.0 { Untouched::Same } else { Untouched::Changed }
     }
 
     fn rules<V: RuleVisitor>(&self, _: u64, rate: f64, p: f64, visitor: V) -> V::Output {

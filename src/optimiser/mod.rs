@@ -11,6 +11,7 @@ mod learning_rate;
 pub(crate) mod reference;
 mod schedule;
 mod sgd;
+mod sparse_adam;
 
 pub use adagrad::Adagrad;
 pub use adam::Adam;
@@ -18,6 +19,7 @@ pub use adamw::AdamW;
 pub use learning_rate::LearningRate;
 pub use schedule::{Phase, RateChange, Schedule};
 pub use sgd::Sgd;
+pub use sparse_adam::SparseAdam;
 
 use std::collections::BTreeMap;
 
@@ -48,9 +50,9 @@ pub(crate) trait Method {
     /// Checks that training can use learning rates of at most `rate`.
     fn check_rate(&self, rate: f64) -> Result<(), Error>;
 
-    /// Whether its steps leave every bit of a weight with the gradient 0, and of its state, as it is.
-    fn leaves_untouched(&self) -> bool {
-        false
+    /// What its steps do to a weight with the gradient 0, and to its state.
+    fn untouched(&self) -> Untouched {
+        Untouched::Changed
     }
 
     /// Runs `visitor` with the rules of step `t`, counted from 0, for the learning rate `rate`,
@@ -58,6 +60,18 @@ pub(crate) trait Method {
     fn rules<V: RuleVisitor>(&self, t: u64, rate: f64, p: f64, visitor: V) -> V::Output
     where
         Self: Sized;
+}
+
+/// What a step does to the weights of inputs that are active in no row of the batch, and to their state.
+/// Their gradient is 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Untouched {
+    /// It can change them.
+    Changed,
+    /// Its formula leaves every bit as it is.
+    Same,
+    /// It leaves them out, whatever the formula would do.
+    LeftOut,
 }
 
 /// Work that needs the update rules of a step, for weights and for biases.
@@ -145,6 +159,8 @@ optimisers! {
     AdamW => "adamw", usually AdamW::new(Schedule::constant(1e-3));
     /// Adagrad.
     Adagrad => "adagrad", usually Adagrad::new(Schedule::constant(1e-2));
+    /// Adam for sparse rows.
+    SparseAdam => "sparse_adam", usually SparseAdam::new(Schedule::constant(1e-3));
 }
 text_is_name!(Optimiser, "optimiser");
 
@@ -169,9 +185,9 @@ impl Optimiser {
         self.method().check_rate(rate)
     }
 
-    /// Whether its steps leave every bit of a weight with the gradient 0, and of its state, as it is.
-    pub(crate) fn leaves_untouched(&self) -> bool {
-        self.method().leaves_untouched()
+    /// What its steps do to a weight with the gradient 0, and to its state.
+    pub(crate) fn untouched(&self) -> Untouched {
+        self.method().untouched()
     }
 
     /// Names and values of all settings, as stored in checkpoints: the fields of a settings file,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
-    Method, RuleVisitor, Schedule, checked,
+    Method, RuleVisitor, Schedule, Untouched, checked,
     gate::{self, Rates},
 };
 use crate::{
@@ -119,8 +119,9 @@ impl Method for Sgd {
         Rates::FINITE.check(rate)
     }
 
-    fn leaves_untouched(&self) -> bool {
-        self.has_no_momentum() && self.weight_decay == 0.0
+    fn untouched(&self) -> Untouched {
+        let same = self.has_no_momentum() && self.weight_decay == 0.0;
+        if same { Untouched::Same } else { Untouched::Changed }
     }
 
     fn rules<V: RuleVisitor>(&self, t: u64, rate: f64, p: f64, visitor: V) -> V::Output {
@@ -164,6 +165,9 @@ impl super::reference::Formula for Sgd {
     fn step(&self, t: u64, decays: bool, w: f64, g: f64, state: &mut [f64]) -> f64 {
         let momentum = self.momentum.at(t);
         let g = if decays { g + self.weight_decay * w } else { g };
+        if self.has_no_momentum() {
+            return w - self.learning_rate.at(t) * g;
+        }
         state[0] = momentum * state[0] + g;
         let direction = if self.nesterov { g + momentum * state[0] } else { state[0] };
         w - self.learning_rate.at(t) * direction

@@ -72,13 +72,14 @@ fn all() -> Vec<Optimiser> {
     vec![
         Sgd::new(rate.clone()).into(),
         Sgd::new(rate.clone()).momentum(momentum.clone()).weight_decay(0.25).into(),
-        Sgd::new(rate).momentum(momentum).nesterov().weight_decay(0.25).into(),
+        Sgd::new(rate.clone()).momentum(momentum).nesterov().weight_decay(0.25).into(),
         adam.clone().into(),
         adam.weight_decay(0.25).into(),
         adamw.clone().weight_decay(0.0).into(),
         adamw.weight_decay(0.25).into(),
         adagrad.clone().into(),
         adagrad.weight_decay(0.25).into(),
+        SparseAdam::new(rate).betas(0.875, 0.96875).epsilon(1e-3).into(),
     ]
 }
 

@@ -89,6 +89,19 @@ impl Panels {
         Runs { data: &mut self.data.as_chunks_mut().0[..used], size: self.rows.max(1) }
     }
 
+    /// Writes rows of the same width over those from `first` on, which exist.
+    pub(crate) fn copy_rows(&mut self, first: usize, from: &Self) {
+        for n in 0..self.panels {
+            let to = &mut self.data.as_chunks_mut::<PANEL>().0[n * self.rows + first..];
+            to[..from.rows].copy_from_slice(from.panel(n));
+        }
+    }
+
+    /// The largest number of rows.
+    pub(crate) fn capacity(&self) -> usize {
+        self.data.len() / (self.panels * PANEL).max(1)
+    }
+
     /// Panel `n` of one row.
     pub(crate) fn at(&self, n: usize, row: usize) -> &Panel {
         &self.data.as_chunks().0[n * self.rows + row]

@@ -16,7 +16,7 @@ use crate::{
         ByInput, InputRows, Kept, LayerState, PANEL, Panel, Panels, ProductPath, Tiles, Unit,
         backward::BelowUnit,
         maxout::{self, Maxima},
-        sparse::{self, SparseColumns},
+        sparse::{self, SparseColumns, SparseRows},
         sparsity::{self, Sparsity},
         update::{self, Parameters, Rule, StepOptions, Sum},
         visit::{Active, LayerBelow, Operands},
@@ -30,10 +30,20 @@ pub(super) struct Backward {
     rows: usize,
     /// The first layer's inputs if they are sparse rows.
     columns: SparseColumns,
+    /// What the first layer needs of all rows of a batch that goes in chunks.
+    whole: Whole,
     /// The bias gradient of each layer, padded to whole panels.
     bias_gradients: Vec<AlignedBuffer<f32>>,
     /// One panel per tile, for the layer with the most tiles.
     squares: AlignedBuffer<f32>,
+}
+
+/// The first layer's inputs, which are sparse, and the gradient of its z: 4 bytes per row and output, where
+/// a gradient of the weights over earlier chunks would take 4 bytes per input and output.
+#[derive(Clone, Debug)]
+struct Whole {
+    rows: SparseRows,
+    dz: Panels,
 }
 
 /// How a layer's parameters are updated.
@@ -47,6 +57,8 @@ pub(super) struct LayerStep<'a> {
     pub state: &'a mut LayerState,
     /// The gradient of the weights over earlier parts of the batch.
     pub before: Option<&'a Tiles>,
+    /// Whether the parts of the batch were [kept](Backward::keep) instead: in the first layer.
+    pub whole: bool,
 }
 
 impl Backward {
@@ -57,18 +69,48 @@ impl Backward {
             by_input: PerThread::new(ByInput::with_capacity(rows)?),
             rows,
             columns: SparseColumns::default(),
+            whole: Whole {
+                rows: SparseRows::new(mlp.inputs()),
+                dz: Panels::with_capacity(0, mlp.layers[0].weights.outputs())?,
+            },
             bias_gradients: bias_gradients.collect::<Result<_, _>>()?,
             squares: AlignedBuffer::zeroed(tiles.unwrap_or(0) * PANEL)?,
         })
     }
 
-    /// Allocates the memory that the thread pool of this call and these rows, all or some at a time,
-    /// need.
-    pub fn prepare(&mut self, inputs: InputRows<'_>) -> Result<(), Error> {
-        if let Some(rows) = inputs.csr() {
-            self.columns.prepare(rows.lengths().sum())?;
-        }
+    /// Allocates the memory that the thread pool of this call needs.
+    pub fn prepare(&mut self) -> Result<(), Error> {
         self.by_input.prepare(|| ByInput::with_capacity(self.rows))
+    }
+
+    /// Allocates the memory that these rows need as sparse rows, in chunks that are updated as a whole or
+    /// not.
+    pub fn prepare_sparse(
+        &mut self,
+        mlp: &Mlp,
+        inputs: InputRows<'_>,
+        whole: bool,
+    ) -> Result<(), Error> {
+        let (rows, entries) = (inputs.rows(), inputs.count().all);
+        self.columns.prepare(entries)?;
+        if whole {
+            let Whole { rows: all, dz } = &mut self.whole;
+            all.prepare(rows, entries)?;
+            if dz.capacity() < rows {
+                *dz = Panels::with_capacity(rows, mlp.layers[0].weights.outputs())?;
+            }
+            dz.set_rows(rows);
+        }
+        Ok(())
+    }
+
+    /// Keeps what the first layer needs of a chunk, after those before it.
+    pub fn keep(&mut self, flow: &Flow) {
+        let Whole { rows, dz } = &mut self.whole;
+        if let Some(more) = flow.sparse_inputs() {
+            dz.copy_rows(rows.rows(), &flow.z[0]);
+            rows.extend(more);
+        }
     }
 
     /// Forgets the gradients of the batch before.
@@ -95,7 +137,7 @@ impl Backward {
         index: usize,
         step: LayerStep<'_>,
     ) -> bool {
-        let (activation, backward) = self.layer(pass, mlp, flow, index);
+        let (activation, backward) = self.layer(pass, mlp, flow, index, step.whole);
         let layer = &mut mlp.layers[index];
         let overflowed = activation.dispatch(Update {
             backward,
@@ -150,7 +192,7 @@ impl Backward {
         to: Sum<'_>,
     ) {
         let weights = &mlp.layers[index].weights;
-        let (activation, backward) = self.layer(pass, mlp, flow, index);
+        let (activation, backward) = self.layer(pass, mlp, flow, index, false);
         activation.dispatch(Collect { backward, weights, pending, to });
         self.spread(pass, flow, index);
     }
@@ -195,18 +237,20 @@ impl Backward {
         Ok(bias)
     }
 
-    /// What both forms need from layer `index`, and the activation of the layer below it.
+    /// What both forms need from layer `index`, and the activation of the layer below it. `whole` says
+    /// whether the operands are those that were kept from all parts of the batch.
     fn layer<'a>(
         &'a mut self,
         pass: Pass,
         mlp: &Mlp,
         flow: &'a mut Flow,
         index: usize,
+        whole: bool,
     ) -> (Activation, LayerBackward<'a>) {
         let (gradients_below, gradients) = self.bias_gradients.split_at_mut(index);
         let sparse = match flow.sparse_inputs() {
             Some(rows) if index == 0 => {
-                self.columns.transpose(rows);
+                self.columns.transpose(if whole { &self.whole.rows } else { rows });
                 true
             }
             _ => {
@@ -227,13 +271,14 @@ impl Backward {
         let below = maxima.map(Maxima::gradients_mut).or(below);
         // If there is no layer below, its activation is not used.
         let layer = &mlp.layers[index.saturating_sub(1)];
+        let dz = if whole { &self.whole.dz } else { &high[0] };
         let backward = LayerBackward {
             pass,
             operands: Operands {
                 x,
-                dz: &high[0],
+                dz,
                 outputs: mlp.layers[index].weights.outputs(),
-                path: ProductPath::of(high[0].rows(), mlp.layers[index].weights.outputs()),
+                path: ProductPath::of(dz.rows(), mlp.layers[index].weights.outputs()),
                 by_input: &self.by_input,
             },
             noise: layer.noise,
@@ -291,7 +336,7 @@ impl Update<'_> {
         let Self { mut backward, step, weights, bias } = self;
         let below = backward.below(unit);
         let LayerBackward { pass, operands, bias_gradient, squares, .. } = backward;
-        let LayerStep { updates, t, keep_of_inputs, state, before } = step;
+        let LayerStep { updates, t, keep_of_inputs, state, before, .. } = step;
         let options = updates.options(t, keep_of_inputs);
         let columns = match operands.x {
             Active::Sparse(columns) if updates.leaves_untouched() && before.is_none() => {

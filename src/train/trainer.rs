@@ -177,12 +177,17 @@ struct Chunk {
     first: bool,
     /// Whether the batch ends with them.
     last: bool,
+    /// Whether the update of the first layer takes all rows of the batch at once.
+    whole: bool,
 }
 
-/// Memory for the gradient of each layer's weights.
-fn gradients_of(mlp: &Mlp) -> Result<Vec<Tiles>, Error> {
-    let zeroed = |layer: &Layer| Tiles::zeroed(layer.weights.inputs(), layer.weights.outputs());
-    mlp.layers.iter().map(zeroed).collect()
+/// Memory for the gradient of each layer's weights, from layer `first` on.
+fn gradients_of(mlp: &Mlp, first: usize) -> Result<Vec<Tiles>, Error> {
+    let zeroed = |(index, layer): (usize, &Layer)| {
+        let inputs = if index < first { 0 } else { layer.weights.inputs() };
+        Tiles::zeroed(inputs, layer.weights.outputs())
+    };
+    mlp.layers.iter().enumerate().map(zeroed).collect()
 }
 
 impl Trainer {
@@ -224,7 +229,7 @@ impl Trainer {
         done: &mut dyn FnMut(Part),
     ) -> Result<(f32, f64), Error> {
         let complete = self.updates.needs_complete_gradient();
-        let found = self.each_chunk(batch, targets, done, |trainer, chunk, done| {
+        let found = self.each_chunk(batch, targets, true, done, |trainer, chunk, done| {
             if chunk.last && !complete {
                 trainer.update(chunk, done);
             } else {
@@ -249,8 +254,9 @@ impl Trainer {
         batch: &Batch<'_>,
         targets: Targets<'_>,
     ) -> Result<(f32, Vec<LayerGradient>), Error> {
-        let mut gradients = gradients_of(&self.mlp)?;
-        let (loss, _) = self.each_chunk(batch, targets, &mut |_| (), |trainer, chunk, done| {
+        let mut gradients = gradients_of(&self.mlp, 0)?;
+        let none = &mut |_| ();
+        let (loss, _) = self.each_chunk(batch, targets, false, none, |trainer, chunk, done| {
             trainer.collect(chunk, &mut gradients, done);
         })?;
         Ok((loss, self.with_biases(gradients)?))
@@ -267,24 +273,24 @@ impl Trainer {
 
     /// Runs the forward pass of each chunk of the batch, and `backward` after it. Returns the mean
     /// loss of the batch, which is finite when `backward` is called for the last chunk, and the sum of
-    /// the weights of its rows.
+    /// the weights of its rows. `updates` says whether `backward` updates parameters.
     fn each_chunk(
         &mut self,
         batch: &Batch<'_>,
         targets: Targets<'_>,
+        updates: bool,
         done: &mut dyn FnMut(Part),
         mut backward: impl FnMut(&mut Self, Chunk, &mut dyn FnMut(Part)),
     ) -> Result<(f32, f64), Error> {
         let weights = self.check(batch, targets)?;
-        self.flow.prepare((&self.mlp).into(), batch.inputs())?;
-        self.backward.prepare(batch.inputs())?;
+        let whole = self.prepare(batch, updates)?;
         self.backward.clear();
         self.activity.fill(Activity::default());
         done(Part::Check);
         let (rows, mut first, mut sum) = (batch.rows(), 0, 0.0);
         for part in batch.chunks(self.chunk_of(rows))? {
             let next = first + part.rows();
-            let chunk = Chunk { rows: part.rows(), first: first == 0, last: next == rows };
+            let chunk = Chunk { rows: part.rows(), first: first == 0, last: next == rows, whole };
             self.draw(&part)?;
             done(Part::Masks);
             self.forward(&part, targets.part(first..next), rows, done)?;
@@ -305,6 +311,29 @@ impl Trainer {
             first = next;
         }
         Ok(((sum / weights.total()) as f32, weights.total()))
+    }
+
+    /// Allocates the memory that a batch needs besides. Returns whether the first layer's part of the
+    /// backward pass waits for the last chunk, if this is to update parameters.
+    fn prepare(&mut self, batch: &Batch<'_>, updates: bool) -> Result<bool, Error> {
+        let (network, inputs) = (NetworkView::from(&self.mlp), batch.inputs());
+        self.flow.prepare(network, inputs)?;
+        self.backward.prepare()?;
+        let sparse = self.flow.takes_sparse(network, inputs);
+        let several = self.chunk_of(batch.rows()) < batch.rows();
+        let whole = sparse && several && updates && self.updates.leaves_untouched();
+        if sparse {
+            self.backward.prepare_sparse(&self.mlp, inputs, whole)?;
+        }
+        if several
+            && updates
+            && !whole
+            && let (Some(g), Some(layer)) = (self.gradients.first_mut(), self.mlp.layers.first())
+            && g.inputs() == 0
+        {
+            *g = Tiles::zeroed(layer.weights.inputs(), layer.weights.outputs())?;
+        }
+        Ok(whole)
     }
 
     /// Checks that all parameters are finite. The next step would check this first; this is for
@@ -389,12 +418,17 @@ impl Trainer {
         let pass = self.pass(chunk.rows);
         self.backward.begin(pass.isa, &self.flow);
         for index in (0..self.mlp.depth()).rev() {
+            let whole = chunk.whole && index == 0;
+            if whole {
+                self.backward.keep(&self.flow);
+            }
             let step = LayerStep {
                 updates: &self.updates,
                 t: self.step,
                 keep_of_inputs: self.mlp.keep_below(index),
                 state: &mut self.states[index],
-                before: self.gradients.get(index).filter(|_| !chunk.first),
+                before: self.gradients.get(index).filter(|_| !chunk.first && !whole),
+                whole,
             };
             let (mlp, flow) = (&mut self.mlp, &mut self.flow);
             if self.backward.update(pass, mlp, flow, index, step) {
@@ -411,6 +445,10 @@ impl Trainer {
         let pass = self.pass(chunk.rows);
         self.backward.begin(pass.isa, &self.flow);
         for (index, g) in gradients.iter_mut().enumerate().rev() {
+            if chunk.whole && index == 0 {
+                self.backward.keep(&self.flow);
+                break;
+            }
             let (mlp, flow) = (&self.mlp, &mut self.flow);
             let pending = self.states[index].pending.as_chunks().0;
             self.backward.collect(pass, mlp, flow, index, pending, Sum { g, add: !chunk.first });

@@ -3,7 +3,7 @@
 use super::{Averaging, MaxNorm, Provenance};
 use crate::{
     error::Error,
-    optimiser::{LearningRate, Optimiser, RuleVisitor},
+    optimiser::{LearningRate, Optimiser, RuleVisitor, Untouched},
     rate::Keep,
     thin::{
         average,
@@ -73,9 +73,17 @@ impl Updates {
         self.clip_norm.is_some() || self.l1 > 0.0
     }
 
-    /// Whether a step leaves every bit of a weight with the gradient 0, and of its state, as it is.
+    /// Whether a step can leave out the weights of inputs that are active in no row of the batch.
     pub fn leaves_untouched(&self) -> bool {
-        self.optimiser.leaves_untouched() && self.max_norm.is_none() && self.average.is_none()
+        self.optimiser.untouched() != Untouched::Changed
+            && self.max_norm.is_none()
+            && self.average.is_none()
+            && !self.needs_complete_gradient()
+    }
+
+    /// Whether it does so whatever the formula would do to them.
+    pub fn leaves_out(&self) -> bool {
+        self.optimiser.untouched() == Untouched::LeftOut
     }
 
     /// The factor of the sum of a layer's |w| in the penalty: in terms of w', it is that of |w'| = |w| / p.
@@ -104,6 +112,9 @@ impl Updates {
     /// Checks that training can use every setting, for layers whose inputs have these keep rates.
     pub fn check(&self, keeps: &[Keep]) -> Result<(), Error> {
         self.optimiser.check(1.0)?;
+        if self.leaves_out() && !self.leaves_untouched() {
+            return Err(Error::EveryWeight { optimiser: self.optimiser.name() });
+        }
         if let Some(average) = self.average {
             average.check()?;
         }

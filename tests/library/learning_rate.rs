@@ -3,7 +3,8 @@
 use thinnet::{
     checkpoint::Contents,
     train::{
-        Adagrad, Adam, AdamW, LearningRate, Optimiser, Schedule, Sgd, Trainer, TrainerBuilder,
+        Adagrad, Adam, AdamW, LearningRate, Optimiser, Schedule, Sgd, SparseAdam, Trainer,
+        TrainerBuilder,
     },
 };
 
@@ -13,13 +14,14 @@ use crate::{
 };
 
 /// Every optimiser, with settings that matter beside the learning rate.
-fn optimisers(rate: Schedule) -> [Optimiser; 4] {
+fn optimisers(rate: Schedule) -> [Optimiser; 5] {
     let momentum = Schedule::constant(0.9);
     [
         Sgd::new(rate.clone()).momentum(momentum).weight_decay(1e-3).into(),
         Adam::new(rate.clone()).weight_decay(1e-3).into(),
         AdamW::new(rate.clone()).weight_decay(0.1).into(),
-        Adagrad::new(rate).initial_accumulator(0.1).into(),
+        Adagrad::new(rate.clone()).initial_accumulator(0.1).into(),
+        SparseAdam::new(rate).into(),
     ]
 }
 

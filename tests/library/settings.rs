@@ -13,7 +13,8 @@ use thinnet::{
     nn::{Activation, Initialisation, Loss, Mlp, MlpBuilder},
     predict::MonteCarlo,
     train::{
-        Adagrad, Adam, AdamW, Averaging, MaxNorm, Optimiser, Schedule, Sgd, Trainer, TrainerBuilder,
+        Adagrad, Adam, AdamW, Averaging, MaxNorm, Optimiser, Schedule, Sgd, SparseAdam, Trainer,
+        TrainerBuilder,
     },
 };
 
@@ -244,10 +245,14 @@ fn optimisers_come_back() {
     bad(Adam::default().betas(0.9, 1.0));
     bad(AdamW::default().epsilon(0.0));
     bad(Adagrad::default().initial_accumulator(-1.0));
+    bad(SparseAdam::default().betas(1.0, 0.9));
+    // It is divided by sqrt(1 - beta2) in the first step.
+    bad(SparseAdam::default().epsilon(1e38));
     // What is left out is as in PyTorch.
     assert_eq!(serde_json::from_str::<Adam>("{}").unwrap(), Adam::default());
     assert_eq!(serde_json::from_str::<AdamW>("{}").unwrap(), AdamW::default());
     assert_eq!(serde_json::from_str::<Adagrad>("{}").unwrap(), Adagrad::default());
+    assert_eq!(serde_json::from_str::<SparseAdam>("{}").unwrap(), SparseAdam::default());
     for optimiser in Optimiser::ALL {
         let json = serde_json::to_string(optimiser).unwrap();
         assert!(json.starts_with(&format!(r#"{{"kind":"{optimiser}","learning_rate":"#)), "{json}");

@@ -151,8 +151,8 @@ pub struct Arguments {
         long, value_name = "X", value_parser = numbers::at_least_zero,
         help_heading = "Optimiser",
         help = format!(
-            "Learning rate at the first step [default: {} for sgd, {} for adam and adamw, {} for \
-             adagrad]",
+            "Learning rate at the first step [default: {} for sgd, {} for adam, adamw and sparse_adam, \
+             {} for adagrad]",
             recipe::LEARNING_RATE,
             recipe::ADAM_LEARNING_RATE,
             recipe::ADAGRAD_LEARNING_RATE
@@ -194,7 +194,7 @@ pub struct Arguments {
         help_heading = "Optimiser",
         help = format!(
             "The same bound in the paper's form: C times the keep rate of the layer's inputs \
-             [default: {}]",
+             [default: {}; not with sparse_adam]",
             recipe::MAX_NORM_PAPER
         ),
     )]
@@ -256,14 +256,16 @@ impl Arguments {
     /// An option is given that the optimiser or the loss does not have, or that the schedule does not
     /// allow.
     pub fn plan(&self) -> anyhow::Result<Plan> {
-        let optimiser = self.options.choose(&self.optimiser, self.schedule)?;
+        let choice = self.options.choose(&self.optimiser, self.schedule)?;
         self.objective.check(self.loss)?;
-        let max_norm = match (self.no_max_norm, self.max_norm) {
-            (true, _) => None,
-            (false, Some(c)) => Some(MaxNorm::Engine(c)),
-            (false, None) => {
-                Some(MaxNorm::Paper(self.max_norm_paper.unwrap_or(recipe::MAX_NORM_PAPER)))
-            }
+        // It leaves out weights, so it does not support max-norm.
+        let usual = (!matches!(choice, optimiser::Choice::SparseAdam { .. }))
+            .then_some(MaxNorm::Paper(recipe::MAX_NORM_PAPER));
+        let max_norm = match (self.max_norm, self.max_norm_paper) {
+            _ if self.no_max_norm => None,
+            (Some(c), _) => Some(MaxNorm::Engine(c)),
+            (None, Some(c)) => Some(MaxNorm::Paper(c)),
+            (None, None) => usual,
         };
         Ok(Plan {
             hidden: self.hidden.0.clone(),
@@ -275,9 +277,9 @@ impl Arguments {
             initialisation: self.initialisation,
             batch: self.batch,
             epochs: self.epochs,
-            learning_rate: self.learning_rate.unwrap_or(optimiser.learning_rate()),
+            learning_rate: self.learning_rate.unwrap_or(choice.learning_rate()),
             schedule: self.schedule,
-            optimiser,
+            optimiser: choice,
             objective: self.objective.clone(),
             loss: self.loss,
             max_norm,

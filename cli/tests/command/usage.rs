@@ -184,6 +184,7 @@ fn settings_reach_the_trainer() {
         ("adam", &["--beta1=0.5", "--beta2=0.9", "--epsilon=0.01", "--weight-decay=0.01"][..]),
         ("adamw", &["--beta1=0.5", "--beta2=0.9", "--epsilon=0.01", "--weight-decay=0"]),
         ("adagrad", &["--initial-accumulator=0.1", "--epsilon=0.1", "--weight-decay=0.01"]),
+        ("sparse_adam", &["--beta1=0.5", "--beta2=0.9", "--epsilon=0.01"]),
     ] {
         let name = format!("--optimiser={optimiser}");
         let base = report(folder.path(), &[&name]);
@@ -404,6 +405,14 @@ fn wrong_arguments_give_one_line_that_names_them() {
         (
             &["train", "--optimiser", "adamw", "--initial-accumulator", "0.5"],
             "--initial-accumulator 0.5 cannot be used with --optimiser adamw",
+        ),
+        (
+            &["train", "--optimiser", "sparse_adam", "--weight-decay", "0.5"],
+            "--weight-decay 0.5 cannot be used with --optimiser sparse_adam: expected --optimiser sgd or adam",
+        ),
+        (
+            &["train", "--optimiser", "sparse_adam", "--max-norm", "1"],
+            "sparse_adam leaves out the weights of inputs that are 0, so it does not support max-norm",
         ),
         (
             &["train", "--optimiser", "adam", "--schedule", "paper"],

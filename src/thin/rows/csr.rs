@@ -92,6 +92,12 @@ impl Rows for Csr<'_> {
     fn panel<L: Lanes>(self, l: L, row: usize, n: usize) -> [L::F; VECTORS] {
         load(l, &self.spread(row, n))
     }
+
+    #[inline(always)]
+    fn entries(self, row: usize) -> impl Iterator<Item = (u32, f32)> {
+        let (columns, values) = self.at(row);
+        columns.iter().copied().zip(values.iter().copied())
+    }
 }
 
 impl Finiteness for Csr<'_> {

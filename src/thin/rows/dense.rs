@@ -34,6 +34,12 @@ impl Rows for MatrixView<'_> {
         panel[..row.len()].copy_from_slice(row);
         load_from(l, &panel, 0)
     }
+
+    #[inline(always)]
+    fn entries(self, row: usize) -> impl Iterator<Item = (u32, f32)> {
+        // Inputs are counted in 32 bits where rows are sparse.
+        (0..).zip(self.at(row)).filter(|&(_, &x)| x != 0.0).map(|(column, &x)| (column, x))
+    }
 }
 
 impl Finiteness for MatrixView<'_> {

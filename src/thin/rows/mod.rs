@@ -20,6 +20,8 @@ pub(crate) trait Rows: Copy + Sync {
     fn push<L: Lanes>(self, l: L, row: usize, b: usize, entries: Entries, to: &mut ListWriter<'_>);
     /// Panel `n` of a row, and 0 after the row's end.
     fn panel<L: Lanes>(self, l: L, row: usize, n: usize) -> [L::F; VECTORS];
+    /// The columns, ascending, and the values of all numbers of a row that can be other than 0.
+    fn entries(self, row: usize) -> impl Iterator<Item = (u32, f32)>;
 }
 
 /// Whether the numbers of rows are finite.
@@ -129,13 +131,15 @@ impl<'a> InputRows<'a> {
         }
     }
 
-    /// The rows, if they are sparse.
+    /// Whether the rows are sparse.
     #[inline]
-    pub(crate) fn csr(self) -> Option<Chosen<'a, Csr<'a>>> {
-        match self.kind {
-            Kind::Dense(_) => None,
-            Kind::Csr(rows) => Some(Chosen { rows, chosen: self.chosen }),
-        }
+    pub(crate) fn is_sparse(&self) -> bool {
+        matches!(self.kind, Kind::Csr(_))
+    }
+
+    /// The number of entries of all rows, and of the longest.
+    pub(crate) fn count(self) -> EntryCount {
+        self.dispatch(Count(self.rows()))
     }
 
     /// Calls the visitor with the rows of this kind.
@@ -198,22 +202,29 @@ impl<'a> Chosen<'_, MatrixView<'a>> {
     }
 }
 
-impl<'a> Chosen<'_, Csr<'a>> {
-    /// The number of rows.
-    #[inline(always)]
-    pub(crate) fn rows(&self) -> usize {
-        self.chosen.map_or(self.rows.rows(), <[u32]>::len)
-    }
+/// The number of numbers that can be other than 0.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct EntryCount {
+    /// Of all rows.
+    pub all: usize,
+    /// Of the row that has the most.
+    pub longest: usize,
+}
 
-    /// The columns and values of a row that is known to exist.
-    #[inline(always)]
-    pub(crate) fn at(&self, row: usize) -> (&'a [u32], &'a [f32]) {
-        self.rows.at(self.index(row))
-    }
+/// Counts the entries of so many rows.
+struct Count(usize);
 
-    /// The number of entries of each row.
-    pub(crate) fn lengths(&self) -> impl Iterator<Item = usize> {
-        (0..self.rows()).map(|row| self.at(row).0.len())
+impl RowsVisitor for Count {
+    type Output = EntryCount;
+
+    fn visit<R: Rows>(self, rows: R) -> EntryCount {
+        let mut count = EntryCount::default();
+        for row in 0..self.0 {
+            let entries = rows.entries(row).count();
+            count.all += entries;
+            count.longest = count.longest.max(entries);
+        }
+        count
     }
 }
 
@@ -241,6 +252,11 @@ impl<R: Rows> Rows for Chosen<'_, R> {
     #[inline(always)]
     fn panel<L: Lanes>(self, l: L, row: usize, n: usize) -> [L::F; VECTORS] {
         self.rows.panel(l, self.index(row), n)
+    }
+
+    #[inline(always)]
+    fn entries(self, row: usize) -> impl Iterator<Item = (u32, f32)> {
+        self.rows.entries(self.index(row))
     }
 }
 

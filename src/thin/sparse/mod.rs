@@ -11,10 +11,7 @@ pub(crate) mod update;
 
 pub(crate) use columns::SparseColumns;
 
-use super::{
-    InputBits, PANEL, ThinningBits,
-    rows::{Chosen, Csr},
-};
+use super::{InputBits, PANEL, ThinningBits, rows::Rows};
 use crate::{
     error::Error,
     mask::Factors,
@@ -85,14 +82,22 @@ impl SparseRows {
         (&self.inputs[range.clone()], &self.values[range])
     }
 
+    /// Appends the rows of another. There is [room](Self::prepare) for them.
+    pub(crate) fn extend(&mut self, from: &Self) {
+        for row in 0..from.rows() {
+            let (inputs, values) = from.at(row);
+            inputs.iter().zip(values).for_each(|(&input, &value)| self.push(input, value));
+            self.end_row();
+        }
+    }
+
     /// Takes over data rows: the elements that are non-zero and kept, times 1/p. There is
     /// [room](Self::prepare) for them.
-    pub(crate) fn fill(&mut self, keep: Keep, bits: InputBits<'_>, from: Chosen<'_, Csr<'_>>) {
+    pub(crate) fn fill(&mut self, keep: Keep, bits: InputBits<'_>, from: impl Rows, rows: usize) {
         self.clear();
         let scale = keep.scale();
-        for row in 0..from.rows() {
-            let (columns, values) = from.at(row);
-            for (&input, &x) in columns.iter().zip(values) {
+        for row in 0..rows {
+            for (input, x) in from.entries(row) {
                 // NaN is not zero.
                 if x != 0.0 && bits.keeps(row, input as usize) {
                     self.push(input, x * scale);

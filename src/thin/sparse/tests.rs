@@ -9,6 +9,7 @@ use crate::{
     thin::{
         Element, Gaps, InputRows, Lists, Panels, Tiles,
         forward::{self, Floats, Scale},
+        rows::Csr,
         tests::{numbers, padded, serial},
     },
 };
@@ -31,10 +32,30 @@ fn entries(x: &[f32], width: usize) -> (Vec<usize>, Vec<u32>, Vec<f32>) {
 fn sparse(x: &[f32], width: usize) -> SparseRows {
     let (starts, columns, values) = entries(x, width);
     let csr = Csr { starts: &starts, columns: &columns, values: &values, width };
-    let rows = InputRows::from(csr).csr().unwrap();
+    let rows = InputRows::from(csr);
+    let count = rows.count();
+    assert_eq!(count.all, values.len());
     let mut sparse = SparseRows::new(width);
-    sparse.prepare(rows.rows(), rows.lengths().sum()).unwrap();
-    sparse.fill(Keep::ONE, InputBits::All, rows);
+    sparse.prepare(rows.rows(), count.all).unwrap();
+    sparse.fill(Keep::ONE, InputBits::All, csr, rows.rows());
+    // Dense rows have fewer entries, but the same that are not 0.
+    let dense = InputRows::from(MatrixView::new(x, rows.rows(), width).unwrap());
+    let mut same = SparseRows::new(width);
+    let count = dense.count();
+    assert_eq!(count.all, x.iter().filter(|&&x| x != 0.0).count());
+    same.prepare(rows.rows(), count.all).unwrap();
+    same.fill(Keep::ONE, InputBits::All, dense.dense().unwrap(), rows.rows());
+    let all = |sparse: &SparseRows| {
+        let row = |row| (sparse.at(row).0.to_vec(), sparse.at(row).1.to_vec());
+        (0..sparse.rows()).map(row).collect::<Vec<_>>()
+    };
+    assert_eq!(all(&same), all(&sparse));
+    // Halves of the rows, one after the other.
+    let mut both = SparseRows::new(width);
+    both.prepare(2 * rows.rows(), 2 * sparse.entries()).unwrap();
+    both.extend(&sparse);
+    both.extend(&same);
+    assert_eq!(all(&both), [all(&sparse), all(&same)].concat());
     sparse
 }
 

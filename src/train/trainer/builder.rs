@@ -373,6 +373,7 @@ impl TrainerBuilder {
         }
         let (widths, rows) = (mlp.widths(), max_rows.min(chunk + chunk / 2));
         let flow = Flow::with_capacity(&mlp, rows)?;
+        let flow = if updates.leaves_out() { flow.always_sparse() } else { flow };
         let state = |(layer, keep): (&Layer, Keep)| {
             let (inputs, outputs) = (layer.weights.inputs(), layer.weights.outputs());
             LayerState::new(inputs, outputs, &updates.states(keep), &updates.average_states())
@@ -390,7 +391,12 @@ impl TrainerBuilder {
             .collect::<Result<_, Error>>()?;
         let backward = Backward::with_capacity(&mlp, rows)?;
         let complete = updates.needs_complete_gradient();
-        let gradients = if complete || max_rows > rows { gradients_of(&mlp)? } else { Vec::new() };
+        let gradients = if complete || max_rows > rows {
+            // That of the first layer gets memory when it is needed: not for sparse rows.
+            gradients_of(&mlp, usize::from(!complete))?
+        } else {
+            Vec::new()
+        };
         let blocks =
             if complete { gradients.iter().map(Tiles::blocks).max().unwrap_or(0) } else { 0 };
         Ok(Trainer {

@@ -34,6 +34,7 @@ impl Trainer {
                 keep_of_inputs: self.mlp.keep_below(index),
                 state: &mut self.states[index],
                 before: Some(&self.gradients[index]),
+                whole: false,
             };
             if self.backward.apply(pass, &mut self.mlp, &mut self.flow, index, step) {
                 self.overflowed = Some((index, self.step));

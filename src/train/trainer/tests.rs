@@ -31,13 +31,14 @@ impl Trainer {
     pub(super) fn forward_whole(&mut self, batch: &Batch<'_>, targets: Targets<'_>) -> f32 {
         let rows = batch.rows();
         self.backward.clear();
+        self.prepare(batch, true).unwrap();
         self.forward(batch, targets, rows, &mut |_| ()).unwrap();
         let losses = self.losses[..rows].iter().map(|&loss| f64::from(loss));
         (losses.sum::<f64>() / rows as f64) as f32
     }
 
     pub(super) fn update_whole(&mut self, rows: usize) {
-        self.update(Chunk { rows, first: true, last: true }, &mut |_| ());
+        self.update(Chunk { rows, first: true, last: true, whole: false }, &mut |_| ());
     }
 
     /// The same by the complete gradient, where the options need it.
@@ -45,15 +46,23 @@ impl Trainer {
         if !self.updates.needs_complete_gradient() {
             return self.update_whole(rows);
         }
-        let mut gradients = gradients_of(&self.mlp).unwrap();
-        self.collect(Chunk { rows, first: true, last: true }, &mut gradients, &mut |_| ());
+        let mut gradients = gradients_of(&self.mlp, 0).unwrap();
+        self.collect(
+            Chunk { rows, first: true, last: true, whole: false },
+            &mut gradients,
+            &mut |_| (),
+        );
         self.gradients = gradients;
         self.update_by_complete_gradient(rows, &mut |_| ()).unwrap();
     }
 
     fn collect_whole(&mut self, rows: usize) -> Vec<LayerGradient> {
-        let mut gradients = gradients_of(&self.mlp).unwrap();
-        self.collect(Chunk { rows, first: true, last: true }, &mut gradients, &mut |_| ());
+        let mut gradients = gradients_of(&self.mlp, 0).unwrap();
+        self.collect(
+            Chunk { rows, first: true, last: true, whole: false },
+            &mut gradients,
+            &mut |_| (),
+        );
         self.with_biases(gradients).unwrap()
     }
 }
@@ -371,7 +380,7 @@ fn left_in_place(isa: Isa) {
                     pool.install(|| {
                         let inputs = batch.inputs();
                         trainer.flow.prepare((&trainer.mlp).into(), inputs).unwrap();
-                        trainer.backward.prepare(inputs).unwrap();
+                        trainer.backward.prepare().unwrap();
                         trainer.draw(&batch).unwrap();
                         let states = Some(&trainer.states[..]);
                         let view = NetworkView { states, backward: true, ..(&trainer.mlp).into() };
@@ -379,7 +388,7 @@ fn left_in_place(isa: Isa) {
                         trainer.flow.enter(pass, view, inputs, (drawn, &trainer.drawn[0]));
                         let drawn = |site: usize| &trainer.drawn[site];
                         let depth = trainer.mlp.depth();
-                        let mut gradients = gradients_of(&trainer.mlp).unwrap();
+                        let mut gradients = gradients_of(&trainer.mlp, 0).unwrap();
                         let mut left = Vec::new();
                         for layer in 0..depth {
                             trainer.flow.forward(pass, view, layer..layer + 1, drawn, |_| ());
