@@ -443,6 +443,14 @@ pub enum Error {
         /// The column after it, which is not larger.
         column: u32,
     },
+    /// A sparse row has several entries of the same column.
+    #[error("column {column} occurs twice in sparse row {row}: expected each column at most once")]
+    SparseDuplicate {
+        /// The row, from 0.
+        row: usize,
+        /// The column.
+        column: u32,
+    },
     /// A column of a sparse row does not exist.
     #[error("column {column} in sparse row {row}: expected a column below {columns}")]
     SparseColumn {

@@ -27,27 +27,26 @@ pub(crate) fn zeros<T: Zeroable + Clone>(
 
 /// Appends an element; `what` names the elements in the error.
 pub(crate) fn push<T>(what: &'static str, elements: &mut Vec<T>, element: T) -> Result<(), Error> {
-    let len = elements.len() + 1;
-    elements.try_reserve(1).map_err(|_| Error::TooLarge { what, shape: [1, len] })?;
+    reserve_more(what, elements, 1)?;
     elements.push(element);
     Ok(())
 }
 
-/// Makes room for at least `len` elements in all; `what` names the elements in the error.
-pub(crate) fn at_least<T>(
-    what: &'static str,
-    elements: &mut Vec<T>,
-    len: usize,
-) -> Result<(), Error> {
-    let more = len.saturating_sub(elements.len());
-    elements.try_reserve(more).map_err(|_| Error::TooLarge { what, shape: [1, len] })
-}
-
-/// Appends an element for which there is room: see [`at_least`].
+/// Appends an element for which there is room: see [`reserve_more`].
 #[inline(always)]
 pub(crate) fn push_within<T>(elements: &mut Vec<T>, element: T) {
     debug_assert!(elements.len() < elements.capacity(), "no room was made for an element");
     elements.push(element);
+}
+
+/// Makes room for `more` elements; `what` names the elements in the error.
+pub(crate) fn reserve_more<T>(
+    what: &'static str,
+    elements: &mut Vec<T>,
+    more: usize,
+) -> Result<(), Error> {
+    let len = elements.len().saturating_add(more);
+    elements.try_reserve(more).map_err(|_| Error::TooLarge { what, shape: [1, len] })
 }
 
 /// Checks that this many bytes can be allocated now. Called before parsing or writing

@@ -1,6 +1,10 @@
 //! Sparse rows.
 
+mod builder;
+
 use std::{fmt, ops::Range};
+
+pub use builder::CsrBuilder;
 
 use crate::{
     error::{Error, at_most, below, same_size},
@@ -165,6 +169,11 @@ impl CsrMatrix {
     ) -> Result<Self, Error> {
         CsrView::new(&starts, &column_indices, &values, columns)?;
         Ok(Self { starts, columns: column_indices, values, width: columns })
+    }
+
+    /// Builds such rows one by one, with `columns` columns.
+    pub fn builder(columns: usize) -> CsrBuilder {
+        CsrBuilder::new(columns)
     }
 
     /// The number of rows.

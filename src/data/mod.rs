@@ -1,5 +1,5 @@
 //! Data sets: readers for IDX, NPY and svmlight files, the embedded digits, held-out rows, and
-//! batches in a seeded order. Batches of dense or sparse rows.
+//! batches in a seeded order. Batches of dense or sparse rows; hashed features.
 
 mod batch;
 mod batches;
@@ -8,8 +8,10 @@ mod dataset;
 #[cfg(feature = "digits")]
 mod digits;
 mod gzip;
+mod hashed;
 mod hold_out;
 pub mod idx;
+mod murmur;
 pub mod npy;
 mod shuffle;
 mod source;
@@ -18,8 +20,9 @@ mod targets;
 
 pub use batch::Batch;
 pub use batches::{BatchIter, Batches};
-pub use csr::{CsrMatrix, CsrView};
+pub use csr::{CsrBuilder, CsrMatrix, CsrView};
 pub use dataset::{Dataset, MAX_CLASSES, Split};
+pub use hashed::{FeatureHasher, MAX_HASHED_COLUMNS};
 pub use shuffle::epoch_order;
 pub use source::MAX_ELEMENTS;
 pub use targets::OwnedTargets;

@@ -22,6 +22,7 @@ mod fit;
 mod formats;
 mod gaussian;
 mod hard_numbers;
+mod hashed;
 mod idioms;
 mod in_training;
 mod integer;

@@ -9,7 +9,7 @@ use serde::{
 };
 use thinnet::{
     Isa, Keep,
-    data::Split,
+    data::{FeatureHasher, Split},
     nn::{Activation, Initialisation, Loss, Mlp, MlpBuilder},
     predict::MonteCarlo,
     train::{
@@ -34,6 +34,22 @@ fn comes_back<T: Serialize + DeserializeOwned + PartialEq + Debug>(x: T, json: &
 fn refused<T: DeserializeOwned + Debug>(json: &str, part: &str) {
     let message = serde_json::from_str::<T>(json).unwrap_err().to_string();
     assert!(message.contains(part), "{message}");
+}
+
+#[test]
+fn hashed_features_come_back() {
+    let hasher = FeatureHasher::new(1024).unwrap();
+    comes_back(hasher, r#"{"columns":1024,"signed":true}"#);
+    comes_back(hasher.unsigned(), r#"{"columns":1024,"signed":false}"#);
+    assert_eq!(serde_json::from_str::<FeatureHasher>(r#"{"columns":1024}"#).unwrap(), hasher);
+    refused::<FeatureHasher>(
+        r#"{"columns":0}"#,
+        "columns of hashed features: expected at least one",
+    );
+    refused::<FeatureHasher>(
+        r#"{"columns":2147483648}"#,
+        "expected at most 2147483647, got 2147483648",
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::SparseRows;
 use crate::{
     error::Error,
-    memory::{at_least, push_within},
+    memory::{push_within, reserve_more},
     thin::PANEL,
 };
 
@@ -50,11 +50,11 @@ impl SparseColumns {
             return Err(Error::TooLarge { what, shape: [1, entries] });
         }
         self.clear();
-        at_least(what, &mut self.order, entries)?;
-        at_least(what, &mut self.row_of, entries)?;
-        at_least(what, &mut self.entries, entries)?;
-        at_least(what, &mut self.inputs, entries)?;
-        at_least(what, &mut self.blocks, entries)
+        reserve_more(what, &mut self.order, entries)?;
+        reserve_more(what, &mut self.row_of, entries)?;
+        reserve_more(what, &mut self.entries, entries)?;
+        reserve_more(what, &mut self.inputs, entries)?;
+        reserve_more(what, &mut self.blocks, entries)
     }
 
     fn clear(&mut self) {

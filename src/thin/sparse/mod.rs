@@ -15,7 +15,7 @@ use super::{InputBits, PANEL, ThinningBits, rows::Rows};
 use crate::{
     error::Error,
     mask::Factors,
-    memory::{at_least, push_within},
+    memory::{push_within, reserve_more},
     rate::Keep,
 };
 
@@ -43,9 +43,9 @@ impl SparseRows {
     /// There is not enough memory.
     pub(crate) fn prepare(&mut self, rows: usize, entries: usize) -> Result<(), Error> {
         self.clear();
-        at_least("sparse rows", &mut self.ends, rows)?;
-        at_least("entries of sparse rows", &mut self.inputs, entries)?;
-        at_least("entries of sparse rows", &mut self.values, entries)
+        reserve_more("sparse rows", &mut self.ends, rows)?;
+        reserve_more("entries of sparse rows", &mut self.inputs, entries)?;
+        reserve_more("entries of sparse rows", &mut self.values, entries)
     }
 
     fn clear(&mut self) {
