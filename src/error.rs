@@ -461,7 +461,20 @@ pub enum Error {
         /// The number of columns.
         columns: usize,
     },
-    /// A number of a row that a metric cannot use.
+    /// A column of TF-IDF in a file that is used by more rows than there are.
+    #[error(
+        "column {column} has {frequency} rows out of {rows} in the frequencies of TF-IDF: expected at \
+         most {rows}"
+    )]
+    DocumentFrequency {
+        /// The column.
+        column: usize,
+        /// The number of training rows that use it.
+        frequency: u64,
+        /// The number of training rows.
+        rows: u64,
+    },
+    /// A number of a row that cannot be used, for example by a metric.
     #[error("{what} at row {row}{}: expected {expected}, got {value:?}", column_text(*column))]
     RowNumber {
         /// Which number.

@@ -124,6 +124,30 @@ impl<'a> CsrView<'a> {
         Ok(Self { rows: self.rows.part(rows) })
     }
 
+    /// Checks all entries; the first one that is not allowed is an error with its row and column.
+    pub(super) fn check_entries(
+        &self,
+        what: &'static str,
+        expected: &'static str,
+        allowed: impl Fn(u32, f32) -> bool,
+    ) -> Result<(), Error> {
+        for row in 0..self.rows() {
+            let (columns, values) = self.rows.at(row);
+            let mut entries = columns.iter().zip(values);
+            if let Some((&column, &value)) = entries.find(|entry| !allowed(*entry.0, *entry.1)) {
+                let (column, value) = (Some(column as usize), value.into());
+                return Err(Error::RowNumber { what, row, column, value, expected });
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that all values are counts: finite and not negative.
+    pub(super) fn check_counts(&self) -> Result<(), Error> {
+        let is_count = |_, x: f32| x.is_finite() && x >= 0.0;
+        self.check_entries("count", "a finite number of at least 0", is_count)
+    }
+
     /// The rows as the products take them.
     #[inline]
     pub(super) fn inner(self) -> Csr<'a> {
@@ -190,6 +214,19 @@ impl CsrMatrix {
     pub fn view(&self) -> CsrView<'_> {
         let Self { starts, columns, values, width } = self;
         CsrView { rows: Csr { starts, columns, values, width: *width } }
+    }
+
+    /// The values of all entries, row by row.
+    pub fn values_mut(&mut self) -> &mut [f32] {
+        &mut self.values
+    }
+
+    /// Calls `f` with the columns and values of each row.
+    pub(super) fn for_each_row(&mut self, mut f: impl FnMut(&[u32], &mut [f32])) {
+        for bounds in self.starts.windows(2) {
+            let range = bounds[0]..bounds[1];
+            f(&self.columns[range.clone()], &mut self.values[range]);
+        }
     }
 
     /// The starts, the column indices and the values, as given to [`Self::new`].

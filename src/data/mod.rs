@@ -1,5 +1,5 @@
 //! Data sets: readers for IDX, NPY and svmlight files, the embedded digits, held-out rows, and
-//! batches in a seeded order. Batches of dense or sparse rows; hashed features.
+//! batches in a seeded order. Batches of dense or sparse rows; hashed features, TF-IDF.
 
 mod batch;
 mod batches;
@@ -11,12 +11,14 @@ mod gzip;
 mod hashed;
 mod hold_out;
 pub mod idx;
+mod log_counts;
 mod murmur;
 pub mod npy;
 mod shuffle;
 mod source;
 pub mod svmlight;
 mod targets;
+mod tf_idf;
 
 pub use batch::Batch;
 pub use batches::{BatchIter, Batches};
@@ -26,3 +28,4 @@ pub use hashed::{FeatureHasher, MAX_HASHED_COLUMNS};
 pub use shuffle::epoch_order;
 pub use source::MAX_ELEMENTS;
 pub use targets::OwnedTargets;
+pub use tf_idf::{FittedTfIdf, RowNorm, TfIdf};

@@ -51,6 +51,7 @@ mod settings;
 mod sharing;
 mod sparsity;
 mod temperature;
+mod tf_idf;
 mod theory;
 mod threshold;
 mod weight_scaling;

@@ -9,7 +9,7 @@ use serde::{
 };
 use thinnet::{
     Isa, Keep,
-    data::{FeatureHasher, Split},
+    data::{CsrMatrix, FeatureHasher, RowNorm, Split, TfIdf},
     nn::{Activation, Initialisation, Loss, Mlp, MlpBuilder},
     predict::MonteCarlo,
     train::{
@@ -49,6 +49,25 @@ fn hashed_features_come_back() {
     refused::<FeatureHasher>(
         r#"{"columns":2147483648}"#,
         "expected at most 2147483647, got 2147483648",
+    );
+}
+
+#[test]
+fn tf_idf_comes_back() {
+    comes_back(TfIdf::new(), r#"{"smooth":true,"sublinear":false,"norm":"l2"}"#);
+    let settings = TfIdf::new().smooth(false).sublinear().norm(RowNorm::None);
+    comes_back(settings, r#"{"smooth":false,"sublinear":true,"norm":"none"}"#);
+    comes_back(RowNorm::L1, "\"l1\"");
+    assert_eq!(serde_json::from_str::<TfIdf>("{}").unwrap(), TfIdf::new());
+    let rows = CsrMatrix::new(vec![0, 1, 3], vec![1, 0, 1], vec![5.0, 1.0, 2.0], 3).unwrap();
+    let settings = settings.norm(RowNorm::L1);
+    comes_back(
+        settings.fit(rows.view()).unwrap(),
+        r#"{"settings":{"smooth":false,"sublinear":true,"norm":"l1"},"rows":2,"frequencies":[1,2,0]}"#,
+    );
+    refused::<TfIdf>(
+        r#"{"norm":"max"}"#,
+        "unknown variant `max`, expected one of `none`, `l1`, `l2`",
     );
 }
 
