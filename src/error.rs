@@ -443,6 +443,21 @@ pub enum Error {
         /// The column after it, which is not larger.
         column: u32,
     },
+    /// A matrix of the crate `sprs` is stored by columns.
+    #[error(
+        "a matrix of the crate `sprs` is in CSC storage (by columns): expected CSR (by rows), as its \
+         method to_csr gives it"
+    )]
+    SparseColumns,
+    /// A matrix of the crate `sprs` is a slice of another.
+    #[error(
+        "rows of the crate `sprs` are a slice of a matrix, from entry {start}: expected all rows; \
+         CsrView::subrows gives some of them"
+    )]
+    SparseSlice {
+        /// The first of the slice's entries in the whole matrix.
+        start: usize,
+    },
     /// A sparse row has several entries of the same column.
     #[error("column {column} occurs twice in sparse row {row}: expected each column at most once")]
     SparseDuplicate {

@@ -65,6 +65,8 @@
 //!   `thinnet-digits`.
 //! - `ndarray`: conversions between [`tensor::MatrixView`] and the array views of that crate
 //!   (0.17).
+//! - `sprs`: conversions to [`data::CsrView`] and [`data::CsrMatrix`] from the matrices of that crate
+//!   (0.11).
 
 // docs.rs builds with `--cfg docsrs` on a nightly compiler, which then marks the items that need a
 // feature.

@@ -1,6 +1,8 @@
 //! Sparse rows.
 
 mod builder;
+#[cfg(feature = "sprs")]
+mod of_sprs;
 
 use std::{fmt, ops::Range};
 

@@ -20,6 +20,8 @@ mod files;
 mod fine_tuning;
 mod fit;
 mod formats;
+#[cfg(feature = "sprs")]
+mod from_sprs;
 mod gaussian;
 mod hard_numbers;
 mod hashed;
