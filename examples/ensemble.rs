@@ -44,7 +44,7 @@ fn test(networks: &[Mlp], digits: &Dataset) -> Result<(f64, Duration), Error> {
     for mlp in networks {
         let predictor = Predictor::new(mlp);
         let mut workspace = predictor.workspace(BATCH)?;
-        let batches = Batch::dense(digits.inputs()).chunks(BATCH)?;
+        let batches = Batch::new(digits.inputs()).chunks(BATCH)?;
         for (batch, sums) in batches.zip(sums.chunks_mut(BATCH)) {
             let started = Instant::now();
             let predictions = predictor.predict(&batch, &mut workspace)?;

@@ -66,11 +66,12 @@ struct Found {
 
 impl Found {
     fn add(&mut self, mlp: Mlp, train: &Dataset, test: &Dataset) -> Result<(), Error> {
-        let float = Answers::new(&Predictor::new(&mlp), test.inputs())?;
+        let float = Answers::new(&Predictor::new(&mlp), test.dense_inputs()?)?;
         // The order of the units is made for these rows. It affects the speed, not the answers.
         let typical: Vec<u32> = (0..train.rows().min(2000) as u32).collect();
         let typical = Batch::gather(train.inputs(), &typical)?;
-        let integer = Answers::new(&Predictor::new(mlp).integer_weights(&typical)?, test.inputs())?;
+        let integer =
+            Answers::new(&Predictor::new(mlp).integer_weights(&typical)?, test.dense_inputs()?)?;
 
         let labels = test.labels()?;
         let labels = || labels.iter().map(|label| Some(*label as usize));

@@ -590,6 +590,9 @@ pub enum Error {
         /// The kind that the data set has.
         got: &'static str,
     },
+    /// Rows are sparse where all their numbers are needed.
+    #[error("the rows are sparse: expected dense rows")]
+    SparseRows,
     /// The loss of a step is NaN or infinite. The parameters are unchanged.
     #[error("the loss of step {step} is {loss}: expected a finite number (parameters unchanged)")]
     NonFiniteLoss {
@@ -946,6 +949,7 @@ mod tests {
                 Error::DataKind { expected: "Classes", got: "Values" },
                 "the data set has targets of kind `Values`: expected `Classes`",
             ),
+            (Error::SparseRows, "the rows are sparse: expected dense rows"),
             (
                 Error::NonFiniteGradient { step: 7, norm: f64::INFINITY },
                 "the norm of the gradient of step 7 is inf: expected a finite number (parameters \

@@ -144,7 +144,7 @@ fn steps_and_predictions_allocate_nothing_after_the_first() {
     let pool = pool.build().unwrap();
     pool.broadcast(|_| assert!(count(allocate) > 0, "the counter counts in the pool"));
     let mut classes = digits.batches(1, 0, 128).unwrap();
-    let values = Targets::Values(digits.inputs());
+    let values = Targets::Values(digits.dense_inputs().unwrap());
     let weights: Vec<f64> = (0..digits.rows()).map(|row| (row % 4) as f64).collect();
     let values = Batches::new(digits.inputs(), values, 128).unwrap();
     let mut values = values.with_weights(&weights).unwrap();
@@ -168,7 +168,7 @@ fn steps_and_predictions_allocate_nothing_after_the_first() {
     let trainer = Trainer::builder(mlp, Sgd::new(Schedule::constant(0.1)), 400);
     let mut trainer = trainer.sparsity(0.05, 0.1).with_isa(isa()).unwrap().build().unwrap();
     let mut run = |rows: usize| {
-        let batch = Batch::dense(digits.inputs().subrows(0..rows).unwrap());
+        let batch = Batch::dense(digits.dense_inputs().unwrap().subrows(0..rows).unwrap());
         trainer.step(&batch, Targets::Classes(&digits.labels().unwrap()[..rows])).unwrap();
     };
     run(400);
@@ -190,7 +190,7 @@ fn steps_and_predictions_allocate_nothing_after_the_first() {
         let mlp = builder.build().unwrap();
         let predictor = Predictor::new(mlp.clone()).with_isa(isa()).unwrap();
         let mut workspace = predictor.workspace(128).unwrap();
-        let integers = predictor.clone().integer_weights(&Batch::dense(digits.inputs())).unwrap();
+        let integers = predictor.clone().integer_weights(&Batch::new(digits.inputs())).unwrap();
         let mut of_integers = integers.workspace(128).unwrap();
         let falling = Schedule::Linear { from: 0.1, to: 0.0, steps: 100 };
         let rate = Schedule::sequence([(1, Schedule::constant(0.1))], falling).with_warm_up(0.0, 2);

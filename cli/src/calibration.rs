@@ -9,10 +9,9 @@ use anyhow::Context;
 use comfy_table::Table;
 use serde::Serialize;
 use thinnet::{
-    data::{Batch, Dataset},
+    data::{Batch, Dataset, Inputs},
     metrics::{Aim, Calibration, CalibrationBin},
     predict::{Estimate, Method, Predictor, Workspace, evaluate},
-    tensor::MatrixView,
 };
 
 use fit::{Changes, Chosen, Fitted};
@@ -276,12 +275,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 fn predict_all(
     method: SeededMethod,
     predictor: &Predictor,
-    x: MatrixView<'_>,
+    x: Inputs<'_>,
     labels: &[u32],
     workspace: &mut Workspace,
 ) -> anyhow::Result<Vec<Answer>> {
     let mut answers = memory::reserve("answers", x.rows())?;
-    for batch in Batch::dense(x).chunks(recipe::EVALUATION_BATCH)? {
+    for batch in Batch::new(x).chunks(recipe::EVALUATION_BATCH)? {
         for estimate in method.answers(predictor, &batch, workspace)? {
             let label = labels.get(answers.len()).copied();
             answers.push(Answer::of(estimate, label)?);
@@ -319,7 +318,7 @@ impl Findings {
         let answers = predict_all(method, predictor, data.inputs(), data.labels()?, workspace)?;
         let mut means = vec![Means::of("data", &answers)];
         for (name, x) in probes {
-            let answers = predict_all(method, predictor, x.view(), &[], workspace);
+            let answers = predict_all(method, predictor, x.view().into(), &[], workspace);
             let answers =
                 answers.map_err(|error| anyhow::anyhow!("altered rows ({name}): {error}"))?;
             means.push(Means::of(name, &answers));

@@ -2,7 +2,7 @@
 
 use thinnet::{
     Error,
-    data::Dataset,
+    data::{Dataset, Inputs},
     nn::{Loss, Targets},
 };
 
@@ -44,14 +44,25 @@ pub struct Health<'a> {
 }
 
 /// Returns the largest absolute number and its column.
-fn largest<'a>(rows: impl Iterator<Item = &'a [f32]>) -> (f32, usize) {
+fn largest(inputs: Inputs<'_>) -> (f32, usize) {
     let mut largest = (0.0, 0);
-    for row in rows {
-        for (column, x) in row.iter().enumerate() {
-            if x.abs() > largest.0 {
-                largest = (x.abs(), column);
+    let mut look = |column: usize, x: f32| {
+        if x.abs() > largest.0 {
+            largest = (x.abs(), column);
+        }
+    };
+    match inputs {
+        Inputs::Dense(rows) => {
+            for row in rows.iter() {
+                row.iter().enumerate().for_each(|(column, &x)| look(column, x));
             }
         }
+        Inputs::Sparse(rows) => {
+            for (columns, values) in (0..rows.rows()).flat_map(|row| rows.row(row)) {
+                columns.iter().zip(values).for_each(|(&column, &x)| look(column as usize, x));
+            }
+        }
+        _ => {}
     }
     largest
 }
@@ -60,7 +71,7 @@ fn largest<'a>(rows: impl Iterator<Item = &'a [f32]>) -> (f32, usize) {
 /// network. Counts cannot be scaled.
 pub fn large_targets(loss: Loss, train: &Dataset) -> Option<String> {
     let Targets::Values(values) = train.targets() else { return None };
-    let (target, column) = largest(values.iter());
+    let (target, column) = largest(values.into());
     (target > LARGE_TARGET && loss != Loss::Poisson).then(|| {
         format!(
             "the targets reach {target:?} (column {column}): scale them, for example to mean 0 and standard \
@@ -82,7 +93,7 @@ struct Silence {
 impl<'a> Health<'a> {
     /// Watches a run of `plan` on these rows.
     pub fn new(plan: &'a Plan, train: &Dataset) -> Self {
-        let largest = largest(train.inputs().iter());
+        let largest = largest(train.inputs());
         let chance_loss = has_classes(plan.loss).then(|| (train.classes().max(2) as f64).ln());
         let large_targets = large_targets(plan.loss, train);
         Self { plan, chance_loss, large_targets, largest, silence: Silence::default() }

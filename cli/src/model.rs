@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use thinnet::{
     Error,
     checkpoint::Model,
-    data::{Dataset, OwnedTargets, Split},
+    data::{Dataset, OwnedInputs, OwnedTargets, Split},
     exchange::FileKind,
     nn::{Loss, Mlp, Targets},
-    tensor::Matrix,
 };
 
 use crate::{inputs, loss, numbers, outputs::Named, source::Data};
@@ -76,12 +75,12 @@ impl ModelAndData {
     ///
     /// # Errors
     /// Those of [`Self::read`].
-    pub fn read_rows(&self) -> anyhow::Result<(Model, Matrix, Option<OwnedTargets>, usize)> {
+    pub fn read_rows(&self) -> anyhow::Result<(Model, OwnedInputs, Option<OwnedTargets>, usize)> {
         let model = self.read_model()?;
         let (rows, targets) = self.data.read_rows(Split::Test, model.network().loss())?;
         let view = targets.as_ref().map(OwnedTargets::view);
-        self.check(model.network(), rows.columns(), view)?;
-        let limit = rows.rows().min(self.limit.unwrap_or(usize::MAX));
+        self.check(model.network(), rows.view().columns(), view)?;
+        let limit = rows.view().rows().min(self.limit.unwrap_or(usize::MAX));
         Ok((model, rows, targets, limit))
     }
 

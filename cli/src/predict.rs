@@ -99,7 +99,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let predicted = Predicted::from(predictor.network());
     let has_classes = loss::has_classes(predictor.network().loss());
     machine.pool()?.install(|| {
-        let first = Batch::dense(inputs.view().subrows(0..rows)?);
+        let first = Batch::new(inputs.view().subrows(0..rows)?);
         for batch in first.chunks(max_rows)? {
             let answers = method.answers(&predictor, &batch, &mut workspace)?;
             let (first, targets) = (batch.first_row(), targets.as_ref());

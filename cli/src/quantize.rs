@@ -79,6 +79,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     );
     let mlp = contents.network;
     let (rows, _) = data.read_rows(Split::Train, mlp.loss())?;
+    let rows = rows.view();
     anyhow::ensure!(
         mlp.inputs() == rows.columns(),
         "MODEL {}: the network has {} inputs, but the rows of --data {data} have {} columns",
@@ -91,7 +92,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     // `numbers` and the data's own reader allow no more rows than a u32 can number.
     let spaced = |i: usize| (i as u64 * all as u64 / count as u64) as u32;
     let chosen: Vec<u32> = (0..count).map(spaced).collect();
-    let integer = IntegerMlp::new(&mlp, &Batch::gather(rows.view(), &chosen)?)?;
+    let integer = IntegerMlp::new(&mlp, &Batch::gather(rows, &chosen)?)?;
     output.save(|path| integer.save(path))?;
     let how = format!("order          of units: made for {}\n", counted(count, "training row"));
     convert::say(&output, "a model with 8-bit weights", integer.network(), &how)

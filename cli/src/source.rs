@@ -9,9 +9,8 @@ use std::{
 
 use thinnet::{
     Error,
-    data::{Dataset, OwnedTargets, Split, npy},
+    data::{Dataset, OwnedInputs, OwnedTargets, Split, npy},
     nn::Loss,
-    tensor::Matrix,
 };
 
 use crate::{
@@ -224,12 +223,12 @@ impl Data {
         &self,
         split: Split,
         loss: Loss,
-    ) -> anyhow::Result<(Matrix, Option<OwnedTargets>)> {
+    ) -> anyhow::Result<(OwnedInputs, Option<OwnedTargets>)> {
         if let (Source::Array(path), None) = (&self.source, self.targets_file()) {
             let rows = npy::read_inputs(path)
                 .map_err(|error| inputs::explain(&[self.array(path)], error))?;
             anyhow::ensure!(rows.rows() > 0, "--data {self}: the array has no rows");
-            return Ok((rows, None));
+            return Ok((rows.into(), None));
         }
         let (rows, targets, _) = self.read(split, loss)?.into_parts();
         Ok((rows, Some(targets)))

@@ -56,6 +56,6 @@ pub fn make() -> Result<Dataset, Error> {
 
 /// Writes the rows and classes of a data set as NPY files, for other programs.
 pub fn write(folder: &Path, name: &str, data: &Dataset) -> Result<(), Error> {
-    npy::write_matrix(folder.join(format!("x_{name}.npy")), data.inputs())?;
+    npy::write_matrix(folder.join(format!("x_{name}.npy")), data.dense_inputs()?)?;
     npy::write_labels(folder.join(format!("y_{name}.npy")), data.labels()?)
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::CsrView;
+use super::{CsrView, Inputs};
 use crate::{
     abridged::Few,
     error::{Error, below, check_weights, same_size},
@@ -44,18 +44,37 @@ impl fmt::Debug for Batch<'_> {
 }
 
 impl<'a> Batch<'a> {
+    /// All rows of some inputs, dense or sparse, for example of a data set.
+    ///
+    /// ```
+    /// use thinnet::{data::{Batch, Dataset}, tensor::Matrix};
+    ///
+    /// let data = Dataset::new(Matrix::zeroed(3, 2)?, vec![0, 1, 1])?;
+    /// assert_eq!(Batch::new(data.inputs()).rows(), 3);
+    /// # Ok::<(), thinnet::Error>(())
+    /// ```
+    #[inline]
+    pub fn new(inputs: impl Into<Inputs<'a>>) -> Self {
+        Self { rows: inputs.into().inner(), first_row: 0, weights: None }
+    }
+
     /// All rows of a dense matrix.
     #[inline]
     pub fn dense(rows: MatrixView<'a>) -> Self {
-        Self { rows: rows.into(), first_row: 0, weights: None }
+        Self::new(rows)
     }
 
-    /// The rows of a dense matrix whose indices are in `chosen`, in that order; nothing is copied.
+    /// The rows of some inputs, dense or sparse, whose indices are in `chosen`, in that order; nothing is
+    /// copied.
     ///
     /// # Errors
     /// There is no such row.
-    pub fn gather(rows: MatrixView<'a>, chosen: &'a [u32]) -> Result<Self, Error> {
-        Self::gather_rows(rows.into(), chosen)
+    pub fn gather(inputs: impl Into<Inputs<'a>>, chosen: &'a [u32]) -> Result<Self, Error> {
+        let rows = inputs.into().inner();
+        for &row in chosen {
+            below("row of a batch", rows.rows(), row as usize)?;
+        }
+        Ok(Self { rows: rows.choose(chosen), first_row: 0, weights: None })
     }
 
     /// All rows of a sparse matrix.
@@ -67,7 +86,6 @@ impl<'a> Batch<'a> {
     /// Only the rows themselves are small. Memory and time still grow with the number of columns: a
     /// trainer or workspace needs about 5 bytes per row and column (650 MB for 128 rows of a million
     /// columns), a pass visits each block of 64 columns in every row, and a step updates all weights.
-    /// Data sets ([`Dataset`](super::Dataset)) hold dense rows only.
     ///
     /// ```
     /// use thinnet::{
@@ -88,7 +106,7 @@ impl<'a> Batch<'a> {
     /// ```
     #[inline]
     pub fn csr(rows: CsrView<'a>) -> Self {
-        Self { rows: rows.inner().into(), first_row: 0, weights: None }
+        Self::new(rows)
     }
 
     /// The rows of a sparse matrix whose indices are in `chosen`, in that order; nothing is copied.
@@ -96,23 +114,16 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// There is no such row.
     pub fn gather_csr(rows: CsrView<'a>, chosen: &'a [u32]) -> Result<Self, Error> {
-        Self::gather_rows(rows.inner().into(), chosen)
-    }
-
-    fn gather_rows(rows: InputRows<'a>, chosen: &'a [u32]) -> Result<Self, Error> {
-        for &row in chosen {
-            below("row of a batch", rows.rows(), row as usize)?;
-        }
-        Ok(Self { rows: rows.choose(chosen), first_row: 0, weights: None })
+        Self::gather(rows, chosen)
     }
 
     /// Rows that are known to exist, with weights that have been checked.
     pub(super) fn chosen(
-        rows: MatrixView<'a>,
+        inputs: Inputs<'a>,
         chosen: &'a [u32],
         weights: Option<&'a [f64]>,
     ) -> Self {
-        Self { rows: InputRows::from(rows).choose(chosen), first_row: 0, weights }
+        Self { rows: inputs.inner().choose(chosen), first_row: 0, weights }
     }
 
     /// The same rows, starting at row `first_row` of the global batch (0 by default). Row 2^64 - 1

@@ -2,13 +2,13 @@
 
 use std::{fmt, ops::Range};
 
-use super::{Batch, epoch_order};
+use super::{Batch, Inputs, epoch_order};
 use crate::{
     abridged::Few,
     error::{Error, below, check_weights, same_size},
     memory::reserve,
     nn::Targets,
-    tensor::{Matrix, MatrixView},
+    tensor::Matrix,
 };
 
 /// The rows of a data set divided into batches: n rows make ceil(n / size) batches, the last of
@@ -45,7 +45,7 @@ use crate::{
 /// # Ok::<(), thinnet::Error>(())
 /// ```
 pub struct Batches<'a> {
-    inputs: MatrixView<'a>,
+    inputs: Inputs<'a>,
     targets: Targets<'a>,
     size: usize,
     len: usize,
@@ -67,12 +67,17 @@ struct Weights<'a> {
 }
 
 impl<'a> Batches<'a> {
-    /// Batches of `size` rows, in the order of the data set.
+    /// Batches of `size` rows, dense or sparse, in the order of the data set.
     ///
     /// # Errors
     /// The number of targets is not the number of rows, `size` is 0, there are more than 2^32 - 1
     /// rows, or there is not enough memory.
-    pub fn new(inputs: MatrixView<'a>, targets: Targets<'a>, size: usize) -> Result<Self, Error> {
+    pub fn new(
+        inputs: impl Into<Inputs<'a>>,
+        targets: Targets<'a>,
+        size: usize,
+    ) -> Result<Self, Error> {
+        let inputs = inputs.into();
         let rows = inputs.rows();
         same_size("rows of the targets", rows, targets.rows())?;
         if size == 0 {
@@ -257,7 +262,7 @@ impl<'a> IntoIterator for &'a Batches<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Dataset;
+    use crate::{data::Dataset, tensor::MatrixView};
 
     /// Row i holds 10 i and 10 i + 1.
     fn inputs(rows: usize) -> Matrix {

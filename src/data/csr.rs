@@ -10,6 +10,7 @@ pub use builder::CsrBuilder;
 
 use crate::{
     error::{Error, at_most, below, same_size},
+    memory::reserve,
     thin::rows::Csr,
 };
 
@@ -229,6 +230,29 @@ impl CsrMatrix {
             let range = bounds[0]..bounds[1];
             f(&self.columns[range.clone()], &mut self.values[range]);
         }
+    }
+
+    /// A copy of some rows, which must exist, with the same columns.
+    pub(super) fn copy_rows(
+        &self,
+        rows: impl ExactSizeIterator<Item = usize> + Clone,
+    ) -> Result<Self, Error> {
+        let all = self.view().inner();
+        let mut starts = reserve("starts of sparse rows", rows.len().saturating_add(1))?;
+        let mut entries = 0;
+        starts.push(entries);
+        starts.extend(rows.clone().map(|row| {
+            entries += all.at(row).0.len();
+            entries
+        }));
+        let mut columns = reserve("columns of sparse rows", entries)?;
+        let mut values = reserve("values of sparse rows", entries)?;
+        for row in rows {
+            let of_row = all.at(row);
+            columns.extend_from_slice(of_row.0);
+            values.extend_from_slice(of_row.1);
+        }
+        Ok(Self { starts, columns, values, width: self.width })
     }
 
     /// The starts, the column indices and the values, as given to [`Self::new`].

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Batches, OwnedTargets, idx, npy, source::Source, targets::copy_rows};
+use super::{Batches, Inputs, OwnedInputs, OwnedTargets, idx, npy, source::Source};
 use crate::{
     abridged::Few,
     error::{Error, at_most, check_total_weight, check_weights},
@@ -44,8 +44,11 @@ const PIECE: usize = 1024;
 /// Rows of inputs with their targets, and a weight per row if the rows count differently. The readers
 /// scale bytes to numbers from 0 to 1.
 ///
+/// The rows are dense (a [`Matrix`]) or sparse (a [`CsrMatrix`](super::CsrMatrix)). Sparse rows train and
+/// predict to the bit like the same rows as a dense matrix, and give the same errors.
+///
 /// ```
-/// use thinnet::{data::{Dataset, OwnedTargets}, tensor::Matrix};
+/// use thinnet::{data::{CsrMatrix, Dataset, OwnedTargets}, tensor::Matrix};
 ///
 /// let inputs = Matrix::from_rows(&[0.0, 0.5, 1.0, 0.5], 2, 2)?;
 /// let data = Dataset::new(inputs.clone(), vec![0, 2])?;
@@ -56,11 +59,16 @@ const PIECE: usize = 1024;
 /// let values = OwnedTargets::Values(Matrix::from_rows(&[1.5, -2.0], 2, 1)?);
 /// let data = Dataset::new(inputs, values)?.with_weights(vec![1.0, 3.0])?;
 /// assert_eq!(data.weights(), Some(&[1.0, 3.0][..]));
+///
+/// // Sparse rows.
+/// let words = CsrMatrix::new(vec![0, 1, 3], vec![1, 0, 3], vec![5.0, 7.0, 9.0], 4)?;
+/// let data = Dataset::new(words, vec![1, 0])?;
+/// assert_eq!((data.rows(), data.inputs().columns()), (2, 4));
 /// # Ok::<(), thinnet::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Dataset {
-    inputs: Matrix,
+    inputs: OwnedInputs,
     targets: OwnedTargets,
     weights: Option<Vec<f64>>,
     /// 0 unless the targets are classes.
@@ -84,14 +92,17 @@ impl fmt::Debug for Dataset {
 }
 
 impl Dataset {
-    /// A data set of your own rows and targets. If they are classes, as of a `Vec<u32>`, the number
+    /// A data set of your own rows, dense or sparse, and targets. If they are classes, as of a `Vec<u32>`, the number
     /// of classes is the largest label + 1.
     ///
     /// # Errors
     /// The number of targets is not the number of rows, a label is not below [`MAX_CLASSES`], a value
     /// is not finite, or a bit is not from 0 to 1.
-    pub fn new(inputs: Matrix, targets: impl Into<OwnedTargets>) -> Result<Self, Error> {
-        let targets = targets.into();
+    pub fn new(
+        inputs: impl Into<OwnedInputs>,
+        targets: impl Into<OwnedTargets>,
+    ) -> Result<Self, Error> {
+        let (inputs, targets) = (inputs.into(), targets.into());
         let what = match targets {
             OwnedTargets::Classes(_) => "labels of a data set",
             _ => "targets of a data set",
@@ -306,9 +317,17 @@ impl Dataset {
         Ok(counts)
     }
 
-    /// The rows.
-    pub fn inputs(&self) -> MatrixView<'_> {
+    /// The rows, dense or sparse.
+    pub fn inputs(&self) -> Inputs<'_> {
         self.inputs.view()
+    }
+
+    /// The rows as a dense matrix, for code that needs all of their numbers.
+    ///
+    /// # Errors
+    /// The rows are sparse.
+    pub fn dense_inputs(&self) -> Result<MatrixView<'_>, Error> {
+        self.inputs().dense()
     }
 
     /// The targets of the rows.
@@ -336,7 +355,7 @@ impl Dataset {
     }
 
     /// The rows, their targets, and their weights.
-    pub fn into_parts(self) -> (Matrix, OwnedTargets, Option<Vec<f64>>) {
+    pub fn into_parts(self) -> (OwnedInputs, OwnedTargets, Option<Vec<f64>>) {
         (self.inputs, self.targets, self.weights)
     }
 
@@ -365,7 +384,7 @@ impl Dataset {
     /// # Errors
     /// As for [`Batches::new`].
     pub fn batches(&self, seed: u64, epoch: u64, size: usize) -> Result<Batches<'_>, Error> {
-        let mut batches = Batches::new(self.inputs.view(), self.targets(), size)?;
+        let mut batches = Batches::new(self.inputs(), self.targets(), size)?;
         if let Some(weights) = &self.weights {
             batches = batches.with_weights(weights)?;
         }
@@ -375,10 +394,13 @@ impl Dataset {
 
     /// SHA-256 of the shape, inputs, targets and weights, in hexadecimal; a checkpoint stores it to identify
     /// its data.
+    ///
+    /// Sparse rows are identified by their entries: they have another fingerprint than the same rows as a
+    /// dense matrix, or with other zeros stored.
     pub fn fingerprint(&self) -> String {
         use sha2::{Digest, Sha256};
         let mut hash = Sha256::new();
-        for size in [self.rows(), self.inputs.columns(), self.classes] {
+        for size in [self.rows(), self.inputs().columns(), self.classes] {
             hash.update((size as u64).to_le_bytes());
         }
         let add_rows = |hash: &mut Sha256, rows: &Matrix| {
@@ -386,7 +408,21 @@ impl Dataset {
                 hash.update(crate::bytes::little_endian(piece));
             }
         };
-        add_rows(&mut hash, &self.inputs);
+        match &self.inputs {
+            OwnedInputs::Dense(rows) => add_rows(&mut hash, rows),
+            OwnedInputs::Sparse(rows) => {
+                hash.update("sparse");
+                let rows = rows.view().inner();
+                for row in 0..rows.rows() {
+                    let (columns, values) = rows.at(row);
+                    hash.update((columns.len() as u64).to_le_bytes());
+                    for (column, value) in columns.iter().zip(values) {
+                        hash.update(column.to_le_bytes());
+                        hash.update(value.to_le_bytes());
+                    }
+                }
+            }
+        }
         match &self.targets {
             OwnedTargets::Classes(labels) => {
                 labels.iter().for_each(|label| hash.update(label.to_le_bytes()));
@@ -425,7 +461,7 @@ impl Dataset {
             Ok(copy)
         });
         Ok(Self {
-            inputs: copy_rows(&self.inputs, rows.clone())?,
+            inputs: self.inputs.copy(rows.clone())?,
             targets: self.targets.copy(rows)?,
             weights: weights.transpose()?,
             ..*self

@@ -174,7 +174,9 @@ mod tests {
     fn each_row_is_in_one_of_the_two_with_its_label() {
         let data = data(&[50, 30, 20]);
         let numbers = |data: &Dataset| -> Vec<usize> {
-            (0..data.rows()).map(|row| data.inputs().row(row).unwrap()[0] as usize).collect()
+            (0..data.rows())
+                .map(|row| data.dense_inputs().unwrap().row(row).unwrap()[0] as usize)
+                .collect()
         };
         let (train, test) = data.hold_out(30, 1).unwrap();
         for part in [&train, &test] {
@@ -206,7 +208,7 @@ mod tests {
             assert_eq!((train.rows(), test.rows()), (32, 8));
             for part in [&train, &test] {
                 for row in 0..part.rows() {
-                    let number = part.inputs().row(row).unwrap()[0];
+                    let number = part.dense_inputs().unwrap().row(row).unwrap()[0];
                     assert_eq!(part.weights().unwrap()[row], 2.0 * f64::from(number));
                     match part.targets() {
                         Targets::Values(values) => assert_eq!(values.at(row), [number]),

@@ -1,5 +1,5 @@
 //! Data sets: readers for IDX, NPY and svmlight files, the embedded digits, held-out rows, and
-//! batches in a seeded order. Batches of dense or sparse rows; hashed features, TF-IDF.
+//! batches in a seeded order. Data sets and batches hold dense or sparse rows. Hashed features, TF-IDF.
 
 mod batch;
 mod batches;
@@ -11,6 +11,7 @@ mod gzip;
 mod hashed;
 mod hold_out;
 pub mod idx;
+mod inputs;
 mod log_counts;
 mod murmur;
 pub mod npy;
@@ -25,6 +26,7 @@ pub use batches::{BatchIter, Batches};
 pub use csr::{CsrBuilder, CsrMatrix, CsrView};
 pub use dataset::{Dataset, MAX_CLASSES, Split};
 pub use hashed::{FeatureHasher, MAX_HASHED_COLUMNS};
+pub use inputs::{Inputs, OwnedInputs};
 pub use shuffle::epoch_order;
 pub use source::MAX_ELEMENTS;
 pub use targets::OwnedTargets;

@@ -166,7 +166,7 @@ fn each_row<M: Network>(
     let mut losses = ExactSum::default();
     let mut of_logits = reserve("losses of a batch", max_rows.min(rows))?;
     let mut z_of_row = reserve("logits of a row", mlp.outputs())?;
-    for batch in Batch::dense(data.inputs()).chunks(max_rows)? {
+    for batch in Batch::new(data.inputs()).chunks(max_rows)? {
         let first = batch.first_row() as usize;
         predictor.forward(&batch, workspace).map_err(|error| error.in_batch(first))?;
         let Workspace { flow, predictions, .. } = &mut *workspace;

@@ -265,7 +265,7 @@ impl<M: Network> Predictor<M> {
         targets.check(mlp.loss(), mlp.outputs(), rows)?;
         let mut logits = Matrix::zeroed(rows, mlp.outputs())?;
         let mut done = 0;
-        let batch = Batch::dense(held_out.inputs());
+        let batch = Batch::new(held_out.inputs());
         for part in batch.chunks(workspace.predictions.rows().max(1))? {
             let found = self.logits(&part, workspace).map_err(|error| error.in_batch(done))?;
             for row in 0..part.rows() {

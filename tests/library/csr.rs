@@ -4,11 +4,11 @@ use proptest::prelude::*;
 use serde::Deserialize;
 use thinnet::{
     Error, Isa, Keep, Noise, Sigma,
-    data::{Batch, CsrMatrix, CsrView},
+    data::{Batch, CsrMatrix, CsrView, Dataset, OwnedInputs, OwnedTargets},
     mask::{Domain, Streams},
     nn::{Activation, Loss, Mlp, Targets},
     predict::{Estimates, MonteCarlo, Predictor, Seeds},
-    tensor::MatrixView,
+    tensor::{Matrix, MatrixView},
     train::{
         Adagrad, Averaging, MaxNorm, Optimiser, Provenance, Schedule, Sgd, SparseAdam, Trainer,
     },
@@ -17,11 +17,11 @@ use thinnet::{
 use crate::{backend, cases};
 
 /// Some rows in both forms.
-struct Both {
+pub struct Both {
     dense: Vec<f32>,
     starts: Vec<usize>,
     columns: Vec<u32>,
-    values: Vec<f32>,
+    pub values: Vec<f32>,
     rows: usize,
     width: usize,
 }
@@ -29,7 +29,7 @@ struct Both {
 impl Both {
     /// Rows in which about a fraction `density` of the numbers are stored, a tenth of these being zeros
     /// of either sign; the others are from -1 to 1. A quarter of the rows is empty.
-    fn new(seed: u64, rows: usize, width: usize, density: f64) -> Self {
+    pub fn new(seed: u64, rows: usize, width: usize, density: f64) -> Self {
         let streams = Streams::new(seed, Domain::Other, 0, 0);
         let uniform = |i: usize| (streams.hash(i as u64) >> 11) as f64 / (1u64 << 53) as f64;
         let mut both = Self {
@@ -59,18 +59,29 @@ impl Both {
     }
 
     /// Writes a number over that of one of the entries, in both forms.
-    fn set(&mut self, entry: usize, x: f32) {
+    pub fn set(&mut self, entry: usize, x: f32) {
         self.values[entry] = x;
         let row = self.starts.partition_point(|&start| start <= entry) - 1;
         self.dense[row * self.width + self.columns[entry] as usize] = x;
     }
 
-    fn dense(&self) -> MatrixView<'_> {
+    pub fn dense(&self) -> MatrixView<'_> {
         MatrixView::new(&self.dense, self.rows, self.width).unwrap()
     }
 
     fn csr(&self) -> CsrView<'_> {
         CsrView::new(&self.starts, &self.columns, &self.values, self.width).unwrap()
+    }
+
+    /// A data set of the rows with these targets and weights, dense and sparse.
+    pub fn sets(&self, targets: &OwnedTargets, weights: &[f64]) -> [Dataset; 2] {
+        let Self { starts, columns, values, width, .. } = self;
+        let dense = Matrix::from_rows(&self.dense, self.rows, self.width).unwrap();
+        let csr = CsrMatrix::new(starts.clone(), columns.clone(), values.clone(), *width).unwrap();
+        [OwnedInputs::from(dense), csr.into()].map(|inputs| {
+            let data = Dataset::new(inputs, targets.clone()).unwrap();
+            data.with_weights(weights.to_vec()).unwrap()
+        })
     }
 
     /// All rows as a batch, dense and sparse.
@@ -124,7 +135,7 @@ fn answers(predictor: &Predictor<&Mlp>, batch: &Batch<'_>) -> Vec<Result<Vec<u64
     all.into_iter().map(|answer| answer.map_err(|error: Error| error.to_string())).collect()
 }
 
-fn any_noise() -> impl Strategy<Value = Noise> {
+pub fn any_noise() -> impl Strategy<Value = Noise> {
     prop::sample::select(vec![
         Noise::None,
         Noise::from(Keep::HALF),
@@ -133,7 +144,7 @@ fn any_noise() -> impl Strategy<Value = Noise> {
     ])
 }
 
-fn any_density() -> impl Strategy<Value = f64> {
+pub fn any_density() -> impl Strategy<Value = f64> {
     prop::sample::select(vec![0.0, 0.02, 0.3, 0.9, 1.0])
 }
 

@@ -51,6 +51,7 @@ mod resume;
 mod rounding;
 mod settings;
 mod sharing;
+mod sparse_sets;
 mod sparsity;
 mod temperature;
 mod tf_idf;

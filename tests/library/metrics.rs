@@ -763,7 +763,7 @@ fn an_evaluation_has_the_same_figures_as_its_rows() {
     // The same by hand, but for the log loss, which here is of rounded probabilities.
     let mut metrics = new().unwrap();
     let mut workspace = predictor.workspace(rows).unwrap();
-    let batch = Batch::dense(data.inputs());
+    let batch = Batch::new(data.inputs());
     let answers = predictor.weight_scaling(&batch, &mut workspace).unwrap();
     answers.measure(Targets::Classes(&labels), None, &mut metrics).unwrap();
     let figures = metrics.figures().zip(bits(&metrics)).zip(&whole);

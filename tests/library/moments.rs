@@ -424,7 +424,7 @@ fn bytes_that_were_not_divided_have_probabilities() {
     let predictor = Predictor::new(mlp).with_isa(isa()).unwrap();
     let mut workspace = predictor.workspace(64).unwrap();
     for first in (0..256).step_by(64) {
-        let row = |row| data.inputs().row(row).unwrap().iter().map(|x| x * 255.0);
+        let row = |row| data.dense_inputs().unwrap().row(row).unwrap().iter().map(|x| x * 255.0);
         let bytes: Vec<f32> = (first..first + 64).flat_map(row).collect();
         let batch = Batch::dense(MatrixView::new(&bytes, 64, 784).unwrap());
         for answer in predictor.moments(&batch, &mut workspace).unwrap().iter() {

@@ -161,7 +161,7 @@ fn files_are_read_through_pipes() {
     let data = read(&[("x.npy", &x), ("y.npy", &y)], &npy).unwrap();
     assert_eq!(data.labels().unwrap(), labels);
     let (inputs, ..) = data.into_parts();
-    assert_eq!(inputs, matrix);
+    assert_eq!(inputs.into_dense().unwrap(), matrix);
 
     let turned: Vec<f32> = (0..rows * 100).map(|i| elements[i % rows * 100 + i / rows]).collect();
     let turned = Matrix::from_rows(&turned, 100, rows).unwrap();
@@ -170,7 +170,7 @@ fn files_are_read_through_pipes() {
     let header = header.replace("False", "True ").replace("(100, 3000)", "(3000, 100)");
     fortran[10..128].copy_from_slice(header.as_bytes());
     let data = read(&[("x.npy", &fortran), ("y.npy", &y)], &npy).unwrap();
-    assert_eq!(data.into_parts().0, matrix);
+    assert_eq!(data.into_parts().0.into_dense().unwrap(), matrix);
 
     let mut images = vec![0, 0, 8, 3, 0, 0, 0x0b, 0xb8, 0, 0, 0, 10, 0, 0, 0, 10];
     images.extend((0..rows * 100).map(|i| i as u8));
@@ -179,7 +179,7 @@ fn files_are_read_through_pipes() {
     let idx = || Dataset::from_idx_files(at("images"), at("labels"));
     let data = read(&[("images", &gzip(&images)), ("labels", &few)], &idx).unwrap();
     assert_eq!((data.labels().unwrap(), data.rows()), (&labels[..], rows));
-    assert_eq!(data.inputs().row(2).unwrap()[55], f32::from(255_u8) / 255.0);
+    assert_eq!(data.dense_inputs().unwrap().row(2).unwrap()[55], f32::from(255_u8) / 255.0);
 
     // A pipe that ends too early, and a header of much that never comes.
     let error = read(&[("x.npy", &x[..1000])], &npy).unwrap_err().to_string();

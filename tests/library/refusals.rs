@@ -424,7 +424,7 @@ fn missing_or_mismatched_data_is_refused() {
     write("train-labels-idx1-ubyte", &[0, 0, 8, 1, 0, 0, 0, 1, 9]);
     let data = Dataset::from_idx_folder(folder.path(), Split::Train).unwrap();
     assert_eq!((data.rows(), data.classes(), data.labels().unwrap()), (1, 10, &[9][..]));
-    assert_eq!(data.inputs().row(0).unwrap(), [7.0 / 255.0, 1.0]);
+    assert_eq!(data.dense_inputs().unwrap().row(0).unwrap(), [7.0 / 255.0, 1.0]);
     says(data.split_at(2).map(drop), "row to split at: expected at most 1, got 2");
 }
 

@@ -99,7 +99,7 @@ fn metrics_of_answers_follow_it_and_others_do_not() {
         let new = || Metrics::new(&wanted, mlp.loss(), 2).unwrap().with_confusion().unwrap();
         let (mut metrics, mut others) = (new(), new());
         let found = evaluate_with(&predictor, &data, &mut metrics, &mut workspace).unwrap();
-        let batch = Batch::dense(data.inputs());
+        let batch = Batch::new(data.inputs());
         let answers = predictor.weight_scaling(&batch, &mut workspace).unwrap();
         answers.measure(Targets::Classes(&labels), None, &mut others).unwrap();
         let figures: Vec<f64> =
@@ -116,7 +116,7 @@ fn metrics_of_answers_follow_it_and_others_do_not() {
     assert_eq!((wrong, matrix), (vec![6, 7, 8, 9, 10], vec![6.0, 0.0, 5.0, 10.0]));
     let predictor = Predictor::new(&mlp);
     let mut workspace = predictor.workspace(21).unwrap();
-    let found = predictor.weight_scaling(&Batch::dense(data.inputs()), &mut workspace).unwrap();
+    let found = predictor.weight_scaling(&Batch::new(data.inputs()), &mut workspace).unwrap();
     let scores: Vec<f64> = found.iter().map(|answer| answer.mean()[1]).collect();
     let positive: Vec<bool> = labels.iter().map(|&label| label == 1).collect();
     let chosen = threshold(&scores, &positive, None, Aim::F1).unwrap();

@@ -258,7 +258,7 @@ fn an_evaluation_takes_targets_of_any_kind_and_weights() {
 
         // The loss that a step reports, but for the rounding of its arithmetic.
         let mut trainer = trainer(loss, Keep::ONE, rows);
-        let batch = Batch::dense(data.inputs()).with_weights(&weights).unwrap();
+        let batch = Batch::new(data.inputs()).with_weights(&weights).unwrap();
         let (of_step, _) = trainer.gradients(&batch, data.targets()).unwrap();
         assert!((f64::from(of_step) - found.loss).abs() <= 1e-5 * found.loss.abs(), "{loss}");
     }

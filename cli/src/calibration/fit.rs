@@ -124,7 +124,7 @@ impl Chosen {
         );
         let mut workspace = predictor.workspace(recipe::EVALUATION_BATCH.min(data.rows()))?;
         let mut scores = memory::reserve("probabilities", data.rows())?;
-        for batch in Batch::dense(data.inputs()).chunks(recipe::EVALUATION_BATCH)? {
+        for batch in Batch::new(data.inputs()).chunks(recipe::EVALUATION_BATCH)? {
             let answers = predictor.weight_scaling(&batch, &mut workspace)?;
             scores.extend(answers.iter().map(|answer| answer.mean()[1]));
         }

@@ -182,7 +182,7 @@ fn a_rounded_model_predicts() {
     let lines = succeeds(folder, &["predict", "--model=q", "--limit=40", "--json", "--threads=2"]);
     for (row, line) in lines.lines().enumerate() {
         let line: Value = serde_json::from_str(line).unwrap();
-        let one = Batch::dense(test.inputs().subrows(row..row + 1).unwrap());
+        let one = Batch::dense(test.dense_inputs().unwrap().subrows(row..row + 1).unwrap());
         let expected = predictor.predict(&one, &mut workspace).unwrap();
         let got: Vec<f32> = serde_json::from_value(line["probabilities"].clone()).unwrap();
         assert_eq!(got, expected.row(0).unwrap());

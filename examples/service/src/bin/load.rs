@@ -84,7 +84,7 @@ impl Connection {
 fn requests(mode: &str) -> anyhow::Result<Vec<Vec<u8>>> {
     let digits = Dataset::digits(Split::Test)?;
     let request = |row: usize| {
-        let inputs = digits.inputs().row(row)?;
+        let inputs = digits.dense_inputs()?.row(row)?;
         let body = serde_json::json!({ "inputs": inputs, "mode": mode, "seed": row }).to_string();
         let head = "POST /predict HTTP/1.1\r\nhost: load\r\ncontent-length:";
         anyhow::Ok(format!("{head} {}\r\n\r\n{body}", body.len()).into_bytes())
