@@ -8,6 +8,8 @@
 //! -1 1:2.25
 //! ```
 
+mod labelled;
+
 use std::path::Path;
 
 use super::{CsrMatrix, source::Source};
