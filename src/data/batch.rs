@@ -83,9 +83,15 @@ impl<'a> Batch<'a> {
     /// noise on the inputs: zeros are never active, whether they are stored or not. It also gives the
     /// same errors.
     ///
-    /// Only the rows themselves are small. Memory and time still grow with the number of columns: a
-    /// trainer or workspace needs about 5 bytes per row and column (650 MB for 128 rows of a million
-    /// columns), a pass visits each block of 64 columns in every row, and a step updates all weights.
+    /// A pass costs by the entries, not by the number of columns. So does a step with an optimiser that
+    /// leaves the weights of untouched inputs as they are, to the bit: [`Sgd`](crate::train::Sgd) without
+    /// momentum and [`Adagrad`](crate::train::Adagrad), both without weight decay, max-norm, an average, an
+    /// L1 penalty and a limit on the norm of the gradient; and one with
+    /// [`SparseAdam`](crate::train::SparseAdam). All others update all weights, as for dense rows.
+    ///
+    /// Some memory and time are by the number of columns nevertheless: those of integer weights, of moments
+    /// with noise on the inputs, and of noise on inputs that are not declared
+    /// [sparse](crate::nn::MlpBuilder::sparse_input).
     ///
     /// ```
     /// use thinnet::{

@@ -353,7 +353,7 @@ fn the_demo_compares_two_networks() {
 
 #[test]
 fn wrong_arguments_give_one_line_that_names_them() {
-    let cases: [(&[&str], &str); 44] = [
+    let cases: [(&[&str], &str); 46] = [
         (&["trian"], "'trian'"),
         (&["train", "--epoch", "3"], "'--epochs'"),
         (&["train", "--keep", "0"], "--keep <P>': keep rate 0: expected"),
