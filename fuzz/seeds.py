@@ -3,7 +3,7 @@
 
     python3 fuzz/seeds.py
 
-Three targets read their bytes through the crate arbitrary: a number of a range
+Four targets read their bytes through the crate arbitrary: a number of a range
 big-endian in as few bytes as the range needs, counted from the range's start; a
 choice likewise; u64, u32 and u16 little-endian; before each element of a list
 that has no length of its own a byte 1.
@@ -55,6 +55,42 @@ def npy_of(header, elements, version=1, length=None):
     length = len(header) if length is None else length
     head = b"\x93NUMPY" + bytes([version, 0]) + struct.pack("<H" if version == 1 else "<I", length)
     return head + header + elements
+
+
+SVMLIGHT = {
+    "rows": b"# a header\n+1 1:0.5\t3:-2e-3 # x:y\r\n\n-1.5 qid:7 2:1\n0\n+2 4:.25",
+    "from-0": b"1 0:1 6:2\n-1 3:1e-45\n",
+    "no-newline": b"1 5:1",
+    "no-entries": b"1\n2\n3\n",
+    "nothing": b"",
+    "only-comments": b"#\n # 1 2:3\n",
+    "largest-index": b"1 4294967295:1",
+    "longest-word": b"1 1:0." + b"1" * 252,
+    "not-utf-8": b"1 qid:\xff 1:2 # \xfe",
+    "bad-word-too-long": b"1 1:0." + b"1" * 253,
+    "bad-index": b"1 4294967296:1",
+    "bad-negative-index": b"1 -1:1",
+    "bad-value": b"1 1:1e39",
+    "bad-nan": b"1 1:nan",
+    "bad-no-colon": b"1 1",
+    "bad-two-colons": b"1 1:1:1",
+    "bad-target": b"a 1:1",
+    "bad-no-target": b"1:1 2:2\n",
+    "bad-infinite-target": b"inf 1:1",
+    "bad-order": b"1 2:1 1:1",
+    "bad-twice": b"1 1:1 1:1",
+    "bad-bytes": b"1 1:\xff\0",
+}
+
+
+def sparse_rows(columns, rows, sums=0, keep=0, sparse=0, hidden=20, optimiser=0, change=b"\7"):
+    """The order and the ranges of Case::arbitrary in oracles/sparse_rows.rs."""
+    data = bytes([columns, sums, keep, sparse, hidden - 1, optimiser]) + change + bytes([len(rows)])
+    for row in rows:
+        data += bytes([len(row)])
+        for column, size, *kind in row:
+            data += bytes([column, size & 255, kind[0] if kind else 31])
+    return data + struct.pack("<Q", 7)
 
 
 # The names in Activation::ALL and in Loss::ALL.
@@ -174,6 +210,32 @@ def main():
     write("npy_reader", "bad-complex", npy("<c8", (3,), six))
     write("npy_reader", "bad-shape", npy("<f4", 6, six))
     write("npy_reader", "bad-magic", b"\x94" + npy("<f4", (2, 3), six)[1:])
+
+    for name, text in SVMLIGHT.items():
+        write("svmlight_reader", name, text)
+    write("svmlight_reader", "gzipped", gzip.compress(SVMLIGHT["rows"], mtime=0))
+    write("svmlight_reader", "bad-gzip", gzip.compress(SVMLIGHT["rows"], mtime=0)[:-9])
+
+    rows = [[(5, 40), (2, -70), (5, 3)], [], [(column, column - 60) for column in range(0, 120, 7)]]
+    write("sparse_rows", "sums", sparse_rows(130, rows, sums=1))
+    write("sparse_rows", "refuses-duplicates", sparse_rows(130, rows))
+    write("sparse_rows", "too-few-columns", sparse_rows(100, rows, sums=1))
+    write("sparse_rows", "sparse-site", sparse_rows(130, rows, sums=1, keep=1, sparse=1))
+    for optimiser in range(4):
+        write("sparse_rows", f"optimiser-{optimiser}", sparse_rows(
+            200, rows, sums=1, keep=2, sparse=1, hidden=70, optimiser=optimiser))
+    write("sparse_rows", "no-columns", sparse_rows(0, [[], []]))
+    write("sparse_rows", "no-rows", sparse_rows(9, []))
+    full = [[(column, 3 * column - 90) for column in range(60)] for _ in range(9)]
+    write("sparse_rows", "full", sparse_rows(60, full, keep=1))
+    write("sparse_rows", "unsorted", sparse_rows(60, [row[::-1] for row in full]))
+    for kind, name in enumerate(("huge", "denormal", "nan", "infinite", "zero")):
+        write("sparse_rows", name, sparse_rows(65, [[(64, 90, kind), (1, -90)], [(2, 50)]]))
+    write("sparse_rows", "sum-overflows", sparse_rows(9, [[(3, 127, 0)] * 2], sums=1))
+    write("sparse_rows", "start-changed", sparse_rows(130, rows, sums=1, change=bytes([0, 1, 9])))
+    write("sparse_rows", "order-changed", sparse_rows(130, rows, sums=1, change=bytes([1, 2, 90])))
+    write("sparse_rows", "column-changed", sparse_rows(130, rows, sums=1, change=bytes([1, 1, 200])))
+    write("sparse_rows", "value-lost", sparse_rows(130, rows, sums=1, change=b"\2"))
 
     relu = [(70, RELU, HALF), (20, RELU, HALF)]
     write("training", "relu", training(80, relu, 10, CLASSES))

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use thinnet::{
     Keep,
-    data::npy::Npy,
+    data::{npy::Npy, svmlight::Svmlight},
     exchange::{
         onnx,
         torch::{StateDict, StateDictSpec},
@@ -68,7 +68,7 @@ macro_rules! replay {
 
 replay! {
     checkpoint_reader dropout idx_reader integer_reader mask_words model_reader npy_reader
-    onnx_external onnx_reader torch_reader training
+    onnx_external onnx_reader sparse_rows svmlight_reader torch_reader training
 }
 
 /// Each is a network so small that the bound on its rounding errors is tight.
@@ -117,6 +117,10 @@ fn files_are_refused_where_their_names_say_so() {
     }
     for (name, bytes) in seeds("onnx_reader") {
         let read = onnx::Model::from_bytes(&bytes).network(None).map(drop);
+        assert_eq!(read.is_err(), name.starts_with("bad-"), "{name}: {read:?}");
+    }
+    for (name, bytes) in seeds("svmlight_reader") {
+        let read = Svmlight::new().from_bytes(&bytes).map(drop);
         assert_eq!(read.is_err(), name.starts_with("bad-"), "{name}: {read:?}");
     }
     for (name, bytes) in seeds("torch_reader") {

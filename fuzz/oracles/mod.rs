@@ -14,6 +14,8 @@ pub mod model_reader;
 pub mod npy_reader;
 pub mod onnx_external;
 pub mod onnx_reader;
+pub mod sparse_rows;
+pub mod svmlight_reader;
 pub mod torch_reader;
 pub mod training;
 mod twin;
@@ -22,7 +24,7 @@ mod twin;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 13] = [
     ("checkpoint_reader", checkpoint_reader::check),
     ("dropout", |bytes| dropout::check(decoded(bytes))),
     ("idx_reader", idx_reader::check),
@@ -32,6 +34,8 @@ pub const TARGETS: [Target; 11] = [
     ("npy_reader", npy_reader::check),
     ("onnx_external", onnx_external::check),
     ("onnx_reader", onnx_reader::check),
+    ("sparse_rows", |bytes| sparse_rows::check(decoded(bytes))),
+    ("svmlight_reader", svmlight_reader::check),
     ("torch_reader", torch_reader::check),
     ("training", |bytes| training::check(decoded(bytes))),
 ];
