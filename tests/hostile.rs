@@ -16,7 +16,7 @@ use std::{
 
 use thinnet::{
     Error, Keep,
-    data::Dataset,
+    data::{Dataset, svmlight::Svmlight},
     exchange::{
         FileKind,
         onnx::Model,
@@ -100,6 +100,7 @@ fn onnx(bytes: &[u8]) -> Result<Mlp, Error> {
 #[test]
 fn hostile_files_are_refused_and_take_little_memory() {
     data_files_use_memory_for_their_contents();
+    svmlight_files_use_memory_for_their_entries();
     let taken = measured(&[0; 10], |bytes| {
         std::hint::black_box(vec![1_u8; 1 << 20]);
         onnx(bytes)
@@ -232,6 +233,54 @@ fn data_files_use_memory_for_their_contents() {
     let (rows, most) = read();
     assert!(rows.unwrap_err().contains("268435456 labels: expected 2"));
     assert!(most <= SMALL, "{most}");
+}
+
+/// Long lines, words and comments take no memory, and entries and rows what the documentation says.
+fn svmlight_files_use_memory_for_their_entries() {
+    /// Buffers, messages, and the state of inflate.
+    const SMALL: usize = 256 << 10;
+    let read = |bytes: &[u8]| {
+        let (read, most) = measured(bytes, |bytes| Svmlight::new().from_bytes(bytes));
+        (read.map(|read| (read.rows.rows(), read.rows.view().entries())), most - bytes.len())
+    };
+    let gzipped = |bytes: &[u8]| {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        gzip.write_all(bytes).unwrap();
+        gzip.finish().unwrap()
+    };
+    let long = [b"1 1:2 # ".to_vec(), vec![b'x'; 10 << 20]].concat();
+    for bytes in [gzipped(&long), long] {
+        let (found, most) = read(&bytes);
+        assert_eq!(found, Ok((1, 1)));
+        assert!(most <= SMALL, "{most}");
+    }
+    let (found, most) = read(&[b"1 1:".to_vec(), vec![b'7'; 10 << 20]].concat());
+    assert!(found.unwrap_err().contains("a word of more than 256 bytes"));
+    assert!(most <= SMALL, "{most}");
+
+    // One more than a power of two: the memory is moved for it.
+    let n = (1 << 20) + 1;
+    let entries: String = (1..=n).map(|index| format!(" {index}:1")).collect();
+    let (found, most) = read(format!("1{entries}").as_bytes());
+    assert_eq!(found, Ok((1, n)));
+    println!("entries: {most}");
+    assert!((8 * n..5 * 4 * n + SMALL).contains(&most), "{most}");
+    let (found, most) = read("1\n".repeat(n).as_bytes());
+    assert_eq!(found, Ok((n, 0)));
+    println!("rows: {most}");
+    assert!((16 * n..5 * 8 * n + SMALL).contains(&most), "{most}");
+
+    // Text that would take more than 256 MiB, as rows or as entries, in many members.
+    let bomb = |start: &[u8], piece: &[u8], members: usize| {
+        [gzipped(start), gzipped(&piece.repeat(1 << 16)).repeat(members)].concat()
+    };
+    for bomb in [bomb(b"", b"1 1:1\n", 9 << 4), bomb(b"1 ", b"1:1 ", 17 << 4)] {
+        let (found, most) = read(&bomb);
+        let words = found.unwrap_err();
+        assert!(words.contains("bytes of memory: expected at most"), "{words}");
+        println!("bomb of {}: {most}", bomb.len());
+        assert!(most <= (256 << 20) + 256 * bomb.len() + SMALL, "{most}");
+    }
 }
 
 fn onnx_files() -> Vec<Vec<u8>> {

@@ -6,8 +6,9 @@ use failing::{Failing, LARGE, refuse_each};
 use thinnet::{
     Error,
     data::{
-        Dataset, idx,
+        CsrMatrix, Dataset, TfIdf, idx,
         npy::{self, Npy},
+        svmlight::Svmlight,
     },
     files,
     tensor::Matrix,
@@ -82,4 +83,30 @@ fn a_gzipped_file_is_read_or_refused() {
     let bytes = gzip.finish().unwrap();
     let refused = refuse_each(|| idx::from_bytes(&bytes, 1));
     assert!((2..=6).contains(&refused), "{refused}");
+}
+
+/// Rows and targets, or the entries of a row and what sorts them, grow.
+#[test]
+fn sparse_rows_are_read_or_refused() {
+    let rows = "1 1:1\n".repeat(MANY);
+    let refused = refuse_each(|| Svmlight::new().from_bytes(rows.as_bytes()));
+    assert!((4..=12).contains(&refused), "{refused}");
+    let entries: String = (1..=MANY).rev().map(|index| format!(" {index}:1")).collect();
+    let row = format!("1{entries}");
+    let refused = refuse_each(|| Svmlight::new().sorted().from_bytes(row.as_bytes()));
+    assert!((3..=6).contains(&refused), "{refused}");
+}
+
+#[test]
+fn sparse_rows_are_built_or_refused() {
+    let build = |columns: u32| {
+        let mut rows = CsrMatrix::builder(MANY);
+        rows.push_row((0..columns).rev().map(|column| (column, 1.0)))?;
+        Ok::<_, Error>(rows.finish())
+    };
+    let refused = refuse_each(|| build(MANY as u32));
+    assert!((3..=6).contains(&refused), "{refused}");
+    let rows = build(3).unwrap();
+    // Frequencies of all columns, and what follows from them.
+    assert_eq!(refuse_each(|| TfIdf::new().fit(rows.view())), 2);
 }
