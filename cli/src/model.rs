@@ -42,7 +42,8 @@ impl ModelAndData {
     }
 
     fn with_test_set(&self, model: Model) -> anyhow::Result<(Model, Dataset)> {
-        let test = self.data.read(Split::Test, model.network().loss())?;
+        let test =
+            self.data.read(Split::Test, model.network().loss(), Some(model.network().inputs()))?;
         self.check(model.network(), test.inputs().columns(), Some(test.targets()))?;
         Ok((
             model,
@@ -77,7 +78,8 @@ impl ModelAndData {
     /// Those of [`Self::read`].
     pub fn read_rows(&self) -> anyhow::Result<(Model, OwnedInputs, Option<OwnedTargets>, usize)> {
         let model = self.read_model()?;
-        let (rows, targets) = self.data.read_rows(Split::Test, model.network().loss())?;
+        let (rows, targets) =
+            self.data.read_rows(Split::Test, model.network().loss(), model.network().inputs())?;
         let view = targets.as_ref().map(OwnedTargets::view);
         self.check(model.network(), rows.view().columns(), view)?;
         let limit = rows.view().rows().min(self.limit.unwrap_or(usize::MAX));

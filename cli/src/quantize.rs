@@ -78,7 +78,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         model.display()
     );
     let mlp = contents.network;
-    let (rows, _) = data.read_rows(Split::Train, mlp.loss())?;
+    let (rows, _) = data.read_rows(Split::Train, mlp.loss(), mlp.inputs())?;
     let rows = rows.view();
     anyhow::ensure!(
         mlp.inputs() == rows.columns(),

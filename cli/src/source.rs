@@ -1,4 +1,7 @@
-//! Where rows come from: a folder of IDX or NPY files, two NPY files, or the built-in digits.
+//! Where rows come from: a folder of IDX, NPY or svmlight files, two NPY files, an svmlight file, or the
+//! built-in digits.
+
+mod svmlight;
 
 use std::{
     convert::Infallible,
@@ -37,6 +40,8 @@ enum Source {
     Folder(PathBuf),
     /// An NPY file of rows, or a pipe that carries one.
     Array(PathBuf),
+    /// An svmlight file of sparse rows and their targets.
+    Svmlight(PathBuf),
 }
 
 impl FromStr for Source {
@@ -48,6 +53,7 @@ impl FromStr for Source {
         Ok(match text {
             "digits" => Self::Digits,
             _ if path.is_dir() => Self::Folder(path),
+            _ if svmlight::is_named(&path) => Self::Svmlight(path),
             _ if extension.eq_ignore_ascii_case("npy") || is_stream(&path) => Self::Array(path),
             _ => Self::Folder(path),
         })
@@ -65,7 +71,9 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Digits => f.write_str("digits"),
-            Self::Folder(path) | Self::Array(path) => write!(f, "{}", path.display()),
+            Self::Folder(path) | Self::Array(path) | Self::Svmlight(path) => {
+                write!(f, "{}", path.display())
+            }
         }
     }
 }
@@ -74,10 +82,11 @@ impl fmt::Display for Source {
 #[derive(Clone, Debug, clap::Args)]
 pub struct Data {
     /// Rows and their labels or other targets: a folder with MNIST's IDX files (plain or .gz), or with
-    /// x_train.npy, y_train.npy, x_test.npy and y_test.npy; a .npy file of rows, with --labels or
-    /// --targets; or `digits`, 10,000 MNIST digits built into this program. Bytes of the rows are divided
-    /// by 255; other numbers are used unchanged
-    #[arg(long = "data", value_name = "DIR|FILE.npy|digits", default_value = "digits")]
+    /// x_train.npy, y_train.npy, x_test.npy and y_test.npy, or with svmlight files train.svm and test.svm; a
+    /// .npy file of rows, with --labels or --targets; an svmlight file of sparse rows with their targets
+    /// (.svm, .svmlight or .libsvm, plain or .gz); or `digits`, 10,000 MNIST digits built into this program.
+    /// Bytes of the rows are divided by 255; other numbers are used unchanged
+    #[arg(long = "data", value_name = "DIR|FILE.npy|FILE.svm|digits", default_value = "digits")]
     source: Source,
     /// With --data FILE.npy: a second .npy file with one class number (from 0) per row. Required,
     /// except by `thinnet predict` and `thinnet quantize`
@@ -87,6 +96,8 @@ pub struct Data {
     /// softmax: a number per row, or a row of numbers. They are not scaled
     #[arg(long, value_name = "FILE.npy", conflicts_with = "labels")]
     targets: Option<PathBuf>,
+    #[command(flatten)]
+    svmlight: svmlight::SvmlightOptions,
 }
 
 impl fmt::Display for Data {
@@ -98,7 +109,8 @@ impl fmt::Display for Data {
 impl Data {
     /// Returns the digits built into this program.
     pub fn digits() -> Self {
-        Self { source: Source::Digits, labels: None, targets: None }
+        let svmlight = svmlight::SvmlightOptions::default();
+        Self { source: Source::Digits, labels: None, targets: None, svmlight }
     }
 
     /// Returns the files that are read. For a folder, these are all the files that a data set may
@@ -106,11 +118,13 @@ impl Data {
     pub fn files(&self) -> Vec<Named> {
         let sets = [Split::Train, Split::Test];
         let mut files = Vec::new();
-        if let Source::Array(path) | Source::Folder(path) = &self.source {
+        if let Source::Array(path) | Source::Folder(path) | Source::Svmlight(path) = &self.source {
             files.push(("--data", path.clone()));
         }
         if let Source::Folder(path) = &self.source {
-            let names = sets.into_iter().flat_map(Dataset::file_names);
+            let names =
+                |split| Dataset::file_names(split).into_iter().chain(svmlight::file_names(split));
+            let names = sets.into_iter().flat_map(names);
             files.extend(names.map(|name| ("--data", path.join(name))));
         }
         files.extend(self.targets_file().map(|(flag, path)| (flag, path.to_owned())));
@@ -140,19 +154,43 @@ impl Data {
         let set = match (self.targets_file(), split) {
             // One file serves as either set.
             (Some(_), _) => "",
+            _ if matches!(self.source, Source::Svmlight(_)) => "",
             (None, Split::Test) => "test ",
             (None, _) => "training ",
         };
         format!("{}: {set}row {row}", self.targets_name())
     }
 
-    /// Reads one of the two sets, with targets for this loss. Two NPY files serve as either.
+    /// Refuses options about svmlight files where none is read.
+    fn check_options(&self, split: Split) -> anyhow::Result<()> {
+        let is_svmlight = match &self.source {
+            Source::Svmlight(_) => true,
+            Source::Folder(folder) => svmlight::in_folder(folder, split).is_some(),
+            Source::Digits | Source::Array(_) => false,
+        };
+        match self.svmlight.given() {
+            Some(flag) if !is_svmlight => Err(usage(format!(
+                "{flag}: cannot be used with --data {self}, which is not in svmlight format: expected no \
+                 {flag}, or --data FILE.svm"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads one of the two sets, with targets for this loss. Two NPY files, or an svmlight file, serve as
+    /// either. Svmlight files have `columns` columns, if that is known.
     ///
     /// # Errors
     /// There is no such folder, its files are malformed, they have no rows, or the loss cannot have
     /// the targets.
-    pub fn read(&self, split: Split, loss: Loss) -> anyhow::Result<Dataset> {
+    pub fn read(
+        &self,
+        split: Split,
+        loss: Loss,
+        columns: Option<usize>,
+    ) -> anyhow::Result<Dataset> {
         let kind = loss.target_kind();
+        self.check_options(split)?;
         let data = match (&self.source, self.targets_file()) {
             (Source::Array(rows), Some((flag, path))) => {
                 let expected = match flag {
@@ -192,7 +230,7 @@ impl Data {
                     &flag[2..]
                 )));
             }
-            (Source::Folder(_), Some((flag, _))) => {
+            (Source::Folder(_) | Source::Svmlight(_), Some((flag, _))) => {
                 return Err(usage(format!(
                     "{}: cannot be used with --data {self}, which has its own {}: expected no {flag}, or \
                      --data FILE.npy",
@@ -203,7 +241,15 @@ impl Data {
             (Source::Digits, None) => Dataset::digits(split)?.into_kind(kind).map_err(|error| {
                 anyhow::anyhow!("--data {self}: {error} (loss {})", loss.name())
             })?,
-            (Source::Folder(folder), None) => Dataset::from_folder_targets(folder, split, kind)?,
+            (Source::Svmlight(path), None) => {
+                self.svmlight.read((format!("--data {self}"), path), kind, columns)?
+            }
+            (Source::Folder(folder), None) => match svmlight::in_folder(folder, split) {
+                Some(path) => {
+                    self.svmlight.read((path.display().to_string(), &path), kind, columns)?
+                }
+                None => Dataset::from_folder_targets(folder, split, kind)?,
+            },
         };
         let name = if split == Split::Train { "training" } else { "test" };
         anyhow::ensure!(data.rows() > 0, "--data {self}: the {name} set has no rows");
@@ -215,7 +261,7 @@ impl Data {
     }
 
     /// Reads the rows of one of the two sets, and their targets for this loss if there are any: an NPY
-    /// file needs none.
+    /// file needs none. Svmlight files have `columns` columns.
     ///
     /// # Errors
     /// Those of [`Self::read`].
@@ -223,14 +269,16 @@ impl Data {
         &self,
         split: Split,
         loss: Loss,
+        columns: usize,
     ) -> anyhow::Result<(OwnedInputs, Option<OwnedTargets>)> {
         if let (Source::Array(path), None) = (&self.source, self.targets_file()) {
+            self.check_options(split)?;
             let rows = npy::read_inputs(path)
                 .map_err(|error| inputs::explain(&[self.array(path)], error))?;
             anyhow::ensure!(rows.rows() > 0, "--data {self}: the array has no rows");
             return Ok((rows.into(), None));
         }
-        let (rows, targets, _) = self.read(split, loss)?.into_parts();
+        let (rows, targets, _) = self.read(split, loss, Some(columns))?.into_parts();
         Ok((rows, Some(targets)))
     }
 
@@ -241,14 +289,14 @@ impl Data {
     ///
     /// # Errors
     /// Those of [`Self::read`]; the sets have different widths or numbers of targets; all training rows,
-    /// or more, are held out; or an NPY file is given without held-out rows.
+    /// or more, are held out; or a single file is given without held-out rows.
     pub fn read_pair(
         &self,
         loss: Loss,
         held_out: Option<(usize, u64)>,
         row_weights: &RowWeights,
     ) -> anyhow::Result<(Dataset, Dataset)> {
-        let train = row_weights.of(self.read(Split::Train, loss)?)?;
+        let train = row_weights.of(self.read(Split::Train, loss, None)?)?;
         anyhow::ensure!(
             train.classes() > 1 || !loss::has_classes(loss),
             "{}: every training row has label 0: expected at least two classes",
@@ -265,13 +313,14 @@ impl Data {
             let (train, held_out) = train.hold_out(held_out, seed)?;
             return Ok((train, held_out.without_weights()));
         }
-        if let Source::Array(_) = self.source {
+        if let Source::Array(_) | Source::Svmlight(_) = self.source {
             return Err(usage(format!(
                 "--data {self} has no test set: expected --held-out N too, or a folder with both sets"
             )));
         }
-        let test = self.read(Split::Test, loss)?;
-        let (columns, of_test) = (train.inputs().columns(), test.inputs().columns());
+        let columns = train.inputs().columns();
+        let test = self.read(Split::Test, loss, Some(columns))?;
+        let of_test = test.inputs().columns();
         anyhow::ensure!(
             columns == of_test,
             "--data {self}: the test rows have {of_test} columns, but the training rows have {columns}"
@@ -361,7 +410,7 @@ pub fn validation_rows(
 
 /// Returns the reason why a path is not a folder of data.
 fn no_folder(path: &Path) -> String {
-    let expected = "a folder of IDX or NPY files, a file whose name ends in .npy, or `digits`";
+    let expected = "a folder of IDX, NPY or svmlight files, a file whose name ends in .npy or .svm, or `digits`";
     if !path.exists() {
         return format!("no such folder or file (expected {expected})");
     }

@@ -22,6 +22,7 @@ mod refused_saves;
 mod resume;
 mod row_weights;
 mod show;
+mod sparse;
 mod training_page;
 mod usage;
 #[cfg(unix)]

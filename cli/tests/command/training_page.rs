@@ -1,6 +1,6 @@
 //! The command lines of docs/TRAINING.md.
 
-use std::{fs, path::Path};
+use std::{fmt::Write, fs, path::Path};
 
 use tempfile::TempDir;
 use thinnet::{
@@ -32,6 +32,15 @@ fn write(folder: &Path) {
     let rows = Matrix::from_rows(&rows, 600, COLUMNS).unwrap();
     npy::write_matrix(folder.join("x.npy"), rows.view()).unwrap();
     npy::write_labels(folder.join("y.npy"), &labels).unwrap();
+    let mut sparse = String::new();
+    for (row, label) in rows.view().iter().zip(&labels) {
+        write!(sparse, "{label}").unwrap();
+        for (index, x) in (1..).zip(row) {
+            write!(sparse, " {index}:{x}").unwrap();
+        }
+        sparse.push('\n');
+    }
+    fs::write(folder.join("rows.svm"), sparse).unwrap();
 }
 
 /// Each `thinnet` line of the page's `sh` blocks succeeds, in order, in one folder, with its

@@ -490,7 +490,10 @@ fn files_that_cannot_be_read_or_written_are_refused_before_training() {
         ),
         ("table.tsv", "numpy.loadtxt(\"table.tsv\", delimiter=\"\\t\", skiprows=1)"),
         ("x.npz", "numpy.save(\"x.npy\", numpy.load(\"x.npz\")[\"NAME\"])"),
-        ("m.safetensors", "not a folder (expected a folder of IDX or NPY files, a file whose name"),
+        (
+            "m.safetensors",
+            "not a folder (expected a folder of IDX, NPY or svmlight files, a file whose name",
+        ),
     ] {
         fs::write(folder.path().join(file), "1,2\n").unwrap();
         for command in [&["train"][..], &["predict", "--model", "m"]] {

@@ -1,0 +1,152 @@
+//! Sparse rows from svmlight files against the same rows from NPY files.
+
+use std::{fmt::Write, fs, path::Path};
+
+use tempfile::TempDir;
+use thinnet::{
+    data::npy,
+    mask::{Domain, Streams},
+    tensor::Matrix,
+};
+
+use crate::program::{fails, succeeds};
+
+const ROWS: usize = 240;
+const COLUMNS: usize = 90;
+
+/// Writes the same rows, of which one number in eight is not 0, and the one in the column of its class, as x.npy and y.npy and as rows.svm, with
+/// this index of the first column. Column 0 and the last one occur.
+fn write(folder: &Path, first_index: usize) {
+    let streams = Streams::new(1, Domain::Other, 0, 0);
+    let mut numbers = vec![0.0; ROWS * COLUMNS];
+    let (mut labels, mut text) = (Vec::new(), String::new());
+    for row in 0..ROWS {
+        let label = row as u32 % 3;
+        labels.push(label);
+        write!(text, "{label}").unwrap();
+        for column in 0..COLUMNS {
+            let bits = streams.hash((row * COLUMNS + column) as u64);
+            if bits.is_multiple_of(8) || column == label as usize {
+                let uniform = (bits >> 40) as f32 / (1 << 24) as f32;
+                let x = if column < 3 { 2.0 + uniform } else { uniform };
+                numbers[row * COLUMNS + column] = x;
+                write!(text, " {}:{x}", column + first_index).unwrap();
+            }
+        }
+        text.push('\n');
+    }
+    let rows = Matrix::from_rows(&numbers, ROWS, COLUMNS).unwrap();
+    npy::write_matrix(folder.join("x.npy"), rows.view()).unwrap();
+    npy::write_labels(folder.join("y.npy"), &labels).unwrap();
+    fs::write(folder.join("rows.svm"), text).unwrap();
+}
+
+const TRAIN: [&str; 7] = [
+    "train",
+    "--hidden=16",
+    "--epochs=20",
+    "--batch=16",
+    "--optimizer=adam",
+    "--schedule=constant",
+    "--quiet",
+];
+
+#[test]
+fn sparse_rows_train_and_answer_like_the_same_rows_from_arrays() {
+    let folder = TempDir::new().unwrap();
+    let folder = folder.path();
+    for first_index in [0, 1] {
+        write(folder, first_index);
+        let options = ["--first-index=0"];
+        let options = if first_index == 0 { &options[..] } else { &[] };
+        let svm = [&["--data=rows.svm"], options].concat();
+        let arrays = ["--data=x.npy", "--labels=y.npy"];
+        let held_out = ["--held-out=60", "--validation=0.2"];
+        succeeds(folder, &[&TRAIN[..], &held_out, &svm, &["--out=sparse"]].concat());
+        succeeds(folder, &[&TRAIN[..], &held_out, &arrays, &["--out=dense"]].concat());
+        for command in [
+            &["eval", "--model=dense"][..],
+            &["eval", "--model=sparse", "--confusion"],
+            &["predict", "--model=sparse", "--json"],
+            &["predict", "--model=dense", "--samples=20", "--limit=7"],
+            &["predict", "--model=dense", "--method=moments", "--limit=3"],
+        ] {
+            let [of_svm, of_arrays] = [&svm[..], &arrays].map(|data| {
+                let said = succeeds(folder, &[command, data].concat());
+                said.replace("rows.svm", "x.npy")
+            });
+            assert!(of_svm.lines().count() > 2, "{of_svm}");
+            assert_eq!(of_svm, of_arrays, "{command:?}");
+        }
+        // The networks are the same.
+        let [sparse, dense] = ["sparse", "dense"].map(|model| {
+            let model = format!("--model={model}");
+            succeeds(folder, &["predict", &model, "--json", "--data=x.npy"])
+        });
+        assert_eq!(sparse, dense);
+        let quantize = |data: &str, out: &str| {
+            succeeds(folder, &[&["quantize", "dense", data, out][..], options].concat())
+        };
+        quantize("--data=rows.svm", "--out=integer");
+        let line = fails(folder, &["predict", "--model=dense", "--data=x.npy", "--columns=3"], 2);
+        assert!(line.contains("--columns: cannot be used with --data x.npy"), "{line}");
+    }
+}
+
+#[test]
+fn a_folder_can_hold_svmlight_files() {
+    let folder = TempDir::new().unwrap();
+    let folder = folder.path();
+    let data = folder.join("d");
+    fs::create_dir(&data).unwrap();
+    write(folder, 1);
+    let text = fs::read_to_string(folder.join("rows.svm")).unwrap();
+    let (train, test) = text.split_at(text.match_indices('\n').nth(179).unwrap().0 + 1);
+    fs::write(data.join("train.svm"), train).unwrap();
+    fs::write(data.join("test.libsvm"), test).unwrap();
+    let train = [&TRAIN[..], &["--data=d"]].concat();
+    succeeds(folder, &[&train[..], &["--out=m"]].concat());
+    let said = succeeds(folder, &["predict", "--data=d", "--model=m", "--json"]);
+    assert_eq!(said.lines().count(), 60);
+    // An index that no training row has.
+    fs::write(data.join("test.libsvm"), format!("{test}1 95:2\n")).unwrap();
+    let line = fails(folder, &train, 1);
+    assert!(line.contains("test.libsvm: index 95: expected at most 90"), "{line}");
+    succeeds(folder, &[&train[..], &["--columns=95"]].concat());
+    let line = fails(folder, &[&train[..], &["--first-index=2"]].concat(), 2);
+    assert!(line.contains("--first-index"), "{line}");
+    // These would be read, now or the next time.
+    for out in ["d/test.libsvm", "d/train.svm.gz"] {
+        let line = fails(folder, &[&train[..], &["--out", out]].concat(), 2);
+        assert!(line.contains("expected different files"), "{line}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_sparse_file_is_said() {
+    let folder = TempDir::new().unwrap();
+    let folder = folder.path();
+    write(folder, 0);
+    fs::write(folder.join("broken.svm"), "1 1:1\n0 5:x\n").unwrap();
+    fs::write(folder.join("values.svm"), "1 1:1\n0.5 5:1\n").unwrap();
+    for (arguments, words, code) in [
+        (
+            &["--data=rows.svm", "--held-out=9"][..],
+            "expected a whole number from 1 to 4294967295 (--first-index 0 if the first column has index 0)",
+            1,
+        ),
+        (&["--data=broken.svm", "--held-out=1"], "broken.svm: line 2: the value of \"5:x\"", 1),
+        (&["--data=values.svm", "--held-out=1"], "values.svm: target 0.5 at row 1, column 0", 1),
+        (&["--data=gone.svm", "--held-out=1"], "--data gone.svm: no such file: expected an svm", 1),
+        (
+            &["--data=rows.svm", "--first-index=0"],
+            "rows.svm has no test set: expected --held-out",
+            2,
+        ),
+        (&["--data=rows.svm", "--labels=y.npy"], "--data rows.svm, which has its own labels", 2),
+        (&["--first-index=0"], "--first-index: cannot be used with --data digits", 2),
+    ] {
+        let line = fails(folder, &[&["train"], arguments].concat(), code);
+        assert!(line.contains(words), "{line}");
+    }
+}
