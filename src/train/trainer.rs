@@ -29,8 +29,9 @@ use crate::{
 
 /// Trains a network, one batch per call.
 ///
-/// All memory is allocated once, for the largest batch. A batch of more than some 200 rows (some
-/// 800 for dense networks) goes through the network in chunks, which changes no bit; beyond that, a
+/// Memory is allocated with the trainer and by its first step, for the largest batch, and none later,
+/// except for batches of sparse rows with more entries than any before. A batch of more than some 200 rows
+/// (some 800 for dense networks) goes through the network in chunks, which changes no bit; beyond that, a
 /// larger batch needs no more memory than 4 bytes per weight for the gradient.
 ///
 /// A step runs on the caller's rayon pool, or on the calling thread outside a pool; the result is

@@ -7,7 +7,10 @@ use thinnet::{
     nn::TargetKind,
 };
 
-use crate::inputs::{self, Input};
+use crate::{
+    inputs::{self, Input},
+    numbers,
+};
 
 /// The endings of the names of svmlight files, plain or gzipped.
 const ENDINGS: [&str; 3] = ["svm", "svmlight", "libsvm"];
@@ -18,9 +21,9 @@ pub struct SvmlightOptions {
     /// With svmlight files: the index of the first column, 0 or 1 [default: 1]
     #[arg(long, value_name = "0|1", value_parser = clap::value_parser!(u32).range(0..=1))]
     first_index: Option<u32>,
-    /// With svmlight files: the number of columns [default: as many as the largest index of the training rows
-    /// needs, or as many as the model has inputs]
-    #[arg(long, value_name = "N")]
+    /// With svmlight files: the number of columns, from 1 to 4294967295 [default: as many as the largest
+    /// index of the training rows needs, or as many as the model has inputs]
+    #[arg(long, value_name = "N", value_parser = numbers::count(u32::MAX as usize))]
     columns: Option<usize>,
 }
 

@@ -329,6 +329,7 @@ impl TrainerBuilder {
     /// | Adam | p η' | λ' / p² | ε' / p | m' / p, v' / p² |
     /// | AdamW | p η' | λ' / p | ε' / p | m' / p, v' / p² |
     /// | Adagrad | p η' | λ' / p² | ε' / p | s' / p², initially too |
+    /// | SparseAdam | p η' | | ε' / p | m' / p, v' / p² |
     ///
     /// Settings of biases are the same in both forms. The bound of [`Self::clip_value`] on the
     /// elements of p g is c' / p on those of g, and the factor of [`Self::l1`] is lambda' / p. A learning rate set between steps
