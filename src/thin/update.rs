@@ -182,19 +182,33 @@ impl<R: Rule<N>, const N: usize> GradientSink for Step<'_, R, N> {
     }
 }
 
-/// The optimiser step on the first V vectors of 64 parameters w. The elements of g are first limited
-/// to `bound` in size; NaN stays NaN.
+/// The optimiser step on the first V vectors of 64 parameters w.
 #[inline(always)]
-pub(super) fn step<L: Lanes, R: Rule<N>, const V: usize, const N: usize>(
+fn step<L: Lanes, R: Rule<N>, const V: usize, const N: usize>(
     l: L,
-    (rule, bound): (R, f32),
+    rule: (R, f32),
     g: [L::F; V],
     w: [L::F; V],
     state: [&mut Panel; N],
     to: &mut Panel,
 ) {
-    let to = to.as_chunks_mut::<LANES>().0;
-    let mut state = state.map(|state| state.as_chunks_mut::<LANES>().0);
+    step_from(l, rule, 0, g, w, state, to);
+}
+
+/// The optimiser step on V vectors of 64 parameters w, from vector `first` on. The elements of g are first
+/// limited to `bound` in size; NaN stays NaN.
+#[inline(always)]
+pub(super) fn step_from<L: Lanes, R: Rule<N>, const V: usize, const N: usize>(
+    l: L,
+    (rule, bound): (R, f32),
+    first: usize,
+    g: [L::F; V],
+    w: [L::F; V],
+    state: [&mut Panel; N],
+    to: &mut Panel,
+) {
+    let to = &mut to.as_chunks_mut::<LANES>().0[first..];
+    let mut state = state.map(|state| &mut state.as_chunks_mut::<LANES>().0[first..]);
     let (low, high) = (l.splat(-bound), l.splat(bound));
     for (c, ((g, w), to)) in g.into_iter().zip(w).zip(to).enumerate() {
         let g = l.at_least(l.at_most(g, high), low);

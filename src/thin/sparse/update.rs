@@ -10,10 +10,11 @@ use super::SparseColumns;
 use crate::{
     parallel::Divide,
     pass::Pass,
-    simd::{Kernel, Lanes},
+    simd::{Kernel, LANES, Lanes},
     thin::{
-        Panels, ProductPath, Tile, VECTORS, add_scaled, load, prefetch,
+        Panels, Tile, add_scaled, load_from,
         update::{self, Parameters, Rule, StepOptions},
+        vectors,
         visit::without_minus_zero,
     },
 };
@@ -81,17 +82,13 @@ pub(crate) fn layer<const N: usize, R: Rule<N>>(
 ) -> bool {
     let (outputs, panels) = (to.weights.outputs(), to.weights.panels());
     let states = &mut to.state.optimiser.as_chunks_mut::<N>().0[0];
-    let path = ProductPath::of(x.rows(), outputs);
     let weights = Blocks::all(to.weights.runs_mut().data, panels, x);
     let state =
         states.each_mut().map(|state| Blocks::all(state.weights.runs_mut().data, panels, x));
     let overflowed = AtomicBool::new(false);
     pass.each_of(BLOCKS, (weights, state), &|_, (w, state): (Blocks<'_>, [Blocks<'_>; N])| {
-        let step = Step { rule: weight_rule, bound: options.clip_weights, dz, w, state };
-        let finite = match path {
-            ProductPath::Narrow => pass.dispatch(First::<_, 1>(step)),
-            ProductPath::FewRows | ProductPath::Lists => pass.dispatch(First::<_, VECTORS>(step)),
-        };
+        let step = Step { rule: weight_rule, bound: options.clip_weights, outputs, dz, w, state };
+        let finite = pass.dispatch(step);
         if !finite {
             overflowed.store(true, Ordering::Relaxed);
         }
@@ -101,62 +98,69 @@ pub(crate) fn layer<const N: usize, R: Rule<N>>(
     overflowed.into_inner() || !finite
 }
 
-/// The step on some blocks.
+/// The step on some blocks, vector by vector: that is the least code, which is compiled for each rule.
 struct Step<'a, R, const N: usize> {
     rule: R,
     /// The largest size of an element of the gradient.
     bound: f32,
+    outputs: usize,
     dz: &'a Panels,
     w: Blocks<'a>,
     state: [Blocks<'a>; N],
 }
 
-/// The first V vectors of each panel, of which all others are 0.
-struct First<S, const V: usize>(S);
-
-impl<R: Rule<N>, const N: usize, const V: usize> Kernel for First<Step<'_, R, N>, V> {
+impl<R: Rule<N>, const N: usize> Kernel for Step<'_, R, N> {
     /// Whether all weights are finite.
     type Output = bool;
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) -> bool {
-        let Self(Step { rule, bound, dz, mut w, mut state }) = self;
-        let (columns, panels) = (w.columns, w.panels);
+        let Self { rule, bound, outputs, dz, mut w, mut state } = self;
+        let columns = w.columns;
         // 0 times a weight that is not finite is NaN, which a sum propagates.
         let mut seen = l.splat(0.0);
         for i in w.places() {
-            let block = columns.block(i);
-            let inputs = columns.inputs(i);
             if i + 1 < w.to {
                 let next = columns.block(i + 1);
                 for k in columns.inputs(i + 1).map(|at| columns.input(at).0) {
-                    for n in 0..panels {
-                        prefetch::<L, _, V>(l, w.of(next), n, k);
-                        for state in &mut state {
-                            prefetch::<L, _, V>(l, state.of(next), n, k);
-                        }
+                    prefetch(l, outputs, w.of(next), k);
+                    for state in &mut state {
+                        prefetch(l, outputs, state.of(next), k);
                     }
                 }
             }
-            for at in inputs {
+            let w = w.of(columns.block(i));
+            let mut state = state.each_mut().map(|state| state.of(columns.block(i)));
+            for at in columns.inputs(i) {
                 let (k, entries) = columns.input(at);
-                for n in 0..panels {
+                for (n, w) in w.iter_mut().enumerate() {
                     let dz = dz.panel(n);
-                    let mut g = [l.splat(0.0); V];
-                    for &(row, x) in entries {
-                        g = add_scaled(l, l.splat(x), load(l, &dz[row as usize]), g);
-                    }
-                    let g = without_minus_zero(l, g);
-                    let state = state.each_mut().map(|state| &mut state.of(block)[n][k]);
-                    let to = &mut w.of(block)[n][k];
-                    update::step(l, (rule, bound), g, load(l, to), state, to);
-                    let new: [L::F; V] = load(l, to);
-                    for w in new {
-                        seen = l.mul_add(w, l.splat(0.0), seen);
+                    for c in 0..vectors(outputs, n) {
+                        let mut g = [l.splat(0.0)];
+                        for &(row, x) in entries {
+                            g = add_scaled(l, l.splat(x), load_from(l, &dz[row as usize], c), g);
+                        }
+                        let g = without_minus_zero(l, g);
+                        let state = state.each_mut().map(|state| &mut state[n][k]);
+                        let to = &mut w[k];
+                        let old = load_from(l, to, c);
+                        update::step_from(l, (rule, bound), c, g, old, state, to);
+                        let [new] = load_from(l, to, c);
+                        seen = l.mul_add(new, l.splat(0.0), seen);
                     }
                 }
             }
         }
         l.is_nan(seen) == 0
+    }
+}
+
+/// Prefetches the weights of input `k` of a block.
+#[inline(always)]
+fn prefetch<L: Lanes>(l: L, outputs: usize, tiles: &[Tile], k: usize) {
+    for (n, tile) in tiles.iter().enumerate() {
+        for line in &tile[k].as_chunks::<LANES>().0[..vectors(outputs, n)] {
+            l.prefetch(line.as_ptr());
+        }
     }
 }
