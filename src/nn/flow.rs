@@ -16,7 +16,7 @@ use crate::{
         integer::{self, Of, QuadLists},
         maxout::Maxima,
         noise,
-        rows::{Rows, RowsVisitor},
+        rows::{EntryCount, Rows, RowsVisitor},
         sparse::SparseRows,
     },
 };
@@ -81,11 +81,7 @@ impl Flow {
         network: NetworkView<'_>,
         inputs: InputRows<'_>,
     ) -> Result<(), Error> {
-        if self.takes_sparse(network, inputs) {
-            self.sparse.prepare(self.capacity, inputs.count().all)?;
-        } else if thins_lists(network, 0) {
-            self.prepare_lists()?;
-        }
+        self.prepare_inputs(network, inputs, |entries| entries.all)?;
         self.prepare_integers(network)
     }
 
@@ -100,14 +96,26 @@ impl Flow {
         inputs: InputRows<'_>,
     ) -> Result<(), Error> {
         if site == 0 {
-            if self.takes_sparse(network, inputs) {
-                let longest = inputs.count().longest;
-                self.sparse.prepare(self.capacity, self.capacity.saturating_mul(longest))?;
-            } else if thins_lists(network, 0) {
-                self.prepare_lists()?;
-            }
+            let rows = self.capacity;
+            self.prepare_inputs(network, inputs, |entries| rows.saturating_mul(entries.longest))?;
         }
         self.prepare_integers(network)
+    }
+
+    /// Allocates the first layer's inputs: `most` entries, if these rows are sparse, or lists.
+    fn prepare_inputs(
+        &mut self,
+        network: NetworkView<'_>,
+        inputs: InputRows<'_>,
+        most: impl FnOnce(EntryCount) -> usize,
+    ) -> Result<(), Error> {
+        if self.takes_sparse(network, inputs) {
+            self.sparse.prepare(self.capacity, most(inputs.count()))
+        } else if thins_lists(network, 0) {
+            self.prepare_lists()
+        } else {
+            Ok(())
+        }
     }
 
     /// Allocates the first layer's lists.
