@@ -21,7 +21,7 @@ use thinnet::{
     tensor::MatrixView,
     train::{
         Adagrad, Adam, AdamW, Averaging, LayerGradient, MaxNorm, Optimiser, Provenance, RateChange,
-        Schedule, Sgd, Trainer, TrainerBuilder,
+        Schedule, Sgd, SparseAdam, Trainer, TrainerBuilder,
     },
 };
 
@@ -121,6 +121,7 @@ enum Kind {
     Adam,
     AdamW,
     Adagrad,
+    SparseAdam,
 }
 
 fn noise(u: &mut Unstructured<'_>) -> Result<Noise> {
@@ -232,7 +233,13 @@ impl<'a> Arbitrary<'a> for Case {
             bad_target: u.int_in_range(0..=15u8)? == 15,
             seed: u.arbitrary()?,
             // Where the bytes end, the first of each.
-            kind: *u.choose(&[Kind::Sgd, Kind::Adam, Kind::AdamW, Kind::Adagrad])?,
+            kind: *u.choose(&[
+                Kind::Sgd,
+                Kind::Adam,
+                Kind::AdamW,
+                Kind::Adagrad,
+                Kind::SparseAdam,
+            ])?,
             betas: *u.choose(&[[0.9, 0.999], [0.0, 0.0], [0.5, 0.99], [0.9, 0.999_999_999]])?,
             epsilon: *u.choose(&[1e-8, 1.0, 1e-37, 1e30, 0.0])?,
             accumulator: *u.choose(&[0.0, 0.1, 1e30, -1.0])?,
@@ -305,6 +312,7 @@ impl Case {
                 let adagrad = Adagrad::new(rate).initial_accumulator(self.accumulator);
                 adagrad.epsilon(epsilon).weight_decay(decay).into()
             }
+            Kind::SparseAdam => SparseAdam::new(rate).betas(beta1, beta2).epsilon(epsilon).into(),
         }
     }
 
@@ -485,13 +493,12 @@ fn updated(case: &Case, p: f64, decays: bool, w: f32, g: f32) -> f32 {
         let decay = (decay / (p * p)) as f32;
         if decay == 0.0 { g } else { decay.mul_add(w, g) }
     };
-    let epsilon = (case.epsilon / p) as f32;
-    let adam = |w: f32, g: f32| {
+    let adam = |w: f32, g: f32, epsilon: f64| {
         // The corrections of the first step are 1 - beta.
         let [beta1, beta2] = case.betas.map(|beta| f64::from(beta as f32));
         let m = (beta1 as f32).mul_add(0.0, (1.0 - beta1) as f32 * g);
         let v = (beta2 as f32).mul_add(0.0, (1.0 - beta2) as f32 * g * g);
-        let divisor = v.sqrt().mul_add((1.0 / (1.0 - beta2).sqrt()) as f32, epsilon);
+        let divisor = v.sqrt().mul_add((1.0 / (1.0 - beta2).sqrt()) as f32, (epsilon / p) as f32);
         (-(rate * p / (1.0 - beta1)) as f32).mul_add(v.mul_add(0.0, m) / divisor, w)
     };
     match case.kind {
@@ -501,16 +508,21 @@ fn updated(case: &Case, p: f64, decays: bool, w: f32, g: f32) -> f32 {
             let direction = if case.nesterov { momentum.mul_add(v, g) } else { v };
             (-(rate * p * p) as f32).mul_add(direction, w)
         }
-        Kind::Adam => adam(w, decayed(g)),
+        Kind::Adam => adam(w, decayed(g), case.epsilon),
         Kind::AdamW => {
             let shrinkage = (rate * decay) as f32;
-            adam(if shrinkage == 0.0 { w } else { (-shrinkage).mul_add(w, w) }, g)
+            let w = if shrinkage == 0.0 { w } else { (-shrinkage).mul_add(w, w) };
+            adam(w, g, case.epsilon)
         }
         Kind::Adagrad => {
             let g = decayed(g);
             let s = g.mul_add(g, (case.accumulator / (p * p)) as f32);
-            let direction = s.mul_add(0.0, g) / (s.sqrt() + epsilon);
+            let direction = s.mul_add(0.0, g) / (s.sqrt() + (case.epsilon / p) as f32);
             (-(rate * p) as f32).mul_add(direction, w)
+        }
+        // ε is not corrected. A gradient of 0 changes nothing, as if the input were left out.
+        Kind::SparseAdam => {
+            adam(w, g, case.epsilon / (1.0 - f64::from(case.betas[1] as f32)).sqrt())
         }
     }
 }
