@@ -115,14 +115,6 @@ impl<'a> Batch<'a> {
         Self::new(rows)
     }
 
-    /// The rows of a sparse matrix whose indices are in `chosen`, in that order; nothing is copied.
-    ///
-    /// # Errors
-    /// There is no such row.
-    pub fn gather_csr(rows: CsrView<'a>, chosen: &'a [u32]) -> Result<Self, Error> {
-        Self::gather(rows, chosen)
-    }
-
     /// Rows that are known to exist, with weights that have been checked.
     pub(super) fn chosen(
         inputs: Inputs<'a>,

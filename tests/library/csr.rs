@@ -248,7 +248,7 @@ proptest! {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
         let gathered = Batch::gather(x.dense(), &order).unwrap().starting_at(9);
         let want = train([Batch::dense(x.dense()), gathered]);
-        let gathered = Batch::gather_csr(x.csr(), &order).unwrap().starting_at(9);
+        let gathered = Batch::gather(x.csr(), &order).unwrap().starting_at(9);
         let got = pool.install(|| train([Batch::csr(x.csr()), gathered]));
         prop_assert!(want == got);
     }
@@ -266,7 +266,7 @@ proptest! {
         let predictor = Predictor::new(&mlp);
         let mut workspace = predictor.workspace(rows).unwrap();
         let order: Vec<u32> = (0..rows as u32).rev().collect();
-        for whole in [Batch::csr(x.csr()), Batch::gather_csr(x.csr(), &order).unwrap()] {
+        for whole in [Batch::csr(x.csr()), Batch::gather(x.csr(), &order).unwrap()] {
             let want = bits_of(predictor.predict(&whole, &mut workspace).unwrap());
             let parts = whole.chunks(size).unwrap();
             let got: Vec<u64> = parts
@@ -480,12 +480,12 @@ fn an_input_that_is_not_finite_is_named() {
     }
     // The last row comes first.
     let order = [5, 4, 3, 2, 1, 0];
-    let batch = Batch::gather_csr(x.csr(), &order).unwrap();
+    let batch = Batch::gather(x.csr(), &order).unwrap();
     let error = predictor.predict(&batch, &mut workspace).unwrap_err().to_string();
     assert!(error.starts_with(&format!("input at row {}, column", 5 - row)), "{error}");
     // A part without it is not refused.
     let others: Vec<u32> = (0..6).filter(|&other| other as usize != row).collect();
-    let batch = Batch::gather_csr(x.csr(), &others).unwrap();
+    let batch = Batch::gather(x.csr(), &others).unwrap();
     predictor.predict(&batch, &mut workspace).unwrap();
     for (from, to) in [(0, row), (row + 1, 6)] {
         let part = Batch::csr(x.csr().subrows(from..to).unwrap());
@@ -496,7 +496,7 @@ fn an_input_that_is_not_finite_is_named() {
 #[test]
 fn rows_that_do_not_exist_and_other_widths_are_refused() {
     let x = Both::new(3, 6, 90, 0.5);
-    let error = Batch::gather_csr(x.csr(), &[0, 6]).unwrap_err().to_string();
+    let error = Batch::gather(x.csr(), &[0, 6]).unwrap_err().to_string();
     assert_eq!(error, "row of a batch: expected an index below 6, got 6");
     let predictor = Predictor::new(mlp(91, 5, Noise::None, false, 1));
     let mut workspace = predictor.workspace(6).unwrap();
