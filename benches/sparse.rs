@@ -2,13 +2,13 @@
 //! process.
 //!
 //! The network is COLUMNS-256-256-1 with ReLU units, keep rates of 0.5 for the hidden units, binary
-//! cross-entropy and Adagrad, in batches of 128 rows, in a pool of two threads. Each row has 50 entries
+//! cross-entropy and Adagrad or another optimiser, in batches of 128 rows, in a pool of two threads. Each row has 50 entries
 //! with the value 1 in columns drawn uniformly, so that hardly any weights of the first layer stay in
 //! the cache; that is the most expensive case. A turn is a few steps of every width; the ratios are
 //! those within a turn.
 //!
-//! `cargo bench --bench sparse -- COLUMNS` trains with one number of columns only. docs/PERFORMANCE.md
-//! has the results, and benches/peers/sparse.sh compares them with PyTorch's.
+//! `cargo bench --bench sparse -- COLUMNS [OPTIMISER]` trains with one number of columns only.
+//! docs/PERFORMANCE.md has the results, and benches/peers/sparse.sh compares them with PyTorch's.
 
 use std::{hint::black_box, time::Instant};
 
@@ -18,7 +18,7 @@ use thinnet::{
     data::{Batch, CsrMatrix},
     nn::{Activation, Loss, Mlp, Targets},
     tensor::Matrix,
-    train::{Adagrad, Schedule, Trainer},
+    train::{Optimiser, Trainer},
 };
 
 /// Turns, and the steps of a width in one.
@@ -41,21 +41,23 @@ struct Case {
 
 fn main() {
     // `cargo bench` passes `--bench`.
-    let columns = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
-    let widths = match columns {
+    let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
+    let widths = match arguments.next() {
         Some(columns) => vec![columns.parse().expect("a number of columns")],
         None => vec![1_000_000, 100_000],
     };
+    let optimiser = arguments.next().unwrap_or_else(|| "adagrad".to_owned());
+    let optimiser: Optimiser = optimiser.parse().expect("an optimiser");
     let pool = ThreadPoolBuilder::new().num_threads(2).build().unwrap();
     pool.install(|| {
         let mut cases: Vec<Case> = Vec::new();
         println!("{:>9} columns: parameters, state and peak memory", "");
         for &columns in &widths {
-            let mut case = Case::new(columns);
+            let mut case = Case::new(columns, optimiser.clone());
             case.turn();
             if let (true, Some(peak)) = (cases.is_empty(), peak_memory()) {
                 let parameters = case.trainer.network().unwrap().parameters() * 4;
-                let kept = 2.0 * parameters as f64 / f64::from(1 << 20);
+                let kept = copies(&optimiser) * parameters as f64 / f64::from(1 << 20);
                 println!("{columns:9} columns: {kept:.0} MiB, peak {peak:.0} MiB");
             }
             cases.push(case);
@@ -85,7 +87,7 @@ fn main() {
 }
 
 impl Case {
-    fn new(columns: usize) -> Self {
+    fn new(columns: usize, optimiser: Optimiser) -> Self {
         let mlp = Mlp::builder(columns)
             .hidden(HIDDEN, Activation::Relu, Keep::HALF)
             .hidden(HIDDEN, Activation::Relu, Keep::HALF)
@@ -93,8 +95,7 @@ impl Case {
             .seed(1)
             .build()
             .unwrap();
-        let adagrad = Adagrad::new(Schedule::constant(0.01));
-        let trainer = Trainer::builder(mlp, adagrad, BATCH).seed(1).build().unwrap();
+        let trainer = Trainer::builder(mlp, optimiser, BATCH).seed(1).build().unwrap();
         let mut random = Random(columns as u64);
         let batches = (0..BATCHES).map(|_| rows(&mut random, columns)).collect();
         let bits: Vec<f32> = (0..BATCH).map(|_| (random.next() % 2) as f32).collect();
@@ -115,6 +116,14 @@ impl Case {
             })
             .collect();
         quartiles(&mut times)[1]
+    }
+}
+
+/// The numbers per parameter: itself, and what the optimiser remembers of it.
+fn copies(optimiser: &Optimiser) -> f64 {
+    match optimiser {
+        Optimiser::Sgd(_) | Optimiser::Adagrad(_) => 2.0,
+        _ => 3.0,
     }
 }
 

@@ -158,6 +158,11 @@ impl Rule<1> for Momentum {
         let kept = if self.plain { v } else { new };
         (l.mul_add(l.splat(-self.learning_rate), direction, w), [kept])
     }
+
+    #[inline(always)]
+    fn uses_state(self) -> bool {
+        !self.plain
+    }
 }
 
 #[cfg(test)]

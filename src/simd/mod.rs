@@ -21,6 +21,7 @@ pub(crate) mod dots;
 mod lanes;
 pub(crate) mod math;
 mod neon;
+pub(crate) mod pages;
 mod portable;
 mod positions;
 mod x86;

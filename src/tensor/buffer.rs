@@ -9,7 +9,7 @@ use std::{
 use bytemuck::Pod;
 use wide::f32x16;
 
-use crate::{abridged::Few, error::Error};
+use crate::{abridged::Few, error::Error, simd::pages};
 
 /// Bytes per cache line, and the alignment of every buffer.
 pub(crate) const LINE: usize = 64;
@@ -18,7 +18,7 @@ pub(crate) const LINE: usize = 64;
 ///
 /// The memory is a vector of `wide::f32x16`, which is one cache line on every
 /// build, so the alignment needs no unsafe code. The last line is padded with
-/// zeros that are not part of any slice.
+/// zeros that are not part of any slice. A large buffer asks for huge pages.
 pub(crate) struct AlignedBuffer<T> {
     lines: Vec<f32x16>,
     len: usize,
@@ -48,6 +48,7 @@ impl<T: Pod> AlignedBuffer<T> {
         let lines = len.checked_mul(size_of::<T>()).ok_or_else(too_large)?.div_ceil(LINE);
         let more = lines.saturating_sub(self.lines.len());
         self.lines.try_reserve_exact(more).map_err(|_| too_large())?;
+        pages::ask_for_huge(self.lines.spare_capacity_mut());
         self.lines.resize(self.lines.len() + more, f32x16::ZERO);
         self.len = self.len.max(len);
         Ok(())

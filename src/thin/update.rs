@@ -29,6 +29,13 @@ pub(crate) trait Rule<const N: usize>: Copy + Send + Sync {
     /// Padding has gradient, parameter and state 0, and its parameter must stay 0. Where a
     /// number of the state overflows, the parameter must too: only parameters are checked.
     fn step<L: Lanes>(self, l: L, g: L::F, w: L::F, state: [L::F; N]) -> (L::F, [L::F; N]);
+
+    /// Whether the new parameter depends on the state, or the state changes. If not, a kernel whose time is
+    /// that of memory need not read it, and gives zeros.
+    #[inline(always)]
+    fn uses_state(self) -> bool {
+        true
+    }
 }
 
 /// A number that an optimiser remembers for each parameter.

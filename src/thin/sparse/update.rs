@@ -12,7 +12,7 @@ use crate::{
     pass::Pass,
     simd::{Kernel, LANES, Lanes},
     thin::{
-        Panels, Tile, add_scaled, load_from,
+        PANEL, Panels, Tile, add_scaled, load_from,
         update::{self, Parameters, Rule, StepOptions},
         vectors,
         visit::without_minus_zero,
@@ -117,6 +117,8 @@ impl<R: Rule<N>, const N: usize> Kernel for Step<'_, R, N> {
     fn run<L: Lanes>(self, l: L) -> bool {
         let Self { rule, bound, outputs, dz, mut w, mut state } = self;
         let columns = w.columns;
+        let uses_state = rule.uses_state();
+        let mut zeros = [[0.0; PANEL]; N];
         // 0 times a weight that is not finite is NaN, which a sum propagates.
         let mut seen = l.splat(0.0);
         for i in w.places() {
@@ -124,7 +126,7 @@ impl<R: Rule<N>, const N: usize> Kernel for Step<'_, R, N> {
                 let next = columns.block(i + 1);
                 for k in columns.inputs(i + 1).map(|at| columns.input(at).0) {
                     prefetch(l, outputs, w.of(next), k);
-                    for state in &mut state {
+                    for state in state.iter_mut().filter(|_| uses_state) {
                         prefetch(l, outputs, state.of(next), k);
                     }
                 }
@@ -141,7 +143,10 @@ impl<R: Rule<N>, const N: usize> Kernel for Step<'_, R, N> {
                             g = add_scaled(l, l.splat(x), load_from(l, &dz[row as usize], c), g);
                         }
                         let g = without_minus_zero(l, g);
-                        let state = state.each_mut().map(|state| &mut state[n][k]);
+                        let state = match uses_state {
+                            true => state.each_mut().map(|state| &mut state[n][k]),
+                            false => zeros.each_mut(),
+                        };
                         let to = &mut w[k];
                         let old = load_from(l, to, c);
                         update::step_from(l, (rule, bound), c, g, old, state, to);
