@@ -42,8 +42,9 @@ impl ModelAndData {
     }
 
     fn with_test_set(&self, model: Model) -> anyhow::Result<(Model, Dataset)> {
-        let test =
-            self.data.read(Split::Test, model.network().loss(), Some(model.network().inputs()))?;
+        let mlp = model.network();
+        let data = self.data.like(Split::Test, mlp, &self.name())?;
+        let test = data.read(Split::Test, mlp.loss(), Some(mlp.inputs()))?;
         self.check(model.network(), test.inputs().columns(), Some(test.targets()))?;
         Ok((
             model,
@@ -78,12 +79,18 @@ impl ModelAndData {
     /// Those of [`Self::read`].
     pub fn read_rows(&self) -> anyhow::Result<(Model, OwnedInputs, Option<OwnedTargets>, usize)> {
         let model = self.read_model()?;
-        let (rows, targets) =
-            self.data.read_rows(Split::Test, model.network().loss(), model.network().inputs())?;
+        let mlp = model.network();
+        let data = self.data.like(Split::Test, mlp, &self.name())?;
+        let (rows, targets) = data.read_rows(Split::Test, mlp.loss(), mlp.inputs())?;
         let view = targets.as_ref().map(OwnedTargets::view);
         self.check(model.network(), rows.view().columns(), view)?;
         let limit = rows.view().rows().min(self.limit.unwrap_or(usize::MAX));
         Ok((model, rows, targets, limit))
+    }
+
+    /// Returns the argument that names the model, for messages.
+    fn name(&self) -> String {
+        format!("--model {}", self.model.display())
     }
 
     fn read_model(&self) -> anyhow::Result<Model> {
@@ -136,10 +143,7 @@ impl ModelAndData {
                 "--model {}: {kind}: expected a model (`thinnet convert` converts it to one)",
                 self.model.display()
             ),
-            _ => {
-                let name = format!("--model {}", self.model.display());
-                inputs::explain(&[(name, &self.model, "a model")], error)
-            }
+            _ => inputs::explain(&[(self.name(), &self.model, "a model")], error),
         }
     }
 }

@@ -7,7 +7,7 @@ use thinnet::{
     train::{MaxNorm, Optimiser, Schedule},
 };
 
-use crate::{optimiser::Choice, train::Objective, watch::Watch};
+use crate::{optimiser::Choice, source::Form, train::Objective, watch::Watch};
 
 /// How the learning rate changes from step to step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
@@ -88,6 +88,9 @@ pub struct Plan {
     /// The validation rows, and what is measured on them.
     #[serde(flatten)]
     pub watch: Watch,
+    /// How svmlight files are read, if the rows are from such.
+    #[serde(flatten)]
+    pub svmlight: Option<Form>,
     /// The notes of the trained network.
     #[serde(skip)]
     pub notes: String,

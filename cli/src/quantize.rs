@@ -78,6 +78,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         model.display()
     );
     let mlp = contents.network;
+    let data = data.like(Split::Train, &mlp, &format!("MODEL {}", model.display()))?;
     let (rows, _) = data.read_rows(Split::Train, mlp.loss(), mlp.inputs())?;
     let rows = rows.view();
     anyhow::ensure!(

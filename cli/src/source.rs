@@ -1,6 +1,7 @@
 //! Where rows come from: a folder of IDX, NPY or svmlight files, two NPY files, an svmlight file, or the
 //! built-in digits.
 
+mod form;
 mod svmlight;
 
 use std::{
@@ -13,7 +14,7 @@ use std::{
 use thinnet::{
     Error,
     data::{Dataset, OwnedInputs, OwnedTargets, Split, npy},
-    nn::Loss,
+    nn::{Loss, Mlp},
 };
 
 use crate::{
@@ -24,6 +25,8 @@ use crate::{
     train::RowWeights,
     watch::{Given, ValidationRows},
 };
+
+pub use form::Form;
 
 /// This many classes are always allowed, however few labels occur.
 const ANY_CLASSES: usize = 1024;
@@ -161,15 +164,40 @@ impl Data {
         format!("{}: {set}row {row}", self.targets_name())
     }
 
-    /// Refuses options about svmlight files where none is read.
-    fn check_options(&self, split: Split) -> anyhow::Result<()> {
-        let is_svmlight = match &self.source {
+    /// Whether one of the two sets is in svmlight format.
+    fn is_svmlight(&self, split: Split) -> bool {
+        match &self.source {
             Source::Svmlight(_) => true,
             Source::Folder(folder) => svmlight::in_folder(folder, split).is_some(),
             Source::Digits | Source::Array(_) => false,
-        };
+        }
+    }
+
+    /// Returns how svmlight files are read, if one of the two sets is in that format.
+    pub fn form(&self, split: Split) -> Option<Form> {
+        self.is_svmlight(split).then(|| self.svmlight.form())
+    }
+
+    /// Returns the same arguments for rows of a trained network: svmlight files are read as for its
+    /// training, if its notes say how. `model` is the argument that names it.
+    ///
+    /// # Errors
+    /// An option that was given says otherwise, or the notes cannot be read.
+    pub fn like(&self, split: Split, mlp: &Mlp, model: &str) -> anyhow::Result<Self> {
+        let mut data = self.clone();
+        if self.is_svmlight(split) {
+            let form = Form::of(mlp).map_err(|error| anyhow::anyhow!("{model}: {error}"))?;
+            if let Some(form) = form {
+                data.svmlight = self.svmlight.like(form, model)?;
+            }
+        }
+        Ok(data)
+    }
+
+    /// Refuses options about svmlight files where none is read.
+    fn check_options(&self, split: Split) -> anyhow::Result<()> {
         match self.svmlight.given() {
-            Some(flag) if !is_svmlight => Err(usage(format!(
+            Some(flag) if !self.is_svmlight(split) => Err(usage(format!(
                 "{flag}: cannot be used with --data {self}, which is not in svmlight format: expected no \
                  {flag}, or --data FILE.svm"
             ))),

@@ -7,7 +7,9 @@ use thinnet::{
     nn::TargetKind,
 };
 
+use super::form::Form;
 use crate::{
+    console::usage,
     inputs::{self, Input},
     numbers,
 };
@@ -15,10 +17,13 @@ use crate::{
 /// The endings of the names of svmlight files, plain or gzipped.
 const ENDINGS: [&str; 3] = ["svm", "svmlight", "libsvm"];
 
+/// The index of the first column, unless an option or a model says otherwise.
+const FIRST_INDEX: u32 = 1;
+
 /// How svmlight files are read.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub struct SvmlightOptions {
-    /// With svmlight files: the index of the first column, 0 or 1 [default: 1]
+    /// With svmlight files: the index of the first column, 0 or 1 [default: 1, or as the model was trained]
     #[arg(long, value_name = "0|1", value_parser = clap::value_parser!(u32).range(0..=1))]
     first_index: Option<u32>,
     /// With svmlight files: the number of columns, from 1 to 4294967295 [default: as many as the largest
@@ -34,6 +39,27 @@ impl SvmlightOptions {
         first_index.or(self.columns.map(|_| "--columns"))
     }
 
+    /// Returns how files are read.
+    pub fn form(self) -> Form {
+        Form { first_index: self.first_index.unwrap_or(FIRST_INDEX) }
+    }
+
+    /// Returns these options for a network that was trained on files of this form; `model` is the argument
+    /// that names it.
+    ///
+    /// # Errors
+    /// An option that was given says otherwise.
+    pub fn like(self, form: Form, model: &str) -> anyhow::Result<Self> {
+        let Form { first_index } = form;
+        match self.first_index {
+            Some(given) if given != first_index => Err(usage(format!(
+                "--first-index {given}: {model} was trained on svmlight files with --first-index \
+                 {first_index}: expected {first_index}, or no --first-index"
+            ))),
+            _ => Ok(Self { first_index: Some(first_index), ..self }),
+        }
+    }
+
     /// Reads a file, which has `columns` columns, if that is known and no other number was given.
     ///
     /// # Errors
@@ -44,7 +70,7 @@ impl SvmlightOptions {
         kind: TargetKind,
         columns: Option<usize>,
     ) -> anyhow::Result<Dataset> {
-        let mut settings = Svmlight::new().first_index(self.first_index.unwrap_or(1));
+        let mut settings = Svmlight::new().first_index(self.form().first_index);
         if let Some(columns) = self.columns.or(columns) {
             settings = settings.columns(columns);
         }

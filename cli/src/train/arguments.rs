@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use thinnet::{
     Keep,
+    data::Split,
     nn::{Activation, Initialisation, Loss},
     train::{MaxNorm, Optimiser},
 };
@@ -286,6 +287,7 @@ impl Arguments {
             seed: self.seed,
             evaluate_every: self.evaluate_every,
             watch: self.watch.clone(),
+            svmlight: self.data.form(Split::Train),
             notes: String::new(),
         })
     }

@@ -12,7 +12,7 @@ mod row_weights;
 
 pub use arguments::Arguments;
 pub use checkpoints::{HELD_OUT, NONE, VALIDATION};
-pub use config::expanded;
+pub use config::{SETTINGS, expanded};
 pub use objective::Objective;
 pub use row_weights::RowWeights;
 

@@ -93,6 +93,83 @@ fn sparse_rows_train_and_answer_like_the_same_rows_from_arrays() {
     }
 }
 
+/// A model remembers the first index of its training rows: a file of other rows may not show it.
+#[test]
+fn a_model_reads_other_rows_as_it_read_those_of_its_training() {
+    let folder = TempDir::new().unwrap();
+    let folder = folder.path();
+    write(folder, 0);
+    let text = fs::read_to_string(folder.join("rows.svm")).unwrap();
+    let later = text.lines().map(|line| {
+        let (label, entries) = line.split_once(' ').unwrap();
+        let shifted = entries.split_whitespace().map(|entry| {
+            let (index, value) = entry.split_once(':').unwrap();
+            format!(" {}:{value}", index.parse::<u32>().unwrap() + 1)
+        });
+        format!("{label}{}\n", shifted.collect::<String>())
+    });
+    fs::write(folder.join("later.svm"), later.collect::<String>()).unwrap();
+    // Files for either, which say different things to them.
+    let some = text.lines().filter(|line| !line.contains(" 0:") && !line.contains(" 89:"));
+    let some: String = some.map(|line| format!("{line}\n")).collect();
+    assert!(some.lines().count() > 20);
+    fs::write(folder.join("some.svm"), some).unwrap();
+    let train = ["train", "--hidden=16", "--epochs=5", "--batch=16", "--held-out=60", "--quiet"];
+    succeeds(folder, &[&train[..], &["--data=rows.svm", "--first-index=0", "--out=0"]].concat());
+    // The default, and the same rows.
+    succeeds(folder, &[&train[..], &["--data=later.svm", "--out=1"]].concat());
+    succeeds(folder, &["quantize", "0", "--data=rows.svm", "--out=0-8bit"]);
+    succeeds(folder, &["convert", "0", "0.onnx"]);
+    succeeds(folder, &["convert", "0.onnx", "0-again"]);
+    let all = |model: &str, data: &str| {
+        succeeds(folder, &["predict", "--json", "--model", model, "--data", data])
+    };
+    // The notes are the only difference of the models.
+    let said = all("0", "rows.svm");
+    assert_eq!(said, all("1", "later.svm"));
+    let of_some = [("0", 0), ("1", 1), ("0-8bit", 0), ("0-again", 0)].map(|(model, first)| {
+        let [right, wrong] = [first, 1 - first].map(|index| format!("--first-index={index}"));
+        let words = ["predict", "--json", "--data=some.svm", "--model", model];
+        let said = succeeds(folder, &words);
+        assert_eq!(said, succeeds(folder, &[&words[..], &[&right]].concat()));
+        let line = fails(folder, &[&words[..], &[&wrong]].concat(), 2);
+        let words = format!(
+            "--first-index {}: --model {model} was trained on svmlight files with --first-index {first}",
+            1 - first
+        );
+        assert!(line.contains(&words), "{line}");
+        said
+    });
+    assert_ne!(of_some[0], of_some[1]);
+    assert_eq!(of_some[0], of_some[3]);
+    for command in ["eval", "calibration", "profile"] {
+        let words = [command, "--model=0", "--data=rows.svm"];
+        let more: &[&str] = if command == "profile" { &["--steps=1", "--batch=8"] } else { &[] };
+        succeeds(folder, &[&words[..], more].concat());
+        let line = fails(folder, &[&words[..], &["--first-index=1"]].concat(), 2);
+        assert!(line.contains("expected 0, or no --first-index"), "{line}");
+    }
+    let quantize = ["quantize", "0", "--data=rows.svm", "--first-index=1", "--out=no"];
+    let line = fails(folder, &quantize, 2);
+    assert!(line.contains("--first-index 1: MODEL 0 was trained"), "{line}");
+    assert!(!folder.join("no").exists());
+    // An index that the model cannot have.
+    let line = fails(folder, &["eval", "--model=1", "--data=rows.svm"], 1);
+    assert!(line.contains("expected a whole number from 1 to"), "{line}");
+    // A run is repeated from its notes, which state the first index.
+    let notes = succeeds(folder, &["inspect", "--notes", "1"]);
+    assert!(notes.contains("\nfirst-index = 1\n"), "{notes}");
+    fs::write(folder.join("run.toml"), notes).unwrap();
+    succeeds(folder, &["train", "--quiet", "--config=run.toml", "--out=again"]);
+    assert!(fs::read(folder.join("1")).unwrap() == fs::read(folder.join("again")).unwrap());
+    // Models without it are as free as before.
+    let dense = ["--data=x.npy", "--labels=y.npy", "--out=dense"];
+    succeeds(folder, &[&train[..], &dense].concat());
+    for first_index in ["--first-index=0", "--first-index=1"] {
+        succeeds(folder, &["predict", "--model=dense", "--data=some.svm", first_index]);
+    }
+}
+
 #[test]
 fn a_folder_can_hold_svmlight_files() {
     let folder = TempDir::new().unwrap();

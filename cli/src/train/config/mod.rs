@@ -7,7 +7,7 @@ mod write;
 use clap::{Arg, ArgAction, ArgMatches, Command, parser::ValueSource};
 
 pub use read::expanded;
-pub use write::written;
+pub use write::{SETTINGS, written};
 
 /// The subcommand, the second word of the command line.
 const SUBCOMMAND: &str = "train";

@@ -7,6 +7,9 @@ use thinnet::{Isa, nn::MAX_NOTES};
 use super::{SUBCOMMAND, is_replaced, is_setting};
 use crate::{plan::Plan, recipe};
 
+/// The start of the settings in the notes of a network, before this program's version.
+pub const SETTINGS: &str = "# The settings of this run of thinnet train ";
+
 /// The headings of the flags that do not determine the network.
 const OTHER_HEADINGS: [&str; 3] = ["Output", "Checkpoints", "Machine"];
 
@@ -29,10 +32,8 @@ pub fn written(
     let train = command.find_subcommand(SUBCOMMAND);
     let train = train.ok_or_else(|| anyhow::anyhow!("there is no subcommand {SUBCOMMAND}"))?;
     let plan = serde_json::to_value(plan)?;
-    let mut text = format!(
-        "# The settings of this run of thinnet train {}: flags, as --config reads them.\n",
-        env!("CARGO_PKG_VERSION")
-    );
+    let mut text =
+        format!("{SETTINGS}{}: flags, as --config reads them.\n", env!("CARGO_PKG_VERSION"));
     for argument in train.get_arguments() {
         let heading = argument.get_help_heading().unwrap_or_default();
         if !is_setting(argument) || OTHER_HEADINGS.contains(&heading) {
