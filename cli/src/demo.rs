@@ -83,6 +83,7 @@ impl Arguments {
             seed: self.seed,
             evaluate_every: 1,
             watch: Watch::default(),
+            sparse_input: false,
             svmlight: None,
             notes: String::new(),
         }

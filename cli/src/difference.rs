@@ -50,7 +50,9 @@ pub fn explain(error: Error, measured: &str) -> anyhow::Error {
             );
         }
         "network" => {
-            ("network", "--data, --loss, --hidden, --activation, --maxout, --keep-input and --keep")
+            let flags = "--data, --loss, --hidden, --activation, --maxout, --keep-input, --keep, \
+                         --sparse-input and --no-sparse-input";
+            ("network", flags)
         }
         "learning rate" => ("learning rate", "--learning-rate, --schedule and --warmup"),
         "class weights" => ("weights of the classes", "--class-weight"),

@@ -59,6 +59,9 @@ pub struct Plan {
     pub noise: NoiseKind,
     /// Keep rate of the inputs.
     pub input_keep: Keep,
+    /// Whether the masks of the inputs are drawn for the entries of a row only.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub sparse_input: bool,
     /// Keep rate of the hidden units.
     pub hidden_keep: Keep,
     /// Initialisation of the weights.
@@ -137,6 +140,9 @@ impl Plan {
     /// Builds the untrained network.
     pub fn network(&self, inputs: usize, outputs: usize) -> Result<Mlp, Error> {
         let mut mlp = Mlp::builder(inputs).input_noise(self.input_noise());
+        if self.sparse_input {
+            mlp = mlp.sparse_input();
+        }
         for &width in &self.hidden {
             mlp = match self.maxout {
                 Some(pieces) => mlp.hidden_maxout(width, pieces, self.hidden_noise()),

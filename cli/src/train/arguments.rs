@@ -12,6 +12,7 @@ use thinnet::{
 
 use super::Objective;
 use crate::{
+    console::usage,
     help::listed,
     loss,
     machine::Machine,
@@ -100,6 +101,15 @@ pub struct Arguments {
     /// Keep rate of the hidden units
     #[arg(long, value_name = "P", default_value = recipe::KEEP, help_heading = "Network")]
     keep: Keep,
+    /// Draw the masks of the inputs for the entries of a row only, at a cost by these and not by the number
+    /// of columns. The bits differ from those of other masks. The default with svmlight files, unless
+    /// the noise is gaussian
+    #[arg(long, group = "input_masks", help_heading = "Network")]
+    sparse_input: bool,
+    /// Draw the masks of all inputs, also with svmlight files, which then train like the same rows from
+    /// arrays, bit for bit
+    #[arg(long, group = "input_masks", help_heading = "Network")]
+    no_sparse_input: bool,
     /// What a keep rate p below 1 does to a unit in training
     #[arg(
         long, value_name = "NAME", default_value_t = NoiseKind::Bernoulli, value_enum,
@@ -268,12 +278,23 @@ impl Arguments {
             (None, Some(c)) => Some(MaxNorm::Paper(c)),
             (None, None) => usual,
         };
+        let svmlight = self.data.form(Split::Train);
+        let is_dropout = self.noise == NoiseKind::Bernoulli;
+        if self.sparse_input && !is_dropout {
+            return Err(usage(
+                "--sparse-input: cannot be used with --noise gaussian, which draws a number for each input: \
+                 expected --noise bernoulli, or no --sparse-input"
+                    .to_owned(),
+            ));
+        }
+        let sparse_by_default = svmlight.is_some() && is_dropout && !self.no_sparse_input;
         Ok(Plan {
             hidden: self.hidden.0.clone(),
             activation: if self.maxout.is_some() { Activation::Identity } else { self.activation },
             maxout: self.maxout,
             noise: self.noise,
             input_keep: self.keep_input,
+            sparse_input: self.sparse_input || sparse_by_default,
             hidden_keep: self.keep,
             initialisation: self.initialisation,
             batch: self.batch,
@@ -287,7 +308,7 @@ impl Arguments {
             seed: self.seed,
             evaluate_every: self.evaluate_every,
             watch: self.watch.clone(),
-            svmlight: self.data.form(Split::Train),
+            svmlight,
             notes: String::new(),
         })
     }

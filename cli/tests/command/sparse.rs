@@ -62,8 +62,10 @@ fn sparse_rows_train_and_answer_like_the_same_rows_from_arrays() {
         let svm = [&["--data=rows.svm"], options].concat();
         let arrays = ["--data=x.npy", "--labels=y.npy"];
         let held_out = ["--held-out=60", "--validation=0.2"];
-        succeeds(folder, &[&TRAIN[..], &held_out, &svm, &["--out=sparse"]].concat());
-        succeeds(folder, &[&TRAIN[..], &held_out, &arrays, &["--out=dense"]].concat());
+        let sparse_input = if first_index == 0 { "--no-sparse-input" } else { "--sparse-input" };
+        let train = [&TRAIN[..], &held_out, &[sparse_input]].concat();
+        succeeds(folder, &[&train[..], &svm, &["--out=sparse"]].concat());
+        succeeds(folder, &[&train[..], &arrays, &["--out=dense"]].concat());
         for command in [
             &["eval", "--model=dense"][..],
             &["eval", "--model=sparse", "--confusion"],
@@ -167,6 +169,65 @@ fn a_model_reads_other_rows_as_it_read_those_of_its_training() {
     succeeds(folder, &[&train[..], &dense].concat());
     for first_index in ["--first-index=0", "--first-index=1"] {
         succeeds(folder, &["predict", "--model=dense", "--data=some.svm", first_index]);
+    }
+}
+
+/// Masks of the inputs are drawn for the entries of sparse rows only, unless a flag says otherwise.
+#[test]
+fn masks_of_sparse_rows_cost_by_their_entries() {
+    let folder = TempDir::new().unwrap();
+    let folder = folder.path();
+    write(folder, 1);
+    let train = ["train", "--hidden=16", "--epochs=2", "--batch=16", "--held-out=60", "--quiet"];
+    let (svm, arrays) = (["--data=rows.svm"], ["--data=x.npy", "--labels=y.npy"]);
+    let digest = |data: &[&str], options: &[&str], out: &str| {
+        let out = format!("--out={out}");
+        let said = succeeds(folder, &[&train[..], data, options, &[&out]].concat());
+        said.lines().find_map(|line| line.strip_prefix("digest")).unwrap().trim().to_owned()
+    };
+    let sparse = digest(&svm, &[], "sparse");
+    let dense = digest(&arrays, &[], "dense");
+    assert_ne!(sparse, dense);
+    assert_eq!(digest(&svm, &["--sparse-input"], "sparse-again"), sparse);
+    assert_eq!(digest(&svm, &["--no-sparse-input"], "dense-again"), dense);
+    assert_eq!(digest(&arrays, &["--sparse-input"], "sparse-arrays"), sparse);
+    // Without dropout there are no masks, and with Gaussian noise none of this kind.
+    let without = digest(&arrays, &["--keep-input=1"], "without");
+    assert_eq!(digest(&svm, &["--keep-input=1"], "without-sparse"), without);
+    let gaussian = digest(&arrays, &["--noise=gaussian"], "gaussian");
+    assert_eq!(digest(&svm, &["--noise=gaussian"], "gaussian-sparse"), gaussian);
+    for (model, is_sparse) in [("sparse", true), ("dense", false), ("dense-again", false)] {
+        assert_eq!(succeeds(folder, &["inspect", model]).contains("sparse input"), is_sparse);
+    }
+    // The notes say which, so that the run can be repeated.
+    for (model, line) in
+        [("sparse", "\nsparse-input = true\n"), ("dense-again", "\nno-sparse-input = true\n")]
+    {
+        let notes = succeeds(folder, &["inspect", "--notes", model]);
+        assert!(notes.contains(line), "{notes}");
+        assert_eq!(notes.matches("sparse-input").count(), 1);
+        fs::write(folder.join("run.toml"), notes).unwrap();
+        succeeds(folder, &["train", "--quiet", "--config=run.toml", "--out=again"]);
+        assert!(fs::read(folder.join(model)).unwrap() == fs::read(folder.join("again")).unwrap());
+    }
+    // A flag replaces the other one of a file.
+    succeeds(folder, &["train", "--config=run.toml", "--sparse-input", "--quiet", "--out=again"]);
+    assert!(succeeds(folder, &["inspect", "again"]).contains("sparse input"));
+    // A resumed run has to agree.
+    let begin = [&train[..], &svm].concat();
+    succeeds(folder, &[&begin[..], &["--checkpoint=c"]].concat());
+    let line = fails(folder, &[&begin[..], &["--no-sparse-input", "--resume=c"]].concat(), 1);
+    assert!(line.contains("the network was") && line.contains("--no-sparse-input"), "{line}");
+    succeeds(folder, &[&begin[..], &["--sparse-input", "--resume=c"]].concat());
+    for (options, words) in [
+        (&["--sparse-input", "--no-sparse-input"][..], "cannot be used with"),
+        (
+            &["--sparse-input", "--noise=gaussian"],
+            "--sparse-input: cannot be used with --noise gauss",
+        ),
+    ] {
+        let line = fails(folder, &[&begin[..], options].concat(), 2);
+        assert!(line.contains(words), "{line}");
     }
 }
 

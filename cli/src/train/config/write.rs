@@ -52,7 +52,7 @@ pub fn written(
     Ok(text)
 }
 
-/// Returns the value of a flag as TOML, if it has one. That of the plan comes first, because it is
+/// Returns the value of a flag as TOML, if it has one: `true` if it takes none, and is set. That of the plan comes first, because it is
 /// complete: `early-stopping = "loss"` also has a number of validations.
 fn value(
     train: &Command,
@@ -66,7 +66,8 @@ fn value(
         return Ok(None);
     }
     if !argument.get_action().takes_values() {
-        return Ok(given.get_flag(id).then(|| "true".to_owned()));
+        let is_set = given.get_flag(id) || plan.get(id) == Some(&Value::Bool(true));
+        return Ok(is_set.then(|| "true".to_owned()));
     }
     let mut texts = Vec::new();
     for word in given.get_raw(id).into_iter().flatten() {
