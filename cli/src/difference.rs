@@ -35,7 +35,8 @@ pub fn explain(error: Error, measured: &str) -> anyhow::Error {
             };
             return anyhow::anyhow!(
                 "{path}: the {set} data are not those of the saved run (SHA-256 {saved} then, {now} \
-                 now): resume with the same --data, --labels, --targets and --validation"
+                 now): resume with the same --data, --labels, --targets, --validation, --first-index, \
+                 --columns and --log-counts"
             );
         }
         "arithmetic" => {

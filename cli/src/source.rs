@@ -182,14 +182,19 @@ impl Data {
     /// training, if its notes say how. `model` is the argument that names it.
     ///
     /// # Errors
-    /// An option that was given says otherwise, or the notes cannot be read.
+    /// An option that was given says otherwise, or the notes cannot be read; or the network expects
+    /// logarithms of counts, which are made of svmlight files only.
     pub fn like(&self, split: Split, mlp: &Mlp, model: &str) -> anyhow::Result<Self> {
         let mut data = self.clone();
-        if self.is_svmlight(split) {
-            let form = Form::of(mlp).map_err(|error| anyhow::anyhow!("{model}: {error}"))?;
-            if let Some(form) = form {
+        match Form::of(mlp).map_err(|error| anyhow::anyhow!("{model}: {error}"))? {
+            Some(form) if self.is_svmlight(split) => {
                 data.svmlight = self.svmlight.like(form, model)?;
             }
+            Some(Form { log_counts: true, .. }) => anyhow::bail!(
+                "--data {self}: not in svmlight format, but {model} was trained on svmlight files with \
+                 --log-counts: expected such files"
+            ),
+            _ => {}
         }
         Ok(data)
     }

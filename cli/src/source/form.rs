@@ -11,6 +11,9 @@ use crate::train::SETTINGS;
 pub struct Form {
     /// The index of the first column, 0 or 1.
     pub first_index: u32,
+    /// Whether each value x becomes ln(1 + x).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub log_counts: bool,
 }
 
 impl Form {
@@ -35,7 +38,14 @@ impl Form {
             Some(1) => 1,
             _ => anyhow::bail!("its notes have first-index = {first_index}: expected 0 or 1"),
         };
-        Ok(Some(Self { first_index }))
+        let log_counts = match settings.get("log-counts") {
+            None => false,
+            Some(Value::Bool(log_counts)) => *log_counts,
+            Some(other) => {
+                anyhow::bail!("its notes have log-counts = {other}: expected true or false")
+            }
+        };
+        Ok(Some(Self { first_index, log_counts }))
     }
 }
 
@@ -49,7 +59,9 @@ mod tests {
         let settings = |text: &str| form(&format!("{SETTINGS}0.1.0\nseed = 1\n{text}"));
         for first_index in [0, 1] {
             let form = settings(&format!("first-index = {first_index}\n"));
-            assert_eq!(form, Ok(Some(Form { first_index })));
+            assert_eq!(form, Ok(Some(Form { first_index, log_counts: false })));
+            let form = settings(&format!("first-index = {first_index}\nlog-counts = true\n"));
+            assert_eq!(form, Ok(Some(Form { first_index, log_counts: true })));
         }
         assert_eq!(settings("data = \"digits\"\n"), Ok(None));
         // Other notes are anyone's text.
@@ -59,6 +71,7 @@ mod tests {
         for (text, words) in [
             ("first-index = 2", "first-index = 2: expected 0 or 1"),
             ("first-index = \"1\"", "first-index = \"1\": expected 0 or 1"),
+            ("first-index = 0\nlog-counts = 1", "log-counts = 1: expected true or false"),
             ("first-index = ", "its notes are not TOML"),
         ] {
             let error = settings(text).unwrap_err();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use thinnet::{
-    data::{Dataset, Split, svmlight::Svmlight},
+    data::{Dataset, OwnedInputs, Split, svmlight::Svmlight},
     nn::TargetKind,
 };
 
@@ -30,18 +30,24 @@ pub struct SvmlightOptions {
     /// index of the training rows needs, or as many as the model has inputs]
     #[arg(long, value_name = "N", value_parser = numbers::count(u32::MAX as usize))]
     columns: Option<usize>,
+    /// With svmlight files: replace each value x by ln(1 + x), for counts, as of words [default: as the model
+    /// was trained]
+    #[arg(long)]
+    log_counts: bool,
 }
 
 impl SvmlightOptions {
     /// Returns the flag of an option that was given.
     pub fn given(self) -> Option<&'static str> {
         let first_index = self.first_index.map(|_| "--first-index");
-        first_index.or(self.columns.map(|_| "--columns"))
+        let columns = self.columns.map(|_| "--columns");
+        first_index.or(columns).or(self.log_counts.then_some("--log-counts"))
     }
 
     /// Returns how files are read.
     pub fn form(self) -> Form {
-        Form { first_index: self.first_index.unwrap_or(FIRST_INDEX) }
+        let Self { first_index, log_counts, .. } = self;
+        Form { first_index: first_index.unwrap_or(FIRST_INDEX), log_counts }
     }
 
     /// Returns these options for a network that was trained on files of this form; `model` is the argument
@@ -50,20 +56,26 @@ impl SvmlightOptions {
     /// # Errors
     /// An option that was given says otherwise.
     pub fn like(self, form: Form, model: &str) -> anyhow::Result<Self> {
-        let Form { first_index } = form;
+        let Form { first_index, log_counts } = form;
+        if self.log_counts && !log_counts {
+            return Err(usage(format!(
+                "--log-counts: {model} was trained on svmlight files without it: expected no --log-counts"
+            )));
+        }
         match self.first_index {
             Some(given) if given != first_index => Err(usage(format!(
                 "--first-index {given}: {model} was trained on svmlight files with --first-index \
                  {first_index}: expected {first_index}, or no --first-index"
             ))),
-            _ => Ok(Self { first_index: Some(first_index), ..self }),
+            _ => Ok(Self { first_index: Some(first_index), log_counts, ..self }),
         }
     }
 
     /// Reads a file, which has `columns` columns, if that is known and no other number was given.
     ///
     /// # Errors
-    /// The file cannot be read, is malformed, or has other targets.
+    /// The file cannot be read, is malformed, or has other targets; or a value is not a count, of which the
+    /// logarithm is wanted.
     pub fn read(
         self,
         (name, path): (String, &Path),
@@ -74,7 +86,7 @@ impl SvmlightOptions {
         if let Some(columns) = self.columns.or(columns) {
             settings = settings.columns(columns);
         }
-        Dataset::from_svmlight(path, settings, kind).map_err(|error| {
+        let data = Dataset::from_svmlight(path, settings, kind).map_err(|error| {
             let file: Input<'_> = (name, path, "an svmlight file");
             let error = inputs::explain(&[file], error);
             if self.first_index.is_none() && error.to_string().contains("whole number from 1 ") {
@@ -83,7 +95,19 @@ impl SvmlightOptions {
                 );
             }
             error
-        })
+        })?;
+        if !self.log_counts {
+            return Ok(data);
+        }
+        match data.into_parts() {
+            (OwnedInputs::Sparse(mut rows), targets, _) => {
+                rows.log_counts().map_err(|error| {
+                    anyhow::anyhow!("{}: {error} (--log-counts)", path.display())
+                })?;
+                Ok(Dataset::new(rows, targets)?)
+            }
+            _ => anyhow::bail!("{}: expected sparse rows", path.display()),
+        }
     }
 }
 

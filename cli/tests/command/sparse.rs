@@ -231,6 +231,105 @@ fn masks_of_sparse_rows_cost_by_their_entries() {
     }
 }
 
+/// Logarithms of counts, against rows whose logarithms are in the file.
+#[test]
+fn logarithms_of_counts_are_remembered() {
+    let folder = TempDir::new().unwrap();
+    let folder = folder.path();
+    let (mut counts, mut logarithms) = (String::new(), String::new());
+    let streams = Streams::new(2, Domain::Other, 0, 0);
+    for row in 0..ROWS {
+        for text in [&mut counts, &mut logarithms] {
+            write!(text, "{}", row % 3).unwrap();
+        }
+        for index in 1..=COLUMNS {
+            let bits = streams.hash((row * COLUMNS + index) as u64);
+            if bits.is_multiple_of(8) || index == row % 3 + 1 || index == COLUMNS {
+                let count = 1 + (bits >> 32) % 5;
+                write!(counts, " {index}:{count}").unwrap();
+                // Rounded from double precision, as the library does.
+                write!(logarithms, " {index}:{}", (count as f64).ln_1p() as f32).unwrap();
+            }
+        }
+        counts.push('\n');
+        logarithms.push('\n');
+    }
+    fs::write(folder.join("counts.svm"), &counts).unwrap();
+    fs::write(folder.join("logarithms.svm"), logarithms).unwrap();
+    let train = [&TRAIN[..], &["--held-out=60"]].concat();
+    let data = ["--data=counts.svm", "--log-counts"];
+    let said = [
+        (&data[..], "--out=logarithmic"),
+        (&["--data=logarithms.svm"], "--out=plain"),
+        (&["--data=counts.svm"], "--out=counts"),
+    ]
+    .map(|(data, out)| {
+        let said = succeeds(folder, &[&train[..], data, &[out, "--report=r.json"]].concat());
+        said.lines().find(|line| line.starts_with("digest")).unwrap().to_owned()
+    });
+    assert_eq!(said[0], said[1]);
+    assert_ne!(said[0], said[2]);
+    let notes = succeeds(folder, &["inspect", "--notes", "logarithmic"]);
+    assert!(notes.contains("\nlog-counts = true\n"), "{notes}");
+    fs::write(folder.join("run.toml"), notes).unwrap();
+    succeeds(folder, &["train", "--config=run.toml", "--quiet", "--out=again"]);
+    let [model, again] = ["logarithmic", "again"].map(|name| fs::read(folder.join(name)).unwrap());
+    assert!(model == again);
+    // Other rows are taken as counts, with or without the flag.
+    succeeds(folder, &["quantize", "logarithmic", "--data=counts.svm", "--out=integer"]);
+    succeeds(folder, &["quantize", "plain", "--data=logarithms.svm", "--out=integer-plain"]);
+    for [model, same] in [["logarithmic", "plain"], ["integer", "integer-plain"]] {
+        let [model, same] = [model, same].map(|name| format!("--model={name}"));
+        for command in [&["predict", "--json"][..], &["predict", "--samples=9"], &["eval"]] {
+            let of = |more: &[&str]| {
+                let said = succeeds(folder, &[command, more].concat());
+                said.replace("counts.svm", "logarithms.svm")
+            };
+            let expected = of(&[&same, "--data=logarithms.svm"]);
+            assert_eq!(of(&[&model, "--data=counts.svm"]), expected);
+            assert_eq!(of(&[&model, "--data=counts.svm", "--log-counts"]), expected);
+        }
+    }
+    // A model of unknown rows takes the flag.
+    let [dense, labels] = ["--data=x.npy", "--labels=y.npy"];
+    self::write(folder, 1);
+    succeeds(folder, &[&train[..], &[dense, labels, "--out=dense"]].concat());
+    succeeds(folder, &["predict", "--model=dense", "--data=counts.svm", "--log-counts"]);
+    fs::write(folder.join("negative.svm"), "0 1:1\n1 3:2 4:-1\n").unwrap();
+    for (arguments, words, code) in [
+        (
+            &["predict", "--model=counts", "--data=counts.svm", "--log-counts"][..],
+            "--log-counts: --model counts was trained on svmlight files without it",
+            2,
+        ),
+        (
+            &["predict", "--model=logarithmic", dense],
+            "--data x.npy: not in svmlight format, but --model logarithmic was trained on svmlight files with \
+             --log-counts: expected such files",
+            1,
+        ),
+        (&["eval", "--model=logarithmic"], "--data digits: not in svmlight format", 1),
+        (
+            &["predict", "--model=logarithmic", "--data=negative.svm"],
+            "negative.svm: count at row 1, column 3: expected a finite number of at least 0, got -1.0 (--log-counts)",
+            1,
+        ),
+        (
+            &["train", "--log-counts", dense, labels, "--held-out=9"],
+            "--log-counts: cannot be used with --data x.npy",
+            2,
+        ),
+    ] {
+        let line = fails(folder, arguments, code);
+        assert!(line.contains(words), "{line}");
+    }
+    // A resumed run has to agree.
+    let begin = [&train[..], &["--data=counts.svm"]].concat();
+    succeeds(folder, &[&begin[..], &["--log-counts", "--checkpoint=c"]].concat());
+    let line = fails(folder, &[&begin[..], &["--resume=c"]].concat(), 1);
+    assert!(line.contains("--columns and --log-counts"), "{line}");
+}
+
 #[test]
 fn a_folder_can_hold_svmlight_files() {
     let folder = TempDir::new().unwrap();
