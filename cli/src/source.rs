@@ -14,7 +14,7 @@ use std::{
 use thinnet::{
     Error,
     data::{Dataset, OwnedInputs, OwnedTargets, Split, npy},
-    nn::{Loss, Mlp},
+    nn::{Loss, Mlp, TargetKind},
 };
 
 use crate::{
@@ -125,9 +125,7 @@ impl Data {
             files.push(("--data", path.clone()));
         }
         if let Source::Folder(path) = &self.source {
-            let names =
-                |split| Dataset::file_names(split).into_iter().chain(svmlight::file_names(split));
-            let names = sets.into_iter().flat_map(names);
+            let names = sets.into_iter().flat_map(file_names);
             files.extend(names.map(|name| ("--data", path.join(name))));
         }
         files.extend(self.targets_file().map(|(flag, path)| (flag, path.to_owned())));
@@ -281,7 +279,7 @@ impl Data {
                 Some(path) => {
                     self.svmlight.read((path.display().to_string(), &path), kind, columns)?
                 }
-                None => Dataset::from_folder_targets(folder, split, kind)?,
+                None => from_folder(folder, split, kind)?,
             },
         };
         let name = if split == Split::Train { "training" } else { "test" };
@@ -364,6 +362,63 @@ impl Data {
         Ok((train, test))
     }
 
+    /// Returns the rows to train on and the validation rows: rows held out of `train`, drawn by `seed`, or
+    /// the test set of a folder. Svmlight files are read like those of the training rows.
+    ///
+    /// # Errors
+    /// As for [`ValidationRows::of`]; or there is no such folder, its files are malformed, or its
+    /// rows do not fit the others.
+    pub fn validation_rows(
+        &self,
+        rows: &ValidationRows,
+        loss: Loss,
+        (train, test): (Dataset, &Dataset),
+        seed: u64,
+    ) -> anyhow::Result<(Dataset, Dataset)> {
+        let folder = match rows.of(train.rows())? {
+            Given::HeldOut(held_out) => return Ok(train.hold_out(held_out, seed)?),
+            Given::Folder(folder) => folder,
+        };
+        anyhow::ensure!(
+            folder.is_dir(),
+            "--validation {rows}: no such folder: expected a folder of IDX, NPY or svmlight files, a share \
+             above 0 and below 1, or a number of rows"
+        );
+        let kind = loss.target_kind();
+        let found = match (self.form(Split::Train), svmlight::in_folder(folder, Split::Test)) {
+            (Some(_), Some(path)) => {
+                let columns = train.inputs().columns();
+                self.svmlight.read((path.display().to_string(), &path), kind, Some(columns))?
+            }
+            (None, Some(path)) => anyhow::bail!(
+                "--validation {rows}: {} is in svmlight format, but --data {self} is not: expected a folder of \
+                 IDX or NPY files",
+                path.display()
+            ),
+            (Some(Form { log_counts: true, .. }), None) => anyhow::bail!(
+                "--validation {rows}: not in svmlight format, but --log-counts is given: expected a folder with \
+                 svmlight files"
+            ),
+            (_, None) => from_folder(folder, Split::Test, kind)?,
+        };
+        anyhow::ensure!(found.rows() > 0, "--validation {rows}: the test set has no rows");
+        loss::check(loss, &found, || format!("--validation {rows}"))?;
+        let [columns, expected] = [&found, &train].map(|data| data.inputs().columns());
+        anyhow::ensure!(
+            columns == expected,
+            "--validation {rows}: its rows have {columns} columns, but the training rows have {expected}"
+        );
+        let name = format!("--validation {rows}: its rows");
+        loss::check_columns((&name, &found), ("the training rows", &train))?;
+        let (classes, of_others) = (found.classes(), train.classes().max(test.classes()));
+        anyhow::ensure!(
+            classes <= of_others,
+            "--validation {rows}: label {}: expected a label below {of_others}, as in the training rows",
+            classes.saturating_sub(1)
+        );
+        Ok((train, found))
+    }
+
     /// Refuses labels that are unlikely to be classes: the network gets an output for each number up
     /// to the largest label, so one wrong label could make it huge. Prints a warning about classes
     /// without a training row.
@@ -401,44 +456,20 @@ impl Data {
     }
 }
 
-/// Returns the rows to train on and the validation rows: rows held out of `train`, drawn by `seed`, or
-/// the test set of a folder.
-///
-/// # Errors
-/// As for [`ValidationRows::of`]; or there is no such folder, its files are malformed, or its
-/// rows do not fit the others.
-pub fn validation_rows(
-    rows: &ValidationRows,
-    loss: Loss,
-    (train, test): (Dataset, &Dataset),
-    seed: u64,
-) -> anyhow::Result<(Dataset, Dataset)> {
-    let folder = match rows.of(train.rows())? {
-        Given::HeldOut(held_out) => return Ok(train.hold_out(held_out, seed)?),
-        Given::Folder(folder) => folder,
-    };
-    anyhow::ensure!(
-        folder.is_dir(),
-        "--validation {rows}: no such folder: expected a folder of IDX or NPY files, a share above 0 \
-         and below 1, or a number of rows"
-    );
-    let found = Dataset::from_folder_targets(folder, Split::Test, loss.target_kind())?;
-    anyhow::ensure!(found.rows() > 0, "--validation {rows}: the test set has no rows");
-    loss::check(loss, &found, || format!("--validation {rows}"))?;
-    let [columns, expected] = [&found, &train].map(|data| data.inputs().columns());
-    anyhow::ensure!(
-        columns == expected,
-        "--validation {rows}: its rows have {columns} columns, but the training rows have {expected}"
-    );
-    let name = format!("--validation {rows}: its rows");
-    loss::check_columns((&name, &found), ("the training rows", &train))?;
-    let (classes, of_others) = (found.classes(), train.classes().max(test.classes()));
-    anyhow::ensure!(
-        classes <= of_others,
-        "--validation {rows}: label {}: expected a label below {of_others}, as in the training rows",
-        classes.saturating_sub(1)
-    );
-    Ok((train, found))
+/// Returns the names of all files in which a folder may have one of its sets.
+pub fn file_names(split: Split) -> impl Iterator<Item = String> {
+    Dataset::file_names(split).into_iter().chain(svmlight::file_names(split))
+}
+
+/// Reads a set of a folder that has no svmlight file for it.
+fn from_folder(folder: &Path, split: Split, kind: TargetKind) -> anyhow::Result<Dataset> {
+    Dataset::from_folder_targets(folder, split, kind).map_err(|error| {
+        if file_names(split).any(|name| folder.join(name).exists()) {
+            return error.into();
+        }
+        let names: Vec<_> = svmlight::file_names(split).collect();
+        anyhow::anyhow!("{error}; or an svmlight file: {}", names.join(", "))
+    })
 }
 
 /// Returns the reason why a path is not a folder of data.

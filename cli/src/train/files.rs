@@ -2,11 +2,7 @@
 
 use std::path::Path;
 
-use thinnet::{
-    data::{Dataset, Split},
-    metrics::Metric,
-    train::Watched,
-};
+use thinnet::{data::Split, metrics::Metric, train::Watched};
 
 use super::{Arguments, checkpoints::Checkpoints};
 use crate::{
@@ -17,6 +13,7 @@ use crate::{
     picture::{Curve, Panel, draw},
     progress::percent,
     report::Report,
+    source,
     watch::ValidationRows,
 };
 
@@ -40,8 +37,8 @@ impl Outputs {
     pub fn open(arguments: &Arguments) -> anyhow::Result<(Self, Option<Checkpoints>)> {
         let mut reads = arguments.data.files();
         if let Some(ValidationRows::Folder(folder)) = &arguments.watch.validation {
-            let names = Dataset::file_names(Split::Test);
-            reads.extend(names.into_iter().map(|name| ("--validation", folder.join(name))));
+            let names = source::file_names(Split::Test);
+            reads.extend(names.map(|name| ("--validation", folder.join(name))));
         }
         reads.extend(arguments.objective.files());
         reads.extend(arguments.config.clone().map(|file| ("--config", file)));

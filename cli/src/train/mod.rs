@@ -30,7 +30,6 @@ use crate::{
     plan::Plan,
     progress::{Progress, percent},
     report::{Data, OfClasses, Report, StepMs},
-    source,
 };
 use checkpoints::{Checkpoints, Saver, settings};
 use config::written;
@@ -59,7 +58,7 @@ pub fn run(arguments: &Arguments, given: &ArgMatches) -> anyhow::Result<()> {
     let (train, validation) = match &arguments.watch.validation {
         Some(rows) => {
             let (train, validation) =
-                source::validation_rows(rows, loss, (train, &test), plan.seed)?;
+                arguments.data.validation_rows(rows, loss, (train, &test), plan.seed)?;
             (train, Some(validation))
         }
         None => (train, None),

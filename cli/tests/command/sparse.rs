@@ -359,6 +359,80 @@ fn a_folder_can_hold_svmlight_files() {
     }
 }
 
+/// Validation rows from a folder, against the same rows held out by --data's folder as its test rows.
+#[test]
+fn a_folder_of_validation_rows_can_hold_an_svmlight_file() {
+    let folder = TempDir::new().unwrap();
+    let folder = folder.path();
+    write(folder, 0);
+    let text = fs::read_to_string(folder.join("rows.svm")).unwrap();
+    let at = |row: usize| text.match_indices('\n').nth(row - 1).unwrap().0 + 1;
+    for (name, file, rows) in [
+        ("d", "train.svm", &text[..at(180)]),
+        ("d", "test.svm", &text[at(180)..]),
+        ("v", "test.svmlight", &text[at(120)..at(180)]),
+        ("same", "test.svm", &text[at(180)..]),
+        ("wide", "test.svm", "1 95:2\n"),
+        ("classes", "test.svm", "7 3:2\n"),
+    ] {
+        fs::create_dir_all(folder.join(name)).unwrap();
+        fs::write(folder.join(name).join(file), rows).unwrap();
+    }
+    fs::create_dir(folder.join("empty")).unwrap();
+    fs::create_dir(folder.join("dense")).unwrap();
+    for (of_data, name) in [("x.npy", "x_test.npy"), ("y.npy", "y_test.npy")] {
+        fs::copy(folder.join(of_data), folder.join("dense").join(name)).unwrap();
+    }
+    let train = [&TRAIN[..], &["--data=d", "--first-index=0"]].concat();
+    let log = |options: &[&str]| {
+        succeeds(folder, &[&train[..], options, &["--log=log"]].concat());
+        fs::read_to_string(folder.join("log")).unwrap()
+    };
+    // Where both sets are the same rows, so are their losses.
+    let validation = |text: &str| {
+        let lines =
+            text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        lines.map(|line| line["validation"]["loss"].as_f64().unwrap()).collect::<Vec<_>>()
+    };
+    let of_test: Vec<_> = log(&[])
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .map(|line| line["test_loss"].as_f64().unwrap())
+        .collect();
+    assert_eq!(of_test.len(), 20);
+    assert_eq!(validation(&log(&["--validation=same"])), of_test);
+    assert_ne!(validation(&log(&["--validation=v"])), of_test);
+    // Logarithms are made of these counts too.
+    let of_logarithms = validation(&log(&["--validation=same", "--log-counts"]));
+    assert!(of_logarithms.iter().all(|loss| loss.is_finite()) && of_logarithms != of_test);
+    log(&["--validation=dense"]);
+    for (options, words, code) in [
+        (&["--validation=wide"][..], "test.svm: index 95: expected at most 89", 1),
+        (&["--validation=classes"], "--validation classes: label 7: expected a label below 3", 1),
+        (&["--validation=gone"], "expected a folder of IDX, NPY or svmlight files", 1),
+        (
+            &["--validation=empty"],
+            "empty: no IDX images or NPY images in this folder: expected one of",
+            1,
+        ),
+        (&["--validation=empty"], "; or an svmlight file: test.svm, test.svm.gz, ", 1),
+        (
+            &["--validation=dense", "--log-counts"],
+            "--log-counts is given: expected a folder with",
+            1,
+        ),
+        (&["--validation=v", "--out=v/test.svm.gz"], "expected different files", 2),
+    ] {
+        let line = fails(folder, &[&train[..], options].concat(), code);
+        assert!(line.contains(words), "{line}");
+    }
+    let dense = ["--data=x.npy", "--labels=y.npy", "--held-out=9", "--validation=v"];
+    let line = fails(folder, &[&TRAIN[..], &dense].concat(), 1);
+    assert!(line.contains("is in svmlight format, but --data x.npy is not"), "{line}");
+    let line = fails(folder, &["train", "--data=empty"], 1);
+    assert!(line.contains("; or an svmlight file: train.svm, train.svm.gz, "), "{line}");
+}
+
 #[test]
 fn what_is_wrong_with_a_sparse_file_is_said() {
     let folder = TempDir::new().unwrap();
