@@ -2,7 +2,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | `POST /predict` | `{"inputs": [..], "mode": "scale", "seed": 1}`; `mode` is scale, mc or moments; `samples` and `tolerance` only with mc |
+//! | `POST /predict` | `{"inputs": [..], "mode": "scale", "seed": 1}`; `mode` is scale, mc or moments; `samples` and `tolerance` only with mc. A sparse row is `{"indices": [..], "values": [..]}` in place of `inputs` |
 //! | `GET /health` | 200 once the service is ready |
 //! | `GET /metrics` | for Prometheus |
 //!
@@ -22,10 +22,13 @@ use axum::{
     routing::{get, post},
 };
 use serde::Deserialize;
-use thinnet::predict::{Method, MonteCarlo};
+use thinnet::{
+    data::CsrMatrix,
+    predict::{Method, MonteCarlo},
+};
 
 use crate::{
-    gather::{Question, Queue, Refused},
+    gather::{Question, Queue, Refused, Row},
     metrics::Metrics,
 };
 
@@ -57,7 +60,12 @@ enum Mode {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Request {
-    inputs: Vec<f32>,
+    /// One number for each input of the network.
+    inputs: Option<Vec<f32>>,
+    /// Or the inputs that are not 0, numbered from 0, ascending,
+    indices: Option<Vec<u32>>,
+    /// and their values.
+    values: Option<Vec<f32>>,
     #[serde(default)]
     mode: Mode,
     #[serde(default)]
@@ -139,11 +147,8 @@ async fn answer(service: &Service, body: &[u8]) -> Result<String, Failure> {
 
 fn question(service: &Service, request: Request) -> Result<Question, Failure> {
     let refuse = |text: String| Err((StatusCode::UNPROCESSABLE_ENTITY, text));
-    let Request { inputs, mode, seed, samples, tolerance } = request;
-    if inputs.len() != service.inputs {
-        let expected = service.inputs;
-        return refuse(format!("inputs: {} numbers, expected {expected}", inputs.len()));
-    }
+    let Request { inputs, indices, values, mode, seed, samples, tolerance } = request;
+    let row = row(service.inputs, inputs, indices, values)?;
     let method = match mode {
         Mode::Mc => {
             let (samples, most) = (samples.unwrap_or(SAMPLES), service.max_samples);
@@ -165,5 +170,47 @@ fn question(service: &Service, request: Request) -> Result<Question, Failure> {
         Mode::Scale => Method::WeightScaling,
         Mode::Moments => Method::Moments,
     };
-    Ok(Question { inputs, method, seed })
+    Ok(Question { row, method, seed })
+}
+
+/// The row of a request, if a network of so many inputs can take it.
+fn row(
+    width: usize,
+    inputs: Option<Vec<f32>>,
+    indices: Option<Vec<u32>>,
+    values: Option<Vec<f32>>,
+) -> Result<Row, Failure> {
+    let (status, text) = match (inputs, indices, values) {
+        (Some(inputs), None, None) if inputs.len() == width => return Ok(Row::Dense(inputs)),
+        (Some(inputs), None, None) => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            format!("inputs: {} numbers, expected {width}", inputs.len()),
+        ),
+        (None, Some(indices), Some(values)) => {
+            match CsrMatrix::new(vec![0, indices.len()], indices, values, width) {
+                Ok(row) => return Ok(Row::Sparse(row)),
+                Err(error) => {
+                    (StatusCode::UNPROCESSABLE_ENTITY, format!("indices and values: {error}"))
+                }
+            }
+        }
+        (None, None, None) => (
+            StatusCode::BAD_REQUEST,
+            "missing field `inputs`: expected it, or `indices` and `values`".to_owned(),
+        ),
+        (None, Some(_), None) => (
+            StatusCode::BAD_REQUEST,
+            "missing field `values`: expected it beside `indices`".to_owned(),
+        ),
+        (None, None, Some(_)) => (
+            StatusCode::BAD_REQUEST,
+            "missing field `indices`: expected it beside `values`".to_owned(),
+        ),
+        (Some(_), ..) => (
+            StatusCode::BAD_REQUEST,
+            "`inputs` beside `indices` or `values`: expected either `inputs`, or `indices` and `values`"
+                .to_owned(),
+        ),
+    };
+    Err((status, text))
 }

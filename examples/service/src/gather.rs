@@ -12,8 +12,8 @@ use std::{
 
 use thinnet::{
     Error,
-    data::Batch,
-    nn::Mlp,
+    checkpoint::Model,
+    data::{Batch, CsrMatrix, CsrView},
     predict::{Method, Prediction, Predictor, Seeds, Workspace},
     tensor::MatrixView,
 };
@@ -25,15 +25,31 @@ use crate::metrics::Metrics;
 /// client that hangs up meanwhile, and the samples of one request where it wants more.
 const SAMPLES_AT_ONCE: usize = 1024;
 
+/// A row of as many columns as the network has inputs.
+#[derive(Debug)]
+pub enum Row {
+    /// A finite number for each.
+    Dense(Vec<f32>),
+    /// One row, whose entries are finite.
+    Sparse(CsrMatrix),
+}
+
 /// What one request asks.
 #[derive(Debug)]
 pub struct Question {
-    /// As many finite numbers as the network has inputs.
-    pub inputs: Vec<f32>,
+    /// The inputs.
+    pub row: Row,
     /// In which way.
     pub method: Method,
     /// Of the thinned networks.
     pub seed: u64,
+}
+
+impl Question {
+    /// What requests have in common that are one batch: the method, and whether rows are sparse.
+    fn kind(&self) -> (Method, bool) {
+        (self.method, matches!(self.row, Row::Sparse(_)))
+    }
 }
 
 /// Why there is no answer.
@@ -73,11 +89,11 @@ pub struct Queue {
 impl Queue {
     /// Starts the thread.
     pub fn start(
-        mlp: Mlp,
+        model: Model,
         limits: Limits,
         metrics: Arc<Metrics>,
     ) -> Result<(Self, JoinHandle<()>), Error> {
-        let predictor = Predictor::new(mlp);
+        let predictor = Predictor::from_model(model)?;
         let workspace = predictor.workspace(limits.batch)?;
         let (jobs, waiting) = mpsc::sync_channel(limits.queue);
         let thread = Predicting { predictor, workspace, limits, metrics, waiting };
@@ -111,11 +127,11 @@ impl Predicting {
             jobs.push(first);
             self.gather(&mut jobs);
             // Those that ask alike are one batch.
-            while let Some(method) = jobs.first().map(|job| job.question.method) {
+            while let Some(kind) = jobs.first().map(|job| job.question.kind()) {
                 let (alike, others): (Vec<_>, Vec<_>) =
-                    jobs.drain(..).partition(|job| job.question.method == method);
+                    jobs.drain(..).partition(|job| job.question.kind() == kind);
                 jobs.extend(others);
-                self.answer(&method, alike);
+                self.answer(&kind.0, alike);
             }
         }
     }
@@ -174,10 +190,27 @@ impl Predicting {
 
     fn predict(&mut self, method: &Method, jobs: &[Job]) -> Result<Vec<Prediction>, Error> {
         let Self { predictor, workspace, metrics, .. } = self;
-        let x: Vec<f32> = jobs.iter().flat_map(|job| job.question.inputs.iter().copied()).collect();
         let seeds: Vec<u64> = jobs.iter().map(|job| job.question.seed).collect();
         let inputs = predictor.network().inputs();
-        let batch = Batch::dense(MatrixView::new(&x, jobs.len(), inputs)?);
+        // The rows are either all dense or all sparse.
+        let (mut dense, mut indices, mut values) = (Vec::new(), Vec::new(), Vec::new());
+        let mut starts = vec![0];
+        for job in jobs {
+            match &job.question.row {
+                Row::Dense(row) => dense.extend_from_slice(row),
+                Row::Sparse(row) => {
+                    let row = row.view().row(0)?;
+                    indices.extend_from_slice(row.0);
+                    values.extend_from_slice(row.1);
+                    starts.push(indices.len());
+                }
+            }
+        }
+        let batch = if starts.len() > 1 {
+            Batch::csr(CsrView::new(&starts, &indices, &values, inputs)?)
+        } else {
+            Batch::dense(MatrixView::new(&dense, jobs.len(), inputs)?)
+        };
         let found = predictor.estimate(&batch, method, Seeds::Each(&seeds), workspace)?;
         let answers: Vec<_> = found.iter().map(|answer| answer.to_prediction()).collect();
         metrics.predicted(jobs.len());

@@ -4,7 +4,7 @@ use std::{io::Write, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use clap::Parser;
-use thinnet::nn::Mlp;
+use thinnet::checkpoint::Model;
 use thinnet_service::{
     api::{Service, router},
     gather::{Limits, Queue},
@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 /// Serves one network over HTTP; see README.md.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// The network, as `thinnet train --out` or `thinnet convert` wrote it
+    /// The network, as `thinnet train --out`, `thinnet convert` or `thinnet quantize` wrote it
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
     /// Where to listen
@@ -51,15 +51,15 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let mlp = Mlp::load(&arguments.model)?;
-    let inputs = mlp.inputs();
+    let model = Model::load(&arguments.model)?;
+    let inputs = model.network().inputs();
     let metrics = Arc::new(Metrics::default());
     let limits = Limits {
         queue: arguments.queue,
         batch: arguments.batch,
         wait: Duration::from_micros(arguments.gather_us),
     };
-    let (queue, predicting) = Queue::start(mlp, limits, metrics.clone())?;
+    let (queue, predicting) = Queue::start(model, limits, metrics.clone())?;
     let service = Service { queue, metrics, inputs, max_samples: arguments.samples };
     // One thread talks HTTP, one predicts.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

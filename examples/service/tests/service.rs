@@ -11,7 +11,7 @@ use std::{
 use serde_json::{Value, json};
 use thinnet::{
     Keep,
-    nn::{Activation, Loss, Mlp},
+    nn::{Activation, IntegerMlp, Loss, Mlp, MlpBuilder},
 };
 
 const INPUTS: usize = 20;
@@ -25,14 +25,14 @@ struct Running {
 
 impl Running {
     fn start(width: usize, more: &[&str]) -> Self {
+        Self::serve(|model| network(width).build().unwrap().save(model).unwrap(), more)
+    }
+
+    /// Serves a model that `save` writes.
+    fn serve(save: impl FnOnce(&Path), more: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let model = folder.path().join("m");
-        let mlp = Mlp::builder(INPUTS)
-            .input_noise(Keep::new(0.8).unwrap())
-            .hidden(width, Activation::Relu, Keep::HALF)
-            .hidden(width, Activation::Relu, Keep::HALF)
-            .output(3, Loss::SoftmaxCrossEntropy);
-        mlp.build().unwrap().save(&model).unwrap();
+        save(&model);
         let mut process = Command::new(env!("CARGO_BIN_EXE_thinnet-service"))
             .args(["--listen", "127.0.0.1:0", "--model"])
             .arg(&model)
@@ -68,6 +68,14 @@ impl Drop for Running {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+fn network(width: usize) -> MlpBuilder {
+    Mlp::builder(INPUTS)
+        .input_noise(Keep::new(0.8).unwrap())
+        .hidden(width, Activation::Relu, Keep::HALF)
+        .hidden(width, Activation::Relu, Keep::HALF)
+        .output(3, Loss::SoftmaxCrossEntropy)
 }
 
 fn ask(address: SocketAddr, method: &str, path: &str, body: &[u8]) -> (u16, String) {
@@ -153,6 +161,127 @@ fn what_cannot_be_answered_is_refused_clearly() {
     assert_eq!(service.ask("GET", "/predict", b"").0, 405);
     // It still serves.
     assert_eq!(service.predict(&json!({ "inputs": inputs(1) })).0, 200);
+}
+
+/// A row of which two inputs in three are 0, in both forms.
+fn sparse(row: usize) -> (Value, Value) {
+    let inputs = inputs(row).into_iter().enumerate();
+    let (indices, values): (Vec<_>, Vec<_>) =
+        inputs.filter(|(i, _)| (i + row).is_multiple_of(3)).unzip();
+    let mut dense = [0.0; INPUTS];
+    for (&i, &value) in indices.iter().zip(&values) {
+        dense[i] = value;
+    }
+    (json!({ "indices": indices, "values": values }), json!({ "inputs": dense }))
+}
+
+/// A sparse row has the answer of the same row with its zeros, also while both are asked for at once.
+#[test]
+fn sparse_rows_are_answered_like_dense_ones() {
+    let save_integers = |path: &Path| {
+        let mlp = network(40).build().unwrap();
+        let rows: Vec<f32> = (0..4 * INPUTS).map(|i| (i as f32).sin()).collect();
+        let rows = thinnet::tensor::MatrixView::new(&rows, 4, INPUTS).unwrap();
+        let integers = IntegerMlp::new(&mlp, &thinnet::data::Batch::dense(rows)).unwrap();
+        integers.save(path).unwrap();
+    };
+    let limits = ["--gather-us", "20000"];
+    let mut answers = Vec::new();
+    for service in [
+        Running::start(40, &limits),
+        Running::serve(
+            |path| network(40).sparse_input().build().unwrap().save(path).unwrap(),
+            &limits,
+        ),
+        Running::serve(save_integers, &limits),
+    ] {
+        let address = service.address;
+        for mode in ["scale", "mc", "moments"] {
+            let asked: Vec<_> = (0..6)
+                .flat_map(|row| {
+                    let (sparse, dense) = sparse(row);
+                    [sparse, dense].map(|mut body| {
+                        body["mode"] = json!(mode);
+                        body["seed"] = json!(row);
+                        body.to_string().into_bytes()
+                    })
+                })
+                .collect();
+            let said: Vec<_> = std::thread::scope(|scope| {
+                let asking: Vec<_> = asked
+                    .iter()
+                    .map(|body| scope.spawn(move || ask(address, "POST", "/predict", body)))
+                    .collect();
+                asking.into_iter().map(|one| one.join().unwrap()).collect()
+            });
+            for pair in said.chunks(2) {
+                assert_eq!(pair[0].0, 200, "{mode}: {}", pair[0].1);
+                assert_eq!(pair[0], pair[1], "{mode}");
+            }
+            assert_ne!(said[0], said[2]);
+            answers.push(said[0].clone());
+        }
+        // No input has a value.
+        let nothing = service.predict(&json!({ "indices": [], "values": [] }));
+        assert_eq!(nothing, service.predict(&json!({ "inputs": vec![0.0; INPUTS] })));
+        assert_eq!(nothing.0, 200);
+    }
+    // The three models are different, and the last one is the one with integers.
+    let scale: Vec<_> = answers.iter().step_by(3).collect();
+    assert!(scale[0] == scale[1] && scale[1] != scale[2], "{scale:?}");
+    assert_ne!(answers[1], answers[4]);
+}
+
+#[test]
+fn sparse_rows_that_are_none_are_refused_clearly() {
+    let service = Running::start(40, &["--gather-us", "200000"]);
+    for (body, status, message) in [
+        (r#"{"indices": [1]}"#, 400, "missing field `values`: expected it beside `indices`"),
+        (r#"{"values": [1]}"#, 400, "missing field `indices`: expected it beside `values`"),
+        (r#"{"indices": [1], "values": [1], "inputs": [1]}"#, 400, "`inputs` beside `indices`"),
+        (r#"{"indices": [1], "inputs": [1]}"#, 400, "`inputs` beside `indices`"),
+        (r#"{"indices": [-1], "values": [1]}"#, 400, "invalid value: integer `-1`"),
+        (r#"{"indices": [1.5], "values": [1]}"#, 400, "invalid type: floating point `1.5`"),
+        (r#"{"indices": [4294967296], "values": [1]}"#, 400, "invalid value"),
+        (r#"{"indices": [1], "values": [1e39]}"#, 400, "number out of range"),
+        (r#"{"indices": [1], "values": [null]}"#, 400, "expected f32"),
+        (r#"{"indices": [1], "values": [NaN]}"#, 400, "expected value"),
+        (r#"{"indices": {"1": 2}}"#, 400, "expected a sequence"),
+        (r#"{"indices": [1, 2], "values": [1]}"#, 422, "expected 2, got 1"),
+        (
+            r#"{"indices": [3, 20], "values": [1, 1]}"#,
+            422,
+            "column 20 in sparse row 0: expected a column below 20",
+        ),
+        (
+            r#"{"indices": [4294967295], "values": [1]}"#,
+            422,
+            "column 4294967295 in sparse row 0: expected a column below 20",
+        ),
+        (r#"{"indices": [5, 3], "values": [1, 1]}"#, 422, "column 3 comes after column 5"),
+        (r#"{"indices": [3, 3], "values": [1, 1]}"#, 422, "column 3 comes after column 3"),
+    ] {
+        let (got, text) = service.ask("POST", "/predict", body.as_bytes());
+        let error: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}"));
+        let error = error["error"].as_str().unwrap();
+        assert!(got == status && error.contains(message), "{body}: {got} {error}");
+    }
+    // One that overflows the network is refused by itself, and not with those in its batch.
+    let address = service.address;
+    let huge = json!({ "indices": [0, 1, 2, 3], "values": [3e38, 3e38, 3e38, 3e38] });
+    let bodies: Vec<_> =
+        (0..3).map(|row| if row == 1 { huge.clone() } else { sparse(row).0 }).collect();
+    let said: Vec<_> = std::thread::scope(|scope| {
+        let asking: Vec<_> = bodies
+            .iter()
+            .map(|body| {
+                scope.spawn(move || ask(address, "POST", "/predict", body.to_string().as_bytes()))
+            })
+            .collect();
+        asking.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    assert_eq!([said[0].0, said[1].0, said[2].0], [200, 422, 200], "{said:?}");
+    assert!(said[1].1.contains("for row 0"), "{}", said[1].1);
 }
 
 /// Slow requests, more of them than the queue takes.
