@@ -707,6 +707,15 @@ pub enum Error {
         /// Its value now.
         now: String,
     },
+    /// A byte that cannot separate the cells of a table.
+    #[error(
+        "delimiter {:?}: expected an ASCII character other than a quote, a line end and 0",
+        char::from(*delimiter)
+    )]
+    Delimiter {
+        /// The byte that was given.
+        delimiter: u8,
+    },
     /// More thinned networks than can be enumerated.
     #[error(
         "{units} units can be dropped: expected at most {most} to enumerate all thinned networks"

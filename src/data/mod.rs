@@ -1,5 +1,5 @@
-//! Data sets: readers for IDX, NPY and svmlight files, the embedded digits, held-out rows, and
-//! batches in a seeded order. Data sets and batches hold dense or sparse rows. Hashed features, TF-IDF.
+//! Data sets: readers for IDX, NPY and svmlight files, tables from CSV files, the embedded digits, held-out
+//! rows, and batches in a seeded order. Data sets and batches hold dense or sparse rows. Hashed features, TF-IDF.
 
 mod batch;
 mod batches;
@@ -18,6 +18,7 @@ pub mod npy;
 mod shuffle;
 mod source;
 pub mod svmlight;
+pub mod table;
 mod targets;
 mod tf_idf;
 

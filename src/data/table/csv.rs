@@ -1,0 +1,654 @@
+//! Reads tables from CSV files.
+//!
+//! The crate `csv` reads a quote out of place as text, and records of any length. The parser is therefore
+//! our own; in the tests, that crate has to find the same records.
+
+use std::path::Path;
+
+use super::{Row, Table, check_names};
+use crate::{
+    data::source::Source,
+    error::Error,
+    memory::{push, reserve_more},
+};
+
+/// The most bytes in the cells of one row or of the header, and one more for each cell: 8 MiB.
+pub const MAX_ROW_BYTES: usize = 8 << 20;
+
+/// The number of bytes read at once.
+const PIECE: usize = 16 << 10;
+
+/// The settings of the reader of CSV files (RFC 4180).
+///
+/// The first row is the header: the names of the columns. Cells are separated by commas, or another
+/// [delimiter](Self::delimiter), and may be enclosed in double quotes. Within the quotes, delimiters and
+/// line ends are text, and two quotes in a row are one. Lines end with `\n`, `\r\n` or `\r`. Empty lines
+/// are skipped; in a table with one column, a missing cell is therefore written as `""` or `NA`. Cells
+/// are kept as they are, with the blanks around them.
+///
+/// The text is UTF-8, and a byte-order mark in front of it is skipped.
+///
+/// ```
+/// use thinnet::data::table::Csv;
+///
+/// let table = Csv::new().from_bytes(b"age,city\n31,\"Washington, D.C.\"\n,Oslo\n")?;
+/// assert_eq!(table.names(), ["age", "city"]);
+/// assert_eq!(table.cell(0, 1)?, "Washington, D.C.");
+///
+/// let error = Csv::new().from_bytes(b"age,city\n31,Oslo,Norway\n").unwrap_err().to_string();
+/// assert_eq!(error, "line 2: 3 cells: expected 2, as in the header");
+/// assert_eq!(Csv::new().delimiter(b';').from_bytes(b"a;b\n1,5;x\n")?.cell(0, 0)?, "1,5");
+/// # Ok::<(), thinnet::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Csv {
+    delimiter: u8,
+}
+
+impl Default for Csv {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Csv {
+    /// Cells are separated by commas.
+    pub fn new() -> Self {
+        Self { delimiter: b',' }
+    }
+
+    /// Sets the byte between cells, for example `b';'` or `b'\t'`.
+    #[must_use]
+    pub fn delimiter(self, delimiter: u8) -> Self {
+        Self { delimiter }
+    }
+
+    /// Reads a file, plain or gzipped (told apart by the first byte, not the name).
+    ///
+    /// Memory grows with what has been read, as [`Table`] states. A gzipped file may need at most 256
+    /// MiB plus 256 bytes for each of its own. The whole table is held in memory: larger ones are out of
+    /// scope.
+    ///
+    /// # Errors
+    /// - The file cannot be read, or there is not enough memory.
+    /// - The delimiter is a quote, a line end, 0 or not ASCII.
+    /// - The text is not UTF-8, or contains a byte 0, as UTF-16 does.
+    /// - The header is missing, a name in it is empty, or two are equal; or no rows follow it.
+    /// - A row has not one cell per column, or more than [`MAX_ROW_BYTES`] bytes.
+    /// - A quote is inside a cell without quotes, is followed by text, or is not closed.
+    ///
+    /// The error has the line.
+    pub fn read(&self, path: impl AsRef<Path>) -> Result<Table, Error> {
+        self.of(Source::open(path.as_ref())?)
+    }
+
+    /// Like [`Self::read`], from the bytes of a file.
+    ///
+    /// # Errors
+    /// As for [`Self::read`].
+    pub fn from_bytes(&self, bytes: &[u8]) -> Result<Table, Error> {
+        self.of(Source::of_bytes(bytes, None))
+    }
+
+    fn of(&self, source: Source<'_>) -> Result<Table, Error> {
+        let delimiter = self.delimiter;
+        if matches!(delimiter, b'"' | b'\n' | b'\r' | 0) || !delimiter.is_ascii() {
+            return Err(Error::Delimiter { delimiter });
+        }
+        Reader::new(source.unpacked()?, delimiter).read(PIECE)
+    }
+}
+
+/// Where in a row the reader is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// No byte of the row has been read.
+    StartOfRow,
+    /// Behind a delimiter.
+    StartOfCell,
+    Unquoted,
+    Quoted,
+    /// Behind a quote in a quoted cell: its end, or the first of two.
+    AfterQuote,
+}
+
+struct Reader<'a> {
+    source: Source<'a>,
+    delimiter: u8,
+    /// The bytes that end a run of text outside quotes.
+    stops: [bool; 256],
+    state: State,
+    /// Whether the last byte was `\r`: a `\n` behind it is part of the same line end.
+    after_return: bool,
+    /// The number of the current line, from 1.
+    line: u64,
+    /// The line on which the current row started.
+    row_line: u64,
+    /// The line of the last quote that opened.
+    quote_line: u64,
+    /// Empty until the header has been read.
+    names: Vec<String>,
+    text: Vec<u8>,
+    ends: Vec<u32>,
+    rows: Vec<Row>,
+    /// The start of the current row in `text`, and of its cells in `ends`.
+    start: usize,
+    first: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn new(source: Source<'a>, delimiter: u8) -> Self {
+        let mut stops = [false; 256];
+        for stop in [delimiter, b'"', b'\n', b'\r'] {
+            stops[usize::from(stop)] = true;
+        }
+        Self {
+            source,
+            delimiter,
+            stops,
+            state: State::StartOfRow,
+            after_return: false,
+            line: 1,
+            row_line: 1,
+            quote_line: 1,
+            names: Vec::new(),
+            text: Vec::new(),
+            ends: Vec::new(),
+            rows: Vec::new(),
+            start: 0,
+            first: 0,
+        }
+    }
+
+    /// Reads the file in pieces of this many bytes, at least 4.
+    fn read(mut self, piece: usize) -> Result<Table, Error> {
+        let mut buffer = vec![0; piece];
+        let mut held = self.byte_order_mark(&mut buffer)?;
+        loop {
+            // What follows the byte-order mark in the first piece.
+            let (from, to) = match held.take() {
+                Some(range) => range,
+                None => (0, self.source.some(&mut buffer)?),
+            };
+            if to == 0 {
+                break;
+            }
+            self.make_room(to - from)?;
+            self.take(&buffer[from..to])?;
+            if self.row_bytes() > MAX_ROW_BYTES {
+                return Err(self.too_long());
+            }
+        }
+        self.finish()
+    }
+
+    /// Reads the first piece. Returns the range of it that follows a byte-order mark.
+    fn byte_order_mark(&mut self, buffer: &mut [u8]) -> Result<Option<(usize, usize)>, Error> {
+        let mut read = 0;
+        while read < 3 {
+            match self.source.some(&mut buffer[read..])? {
+                0 => break,
+                more => read += more,
+            }
+        }
+        match &buffer[..read] {
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
+                Err(self.refuse("the byte-order mark of UTF-16: expected text in UTF-8"))
+            }
+            [0xef, 0xbb, 0xbf, ..] if read > 3 => Ok(Some((3, read))),
+            [] | [0xef, 0xbb, 0xbf] => Ok(None),
+            _ => Ok(Some((0, read))),
+        }
+    }
+
+    /// Makes room for what the next `bytes` bytes can become.
+    fn make_room(&mut self, bytes: usize) -> Result<(), Error> {
+        // Lists double. They are moved one at a time, during which the old memory is there too.
+        let [text, cells, rows] = [self.text.len(), self.ends.len(), self.rows.len()];
+        let [text, cells, rows] = [text as u64, 4 * cells as u64, 16 * rows as u64];
+        let memory = 2 * (text + cells + rows) + text.max(cells).max(rows);
+        self.source.bears(0, memory, "the table")?;
+        reserve_more("text of a table", &mut self.text, bytes)?;
+        // The last row may end without a line end.
+        reserve_more("cells of a table", &mut self.ends, bytes + 1)?;
+        reserve_more("rows of a table", &mut self.rows, 1)
+    }
+
+    /// Takes the next bytes of the file.
+    fn take(&mut self, mut piece: &[u8]) -> Result<(), Error> {
+        if std::mem::take(&mut self.after_return) {
+            piece = piece.strip_prefix(b"\n").unwrap_or(piece);
+        }
+        while let Some((&byte, rest)) = piece.split_first() {
+            match self.state {
+                State::Quoted => {
+                    let run = piece.iter().position(|&byte| byte == b'"').unwrap_or(piece.len());
+                    let (run, rest) = piece.split_at(run);
+                    self.text.extend_from_slice(run);
+                    self.line += run.iter().filter(|&&byte| byte == b'\n').count() as u64;
+                    piece = rest;
+                    if !piece.is_empty() {
+                        piece = &piece[1..];
+                        self.state = State::AfterQuote;
+                    }
+                    continue;
+                }
+                State::AfterQuote if byte == b'"' => {
+                    self.text.push(b'"');
+                    self.state = State::Quoted;
+                    piece = rest;
+                    continue;
+                }
+                State::AfterQuote if !self.stops[usize::from(byte)] => {
+                    let found = String::from_utf8_lossy(&rest_of_char(piece)).into_owned();
+                    return Err(self.refuse(&format!(
+                        "{found:?} follows the closing quote of cell {}: expected a delimiter {:?} or a \
+                         line end (a quote within quotes is written twice)",
+                        self.ends.len() - self.first + 1,
+                        char::from(self.delimiter)
+                    )));
+                }
+                State::AfterQuote => {}
+                State::StartOfRow | State::StartOfCell | State::Unquoted => {
+                    let stop = piece.iter().position(|&byte| self.stops[usize::from(byte)]);
+                    let run = stop.unwrap_or(piece.len());
+                    if run > 0 {
+                        self.text.extend_from_slice(&piece[..run]);
+                        self.state = State::Unquoted;
+                        piece = &piece[run..];
+                        continue;
+                    }
+                    if byte == b'"' {
+                        if self.state == State::Unquoted {
+                            return Err(self.quote_inside());
+                        }
+                        self.state = State::Quoted;
+                        self.quote_line = self.line;
+                        piece = rest;
+                        continue;
+                    }
+                }
+            }
+            // A delimiter, or a line end outside quotes.
+            piece = rest;
+            if byte == self.delimiter {
+                self.end_cell();
+                self.state = State::StartOfCell;
+                continue;
+            }
+            if self.state != State::StartOfRow {
+                self.end_row()?;
+            }
+            self.line += 1;
+            self.row_line = self.line;
+            if byte == b'\r' {
+                match piece.split_first() {
+                    Some((b'\n', rest)) => piece = rest,
+                    Some(_) => {}
+                    None => self.after_return = true,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The size of the current row, as [`MAX_ROW_BYTES`] counts it.
+    fn row_bytes(&self) -> usize {
+        self.text.len() - self.start + self.ends.len() - self.first
+    }
+
+    /// Ends a cell, for which [`Self::make_room`] has made room.
+    fn end_cell(&mut self) {
+        // A row that is too long is refused at the end of a piece, long before 2^32 bytes.
+        self.ends.push((self.text.len() - self.start) as u32);
+    }
+
+    /// Ends a row.
+    fn end_row(&mut self) -> Result<(), Error> {
+        self.end_cell();
+        self.state = State::StartOfRow;
+        if self.row_bytes() > MAX_ROW_BYTES {
+            return Err(self.too_long());
+        }
+        self.check_text()?;
+        let cells = self.ends.len() - self.first;
+        if self.names.is_empty() {
+            self.take_names()?;
+        } else if cells == self.names.len() {
+            let (start, line) = (self.start, self.row_line);
+            push("rows of a table", &mut self.rows, Row { start, line })?;
+        } else {
+            let expected = self.names.len();
+            let cells = if cells == 1 { "1 cell".to_owned() } else { format!("{cells} cells") };
+            return Err(self.refuse_row(&format!("{cells}: expected {expected}, as in the header")));
+        }
+        (self.start, self.first) = (self.text.len(), self.ends.len());
+        Ok(())
+    }
+
+    /// Checks the text of the current row: cell by cell, so that each is a text of its own.
+    fn check_text(&self) -> Result<(), Error> {
+        let row = &self.text[self.start..];
+        if row.is_ascii() && !row.contains(&0) {
+            return Ok(());
+        }
+        let mut start = 0;
+        for (i, &end) in self.ends[self.first..].iter().enumerate() {
+            let cell = &row[start..end as usize];
+            let bad = match std::str::from_utf8(cell) {
+                Ok(_) => cell.iter().position(|&byte| byte == 0),
+                Err(error) => Some(error.valid_up_to()),
+            };
+            if let Some(bad) = bad {
+                let column = match self.names.get(i) {
+                    Some(name) => format!("column `{name}`"),
+                    None => format!("cell {}", i + 1),
+                };
+                let hint = if cell[bad] == 0 { " (is it UTF-16?)" } else { "" };
+                return Err(self.refuse_row(&format!(
+                    "{column}: byte {:#04x} in {:?}: expected text in UTF-8{hint}",
+                    cell[bad],
+                    shown(cell)
+                )));
+            }
+            start = end as usize;
+        }
+        Ok(())
+    }
+
+    /// Takes the current row as the header.
+    fn take_names(&mut self) -> Result<(), Error> {
+        let mut start = 0;
+        let mut names = Vec::new();
+        for &end in &self.ends {
+            names.push(String::from_utf8_lossy(&self.text[start..end as usize]).into_owned());
+            start = end as usize;
+        }
+        check_names(&names).map_err(|reason| self.refuse_row(&reason))?;
+        self.names = names;
+        self.text.clear();
+        self.ends.clear();
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Table, Error> {
+        match self.state {
+            State::Quoted => {
+                let opened = self.quote_line;
+                return Err(self.source.refuse(format!(
+                    "line {opened}: a quote is not closed: expected another before the end of the file"
+                )));
+            }
+            State::StartOfRow => {}
+            State::StartOfCell | State::Unquoted | State::AfterQuote => {
+                self.make_room(0)?;
+                self.end_row()?;
+            }
+        }
+        if self.names.is_empty() {
+            return Err(self
+                .source
+                .refuse("an empty file: expected a header of column names, and rows"));
+        }
+        if self.rows.is_empty() {
+            return Err(self.source.refuse("a header without rows: expected at least one row"));
+        }
+        let Self { source, names, text, ends, rows, .. } = self;
+        // Every cell was checked.
+        let text = String::from_utf8(text)
+            .map_err(|error| source.refuse(format!("{error}: expected text in UTF-8")))?;
+        Ok(Table { path: source.path().map(Path::to_owned), names, text, ends, rows })
+    }
+
+    fn quote_inside(&self) -> Error {
+        let cell = self.ends.len() - self.first;
+        let from = if cell == 0 { 0 } else { self.ends[self.first + cell - 1] as usize };
+        self.refuse(&format!(
+            "a quote inside cell {}, which starts with {:?}: expected quotes around the whole cell, and \
+             each quote within it written twice",
+            cell + 1,
+            shown(&self.text[self.start + from..])
+        ))
+    }
+
+    fn too_long(&self) -> Error {
+        let quote = if self.state == State::Quoted {
+            format!(" (a quote opened on line {} is not closed)", self.quote_line)
+        } else {
+            String::new()
+        };
+        self.refuse_row(&format!(
+            "a row of more than {MAX_ROW_BYTES} bytes that starts with {:?}: expected shorter rows{quote}",
+            shown(&self.text[self.start..])
+        ))
+    }
+
+    /// An error in the current line.
+    fn refuse(&self, reason: &str) -> Error {
+        self.source.refuse(format!("line {}: {reason}", self.line))
+    }
+
+    /// An error in the current row.
+    fn refuse_row(&self, reason: &str) -> Error {
+        self.source.refuse(format!("line {}: {reason}", self.row_line))
+    }
+}
+
+/// The start of a text, for errors.
+fn shown(text: &[u8]) -> String {
+    String::from_utf8_lossy(&text[..text.len().min(80)]).chars().take(20).collect()
+}
+
+/// The bytes of the first character.
+fn rest_of_char(text: &[u8]) -> Vec<u8> {
+    let more = text[1..].iter().take(3).take_while(|&&byte| byte & 0xc0 == 0x80);
+    [text[0]].into_iter().chain(more.copied()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::{Compression, write::GzEncoder};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn cells(table: &Table) -> Vec<Vec<String>> {
+        let columns = table.names().len();
+        let cell = |row, column| table.cell(row, column).unwrap().to_owned();
+        let row = |row| (0..columns).map(|column| cell(row, column)).collect();
+        (0..table.rows()).map(row).collect()
+    }
+
+    fn refused(text: impl AsRef<[u8]>) -> String {
+        Csv::new().from_bytes(text.as_ref()).unwrap_err().to_string()
+    }
+
+    fn in_pieces(text: &[u8], piece: usize) -> Result<Table, Error> {
+        Reader::new(Source::of_bytes(text, None), b',').read(piece)
+    }
+
+    /// The records that the crate `csv` finds.
+    fn by_crate(text: &[u8], delimiter: u8) -> Vec<Vec<String>> {
+        let mut builder = ::csv::ReaderBuilder::new();
+        builder.has_headers(false).flexible(true).delimiter(delimiter);
+        let records = builder.from_reader(text).into_records();
+        records.map(|record| record.unwrap().iter().map(str::to_owned).collect()).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// What is accepted is what the crate `csv` reads, in pieces of any size. That crate does not
+        /// refuse quotes out of place.
+        #[test]
+        fn records_are_those_of_the_crate_csv(
+            header in "[abc\u{e9}]{1,3}(,[def]{1,3}){0,2}",
+            rows in "([a,\"\r\n\u{e9}]|,|a,b\n|\"a\"|\"b\"\"c\"|\r\n){0,24}",
+            piece in 4_usize..40,
+        ) {
+            let text = format!("{header}\n{rows}");
+            let whole = Csv::new().from_bytes(text.as_bytes());
+            let parts = in_pieces(text.as_bytes(), piece);
+            match (&whole, &parts) {
+                (Ok(table), Ok(parts)) => {
+                    prop_assert!(table == parts);
+                    let mut expected = by_crate(text.as_bytes(), b',');
+                    prop_assert_eq!(table.names(), &expected.remove(0)[..]);
+                    prop_assert_eq!(cells(table), expected);
+                }
+                (Err(whole), Err(parts)) => {
+                    // The line; a character that is quoted may be cut by the end of a piece.
+                    let line = |error: &Error| error.to_string().split(':').next().map(str::to_owned);
+                    prop_assert_eq!(line(whole), line(parts));
+                }
+                _ => prop_assert!(false, "{whole:?} / {parts:?}"),
+            }
+        }
+
+        /// Whatever another program writes is read back, with any delimiter.
+        #[test]
+        fn written_tables_are_read_back(
+            rows in (1_usize..5).prop_flat_map(|columns| {
+                let row = prop::collection::vec("[ab;,\t\"\r\n \u{e9}\u{1f600}]{0,4}", columns);
+                prop::collection::vec(row, 1..6)
+            }),
+            delimiter in prop::sample::select(&[b',', b';', b'\t', b'|'][..]),
+            always in any::<bool>(),
+        ) {
+            let style = if always { ::csv::QuoteStyle::Always } else { ::csv::QuoteStyle::Necessary };
+            let mut to = ::csv::WriterBuilder::new()
+                .delimiter(delimiter)
+                .quote_style(style)
+                .from_writer(Vec::new());
+            let names: Vec<String> = (0..rows[0].len()).map(|i| format!("name {i}")).collect();
+            to.write_record(&names).unwrap();
+            rows.iter().for_each(|row| to.write_record(row).unwrap());
+            let text = to.into_inner().unwrap();
+            let table = Csv::new().delimiter(delimiter).from_bytes(&text).unwrap();
+            prop_assert_eq!(table.names(), &names[..]);
+            prop_assert_eq!(cells(&table), rows);
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+            let _ = Csv::new().from_bytes(&bytes);
+            let _ = Csv::new().from_bytes(&[b"a,b\n", &bytes[..]].concat());
+        }
+    }
+
+    #[test]
+    fn a_file_may_have_a_byte_order_mark_or_be_gzipped() {
+        let text = "a,b\r\n1,\"x\ny\"\r\n\r\n2,\u{e9}";
+        let gzipped = {
+            let mut to = GzEncoder::new(Vec::new(), Compression::default());
+            to.write_all(text.as_bytes()).unwrap();
+            to.finish().unwrap()
+        };
+        let expected = [["1", "x\ny"], ["2", "\u{e9}"]];
+        for bytes in [text.as_bytes(), &gzipped, format!("\u{feff}{text}\n").as_bytes()] {
+            let table = Csv::new().from_bytes(bytes).unwrap();
+            assert_eq!(
+                (table.names(), cells(&table)),
+                (
+                    &["a", "b"].map(str::to_owned)[..],
+                    expected.map(|row| row.map(str::to_owned).to_vec()).to_vec()
+                )
+            );
+            // The lines of the file, which errors name.
+            assert_eq!(table.rows.iter().map(|row| row.line).collect::<Vec<_>>(), [2, 5]);
+        }
+    }
+
+    #[test]
+    fn broken_files_are_refused_with_the_line() {
+        for (text, words) in [
+            ("", "an empty file: expected a header of column names, and rows"),
+            ("\u{feff}", "an empty file: expected a header of column names, and rows"),
+            ("\n\n", "an empty file: expected a header of column names, and rows"),
+            ("a,b\n", "a header without rows: expected at least one row"),
+            ("a,b", "a header without rows: expected at least one row"),
+            ("a,a\n1,2\n", "line 1: two columns are named `a`: expected different names"),
+            (
+                "\n,b\n1,2\n",
+                "line 2: column 1 has an empty name: expected a name for every column (in R: \
+                 write.csv(..., row.names = FALSE))",
+            ),
+            ("a,b\n1,2\n\n3\n", "line 4: 1 cell: expected 2, as in the header"),
+            ("a,b\n1,2,\n", "line 2: 3 cells: expected 2, as in the header"),
+            ("a,b\n1,\"x\n\ny\"\n1", "line 5: 1 cell: expected 2, as in the header"),
+            (
+                "a,b\n1,x\"y\n",
+                "line 2: a quote inside cell 2, which starts with \"x\": expected quotes around the \
+                 whole cell, and each quote within it written twice",
+            ),
+            (
+                "a,b\n\"1\"\u{e9},2\n",
+                "line 2: \"\u{e9}\" follows the closing quote of cell 1: expected a delimiter ',' or a \
+                 line end (a quote within quotes is written twice)",
+            ),
+            (
+                "a,b\n1,2\n1,\"2\n3,4\n",
+                "line 3: a quote is not closed: expected another before the end of the file",
+            ),
+        ] {
+            assert_eq!(refused(text), words);
+        }
+    }
+
+    #[test]
+    fn text_is_in_utf_8() {
+        let utf_16: Vec<u8> = "a,b\n1,2\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let words = "the byte-order mark of UTF-16: expected text in UTF-8";
+        assert_eq!(refused([&[0xff, 0xfe], &utf_16[..]].concat()), format!("line 1: {words}"));
+        assert_eq!(
+            refused(&utf_16),
+            "line 1: cell 1: byte 0x00 in \"a\\0\": expected text in UTF-8 (is it UTF-16?)"
+        );
+        // Latin-1.
+        assert_eq!(
+            refused(b"a,b\n1,2\n1,caf\xe9\n"),
+            "line 3: column `b`: byte 0xe9 in \"caf\u{fffd}\": expected text in UTF-8"
+        );
+        // Two halves of a character in neighbouring cells.
+        assert!(refused(b"a,b\n\xc3,\xa9\n").starts_with("line 2: column `a`: byte 0xc3"));
+    }
+
+    #[test]
+    fn rows_have_a_largest_length() {
+        let long = "x".repeat(10 << 20);
+        let words = "a row of more than 8388608 bytes that starts with \"1xxx";
+        let error = refused(format!("a,b\n1,2\n1,{long}\n"));
+        assert!(error.starts_with(&format!("line 3: {words}")), "{error}");
+        // Also one without text, and one within quotes.
+        let error = refused(format!("a,b\n1,2\n{}\n", ",".repeat(10 << 20)));
+        assert!(error.starts_with("line 3: a row of more than 8388608 bytes"), "{error}");
+        let error = refused(format!("a,b\n1,\"2\n{}", "1,2\n".repeat(3 << 20)));
+        assert!(error.contains("(a quote opened on line 2 is not closed)"), "{error}");
+        let most = "x".repeat(MAX_ROW_BYTES - 3);
+        let table = Csv::new().from_bytes(format!("a,b\n1,{most}").as_bytes()).unwrap();
+        assert_eq!(table.cell(0, 1).unwrap(), most);
+    }
+
+    #[test]
+    fn a_short_gzipped_file_may_not_take_all_memory() {
+        let mut to = GzEncoder::new(Vec::new(), Compression::best());
+        to.write_all(b"a\n").unwrap();
+        let block = "1\n".repeat(1 << 16);
+        // 16 million rows, which would take 336 MB.
+        for _ in 0..256 {
+            to.write_all(block.as_bytes()).unwrap();
+        }
+        let error = refused(to.finish().unwrap());
+        assert!(error.contains("the table would take") && error.contains("gunzip"), "{error}");
+    }
+
+    #[test]
+    fn delimiters_are_checked() {
+        for delimiter in [b'"', b'\n', b'\r', 0, 0xe9] {
+            let error = Csv::new().delimiter(delimiter).from_bytes(b"a\n1\n").unwrap_err();
+            assert!(matches!(error, Error::Delimiter { delimiter: of } if of == delimiter));
+        }
+    }
+}
