@@ -1,12 +1,25 @@
 //! Tables: rows of named columns, whose cells are text.
 //!
-//! [`Csv`] reads a [`Table`] from a CSV file.
+//! [`Csv`] reads a [`Table`] from a CSV file. A [`Preprocessor`] is fitted to the training rows, and turns
+//! rows into the inputs of a network.
 
+mod categorical;
+mod cell;
 mod csv;
+mod json;
+mod kind;
+mod numeric;
+mod preprocessor;
 
 use std::{collections::HashSet, fmt, path::PathBuf};
 
+pub use categorical::MAX_CATEGORIES;
+pub use cell::MISSING;
 pub use csv::{Csv, MAX_ROW_BYTES};
+pub use json::MAX_JSON;
+pub use kind::ColumnKind;
+pub use numeric::Fill;
+pub use preprocessor::{FittedColumn, MAX_OUTPUTS, Preprocessor, PreprocessorBuilder};
 
 use crate::{
     error::{Error, at_most, below, same_size},
@@ -175,14 +188,26 @@ impl Table {
         &self.text[self.rows[row].start..][..end as usize]
     }
 
+    /// Where a row is, for errors: the line of the file, or else the row.
+    fn place(&self, row: usize) -> String {
+        match self.rows[row].line {
+            0 => format!("row {row}: "),
+            line => format!("line {line}: "),
+        }
+    }
+
+    /// An error in the table's cells.
+    fn refuse(&self, reason: impl Into<String>) -> Error {
+        Error::format(self.path.as_deref(), reason)
+    }
+
     fn no_column(&self, name: &str) -> Error {
         /// The number of names that are listed.
         const LISTED: usize = 10;
         let listed: Vec<String> =
             self.names.iter().take(LISTED).map(|name| format!("`{name}`")).collect();
         let more = if self.names.len() > LISTED { ", ..." } else { "" };
-        let reason = format!("no column `{name}`: expected one of {}{more}", listed.join(", "));
-        Error::format(self.path.as_deref(), reason)
+        self.refuse(format!("no column `{name}`: expected one of {}{more}", listed.join(", ")))
     }
 }
 
