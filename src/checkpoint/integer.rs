@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     architecture::{Architecture, Versions, names},
     elements::ElementType,
+    notes::texts,
     reader::{Reader, Verify},
     tensor::{Allowed, ReadInto, Tensor, WriteFrom},
     training,
@@ -103,7 +104,7 @@ fn writer(integer: &IntegerMlp) -> Result<Writer<'_>, Error> {
         }
     }
     let metadata = Metadata { architecture: mlp.into(), definition: DEFINITION };
-    Writer::new(tensors, KEY, &metadata, mlp.notes())
+    Writer::new(tensors, KEY, &metadata, &texts(mlp))
 }
 
 /// The network in a model file.
@@ -130,6 +131,7 @@ pub(super) fn network(file: Reader<'_>, verify: Verify) -> Result<IntegerMlp, Er
     let (depth, widths) = (architecture.depth(), architecture.widths());
     let mut mlp = architecture.zeroed()?;
     mlp.set_notes(file.notes()?)?;
+    mlp.set_preprocessor(file.preprocessor()?)?;
     let mut layers = reserve("layers", depth)?;
     for pair in widths.windows(2) {
         layers.push(IntegerLayer::zeroed(pair[0], pair[1])?);

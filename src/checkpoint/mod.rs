@@ -41,6 +41,11 @@
 //! [notes](crate::nn::Mlp::set_notes) as text, from 1 to 32,768 bytes. It is left out if there are none;
 //! a checkpoint has its own notes in its position.
 //!
+//! The metadata key `thinnet.preprocessor` of a model file, after the notes, holds the
+//! [preprocessor](crate::data::table::Preprocessor) of the network's inputs as JSON, up to 4 MiB. It is
+//! left out if there is none. Reading the file checks its length only, and
+//! [`Preprocessor::of`](crate::data::table::Preprocessor::of) all of it.
+//!
 //! Of a maxout layer, `width` is the number of units, and the tensors have `pieces` times as many
 //! outputs: output j `width` + i is piece j of unit i. Versions of thinnet without maxout units refuse it.
 //!

@@ -6,6 +6,7 @@ use super::{
     architecture::{Architecture, Versions, loaded_network, saved_network},
     elements::ElementType,
     integer,
+    notes::texts,
     reader::{Reader, Verify},
     training,
     writer::Writer,
@@ -57,7 +58,7 @@ impl Mlp {
 }
 
 fn writer(mlp: &Mlp) -> Result<Writer<'_>, Error> {
-    Writer::new(saved_network(mlp), KEY, &Architecture::from(mlp), mlp.notes())
+    Writer::new(saved_network(mlp), KEY, &Architecture::from(mlp), &texts(mlp))
 }
 
 /// The network in a model file.
@@ -77,6 +78,7 @@ pub(super) fn network(file: Reader<'_>, verify: Verify) -> Result<Mlp, Error> {
     architecture.check_network(&file)?;
     let mut mlp = architecture.zeroed()?;
     mlp.set_notes(file.notes()?)?;
+    mlp.set_preprocessor(file.preprocessor()?)?;
     file.load(loaded_network(&mut mlp), &[ElementType::F32], verify)?;
     Ok(mlp)
 }

@@ -14,7 +14,7 @@ use super::{
     digest::{self, Running},
     elements::ElementType,
     header::{Entry, Header, LONGEST, begins},
-    notes::{NOTES, checked_notes},
+    notes::{NOTES, PREPROCESSOR, checked_notes, checked_preprocessor},
     tensor::{AT_ONCE, ReadInto, Tensor},
 };
 use crate::{
@@ -167,6 +167,13 @@ impl<'a> Reader<'a> {
     /// The network's notes; empty if there are none.
     pub fn notes(&self) -> Result<&str, Error> {
         checked_notes(self.header.metadata(NOTES)).map_err(|reason| self.refuse(reason))
+    }
+
+    /// The preprocessor of the network's inputs as JSON, of which only the length is checked; empty if
+    /// there is none.
+    pub fn preprocessor(&self) -> Result<&str, Error> {
+        let found = self.header.metadata(PREPROCESSOR);
+        checked_preprocessor(found).map_err(|reason| self.refuse(reason))
     }
 
     /// Checks that the file has as many tensors as it should.

@@ -152,7 +152,7 @@ pub(crate) fn writer<'m>(
         );
     }
     let metadata = Metadata { architecture: Architecture::from(mlp), optimiser, position };
-    Writer::new(tensors, KEY, &metadata, "")
+    Writer::new(tensors, KEY, &metadata, &[])
 }
 
 /// Refuses a checkpoint where a model is expected.

@@ -11,7 +11,6 @@ use serde_json::Value;
 use super::{
     digest::{BLANK, PLACE, Running, START},
     header::{LONGEST, MAX_TENSORS},
-    notes::NOTES,
     tensor::{Tensor, WriteFrom},
 };
 use crate::{
@@ -28,13 +27,13 @@ pub(crate) struct Writer<'m> {
 }
 
 impl<'m> Writer<'m> {
-    /// A file with these tensors, metadata under this key, and the network's notes unless they are
-    /// empty.
+    /// A file with these tensors, metadata under this key, and texts under theirs, those that are empty
+    /// left out.
     pub fn new(
         mut tensors: Vec<Tensor<WriteFrom<'m>>>,
         key: &str,
         metadata: &impl Serialize,
-        notes: &str,
+        texts: &[(&str, &str)],
     ) -> Result<Self, Error> {
         if tensors.len() > MAX_TENSORS {
             let n = tensors.len();
@@ -45,12 +44,13 @@ impl<'m> Writer<'m> {
             b.element().size().cmp(&a.element().size()).then_with(|| a.name.cmp(&b.name))
         });
         let metadata = sorted_json(metadata)?;
-        let room = metadata.len().saturating_add(2 * notes.len());
+        let of_texts: usize = texts.iter().map(|(_, text)| 2 * text.len()).sum();
+        let room = metadata.len().saturating_add(of_texts);
         ensure_room("the header", room.saturating_mul(4))?;
         let (key, metadata) = (text(&key)?, text(&metadata)?);
         let mut header = format!("{START}{BLANK}\",{key}:{metadata}");
-        if !notes.is_empty() {
-            header += &format!(",{}:{}", text(NOTES)?, text(notes)?);
+        for (key, value) in texts.iter().filter(|(_, value)| !value.is_empty()) {
+            header += &format!(",{}:{}", text(key)?, text(value)?);
         }
         header.push('}');
         let mut end = 0;

@@ -256,8 +256,18 @@ impl MlpBuilder {
             inputs = width;
         }
         let Self { input_noise, sparse_input, .. } = self;
-        let (temperature, threshold, notes) = (Temperature::ONE, None, Notes::default());
-        Ok(Mlp { input_noise, sparse_input, layers, loss, temperature, threshold, notes })
+        let (temperature, threshold) = (Temperature::ONE, None);
+        let (notes, preprocessor) = (Notes::default(), Notes::default());
+        Ok(Mlp {
+            input_noise,
+            sparse_input,
+            layers,
+            loss,
+            temperature,
+            threshold,
+            notes,
+            preprocessor,
+        })
     }
 
     /// The output layer, if the network is valid.

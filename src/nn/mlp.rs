@@ -46,12 +46,23 @@ pub struct Mlp {
     /// Only if there are two classes or one bit.
     pub(super) threshold: Option<f64>,
     pub(super) notes: Notes,
+    /// What turns rows of a table into inputs, as JSON.
+    pub(super) preprocessor: Notes,
 }
 
 impl fmt::Debug for Mlp {
     /// Shows the first few layers, with their shapes and the first few numbers of each.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { input_noise, sparse_input, layers, loss, temperature, threshold, notes } = self;
+        let Self {
+            input_noise,
+            sparse_input,
+            layers,
+            loss,
+            temperature,
+            threshold,
+            notes,
+            preprocessor,
+        } = self;
         f.debug_struct("Mlp")
             .field("input_noise", input_noise)
             .field("sparse_input", sparse_input)
@@ -60,6 +71,7 @@ impl fmt::Debug for Mlp {
             .field("temperature", temperature)
             .field("threshold", threshold)
             .field("notes", notes)
+            .field("preprocessor", preprocessor)
             .finish()
     }
 }
@@ -132,8 +144,17 @@ impl Mlp {
         let layers = self.layers.iter().map(Layer::try_clone);
         let layers = layers.collect::<Result<_, _>>()?;
         let Self { input_noise, sparse_input, loss, temperature, threshold, .. } = *self;
-        let notes = self.notes.clone();
-        Ok(Self { input_noise, sparse_input, layers, loss, temperature, threshold, notes })
+        let (notes, preprocessor) = (self.notes.clone(), self.preprocessor.clone());
+        Ok(Self {
+            input_noise,
+            sparse_input,
+            layers,
+            loss,
+            temperature,
+            threshold,
+            notes,
+            preprocessor,
+        })
     }
 
     /// The network with its weights multiplied by the pending factors in `states`.

@@ -54,7 +54,7 @@ pub use loss::{
 pub(crate) use loss::{Link, LinkFunction, PositiveWeights, SmoothedSoftmax, TrainedLoss, pinball};
 pub use mlp::Mlp;
 pub use notes::MAX_NOTES;
-pub(crate) use notes::Notes;
+pub(crate) use notes::{MAX_PREPROCESSOR, Notes};
 pub use plain::{PlainLayer, PlainNetwork};
 pub(crate) use rounded::Rounded;
 pub(crate) use small::Small;

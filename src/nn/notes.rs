@@ -8,10 +8,13 @@ use crate::error::{Error, at_most};
 /// The most bytes of a network's notes.
 pub const MAX_NOTES: usize = 1 << 15;
 
+/// The most bytes of the preprocessor that a network keeps, as JSON: 4 MiB.
+pub(crate) const MAX_PREPROCESSOR: usize = 4 << 20;
+
 /// The number of characters that [`fmt::Debug`] shows.
 const SHOWN: usize = 60;
 
-/// A text of at most [`MAX_NOTES`] bytes. Copies share it.
+/// A text: the notes, or the preprocessor as JSON. Copies share it.
 #[derive(Clone, Default, PartialEq)]
 pub(crate) struct Notes(Option<Arc<str>>);
 
@@ -27,6 +30,10 @@ impl fmt::Debug for Notes {
 }
 
 impl Notes {
+    fn of(text: &str) -> Self {
+        Self((!text.is_empty()).then(|| text.into()))
+    }
+
     /// The text; empty if there is none.
     pub fn text(&self) -> &str {
         self.0.as_deref().unwrap_or_default()
@@ -60,7 +67,19 @@ impl Mlp {
     /// The text has more than [`MAX_NOTES`] bytes. The notes are then unchanged.
     pub fn set_notes(&mut self, text: &str) -> Result<(), Error> {
         at_most("bytes of a network's notes", MAX_NOTES, text.len())?;
-        self.notes = Notes((!text.is_empty()).then(|| text.into()));
+        self.notes = Notes::of(text);
+        Ok(())
+    }
+
+    /// The preprocessor of the network's inputs as JSON; empty if there is none. It has not been checked.
+    pub(crate) fn preprocessor(&self) -> &str {
+        self.preprocessor.text()
+    }
+
+    /// Sets the preprocessor. See [`Preprocessor::store_in`](crate::data::table::Preprocessor::store_in).
+    pub(crate) fn set_preprocessor(&mut self, json: &str) -> Result<(), Error> {
+        at_most("bytes of a preprocessor as JSON", MAX_PREPROCESSOR, json.len())?;
+        self.preprocessor = Notes::of(json);
         Ok(())
     }
 }

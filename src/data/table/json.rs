@@ -4,10 +4,11 @@ use super::Preprocessor;
 use crate::{
     error::{Error, at_most},
     memory::ensure_room,
+    nn::MAX_PREPROCESSOR,
 };
 
 /// The most bytes of a preprocessor as JSON: 4 MiB.
-pub const MAX_JSON: usize = 4 << 20;
+pub const MAX_JSON: usize = MAX_PREPROCESSOR;
 
 const WHAT: &str = "bytes of a preprocessor as JSON";
 

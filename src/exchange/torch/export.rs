@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::sequential::Sequential;
 use crate::{
-    checkpoint::{Architecture, Tensor, WriteFrom, Writer},
+    checkpoint::{Architecture, NOTES, Tensor, WriteFrom, Writer},
     error::Error,
     nn::{Mlp, Scaling},
 };
@@ -56,5 +56,5 @@ fn writer(mlp: &Mlp, scaling: Scaling) -> Result<Writer<'_>, Error> {
         ]);
     }
     let architecture = Architecture::from(mlp).with_scaling(scaling).without_temperature();
-    Writer::new(tensors, KEY, &architecture, mlp.notes())
+    Writer::new(tensors, KEY, &architecture, &[(NOTES, mlp.notes())])
 }

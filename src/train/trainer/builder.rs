@@ -363,6 +363,7 @@ impl TrainerBuilder {
         mlp.set_temperature(Temperature::ONE)?;
         mlp.set_threshold(None)?;
         mlp.set_notes("")?;
+        mlp.set_preprocessor("")?;
         for (index, layer) in mlp.layers.iter().enumerate() {
             layer.ensure_finite(index)?;
         }
