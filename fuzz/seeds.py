@@ -83,6 +83,43 @@ SVMLIGHT = {
 }
 
 
+# A stored preprocessor.
+STORED = (
+    b'{"columns":[{"name":"x","kind":"numeric","encoder":{"numbers":{"fill":2,"mean":2.25,'
+    b'"deviation":1.5,"indicator":true,"range":[-6.75,11.25],"edges":[1,2,4.5]}}},'
+    b'{"name":"c","kind":"categorical","encoder":{"names":{"categories":["a","b"],'
+    b'"other":true,"missing":false}}},{"name":"d","kind":"ignored","encoder":{"none":{}}}]}'
+)
+TABLES = {
+    "kinds": b"x,c,d,n\n1.5,a,2024-02-29,\n?,b,2024-03-01 10:00,NA\n-2e3,\"a, \"\"b\"\"\",,\n",
+    "returns": b"\xef\xbb\xbfx,c\r\n1,\"\n\"\r\r2,\xc3\xa9\r\n\n",
+    "one-column": b"x\n\"\"\n1\nNA",
+    "rare": b"c\na\na\nb\nnull\n",
+    "infinite": b"x\n1\ninf\n",
+    "decimal-comma": b"x\n1\n\"1,5\"\n",
+    "bad-ragged": b"a,b\n1,2\n3\n",
+    "bad-too-many": b"a,b\n1,2,\n",
+    "bad-quote-inside": b"a\nx\"y\n",
+    "bad-after-quote": b"a\n\"x\"y\n",
+    "bad-open-quote": b"a\n\"x\n1\n",
+    "bad-duplicate-name": b"a,a\n1,2\n",
+    "bad-empty-name": b"a,\n1,2\n",
+    "bad-no-rows": b"a,b\n",
+    "bad-nothing": b"",
+    "bad-utf-16": "a\n1\n".encode("utf-16"),
+    "bad-nul": b"a\n\0\n",
+    "bad-latin-1": b"a\n\xe9\n",
+    "bad-half-characters": b"a,b\n\xc3,\xa9\n",
+    "stored": STORED,
+    "bad-stored-order": STORED.replace(b'"a","b"', b'"b","a"'),
+    "bad-stored-edges": STORED.replace(b"[1,2,", b"[2,2,"),
+    "bad-stored-infinite": STORED.replace(b'"mean":2', b'"mean":1e999'),
+    "bad-stored-names": STORED.replace(b'"name":"c"', b'"name":"x"'),
+    "bad-stored-kind": STORED.replace(b"categorical", b"date"),
+    "bad-stored-field": STORED.replace(b'"other"', b'"others"'),
+}
+
+
 def sparse_rows(columns, rows, sums=0, keep=0, sparse=0, hidden=20, optimiser=0, change=b"\7"):
     """The order and the ranges of Case::arbitrary in oracles/sparse_rows.rs."""
     data = bytes([columns, sums, keep, sparse, hidden - 1, optimiser]) + change + bytes([len(rows)])
@@ -215,6 +252,11 @@ def main():
         write("svmlight_reader", name, text)
     write("svmlight_reader", "gzipped", gzip.compress(SVMLIGHT["rows"], mtime=0))
     write("svmlight_reader", "bad-gzip", gzip.compress(SVMLIGHT["rows"], mtime=0)[:-9])
+
+    for name, text in TABLES.items():
+        write("table_reader", name, text)
+    write("table_reader", "gzipped", gzip.compress(TABLES["kinds"], mtime=0))
+    write("table_reader", "bad-gzip", gzip.compress(TABLES["kinds"], mtime=0)[:-9])
 
     rows = [[(5, 40), (2, -70), (5, 3)], [], [(column, column - 60) for column in range(0, 120, 7)]]
     write("sparse_rows", "sums", sparse_rows(130, rows, sums=1))

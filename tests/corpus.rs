@@ -4,7 +4,11 @@ use std::path::{Path, PathBuf};
 
 use thinnet::{
     Keep,
-    data::{npy::Npy, svmlight::Svmlight},
+    data::{
+        npy::Npy,
+        svmlight::Svmlight,
+        table::{Csv, Preprocessor},
+    },
     exchange::{
         onnx,
         torch::{StateDict, StateDictSpec},
@@ -68,7 +72,7 @@ macro_rules! replay {
 
 replay! {
     checkpoint_reader dropout idx_reader integer_reader mask_words model_reader npy_reader
-    onnx_external onnx_reader sparse_rows svmlight_reader torch_reader training
+    onnx_external onnx_reader sparse_rows svmlight_reader table_reader torch_reader training
 }
 
 /// Each is a network so small that the bound on its rounding errors is tight.
@@ -121,6 +125,13 @@ fn files_are_refused_where_their_names_say_so() {
     }
     for (name, bytes) in seeds("svmlight_reader") {
         let read = Svmlight::new().from_bytes(&bytes).map(drop);
+        assert_eq!(read.is_err(), name.starts_with("bad-"), "{name}: {read:?}");
+    }
+    for (name, bytes) in seeds("table_reader") {
+        let read = match std::str::from_utf8(&bytes) {
+            Ok(json) if json.starts_with('{') => Preprocessor::from_json(json).map(drop),
+            _ => Csv::new().from_bytes(&bytes).map(drop),
+        };
         assert_eq!(read.is_err(), name.starts_with("bad-"), "{name}: {read:?}");
     }
     for (name, bytes) in seeds("torch_reader") {

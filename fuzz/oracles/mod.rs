@@ -16,6 +16,7 @@ pub mod onnx_external;
 pub mod onnx_reader;
 pub mod sparse_rows;
 pub mod svmlight_reader;
+pub mod table_reader;
 pub mod torch_reader;
 pub mod training;
 mod twin;
@@ -24,7 +25,7 @@ mod twin;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     ("checkpoint_reader", checkpoint_reader::check),
     ("dropout", |bytes| dropout::check(decoded(bytes))),
     ("idx_reader", idx_reader::check),
@@ -36,6 +37,7 @@ pub const TARGETS: [Target; 13] = [
     ("onnx_reader", onnx_reader::check),
     ("sparse_rows", |bytes| sparse_rows::check(decoded(bytes))),
     ("svmlight_reader", svmlight_reader::check),
+    ("table_reader", table_reader::check),
     ("torch_reader", torch_reader::check),
     ("training", |bytes| training::check(decoded(bytes))),
 ];
