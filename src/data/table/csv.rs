@@ -1,15 +1,22 @@
 //! Reads tables from CSV files.
 //!
-//! The crate `csv` reads a quote out of place as text, and records of any length. The parser is therefore
-//! our own; in the tests, that crate has to find the same records.
+//! The crate `csv-core` finds the records. It takes a quote out of place as text, and one that is not closed
+//! as closed at the end of the file; [`Quotes`] refuses both.
 
 use std::path::Path;
 
-use super::{Row, Table, check_names};
+use csv_core::{ReadRecordResult, ReaderBuilder};
+use memchr::memchr;
+
+use super::{
+    Row, Table, check_names,
+    quotes::{Fault, Quotes},
+};
 use crate::{
     data::source::Source,
     error::Error,
     memory::{push, reserve_more},
+    simd::pages,
 };
 
 /// The most bytes in the cells of one row or of the header, and one more for each cell: 8 MiB.
@@ -65,7 +72,8 @@ impl Csv {
 
     /// Reads a file, plain or gzipped (told apart by the first byte, not the name).
     ///
-    /// Memory grows with what has been read, as [`Table`] states. A gzipped file may need at most 256
+    /// Memory is reserved by the length of the file and its first rows, and grows with what has been read,
+    /// as [`Table`] states. A gzipped file may need at most 256
     /// MiB plus 256 bytes for each of its own. The whole table is held in memory: larger ones are out of
     /// scope.
     ///
@@ -99,33 +107,18 @@ impl Csv {
     }
 }
 
-/// Where in a row the reader is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// No byte of the row has been read.
-    StartOfRow,
-    /// Behind a delimiter.
-    StartOfCell,
-    Unquoted,
-    Quoted,
-    /// Behind a quote in a quoted cell: its end, or the first of two.
-    AfterQuote,
-}
-
 struct Reader<'a> {
     source: Source<'a>,
-    delimiter: u8,
-    /// The bytes that end a run of text outside quotes.
-    stops: [bool; 256],
-    state: State,
+    records: csv_core::Reader,
+    quotes: Quotes,
+    /// Whether a part of the current row has been read.
+    in_row: bool,
+    /// Whether the pieces that have parts of the current row are in ASCII, without a byte 0.
+    is_ascii: bool,
     /// Whether the last byte was `\r`: a `\n` behind it is part of the same line end.
     after_return: bool,
-    /// The number of the current line, from 1.
+    /// The line on which the current row starts, or the next one, from 1.
     line: u64,
-    /// The line on which the current row started.
-    row_line: u64,
-    /// The line of the last quote that opened.
-    quote_line: u64,
     /// Empty until the header has been read.
     names: Vec<String>,
     text: Vec<u8>,
@@ -138,19 +131,17 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(source: Source<'a>, delimiter: u8) -> Self {
-        let mut stops = [false; 256];
-        for stop in [delimiter, b'"', b'\n', b'\r'] {
-            stops[usize::from(stop)] = true;
-        }
+        let mut records = ReaderBuilder::new().delimiter(delimiter).build();
+        // It would skip a byte-order mark in what it reads first, which need not be the start of the file.
+        records.read_record(b"\n", &mut [0], &mut [0]);
         Self {
             source,
-            delimiter,
-            stops,
-            state: State::StartOfRow,
+            records,
+            quotes: Quotes::new(delimiter),
+            in_row: false,
+            is_ascii: true,
             after_return: false,
             line: 1,
-            row_line: 1,
-            quote_line: 1,
             names: Vec::new(),
             text: Vec::new(),
             ends: Vec::new(),
@@ -163,7 +154,10 @@ impl<'a> Reader<'a> {
     /// Reads the file in pieces of this many bytes, at least 4.
     fn read(mut self, piece: usize) -> Result<Table, Error> {
         let mut buffer = vec![0; piece];
+        // A byte ends at most one cell.
+        let mut ends = vec![0; piece];
         let mut held = self.byte_order_mark(&mut buffer)?;
+        let mut first = true;
         loop {
             // What follows the byte-order mark in the first piece.
             let (from, to) = match held.take() {
@@ -173,13 +167,13 @@ impl<'a> Reader<'a> {
             if to == 0 {
                 break;
             }
-            self.make_room(to - from)?;
-            self.take(&buffer[from..to])?;
-            if self.row_bytes() > MAX_ROW_BYTES {
-                return Err(self.too_long());
+            self.take(&buffer[from..to], &mut ends)?;
+            if first {
+                self.expect(to);
             }
+            first = false;
         }
-        self.finish()
+        self.finish(&mut ends)
     }
 
     /// Reads the first piece. Returns the range of it that follows a byte-order mark.
@@ -201,6 +195,19 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Makes room for the rest of the file, if its length is known and it goes on like the first `read`
+    /// bytes. Then lists are not moved, and their memory comes in large pages.
+    fn expect(&mut self, read: usize) {
+        let Some(length) = self.source.left() else { return };
+        let rest = |of: usize| {
+            ((of as u64).saturating_mul(length) / read as u64).saturating_sub(of as u64)
+        };
+        expect(&mut self.text, rest(read));
+        let (cells, rows) = (rest(self.ends.len()), rest(self.rows.len()));
+        expect(&mut self.ends, cells + cells / 16);
+        expect(&mut self.rows, rows + rows / 16);
+    }
+
     /// Makes room for what the next `bytes` bytes can become.
     fn make_room(&mut self, bytes: usize) -> Result<(), Error> {
         // Lists double. They are moved one at a time, during which the old memory is there too.
@@ -215,123 +222,118 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes the next bytes of the file.
-    fn take(&mut self, mut piece: &[u8]) -> Result<(), Error> {
-        if std::mem::take(&mut self.after_return) {
-            piece = piece.strip_prefix(b"\n").unwrap_or(piece);
+    fn take(&mut self, mut piece: &[u8], ends: &mut [usize]) -> Result<(), Error> {
+        self.make_room(piece.len())?;
+        let mut length = self.text.len();
+        self.text.resize(length + piece.len(), 0);
+        // Most pieces have no quotes, and are in ASCII: then their rows need no checks.
+        let has_quotes = memchr(b'"', piece).is_some() || !self.quotes.is_plain();
+        let is_ascii = piece.is_ascii() && memchr(0, piece).is_none();
+        self.is_ascii &= is_ascii;
+        loop {
+            if !self.in_row {
+                piece = self.skip_empty_lines(piece);
+            }
+            if piece.is_empty() {
+                break;
+            }
+            let (result, read, written, ended) =
+                self.records.read_record(piece, &mut self.text[length..], ends);
+            let (bytes, rest) = piece.split_at(read);
+            if has_quotes {
+                self.check_quotes(bytes, length)?;
+            } else {
+                self.quotes.skip(bytes);
+            }
+            self.ends.extend(ends[..ended].iter().map(|&end| end as u32));
+            (piece, length, self.in_row) = (rest, length + written, true);
+            if let ReadRecordResult::Record = result {
+                self.end_row(length)?;
+                self.is_ascii = is_ascii;
+                self.after_return = bytes.ends_with(b"\r");
+            }
         }
-        while let Some((&byte, rest)) = piece.split_first() {
-            match self.state {
-                State::Quoted => {
-                    let run = piece.iter().position(|&byte| byte == b'"').unwrap_or(piece.len());
-                    let (run, rest) = piece.split_at(run);
-                    self.text.extend_from_slice(run);
-                    self.line += run.iter().filter(|&&byte| byte == b'\n').count() as u64;
-                    piece = rest;
-                    if !piece.is_empty() {
-                        piece = &piece[1..];
-                        self.state = State::AfterQuote;
-                    }
-                    continue;
-                }
-                State::AfterQuote if byte == b'"' => {
-                    self.text.push(b'"');
-                    self.state = State::Quoted;
-                    piece = rest;
-                    continue;
-                }
-                State::AfterQuote if !self.stops[usize::from(byte)] => {
-                    let found = String::from_utf8_lossy(&rest_of_char(piece)).into_owned();
-                    return Err(self.refuse(&format!(
-                        "{found:?} follows the closing quote of cell {}: expected a delimiter {:?} or a \
-                         line end (a quote within quotes is written twice)",
-                        self.ends.len() - self.first + 1,
-                        char::from(self.delimiter)
-                    )));
-                }
-                State::AfterQuote => {}
-                State::StartOfRow | State::StartOfCell | State::Unquoted => {
-                    let stop = piece.iter().position(|&byte| self.stops[usize::from(byte)]);
-                    let run = stop.unwrap_or(piece.len());
-                    if run > 0 {
-                        self.text.extend_from_slice(&piece[..run]);
-                        self.state = State::Unquoted;
-                        piece = &piece[run..];
-                        continue;
-                    }
-                    if byte == b'"' {
-                        if self.state == State::Unquoted {
-                            return Err(self.quote_inside());
-                        }
-                        self.state = State::Quoted;
-                        self.quote_line = self.line;
-                        piece = rest;
-                        continue;
-                    }
-                }
-            }
-            // A delimiter, or a line end outside quotes.
-            piece = rest;
-            if byte == self.delimiter {
-                self.end_cell();
-                self.state = State::StartOfCell;
-                continue;
-            }
-            if self.state != State::StartOfRow {
-                self.end_row()?;
-            }
-            self.line += 1;
-            self.row_line = self.line;
-            if byte == b'\r' {
-                match piece.split_first() {
-                    Some((b'\n', rest)) => piece = rest,
-                    Some(_) => {}
-                    None => self.after_return = true,
-                }
-            }
+        self.text.truncate(length);
+        self.check_length(length)
+    }
+
+    /// Skips the rest of a line end, and empty lines.
+    fn skip_empty_lines<'p>(&mut self, mut piece: &'p [u8]) -> &'p [u8] {
+        while let [byte @ (b'\r' | b'\n'), rest @ ..] = piece {
+            let is_return = *byte == b'\r';
+            self.line += u64::from(is_return || !self.after_return);
+            (self.after_return, piece) = (is_return, rest);
+        }
+        self.after_return &= piece.is_empty();
+        piece
+    }
+
+    fn check_quotes(&mut self, bytes: &[u8], length: usize) -> Result<(), Error> {
+        let Some(Fault { cells, from, at }) = self.quotes.check(bytes) else { return Ok(()) };
+        let cell = self.ends.len() - self.first + cells + 1;
+        let line = self.line + self.quotes.line_ends();
+        let reason = if self.quotes.is_behind_quote() {
+            format!(
+                "{:?} follows the closing quote of cell {cell}: expected a delimiter {:?} or a line end \
+                 (a quote within quotes is written twice)",
+                first_char(&bytes[at..]),
+                char::from(self.quotes.delimiter())
+            )
+        } else {
+            // The cell may start in an earlier piece.
+            let earlier = match from {
+                Some(_) => &[][..],
+                None => &self.text[self.start + self.last_end()..length],
+            };
+            let cell_text = [earlier, &bytes[from.unwrap_or(0)..at]].concat();
+            format!(
+                "a quote inside cell {cell}, which starts with {:?}: expected quotes around the whole \
+                 cell, and each quote within it written twice",
+                shown(&cell_text)
+            )
+        };
+        Err(self.source.refuse(format!("line {line}: {reason}")))
+    }
+
+    /// Where the last cell of the current row that has ended does so.
+    fn last_end(&self) -> usize {
+        self.ends[self.first..].last().map_or(0, |&end| end as usize)
+    }
+
+    /// Checks the length of the current row, whose text ends at `length`.
+    fn check_length(&self, length: usize) -> Result<(), Error> {
+        if length - self.start + self.ends.len() - self.first > MAX_ROW_BYTES {
+            return Err(self.too_long(length));
         }
         Ok(())
     }
 
-    /// The size of the current row, as [`MAX_ROW_BYTES`] counts it.
-    fn row_bytes(&self) -> usize {
-        self.text.len() - self.start + self.ends.len() - self.first
-    }
-
-    /// Ends a cell, for which [`Self::make_room`] has made room.
-    fn end_cell(&mut self) {
-        // A row that is too long is refused at the end of a piece, long before 2^32 bytes.
-        self.ends.push((self.text.len() - self.start) as u32);
-    }
-
-    /// Ends a row.
-    fn end_row(&mut self) -> Result<(), Error> {
-        self.end_cell();
-        self.state = State::StartOfRow;
-        if self.row_bytes() > MAX_ROW_BYTES {
-            return Err(self.too_long());
-        }
-        self.check_text()?;
+    /// Ends a row, whose text ends at `length`.
+    fn end_row(&mut self, length: usize) -> Result<(), Error> {
+        self.check_length(length)?;
+        self.check_text(length)?;
         let cells = self.ends.len() - self.first;
         if self.names.is_empty() {
-            self.take_names()?;
+            self.take_names(length)?;
         } else if cells == self.names.len() {
-            let (start, line) = (self.start, self.row_line);
+            let (start, line) = (self.start, self.line);
             push("rows of a table", &mut self.rows, Row { start, line })?;
         } else {
             let expected = self.names.len();
             let cells = if cells == 1 { "1 cell".to_owned() } else { format!("{cells} cells") };
-            return Err(self.refuse_row(&format!("{cells}: expected {expected}, as in the header")));
+            return Err(self.refuse(&format!("{cells}: expected {expected}, as in the header")));
         }
-        (self.start, self.first) = (self.text.len(), self.ends.len());
+        (self.start, self.first, self.in_row) = (length, self.ends.len(), false);
+        self.line += 1 + self.quotes.end_row();
         Ok(())
     }
 
     /// Checks the text of the current row: cell by cell, so that each is a text of its own.
-    fn check_text(&self) -> Result<(), Error> {
-        let row = &self.text[self.start..];
-        if row.is_ascii() && !row.contains(&0) {
+    fn check_text(&self, length: usize) -> Result<(), Error> {
+        if self.is_ascii {
             return Ok(());
         }
+        let row = &self.text[self.start..length];
         let mut start = 0;
         for (i, &end) in self.ends[self.first..].iter().enumerate() {
             let cell = &row[start..end as usize];
@@ -345,7 +347,7 @@ impl<'a> Reader<'a> {
                     None => format!("cell {}", i + 1),
                 };
                 let hint = if cell[bad] == 0 { " (is it UTF-16?)" } else { "" };
-                return Err(self.refuse_row(&format!(
+                return Err(self.refuse(&format!(
                     "{column}: byte {:#04x} in {:?}: expected text in UTF-8{hint}",
                     cell[bad],
                     shown(cell)
@@ -357,33 +359,33 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes the current row as the header.
-    fn take_names(&mut self) -> Result<(), Error> {
+    fn take_names(&mut self, length: usize) -> Result<(), Error> {
         let mut start = 0;
         let mut names = Vec::new();
+        let row = &self.text[self.start..length];
         for &end in &self.ends {
-            names.push(String::from_utf8_lossy(&self.text[start..end as usize]).into_owned());
+            names.push(String::from_utf8_lossy(&row[start..end as usize]).into_owned());
             start = end as usize;
         }
-        check_names(&names).map_err(|reason| self.refuse_row(&reason))?;
+        check_names(&names).map_err(|reason| self.refuse(&reason))?;
         self.names = names;
-        self.text.clear();
         self.ends.clear();
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Table, Error> {
-        match self.state {
-            State::Quoted => {
-                let opened = self.quote_line;
-                return Err(self.source.refuse(format!(
-                    "line {opened}: a quote is not closed: expected another before the end of the file"
-                )));
-            }
-            State::StartOfRow => {}
-            State::StartOfCell | State::Unquoted | State::AfterQuote => {
-                self.make_room(0)?;
-                self.end_row()?;
-            }
+    fn finish(mut self, ends: &mut [usize]) -> Result<Table, Error> {
+        if let Some(line_ends) = self.quotes.open() {
+            let opened = self.line + line_ends;
+            return Err(self.source.refuse(format!(
+                "line {opened}: a quote is not closed: expected another before the end of the file"
+            )));
+        }
+        if self.in_row {
+            // The last row has no line end.
+            let (_, _, _, ended) = self.records.read_record(&[], &mut [], ends);
+            self.make_room(ended)?;
+            self.ends.extend(ends[..ended].iter().map(|&end| end as u32));
+            self.end_row(self.text.len())?;
         }
         if self.names.is_empty() {
             return Err(self
@@ -400,37 +402,29 @@ impl<'a> Reader<'a> {
         Ok(Table { path: source.path().map(Path::to_owned), names, text, ends, rows })
     }
 
-    fn quote_inside(&self) -> Error {
-        let cell = self.ends.len() - self.first;
-        let from = if cell == 0 { 0 } else { self.ends[self.first + cell - 1] as usize };
-        self.refuse(&format!(
-            "a quote inside cell {}, which starts with {:?}: expected quotes around the whole cell, and \
-             each quote within it written twice",
-            cell + 1,
-            shown(&self.text[self.start + from..])
-        ))
-    }
-
-    fn too_long(&self) -> Error {
-        let quote = if self.state == State::Quoted {
-            format!(" (a quote opened on line {} is not closed)", self.quote_line)
-        } else {
-            String::new()
+    fn too_long(&self, length: usize) -> Error {
+        let quote = match self.quotes.open() {
+            Some(line_ends) => {
+                format!(" (a quote opened on line {} is not closed)", self.line + line_ends)
+            }
+            None => String::new(),
         };
-        self.refuse_row(&format!(
+        self.refuse(&format!(
             "a row of more than {MAX_ROW_BYTES} bytes that starts with {:?}: expected shorter rows{quote}",
-            shown(&self.text[self.start..])
+            shown(&self.text[self.start..length])
         ))
-    }
-
-    /// An error in the current line.
-    fn refuse(&self, reason: &str) -> Error {
-        self.source.refuse(format!("line {}: {reason}", self.line))
     }
 
     /// An error in the current row.
-    fn refuse_row(&self, reason: &str) -> Error {
-        self.source.refuse(format!("line {}: {reason}", self.row_line))
+    fn refuse(&self, reason: &str) -> Error {
+        self.source.refuse(format!("line {}: {reason}", self.line))
+    }
+}
+
+/// Makes room for this many more elements, if there is enough memory.
+fn expect<T>(list: &mut Vec<T>, more: u64) {
+    if usize::try_from(more).is_ok_and(|more| list.try_reserve_exact(more).is_ok()) {
+        pages::ask_for_huge(list.spare_capacity_mut());
     }
 }
 
@@ -439,10 +433,9 @@ fn shown(text: &[u8]) -> String {
     String::from_utf8_lossy(&text[..text.len().min(80)]).chars().take(20).collect()
 }
 
-/// The bytes of the first character.
-fn rest_of_char(text: &[u8]) -> Vec<u8> {
-    let more = text[1..].iter().take(3).take_while(|&&byte| byte & 0xc0 == 0x80);
-    [text[0]].into_iter().chain(more.copied()).collect()
+/// The first character of a text.
+fn first_char(text: &[u8]) -> String {
+    String::from_utf8_lossy(&text[..text.len().min(4)]).chars().take(1).collect()
 }
 
 #[cfg(test)]
@@ -558,6 +551,10 @@ mod tests {
             );
             // The lines of the file, which errors name.
             assert_eq!(table.rows.iter().map(|row| row.line).collect::<Vec<_>>(), [2, 5]);
+        }
+        // Elsewhere, it is text.
+        for text in ["\n\u{feff}a\n1\n", "\u{feff}\u{feff}a\n1\n"] {
+            assert_eq!(Csv::new().from_bytes(text.as_bytes()).unwrap().names(), ["\u{feff}a"]);
         }
     }
 

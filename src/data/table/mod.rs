@@ -10,6 +10,7 @@ mod json;
 mod kind;
 mod numeric;
 mod preprocessor;
+mod quotes;
 mod stored;
 
 use std::{collections::HashSet, fmt, path::PathBuf};
