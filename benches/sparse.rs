@@ -2,10 +2,10 @@
 //! process.
 //!
 //! The network is COLUMNS-256-256-1 with ReLU units, keep rates of 0.5 for the hidden units, binary
-//! cross-entropy and Adagrad or another optimiser, in batches of 128 rows, in a pool of two threads. Each row has 50 entries
-//! with the value 1 in columns drawn uniformly, so that hardly any weights of the first layer stay in
-//! the cache; that is the most expensive case. A turn is a few steps of every width; the ratios are
-//! those within a turn.
+//! cross-entropy and Adagrad or another optimiser, in batches of 128 rows, in a pool of two threads. Each
+//! row has 50 entries with the value 1 in columns drawn uniformly, so that hardly any weights of the first
+//! layer stay in the cache; that is the most expensive case. A turn is a few steps of every width; the
+//! ratios are those within a turn.
 //!
 //! `cargo bench --bench sparse -- COLUMNS [OPTIMISER]` trains with one number of columns only.
 //! docs/PERFORMANCE.md has the results, and benches/peers/sparse.sh compares them with PyTorch's.

@@ -156,22 +156,16 @@ impl<'a> Reader<'a> {
         let mut buffer = vec![0; piece];
         // A byte ends at most one cell.
         let mut ends = vec![0; piece];
-        let mut held = self.byte_order_mark(&mut buffer)?;
-        let mut first = true;
+        if let Some((from, to)) = self.byte_order_mark(&mut buffer)? {
+            self.take(&buffer[from..to], &mut ends)?;
+            self.expect(to);
+        }
         loop {
-            // What follows the byte-order mark in the first piece.
-            let (from, to) = match held.take() {
-                Some(range) => range,
-                None => (0, self.source.some(&mut buffer)?),
-            };
-            if to == 0 {
+            let read = self.source.some(&mut buffer)?;
+            if read == 0 {
                 break;
             }
-            self.take(&buffer[from..to], &mut ends)?;
-            if first {
-                self.expect(to);
-            }
-            first = false;
+            self.take(&buffer[..read], &mut ends)?;
         }
         self.finish(&mut ends)
     }

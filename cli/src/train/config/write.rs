@@ -52,8 +52,8 @@ pub fn written(
     Ok(text)
 }
 
-/// Returns the value of a flag as TOML, if it has one: `true` if it takes none, and is set. That of the plan comes first, because it is
-/// complete: `early-stopping = "loss"` also has a number of validations.
+/// Returns the value of a flag as TOML, if it has one: `true` if it takes none, and is set. That of the plan
+/// comes first, because it is complete: `early-stopping = "loss"` also has a number of validations.
 fn value(
     train: &Command,
     given: &ArgMatches,
